@@ -1,0 +1,189 @@
+/** The search for an adapter: a real GPU, a software driver of the system, the embedded one, in that order. */
+import { SutureError } from '../../ir/errors.ts';
+import {
+  type AdapterAttempt,
+  type AdapterChoice,
+  type AdapterFacts,
+  type AdapterReport,
+  adapterChoices,
+  adapterFacts,
+  adapterName,
+  isSoftwareAdapter,
+} from './facts.ts';
+import { embeddedDriverUnavailable, loadEmbeddedDriver } from './swiftshader.ts';
+
+/** What a search may be told. */
+export interface AdapterOptions {
+  /** Default: the environment variable `SUTURE_ADAPTER`, else `auto`. */
+  readonly adapter?: AdapterChoice;
+}
+
+/** An adapter that was found, with the WebGPU instance it belongs to, which must stay referenced while it is used. */
+export interface FoundAdapter {
+  readonly gpu: GPU;
+  readonly adapter: GPUAdapter;
+  readonly facts: AdapterFacts;
+}
+
+/** The adapter choice of the options, else of the environment. */
+export function adapterChoice(options: AdapterOptions, env: NodeJS.ProcessEnv = process.env): AdapterChoice {
+  if (options.adapter !== undefined) return options.adapter;
+  const named = env.SUTURE_ADAPTER;
+  if (named === undefined || named === '') return 'auto';
+  const choice = adapterChoices.find(candidate => candidate === named);
+  if (choice === undefined) {
+    throw new SutureError(
+      'option-invalid',
+      `SUTURE_ADAPTER is "${named}"; it must be one of ${adapterChoices.join(', ')}.`,
+    );
+  }
+  return choice;
+}
+
+/**
+ * Dawn's bounds checks (robustness) and its clearing of workgroup memory guard against shaders written by strangers. Every
+ * shader here is generated, stays inside its buffers by construction, and writes workgroup memory before it reads it.
+ */
+const dawnFlags = [
+  'enable-dawn-features=allow_unsafe_apis,disable_robustness,disable_workgroup_init',
+  'disable-dawn-features=timestamp_quantization',
+];
+
+async function createInstance(): Promise<GPU> {
+  let dawn: typeof import('webgpu');
+  try {
+    dawn = await import('webgpu');
+  } catch (cause) {
+    throw new SutureError(
+      'adapter-missing',
+      `The WebGPU implementation (package webgpu) does not load on ${process.platform}-${process.arch}.`,
+      { cause },
+    );
+  }
+  for (const [name, value] of Object.entries(dawn.globals)) {
+    if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  }
+  return dawn.create(dawnFlags);
+}
+
+interface Search {
+  readonly report: AdapterReport;
+  readonly found: FoundAdapter | undefined;
+}
+
+/** Looks for an adapter without throwing when there is none, and keeps a record of where it looked. */
+export async function searchAdapter(options: AdapterOptions = {}): Promise<Search> {
+  const choice = adapterChoice(options);
+  const attempts: AdapterAttempt[] = [];
+  let found: FoundAdapter | undefined;
+
+  if (choice === 'embedded') {
+    attempts.push({ origin: 'system', outcome: 'skipped', detail: 'The embedded adapter was asked for.' });
+  } else {
+    const gpu = await createInstance();
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    if (adapter === null) {
+      attempts.push({
+        origin: 'system',
+        outcome: 'absent',
+        detail: process.env.VK_DRIVER_FILES
+          ? `No usable adapter through VK_DRIVER_FILES=${process.env.VK_DRIVER_FILES}.`
+          : 'This machine offers no adapter that WebGPU can use.',
+      });
+    } else {
+      const software = isSoftwareAdapter(adapter.info);
+      const name = adapterName(adapter.info);
+      if (software && choice === 'gpu') {
+        attempts.push({
+          origin: 'system',
+          outcome: 'refused',
+          detail: `${name} computes on the CPU, and a real GPU was asked for.`,
+        });
+      } else {
+        const reason = software
+          ? `No real GPU; the system's software driver ${name} serves.`
+          : `${name} is the GPU that the system offers for high performance.`;
+        found = { gpu, adapter, facts: adapterFacts(adapter, 'system', undefined, reason) };
+        attempts.push({ origin: 'system', outcome: 'chosen', detail: reason });
+      }
+    }
+  }
+
+  if (found !== undefined || choice === 'gpu') {
+    const detail = found === undefined ? 'A real GPU was asked for.' : 'It is needed only where nothing else is found.';
+    attempts.push({ origin: 'embedded', outcome: 'skipped', detail });
+  } else {
+    found = await searchEmbedded(choice, attempts);
+  }
+
+  return {
+    report: { choice, attempts, chosen: found?.facts, advice: advise(choice, found?.facts) },
+    found,
+  };
+}
+
+async function searchEmbedded(choice: AdapterChoice, attempts: AdapterAttempt[]): Promise<FoundAdapter | undefined> {
+  const unavailable = embeddedDriverUnavailable();
+  if (unavailable !== undefined) {
+    attempts.push({ origin: 'embedded', outcome: 'absent', detail: `${capital(unavailable)}.` });
+    return undefined;
+  }
+  try {
+    const driver = await loadEmbeddedDriver();
+    const gpu = await createInstance();
+    const adapter = await gpu.requestAdapter();
+    if (adapter === null) {
+      attempts.push({
+        origin: 'embedded',
+        outcome: 'refused',
+        detail: `The driver in ${driver.directory} was loaded, but WebGPU found no adapter in it.`,
+      });
+      return undefined;
+    }
+    const name = adapterName(adapter.info);
+    const reason =
+      choice === 'embedded'
+        ? `The embedded software adapter ${name} was asked for.`
+        : `No adapter of the system can be used; the embedded software adapter ${name} serves.`;
+    attempts.push({ origin: 'embedded', outcome: 'chosen', detail: reason });
+    return { gpu, adapter, facts: adapterFacts(adapter, 'embedded', driver, reason) };
+  } catch (error) {
+    attempts.push({
+      origin: 'embedded',
+      outcome: 'refused',
+      detail: error instanceof Error ? error.message : String(error),
+    });
+    return undefined;
+  }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+function advise(choice: AdapterChoice, chosen: AdapterFacts | undefined): string[] {
+  if (chosen?.adapterClass === 'gpu') return [];
+  const advice: string[] = [];
+  if (process.platform === 'linux') {
+    advice.push(
+      'If this machine has a GPU: install its Vulkan driver and a Vulkan loader (libvulkan1); in a container, pass the ' +
+        'GPU through with its graphics libraries (NVIDIA: NVIDIA_DRIVER_CAPABILITIES=all), or name the driver in ' +
+        'VK_DRIVER_FILES.',
+    );
+    advice.push(
+      "Without a GPU: Mesa's lavapipe 25 or newer (mesa-vulkan-drivers) is a faster software driver than the embedded one.",
+    );
+  } else {
+    advice.push('Update the graphics driver: WebGPU needs Direct3D 12 on Windows and Metal on macOS.');
+  }
+  advice.push('The executor ort computes on the CPU and needs no adapter.');
+  if (chosen === undefined && choice !== 'auto') {
+    advice.push(`Only "${choice}" adapters were looked for (SUTURE_ADAPTER or --adapter); auto looks for every kind.`);
+  }
+  return advice;
+}
+
+/** The record of a search, without keeping the adapter: what `suture doctor` shows. */
+export async function inspectAdapters(options: AdapterOptions = {}): Promise<AdapterReport> {
+  return (await searchAdapter(options)).report;
+}
