@@ -1,0 +1,202 @@
+/**
+ * NumPy's array format (`.npy`, versions 1.0 to 3.0; the specification is NEP 1 and `numpy.lib.format`): one array, as a
+ * Python dictionary literal in a header and the raw numbers after it.
+ *
+ * Every byte order and both memory orders are read; what comes out is always in C order. A file that holds fewer or more
+ * numbers than its shape says is an error, never a shorter array.
+ */
+
+/** Element types, by NumPy's names. */
+export type NpyDtype =
+  | 'bool'
+  | 'int8'
+  | 'uint8'
+  | 'int16'
+  | 'uint16'
+  | 'int32'
+  | 'uint32'
+  | 'int64'
+  | 'uint64'
+  | 'float16'
+  | 'float32'
+  | 'float64';
+
+export type NpyData =
+  | Uint8Array<ArrayBuffer>
+  | Int8Array<ArrayBuffer>
+  | Uint16Array<ArrayBuffer>
+  | Int16Array<ArrayBuffer>
+  | Uint32Array<ArrayBuffer>
+  | Int32Array<ArrayBuffer>
+  | BigUint64Array<ArrayBuffer>
+  | BigInt64Array<ArrayBuffer>
+  | Float32Array<ArrayBuffer>
+  | Float64Array<ArrayBuffer>;
+
+/** An array in C order. `float16` is widened to a Float32Array (exactly), `bool` is a Uint8Array of 0 and 1. */
+export interface NpyArray {
+  readonly dtype: NpyDtype;
+  readonly shape: readonly number[];
+  readonly data: NpyData;
+}
+
+/** What is wrong with the bytes of an array or archive, in words that fit after "FILE: ". */
+export class FormatError extends Error {
+  override readonly name = 'FormatError';
+}
+
+interface Codec {
+  /** NumPy's type code, without the byte order. */
+  readonly code: string;
+  readonly bytes: number;
+  readonly view: (buffer: ArrayBuffer) => NpyData;
+}
+
+const CODECS: { readonly [D in NpyDtype]: Codec } = {
+  bool: { code: 'b1', bytes: 1, view: b => new Uint8Array(b) },
+  int8: { code: 'i1', bytes: 1, view: b => new Int8Array(b) },
+  uint8: { code: 'u1', bytes: 1, view: b => new Uint8Array(b) },
+  int16: { code: 'i2', bytes: 2, view: b => new Int16Array(b) },
+  uint16: { code: 'u2', bytes: 2, view: b => new Uint16Array(b) },
+  int32: { code: 'i4', bytes: 4, view: b => new Int32Array(b) },
+  uint32: { code: 'u4', bytes: 4, view: b => new Uint32Array(b) },
+  int64: { code: 'i8', bytes: 8, view: b => new BigInt64Array(b) },
+  uint64: { code: 'u8', bytes: 8, view: b => new BigUint64Array(b) },
+  float16: { code: 'f2', bytes: 2, view: b => Float32Array.from(new Uint16Array(b), halfToFloat) },
+  float32: { code: 'f4', bytes: 4, view: b => new Float32Array(b) },
+  float64: { code: 'f8', bytes: 8, view: b => new Float64Array(b) },
+};
+
+const DTYPES = Object.keys(CODECS) as NpyDtype[];
+const BY_CODE = new Map(DTYPES.map(dtype => [CODECS[dtype].code, dtype]));
+
+/** The value of an IEEE 754 half-precision number, given its bits. */
+function halfToFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/** The number of elements of a shape. */
+export const elementCount = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
+
+interface Header {
+  readonly dtype: NpyDtype;
+  readonly bigEndian: boolean;
+  readonly fortranOrder: boolean;
+  readonly shape: readonly number[];
+  readonly dataOffset: number;
+}
+
+function readHeader(bytes: Uint8Array): Header {
+  if (bytes.length < 10 || bytes[0] !== 0x93 || String.fromCharCode(...bytes.subarray(1, 6)) !== 'NUMPY') {
+    throw new FormatError('it is not a NumPy array (the bytes "\\x93NUMPY" at its start are missing)');
+  }
+  const major = bytes[6]!;
+  if (major < 1 || major > 3)
+    throw new FormatError(`it is in version ${major} of the .npy format; 1 to 3 are readable`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (major > 1 && bytes.length < 12) throw new FormatError('it is cut off within its header');
+  const start = major === 1 ? 10 : 12;
+  const dataOffset = start + (major === 1 ? view.getUint16(8, true) : view.getUint32(8, true));
+  if (bytes.length < dataOffset) throw new FormatError('it is cut off within its header');
+
+  const text = new TextDecoder(major === 3 ? 'utf-8' : 'latin1').decode(bytes.subarray(start, dataOffset));
+  const descr = /'descr'\s*:\s*(?:'([^']*)'|([[({]))/.exec(text);
+  const fortran = /'fortran_order'\s*:\s*(True|False)/.exec(text)?.[1];
+  const dims = /'shape'\s*:\s*\(([\d\sL,]*)\)/.exec(text)?.[1];
+  if (!descr || fortran === undefined || dims === undefined) throw new FormatError('its header cannot be read');
+  if (descr[1] === undefined) throw new FormatError('it holds records (a structured dtype), not numbers');
+  const code = /^([<>|=])?(.*)$/.exec(descr[1])!;
+  const dtype = BY_CODE.get(code[2]!);
+  if (dtype === undefined) {
+    throw new FormatError(`its dtype "${descr[1]}" cannot be read; the readable ones are ${DTYPES.join(', ')}`);
+  }
+  const shape = dims.split(',').flatMap(dim => (dim.trim() === '' ? [] : [Number.parseInt(dim, 10)]));
+  return { dtype, bigEndian: code[1] === '>', fortranOrder: fortran === 'True', shape, dataOffset };
+}
+
+function reverseBytes(data: Uint8Array, width: number): void {
+  for (let at = 0; at < data.length; at += width) data.subarray(at, at + width).reverse();
+}
+
+/** Copies an array from Fortran order (first index fastest) to C order (last index fastest). */
+function toRowMajor<T extends NpyData>(source: T, shape: readonly number[]): T {
+  const target = source.slice() as T;
+  const strides: number[] = [];
+  let stride = 1;
+  for (const dim of shape) {
+    strides.push(stride);
+    stride *= dim;
+  }
+  const index = shape.map(() => 0);
+  let from = 0;
+  for (let to = 0; to < target.length; to++) {
+    target[to] = source[from]!;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis]!;
+      if (++index[axis]! < shape[axis]!) break;
+      from -= strides[axis]! * shape[axis]!;
+      index[axis] = 0;
+    }
+  }
+  return target;
+}
+
+/** Reads one `.npy` file. @throws FormatError when it is not one, is cut off, or holds no plain numbers. */
+export function parseNpy(bytes: Uint8Array): NpyArray {
+  const { dtype, bigEndian, fortranOrder, shape, dataOffset } = readHeader(bytes);
+  const codec = CODECS[dtype];
+  const expected = elementCount(shape) * codec.bytes;
+  const present = bytes.length - dataOffset;
+  if (present !== expected) {
+    const fault = present < expected ? 'it is cut off' : 'it has bytes left over';
+    throw new FormatError(`${fault}: ${dtype} [${shape.join(', ')}] takes ${expected} bytes, and there are ${present}`);
+  }
+  // A copy of its own: typed arrays need alignment, and the source's buffer may be shared.
+  const raw = new Uint8Array(bytes.subarray(dataOffset));
+  if (bigEndian && codec.bytes > 1) reverseBytes(raw, codec.bytes);
+  const data = codec.view(raw.buffer);
+  return { dtype, shape, data: fortranOrder && shape.length > 1 ? toRowMajor(data, shape) : data };
+}
+
+function dtypeOf(data: NpyData): NpyDtype {
+  if (data instanceof Float32Array) return 'float32';
+  if (data instanceof Float64Array) return 'float64';
+  if (data instanceof Uint8Array) return 'uint8';
+  if (data instanceof Int8Array) return 'int8';
+  if (data instanceof Uint16Array) return 'uint16';
+  if (data instanceof Int16Array) return 'int16';
+  if (data instanceof Uint32Array) return 'uint32';
+  if (data instanceof Int32Array) return 'int32';
+  return data instanceof BigInt64Array ? 'int64' : 'uint64';
+}
+
+/** Wraps numbers in C order as an array; the dtype follows from the typed array. */
+export function npyArray(data: NpyData, shape: readonly number[]): NpyArray {
+  if (elementCount(shape) !== data.length) {
+    throw new RangeError(`${data.length} numbers do not fill the shape [${shape.join(', ')}].`);
+  }
+  return { dtype: dtypeOf(data), shape: [...shape], data };
+}
+
+/** Writes one `.npy` file, version 1.0, little-endian, C order, as NumPy itself would. */
+export function formatNpy(array: NpyArray): Uint8Array<ArrayBuffer> {
+  // A float16 array was widened when it was read: it is written as the float32 that it is in memory.
+  const dtype = array.dtype === 'float16' ? 'float32' : array.dtype;
+  const { code, bytes: width } = CODECS[dtype];
+  const order = width === 1 ? '|' : '<';
+  const shape = array.shape.length === 1 ? `${array.shape[0]},` : array.shape.join(', ');
+  const dict = `{'descr': '${order}${code}', 'fortran_order': False, 'shape': (${shape}), }`;
+  const length = Math.ceil((10 + dict.length + 1) / 64) * 64;
+  const header = `${dict.padEnd(length - 11)}\n`;
+  const bytes = new Uint8Array(length + array.data.byteLength);
+  bytes.set([0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59, 1, 0]);
+  new DataView(bytes.buffer).setUint16(8, header.length, true);
+  bytes.set(new TextEncoder().encode(header), 10);
+  bytes.set(new Uint8Array(array.data.buffer, array.data.byteOffset, array.data.byteLength), length);
+  return bytes;
+}

@@ -1,0 +1,70 @@
+/**
+ * NumPy's archives (`.npz`): a zip file with one `.npy` per array, as `numpy.savez` and `savez_compressed` write them.
+ */
+import { crc32 } from 'node:zlib';
+import { unzipSync, zipSync } from 'fflate';
+import { FormatError, formatNpy, type NpyArray, parseNpy } from './npy.ts';
+
+/** Arrays by name, in the order of the archive. */
+export type Npz = ReadonlyMap<string, NpyArray>;
+
+/** Size and signature of the zip format's records (APPNOTE 4.3.12 and 4.3.16). */
+const CENTRAL = { signature: 0x02014b50, size: 46 };
+const END = { signature: 0x06054b50, size: 22 };
+
+/**
+ * The checksum that the archive states for each of its files. The zip library does not compare them, and a flipped bit in
+ * stored data would go unnoticed.
+ */
+function checksums(bytes: Uint8Array): Map<string, number> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  let end = bytes.length - END.size;
+  while (end >= 0 && view.getUint32(end, true) !== END.signature) end--;
+  const stated = new Map<string, number>();
+  if (end < 0) return stated;
+  let at = view.getUint32(end + 16, true);
+  while (at + CENTRAL.size <= end && view.getUint32(at, true) === CENTRAL.signature) {
+    const nameLength = view.getUint16(at + 28, true);
+    const name = new TextDecoder().decode(bytes.subarray(at + CENTRAL.size, at + CENTRAL.size + nameLength));
+    stated.set(name, view.getUint32(at + 16, true));
+    at += CENTRAL.size + nameLength + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
+  }
+  return stated;
+}
+
+/** Reads an archive. @throws FormatError saying what is wrong with it: no zip, cut off, damaged, an unreadable array. */
+export function parseNpz(bytes: Uint8Array): Npz {
+  if (bytes.length < 4 || bytes[0] !== 0x50 || bytes[1] !== 0x4b) {
+    throw new FormatError('it is not a zip archive, which every .npz file is');
+  }
+  let files: Record<string, Uint8Array>;
+  try {
+    files = unzipSync(bytes);
+  } catch (cause) {
+    throw new FormatError('the zip archive is cut off or damaged', { cause });
+  }
+  const stated = checksums(bytes);
+  const arrays = new Map<string, NpyArray>();
+  for (const [path, content] of Object.entries(files)) {
+    if (!path.endsWith('.npy')) continue;
+    const name = path.slice(0, -'.npy'.length);
+    const expected = stated.get(path);
+    if (expected !== undefined && crc32(content) !== expected) {
+      throw new FormatError(`the array "${name}" is damaged (its checksum is not the one that the archive states)`);
+    }
+    try {
+      arrays.set(name, parseNpy(content));
+    } catch (cause) {
+      if (!(cause instanceof FormatError)) throw cause;
+      throw new FormatError(`the array "${name}" cannot be read: ${cause.message}`, { cause });
+    }
+  }
+  return arrays;
+}
+
+/** Writes an archive, compressed. The same arrays give the same bytes: entries carry no time of writing. */
+export function formatNpz(arrays: Npz | Record<string, NpyArray>): Uint8Array<ArrayBuffer> {
+  const entries = arrays instanceof Map ? [...arrays] : Object.entries(arrays);
+  const files = Object.fromEntries(entries.map(([name, array]) => [`${name}.npy`, formatNpy(array)]));
+  return zipSync(files, { level: 9, mtime: new Date(1980, 0, 1) });
+}
