@@ -1,0 +1,131 @@
+/**
+ * External tensor data: elements in a file beside the model.
+ *
+ * The location comes from the file, so it is not trusted: it must be relative and stay inside the model's folder, also
+ * when symbolic links are followed. Elements are read one tensor at a time, when they are asked for.
+ */
+import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import { printable, SutureError } from '../errors.ts';
+import type { StringStringEntryProto } from './proto/schema.ts';
+
+/** What reads bytes of the files beside a model. */
+export interface ExternalSource {
+  /**
+   * `length` bytes at `offset` of the file at `location`, in memory of their own.
+   *
+   * @throws SutureError `model-external-data`.
+   */
+  read(location: string, offset: number, length: number, what: string): Uint8Array;
+}
+
+const refused = (message: string, cause?: unknown): SutureError =>
+  new SutureError('model-external-data', message, { cause });
+
+/**
+ * The bytes that the entries of `TensorProto.external_data` point to.
+ *
+ * @param size how many bytes the tensor's dtype and shape need.
+ * @throws SutureError `model-external-data`.
+ */
+export function externalBytes(
+  entries: readonly StringStringEntryProto[],
+  size: number,
+  source: ExternalSource | undefined,
+  what: string,
+): Uint8Array {
+  const values = new Map(entries.map(entry => [entry.key ?? '', entry.value ?? '']));
+  const location = values.get('location');
+  if (!location) throw refused(`${what} is external data, but names no file.`);
+  if (source === undefined) {
+    throw refused(
+      `${what} is external data in '${printable(location)}', but only the model's bytes were given: import the model by its path.`,
+    );
+  }
+  const offset = wholeNumber(values.get('offset') ?? '0', 'offset', what);
+  const length = wholeNumber(values.get('length') ?? String(size), 'length', what);
+  if (length !== size) {
+    throw refused(`${what} needs ${size} bytes, but its external data says that there are ${length}.`);
+  }
+  checkLocation(location, what);
+  return source.read(location, offset, length, what);
+}
+
+function wholeNumber(text: string, key: string, what: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && Number.isSafeInteger(value)) return value;
+  throw refused(`${what} has external data whose ${key} is '${printable(text)}', not a count of bytes.`);
+}
+
+function checkLocation(location: string, what: string): void {
+  const parts = location.split(/[/\\]/);
+  if (parts[0] === '' || /^[a-z]:/i.test(location) || location.includes('\0') || parts.includes('..')) {
+    throw refused(
+      `${what} points to external data in '${printable(location)}': only files inside the model's folder are read.`,
+    );
+  }
+}
+
+/** Reads external data below a folder. Files stay open between reads; `close` closes them. */
+export class ExternalFolder implements ExternalSource {
+  readonly folder: string;
+  readonly #open = new Map<string, { readonly fd: number; readonly size: number }>();
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  read(location: string, offset: number, length: number, what: string): Uint8Array {
+    const { fd, size } = this.#file(location, what);
+    if (offset + length > size) {
+      throw refused(
+        `${what} needs bytes ${offset} to ${offset + length} of '${printable(location)}', which has only ${size}: the file is truncated or belongs to another model.`,
+      );
+    }
+    const bytes = new Uint8Array(length);
+    for (let done = 0; done < length; ) {
+      const count = readSync(fd, bytes, done, Math.min(length - done, 2 ** 30), offset + done);
+      if (count === 0) throw refused(`${what} could not be read from '${printable(location)}': it ended early.`);
+      done += count;
+    }
+    return bytes;
+  }
+
+  close(): void {
+    for (const { fd } of this.#open.values()) closeSync(fd);
+    this.#open.clear();
+  }
+
+  #file(location: string, what: string): { readonly fd: number; readonly size: number } {
+    const known = this.#open.get(location);
+    if (known !== undefined) return known;
+    checkLocation(location, what);
+    let fd: number;
+    try {
+      const root = realpathSync(this.folder);
+      const path = realpathSync(join(root, location));
+      if (!path.startsWith(root.endsWith(sep) ? root : root + sep)) {
+        throw refused(
+          `${what} points to external data in '${printable(location)}', a link out of the model's folder: only files inside it are read.`,
+        );
+      }
+      // A link put there since is not followed, and a pipe does not block.
+      fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
+    } catch (cause) {
+      if (cause instanceof SutureError) throw cause;
+      const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+      throw refused(
+        `${what} is external data in '${printable(location)}', which ${missing ? 'is missing' : 'cannot be read'}: it must lie beside the model.`,
+        cause,
+      );
+    }
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) {
+      closeSync(fd);
+      throw refused(`${what} is external data in '${printable(location)}', which is no file.`);
+    }
+    const opened = { fd, size: stat.size };
+    this.#open.set(location, opened);
+    return opened;
+  }
+}
