@@ -1,0 +1,168 @@
+import { canonicalForm } from './canonical.ts';
+import type { VertexPair } from './contraction.ts';
+import { align, alignmentScore } from './hirschberg.ts';
+import { candidateOrders, isLinear, jointOrder } from './linearise.ts';
+import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
+
+/**
+ * How often the table of an alignment may be filled in all: as often as `WORK` cells allow, but at least and at most
+ * so often. A constant, so that matching is O(nm) however branched the graphs are.
+ */
+const WORK = 60_000_000;
+const MIN_PASSES = 12;
+const MAX_PASSES = 1000;
+
+/** Scores that differ by less are equal: sums of some thousand numbers near 1 are exact to about this much. */
+const TOLERANCE = 1e-10;
+
+/**
+ * The default matcher. Linearises both graphs, aligns the two sequences (Hirschberg), and looks for better orders of
+ * the branches: first among some fixed ones, then by local search. O(nm) time with a constant number of alignments,
+ * memory linear in the graphs; the answer depends on structure only, not on the order of vertices or of A and B.
+ */
+export function alignmentMatching(problem: MatchProblem): VertexMatching {
+  const form = canonicalForm(problem);
+  return form.restore(alignCanonical(form.problem));
+}
+
+/** The same for a problem that is in canonical form already. */
+export function alignCanonical(problem: MatchProblem): VertexMatching {
+  const { a, b, scores } = problem;
+  const pairable = pairableVertices(problem);
+  let passes = Math.floor(WORK / Math.max(1, pairable.countA * pairable.countB));
+  passes = Math.max(MIN_PASSES, Math.min(MAX_PASSES, passes));
+
+  const ordersA = candidateOrders(a);
+  const ordersB = candidateOrders(b);
+  let best = alignOrders(problem, pairable, ordersA[0]!, ordersB[0]!);
+  passes -= 2;
+  const unique = isLinear(a, ordersA[0]!) && isLinear(b, ordersB[0]!);
+  if (unique) return best;
+  const limit = assignmentBound(problem);
+  if (best.score >= limit - TOLERANCE) return best;
+
+  for (const [i, j] of combinations(ordersA.length, ordersB.length)) {
+    if (passes < MIN_PASSES / 2) break;
+    const rowOrder = ordersA[i]!.filter(v => pairable.a[v]);
+    const columnOrder = ordersB[j]!.filter(v => pairable.b[v]);
+    const score = alignmentScore(scores.arrange(rowOrder, columnOrder), rowOrder.length, columnOrder.length);
+    passes--;
+    if (score <= best.score + TOLERANCE) continue;
+    best = alignOrders(problem, pairable, ordersA[i]!, ordersB[j]!);
+    passes -= 2;
+  }
+  return refine(problem, pairable, best, limit, Math.floor(passes / 2));
+}
+
+/**
+ * Local search over pairs of orders. Each step lets go of some pairs, takes a random topological order of the
+ * contraction along those that remain, and aligns the two orders that this implies; what remained is monotone in them,
+ * so only what was let go of can be lost, and usually comes back. The randomness is a fixed sequence.
+ */
+function refine(
+  problem: MatchProblem,
+  pairable: Pairable,
+  start: VertexMatching,
+  limit: number,
+  steps: number,
+): VertexMatching {
+  const { a, b } = problem;
+  const random = pseudoRandom();
+  const size = a.size + b.size;
+  let current = start;
+  let best = start;
+  let rank = jointOrder(
+    a,
+    b,
+    start.pairs,
+    Float64Array.from({ length: size }, (_, v) => v),
+  ).rank;
+  for (let step = 0; step < steps && best.score < limit - TOLERANCE; step++) {
+    const count = current.pairs.length;
+    const dropped = Math.floor(random() ** 2 * Math.min(count, 24));
+    const from = Math.floor(random() * Math.max(1, count - dropped + 1));
+    const kept = current.pairs.filter((_, i) => i < from || i >= from + dropped);
+    // Noise on the last ranks moves neighbours past each other; far noise lets whole branches change sides.
+    const noise = 2 + random() ** 2 * (step % 2 === 0 ? 2 * size : 16);
+    const key = Float64Array.from({ length: size }, (_, v) => rank[v]! + noise * random());
+    const joint = jointOrder(a, b, kept, key);
+    const next = alignOrders(problem, pairable, joint.orderA, joint.orderB);
+    if (next.score < current.score - TOLERANCE) continue;
+    current = next;
+    rank = joint.rank;
+    if (next.score > best.score + TOLERANCE) best = next;
+  }
+  return best;
+}
+
+/** Which vertices occur in an allowed pair at all; the others need not be aligned. */
+interface Pairable {
+  readonly a: Uint8Array;
+  readonly b: Uint8Array;
+  readonly countA: number;
+  readonly countB: number;
+}
+
+function pairableVertices({ scores }: MatchProblem): Pairable {
+  const transposed = scores.transpose();
+  const a = Uint8Array.from({ length: scores.rows }, (_, v) => (scores.rowAllowed(v) ? 1 : 0));
+  const b = Uint8Array.from({ length: scores.columns }, (_, v) => (transposed.rowAllowed(v) ? 1 : 0));
+  const count = (flags: Uint8Array): number => flags.reduce((sum, flag) => sum + flag, 0);
+  return { a, b, countA: count(a), countB: count(b) };
+}
+
+function alignOrders(
+  problem: MatchProblem,
+  pairable: Pairable,
+  orderA: Int32Array,
+  orderB: Int32Array,
+): VertexMatching {
+  const rowOrder = orderA.filter(v => pairable.a[v]);
+  const columnOrder = orderB.filter(v => pairable.b[v]);
+  const { rows, columns } = align(problem.scores.arrange(rowOrder, columnOrder), rowOrder.length, columnOrder.length);
+  const pairs: VertexPair[] = [];
+  for (let i = 0; i < rows.length; i++) pairs.push({ a: rowOrder[rows[i]!]!, b: columnOrder[columns[i]!]! });
+  return scored(pairs, problem.scores);
+}
+
+/** Every vertex with its best partner, whoever else wants it: no matching scores more. */
+function assignmentBound({ scores }: MatchProblem): number {
+  const identity = (length: number): Int32Array => Int32Array.from({ length }, (_, v) => v);
+  const scorer = scores.arrange(identity(scores.rows), identity(scores.columns));
+  const row = new Float64Array(scores.columns);
+  const bestOfB = new Float64Array(scores.columns);
+  let sumA = 0;
+  for (let a = 0; a < scores.rows; a++) {
+    const from = scorer.spanStart[a]!;
+    const to = scorer.spanEnd[a]!;
+    scorer.fill(a, from, to, row);
+    let bestOfA = 0;
+    for (let b = from; b < to; b++) {
+      const score = row[b - from]!;
+      if (score > bestOfA) bestOfA = score;
+      if (score > bestOfB[b]!) bestOfB[b] = score;
+    }
+    sumA += bestOfA;
+  }
+  return Math.min(
+    sumA,
+    bestOfB.reduce((sum, score) => sum + score, 0),
+  );
+}
+
+/** All pairs of candidates but the first, those with equal indices first. */
+function* combinations(countA: number, countB: number): Generator<[number, number]> {
+  for (let i = 1; i < Math.min(countA, countB); i++) yield [i, i];
+  for (let i = 0; i < countA; i++) for (let j = 0; j < countB; j++) if (i !== j) yield [i, j];
+}
+
+/** Uniform numbers in [0, 1), always the same sequence (the generator "mulberry32"). */
+function pseudoRandom(): () => number {
+  let state = 0x2545f491;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+}

@@ -1,0 +1,34 @@
+import type { VertexPair } from './contraction.ts';
+import type { Dag } from './dag.ts';
+import type { PairScores } from './scores.ts';
+
+/** Two graphs and what each pair of their vertices is worth. */
+export interface MatchProblem {
+  readonly a: Dag;
+  readonly b: Dag;
+  readonly scores: PairScores;
+  /**
+   * Optional: a number per vertex that says what the vertex is (its operator, its channels), for telling vertices apart
+   * that the edges and the scores do not. Only equality matters. It never changes which matching is best, only which of
+   * several equally good ones is returned.
+   */
+  readonly coloursA?: Int32Array;
+  readonly coloursB?: Int32Array;
+}
+
+export interface ScoredPair extends VertexPair {
+  readonly score: number;
+}
+
+/** A set of pairs and the sum of their scores. */
+export interface VertexMatching {
+  /** In an order that is topological in both graphs. */
+  readonly pairs: readonly ScoredPair[];
+  readonly score: number;
+}
+
+/** Adds up the scores of pairs that are in a canonical order, so that equal matchings have equal sums to the last bit. */
+export function scored(pairs: readonly VertexPair[], scores: PairScores): VertexMatching {
+  const list = pairs.map(({ a, b }) => ({ a, b, score: scores.at(a, b) }));
+  return { pairs: list, score: list.reduce((sum, pair) => sum + pair.score, 0) };
+}
