@@ -1,1 +1,11 @@
-export {};
+/** The graph: values, types, operators, verification, printing, ONNX in and out. Imports nothing above it. */
+export { GraphBuilder, type NodeOptions } from './builder.ts';
+export * from './dim.ts';
+export { type ErrorCode, errorCodes, printable, SutureError } from './errors.ts';
+export * from './graph.ts';
+export { isElementwise, isOpName, isSutureOp, type OpName, operators } from './ops/index.ts';
+export { type PrintOptions, print } from './print.ts';
+export { inline, type Replacement, rewrite } from './rewrite.ts';
+export * from './tensor.ts';
+export * from './type.ts';
+export { verify } from './verify.ts';

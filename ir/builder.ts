@@ -1,0 +1,223 @@
+import { type Dim, symbol } from './dim.ts';
+import { printable, SutureError } from './errors.ts';
+import {
+  type AnyNode,
+  type AttributesOf,
+  type GivenAttributesOf,
+  Graph,
+  type GraphInfo,
+  type InputsOf,
+  type Node,
+  type Origin,
+  type Output,
+  Value,
+} from './graph.ts';
+import type { AttributeSpecs, InferContext, Inferred, Operand } from './operator.ts';
+import { type OpName, operators } from './ops/index.ts';
+import { int64s, scalar, type Tensor, tensorType } from './tensor.ts';
+import type { TensorType } from './type.ts';
+
+export interface NodeOptions {
+  /** The node's name, and the stem of its outputs' names. Made unique where it is taken already. */
+  readonly name?: string;
+  /** Names for the outputs, made unique where taken. Their number is the number of outputs. */
+  readonly outputs?: readonly string[];
+  readonly origin?: Origin | undefined;
+}
+
+/** The type rule of an operator in a form that does not depend on which operator it is. */
+type UntypedInfer = (
+  inputs: readonly (Operand | undefined)[],
+  attributes: object,
+  context: InferContext,
+) => readonly Inferred[];
+
+/**
+ * Builds a graph node by node. Types are inferred as nodes are added, so a graph that was built is a graph that type-checks.
+ */
+export class GraphBuilder {
+  readonly #name: string;
+  readonly #info: GraphInfo;
+  readonly #inputs: Value[] = [];
+  readonly #nodes: AnyNode[] = [];
+  readonly #outputs: Output[] = [];
+  readonly #taken = new Set<string>();
+  readonly #scopes: string[] = [];
+  #unknowns = 0;
+
+  constructor(name: string, info: GraphInfo = {}) {
+    this.#name = name;
+    this.#info = info;
+  }
+
+  input(name: string, type: TensorType): Value {
+    const value = new Value(this.unique(name), type);
+    this.#inputs.push(value);
+    return value;
+  }
+
+  /** Takes a value of another graph over as an input of this one. */
+  adoptInput(value: Value): Value {
+    this.#taken.add(value.name);
+    this.#inputs.push(value);
+    return value;
+  }
+
+  constant(tensor: Tensor, name = 'constant'): Value {
+    return new Value(this.unique(this.#scoped(name)), tensorType(tensor), { constant: tensor });
+  }
+
+  /** A rank-0 float32 constant. */
+  scalar(value: number): Value {
+    return this.constant(scalar(value), `c${value}`);
+  }
+
+  /** A rank-1 int64 constant: axes, pads, shapes. */
+  ints(values: readonly number[]): Value {
+    return this.constant(int64s(values), 'ints');
+  }
+
+  /** Adds a node with one output and returns it. */
+  op<K extends OpName>(op: K, inputs: InputsOf<K>, ...rest: AttributesArgument<K>): Value {
+    return this.ops(op, inputs, ...rest)[0];
+  }
+
+  /** Adds a node and returns all its outputs. */
+  ops<K extends OpName>(op: K, inputs: InputsOf<K>, ...[attributes, options]: AttributesArgument<K>): readonly Value[] {
+    return this.node(op, inputs as readonly (Value | undefined)[], (attributes ?? {}) as GivenAttributesOf<K>, options)
+      .outputs;
+  }
+
+  /** Adds a node whose operator is known at run time only; the verifier's rules are checked here. */
+  node<K extends OpName>(
+    op: K,
+    inputs: readonly (Value | undefined)[],
+    attributes: GivenAttributesOf<K>,
+    options: NodeOptions = {},
+  ): Node<K> {
+    const full = withDefaults(op, attributes);
+    const required = operators[op].outputs.filter(f => !f.endsWith('?') && !f.startsWith('...')).length;
+    const name = this.unique(this.#scoped(options.name ?? op.toLowerCase()), 'node:');
+    const count = Math.max(options.outputs?.length ?? 0, required);
+    const types = inferTypes(op, inputs, full, count, name, () => this.#fresh());
+    const outputs = types.map(({ elements, ...type }, i) => {
+      const stem = options.outputs?.[i] ?? (types.length > 1 ? `${name}_${i}` : name);
+      return new Value(this.unique(stem), type, { elements });
+    });
+    const trimmed = inputs.slice(0, inputs.findLastIndex(v => v !== undefined) + 1);
+    const node: Node<K> = { op, inputs: trimmed, outputs, attributes: full, name, origin: options.origin };
+    this.#nodes.push(node as unknown as AnyNode);
+    return node;
+  }
+
+  /** Takes over a node of another graph as it is. Its inputs must be here already. */
+  adopt(node: AnyNode): void {
+    this.#taken.add(`node:${node.name}`);
+    for (const output of node.outputs) this.#taken.add(output.name);
+    this.#nodes.push(node);
+  }
+
+  /** Takes over a node whose inputs changed: same operator, attributes and names, types inferred anew. */
+  reinfer(node: AnyNode): readonly Value[] {
+    const types = inferTypes<OpName>(node.op, node.inputs, node.attributes, node.outputs.length, node.name, () =>
+      this.#fresh(),
+    );
+    const outputs = node.outputs.map((old, i) => {
+      const { elements, ...type } = types[i];
+      return new Value(old.name, type, { elements });
+    });
+    this.adopt({ ...node, outputs } as AnyNode);
+    return outputs;
+  }
+
+  /** Marks a name as used, for values that are taken over without a node (constants of another graph). */
+  reserve(name: string): void {
+    this.#taken.add(name);
+  }
+
+  output(name: string, value: Value): void {
+    this.#outputs.push({ name, value });
+  }
+
+  /** Names made inside `body` start with `scope/`. */
+  scope<T>(scope: string, body: () => T): T {
+    this.#scopes.push(scope);
+    try {
+      return body();
+    } finally {
+      this.#scopes.pop();
+    }
+  }
+
+  build(): Graph {
+    return new Graph({
+      name: this.#name,
+      info: this.#info,
+      inputs: [...this.#inputs],
+      nodes: [...this.#nodes],
+      outputs: [...this.#outputs],
+    });
+  }
+
+  /** `stem`, or the first of `stem_1`, `stem_2`, ... that is free. Nodes and values have name spaces of their own. */
+  unique(stem: string, space = ''): string {
+    let name = stem;
+    for (let i = 1; this.#taken.has(space + name); i++) name = `${stem}_${i}`;
+    this.#taken.add(space + name);
+    return name;
+  }
+
+  #fresh(): Dim {
+    return symbol(`unk${this.#unknowns++}`);
+  }
+
+  #scoped(name: string): string {
+    return [...this.#scopes, name].join('/');
+  }
+}
+
+/** Attributes may be left out altogether where none is required. */
+type AttributesArgument<K extends OpName> =
+  Record<never, never> extends GivenAttributesOf<K>
+    ? [attributes?: GivenAttributesOf<K>, options?: NodeOptions]
+    : [attributes: GivenAttributesOf<K>, options?: NodeOptions];
+
+function withDefaults<K extends OpName>(op: K, given: GivenAttributesOf<K>): AttributesOf<K> {
+  const specs: AttributeSpecs = operators[op].attributes;
+  const values = given as Readonly<Record<string, unknown>>;
+  const full: Record<string, unknown> = {};
+  for (const [name, spec] of Object.entries(specs)) {
+    const value = values[name] ?? spec.default;
+    if (value !== undefined) full[name] = value;
+    else if (spec.presence === 'required') {
+      throw new SutureError('type-mismatch', `${op} needs the attribute '${name}', and none was given.`);
+    }
+  }
+  return full as AttributesOf<K>;
+}
+
+/** Runs an operator's type rule. An error names the operator and the node. */
+export function inferTypes<K extends OpName>(
+  op: K,
+  inputs: readonly (Operand | undefined)[],
+  attributes: AttributesOf<K>,
+  outputs: number,
+  where: string,
+  fresh: () => Dim,
+): readonly Inferred[] {
+  const { inputs: formals, infer } = operators[op];
+  const fail = (problem: string): never => {
+    throw new SutureError('type-mismatch', `${op} '${printable(where)}': ${problem}.`);
+  };
+  const variadic = formals.at(-1)?.startsWith('...') ?? false;
+  if (!variadic && inputs.length > formals.length) fail(`takes at most ${formals.length} inputs, not ${inputs.length}`);
+  formals.forEach((formal, i) => {
+    if (!formal.endsWith('?') && !formal.startsWith('...') && !inputs[i]) fail(`the input ${formal} is missing`);
+  });
+  try {
+    return (infer as UntypedInfer)(inputs, attributes, { outputs, fresh });
+  } catch (error) {
+    if (error instanceof SutureError && error.code === 'type-mismatch') return fail(error.message);
+    throw error;
+  }
+}

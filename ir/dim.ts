@@ -1,0 +1,202 @@
+/**
+ * Symbolic dimensions: polynomials with integer coefficients over symbols (`N`) and opaque atoms (`floor((H + 1) / 2)`).
+ * Two dims are equal exactly when their canonical texts are, so `2·N` from one network equals `2·N` from another.
+ * A symbol stands for a positive integer.
+ */
+
+type Atom =
+  | { readonly kind: 'symbol'; readonly key: string }
+  | { readonly kind: 'floor'; readonly key: string; readonly numerator: SymbolicDim; readonly denominator: number }
+  | { readonly kind: 'max' | 'quotient'; readonly key: string; readonly left: Dim; readonly right: Dim };
+
+interface Term {
+  readonly coefficient: number;
+  /** Sorted by key, with repetition: `N·N` is two atoms. Empty for the constant term. */
+  readonly atoms: readonly Atom[];
+}
+
+/** A dimension that is not a plain number. Make one with `symbol` and the arithmetic of this file. */
+export class SymbolicDim {
+  readonly terms: readonly Term[];
+  /** Canonical text: equal text, equal dim. */
+  readonly key: string;
+
+  constructor(terms: readonly Term[]) {
+    this.terms = terms;
+    this.key = terms.map(termText).join(' + ').replaceAll('+ -', '- ');
+  }
+
+  toString(): string {
+    return this.key;
+  }
+}
+
+export type Dim = number | SymbolicDim;
+
+/** Values for symbols, e.g. `{ N: 8 }`. */
+export type Binding = Readonly<Record<string, number>>;
+
+const termKey = (atoms: readonly Atom[]): string => atoms.map(a => a.key).join('·');
+
+function termText({ coefficient, atoms }: Term): string {
+  if (atoms.length === 0) return String(coefficient);
+  const product = termKey(atoms);
+  if (coefficient === 1) return product;
+  return coefficient === -1 ? `-${product}` : `${coefficient}·${product}`;
+}
+
+function termsOf(dim: Dim): readonly Term[] {
+  if (typeof dim !== 'number') return dim.terms;
+  return dim === 0 ? [] : [{ coefficient: dim, atoms: [] }];
+}
+
+function normalize(terms: Iterable<Term>): Dim {
+  const sums = new Map<string, Term>();
+  for (const term of terms) {
+    const key = termKey(term.atoms);
+    const coefficient = (sums.get(key)?.coefficient ?? 0) + term.coefficient;
+    sums.set(key, { coefficient, atoms: term.atoms });
+  }
+  const kept = [...sums].filter(([, term]) => term.coefficient !== 0);
+  // The constant term goes last, so that it reads `H - 1`.
+  kept.sort(([a], [b]) => (a === '' ? 1 : b === '' ? -1 : a < b ? -1 : 1));
+  if (kept.length === 0) return 0;
+  if (kept.length === 1 && kept[0][0] === '') return kept[0][1].coefficient;
+  return new SymbolicDim(kept.map(([, term]) => term));
+}
+
+const ofAtom = (atom: Atom): Dim => new SymbolicDim([{ coefficient: 1, atoms: [atom] }]);
+
+/** The dim that a name stands for. */
+export const symbol = (name: string): SymbolicDim =>
+  new SymbolicDim([{ coefficient: 1, atoms: [{ kind: 'symbol', key: name }] }]);
+
+export const isStatic = (dim: Dim): dim is number => typeof dim === 'number';
+
+export function equalDims(a: Dim, b: Dim): boolean {
+  return typeof a === 'number' || typeof b === 'number' ? a === b : a.key === b.key;
+}
+
+export function addDims(a: Dim, b: Dim): Dim {
+  if (typeof a === 'number' && typeof b === 'number') return a + b;
+  return normalize([...termsOf(a), ...termsOf(b)]);
+}
+
+export function multiplyDims(a: Dim, b: Dim): Dim {
+  if (typeof a === 'number' && typeof b === 'number') return a * b;
+  const products: Term[] = [];
+  for (const x of termsOf(a)) {
+    for (const y of termsOf(b)) {
+      const atoms = [...x.atoms, ...y.atoms].sort((p, q) => (p.key < q.key ? -1 : p.key > q.key ? 1 : 0));
+      products.push({ coefficient: x.coefficient * y.coefficient, atoms });
+    }
+  }
+  return normalize(products);
+}
+
+export const subtractDims = (a: Dim, b: Dim): Dim => addDims(a, multiplyDims(-1, b));
+
+export const productOf = (dims: readonly Dim[]): Dim => dims.reduce(multiplyDims, 1);
+
+const modulo = (a: number, m: number): number => ((a % m) + m) % m;
+
+/** `floor(a / b)` for a positive divisor. Whole multiples leave the floor, so `floor((2·H + 3) / 2)` is `H + 1`. */
+export function floorDivide(a: Dim, b: number): Dim {
+  if (typeof a === 'number') return Math.floor(a / b);
+  if (b === 1) return a;
+  const whole: Term[] = [];
+  const rest: Term[] = [];
+  for (const { coefficient, atoms } of a.terms) {
+    whole.push({ coefficient: Math.floor(coefficient / b), atoms });
+    rest.push({ coefficient: modulo(coefficient, b), atoms });
+  }
+  const remainder = normalize(rest);
+  if (typeof remainder === 'number') return addDims(normalize(whole), Math.floor(remainder / b));
+  const atom: Atom = { kind: 'floor', key: `floor((${remainder.key})/${b})`, numerator: remainder, denominator: b };
+  return addDims(normalize(whole), ofAtom(atom));
+}
+
+export const ceilDivide = (a: Dim, b: number): Dim => floorDivide(addDims(a, b - 1), b);
+
+/** `a / b` where the division is known to leave no remainder, as for the -1 of a Reshape; undefined when it can't be. */
+export function divideExactly(a: Dim, b: Dim): Dim | undefined {
+  if (equalDims(a, b)) return 1;
+  if (b === 0) return undefined;
+  if (typeof b === 'number') {
+    if (typeof a === 'number') return a % b === 0 ? a / b : undefined;
+    if (a.terms.every(t => t.coefficient % b === 0)) {
+      return normalize(a.terms.map(t => ({ coefficient: t.coefficient / b, atoms: t.atoms })));
+    }
+    return floorDivide(a, b);
+  }
+  if (b.terms.length === 1) {
+    const quotient = termsOf(a).map(term => divideTerm(term, b.terms[0]));
+    if (quotient.every(t => t !== undefined)) return normalize(quotient);
+  }
+  return ofAtom({ kind: 'quotient', key: `(${a})/(${b})`, left: a, right: b });
+}
+
+function divideTerm(term: Term, by: Term): Term | undefined {
+  if (term.coefficient % by.coefficient !== 0) return undefined;
+  const atoms = [...term.atoms];
+  for (const atom of by.atoms) {
+    const at = atoms.findIndex(a => a.key === atom.key);
+    if (at < 0) return undefined;
+    atoms.splice(at, 1);
+  }
+  return { coefficient: term.coefficient / by.coefficient, atoms };
+}
+
+export function maxDims(a: Dim, b: Dim): Dim {
+  if (typeof a === 'number' && typeof b === 'number') return Math.max(a, b);
+  if (equalDims(a, b)) return a;
+  return ofAtom({ kind: 'max', key: `max(${a}, ${b})`, left: a, right: b });
+}
+
+/** Replaces symbols by dims; symbols without an entry stay. */
+export function substitute(dim: Dim, map: Readonly<Record<string, Dim>>): Dim {
+  if (typeof dim === 'number') return dim;
+  return dim.terms
+    .map(term => term.atoms.reduce<Dim>((d, atom) => multiplyDims(d, substituteAtom(atom, map)), term.coefficient))
+    .reduce(addDims, 0);
+}
+
+function substituteAtom(atom: Atom, map: Readonly<Record<string, Dim>>): Dim {
+  switch (atom.kind) {
+    case 'symbol':
+      return Object.hasOwn(map, atom.key) ? map[atom.key] : ofAtom(atom);
+    case 'floor':
+      return floorDivide(substitute(atom.numerator, map), atom.denominator);
+    case 'max':
+      return maxDims(substitute(atom.left, map), substitute(atom.right, map));
+    case 'quotient':
+      return divideExactly(substitute(atom.left, map), substitute(atom.right, map)) ?? ofAtom(atom);
+    default:
+      return atom satisfies never;
+  }
+}
+
+/** The names of the symbols that a dim depends on, added to `into`. */
+export function symbolsOf(dim: Dim, into: Set<string> = new Set()): Set<string> {
+  if (typeof dim === 'number') return into;
+  for (const { atoms } of dim.terms) {
+    for (const atom of atoms) {
+      switch (atom.kind) {
+        case 'symbol':
+          into.add(atom.key);
+          break;
+        case 'floor':
+          symbolsOf(atom.numerator, into);
+          break;
+        case 'max':
+        case 'quotient':
+          symbolsOf(atom.left, into);
+          symbolsOf(atom.right, into);
+          break;
+        default:
+          atom satisfies never;
+      }
+    }
+  }
+  return into;
+}

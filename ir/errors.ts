@@ -1,0 +1,55 @@
+/**
+ * The catalogue of errors. A code is stable: people search for it, scripts branch on it. The text is one sentence that
+ * says what is wrong, where, and what to do; it is written where the error is raised, because only there is it known.
+ */
+export const errorCodes = {
+  'model-unreadable': 'the bytes are no ONNX model, or a damaged one',
+  'model-unsupported': 'the model uses what the vocabulary cannot express; every problem is listed',
+  'model-external-data': 'external tensor data is missing, too short, or outside the folder of the model',
+  'graph-invalid': 'the verifier found a graph that breaks the rules of the IR',
+  'type-mismatch': 'an operator was given inputs of types that it does not take',
+  'parents-incompatible': 'the inputs or outputs of the parents do not fit together',
+  'no-pairs': 'no layer of one network is compatible with a layer of the other',
+  'pairs-invalid': 'a file of pairs does not fit the networks',
+  'adjoint-missing': 'a gradient must flow through an operator that has no adjoint rule',
+  'kernel-missing': 'an operator or dtype has no kernel in the chosen executor',
+  'adapter-missing': 'no GPU adapter, neither real nor embedded, could be used',
+  'device-lost': 'the GPU device was lost',
+  'device-memory': 'the GPU has not enough memory, or a buffer passes its limits',
+  'device-error': 'the GPU refused a command: a defect of suture or of the driver',
+  'data-unreadable': 'the bytes are no npz file, or a damaged one',
+  'data-invalid': 'an array has the wrong name, shape, dtype or content',
+  'loss-not-finite': 'the loss became NaN or infinite',
+  'run-invalid': 'a run directory is incomplete, damaged, or of another version',
+  'output-exists': 'the output exists already and --force was not given',
+  'output-unwritable': 'the output path cannot be written',
+  'option-invalid': 'an option has a value that makes no sense',
+  interrupted: 'the work was interrupted',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** The one error class that crosses a public boundary on purpose. Anything else that escapes is a defect. */
+export class SutureError extends Error {
+  override readonly name = 'SutureError';
+  readonly code: ErrorCode;
+  /** Further lines, each a problem of its own, for errors that report several at once. */
+  readonly details: readonly string[];
+
+  constructor(code: ErrorCode, message: string, options: { details?: readonly string[]; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.details = options.details ?? [];
+  }
+}
+
+/** Text from a file made safe for a terminal: control characters become `\xNN`, long text is cut in the middle. */
+export function printable(text: string, limit = 120): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is the purpose
+  const safe = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, c => {
+    return `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`;
+  });
+  if (safe.length <= limit) return safe;
+  const half = Math.floor((limit - 1) / 2);
+  return `${safe.slice(0, half)}…${safe.slice(safe.length - half)}`;
+}

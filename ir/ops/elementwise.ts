@@ -1,0 +1,278 @@
+import { addDims, type Dim, equalDims, floorDivide, maxDims, multiplyDims, subtractDims } from '../dim.ts';
+import {
+  type AttributeSpecs,
+  attr,
+  elementsOf,
+  type Formal,
+  type Inferred,
+  type Operand,
+  type OperatorSpec,
+  operator,
+  reject,
+  requireFloat,
+  requireSameDType,
+} from '../operator.ts';
+import { type DType, isFloat, type Shape } from '../type.ts';
+
+/** numpy's broadcasting of any number of shapes. A symbol meets a number other than 1: the number wins. */
+export function broadcast(shapes: readonly Shape[]): Shape {
+  const rank = Math.max(0, ...shapes.map(s => s.length));
+  return Array.from({ length: rank }, (_, i) =>
+    shapes.map(s => s[s.length - rank + i] ?? 1).reduce((a, b) => broadcastDim(a, b, shapes)),
+  );
+}
+
+function broadcastDim(a: Dim, b: Dim, shapes: readonly Shape[]): Dim {
+  if (equalDims(a, b) || b === 1) return a;
+  if (a === 1) return b;
+  if (typeof a === 'number' && typeof b === 'number') {
+    reject(`the shapes ${shapes.map(s => `[${s.join(', ')}]`).join(' and ')} can't be broadcast together`);
+  }
+  if (typeof a === 'number') return a;
+  return typeof b === 'number' ? b : maxDims(a, b);
+}
+
+/** Shape arithmetic: applies `f` to known elements, broadcasting a single element over many. */
+function mapElements(
+  inputs: readonly Operand[],
+  f: ((...dims: Dim[]) => Dim | undefined) | undefined,
+): readonly Dim[] | undefined {
+  if (!f || isFloat(inputs[0].type.dtype)) return undefined;
+  const lists = inputs.map(elementsOf);
+  if (lists.some(l => l === undefined)) return undefined;
+  const length = Math.max(...lists.map(l => l!.length));
+  const result = Array.from({ length }, (_, i) => f(...lists.map(l => (l!.length === 1 ? l![0] : l![i]))));
+  return result.some(d => d === undefined) ? undefined : (result as Dim[]);
+}
+
+const unary = <const A extends AttributeSpecs>(
+  versions: readonly number[],
+  attributes: A,
+  only?: 'float' | 'bool',
+  elements?: (d: Dim) => Dim | undefined,
+): OperatorSpec<readonly ['X'], A> & { elementwise: true } => ({
+  ...operator({
+    inputs: ['X'],
+    attributes,
+    versions,
+    infer([x]): readonly Inferred[] {
+      if (only === 'float') requireFloat(x, 'the input');
+      if (only === 'bool' && x.type.dtype !== 'bool') reject(`the input must be bool, not ${x.type.dtype}`);
+      return [{ ...x.type, elements: mapElements([x], elements) }];
+    },
+  }),
+  elementwise: true,
+});
+
+const nary = <const I extends readonly Formal[]>(
+  inputs: I,
+  versions: readonly number[],
+  result?: DType,
+  elements?: (...dims: Dim[]) => Dim | undefined,
+): OperatorSpec<I, Record<never, never>> & { elementwise: true } => ({
+  ...operator({
+    inputs,
+    attributes: {},
+    versions,
+    infer(actuals): readonly Inferred[] {
+      const given = actuals as readonly Operand[];
+      if (given.length === 0) reject('at least one input is needed');
+      const dtype = requireSameDType(given);
+      const shape = broadcast(given.map(g => g.type.shape));
+      return [
+        { dtype: result ?? dtype, shape, elements: shape.length <= 1 ? mapElements(given, elements) : undefined },
+      ];
+    },
+  }),
+  elementwise: true,
+});
+
+const none = {};
+const numbers =
+  (f: (a: number, b: number) => number) =>
+  (a: Dim, b: Dim): Dim | undefined =>
+    typeof a === 'number' && typeof b === 'number' ? f(a, b) : undefined;
+
+function divideElements(a: Dim, b: Dim): Dim | undefined {
+  if (typeof b !== 'number' || b === 0) return equalDims(a, b) ? 1 : undefined;
+  // Integer division truncates; on the non-negative sizes that shape arithmetic is about it is the floor.
+  return typeof a === 'number' ? Math.trunc(a / b) : b > 0 ? floorDivide(a, b) : undefined;
+}
+
+const equalElements = (a: Dim, b: Dim): Dim | undefined =>
+  equalDims(a, b) ? 1 : typeof a === 'number' && typeof b === 'number' ? 0 : undefined;
+
+const AB = ['A', 'B'] as const;
+const variadic = ['...inputs'] as const;
+
+export const elementwise = {
+  Abs: unary([1, 6, 13], none),
+  Acos: unary([7, 22], none, 'float'),
+  Acosh: unary([9, 22], none, 'float'),
+  Asin: unary([7, 22], none, 'float'),
+  Asinh: unary([9, 22], none, 'float'),
+  Atan: unary([7, 22], none, 'float'),
+  Atanh: unary([9, 22], none, 'float'),
+  BitwiseNot: unary([18], none),
+  Ceil: unary([1, 6, 13], none, 'float'),
+  Celu: unary([12], { alpha: attr.float.default(1) }, 'float'),
+  Cos: unary([7, 22], none, 'float'),
+  Cosh: unary([9, 22], none, 'float'),
+  Elu: unary([1, 6, 22], { alpha: attr.float.default(1) }, 'float'),
+  Erf: unary([9, 13], none),
+  Exp: unary([1, 6, 13], none, 'float'),
+  Floor: unary([1, 6, 13], none, 'float'),
+  Gelu: unary([20], { approximate: attr.string.default('none') }, 'float'),
+  HardSigmoid: unary([1, 6, 22], { alpha: attr.float.default(0.2), beta: attr.float.default(0.5) }, 'float'),
+  HardSwish: unary([14, 22], none, 'float'),
+  LeakyRelu: unary([1, 6, 16], { alpha: attr.float.default(0.01) }, 'float'),
+  Log: unary([1, 6, 13], none, 'float'),
+  Mish: unary([18, 22], none, 'float'),
+  Neg: unary([1, 6, 13], none, undefined, d => multiplyDims(-1, d)),
+  Not: unary([1], none, 'bool'),
+  Reciprocal: unary([1, 6, 13], none, 'float'),
+  Relu: unary([1, 6, 13, 14], none),
+  Round: unary([11, 22], none, 'float'),
+  Selu: unary(
+    [1, 6, 22],
+    { alpha: attr.float.default(1.6732632423543772), gamma: attr.float.default(1.0507009873554805) },
+    'float',
+  ),
+  Shrink: unary([9], { bias: attr.float.default(0), lambd: attr.float.default(0.5) }),
+  Sigmoid: unary([1, 6, 13], none, 'float'),
+  Sign: unary([9, 13], none),
+  Sin: unary([7, 22], none, 'float'),
+  Sinh: unary([9, 22], none, 'float'),
+  Softplus: unary([1, 22], none, 'float'),
+  Softsign: unary([1, 22], none, 'float'),
+  Sqrt: unary([1, 6, 13], none, 'float'),
+  Swish: unary([24], { alpha: attr.float.default(1) }, 'float'),
+  Tan: unary([7, 22], none, 'float'),
+  Tanh: unary([1, 6, 13], none, 'float'),
+  ThresholdedRelu: unary([10, 22], { alpha: attr.float.default(1) }, 'float'),
+
+  Add: nary(AB, [7, 13, 14], undefined, addDims),
+  Sub: nary(AB, [7, 13, 14], undefined, subtractDims),
+  Mul: nary(AB, [7, 13, 14], undefined, multiplyDims),
+  Div: nary(AB, [7, 13, 14], undefined, divideElements),
+  BitwiseAnd: nary(AB, [18]),
+  BitwiseOr: nary(AB, [18]),
+  BitwiseXor: nary(AB, [18]),
+  And: nary(AB, [7], 'bool'),
+  Or: nary(AB, [7], 'bool'),
+  Xor: nary(AB, [7], 'bool'),
+  Equal: nary(AB, [7, 11, 13, 19], 'bool', equalElements),
+  Greater: nary(
+    AB,
+    [7, 9, 13],
+    'bool',
+    numbers((a, b) => +(a > b)),
+  ),
+  GreaterOrEqual: nary(
+    AB,
+    [12, 16],
+    'bool',
+    numbers((a, b) => +(a >= b)),
+  ),
+  Less: nary(
+    AB,
+    [7, 9, 13],
+    'bool',
+    numbers((a, b) => +(a < b)),
+  ),
+  LessOrEqual: nary(
+    AB,
+    [12, 16],
+    'bool',
+    numbers((a, b) => +(a <= b)),
+  ),
+  PRelu: nary(['X', 'slope'] as const, [7, 9, 16]),
+  Max: nary(variadic, [8, 12, 13], undefined, (...d) => d.reduce(maxDims)),
+  Min: nary(variadic, [8, 12, 13], undefined, (...d) =>
+    d.every(x => typeof x === 'number') ? Math.min(...(d as number[])) : undefined,
+  ),
+  Sum: nary(variadic, [8, 13]),
+  Mean: nary(variadic, [8, 13]),
+
+  Pow: operator({
+    inputs: ['X', 'Y'],
+    attributes: {},
+    versions: [7, 12, 13, 15],
+    elementwise: true,
+    infer: ([x, y]) => [{ dtype: x.type.dtype, shape: broadcast([x.type.shape, y.type.shape]) }],
+  }),
+  Mod: operator({
+    inputs: AB,
+    attributes: { fmod: attr.int.default(0) },
+    versions: [10, 13],
+    elementwise: true,
+    infer: ([a, b]) => [{ dtype: requireSameDType([a, b]), shape: broadcast([a.type.shape, b.type.shape]) }],
+  }),
+  BitShift: operator({
+    inputs: ['X', 'Y'],
+    attributes: { direction: attr.string.required },
+    versions: [11],
+    elementwise: true,
+    infer: ([x, y]) => [{ dtype: requireSameDType([x, y]), shape: broadcast([x.type.shape, y.type.shape]) }],
+  }),
+  IsNaN: operator({
+    inputs: ['X'],
+    attributes: {},
+    versions: [9, 13, 20],
+    elementwise: true,
+    infer: ([x]) => [{ dtype: 'bool', shape: x.type.shape }],
+  }),
+  IsInf: operator({
+    inputs: ['X'],
+    attributes: { detect_negative: attr.int.default(1), detect_positive: attr.int.default(1) },
+    versions: [10, 20],
+    elementwise: true,
+    infer: ([x]) => [{ dtype: 'bool', shape: x.type.shape }],
+  }),
+  Where: operator({
+    inputs: ['condition', 'X', 'Y'],
+    attributes: {},
+    versions: [9, 16],
+    elementwise: true,
+    infer([condition, x, y]) {
+      if (condition.type.dtype !== 'bool') reject(`the condition must be bool, not ${condition.type.dtype}`);
+      const shape = broadcast([condition.type.shape, x.type.shape, y.type.shape]);
+      const elements = mapElements([x, y], (a, b) => (equalDims(a, b) ? a : undefined)) ?? select(condition, x, y);
+      return [{ dtype: requireSameDType([x, y]), shape, elements: shape.length <= 1 ? elements : undefined }];
+    },
+  }),
+  /** The bounds are scalars. */
+  Clip: operator({
+    inputs: ['input', 'min?', 'max?'],
+    attributes: {},
+    versions: [6, 11, 12, 13],
+    elementwise: true,
+    infer([x, min, max]) {
+      requireSameDType([x, min, max]);
+      for (const bound of [min, max]) {
+        if (bound && bound.type.shape.length > 0 && bound.type.shape.some(d => d !== 1))
+          reject('a bound must be a scalar');
+      }
+      return [x.type];
+    },
+  }),
+  /** `to`: the dtype of the result. Saturation concerns float8 only, which the vocabulary does not hold. */
+  Cast: operator({
+    inputs: ['input'],
+    attributes: { to: attr.dtype.required },
+    versions: [6, 9, 13, 19, 21, 23, 24, 25],
+    elementwise: true,
+    infer([x], { to }) {
+      const elements = isFloat(to) || to === 'bool' ? undefined : elementsOf(x);
+      return [{ dtype: to, shape: x.type.shape, elements }];
+    },
+  }),
+};
+
+function select(condition: Operand, x: Operand, y: Operand): readonly Dim[] | undefined {
+  const [c, a, b] = [elementsOf(condition), elementsOf(x), elementsOf(y)];
+  if (!c || !a || !b || !c.every(e => typeof e === 'number')) return undefined;
+  const length = Math.max(c.length, a.length, b.length);
+  const at = (list: readonly Dim[], i: number) => (list.length === 1 ? list[0] : list[i]);
+  return Array.from({ length }, (_, i) => (at(c, i) ? at(a, i) : at(b, i)));
+}

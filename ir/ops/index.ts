@@ -1,0 +1,34 @@
+import type { AttributeSpecs, Formal, OperatorSpec } from '../operator.ts';
+import { elementwise } from './elementwise.ts';
+import { linear } from './linear.ts';
+import { movement } from './movement.ts';
+import { normalization } from './normalization.ts';
+import { pooling } from './pooling.ts';
+import { reduction } from './reduction.ts';
+import { stitching } from './stitching.ts';
+
+/** The vocabulary: every operator that a graph may hold. */
+export const operators = {
+  ...elementwise,
+  ...linear,
+  ...normalization,
+  ...pooling,
+  ...reduction,
+  ...movement,
+  ...stitching,
+};
+
+export type Operators = typeof operators;
+export type OpName = keyof Operators;
+/** Operators of which one output element depends on one element of each input. */
+export type ElementwiseOp = keyof typeof elementwise;
+/** Our own operators, each with a body in ONNX's. */
+export type SutureOp = keyof typeof stitching;
+
+export const isOpName = (name: string): name is OpName => Object.hasOwn(operators, name);
+export const isElementwise = (op: OpName): op is ElementwiseOp => Object.hasOwn(elementwise, op);
+export const isSutureOp = (op: OpName): op is SutureOp => Object.hasOwn(stitching, op);
+
+/** The declaration of an operator whose name is known at run time only. */
+export const specOf = (op: OpName): OperatorSpec<readonly Formal[], AttributeSpecs> =>
+  operators[op] as unknown as OperatorSpec<readonly Formal[], AttributeSpecs>;

@@ -1,0 +1,431 @@
+import {
+  addDims,
+  ceilDivide,
+  type Dim,
+  divideExactly,
+  equalDims,
+  floorDivide,
+  multiplyDims,
+  productOf,
+  subtractDims,
+} from '../dim.ts';
+import {
+  attr,
+  elementsOf,
+  type Inferred,
+  integersOf,
+  normalizeAxis,
+  type Operand,
+  operator,
+  reject,
+  requireSameDType,
+} from '../operator.ts';
+import { scalar } from '../tensor.ts';
+import { type Shape, sizeOf, typeText } from '../type.ts';
+import { broadcast } from './elementwise.ts';
+
+/** The length of a shape-like operand, needed for the rank of the result. */
+function lengthOf(operand: Operand, what: string): number {
+  const [length] = operand.type.shape;
+  if (typeof length !== 'number') return reject(`the number of elements of ${what} must be known`);
+  return length;
+}
+
+/** The shape that a Reshape to `target` gives; 0 copies a dim, -1 takes what is left. */
+export function reshaped(from: Shape, target: readonly Dim[], allowzero: boolean): Dim[] {
+  const shape = target.map((d, i) => (d === 0 && !allowzero ? (from[i] ?? reject(`0 at ${i} copies no dim`)) : d));
+  const open = shape.indexOf(-1);
+  if (open >= 0) {
+    const rest = productOf(shape.filter((_, i) => i !== open));
+    shape[open] =
+      divideExactly(productOf(from), rest) ?? reject(`[${from.join(', ')}] does not fit [${target.join(', ')}]`);
+  } else {
+    const [before, after] = [productOf(from), productOf(shape)];
+    if (typeof before === 'number' && typeof after === 'number' && before !== after) {
+      reject(`[${from.join(', ')}] does not fit [${target.join(', ')}]`);
+    }
+  }
+  return shape;
+}
+
+/** Start, end and step per axis of a Slice, clamped as ONNX says; undefined where they depend on data. */
+export function sliceRanges(
+  shape: Shape,
+  starts: readonly Dim[],
+  ends: readonly Dim[],
+  axes: readonly number[],
+  steps: readonly number[],
+): readonly { axis: number; start: number; step: number; length: Dim }[] | undefined {
+  const ranges: { axis: number; start: number; step: number; length: Dim }[] = [];
+  for (const [i, given] of axes.entries()) {
+    const axis = normalizeAxis(given, shape.length);
+    const [size, start, end, step] = [shape[axis], starts[i], ends[i], steps[i]];
+    if (step === 0) reject('a step must not be 0');
+    if (typeof size === 'number' && typeof start === 'number' && typeof end === 'number') {
+      const clamp = (v: number, low: number, high: number) => Math.min(Math.max(v < 0 ? v + size : v, low), high);
+      const [from, to] =
+        step > 0 ? [clamp(start, 0, size), clamp(end, 0, size)] : [clamp(start, 0, size - 1), clamp(end, -1, size - 1)];
+      ranges.push({ axis, start: from, step, length: Math.max(0, Math.ceil((to - from) / step)) });
+      continue;
+    }
+    // Symbolic extents: what stays provable is a forward slice from a known, non-negative start.
+    if (typeof start !== 'number' || start < 0 || step < 0) return undefined;
+    const toEnd = typeof end === 'number' && end > 2 ** 30;
+    const stop = toEnd ? size : typeof end === 'number' && end < 0 ? addDims(size, end) : end;
+    if (typeof end === 'number' && end >= 0 && !toEnd) return undefined;
+    if (!toEnd && typeof end !== 'number' && !equalDims(end, size)) {
+      const beyond = subtractDims(size, end);
+      if (typeof beyond !== 'number' || beyond < 0) return undefined;
+    }
+    ranges.push({ axis, start, step, length: ceilDivide(subtractDims(stop, start), step) });
+  }
+  return ranges;
+}
+
+function gatherElements(data: Operand, indices: Operand): readonly Dim[] | undefined {
+  const [from, at] = [elementsOf(data), integersOf(indices)];
+  if (!from || !at || data.type.shape.length !== 1) return undefined;
+  return at.map(i => from[i < 0 ? i + from.length : i] ?? reject(`index ${i} is outside of ${from.length} elements`));
+}
+
+export const movement = {
+  Identity: operator({
+    inputs: ['input'],
+    attributes: {},
+    versions: [1, 13, 14, 16, 19, 21, 23, 24, 25],
+    infer: ([x]) => [{ ...x.type, elements: elementsOf(x) }],
+  }),
+  Reshape: operator({
+    inputs: ['data', 'shape'],
+    attributes: { allowzero: attr.int.default(0) },
+    versions: [5, 13, 14, 19, 21, 23, 24, 25],
+    infer([data, shape], { allowzero }, { fresh }): readonly Inferred[] {
+      const { dtype } = data.type;
+      const target = elementsOf(shape);
+      if (!target) return [{ dtype, shape: Array.from({ length: lengthOf(shape, 'the shape') }, fresh) }];
+      const to = reshaped(data.type.shape, target, allowzero !== 0);
+      return [{ dtype, shape: to, elements: to.length <= 1 ? elementsOf(data) : undefined }];
+    },
+  }),
+  /** To two axes: those before `axis`, and the rest. */
+  Flatten: operator({
+    inputs: ['input'],
+    attributes: { axis: attr.int.default(1) },
+    versions: [1, 9, 11, 13, 21, 23, 24, 25],
+    infer([x], { axis }): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const at = axis === shape.length ? axis : normalizeAxis(axis, shape.length);
+      return [{ dtype, shape: [productOf(shape.slice(0, at)), productOf(shape.slice(at))] }];
+    },
+  }),
+  Transpose: operator({
+    inputs: ['data'],
+    attributes: { perm: attr.ints.optional },
+    versions: [1, 13, 21, 23, 24, 25],
+    infer([x], { perm }): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const order = perm ?? shape.map((_, i) => shape.length - 1 - i);
+      if (new Set(order).size !== shape.length || order.some(i => shape[i] === undefined)) {
+        reject(`perm [${order}] is no permutation of the axes of ${typeText(x.type)}`);
+      }
+      return [{ dtype, shape: order.map(i => shape[i]) }];
+    },
+  }),
+  Squeeze: operator({
+    inputs: ['data', 'axes?'],
+    attributes: {},
+    versions: [1, 11, 13, 21, 23, 24, 25],
+    infer([x, axes]): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const given = axes ? integersOf(axes) : shape.flatMap((d, i) => (d === 1 ? [i] : []));
+      if (!given) return reject('the axes must be known');
+      const gone = given.map(a => normalizeAxis(a, shape.length));
+      for (const a of gone)
+        if (typeof shape[a] === 'number' && shape[a] !== 1) reject(`axis ${a} has extent ${shape[a]}`);
+      return [{ dtype, shape: shape.filter((_, i) => !gone.includes(i)), elements: elementsOf(x) }];
+    },
+  }),
+  Unsqueeze: operator({
+    inputs: ['data', 'axes'],
+    attributes: {},
+    versions: [1, 11, 13, 21, 23, 24, 25],
+    infer([x, axes]): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const given = integersOf(axes) ?? reject('the axes must be known');
+      const rank = shape.length + given.length;
+      const added = given.map(a => normalizeAxis(a, rank));
+      if (new Set(added).size !== added.length) reject(`the axes [${given}] hold one twice`);
+      const rest = [...shape];
+      const to = Array.from({ length: rank }, (_, i) => (added.includes(i) ? 1 : rest.shift()!));
+      return [{ dtype, shape: to, elements: to.length <= 1 ? elementsOf(x) : undefined }];
+    },
+  }),
+  Concat: operator({
+    inputs: ['...inputs'],
+    attributes: { axis: attr.int.required },
+    versions: [4, 11, 13],
+    infer(inputs, { axis }): readonly Inferred[] {
+      if (inputs.length === 0) reject('at least one input is needed');
+      const shapes = inputs.map(i => i.type.shape);
+      const [first] = shapes;
+      const at = normalizeAxis(axis, first.length);
+      const shape = first.map((d, i) => {
+        if (i === at) return shapes.map(s => s[i]).reduce(addDims);
+        for (const s of shapes) {
+          if (s.length !== first.length) reject(`the inputs have ranks ${shapes.map(x => x.length).join(', ')}`);
+          if (typeof s[i] === 'number' && typeof d === 'number' && s[i] !== d) {
+            reject(`the inputs differ in axis ${i}: ${inputs.map(x => typeText(x.type)).join(', ')}`);
+          }
+        }
+        return shapes.map(s => s[i]).find(e => typeof e === 'number') ?? d;
+      });
+      const lists = inputs.map(elementsOf);
+      const elements = shape.length === 1 && lists.every(l => l !== undefined) ? lists.flat() : undefined;
+      return [{ dtype: requireSameDType(inputs), shape, elements: elements as readonly Dim[] | undefined }];
+    },
+  }),
+  Split: operator({
+    inputs: ['input', 'split?'],
+    outputs: ['...outputs'],
+    attributes: { axis: attr.int.default(0), num_outputs: attr.int.optional },
+    versions: [2, 11, 13, 18],
+    infer([x, split], { axis, num_outputs }, { outputs, fresh }): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const at = normalizeAxis(axis, shape.length);
+      const parts = elementsOf(split) ?? (split ? undefined : evenParts(shape[at], num_outputs ?? outputs));
+      return Array.from({ length: outputs }, (_, k) => ({
+        dtype,
+        shape: shape.map((d, i) => (i === at ? (parts?.[k] ?? fresh()) : d)),
+      }));
+    },
+  }),
+  Slice: operator({
+    inputs: ['data', 'starts', 'ends', 'axes?', 'steps?'],
+    attributes: {},
+    versions: [1, 10, 11, 13],
+    infer([x, starts, ends, axes, steps], _, { fresh }): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const from = elementsOf(starts);
+      const to = elementsOf(ends);
+      const count = lengthOf(starts, 'starts');
+      const along = axes ? integersOf(axes) : Array.from({ length: count }, (_v, i) => i);
+      const by = steps ? integersOf(steps) : Array<number>(count).fill(1);
+      if (!along) return [{ dtype, shape: shape.map(fresh) }];
+      const ranges = from && to && by ? sliceRanges(shape, from, to, along, by) : undefined;
+      const cut = new Set(along.map(a => normalizeAxis(a, shape.length)));
+      const result = shape.map((d, i) => (cut.has(i) ? (ranges?.find(r => r.axis === i)?.length ?? fresh()) : d));
+      const list = elementsOf(x);
+      const [range] = ranges ?? [];
+      const elements =
+        list && range && shape.length === 1 && typeof range.length === 'number'
+          ? Array.from({ length: range.length }, (_v, i) => list[range.start + i * range.step])
+          : undefined;
+      return [{ dtype, shape: result, elements }];
+    },
+  }),
+  Gather: operator({
+    inputs: ['data', 'indices'],
+    attributes: { axis: attr.int.default(0) },
+    versions: [1, 11, 13],
+    infer([data, indices], { axis }): readonly Inferred[] {
+      const { dtype, shape } = data.type;
+      const at = normalizeAxis(axis, shape.length);
+      const to = [...shape.slice(0, at), ...indices.type.shape, ...shape.slice(at + 1)];
+      return [{ dtype, shape: to, elements: gatherElements(data, indices) }];
+    },
+  }),
+  GatherElements: operator({
+    inputs: ['data', 'indices'],
+    attributes: { axis: attr.int.default(0) },
+    versions: [11, 13],
+    infer: ([data, indices]) => [{ dtype: data.type.dtype, shape: indices.type.shape }],
+  }),
+  GatherND: operator({
+    inputs: ['data', 'indices'],
+    attributes: { batch_dims: attr.int.default(0) },
+    versions: [11, 12, 13],
+    infer([data, indices], { batch_dims }): readonly Inferred[] {
+      const last = indices.type.shape.at(-1);
+      if (typeof last !== 'number') return reject('the last extent of the indices must be known');
+      const shape = [...indices.type.shape.slice(0, -1), ...data.type.shape.slice(batch_dims + last)];
+      return [{ dtype: data.type.dtype, shape }];
+    },
+  }),
+  ScatterElements: operator({
+    inputs: ['data', 'indices', 'updates'],
+    attributes: { axis: attr.int.default(0), reduction: attr.string.default('none') },
+    versions: [11, 13, 16, 18],
+    infer: ([data]) => [data.type],
+  }),
+  ScatterND: operator({
+    inputs: ['data', 'indices', 'updates'],
+    attributes: { reduction: attr.string.default('none') },
+    versions: [11, 13, 16, 18],
+    infer: ([data]) => [data.type],
+  }),
+  Pad: operator({
+    inputs: ['data', 'pads', 'constant_value?', 'axes?'],
+    attributes: { mode: attr.string.default('constant') },
+    versions: [2, 11, 13, 18, 19, 21, 23, 24, 25],
+    infer([x, pads, , axes], _, { fresh }): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const by = integersOf(pads);
+      const along = axes ? integersOf(axes)?.map(a => normalizeAxis(a, shape.length)) : shape.map((_d, i) => i);
+      if (!by || !along) return [{ dtype, shape: shape.map(fresh) }];
+      if (by.length !== 2 * along.length) reject(`pads has ${by.length} entries for ${along.length} axes`);
+      const to = [...shape];
+      along.forEach((axis, i) => {
+        to[axis] = addDims(to[axis], by[i] + by[along.length + i]);
+      });
+      return [{ dtype, shape: to }];
+    },
+  }),
+  Expand: operator({
+    inputs: ['input', 'shape'],
+    attributes: {},
+    versions: [8, 13],
+    infer([x, shape], _, { fresh }): readonly Inferred[] {
+      const { dtype } = x.type;
+      const to = elementsOf(shape);
+      if (to) return [{ dtype, shape: broadcast([x.type.shape, to]) }];
+      const rank = Math.max(x.type.shape.length, lengthOf(shape, 'the shape'));
+      return [{ dtype, shape: Array.from({ length: rank }, fresh) }];
+    },
+  }),
+  Tile: operator({
+    inputs: ['input', 'repeats'],
+    attributes: {},
+    versions: [6, 13],
+    infer([x, repeats], _, { fresh }): readonly Inferred[] {
+      const by = elementsOf(repeats);
+      const { dtype, shape } = x.type;
+      return [{ dtype, shape: shape.map((d, i) => (by ? multiplyDims(d, by[i]) : fresh())) }];
+    },
+  }),
+  Shape: operator({
+    inputs: ['data'],
+    attributes: { start: attr.int.default(0), end: attr.int.optional },
+    versions: [1, 13, 15, 19, 21, 23, 24, 25],
+    infer([x], { start, end }): readonly Inferred[] {
+      const elements = x.type.shape.slice(start, end);
+      return [{ dtype: 'int64', shape: [elements.length], elements }];
+    },
+  }),
+  Size: operator({
+    inputs: ['data'],
+    attributes: {},
+    versions: [1, 13, 19, 21, 23, 24, 25],
+    infer: ([x]) => [{ dtype: 'int64', shape: [], elements: [sizeOf(x.type.shape)] }],
+  }),
+  ConstantOfShape: operator({
+    inputs: ['input'],
+    attributes: { value: attr.tensor.default(scalar(0)) },
+    versions: [9, 20, 21, 23, 24, 25],
+    infer([shape], { value }, { fresh }): readonly Inferred[] {
+      const to = elementsOf(shape) ?? Array.from({ length: lengthOf(shape, 'the shape') }, fresh);
+      const [length] = to;
+      const integral = value.dtype === 'int64' || value.dtype === 'int32';
+      const elements =
+        integral && to.length === 1 && typeof length === 'number'
+          ? Array<Dim>(length).fill(Number(value.data[0]))
+          : undefined;
+      return [{ dtype: value.dtype, shape: to, elements }];
+    },
+  }),
+  Range: operator({
+    inputs: ['start', 'limit', 'delta'],
+    attributes: {},
+    versions: [11],
+    infer([start, limit, delta], _, { fresh }): readonly Inferred[] {
+      const dtype = requireSameDType([start, limit, delta]);
+      const [from, to, by] = [start, limit, delta].map(o => elementsOf(o)?.[0]);
+      if (typeof from === 'number' && typeof to === 'number' && typeof by === 'number') {
+        const length = Math.max(0, Math.ceil((to - from) / by));
+        return [{ dtype, shape: [length], elements: Array.from({ length }, (_v, i) => from + i * by) }];
+      }
+      if (from === 0 && by === 1 && to !== undefined) return [{ dtype, shape: [to] }];
+      return [{ dtype, shape: [fresh()] }];
+    },
+  }),
+  DepthToSpace: operator({
+    inputs: ['input'],
+    attributes: { blocksize: attr.int.required, mode: attr.string.default('DCR') },
+    versions: [1, 11, 13],
+    infer([x], { blocksize: b }): readonly Inferred[] {
+      const [n, c, h, w] = x.type.shape;
+      const channels = divideExactly(c, b * b) ?? reject(`${c} channels are no multiple of ${b}²`);
+      return [{ dtype: x.type.dtype, shape: [n, channels, multiplyDims(h, b), multiplyDims(w, b)] }];
+    },
+  }),
+  SpaceToDepth: operator({
+    inputs: ['input'],
+    attributes: { blocksize: attr.int.required },
+    versions: [1, 13],
+    infer([x], { blocksize: b }): readonly Inferred[] {
+      const [n, c, h, w] = x.type.shape;
+      return [{ dtype: x.type.dtype, shape: [n, multiplyDims(c, b * b), floorDivide(h, b), floorDivide(w, b)] }];
+    },
+  }),
+  /** The upper (or lower) triangle of the last two axes, the rest zero; `k` shifts the diagonal. */
+  Trilu: operator({
+    inputs: ['input', 'k?'],
+    attributes: { upper: attr.int.default(1) },
+    versions: [14],
+    infer: ([x]) => [x.type],
+  }),
+  OneHot: operator({
+    inputs: ['indices', 'depth', 'values'],
+    attributes: { axis: attr.int.default(-1) },
+    versions: [9, 11],
+    infer([indices, depth, values], { axis }, { fresh }): readonly Inferred[] {
+      const shape = [...indices.type.shape];
+      const at = normalizeAxis(axis, shape.length + 1);
+      shape.splice(at, 0, elementsOf(depth)?.[0] ?? fresh());
+      return [{ dtype: values.type.dtype, shape }];
+    },
+  }),
+  /** Interpolation. `roi` counts for `tf_crop_and_resize` only. */
+  Resize: operator({
+    inputs: ['X', 'roi?', 'scales?', 'sizes?'],
+    attributes: {
+      antialias: attr.int.default(0),
+      axes: attr.ints.optional,
+      coordinate_transformation_mode: attr.string.default('half_pixel'),
+      cubic_coeff_a: attr.float.default(-0.75),
+      exclude_outside: attr.int.default(0),
+      extrapolation_value: attr.float.default(0),
+      keep_aspect_ratio_policy: attr.string.default('stretch'),
+      mode: attr.string.default('nearest'),
+      nearest_mode: attr.string.default('round_prefer_floor'),
+    },
+    versions: [10, 11, 13, 18, 19],
+    infer([x, , scales, sizes], { axes, keep_aspect_ratio_policy }, { fresh }): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const along = axes?.map(a => normalizeAxis(a, shape.length)) ?? shape.map((_d, i) => i);
+      const to = [...shape];
+      const given = sizes && elementsOf(sizes);
+      const by = scales?.constant && Array.from(scales.constant.data as Float32Array, Number);
+      along.forEach((axis, i) => {
+        if (given && keep_aspect_ratio_policy === 'stretch') to[axis] = given[i];
+        else if (by && by.length > 0) to[axis] = scaled(shape[axis], by[i]);
+        else to[axis] = fresh();
+      });
+      return [{ dtype, shape: to }];
+    },
+  }),
+};
+
+function evenParts(extent: Dim, count: number): readonly Dim[] {
+  if (typeof extent !== 'number') return Array(count).fill(floorDivide(extent, count));
+  const size = Math.ceil(extent / count);
+  return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(size, extent - i * size)));
+}
+
+function scaled(extent: Dim, by: number): Dim {
+  if (typeof extent === 'number') return Math.floor(extent * by);
+  if (Number.isInteger(by)) return multiplyDims(extent, by);
+  const inverse = 1 / by;
+  return Number.isInteger(inverse)
+    ? floorDivide(extent, inverse)
+    : reject(`a symbolic extent ${extent} can't be scaled by ${by}`);
+}

@@ -1,0 +1,125 @@
+import { multiplyDims } from '../dim.ts';
+import {
+  attr,
+  elementsOf,
+  type Inferred,
+  integersOf,
+  normalizeAxis,
+  type Operand,
+  operator,
+  reject,
+  requireFloat,
+} from '../operator.ts';
+import type { Shape } from '../type.ts';
+
+/** The axes that a reduction runs over; undefined when they are not known before the run. */
+export function reducedAxes(
+  rank: number,
+  axes: Operand | undefined,
+  noopWithEmptyAxes: number,
+): readonly number[] | undefined {
+  const given = axes === undefined ? [] : integersOf(axes);
+  if (given === undefined) return undefined;
+  if (given.length > 0) return given.map(a => normalizeAxis(a, rank)).sort((a, b) => a - b);
+  return noopWithEmptyAxes ? [] : Array.from({ length: rank }, (_, i) => i);
+}
+
+const reducedShape = (shape: Shape, axes: readonly number[], keep: boolean): Shape =>
+  keep ? shape.map((d, i) => (axes.includes(i) ? 1 : d)) : shape.filter((_, i) => !axes.includes(i));
+
+const reduce = (versions: readonly number[]) =>
+  operator({
+    inputs: ['data', 'axes?'],
+    outputs: ['reduced'],
+    attributes: { keepdims: attr.int.default(1), noop_with_empty_axes: attr.int.default(0) },
+    versions,
+    infer([data, axes], { keepdims, noop_with_empty_axes }, { fresh }): readonly Inferred[] {
+      const { dtype, shape } = data.type;
+      const over = reducedAxes(shape.length, axes, noop_with_empty_axes);
+      if (over) return [{ dtype, shape: reducedShape(shape, over, keepdims !== 0) }];
+      if (!keepdims) reject('the axes must be known when keepdims is 0');
+      return [{ dtype, shape: shape.map(fresh) }];
+    },
+  });
+
+const argument = () =>
+  operator({
+    inputs: ['data'],
+    outputs: ['reduced'],
+    attributes: {
+      axis: attr.int.default(0),
+      keepdims: attr.int.default(1),
+      select_last_index: attr.int.default(0),
+    },
+    versions: [1, 11, 12, 13],
+    infer([data], { axis, keepdims }): readonly Inferred[] {
+      const { shape } = data.type;
+      return [{ dtype: 'int64', shape: reducedShape(shape, [normalizeAxis(axis, shape.length)], keepdims !== 0) }];
+    },
+  });
+
+const alongAxis = (versions: readonly number[]) =>
+  operator({
+    inputs: ['input'],
+    attributes: { axis: attr.int.default(-1) },
+    versions,
+    infer([x], { axis }): readonly Inferred[] {
+      requireFloat(x, 'the input');
+      normalizeAxis(axis, x.type.shape.length);
+      return [x.type];
+    },
+  });
+
+const cumulative = (versions: readonly number[]) =>
+  operator({
+    inputs: ['x', 'axis'],
+    attributes: { exclusive: attr.int.default(0), reverse: attr.int.default(0) },
+    versions,
+    infer: ([x]): readonly Inferred[] => [x.type],
+  });
+
+export const reduction = {
+  ReduceL1: reduce([1, 11, 13, 18]),
+  ReduceL2: reduce([1, 11, 13, 18]),
+  ReduceLogSum: reduce([1, 11, 13, 18]),
+  ReduceLogSumExp: reduce([1, 11, 13, 18]),
+  ReduceMax: reduce([1, 11, 12, 13, 18, 20]),
+  ReduceMean: reduce([1, 11, 13, 18]),
+  ReduceMin: reduce([1, 11, 12, 13, 18, 20]),
+  ReduceProd: reduce([1, 11, 13, 18]),
+  ReduceSum: reduce([1, 11, 13]),
+  ReduceSumSquare: reduce([1, 11, 13, 18]),
+  ArgMax: argument(),
+  ArgMin: argument(),
+  Softmax: alongAxis([1, 11, 13]),
+  LogSoftmax: alongAxis([1, 11, 13]),
+  Hardmax: alongAxis([1, 11, 13]),
+  CumSum: cumulative([11, 14]),
+  CumProd: cumulative([26]),
+  TopK: operator({
+    inputs: ['X', 'K'],
+    outputs: ['Values', 'Indices'],
+    attributes: { axis: attr.int.default(-1), largest: attr.int.default(1), sorted: attr.int.default(1) },
+    versions: [1, 10, 11, 24],
+    infer([x, k], { axis }, { fresh }): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const at = normalizeAxis(axis, shape.length);
+      const count = elementsOf(k)?.[0] ?? fresh();
+      const kept = shape.map((d, i) => (i === at ? count : d));
+      return [
+        { dtype, shape: kept },
+        { dtype: 'int64', shape: kept },
+      ];
+    },
+  }),
+};
+
+/** `[N, C, H, W]` seen as `[prod before axis, axis, prod after]`. */
+export function aroundAxis(shape: Shape, axis: number) {
+  const at = axis < 0 ? axis + shape.length : axis;
+  return {
+    outer: shape.slice(0, at).reduce(multiplyDims, 1),
+    axis: shape[at],
+    inner: shape.slice(at + 1).reduce(multiplyDims, 1),
+  };
+}

@@ -1,0 +1,82 @@
+import { GraphBuilder } from './builder.ts';
+import { type AnyNode, type GivenAttributesOf, type Graph, Value } from './graph.ts';
+
+/**
+ * What to put in a node's place: nothing (`undefined`: keep it), or one value for each of its outputs. The node that is shown
+ * reads values of the new graph already.
+ */
+export type Replacement = readonly Value[] | Value | undefined;
+
+export interface RewriteOptions {
+  /** New types of inputs, by name: the whole graph is inferred anew from them. An input mapped to a constant goes away. */
+  readonly inputs?: ReadonlyMap<string, Value>;
+}
+
+/**
+ * Rebuilds a graph node by node in order. Nodes that are kept and whose inputs did not change are shared with the old graph;
+ * nodes whose inputs changed are inferred anew under their old names. Returns the same object when nothing changed.
+ */
+export function rewrite(
+  graph: Graph,
+  visit: (node: AnyNode, to: GraphBuilder) => Replacement,
+  options: RewriteOptions = {},
+): Graph {
+  const to = new GraphBuilder(graph.name, graph.info);
+  const map = new Map<Value, Value>();
+  let changed = false;
+  // Every old name is taken from the start: what is made on the way must not steal the name of a node that comes later.
+  for (const value of graph.values()) if (!value.constant) to.reserve(value.name);
+  for (const constant of graph.constants()) to.reserve(constant.name);
+  for (const node of graph.nodes) to.reserve(`node:${node.name}`);
+
+  for (const input of graph.inputs) {
+    const replacement = options.inputs?.get(input.name) ?? input;
+    map.set(input, replacement);
+    if (!replacement.constant) to.adoptInput(replacement);
+    changed ||= replacement !== input;
+  }
+  const mapped = (value: Value): Value => map.get(value) ?? value;
+
+  for (const node of graph.nodes) {
+    const inputs = node.inputs.map(v => v && mapped(v));
+    const moved = inputs.some((v, i) => v !== node.inputs[i]);
+    const shown = moved ? ({ ...node, inputs } as AnyNode) : node;
+    const replacement = visit(shown, to);
+    if (replacement === undefined) {
+      if (moved) {
+        const outputs = to.reinfer(shown);
+        for (const [i, old] of node.outputs.entries()) map.set(old, outputs[i]);
+      } else to.adopt(node);
+      changed ||= moved;
+      continue;
+    }
+    changed = true;
+    const values = replacement instanceof Value ? [replacement] : replacement;
+    for (const [i, old] of node.outputs.entries()) map.set(old, values[i]);
+  }
+  if (!changed) return graph;
+  for (const { name, value } of graph.outputs) to.output(name, mapped(value));
+  return to.build();
+}
+
+/** Copies the nodes of `graph` into `to`, with its inputs replaced; returns the values that its outputs have there. */
+export function inline(
+  graph: Graph,
+  inputs: readonly Value[],
+  to: GraphBuilder,
+  each: (node: AnyNode) => AnyNode = node => node,
+): Value[] {
+  const map = new Map<Value, Value>(graph.inputs.map((input, i) => [input, inputs[i]]));
+  const mapped = (value: Value): Value => map.get(value) ?? value;
+  for (const original of graph.nodes) {
+    const node = each(original);
+    const copy = to.node(
+      node.op,
+      node.inputs.map(v => v && mapped(v)),
+      node.attributes as GivenAttributesOf<typeof node.op>,
+      { name: node.name, outputs: node.outputs.map(o => o.name), origin: node.origin },
+    );
+    for (const [i, old] of original.outputs.entries()) map.set(old, copy.outputs[i]);
+  }
+  return graph.outputs.map(o => mapped(o.value));
+}
