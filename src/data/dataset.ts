@@ -1,0 +1,259 @@
+/**
+ * A party's data: an `.npz` file with `images`, optional `labels`, and optional `fold`, `id` and `group` (see
+ * `docs/data.md`). Everything that could make a run wrong later is checked here, once, with one sentence per fault.
+ */
+import { readFile } from 'node:fs/promises';
+import { printable, SutureError } from '../../ir/errors.ts';
+import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
+import { type Npz, parseNpz } from './npz.ts';
+
+export type IntegerData = Exclude<NpyData, Float32Array | Float64Array | BigInt64Array | BigUint64Array>;
+
+/** Class numbers [N] or [N, spatial...], or real values [N, ...] for regression. `shape` is without the N. */
+export type Labels =
+  | { readonly kind: 'classes'; readonly data: IntegerData; readonly shape: readonly number[] }
+  | { readonly kind: 'values'; readonly data: Float32Array<ArrayBuffer>; readonly shape: readonly number[] };
+
+export interface Dataset {
+  /** The file, as messages name it. */
+  readonly source: string;
+  /** N, at least 1. */
+  readonly count: number;
+  /** [N, C, spatial...] in C order, finite. */
+  readonly images: Float32Array<ArrayBuffer>;
+  /** [C, spatial...]. */
+  readonly imageShape: readonly number[];
+  readonly labels?: Labels;
+  /** The fold of each image. */
+  readonly fold?: readonly number[];
+  /** What each image is called at its party. */
+  readonly id?: readonly number[];
+  /** Images of one group (one patient, one specimen) are not independent. */
+  readonly group?: readonly number[];
+  /** The names of all arrays in the file, those that were not used too. */
+  readonly arrays: readonly string[];
+}
+
+const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
+
+/** `labels[3, 0, 17]`: where an element is, given its position in C order. */
+function placeOf(name: string, position: number, shape: readonly number[]): string {
+  const index: number[] = [];
+  let rest = position;
+  for (const dim of [...shape].reverse()) {
+    index.unshift(rest % dim);
+    rest = Math.floor(rest / dim);
+  }
+  return `${name}[${index.join(', ')}]`;
+}
+
+class Checker {
+  readonly source: string;
+  readonly #arrays: Npz;
+
+  constructor(source: string, arrays: Npz) {
+    this.source = source;
+    this.#arrays = arrays;
+  }
+
+  names(): string[] {
+    return [...this.#arrays.keys()];
+  }
+
+  array(name: string): NpyArray | undefined {
+    return this.#arrays.get(name);
+  }
+
+  fail(problem: string): never {
+    throw new SutureError('data-invalid', `${printable(this.source)}: ${problem}`);
+  }
+
+  images(): NpyArray & { readonly data: Float32Array<ArrayBuffer> } {
+    const array = this.array('images');
+    if (!array) this.fail(missing('images', this.names()));
+    const { dtype, shape } = array;
+    if (dtype !== 'float32' && dtype !== 'float64' && dtype !== 'float16') {
+      this.fail(
+        `"images" is ${dtype}; convert it to float32 and scale the intensities as they were for the networks' training`,
+      );
+    }
+    if (shape.length < 2) {
+      this.fail(`"images" has the shape ${shapeText(shape)}; it must be [N, C, spatial...], with a channel axis`);
+    }
+    if (elementCount(shape) === 0) this.fail(`"images" has the shape ${shapeText(shape)} and so holds nothing`);
+    return { dtype, shape, data: this.finiteFloat32('images', array) };
+  }
+
+  /** The numbers rounded to float32 where they are wider. */
+  finiteFloat32(name: string, array: NpyArray): Float32Array<ArrayBuffer> {
+    const data = array.data instanceof Float32Array ? array.data : Float32Array.from(array.data as Float64Array);
+    const at = data.findIndex(value => !Number.isFinite(value));
+    if (at >= 0) {
+      const place = placeOf(name, at, array.shape);
+      this.fail(`${place} is ${String(array.data[at])}, and must be a finite float32; remove or replace such values`);
+    }
+    return data;
+  }
+
+  /** An array of integers as 32-bit numbers or less, unchanged but for 64-bit integers. */
+  integers(name: string, array: NpyArray): IntegerData {
+    const { data } = array;
+    if (data instanceof Float32Array || data instanceof Float64Array) {
+      this.fail(`"${name}" is ${array.dtype}, and must hold integers`);
+    }
+    if (!(data instanceof BigInt64Array || data instanceof BigUint64Array)) return data;
+    const narrow = Int32Array.from(data as BigInt64Array, Number);
+    for (let at = 0; at < narrow.length; at++) {
+      if (BigInt(narrow[at]!) !== data[at]) {
+        this.fail(`${placeOf(name, at, array.shape)} is ${data[at]}, which does not fit 32 bits`);
+      }
+    }
+    return narrow;
+  }
+
+  labels(images: NpyArray): Labels | undefined {
+    const array = this.array('labels');
+    if (!array) return undefined;
+    const [count, , ...spatial] = images.shape;
+    if (array.shape[0] !== count) {
+      this.fail(
+        `"labels" has the shape ${shapeText(array.shape)} and "images" ${shapeText(images.shape)}; ` +
+          'the first axis must count the same images',
+      );
+    }
+    const shape = array.shape.slice(1);
+    if (array.dtype.startsWith('float')) {
+      return { kind: 'values', data: this.finiteFloat32('labels', array), shape };
+    }
+    if (shape.length > 0 && shapeText(shape) !== shapeText(spatial)) {
+      const squeeze = shapeText(shape) === shapeText([1, ...spatial]) ? '; drop the axis of size 1' : '';
+      const wanted = spatial.length > 0 ? `${shapeText([count!, ...spatial])} (or [${count}])` : `[${count}]`;
+      this.fail(
+        `"labels" has the shape ${shapeText(array.shape)}, and must have ${wanted} for images of the shape ` +
+          `${shapeText(images.shape)}${squeeze}`,
+      );
+    }
+    return { kind: 'classes', data: this.integers('labels', array), shape };
+  }
+
+  /** One integer per image. */
+  perImage(name: string, count: number): readonly number[] | undefined {
+    const array = this.array(name);
+    if (!array) return undefined;
+    if (array.shape.length !== 1 || array.shape[0] !== count) {
+      this.fail(`"${name}" has the shape ${shapeText(array.shape)}, and must have [${count}], one number per image`);
+    }
+    return Array.from(this.integers(name, array));
+  }
+}
+
+function missing(name: string, names: readonly string[]): string {
+  const there = names.length > 0 ? `it has ${names.map(n => `"${printable(n, 40)}"`).join(', ')}` : 'it has no arrays';
+  return `there is no array "${name}"; ${there}`;
+}
+
+/**
+ * Reads a data file's bytes. float64 images and labels are rounded to float32, float16 ones widened.
+ * @throws SutureError `data-unreadable` (no npz, cut off, damaged) or `data-invalid` (shape, dtype, NaN, a missing array).
+ */
+export function parseDataset(bytes: Uint8Array, source: string): Dataset {
+  let arrays: Npz;
+  try {
+    arrays = parseNpz(bytes);
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    const text = `${printable(source)}: ${cause.message}; data files are .npz files, written by numpy.savez for example`;
+    throw new SutureError('data-unreadable', text, { cause });
+  }
+  const checker = new Checker(source, arrays);
+  const images = checker.images();
+  const count = images.shape[0]!;
+  const labels = checker.labels(images);
+  const fold = checker.perImage('fold', count);
+  const id = checker.perImage('id', count);
+  const group = checker.perImage('group', count);
+  return {
+    source,
+    count,
+    images: images.data,
+    imageShape: images.shape.slice(1),
+    arrays: checker.names(),
+    ...(labels && { labels }),
+    ...(fold && { fold }),
+    ...(id && { id }),
+    ...(group && { group }),
+  };
+}
+
+const READ_FAULTS: { readonly [code: string]: string } = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a directory, not a file',
+  EACCES: 'it may not be read',
+  ERR_FS_FILE_TOO_LARGE: 'it is larger than 2 GiB, which cannot be read at once; split it',
+};
+
+/** Reads a data file. @throws SutureError as {@link parseDataset}, and when the file cannot be read. */
+export async function loadDataset(path: string): Promise<Dataset> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await readFile(path);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const fault = READ_FAULTS[code ?? ''] ?? message;
+    throw new SutureError('data-unreadable', `${printable(path)}: ${fault}.`, { cause });
+  }
+  return parseDataset(bytes, path);
+}
+
+/** The labels of a dataset that must have some. @throws SutureError `data-invalid` naming the arrays that there are. */
+export function requireLabels(dataset: Dataset): Labels {
+  if (dataset.labels) return dataset.labels;
+  throw new SutureError('data-invalid', `${printable(dataset.source)}: ${missing('labels', dataset.arrays)}`);
+}
+
+/** Class labels, all of them within 0 … classes − 1. @throws SutureError `data-invalid` with the first that is not. */
+export function requireClasses(dataset: Dataset, classes: number): Extract<Labels, { kind: 'classes' }> {
+  const source = printable(dataset.source);
+  const labels = requireLabels(dataset);
+  if (labels.kind === 'values') {
+    const text = `${source}: "labels" holds real numbers; for ${classes} classes it must hold integers (uint8, say)`;
+    throw new SutureError('data-invalid', text);
+  }
+  const at = labels.data.findIndex(label => label < 0 || label >= classes);
+  if (at >= 0) {
+    const place = placeOf('labels', at, [dataset.count, ...labels.shape]);
+    const text = `${source}: ${place} is ${labels.data[at]}; the networks have ${classes} classes, 0 to ${classes - 1}`;
+    throw new SutureError('data-invalid', text);
+  }
+  return labels;
+}
+
+/**
+ * Checks the images against what a network takes: `expected` is [C, spatial...], undefined where any size will do.
+ * @param network How messages name the network.
+ */
+export function requireImageShape(dataset: Dataset, expected: readonly (number | undefined)[], network: string): void {
+  const { imageShape: shape } = dataset;
+  const fits = shape.length === expected.length && expected.every((dim, i) => dim === undefined || dim === shape[i]);
+  if (fits) return;
+  const wanted = ['N', ...expected.map(dim => dim ?? '*')].join(', ');
+  throw new SutureError(
+    'data-invalid',
+    `${printable(dataset.source)}: "images" has the shape ${shapeText([dataset.count, ...shape])}, ` +
+      `and ${printable(network)} takes [${wanted}]`,
+  );
+}
+
+/** Copies images, in the order of `indices`, one after another into `target`. */
+export function gatherImages(
+  dataset: Dataset,
+  indices: ArrayLike<number>,
+  target = new Float32Array(indices.length * elementCount(dataset.imageShape)),
+): Float32Array<ArrayBuffer> {
+  const size = elementCount(dataset.imageShape);
+  for (let i = 0; i < indices.length; i++) {
+    const from = indices[i]! * size;
+    target.set(dataset.images.subarray(from, from + size), i * size);
+  }
+  return target;
+}
