@@ -126,7 +126,7 @@ function alignOrders(
 }
 
 /** Every vertex with its best partner, whoever else wants it: no matching scores more. */
-function assignmentBound({ scores }: MatchProblem): number {
+export function assignmentBound({ scores }: MatchProblem): number {
   const identity = (length: number): Int32Array => Int32Array.from({ length }, (_, v) => v);
   const scorer = scores.arrange(identity(scores.rows), identity(scores.columns));
   const row = new Float64Array(scores.columns);
