@@ -1,0 +1,256 @@
+/**
+ * Scores of a network on labelled data. A metric takes outputs batch by batch and keeps one small record per image, so that
+ * a test set need not be in memory, and any subset (a fold, a group) can be scored afterwards without running the network
+ * again.
+ */
+import { SutureError } from '../../ir/errors.ts';
+import type { Labels } from '../data/dataset.ts';
+
+export type MetricName = 'dice' | 'accuracy' | 'mse';
+
+/** Raw or normalised network outputs for a batch: [n, K, spatial...] in C order for classes, [n, ...] for values. */
+export interface Outputs {
+  readonly data: ArrayLike<number>;
+  readonly shape: readonly number[];
+}
+
+/** The score of one foreground class. NaN where it is undefined: no image has the class (mean), or no pixel (pooled). */
+export interface ClassScore {
+  readonly class: number;
+  /** Mean over the images whose label has the class. */
+  readonly mean: number;
+  /** One ratio over all pixels of all images. */
+  readonly pooled: number;
+  /** How many images' labels have the class. */
+  readonly images: number;
+}
+
+export interface Score {
+  readonly metric: MetricName;
+  /** The number that is compared: for Dice, the mean of the classes' means. NaN when nothing could be scored. */
+  readonly value: number;
+  /** For Dice, the mean of the classes' pooled scores; otherwise the value again. */
+  readonly pooled: number;
+  readonly images: number;
+  /** Dice only: one entry per foreground class. */
+  readonly classes: readonly ClassScore[];
+}
+
+/** Accumulates outputs in any order and batch size; every image at most once. */
+export interface Metric {
+  readonly name: MetricName;
+  /** Whether a larger value is better. */
+  readonly higherIsBetter: boolean;
+  /**
+   * Takes the outputs of the images `first`, `first + 1`, … of the labelled data.
+   * @throws SutureError `data-invalid` when they do not fit the labels.
+   */
+  add(outputs: Outputs, first: number): void;
+  /** The score of some images (by number), or of all that were added. */
+  score(images?: Iterable<number>): Score;
+}
+
+/** What one image contributes. Dice: (both, predicted, labelled) per foreground class. Otherwise: (sum, count). */
+type Record = Float64Array;
+
+abstract class Accumulator implements Metric {
+  abstract readonly name: MetricName;
+  abstract readonly higherIsBetter: boolean;
+  readonly #records = new Map<number, Record>();
+  protected readonly labels: Labels;
+
+  constructor(labels: Labels) {
+    this.labels = labels;
+  }
+
+  protected abstract check(shape: readonly number[]): void;
+  protected abstract record(outputs: Outputs, row: number, image: number): Record;
+  protected abstract summarise(records: readonly Record[]): Score;
+
+  add(outputs: Outputs, first: number): void {
+    this.check(outputs.shape);
+    const pixels = size(this.labels.shape);
+    const count = outputs.shape[0]!;
+    if ((first + count) * pixels > this.labels.data.length) {
+      throw new SutureError('data-invalid', `There are outputs for ${first + count} images and labels for fewer.`);
+    }
+    for (let row = 0; row < count; row++) this.#records.set(first + row, this.record(outputs, row, first + row));
+  }
+
+  score(images: Iterable<number> = this.#records.keys()): Score {
+    const records: Record[] = [];
+    for (const image of images) {
+      const record = this.#records.get(image);
+      if (!record) throw new RangeError(`Image ${image} has not been scored.`);
+      records.push(record);
+    }
+    return this.summarise(records);
+  }
+}
+
+const size = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+const same = (a: readonly number[], b: readonly number[]): boolean =>
+  a.length === b.length && a.every((d, i) => d === b[i]);
+
+function refuse(what: string, shape: readonly number[], labels: readonly number[]): never {
+  const text = `${what} needs outputs that fit labels of the shape [N, ${labels.join(', ')}], not [${shape.join(', ')}].`;
+  throw new SutureError('data-invalid', text.replace(', ]', ']'));
+}
+
+/**
+ * The class with the largest output at one pixel; of equal ones the first, and NaN counts as the largest, as in
+ * `numpy.argmax`. `start` is the position of class 0, `step` the distance from class to class.
+ */
+export function argmax(data: ArrayLike<number>, start: number, step: number, classes: number): number {
+  let best = 0;
+  let highest = data[start]!;
+  for (let k = 1; k < classes && !Number.isNaN(highest); k++) {
+    const value = data[start + k * step]!;
+    if (value > highest || Number.isNaN(value)) {
+      best = k;
+      highest = value;
+    }
+  }
+  return best;
+}
+
+abstract class ClassAccumulator extends Accumulator {
+  protected readonly classes: number;
+
+  constructor(labels: Labels, classes: number) {
+    super(labels);
+    this.classes = classes;
+  }
+
+  protected check(shape: readonly number[]): void {
+    const fits = shape[1] === this.classes && same(shape.slice(2), this.labels.shape);
+    if (!fits) refuse(`A score over ${this.classes} classes`, shape, this.labels.shape);
+  }
+}
+
+class Dice extends ClassAccumulator {
+  readonly name = 'dice';
+  readonly higherIsBetter = true;
+
+  protected record({ data }: Outputs, row: number, image: number): Record {
+    const pixels = size(this.labels.shape);
+    const start = row * this.classes * pixels;
+    const record = new Float64Array(3 * (this.classes - 1));
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      const predicted = argmax(data, start + pixel, pixels, this.classes);
+      const labelled = this.labels.data[image * pixels + pixel]!;
+      if (predicted > 0) record[3 * (predicted - 1) + 1]!++;
+      if (labelled > 0) record[3 * (labelled - 1) + 2]!++;
+      if (predicted > 0 && predicted === labelled) record[3 * (predicted - 1)]!++;
+    }
+    return record;
+  }
+
+  protected summarise(records: readonly Record[]): Score {
+    const classes: ClassScore[] = [];
+    for (let c = 1; c < this.classes; c++) {
+      const at = 3 * (c - 1);
+      const having = records.filter(record => record[at + 2]! > 0);
+      const ratio = (r: ArrayLike<number>, from: number) => (2 * r[from]!) / (r[from + 1]! + r[from + 2]!);
+      const totals = [0, 1, 2].map(i => records.reduce((sum, record) => sum + record[at + i]!, 0));
+      classes.push({
+        class: c,
+        mean: mean(having.map(record => ratio(record, at))),
+        pooled: ratio(totals, 0),
+        images: having.length,
+      });
+    }
+    const scored = (key: 'mean' | 'pooled') => classes.map(score => score[key]).filter(score => !Number.isNaN(score));
+    return {
+      metric: 'dice',
+      value: mean(scored('mean')),
+      pooled: mean(scored('pooled')),
+      images: records.length,
+      classes,
+    };
+  }
+}
+
+/** The sum of the records' first numbers over that of their second. */
+function ratioOf(metric: MetricName, records: readonly Record[]): Score {
+  const sum = records.reduce((total, record) => total + record[0]!, 0);
+  const count = records.reduce((total, record) => total + record[1]!, 0);
+  return { metric, value: sum / count, pooled: sum / count, images: records.length, classes: [] };
+}
+
+class Accuracy extends ClassAccumulator {
+  readonly name = 'accuracy';
+  readonly higherIsBetter = true;
+
+  protected record({ data }: Outputs, row: number, image: number): Record {
+    const pixels = size(this.labels.shape);
+    const start = row * this.classes * pixels;
+    let right = 0;
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      const predicted = argmax(data, start + pixel, pixels, this.classes);
+      if (predicted === this.labels.data[image * pixels + pixel]) right++;
+    }
+    return Float64Array.of(right, pixels);
+  }
+
+  protected summarise(records: readonly Record[]): Score {
+    return ratioOf('accuracy', records);
+  }
+}
+
+class MeanSquaredError extends Accumulator {
+  readonly name = 'mse';
+  readonly higherIsBetter = false;
+
+  protected check(shape: readonly number[]): void {
+    // A single output per image may keep its axis of size 1: [n, 1] against labels [N].
+    const fits =
+      same(shape.slice(1), this.labels.shape) || (shape.length > 0 && same(shape.slice(1), [...this.labels.shape, 1]));
+    if (!fits) refuse('The mean squared error', shape, this.labels.shape);
+  }
+
+  protected record({ data }: Outputs, row: number, image: number): Record {
+    const values = size(this.labels.shape);
+    let squares = 0;
+    for (let i = 0; i < values; i++) squares += (data[row * values + i]! - this.labels.data[image * values + i]!) ** 2;
+    return Float64Array.of(squares, values);
+  }
+
+  protected summarise(records: readonly Record[]): Score {
+    return ratioOf('mse', records);
+  }
+}
+
+/**
+ * Dice per foreground class on the argmax. Labels must lie in 0 … classes − 1 (`requireClasses` checks it).
+ *
+ * An image counts for the mean of a class when its label has the class; the pooled score counts every pixel of every
+ * image. Probabilities and logits give the same result, so long as they have the same argmax.
+ */
+export const diceMetric = (labels: Labels, classes: number): Metric => new Dice(labels, classes);
+
+/** The share of images (or, with dense labels, of pixels) whose argmax is the label. */
+export const accuracyMetric = (labels: Labels, classes: number): Metric => new Accuracy(labels, classes);
+
+/** The mean of squared differences over all values of all images. */
+export const errorMetric = (labels: Labels): Metric => new MeanSquaredError(labels);
+
+/**
+ * The metric that suits the labels: Dice for dense class labels, accuracy for one class per image, the mean squared error
+ * for real values. `classes` is the network's number of outputs K.
+ */
+export function metricFor(labels: Labels, classes: number): Metric {
+  if (labels.kind === 'values') return errorMetric(labels);
+  return labels.shape.length > 0 ? diceMetric(labels, classes) : accuracyMetric(labels, classes);
+}
+
+/** Images by fold, folds in ascending order. */
+export function imagesByFold(fold: readonly number[]): ReadonlyMap<number, readonly number[]> {
+  const folds = new Map<number, number[]>();
+  for (const number of [...new Set(fold)].sort((a, b) => a - b)) folds.set(number, []);
+  fold.forEach((number, image) => {
+    folds.get(number)!.push(image);
+  });
+  return folds;
+}
