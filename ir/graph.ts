@@ -71,8 +71,13 @@ export interface Output {
 export interface GraphInfo {
   readonly documentation?: string;
   readonly producer?: string;
+  /** The name space that the producer published the model in, and its version there. */
+  readonly domain?: string;
+  readonly version?: bigint;
   /** ONNX `metadata_props` of the model. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** What the file says of the graph, apart from the model that it is in. */
+  readonly graph?: { readonly documentation?: string; readonly metadata?: Readonly<Record<string, string>> };
   /** What the file says of single values (documentation, metadata), by value name. */
   readonly values?: Readonly<Record<string, { documentation?: string; metadata?: Readonly<Record<string, string>> }>>;
 }

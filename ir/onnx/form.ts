@@ -1,0 +1,103 @@
+/** A node of a file between reading and building: operands resolved, attributes read, in the form of some ONNX version. */
+import type { GraphBuilder } from '../builder.ts';
+import type { Value } from '../graph.ts';
+import type { Tensor } from '../tensor.ts';
+import type { DType } from '../type.ts';
+import type { AttributeValue } from './attributes.ts';
+import type { ImportReport } from './report.ts';
+
+export type Inputs = readonly (Value | undefined)[];
+
+/** Immutable; upgrades return new ones. */
+export class NodeForm {
+  readonly inputs: Inputs;
+  readonly attributes: ReadonlyMap<string, AttributeValue>;
+  /** Names of the outputs; empty for one that is not wanted. */
+  readonly outputs: readonly string[];
+
+  constructor(inputs: Inputs, attributes: ReadonlyMap<string, AttributeValue>, outputs: readonly string[]) {
+    this.inputs = inputs;
+    this.attributes = attributes;
+    this.outputs = outputs;
+  }
+
+  int(name: string): number | undefined {
+    const value = this.attributes.get(name);
+    return value?.kind === 'int' ? value.value : undefined;
+  }
+
+  float(name: string): number | undefined {
+    const value = this.attributes.get(name);
+    return value?.kind === 'float' ? value.value : undefined;
+  }
+
+  string(name: string): string | undefined {
+    const value = this.attributes.get(name);
+    return value?.kind === 'string' ? value.value : undefined;
+  }
+
+  ints(name: string): readonly number[] | undefined {
+    const value = this.attributes.get(name);
+    return value?.kind === 'ints' ? value.value : undefined;
+  }
+
+  floats(name: string): readonly number[] | undefined {
+    const value = this.attributes.get(name);
+    return value?.kind === 'floats' ? value.value : undefined;
+  }
+
+  tensor(name: string): Tensor | undefined {
+    const value = this.attributes.get(name);
+    return value?.kind === 'tensor' ? value.value : undefined;
+  }
+
+  /** With some inputs replaced by position. */
+  withInputs(changes: Readonly<Record<number, Value | undefined>>): NodeForm {
+    const inputs = [...this.inputs];
+    for (const [at, value] of Object.entries(changes)) inputs[Number(at)] = value;
+    return new NodeForm(inputs, this.attributes, this.outputs);
+  }
+
+  withAttribute(name: string, value: AttributeValue): NodeForm {
+    return new NodeForm(this.inputs, new Map(this.attributes).set(name, value), this.outputs);
+  }
+
+  without(...names: readonly string[]): NodeForm {
+    const attributes = new Map(this.attributes);
+    for (const name of names) attributes.delete(name);
+    return new NodeForm(this.inputs, attributes, this.outputs);
+  }
+
+  withOutputs(outputs: readonly string[]): NodeForm {
+    return new NodeForm(this.inputs, this.attributes, outputs);
+  }
+}
+
+/** What an upgrade may use besides the form. */
+export interface FormContext {
+  /** Nodes that it adds come before the node itself. */
+  readonly builder: GraphBuilder;
+  readonly report: ImportReport;
+  /** The node, for messages: `Conv 'conv1'`. */
+  readonly where: string;
+  /** The version of the operator set that the node's file asks for. */
+  readonly opset: number;
+  /** A rank-1 int64 constant, named after the node. */
+  ints(values: readonly number[], what: string): Value;
+  /** A scalar constant of a dtype, named after the node. */
+  scalar(dtype: DType, value: number, what: string): Value;
+  constant(tensor: Tensor, what: string): Value;
+  /** Options for a node that stands in for the file's own; `what` tells several apart. */
+  named(what?: string): { readonly name: string };
+  /** Ends with a problem of this node. */
+  refuse(message: string): never;
+}
+
+/**
+ * Brings a form of an older version to that of `since`. Where no form of one node says the same, it builds the nodes and
+ * returns the values of the outputs.
+ */
+export interface Upgrade {
+  readonly since: number;
+  readonly apply: (form: NodeForm, context: FormContext) => NodeForm | readonly Value[];
+}

@@ -1,0 +1,249 @@
+/**
+ * ONNX → IR.
+ *
+ * A model that the vocabulary can't express is refused with all its problems in one error. What a graph can't hold and
+ * the result does not depend on is left out with a warning; nothing is left out in silence.
+ */
+import { basename } from 'node:path';
+import { GraphBuilder } from '../builder.ts';
+import { type Dim, symbol } from '../dim.ts';
+import { printable, SutureError } from '../errors.ts';
+import type { Graph, GraphInfo, Value } from '../graph.ts';
+import { type TensorType, typeText } from '../type.ts';
+import { ExternalFolder, type ExternalSource } from './external.ts';
+import { readModelFile } from './file.ts';
+import { functionTable } from './functions.ts';
+import { failed, NodeImporter, opsetsOf, type Scope } from './nodes.ts';
+import { decodeModel, exactNumber, unknownFields } from './proto/codec.ts';
+import {
+  dataTypeName,
+  type GraphProto,
+  type ModelProto,
+  type NodeProto,
+  type StringStringEntryProto,
+  type ValueInfoProto,
+} from './proto/schema.ts';
+import { ImportReport, type ImportWarning, listed } from './report.ts';
+import { dtypeOf, readTensor } from './tensor.ts';
+
+/** The newest operator set of ONNX whose operators are known. */
+export const NEWEST_OPSET = 28;
+
+export interface ImportOptions {
+  /** Where external data is read from. */
+  readonly external?: ExternalSource;
+  /** What the model is called in errors. */
+  readonly what?: string;
+}
+
+export interface Imported {
+  readonly graph: Graph;
+  readonly warnings: readonly ImportWarning[];
+}
+
+/**
+ * Reads a model from a file, with external data beside it, or from bytes.
+ *
+ * @throws SutureError `model-unreadable`, `model-unsupported` (all problems in `details`), `model-external-data`.
+ */
+export function importOnnx(source: string | Uint8Array): Imported {
+  if (typeof source !== 'string') return importModel(decodeModel(source));
+  const { model, external } = readModelFile(source);
+  try {
+    return importModel(model, { external, what: `'${printable(basename(source))}'` });
+  } finally {
+    if (external instanceof ExternalFolder) external.close();
+  }
+}
+
+/** As `importOnnx`, for a model that is decoded already. */
+export function importModel(model: ModelProto, options: ImportOptions = {}): Imported {
+  const what = options.what ?? 'The model';
+  const { graph } = model;
+  if (graph === undefined) throw new SutureError('model-unreadable', `${what} has no graph.`);
+  const report = new ImportReport();
+  const opsets = opsetsOf(model.opsetImport);
+  reportDropped(model, graph, report);
+  const opset = opsets.get('') ?? 0;
+  if (opset > NEWEST_OPSET) {
+    report.warn(
+      'newer-opset',
+      `The file asks for opset ${opset}; the newest known is ${NEWEST_OPSET}, and its operators are read as of then.`,
+    );
+  }
+
+  const builder = new GraphBuilder(graph.name || 'graph', infoOf(model, graph));
+  const scope: Scope = new Map();
+  addInputs(graph, builder, scope, report);
+  addInitializers(model, graph, builder, scope, report, options.external);
+  const nodes = new NodeImporter({
+    builder,
+    report,
+    external: options.external,
+    functions: functionTable(model.functions),
+    fileNames: fileNames(graph),
+  });
+  nodes.addAll(graph.node, { scope, opsets, prefix: '', arguments: new Map(), calls: [] });
+  addOutputs(graph, builder, scope, report);
+  report.throwIfAny(what);
+  return { graph: builder.build(), warnings: report.warnings };
+}
+
+function fileNames(graph: GraphProto): Set<string> {
+  const names = new Set<string>();
+  for (const { name } of [...graph.input, ...graph.output, ...graph.initializer]) if (name) names.add(name);
+  for (const node of graph.node) for (const output of node.output) names.add(output);
+  return names;
+}
+
+const record = (entries: readonly StringStringEntryProto[]): Readonly<Record<string, string>> =>
+  Object.fromEntries(entries.map(({ key, value }) => [key ?? '', value ?? '']));
+
+function infoOf(model: ModelProto, graph: GraphProto): GraphInfo {
+  const values: Record<string, { documentation?: string; metadata?: Readonly<Record<string, string>> }> = {};
+  for (const said of [...graph.input, ...graph.output, ...graph.valueInfo, ...graph.initializer]) {
+    if (!said.name || (!said.docString && said.metadataProps.length === 0)) continue;
+    values[said.name] = {
+      ...(said.docString ? { documentation: said.docString } : {}),
+      ...(said.metadataProps.length > 0 ? { metadata: record(said.metadataProps) } : {}),
+    };
+  }
+  const producer = [model.producerName, model.producerVersion].filter(part => part).join(' ');
+  return {
+    ...(model.docString ? { documentation: model.docString } : {}),
+    ...(producer ? { producer } : {}),
+    ...(model.domain ? { domain: model.domain } : {}),
+    ...(model.modelVersion ? { version: model.modelVersion } : {}),
+    ...(model.metadataProps.length > 0 ? { metadata: record(model.metadataProps) } : {}),
+    ...(graph.docString || graph.metadataProps.length > 0
+      ? {
+          graph: {
+            ...(graph.docString ? { documentation: graph.docString } : {}),
+            ...(graph.metadataProps.length > 0 ? { metadata: record(graph.metadataProps) } : {}),
+          },
+        }
+      : {}),
+    ...(Object.keys(values).length > 0 ? { values } : {}),
+  };
+}
+
+/** What a graph has no place for. */
+function reportDropped(model: ModelProto, graph: GraphProto, report: ImportReport): void {
+  const dropped = (what: string): void =>
+    report.warn('field-dropped', `The graph can't hold ${what}; it was left out.`);
+  if (model.trainingInfo.length > 0) dropped('the training information');
+  if (model.configuration.length > 0) dropped('the device configurations');
+  if (graph.quantizationAnnotation.length > 0) dropped('the quantisation annotations');
+  for (const { name, type } of [...graph.input, ...graph.output]) {
+    const denoted = type?.denotation || type?.tensorType?.shape?.dim.some(dim => dim.denotation);
+    if (denoted) dropped(`the denotations in the type of '${printable(name ?? '')}'`);
+  }
+  for (const { path, message, field } of unknownFields('ModelProto', model)) {
+    dropped(`field ${field} of ${message}${path === '' ? '' : ` at ${printable(path)}`}, which is not known`);
+  }
+}
+
+function addInputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, report: ImportReport): void {
+  const initialized = new Set(graph.initializer.map(t => t.name ?? ''));
+  for (const input of graph.input) {
+    const name = input.name ?? '';
+    if (initialized.has(name)) continue;
+    const type = typeOf(input, `Input '${printable(name)}'`, report);
+    scope.set(name, type === undefined ? failed : builder.input(name, type));
+  }
+}
+
+function typeOf({ name, type }: ValueInfoProto, subject: string, report: ImportReport): TensorType | undefined {
+  const fail = (message: string): undefined => report.problem({ subject, message }) as undefined;
+  if (type?.tensorType === undefined) return fail('it is no tensor');
+  const dtype = dtypeOf(type.tensorType.elemType ?? 0);
+  if (dtype === undefined) {
+    return fail(`its element type ${dataTypeName(type.tensorType.elemType ?? 0)} is not supported`);
+  }
+  const { shape } = type.tensorType;
+  if (shape === undefined) return fail('its shape is not given; the number of its dimensions must be known');
+  const dims = shape.dim.map((dim, i): Dim => {
+    const size = dim.dimValue === undefined ? undefined : exactNumber(dim.dimValue);
+    // Some exporters write -1 for a dim that is open.
+    if (size !== undefined && size >= 0) return size;
+    return symbol(dim.dimParam || `${name ?? ''}_dim${i}`);
+  });
+  return { dtype, shape: dims };
+}
+
+function addInitializers(
+  model: ModelProto,
+  graph: GraphProto,
+  builder: GraphBuilder,
+  scope: Scope,
+  report: ImportReport,
+  external: ExternalSource | undefined,
+): void {
+  const read = new Set<string>(graph.output.map(o => o.name ?? ''));
+  for (const node of graph.node) for (const input of readBy(node)) read.add(input);
+  const inputs = new Set(graph.input.map(i => i.name ?? ''));
+  const unused: string[] = [];
+  for (const proto of graph.initializer) {
+    const name = proto.name ?? '';
+    if (!read.has(name)) {
+      unused.push(name);
+      continue;
+    }
+    // Before IR version 4 every initialiser had to be an input; since then it is a choice, which is lost here.
+    if (inputs.has(name) && (model.irVersion ?? 0n) >= 4n) {
+      report.warn(
+        'input-default',
+        `The input '${printable(name)}' has a default value in the file; it was read as a constant, not as an input.`,
+      );
+    }
+    try {
+      scope.set(name, builder.constant(readTensor(proto, external, 'Initializer'), name));
+    } catch (error) {
+      if (!(error instanceof SutureError)) throw error;
+      scope.set(name, failed);
+      report.problem({ subject: `Initializer '${printable(name)}'`, message: error.message.replace(/\.$/, '') });
+    }
+  }
+  for (const { values } of graph.sparseInitializer) {
+    const name = values?.name ?? '';
+    scope.set(name, failed);
+    report.problem({ subject: `Initializer '${printable(name)}'`, message: 'it is sparse, which is not supported' });
+  }
+  if (unused.length > 0) {
+    report.warn('unused-initializer', `Initializers that nothing reads were left out: ${listed(unused)}.`);
+  }
+}
+
+/** What a node reads, in its subgraphs as well. */
+function* readBy(node: NodeProto): Iterable<string> {
+  yield* node.input;
+  for (const { g, graphs } of node.attribute) {
+    for (const graph of g === undefined ? graphs : [g, ...graphs]) {
+      for (const inner of graph.node) yield* readBy(inner);
+      for (const output of graph.output) yield output.name ?? '';
+    }
+  }
+}
+
+function addOutputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, report: ImportReport): void {
+  for (const output of graph.output) {
+    const name = output.name ?? '';
+    const value = scope.get(name);
+    if (value === undefined) {
+      report.problem({ subject: `Output '${printable(name)}'`, message: 'it is computed nowhere' });
+    } else if (value !== failed) {
+      checkDeclared(output, value, report);
+      builder.output(name, value);
+    }
+  }
+}
+
+/** The file's own statement of an output's type must not contradict what follows from the operators. */
+function checkDeclared({ name, type }: ValueInfoProto, value: Value, report: ImportReport): void {
+  const subject = `Output '${printable(name ?? '')}'`;
+  const declared = type?.tensorType;
+  const dtype = declared?.elemType === undefined ? undefined : dtypeOf(declared.elemType);
+  if (dtype !== undefined && dtype !== value.type.dtype) {
+    report.problem({ subject, message: `it is declared ${dtype}, but is ${typeText(value.type)}` });
+  }
+}

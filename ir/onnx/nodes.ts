@@ -1,0 +1,337 @@
+/**
+ * The nodes of a file → the nodes of a graph: names resolved, functions inlined, old forms upgraded, operators that the
+ * vocabulary has no word for said in its words. A node with a problem is reported and the import goes on, so that all
+ * problems are found at once; what depends on such a node is passed over in silence.
+ */
+import type { GraphBuilder } from '../builder.ts';
+import { printable, SutureError } from '../errors.ts';
+import type { Origin, Value } from '../graph.ts';
+import type { AttributeSpecs } from '../operator.ts';
+import { isOpName, isSutureOp, type OpName, specOf } from '../ops/index.ts';
+import { int64s, type Tensor, tensorFromNumbers } from '../tensor.ts';
+import type { DType } from '../type.ts';
+import { type AttributeValue, convertAttribute, readAttribute } from './attributes.ts';
+import type { ExternalSource } from './external.ts';
+import { foreign } from './foreign.ts';
+import { type FormContext, type Inputs, NodeForm } from './form.ts';
+import { bindAttributes, type FunctionTable, functionKey, sutureOperator } from './functions.ts';
+import type { AttributeProto, NodeProto } from './proto/schema.ts';
+import type { ImportReport } from './report.ts';
+import { upgrades } from './upgrade/index.ts';
+
+/** Names → values. A name whose node had a problem maps to `failed`. */
+export type Scope = Map<string, Value | typeof failed>;
+export const failed = Symbol('failed');
+
+/** What all nodes of a model share. */
+export interface NodeEnvironment {
+  readonly builder: GraphBuilder;
+  readonly report: ImportReport;
+  readonly external: ExternalSource | undefined;
+  readonly functions: FunctionTable;
+  /** The names that the file gives to values; generated ones keep clear of them. */
+  readonly fileNames: ReadonlySet<string>;
+}
+
+/** Where a list of nodes stands: the main graph, or a function that is being inlined. */
+export interface Place {
+  readonly scope: Scope;
+  readonly opsets: ReadonlyMap<string, number>;
+  /** Put before the names of nodes and values: empty in the main graph, `call/` in a function. */
+  readonly prefix: string;
+  /** Attributes of the call, for those in a function that refer to them. */
+  readonly arguments: ReadonlyMap<string, AttributeProto>;
+  /** Functions that are being inlined, outermost first: a function must not call itself. */
+  readonly calls: readonly string[];
+}
+
+/** ONNX's own domain has two names. */
+export const domainOf = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
+
+/** An error that stands for one problem of one node. */
+class Refusal extends Error {}
+
+export class NodeImporter {
+  readonly #env: NodeEnvironment;
+
+  constructor(environment: NodeEnvironment) {
+    this.#env = environment;
+  }
+
+  /** Adds nodes in an order in which every operand comes first. */
+  addAll(nodes: readonly NodeProto[], place: Place): void {
+    for (const node of this.#sorted(nodes, place.scope)) this.#add(node, place);
+  }
+
+  /** Files must be sorted; some are not. The order is kept where it can be. */
+  #sorted(nodes: readonly NodeProto[], scope: Scope): readonly NodeProto[] {
+    const producers = new Map<string, NodeProto>();
+    for (const node of nodes) for (const output of node.output) if (output) producers.set(output, node);
+    const sorted: NodeProto[] = [];
+    const state = new Map<NodeProto, 'open' | 'done'>();
+    const next = nodes.toReversed();
+    while (next.length > 0) {
+      const node = next.at(-1)!;
+      const before = state.get(node) === undefined ? producersBefore(node, producers, scope, state) : [];
+      state.set(node, state.get(node) ?? 'open');
+      if (before.length > 0) {
+        next.push(...before);
+        continue;
+      }
+      next.pop();
+      if (state.get(node) === 'open') sorted.push(node);
+      state.set(node, 'done');
+    }
+    return sorted;
+  }
+
+  #add(node: NodeProto, place: Place): void {
+    const name = node.name || node.output.find(o => o !== '') || node.opType || 'node';
+    try {
+      if (this.#anyFailed(node, place.scope)) this.#fail(node, place.scope);
+      else this.#addChecked(node, name, place);
+    } catch (error) {
+      this.#fail(node, place.scope);
+      if (error instanceof Refusal) {
+        this.#env.report.problem({ subject: this.#subject(node, place), node: name, message: error.message });
+      } else if (error instanceof SutureError) {
+        const subject = error.code === 'model-external-data' ? 'External data' : this.#subject(node, place);
+        this.#env.report.problem({ subject, node: name, message: withoutStop(error.message) });
+      } else throw error;
+    }
+  }
+
+  #subject(node: NodeProto, place: Place): string {
+    const domain = domainOf(node.domain);
+    const version = place.opsets.get(domain);
+    return `Operator ${domain === '' ? '' : `${printable(domain)}.`}${printable(node.opType ?? '')}${version === undefined ? '' : ` (opset ${version})`}`;
+  }
+
+  #anyFailed(node: NodeProto, scope: Scope): boolean {
+    return node.input.some(input => scope.get(input) === failed);
+  }
+
+  #fail(node: NodeProto, scope: Scope): void {
+    for (const output of node.output) if (output !== '') scope.set(output, failed);
+  }
+
+  #addChecked(node: NodeProto, name: string, place: Place): void {
+    const domain = domainOf(node.domain);
+    const opType = node.opType ?? '';
+    for (const output of node.output) {
+      if (output !== '' && place.scope.has(output))
+        throw new Refusal(`the value '${printable(output)}' is defined twice`);
+    }
+    const inputs = node.input.map(input => this.#resolve(input, place.scope));
+    const where = `${opType} '${printable(name)}'`;
+    const called = this.#env.functions.get(functionKey(domain, opType, node.overload));
+    const bound = bindAttributes(node.attribute, place.arguments);
+    if (domain === 'suture') {
+      const op = sutureOperator(opType);
+      if (op !== undefined && isSutureOp(op)) {
+        this.#build(op, this.#form(node, inputs, bound, where), node, name, place);
+        return;
+      }
+    }
+    if (called !== undefined) {
+      this.#inline(node, inputs, bound, name, place);
+      return;
+    }
+    if (domain !== '') throw new Refusal('its domain is not supported and the file holds no function of that name');
+    const opset = place.opsets.get('');
+    if (opset === undefined) throw new Refusal('the file names no version of the operator set of ONNX');
+
+    const form = this.#form(node, inputs, bound, where);
+    const context = this.#context(name, where, opset, place);
+    if (Object.hasOwn(foreign, opType)) {
+      const rule = foreign[opType];
+      if (opset < rule.since) throw new Refusal(versionMessage(opset, rule.since));
+      this.#bind(node, rule.build(form, context), place.scope);
+      return;
+    }
+    if (!isOpName(opType) || isSutureOp(opType)) throw new Refusal('the operator is not supported');
+    // Exporters share an initialiser under a second name by way of Identity.
+    if (opType === 'Identity' && form.inputs[0]?.constant !== undefined) {
+      this.#bind(node, [form.inputs[0]], place.scope);
+      return;
+    }
+    const { versions } = specOf(opType);
+    if (opset < versions[0]) throw new Refusal(versionMessage(opset, versions[0]));
+    let current = form;
+    for (const upgrade of upgrades[opType] ?? []) {
+      if (opset >= upgrade.since) continue;
+      const result = upgrade.apply(current, context);
+      if (!(result instanceof NodeForm)) {
+        this.#bind(node, result, place.scope);
+        return;
+      }
+      current = result;
+    }
+    this.#build(opType, current, node, name, place);
+  }
+
+  #resolve(input: string, scope: Scope): Value | undefined {
+    if (input === '') return undefined;
+    const value = scope.get(input);
+    if (value === undefined) throw new Refusal(`its input '${printable(input)}' is defined nowhere`);
+    return value === failed ? undefined : value;
+  }
+
+  #form(node: NodeProto, inputs: Inputs, attributes: readonly AttributeProto[], where: string): NodeForm {
+    const read = new Map<string, AttributeValue>();
+    for (const proto of attributes) {
+      const name = proto.name ?? '';
+      if (proto.docString) this.#dropped(`the documentation of the attribute '${printable(name)}' of ${where}`);
+      if (proto.refAttrName) throw new Refusal(`its attribute '${printable(name)}' refers to one of a function`);
+      read.set(name, readAttribute(proto, this.#env.external, where));
+    }
+    if (node.deviceConfigurations.length > 0) this.#dropped(`the device configurations of ${where}`);
+    if (node.overload) this.#dropped(`the overload '${printable(node.overload)}' of ${where}`);
+    return new NodeForm(inputs, read, node.output);
+  }
+
+  #dropped(what: string): void {
+    this.#env.report.warn('field-dropped', `The graph can't hold ${what}; it was left out.`);
+  }
+
+  #build(op: OpName, form: NodeForm, node: NodeProto, name: string, place: Place): void {
+    const { attributes: specs, outputs: formals } = specOf(op);
+    const variadic = formals.at(-1)?.startsWith('...') ?? false;
+    const wanted = form.outputs.findLastIndex(o => o !== '') + 1;
+    if (!variadic && wanted > formals.length)
+      throw new Refusal(`it has ${wanted} outputs, not ${formals.length} at most`);
+    const outputs = form.outputs
+      .slice(0, Math.max(wanted, 1))
+      .map((output, i) => (output === '' ? this.#fresh(`${place.prefix}${name}/unused_${i}`) : place.prefix + output));
+    const given = givenAttributes(op, specs, form);
+    const origin: Origin = {
+      name: place.prefix + (node.name ?? ''),
+      ...(node.docString ? { documentation: node.docString } : {}),
+      ...(node.metadataProps.length > 0
+        ? { metadata: Object.fromEntries(node.metadataProps.map(p => [p.key ?? '', p.value ?? ''])) }
+        : {}),
+    };
+    const built = this.#env.builder.node(op, form.inputs, given as never, {
+      name: place.prefix + name,
+      outputs,
+      origin,
+    });
+    this.#bind(node, built.outputs, place.scope);
+  }
+
+  #bind(node: NodeProto, values: readonly Value[], scope: Scope): void {
+    for (const [i, output] of node.output.entries()) {
+      if (output !== '') scope.set(output, values[i] ?? failed);
+    }
+  }
+
+  #fresh(stem: string): string {
+    let name = stem;
+    for (let i = 1; this.#env.fileNames.has(name); i++) name = `${stem}_${i}`;
+    return name;
+  }
+
+  #context(name: string, where: string, opset: number, place: Place): FormContext {
+    const { builder, report } = this.#env;
+    const constant = (tensor: Tensor, what: string): Value =>
+      builder.constant(tensor, this.#fresh(`${place.prefix}${name}/${what}`));
+    return {
+      builder,
+      report,
+      where,
+      opset,
+      constant,
+      ints: (values, what) => constant(int64s(values), what),
+      scalar: (dtype: DType, value: number, what: string) => constant(tensorFromNumbers(dtype, [], [value]), what),
+      named: what => ({ name: this.#fresh(place.prefix + (what === undefined ? name : `${name}/${what}`)) }),
+      refuse: message => {
+        throw new Refusal(message);
+      },
+    };
+  }
+
+  #inline(call: NodeProto, inputs: Inputs, attributes: readonly AttributeProto[], name: string, place: Place): void {
+    const key = functionKey(domainOf(call.domain), call.opType ?? '', call.overload);
+    const called = this.#env.functions.get(key)!;
+    if (place.calls.includes(key)) throw new Refusal('the function calls itself');
+    const scope: Scope = new Map();
+    called.input.forEach((formal, i) => {
+      const value = inputs[i];
+      if (value !== undefined) scope.set(formal, value);
+    });
+    const defaults = called.attributeProto.map(proto => [proto.name ?? '', proto] as const);
+    const given = attributes.map(proto => [proto.name ?? '', proto] as const);
+    this.#env.report.warn(
+      'function-inlined',
+      `Calls of the function '${printable(called.name ?? '')}' of the domain '${printable(called.domain ?? '')}' were replaced by its nodes.`,
+    );
+    this.addAll(
+      called.node.map(node => withoutAbsent(node, scope, called.input)),
+      {
+        scope,
+        opsets: opsetsOf(called.opsetImport, place.opsets),
+        prefix: `${place.prefix}${name}/`,
+        arguments: new Map([...defaults, ...given]),
+        calls: [...place.calls, key],
+      },
+    );
+    for (const [i, output] of call.output.entries()) {
+      if (output !== '') place.scope.set(output, scope.get(called.output[i]) ?? failed);
+    }
+  }
+}
+
+/** Versions by domain; a function says its own. */
+export function opsetsOf(
+  imports: readonly { readonly domain?: string; readonly version?: bigint }[],
+  base: ReadonlyMap<string, number> = new Map(),
+): ReadonlyMap<string, number> {
+  return new Map([...base, ...imports.map(o => [domainOf(o.domain), Number(o.version ?? 1n)] as const)]);
+}
+
+function producersBefore(
+  node: NodeProto,
+  producers: ReadonlyMap<string, NodeProto>,
+  scope: Scope,
+  state: ReadonlyMap<NodeProto, 'open' | 'done'>,
+): NodeProto[] {
+  const before = new Set<NodeProto>();
+  for (const input of node.input.toReversed()) {
+    const producer = scope.has(input) ? undefined : producers.get(input);
+    if (producer !== undefined && producer !== node && state.get(producer) === undefined) before.add(producer);
+  }
+  return [...before];
+}
+
+/** Inputs of a function that its call leaves out are absent inside, too. */
+function withoutAbsent(node: NodeProto, scope: Scope, formals: readonly string[]): NodeProto {
+  const absent = (input: string) => formals.includes(input) && !scope.has(input);
+  return node.input.some(absent) ? { ...node, input: node.input.map(i => (absent(i) ? '' : i)) } : node;
+}
+
+function givenAttributes(op: OpName, specs: AttributeSpecs, form: NodeForm): Readonly<Record<string, unknown>> {
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of form.attributes) {
+    const spec = Object.hasOwn(specs, name) ? specs[name] : undefined;
+    if (spec === undefined) throw new Refusal(`it has the attribute '${printable(name)}', which ${op} has not`);
+    const converted = convertAttribute(value, spec.kind);
+    if (converted === undefined) {
+      throw new Refusal(
+        spec.kind === 'dtype'
+          ? `its attribute '${printable(name)}' asks for an element type that is not supported`
+          : `its attribute '${printable(name)}' is of type ${value.kind}, not ${spec.kind}`,
+      );
+    }
+    given[name] = converted;
+  }
+  for (const [name, spec] of Object.entries(specs)) {
+    if (spec.presence === 'required' && given[name] === undefined)
+      throw new Refusal(`its attribute '${name}' is missing`);
+  }
+  return given;
+}
+
+const versionMessage = (opset: number, first: number): string =>
+  `its form of opset ${opset} is not supported; forms from opset ${first} on are`;
+
+const withoutStop = (sentence: string): string => sentence.replace(/\.$/, '');

@@ -1,0 +1,94 @@
+/** What an import has to say: problems, all at once, and warnings, each once. */
+import { printable, SutureError } from '../errors.ts';
+import { isSutureOp, type OpName, operators } from '../ops/index.ts';
+
+/** Codes of import warnings. A code is stable. */
+export const importWarnings = {
+  'training-mode': 'a node was exported in training mode and is read in inference mode',
+  'input-default': 'an input has a default value in the file; it became a constant',
+  'baked-batch': 'a Reshape holds the batch size of the export in spite of a dynamic batch axis',
+  'unused-initializer': 'an initializer that nothing reads was left out',
+  'field-dropped': 'the file says something that a graph cannot hold',
+  'function-inlined': 'calls of a model-local function were replaced by its nodes',
+  'newer-opset': 'the file asks for an operator set newer than the newest that is known',
+} as const;
+
+export type ImportWarningCode = keyof typeof importWarnings;
+
+/** Something that a user should know of an import that went well. */
+export interface ImportWarning {
+  readonly code: ImportWarningCode;
+  /** One sentence: what, where, and what was done. */
+  readonly message: string;
+}
+
+/** Why a node, an input or a tensor can't be expressed. */
+export interface ImportProblem {
+  /** Problems of one subject are shown together, e.g. all nodes of an operator. */
+  readonly subject: string;
+  readonly node?: string;
+  /** Said once for each subject when there is no node, else for each node that says something of its own. */
+  readonly message: string;
+}
+
+/** Names in a list for people, the first few of many. */
+export function listed(names: readonly string[], most = 8): string {
+  const shown = names.slice(0, most).map(name => `'${printable(name, 80)}'`);
+  return names.length > most ? `${shown.join(', ')} and ${names.length - most} more` : shown.join(', ');
+}
+
+/** Collects while an import goes on. */
+export class ImportReport {
+  readonly #problems: ImportProblem[] = [];
+  readonly #warnings = new Map<string, ImportWarning>();
+
+  problem(problem: ImportProblem): void {
+    this.#problems.push(problem);
+  }
+
+  /** Warnings with the same text are said once. */
+  warn(code: ImportWarningCode, message: string): void {
+    this.#warnings.set(`${code} ${message}`, { code, message });
+  }
+
+  get problems(): readonly ImportProblem[] {
+    return this.#problems;
+  }
+
+  get warnings(): readonly ImportWarning[] {
+    return [...this.#warnings.values()];
+  }
+
+  /**
+   * Ends the import when there was a problem.
+   *
+   * @throws SutureError `model-unsupported`, with a line for every subject and message in `details`.
+   */
+  throwIfAny(what: string): void {
+    if (this.#problems.length === 0) return;
+    const groups = new Map<string, { readonly problem: ImportProblem; readonly nodes: string[] }>();
+    for (const problem of this.#problems) {
+      const key = `${problem.subject}\n${problem.message}`;
+      const group = groups.get(key) ?? { problem, nodes: [] };
+      if (problem.node !== undefined) group.nodes.push(problem.node);
+      groups.set(key, group);
+    }
+    const details = [...groups.values()].map(({ problem, nodes }) => {
+      const where =
+        nodes.length === 0 ? '' : ` (${nodes.length === 1 ? 'node' : `${nodes.length} nodes:`} ${listed(nodes)})`;
+      return `${problem.subject}: ${problem.message}${where}.`;
+    });
+    const subjects = [...new Set(this.#problems.map(p => p.subject))];
+    const missing = this.#problems.some(p => p.subject.startsWith('Operator '));
+    if (missing) details.push(`Supported are, of ONNX: ${supportedOperators().join(', ')}.`);
+    const shown = subjects.slice(0, 6).map(s => printable(s, 60));
+    throw new SutureError(
+      'model-unsupported',
+      `${what} can't be expressed: ${shown.join('; ')}${subjects.length > 6 ? `; and ${subjects.length - 6} more` : ''}. Every problem is listed; change the model or its export.`,
+      { details },
+    );
+  }
+}
+
+/** The ONNX operators that a graph can hold, for messages. */
+const supportedOperators = (): string[] => (Object.keys(operators) as OpName[]).filter(op => !isSutureOp(op)).sort();
