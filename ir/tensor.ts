@@ -162,9 +162,9 @@ function numberToBfloat16(value: number): number {
 export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   const rest = value - floor;
-  if (rest < 0.5) return floor;
-  if (rest > 0.5) return floor + 1;
-  return floor % 2 === 0 ? floor : floor + 1;
+  const up = rest > 0.5 || (rest === 0.5 && floor % 2 !== 0);
+  // -0.5 rounds to -0, as IEEE has it.
+  return up ? (floor === -1 ? -0 : floor + 1) : floor;
 }
 
 export const tensorType = (t: Tensor): TensorType => ({ dtype: t.dtype, shape: t.shape });
