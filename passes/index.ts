@@ -1,0 +1,3 @@
+/** Graph to graph: simplify, match, stitch, settle, double-batch, differentiate, lower. Imports ir/ only. */
+export { specialize } from './specialize.ts';
+export * from './stitch.ts';
