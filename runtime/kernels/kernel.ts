@@ -1,0 +1,94 @@
+/**
+ * The contract between kernels and the session that runs them. A kernel family is a function from a static specification
+ * (numbers only: shapes, strides, options) to a `KernelPlan`: WGSL text and the grids to dispatch it on. Kernels never touch
+ * a device, so equal specifications give equal text, and equal text is one pipeline.
+ */
+import type { AdapterClass } from '../adapter/facts.ts';
+
+/** A buffer that a dispatch binds: an operand of the kernel, or memory that the plan asks for. */
+export interface Operand {
+  readonly kind: 'input' | 'output' | 'scratch';
+  readonly index: number;
+}
+
+/** One compute dispatch of the entry point `main`. All shapes are baked into the code. */
+export interface Dispatch {
+  /** For profiles: the kernel family and its shape, such as `conv 8x96x96 -> 8x96x96 k3x3`. */
+  readonly label: string;
+  readonly wgsl: string;
+  readonly workgroups: readonly [x: number, y: number, z: number];
+  /** The buffers in the order of their bindings in group 0. Each is bound whole, as storage. */
+  readonly operands: readonly Operand[];
+  /**
+   * The dispatch reads constants only (and what other such dispatches of the plan wrote): the session runs it once, when
+   * it is built, and leaves it out of every run.
+   */
+  readonly once?: boolean;
+  /** Multiplications with addition that the dispatch makes, for profiles; absent where they say nothing. */
+  readonly macs?: number;
+}
+
+/** Memory that a plan needs beside its inputs and outputs. */
+export interface Scratch {
+  readonly bytes: number;
+  /** `run`: free between runs, the memory plan may share it. `session`: written by `once` dispatches, kept for good. */
+  readonly lifetime: 'run' | 'session';
+}
+
+/** How to compute one operator, or one group of fused operators. The dispatches run in order. */
+export interface KernelPlan {
+  readonly dispatches: readonly Dispatch[];
+  readonly scratch: readonly Scratch[];
+}
+
+/** The limits of a device that kernels heed. */
+export interface KernelLimits {
+  readonly maxComputeWorkgroupsPerDimension: number;
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  readonly maxComputeWorkgroupStorageSize: number;
+  readonly maxStorageBufferBindingSize: number;
+  readonly maxStorageBuffersPerShaderStage: number;
+}
+
+/** What a kernel may know about where it runs. */
+export interface KernelContext {
+  readonly adapterClass: AdapterClass;
+  readonly limits: KernelLimits;
+  readonly features: ReadonlySet<string>;
+  /** Smallest and largest subgroup where the device has subgroups, from the adapter's facts. */
+  readonly subgroups?: { readonly min: number; readonly max: number } | undefined;
+}
+
+/** Where in the output an epilogue stands. Every field is a WGSL expression of type `u32`. */
+export interface OutputIndex {
+  /** The flat index of the element in the output. */
+  readonly flat: string;
+  /** The element's index along axis 1, the channel axis (for a matrix product: the column). */
+  readonly channel: string;
+  /** The element's index along axis 0. */
+  readonly batch: string;
+}
+
+/**
+ * Scalar work on each output element between its computation and its store: the fused consumers of a kernel.
+ * The extra inputs follow the kernel's own: input `base + i` of the plan, where `base` is the kernel's own input count.
+ */
+export interface Epilogue {
+  /** WGSL element types of the extra inputs, in order. */
+  readonly inputs: readonly ('f32' | 'i32' | 'u32')[];
+  /** Module-scope WGSL that the body needs: helper functions, constants. */
+  readonly declarations?: string;
+  /**
+   * Emits the work on one element.
+   *
+   * @param value an expression (an identifier) of type `f32`: the computed element.
+   * @param at where the element stands.
+   * @param input gives the array name of extra input `i`, to be indexed with a `u32`.
+   * @returns statements (each ended by `;`) and the expression that is stored. Statements live in a block of their own.
+   */
+  emit(
+    value: string,
+    at: OutputIndex,
+    input: (i: number) => string,
+  ): { readonly statements?: string; readonly result: string };
+}

@@ -1,0 +1,136 @@
+/** Helpers for generating WGSL text. Only numbers and names made here ever enter it. */
+import type { Epilogue, KernelLimits, Operand, OutputIndex } from './kernel.ts';
+
+/** The integers `0 .. n - 1`. */
+export function range(n: number): number[] {
+  return Array.from({ length: n }, (_, i) => i);
+}
+
+/** The product of some numbers; 1 for none. */
+export function product(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a * b, 1);
+}
+
+export function ceilDiv(a: number, b: number): number {
+  return Math.ceil(a / b);
+}
+
+/** A `u32` literal. */
+export function u32(n: number): string {
+  if (!Number.isInteger(n) || n < 0 || n > 0xffffffff) throw new RangeError(`${n} is no u32`);
+  return `${n}u`;
+}
+
+/** An `i32` literal. */
+export function i32(n: number): string {
+  if (!Number.isInteger(n) || Math.abs(n) > 0x7fffffff) throw new RangeError(`${n} is no i32`);
+  return n < 0 ? `(-${-n}i)` : `${n}i`;
+}
+
+/** An `f32` literal that reads back as the same number. Infinities and NaN, which WGSL has no literals for, are refused. */
+export function f32(x: number): string {
+  const single = Math.fround(x);
+  if (!Number.isFinite(single)) throw new RangeError(`${x} has no f32 literal`);
+  const text = String(Math.abs(single));
+  return `${single < 0 || Object.is(single, -0) ? '-' : ''}${/[.e]/.test(text) ? text : `${text}.0`}f`;
+}
+
+/** `a + b` of index expressions, without the zeros. */
+export function add(...terms: readonly string[]): string {
+  const present = terms.filter(term => term !== '0u' && term !== '0i');
+  return present.length === 0 ? '0u' : present.join(' + ');
+}
+
+/** `a * n` of an index expression and a number, without the ones. */
+export function times(expression: string, n: number): string {
+  if (n === 0 || expression === '0u') return '0u';
+  return n === 1 ? expression : `${expression} * ${u32(n)}`;
+}
+
+/**
+ * Splits a flat index into coordinates, the last dimension fastest.
+ *
+ * @returns one expression per dimension; those of size 1 are `0u`.
+ */
+export function unravel(flat: string, shape: readonly number[]): string[] {
+  let stride = product(shape);
+  return shape.map((size, axis) => {
+    stride /= size;
+    if (size === 1) return '0u';
+    const quotient = stride === 1 ? flat : `${flat} / ${u32(stride)}`;
+    const leading = shape.slice(0, axis).every(n => n === 1);
+    return leading ? quotient : stride === 1 ? `${quotient} % ${u32(size)}` : `(${quotient}) % ${u32(size)}`;
+  });
+}
+
+/** A module under construction: bindings in order, declarations, and the operands that go with the bindings. */
+export class ModuleBuilder {
+  readonly operands: Operand[] = [];
+  readonly #lines: string[] = [];
+  readonly #enables = new Set<string>();
+
+  /** Declares `enable` for an extension, once. */
+  enable(extension: string): void {
+    this.#enables.add(extension);
+  }
+
+  /** Binds an operand as a storage array and returns its name. */
+  bind(name: string, operand: Operand, elementType = 'f32', access: 'read' | 'read_write' = 'read'): string {
+    const binding = this.operands.length;
+    this.operands.push(operand);
+    this.#lines.push(`@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${elementType}>;`);
+    return name;
+  }
+
+  /** Adds module-scope text. */
+  declare(text: string): void {
+    this.#lines.push(text);
+  }
+
+  text(): string {
+    const enables = [...this.#enables].sort().map(extension => `enable ${extension};`);
+    return `${[...enables, ...this.#lines].join('\n')}\n`;
+  }
+}
+
+/** Binds what an epilogue needs and returns a function that emits a guarded-free store of one element. */
+export function bindEpilogue(
+  builder: ModuleBuilder,
+  epilogue: Epilogue | undefined,
+  ownInputs: number,
+): (value: string, at: OutputIndex, output: string) => string {
+  if (epilogue === undefined) return (value, at, output) => `${output}[${at.flat}] = ${value};`;
+  epilogue.inputs.forEach((type, i) => {
+    builder.bind(`extra${i}`, { kind: 'input', index: ownInputs + i }, type);
+  });
+  if (epilogue.declarations) builder.declare(epilogue.declarations);
+  return (value, at, output) => {
+    const { statements, result } = epilogue.emit(value, at, i => `extra${i}`);
+    return statements ? `{ ${statements} ${output}[${at.flat}] = ${result}; }` : `${output}[${at.flat}] = ${result};`;
+  };
+}
+
+/** A one-dimensional grid of workgroups folded into three dimensions, as the limit on each demands. */
+export interface Grid {
+  readonly workgroups: readonly [number, number, number];
+  /** The flat workgroup index, given the name of the `workgroup_id` builtin. */
+  readonly flat: (id: string) => string;
+  /** Whether the fold adds workgroups beyond `count`, which must then do nothing. */
+  readonly padded: boolean;
+}
+
+export function foldGrid(count: number, limits: Pick<KernelLimits, 'maxComputeWorkgroupsPerDimension'>): Grid {
+  const limit = limits.maxComputeWorkgroupsPerDimension;
+  if (count <= limit) return { workgroups: [count, 1, 1], flat: id => `${id}.x`, padded: false };
+  const y = Math.ceil(count / limit);
+  if (y <= limit) {
+    const x = Math.ceil(count / y);
+    return { workgroups: [x, y, 1], flat: id => `(${id}.y * ${u32(x)} + ${id}.x)`, padded: x * y !== count };
+  }
+  const z = Math.ceil(count / (limit * limit));
+  return {
+    workgroups: [limit, limit, z],
+    flat: id => `((${id}.z * ${u32(limit)} + ${id}.y) * ${u32(limit)} + ${id}.x)`,
+    padded: limit * limit * z !== count,
+  };
+}
