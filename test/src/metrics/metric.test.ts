@@ -1,0 +1,179 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Labels } from '../../../src/data/dataset.ts';
+import {
+  accuracyMetric,
+  argmax,
+  diceMetric,
+  errorMetric,
+  imagesByFold,
+  metricFor,
+} from '../../../src/metrics/metric.ts';
+
+const classLabels = (data: number[], shape: number[]): Labels => ({
+  kind: 'classes',
+  data: Uint8Array.from(data),
+  shape,
+});
+
+/** Outputs [n, classes, pixels] whose argmax is the given class at each pixel. */
+function outputsFor(predicted: readonly number[], pixels: number, classes: number, scale = 1) {
+  const n = predicted.length / pixels;
+  const data = new Float32Array(n * classes * pixels);
+  predicted.forEach((k, at) => {
+    data[(Math.floor(at / pixels) * classes + k) * pixels + (at % pixels)] = scale;
+  });
+  return { data, shape: [n, classes, pixels] };
+}
+
+describe('argmax', () => {
+  it('takes the first of equals, as numpy does, and NaN for the largest', () => {
+    expect(argmax([1, 3, 3], 0, 1, 3)).toBe(1);
+    expect(argmax([0, 0], 0, 1, 2)).toBe(0);
+    expect(argmax([-0, 0], 0, 1, 2)).toBe(0);
+    expect(argmax([1, Number.NaN, 9], 0, 1, 3)).toBe(1);
+    expect(argmax([Number.NaN, Number.NaN], 0, 1, 2)).toBe(0);
+    expect(argmax([Number.NEGATIVE_INFINITY, -1e30], 0, 1, 2)).toBe(1);
+  });
+
+  it('walks from class to class by the step', () => {
+    expect(argmax([9, 1, 9, 2, 9, 0], 1, 2, 3)).toBe(1);
+  });
+});
+
+describe('Dice', () => {
+  it('is the mean over images that have the class, and pooled over all pixels', () => {
+    //                                image 0     image 1     image 2: no foreground in the label
+    const labels = classLabels([/**/ 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], [4]);
+    const metric = diceMetric(labels, 2);
+    metric.add(outputsFor([/*    */ 0, 1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0], 4, 2), 0);
+    const score = metric.score();
+    expect(score.value).toBeCloseTo((4 / 5 + 2 / 3) / 2, 12);
+    expect(score.pooled).toBeCloseTo((2 * 3) / (4 + 5), 12);
+    expect(score.classes[0]).toMatchObject({ class: 1, images: 2 });
+    expect(score.images).toBe(3);
+  });
+
+  it('counts a tie between two classes as background, as p > 0.5 does', () => {
+    const metric = diceMetric(classLabels([1, 1], [2]), 2);
+    metric.add({ data: Float32Array.of(0.5, 0.4, 0.5, 0.6), shape: [1, 2, 2] }, 0);
+    expect(metric.score().value).toBeCloseTo(2 / 3, 12);
+  });
+
+  it('leaves out a class that no label has, and is NaN when there is none at all', () => {
+    const metric = diceMetric(classLabels([0, 1, 1, 1], [4]), 3);
+    metric.add(outputsFor([0, 1, 1, 2], 4, 3), 0);
+    const score = metric.score();
+    expect(score.classes[1]!.mean).toBeNaN();
+    expect(score.value).toBe(score.classes[0]!.mean);
+    const empty = diceMetric(classLabels([0, 0], [2]), 2);
+    empty.add(outputsFor([0, 0], 2, 2), 0);
+    expect(empty.score().value).toBeNaN();
+  });
+
+  const cases = fc.record({ n: fc.integer({ min: 1, max: 5 }), pixels: fc.integer({ min: 1, max: 6 }) }).chain(size =>
+    fc.record({
+      n: fc.constant(size.n),
+      pixels: fc.constant(size.pixels),
+      labels: fc.array(fc.nat(3), { minLength: size.n * size.pixels, maxLength: size.n * size.pixels }),
+      predicted: fc.array(fc.nat(3), { minLength: size.n * size.pixels, maxLength: size.n * size.pixels }),
+    }),
+  );
+
+  it('equals a direct transcription of its definition, whatever the batches', () => {
+    fc.assert(
+      fc.property(cases, fc.integer({ min: 1, max: 3 }), ({ n, pixels, labels, predicted }, batch) => {
+        const metric = diceMetric(classLabels(labels, [pixels]), 4);
+        for (let first = 0; first < n; first += batch) {
+          metric.add(outputsFor(predicted.slice(first * pixels, (first + batch) * pixels), pixels, 4, 7), first);
+        }
+        for (const { class: c, mean, pooled } of metric.score().classes) {
+          const images = Array.from({ length: n }, (_, i) => {
+            const at = Array.from({ length: pixels }, (_, p) => i * pixels + p);
+            const m = at.filter(p => predicted[p] === c);
+            const t = at.filter(p => labels[p] === c);
+            return { both: m.filter(p => t.includes(p)).length, total: m.length + t.length, has: t.length > 0 };
+          });
+          const having = images.filter(image => image.has);
+          const expected = having.reduce((sum, image) => sum + (2 * image.both) / image.total, 0) / having.length;
+          const both = images.reduce((sum, image) => sum + image.both, 0);
+          const total = images.reduce((sum, image) => sum + image.total, 0);
+          expect(mean - expected || 0).toBeCloseTo(0, 10);
+          expect(Number.isNaN(mean)).toBe(having.length === 0);
+          expect(pooled - (2 * both) / total || 0).toBeCloseTo(0, 10);
+          expect(Number.isNaN(pooled)).toBe(total === 0);
+        }
+      }),
+    );
+  });
+
+  it('is 1 for the labels themselves, and never outside 0 to 1', () => {
+    fc.assert(
+      fc.property(cases, ({ n, pixels, labels, predicted }) => {
+        fc.pre(labels.some(label => label > 0));
+        const score = (classes: number[]) => {
+          const metric = diceMetric(classLabels(labels, [pixels]), 4);
+          metric.add(outputsFor(classes, pixels, 4), 0);
+          return metric.score(Array.from({ length: n }, (_, i) => i)).value;
+        };
+        expect(score(labels)).toBe(1);
+        expect(score(predicted)).toBeGreaterThanOrEqual(0);
+        expect(score(predicted)).toBeLessThanOrEqual(1);
+      }),
+    );
+  });
+});
+
+describe('accuracy', () => {
+  it('counts images, or pixels', () => {
+    const images = accuracyMetric(classLabels([2, 0, 1], []), 3);
+    images.add({ data: Float32Array.of(0, 1, 5, 3, 2, 1, 4, 0, 0), shape: [3, 3] }, 0);
+    expect(images.score().value).toBeCloseTo(2 / 3, 12);
+    const pixels = accuracyMetric(classLabels([0, 1, 1, 1], [4]), 2);
+    pixels.add(outputsFor([0, 1, 0, 1], 4, 2), 0);
+    expect(pixels.score().value).toBe(0.75);
+  });
+});
+
+describe('mean squared error', () => {
+  const labels: Labels = { kind: 'values', data: Float32Array.of(1, 2, 3), shape: [] };
+
+  it('is the mean over all values; one output per image may keep its axis', () => {
+    for (const shape of [[3], [3, 1]]) {
+      const metric = errorMetric(labels);
+      metric.add({ data: Float32Array.of(1, 4, 3), shape }, 0);
+      expect(metric.score()).toMatchObject({ metric: 'mse', value: 4 / 3, images: 3 });
+    }
+  });
+});
+
+describe('every metric', () => {
+  it('scores folds from one pass', () => {
+    const metric = accuracyMetric(classLabels([0, 1, 1, 0], []), 2);
+    metric.add({ data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }, 0);
+    metric.add({ data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }, 2);
+    const folds = imagesByFold([1, 0, 1, 0]);
+    expect([...folds]).toEqual([
+      [0, [1, 3]],
+      [1, [0, 2]],
+    ]);
+    expect([...folds.values()].map(images => metric.score(images).value)).toEqual([0.5, 0.5]);
+    expect(metric.score().value).toBe(0.5);
+  });
+
+  it('follows from the labels', () => {
+    expect(metricFor(classLabels([0, 1], [2]), 2).name).toBe('dice');
+    expect(metricFor(classLabels([0, 1], []), 2).name).toBe('accuracy');
+    expect(metricFor({ kind: 'values', data: Float32Array.of(1), shape: [] }, 1).name).toBe('mse');
+  });
+
+  it('refuses outputs that do not fit', () => {
+    const dice = diceMetric(classLabels([0, 1], [2]), 2);
+    expect(() => dice.add({ data: new Float32Array(6), shape: [1, 3, 2] }, 0)).toThrow(
+      'fit labels of the shape [N, 2]',
+    );
+    expect(() => dice.add({ data: new Float32Array(6), shape: [1, 2, 3] }, 0)).toThrow('not [1, 2, 3]');
+    expect(() => dice.add({ data: new Float32Array(8), shape: [2, 2, 2] }, 0)).toThrow('labels for fewer');
+    expect(() => dice.score([0])).toThrow(RangeError);
+  });
+});
