@@ -1,0 +1,94 @@
+import {
+  type Dim,
+  equalDims,
+  type Graph,
+  printable,
+  SutureError,
+  SymbolicDim,
+  substitute,
+  symbol,
+  symbolsOf,
+  typeText,
+  type Value,
+} from '../../ir/index.ts';
+import type { DimMap } from './features.ts';
+
+/** How the dims of two networks read once both are fed the same inputs. */
+export interface SharedDims {
+  readonly a: DimMap;
+  readonly b: DimMap;
+}
+
+/** Keeps the symbols of the second network apart from those of the first until they are found to be the same. */
+const OF_B = 'b.';
+
+/**
+ * Two networks that are joined read the same inputs, so what one calls `N` and the other `batch` is the same number, and
+ * a dim that is fixed in one is fixed in both. Goes through the inputs in order, dim by dim, and equates them.
+ *
+ * @throws SutureError `parents-incompatible` if the inputs differ in number, dtype, rank, or in a fixed dim.
+ */
+export function shareInputs(a: Graph, b: Graph): SharedDims {
+  if (a.inputs.length !== b.inputs.length) {
+    throw new SutureError(
+      'parents-incompatible',
+      `'${printable(a.name)}' takes ${counted(a.inputs.length)} and '${printable(b.name)}' ${counted(b.inputs.length)}; ` +
+        'give two networks that take the same inputs.',
+    );
+  }
+  const known: Record<string, Dim> = {};
+  const resolve = (dim: Dim): Dim => {
+    let resolved = dim;
+    while ([...symbolsOf(resolved)].some(name => Object.hasOwn(known, name))) resolved = substitute(resolved, known);
+    return resolved;
+  };
+  const ofB = (dim: Dim): Dim =>
+    substitute(dim, Object.fromEntries([...symbolsOf(dim)].map(name => [name, symbol(OF_B + name)])));
+
+  for (const [i, inputA] of a.inputs.entries()) {
+    const inputB = b.inputs[i]!;
+    const fits =
+      inputA.type.dtype === inputB.type.dtype &&
+      inputA.type.shape.length === inputB.type.shape.length &&
+      inputA.type.shape.every((dim, axis) => equate(resolve(dim), resolve(ofB(inputB.type.shape[axis]!)), known));
+    if (!fits) throw inputMismatch(a, inputA, b, inputB);
+  }
+  // What is still open is named by where it first occurs, so that the networks' own names leave no trace.
+  const open = new Set(a.inputs.flatMap(input => input.type.shape.flatMap(dim => [...symbolsOf(resolve(dim))])));
+  const names = Object.fromEntries([...open].map((name, i) => [name, symbol(`d${i}`)]));
+  return { a: dim => substitute(resolve(dim), names), b: dim => substitute(resolve(ofB(dim)), names) };
+}
+
+/** Makes two dims equal by giving a symbol a meaning, or says that it can't be done. */
+function equate(x: Dim, y: Dim, known: Record<string, Dim>): boolean {
+  if (equalDims(x, y)) return true;
+  const nameOfY = symbolName(y);
+  if (nameOfY !== undefined && !symbolsOf(x).has(nameOfY)) {
+    known[nameOfY] = x;
+    return true;
+  }
+  const nameOfX = symbolName(x);
+  if (nameOfX !== undefined && !symbolsOf(y).has(nameOfX)) {
+    known[nameOfX] = y;
+    return true;
+  }
+  return false;
+}
+
+/** The name of a dim that is nothing but a symbol. */
+function symbolName(dim: Dim): string | undefined {
+  if (!(dim instanceof SymbolicDim)) return undefined;
+  const [name] = symbolsOf(dim);
+  return name !== undefined && equalDims(dim, symbol(name)) ? name : undefined;
+}
+
+function inputMismatch(a: Graph, inputA: Value, b: Graph, inputB: Value): SutureError {
+  const text = (graph: Graph, value: Value): string =>
+    `'${printable(value.name)}' of '${printable(graph.name)}' is ${printable(typeText(value.type))}`;
+  return new SutureError(
+    'parents-incompatible',
+    `The inputs do not fit together: ${text(a, inputA)}, ${text(b, inputB)}; give two networks that take the same input.`,
+  );
+}
+
+const counted = (count: number): string => `${count} input${count === 1 ? '' : 's'}`;
