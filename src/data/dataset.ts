@@ -65,7 +65,7 @@ class Checker {
   }
 
   fail(problem: string): never {
-    throw new SutureError('data-invalid', `${printable(this.source)}: ${problem}`);
+    throw new SutureError('data-invalid', `${printable(this.source)}: ${problem}.`);
   }
 
   images(): NpyArray & { readonly data: Float32Array<ArrayBuffer> } {
@@ -162,7 +162,7 @@ export function parseDataset(bytes: Uint8Array, source: string): Dataset {
     arrays = parseNpz(bytes);
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
-    const text = `${printable(source)}: ${cause.message}; data files are .npz files, written by numpy.savez for example`;
+    const text = `${printable(source)}: ${cause.message}; data files are .npz files, written by numpy.savez for example.`;
     throw new SutureError('data-unreadable', text, { cause });
   }
   const checker = new Checker(source, arrays);
@@ -208,7 +208,7 @@ export async function loadDataset(path: string): Promise<Dataset> {
 /** The labels of a dataset that must have some. @throws SutureError `data-invalid` naming the arrays that there are. */
 export function requireLabels(dataset: Dataset): Labels {
   if (dataset.labels) return dataset.labels;
-  throw new SutureError('data-invalid', `${printable(dataset.source)}: ${missing('labels', dataset.arrays)}`);
+  throw new SutureError('data-invalid', `${printable(dataset.source)}: ${missing('labels', dataset.arrays)}.`);
 }
 
 /** Class labels, all of them within 0 … classes − 1. @throws SutureError `data-invalid` with the first that is not. */
@@ -216,13 +216,13 @@ export function requireClasses(dataset: Dataset, classes: number): Extract<Label
   const source = printable(dataset.source);
   const labels = requireLabels(dataset);
   if (labels.kind === 'values') {
-    const text = `${source}: "labels" holds real numbers; for ${classes} classes it must hold integers (uint8, say)`;
+    const text = `${source}: "labels" holds real numbers; for ${classes} classes it must hold integers (uint8, say).`;
     throw new SutureError('data-invalid', text);
   }
   const at = labels.data.findIndex(label => label < 0 || label >= classes);
   if (at >= 0) {
     const place = placeOf('labels', at, [dataset.count, ...labels.shape]);
-    const text = `${source}: ${place} is ${labels.data[at]}; the networks have ${classes} classes, 0 to ${classes - 1}`;
+    const text = `${source}: ${place} is ${labels.data[at]}; the networks have ${classes} classes, 0 to ${classes - 1}.`;
     throw new SutureError('data-invalid', text);
   }
   return labels;
@@ -240,7 +240,7 @@ export function requireImageShape(dataset: Dataset, expected: readonly (number |
   throw new SutureError(
     'data-invalid',
     `${printable(dataset.source)}: "images" has the shape ${shapeText([dataset.count, ...shape])}, ` +
-      `and ${printable(network)} takes [${wanted}]`,
+      `and ${printable(network)} takes [${wanted}].`,
   );
 }
 

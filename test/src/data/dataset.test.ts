@@ -152,14 +152,14 @@ describe('parseDataset', () => {
       'data.npz: "fold" has the shape [1], and must have [2], one number per image',
     ],
   ])('refuses %s', (_, arrays, message) => {
-    expect(refusal(() => read(arrays))).toEqual({ code: 'data-invalid', message });
+    expect(refusal(() => read(arrays))).toEqual({ code: 'data-invalid', message: `${message}.` });
   });
 
   it.each([
     ['text', new TextEncoder().encode('hello world'), 'it is not a zip archive, which every .npz file is'],
     ['half a file', formatNpz({ images: images() }).subarray(0, 100), 'the zip archive is cut off or damaged'],
   ])('refuses %s', (_, bytes, fault) => {
-    const hint = 'data files are .npz files, written by numpy.savez for example';
+    const hint = 'data files are .npz files, written by numpy.savez for example.';
     expect(refusal(() => parseDataset(bytes, 'x.npz'))).toEqual({
       code: 'data-unreadable',
       message: `x.npz: ${fault}; ${hint}`,
@@ -173,7 +173,7 @@ describe('what a network asks of a dataset', () => {
     expect(requireClasses(data, 3).shape).toEqual([2, 3]);
     expect(refusal(() => requireClasses(data, 2))).toEqual({
       code: 'data-invalid',
-      message: 'data.npz: labels[0, 0, 2] is 2; the networks have 2 classes, 0 to 1',
+      message: 'data.npz: labels[0, 0, 2] is 2; the networks have 2 classes, 0 to 1.',
     });
     const negative = read({ images: images(), labels: array(Int8Array.of(0, -1), 2) });
     expect(refusal(() => requireClasses(negative, 2)).message).toContain('labels[1] is -1');
@@ -181,7 +181,7 @@ describe('what a network asks of a dataset', () => {
 
   it('labels at all, and integers', () => {
     expect(refusal(() => requireLabels(read({ images: images(), id: array(Int32Array.of(1, 2), 2) }))).message).toBe(
-      'data.npz: there is no array "labels"; it has "images", "id"',
+      'data.npz: there is no array "labels"; it has "images", "id".',
     );
     const real = read({ images: images(), labels: array(Float32Array.of(1, 2), 2) });
     expect(refusal(() => requireClasses(real, 3)).message).toContain('must hold integers');
@@ -191,7 +191,7 @@ describe('what a network asks of a dataset', () => {
     const data = read({ images: images() });
     requireImageShape(data, [1, undefined, 3], 'a.onnx');
     expect(refusal(() => requireImageShape(data, [3, 2, undefined], 'a.onnx')).message).toBe(
-      'data.npz: "images" has the shape [2, 1, 2, 3], and a.onnx takes [N, 3, 2, *]',
+      'data.npz: "images" has the shape [2, 1, 2, 3], and a.onnx takes [N, 3, 2, *].',
     );
   });
 });

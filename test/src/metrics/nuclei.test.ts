@@ -1,0 +1,61 @@
+/** Real networks on real data: Dice as a plain PyTorch evaluation found it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { gatherImages, loadDataset, requireClasses, requireImageShape } from '../../../src/data/dataset.ts';
+import { diceMetric } from '../../../src/metrics/metric.ts';
+
+const FOLDER = join(import.meta.dirname, '..', '..', '..', '..', 'shared', 'data', 'nuclei');
+
+// The data is not part of the project: without it there is nothing to compare with.
+describe.skipIf(!existsSync(FOLDER))('nuclei', () => {
+  it('parents and output ensemble score on site b what the reference says', async () => {
+    const table = JSON.parse(readFileSync(join(FOLDER, 'dice.json'), 'utf8')) as {
+      parents: Record<string, { dice: { b: { mean: number; pooled: number } } }>;
+    };
+    const sessions = await Promise.all(
+      ['parent_a', 'parent_b'].map(name =>
+        InferenceSession.create(join(FOLDER, `${name}.onnx`), { intraOpNumThreads: 1 }),
+      ),
+    );
+    const data = await loadDataset(join(FOLDER, 'site_b_test.npz'));
+    requireImageShape(data, [1, 96, 96], 'parent_a.onnx');
+    const labels = requireClasses(data, 2);
+    const pixels = 96 * 96;
+    const [a, b, ensemble] = [diceMetric(labels, 2), diceMetric(labels, 2), diceMetric(labels, 2)];
+    const size = 10;
+    for (let first = 0; first < data.count; first += size) {
+      const indices = Array.from({ length: size }, (_, i) => first + i);
+      const images = new Tensor('float32', gatherImages(data, indices), [size, 1, 96, 96]);
+      const outputs: Float32Array[] = [];
+      for (const session of sessions) outputs.push((await session.run({ x: images }))['logits']!.data as Float32Array);
+      const shape = [size, 2, 96, 96];
+      a.add({ data: outputs[0]!, shape }, first);
+      b.add({ data: outputs[1]!, shape }, first);
+      // With two classes the mean probability of the foreground is that of two logistic functions.
+      const mean = new Float32Array(size * 2 * pixels);
+      for (let i = 0; i < size; i++) {
+        for (let p = 0; p < pixels; p++) {
+          const at = i * 2 * pixels + p;
+          const foreground = outputs.map(logits => 1 / (1 + Math.exp(logits[at]! - logits[at + pixels]!)));
+          mean[at + pixels] = (foreground[0]! + foreground[1]!) / 2;
+          mean[at] = 1 - mean[at + pixels]!;
+        }
+      }
+      ensemble.add({ data: mean, shape }, first);
+    }
+    const expected = [
+      table.parents['parent_a']!.dice.b,
+      table.parents['parent_b']!.dice.b,
+      { mean: 0.7711, pooled: 0.7742 },
+    ];
+    [a, b, ensemble].forEach((metric, i) => {
+      const score = metric.score();
+      expect(Math.abs(score.value - expected[i]!.mean)).toBeLessThan(2e-4);
+      expect(Math.abs(score.pooled - expected[i]!.pooled)).toBeLessThan(2e-4);
+    });
+    // 15 of the 100 patches have no foreground: they count for the pooled score only.
+    expect(a.score().classes[0]!.images).toBe(85);
+  });
+});
