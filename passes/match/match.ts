@@ -4,7 +4,7 @@ import { exactMatching } from './exact.ts';
 import { type FeatureGraph, featureGraph } from './features.ts';
 import type { MatchProblem, VertexMatching } from './problem.ts';
 import { type PairScores, type PositionMetric, progressScores, type ScoredSide, similarityScores } from './scores.ts';
-import { shareInputs } from './unify.ts';
+import { shareDims } from './unify.ts';
 
 /** A feature of A and the feature of B that it is stitched with. */
 export interface LayerPair {
@@ -52,7 +52,7 @@ export interface MatchOptions {
  * @throws SutureError `parents-incompatible` if the inputs do not fit together, `no-pairs` if no pair is compatible.
  */
 export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching {
-  const dims = shareInputs(a, b);
+  const dims = shareDims(a, b);
   const featuresA = featureGraph(a, dims.a);
   const featuresB = featureGraph(b, dims.b);
   const problem = problemOf(featuresA, featuresB, options);

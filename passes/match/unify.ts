@@ -24,11 +24,12 @@ const OF_B = 'b.';
 
 /**
  * Two networks that are joined read the same inputs, so what one calls `N` and the other `batch` is the same number, and
- * a dim that is fixed in one is fixed in both. Goes through the inputs in order, dim by dim, and equates them.
+ * a dim that is fixed in one is fixed in both. Goes through the inputs dim by dim and equates them; inputs correspond by
+ * name if the names are the same, else by position.
  *
  * @throws SutureError `parents-incompatible` if the inputs differ in number, dtype, rank, or in a fixed dim.
  */
-export function shareInputs(a: Graph, b: Graph): SharedDims {
+export function shareDims(a: Graph, b: Graph): SharedDims {
   if (a.inputs.length !== b.inputs.length) {
     throw new SutureError(
       'parents-incompatible',
@@ -45,8 +46,9 @@ export function shareInputs(a: Graph, b: Graph): SharedDims {
   const ofB = (dim: Dim): Dim =>
     substitute(dim, Object.fromEntries([...symbolsOf(dim)].map(name => [name, symbol(OF_B + name)])));
 
+  const byName = a.inputs.every(({ name }) => b.inputs.some(other => other.name === name));
   for (const [i, inputA] of a.inputs.entries()) {
-    const inputB = b.inputs[i]!;
+    const inputB = byName ? b.input(inputA.name) : b.inputs[i]!;
     const fits =
       inputA.type.dtype === inputB.type.dtype &&
       inputA.type.shape.length === inputB.type.shape.length &&
