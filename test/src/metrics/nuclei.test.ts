@@ -29,7 +29,7 @@ describe.skipIf(!existsSync(FOLDER))('nuclei', () => {
       const indices = Array.from({ length: size }, (_, i) => first + i);
       const images = new Tensor('float32', gatherImages(data, indices), [size, 1, 96, 96]);
       const outputs: Float32Array[] = [];
-      for (const session of sessions) outputs.push((await session.run({ x: images }))['logits']!.data as Float32Array);
+      for (const session of sessions) outputs.push((await session.run({ x: images })).logits!.data as Float32Array);
       const shape = [size, 2, 96, 96];
       a.add({ data: outputs[0]!, shape }, first);
       b.add({ data: outputs[1]!, shape }, first);
@@ -45,11 +45,7 @@ describe.skipIf(!existsSync(FOLDER))('nuclei', () => {
       }
       ensemble.add({ data: mean, shape }, first);
     }
-    const expected = [
-      table.parents['parent_a']!.dice.b,
-      table.parents['parent_b']!.dice.b,
-      { mean: 0.7711, pooled: 0.7742 },
-    ];
+    const expected = [table.parents.parent_a!.dice.b, table.parents.parent_b!.dice.b, { mean: 0.7711, pooled: 0.7742 }];
     [a, b, ensemble].forEach((metric, i) => {
       const score = metric.score();
       expect(Math.abs(score.value - expected[i]!.mean)).toBeLessThan(2e-4);
