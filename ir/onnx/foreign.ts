@@ -3,7 +3,7 @@
  * node of the graph gives them.
  */
 import type { Value } from '../graph.ts';
-import { tensor } from '../tensor.ts';
+import { float32, tensor } from '../tensor.ts';
 import { asTensor } from './attributes.ts';
 import type { FormContext, NodeForm } from './form.ts';
 
@@ -31,16 +31,52 @@ export const foreign: Readonly<Record<string, ForeignRule>> = {
     build(form, context) {
       const [data, , training] = form.inputs;
       if (data === undefined) return context.refuse('its input is missing');
-      if (form.outputs.length > 0 && isOn(training)) {
+      if (isOn(training) || (context.opset < 7 && form.int('is_test') === 0)) {
         context.report.warn(
           'training-mode',
           `${context.where} is in training mode; it was read as inference: no dropout.`,
         );
       }
-      if (!form.outputs[1]) return [data];
+      if (!form.outputs[1] || !context.isUsed(form.outputs[1])) return [data];
       const shape = context.builder.op('Shape', [data], {}, context.named('shape'));
       const value = tensor('bool', [1], Uint8Array.of(1));
       return [data, context.builder.op('ConstantOfShape', [shape], { value }, context.named('mask'))];
+    },
+  },
+
+  /** Resize before version 10. */
+  Upsample: {
+    since: 1,
+    build(form, context) {
+      const [x, given] = form.inputs;
+      if (x === undefined) return context.refuse('its input is missing');
+      const perAxis = form.floats('scales') ?? [1, 1, form.float('height_scale') ?? 1, form.float('width_scale') ?? 1];
+      const scales = given ?? context.constant(float32([perAxis.length], perAxis), 'scales');
+      const options = {
+        coordinate_transformation_mode: 'asymmetric',
+        nearest_mode: 'floor',
+        // Version 1 says bilinear.
+        mode: (form.string('mode') ?? 'nearest').replace('bilinear', 'linear'),
+      };
+      return [context.builder.op('Resize', [x, undefined, scales], options, context.result)];
+    },
+  },
+
+  /** ScatterElements before version 11. */
+  Scatter: {
+    since: 9,
+    build(form, context) {
+      const [data, indices, updates] = form.inputs;
+      if (data === undefined || indices === undefined || updates === undefined)
+        return context.refuse('an input is missing');
+      return [
+        context.builder.op(
+          'ScatterElements',
+          [data, indices, updates],
+          { axis: form.int('axis') ?? 0 },
+          context.result,
+        ),
+      ];
     },
   },
 
@@ -50,8 +86,7 @@ export const foreign: Readonly<Record<string, ForeignRule>> = {
     build(form, context) {
       const [input, like] = form.inputs;
       if (input === undefined || like === undefined) return context.refuse('an input is missing');
-      const named = { ...context.named(), outputs: [form.outputs[0]] };
-      return [context.builder.op('Cast', [input], { to: like.type.dtype }, named)];
+      return [context.builder.op('Cast', [input], { to: like.type.dtype }, context.result)];
     },
   },
 };

@@ -1,5 +1,5 @@
 /** A node of a file between reading and building: operands resolved, attributes read, in the form of some ONNX version. */
-import type { GraphBuilder } from '../builder.ts';
+import type { GraphBuilder, NodeOptions } from '../builder.ts';
 import type { Value } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
 import type { DType } from '../type.ts';
@@ -12,7 +12,7 @@ export type Inputs = readonly (Value | undefined)[];
 export class NodeForm {
   readonly inputs: Inputs;
   readonly attributes: ReadonlyMap<string, AttributeValue>;
-  /** Names of the outputs; empty for one that is not wanted. */
+  /** Names for the outputs in the graph; empty for one that is not wanted. */
   readonly outputs: readonly string[];
 
   constructor(inputs: Inputs, attributes: ReadonlyMap<string, AttributeValue>, outputs: readonly string[]) {
@@ -87,8 +87,12 @@ export interface FormContext {
   /** A scalar constant of a dtype, named after the node. */
   scalar(dtype: DType, value: number, what: string): Value;
   constant(tensor: Tensor, what: string): Value;
-  /** Options for a node that stands in for the file's own; `what` tells several apart. */
-  named(what?: string): { readonly name: string };
+  /** Options for the node that computes what the file's node did: its names and its origin. */
+  readonly result: NodeOptions;
+  /** Options for a node on the way there. */
+  named(what: string): NodeOptions;
+  /** Whether anything in the file reads a value. */
+  isUsed(output: string): boolean;
   /** Ends with a problem of this node. */
   refuse(message: string): never;
 }
@@ -101,3 +105,6 @@ export interface Upgrade {
   readonly since: number;
   readonly apply: (form: NodeForm, context: FormContext) => NodeForm | readonly Value[];
 }
+
+/** For upgrades that apply to every version: what is written in several ways, or dropped. */
+export const ALWAYS = Number.POSITIVE_INFINITY;

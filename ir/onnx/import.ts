@@ -13,13 +13,12 @@ import { type TensorType, typeText } from '../type.ts';
 import { ExternalFolder, type ExternalSource } from './external.ts';
 import { readModelFile } from './file.ts';
 import { functionTable } from './functions.ts';
-import { failed, NodeImporter, opsetsOf, type Scope } from './nodes.ts';
+import { failed, NodeImporter, opsetsOf, type Scope, usedNames } from './nodes.ts';
 import { decodeModel, exactNumber, unknownFields } from './proto/codec.ts';
 import {
   dataTypeName,
   type GraphProto,
   type ModelProto,
-  type NodeProto,
   type StringStringEntryProto,
   type ValueInfoProto,
 } from './proto/schema.ts';
@@ -75,7 +74,11 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
   const builder = new GraphBuilder(graph.name || 'graph', infoOf(model, graph));
   const scope: Scope = new Map();
   addInputs(graph, builder, scope, report);
-  addInitializers(model, graph, builder, scope, report, options.external);
+  const used = usedNames(
+    graph.node,
+    graph.output.map(o => o.name ?? ''),
+  );
+  addInitializers(model, graph, builder, scope, report, options.external, used);
   const nodes = new NodeImporter({
     builder,
     report,
@@ -83,7 +86,7 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
     functions: functionTable(model.functions),
     fileNames: fileNames(graph),
   });
-  nodes.addAll(graph.node, { scope, opsets, prefix: '', arguments: new Map(), calls: [] });
+  nodes.addAll(graph.node, { scope, opsets, used, prefix: '', arguments: new Map(), calls: [] });
   addOutputs(graph, builder, scope, report);
   report.throwIfAny(what);
   return { graph: builder.build(), warnings: report.warnings };
@@ -178,14 +181,13 @@ function addInitializers(
   scope: Scope,
   report: ImportReport,
   external: ExternalSource | undefined,
+  used: ReadonlySet<string>,
 ): void {
-  const read = new Set<string>(graph.output.map(o => o.name ?? ''));
-  for (const node of graph.node) for (const input of readBy(node)) read.add(input);
   const inputs = new Set(graph.input.map(i => i.name ?? ''));
   const unused: string[] = [];
   for (const proto of graph.initializer) {
     const name = proto.name ?? '';
-    if (!read.has(name)) {
+    if (!used.has(name)) {
       unused.push(name);
       continue;
     }
@@ -211,17 +213,6 @@ function addInitializers(
   }
   if (unused.length > 0) {
     report.warn('unused-initializer', `Initializers that nothing reads were left out: ${listed(unused)}.`);
-  }
-}
-
-/** What a node reads, in its subgraphs as well. */
-function* readBy(node: NodeProto): Iterable<string> {
-  yield* node.input;
-  for (const { g, graphs } of node.attribute) {
-    for (const graph of g === undefined ? graphs : [g, ...graphs]) {
-      for (const inner of graph.node) yield* readBy(inner);
-      for (const output of graph.output) yield output.name ?? '';
-    }
   }
 }
 

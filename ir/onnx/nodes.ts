@@ -37,6 +37,8 @@ export interface NodeEnvironment {
 export interface Place {
   readonly scope: Scope;
   readonly opsets: ReadonlyMap<string, number>;
+  /** The names that are read there, or leave. */
+  readonly used: ReadonlySet<string>;
   /** Put before the names of nodes and values: empty in the main graph, `call/` in a function. */
   readonly prefix: string;
   /** Attributes of the call, for those in a function that refer to them. */
@@ -129,7 +131,7 @@ export class NodeImporter {
     if (domain === 'suture') {
       const op = sutureOperator(opType);
       if (op !== undefined && isSutureOp(op)) {
-        this.#build(op, this.#form(node, inputs, bound, where), node, name, place);
+        this.#build(op, this.#form(node, inputs, bound, where, place), node, name, place);
         return;
       }
     }
@@ -141,8 +143,8 @@ export class NodeImporter {
     const opset = place.opsets.get('');
     if (opset === undefined) throw new Refusal('the file names no version of the operator set of ONNX');
 
-    const form = this.#form(node, inputs, bound, where);
-    const context = this.#context(name, where, opset, place);
+    const form = this.#form(node, inputs, bound, where, place);
+    const context = this.#context(node, form, name, where, opset, place);
     if (Object.hasOwn(foreign, opType)) {
       const rule = foreign[opType];
       if (opset < rule.since) throw new Refusal(versionMessage(opset, rule.since));
@@ -177,7 +179,7 @@ export class NodeImporter {
     return value === failed ? undefined : value;
   }
 
-  #form(node: NodeProto, inputs: Inputs, attributes: readonly AttributeProto[], where: string): NodeForm {
+  #form(node: NodeProto, inputs: Inputs, attributes: readonly AttributeProto[], where: string, place: Place): NodeForm {
     const read = new Map<string, AttributeValue>();
     for (const proto of attributes) {
       const name = proto.name ?? '';
@@ -187,7 +189,11 @@ export class NodeImporter {
     }
     if (node.deviceConfigurations.length > 0) this.#dropped(`the device configurations of ${where}`);
     if (node.overload) this.#dropped(`the overload '${printable(node.overload)}' of ${where}`);
-    return new NodeForm(inputs, read, node.output);
+    return new NodeForm(
+      inputs,
+      read,
+      node.output.map(output => (output === '' ? '' : place.prefix + output)),
+    );
   }
 
   #dropped(what: string): void {
@@ -197,24 +203,20 @@ export class NodeImporter {
   #build(op: OpName, form: NodeForm, node: NodeProto, name: string, place: Place): void {
     const { attributes: specs, outputs: formals } = specOf(op);
     const variadic = formals.at(-1)?.startsWith('...') ?? false;
-    const wanted = form.outputs.findLastIndex(o => o !== '') + 1;
+    // Optional outputs at the end that nothing reads are not computed.
+    const needed = (output: string, i: number) =>
+      output !== '' && (variadic || !formals[i]?.endsWith('?') || place.used.has(output.slice(place.prefix.length)));
+    const wanted = Math.max(1, form.outputs.findLastIndex(needed) + 1);
     if (!variadic && wanted > formals.length)
       throw new Refusal(`it has ${wanted} outputs, not ${formals.length} at most`);
     const outputs = form.outputs
-      .slice(0, Math.max(wanted, 1))
-      .map((output, i) => (output === '' ? this.#fresh(`${place.prefix}${name}/unused_${i}`) : place.prefix + output));
+      .slice(0, wanted)
+      .map((output, i) => output || this.#fresh(`${place.prefix}${name}/unused_${i}`));
     const given = givenAttributes(op, specs, form);
-    const origin: Origin = {
-      name: place.prefix + (node.name ?? ''),
-      ...(node.docString ? { documentation: node.docString } : {}),
-      ...(node.metadataProps.length > 0
-        ? { metadata: Object.fromEntries(node.metadataProps.map(p => [p.key ?? '', p.value ?? ''])) }
-        : {}),
-    };
     const built = this.#env.builder.node(op, form.inputs, given as never, {
       name: place.prefix + name,
       outputs,
-      origin,
+      origin: originOf(node, place),
     });
     this.#bind(node, built.outputs, place.scope);
   }
@@ -231,7 +233,7 @@ export class NodeImporter {
     return name;
   }
 
-  #context(name: string, where: string, opset: number, place: Place): FormContext {
+  #context(node: NodeProto, form: NodeForm, name: string, where: string, opset: number, place: Place): FormContext {
     const { builder, report } = this.#env;
     const constant = (tensor: Tensor, what: string): Value =>
       builder.constant(tensor, this.#fresh(`${place.prefix}${name}/${what}`));
@@ -243,7 +245,13 @@ export class NodeImporter {
       constant,
       ints: (values, what) => constant(int64s(values), what),
       scalar: (dtype: DType, value: number, what: string) => constant(tensorFromNumbers(dtype, [], [value]), what),
-      named: what => ({ name: this.#fresh(place.prefix + (what === undefined ? name : `${name}/${what}`)) }),
+      result: {
+        name: place.prefix + name,
+        outputs: form.outputs.filter(o => o !== ''),
+        origin: originOf(node, place),
+      },
+      named: what => ({ name: this.#fresh(`${place.prefix}${name}/${what}`) }),
+      isUsed: output => output !== '' && place.used.has(output.slice(place.prefix.length)),
       refuse: message => {
         throw new Refusal(message);
       },
@@ -270,6 +278,7 @@ export class NodeImporter {
       {
         scope,
         opsets: opsetsOf(called.opsetImport, place.opsets),
+        used: usedNames(called.node, called.output),
         prefix: `${place.prefix}${name}/`,
         arguments: new Map([...defaults, ...given]),
         calls: [...place.calls, key],
@@ -279,6 +288,32 @@ export class NodeImporter {
       if (output !== '') place.scope.set(output, scope.get(called.output[i]) ?? failed);
     }
   }
+}
+
+const originOf = (node: NodeProto, place: Place): Origin => ({
+  name: place.prefix + (node.name ?? ''),
+  ...(node.docString ? { documentation: node.docString } : {}),
+  ...(node.metadataProps.length > 0
+    ? { metadata: Object.fromEntries(node.metadataProps.map(p => [p.key ?? '', p.value ?? ''])) }
+    : {}),
+});
+
+/** What a node reads, in its subgraphs as well. */
+export function* readBy(node: NodeProto): Iterable<string> {
+  yield* node.input;
+  for (const { g, graphs } of node.attribute) {
+    for (const graph of g === undefined ? graphs : [g, ...graphs]) {
+      for (const inner of graph.node) yield* readBy(inner);
+      for (const output of graph.output) yield output.name ?? '';
+    }
+  }
+}
+
+/** Names that some node reads, or that leave. */
+export function usedNames(nodes: readonly NodeProto[], outputs: readonly string[]): ReadonlySet<string> {
+  const used = new Set(outputs);
+  for (const node of nodes) for (const input of readBy(node)) used.add(input);
+  return used;
 }
 
 /** Versions by domain; a function says its own. */

@@ -151,17 +151,17 @@ export const elementwise = {
   Tanh: unary([1, 6, 13], none, 'float'),
   ThresholdedRelu: unary([10, 22], { alpha: attr.float.default(1) }, 'float'),
 
-  Add: nary(AB, [7, 13, 14], undefined, addDims),
-  Sub: nary(AB, [7, 13, 14], undefined, subtractDims),
-  Mul: nary(AB, [7, 13, 14], undefined, multiplyDims),
-  Div: nary(AB, [7, 13, 14], undefined, divideElements),
+  Add: nary(AB, [1, 6, 7, 13, 14], undefined, addDims),
+  Sub: nary(AB, [1, 6, 7, 13, 14], undefined, subtractDims),
+  Mul: nary(AB, [1, 6, 7, 13, 14], undefined, multiplyDims),
+  Div: nary(AB, [1, 6, 7, 13, 14], undefined, divideElements),
   BitwiseAnd: nary(AB, [18]),
   BitwiseOr: nary(AB, [18]),
   BitwiseXor: nary(AB, [18]),
-  And: nary(AB, [7], 'bool'),
-  Or: nary(AB, [7], 'bool'),
-  Xor: nary(AB, [7], 'bool'),
-  Equal: nary(AB, [7, 11, 13, 19], 'bool', equalElements),
+  And: nary(AB, [1, 7], 'bool'),
+  Or: nary(AB, [1, 7], 'bool'),
+  Xor: nary(AB, [1, 7], 'bool'),
+  Equal: nary(AB, [1, 7, 11, 13, 19], 'bool', equalElements),
   Greater: nary(
     AB,
     [7, 9, 13],
@@ -186,18 +186,18 @@ export const elementwise = {
     'bool',
     numbers((a, b) => +(a <= b)),
   ),
-  PRelu: nary(['X', 'slope'] as const, [7, 9, 16]),
-  Max: nary(variadic, [8, 12, 13], undefined, (...d) => d.reduce(maxDims)),
-  Min: nary(variadic, [8, 12, 13], undefined, (...d) =>
+  PRelu: nary(['X', 'slope'] as const, [1, 6, 7, 9, 16]),
+  Max: nary(variadic, [1, 6, 8, 12, 13], undefined, (...d) => d.reduce(maxDims)),
+  Min: nary(variadic, [1, 6, 8, 12, 13], undefined, (...d) =>
     d.every(x => typeof x === 'number') ? Math.min(...(d as number[])) : undefined,
   ),
-  Sum: nary(variadic, [8, 13]),
-  Mean: nary(variadic, [8, 13]),
+  Sum: nary(variadic, [1, 6, 8, 13]),
+  Mean: nary(variadic, [1, 6, 8, 13]),
 
   Pow: operator({
     inputs: ['X', 'Y'],
     attributes: {},
-    versions: [7, 12, 13, 15],
+    versions: [1, 7, 12, 13, 15],
     elementwise: true,
     infer: ([x, y]) => [{ dtype: x.type.dtype, shape: broadcast([x.type.shape, y.type.shape]) }],
   }),
@@ -245,7 +245,7 @@ export const elementwise = {
   Clip: operator({
     inputs: ['input', 'min?', 'max?'],
     attributes: {},
-    versions: [6, 11, 12, 13],
+    versions: [1, 6, 11, 12, 13],
     elementwise: true,
     infer([x, min, max]) {
       requireSameDType([x, min, max]);
@@ -260,7 +260,7 @@ export const elementwise = {
   Cast: operator({
     inputs: ['input'],
     attributes: { to: attr.dtype.required },
-    versions: [6, 9, 13, 19, 21, 23, 24, 25],
+    versions: [1, 6, 9, 13, 19, 21, 23, 24, 25],
     elementwise: true,
     infer([x], { to }) {
       const elements = isFloat(to) || to === 'bool' ? undefined : elementsOf(x);

@@ -142,7 +142,7 @@ export const linear = {
       transA: attr.int.default(0),
       transB: attr.int.default(0),
     },
-    versions: [7, 9, 11, 13],
+    versions: [1, 6, 7, 9, 11, 13],
     infer([a, b, c], { transA, transB }) {
       const left = requireRank(a, 2, 'A');
       const right = requireRank(b, 2, 'B');

@@ -98,7 +98,7 @@ export const movement = {
   Reshape: operator({
     inputs: ['data', 'shape'],
     attributes: { allowzero: attr.int.default(0) },
-    versions: [5, 13, 14, 19, 21, 23, 24, 25],
+    versions: [1, 5, 13, 14, 19, 21, 23, 24, 25],
     infer([data, shape], { allowzero }, { fresh }): readonly Inferred[] {
       const { dtype } = data.type;
       const target = elementsOf(shape);
@@ -163,7 +163,7 @@ export const movement = {
   Concat: operator({
     inputs: ['...inputs'],
     attributes: { axis: attr.int.required },
-    versions: [4, 11, 13],
+    versions: [1, 4, 11, 13],
     infer(inputs, { axis }): readonly Inferred[] {
       if (inputs.length === 0) reject('at least one input is needed');
       const shapes = inputs.map(i => i.type.shape);
@@ -266,7 +266,7 @@ export const movement = {
   Pad: operator({
     inputs: ['data', 'pads', 'constant_value?', 'axes?'],
     attributes: { mode: attr.string.default('constant') },
-    versions: [2, 11, 13, 18, 19, 21, 23, 24, 25],
+    versions: [1, 2, 11, 13, 18, 19, 21, 23, 24, 25],
     infer([x, pads, , axes], _, { fresh }): readonly Inferred[] {
       const { dtype, shape } = x.type;
       const by = integersOf(pads);

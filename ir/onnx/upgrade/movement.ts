@@ -1,0 +1,94 @@
+/** Old forms of the operators that move elements: most attributes became inputs. */
+import { ALWAYS, type Upgrade } from '../form.ts';
+
+/** An attribute of integers that became the input at a position. */
+export const attributeToInput = (since: number, attribute: string, at: number): Upgrade => ({
+  since,
+  apply(form, context) {
+    const values = form.ints(attribute);
+    if (values === undefined || form.inputs[at] !== undefined) return form.without(attribute);
+    return form.without(attribute).withInputs({ [at]: context.ints(values, attribute) });
+  },
+});
+
+/** The axis was 1 where none was given. */
+const concatAxis: Upgrade = {
+  since: 4,
+  apply: form => (form.int('axis') === undefined ? form.withAttribute('axis', { kind: 'int', value: 1 }) : form),
+};
+
+/** Starts, ends and axes were attributes. */
+const sliceInputs: Upgrade = {
+  since: 10,
+  apply(form, context) {
+    const [starts, ends, axes] = ['starts', 'ends', 'axes'].map(name => form.ints(name));
+    if (starts === undefined || ends === undefined) return context.refuse('its starts or ends are missing');
+    return form.without('starts', 'ends', 'axes').withInputs({
+      1: context.ints(starts, 'starts'),
+      2: context.ints(ends, 'ends'),
+      3: axes === undefined ? undefined : context.ints(axes, 'axes'),
+    });
+  },
+};
+
+/** Pads and the value were attributes; the pads were called paddings in version 1. */
+const padInputs: Upgrade = {
+  since: 11,
+  apply(form, context) {
+    const pads = form.ints('pads') ?? form.ints('paddings');
+    const [x] = form.inputs;
+    if (pads === undefined || x === undefined) return context.refuse('its pads are missing');
+    const value = form.float('value');
+    return form.without('pads', 'paddings', 'value').withInputs({
+      1: context.ints(pads, 'pads'),
+      2: value === undefined ? undefined : context.scalar(x.type.dtype, value, 'value'),
+    });
+  },
+};
+
+/** Version 10 had no modes: what later versions call asymmetric, rounded down. */
+const resizeInputs: Upgrade = {
+  since: 11,
+  apply: form =>
+    form
+      .withAttribute('coordinate_transformation_mode', { kind: 'string', value: 'asymmetric' })
+      .withAttribute('nearest_mode', { kind: 'string', value: 'floor' })
+      .withInputs({ 1: undefined, 2: form.inputs[1] }),
+};
+
+/** Until version 13 an operand that is not meant is an empty tensor, which exporters still write. */
+const resizeEmptyOperands: Upgrade = {
+  since: ALWAYS,
+  apply(form, context) {
+    if (form.string('coordinate_transformation_mode') === 'tf_half_pixel_for_nn') {
+      return context.refuse('its mode tf_half_pixel_for_nn, which version 13 took away, is not supported');
+    }
+    const [x, roi, scales, sizes] = form.inputs.map(v => (v?.type.shape[0] === 0 ? undefined : v));
+    // The region counts for one mode only; exporters write it regardless.
+    const region = form.string('coordinate_transformation_mode') === 'tf_crop_and_resize' ? roi : undefined;
+    return form.withInputs({ 0: x, 1: region, 2: sizes === undefined ? scales : undefined, 3: sizes });
+  },
+};
+
+/** The value has one element; exporters differ in whether its shape is [1] or []. */
+const fillValue: Upgrade = {
+  since: ALWAYS,
+  apply(form, context) {
+    const value = form.tensor('value');
+    if (value === undefined) return form;
+    if (value.data.length !== 1) return context.refuse(`its value has ${value.data.length} elements, not 1`);
+    return form.withAttribute('value', { kind: 'tensor', value: { ...value, shape: [1] } });
+  },
+};
+
+export const movementUpgrades = {
+  Reshape: [attributeToInput(5, 'shape', 1)],
+  Squeeze: [attributeToInput(13, 'axes', 1)],
+  Unsqueeze: [attributeToInput(13, 'axes', 1)],
+  Split: [attributeToInput(13, 'split', 1)],
+  Concat: [concatAxis],
+  Slice: [sliceInputs],
+  Pad: [padInputs],
+  Resize: [resizeInputs, resizeEmptyOperands],
+  ConstantOfShape: [fillValue],
+};
