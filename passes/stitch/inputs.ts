@@ -1,0 +1,140 @@
+import {
+  type Dim,
+  equalDims,
+  type Graph,
+  isStatic,
+  printable,
+  SutureError,
+  type SymbolicDim,
+  substitute,
+  symbol,
+  symbolsOf,
+  type TensorType,
+  typeText,
+} from '../../ir/index.ts';
+import type { Tag } from './network.ts';
+
+export interface TaggedGraph {
+  readonly tag: Tag;
+  readonly graph: Graph;
+}
+
+/** An input that all parents share. */
+export interface SharedInput {
+  /** The first parent's name for it. */
+  readonly name: string;
+  readonly type: TensorType;
+  /** What each parent calls it, in the order of the parents. */
+  readonly names: readonly string[];
+}
+
+/**
+ * Pairs up the things that parents call by name: by name where all use the same names, else by position. Throws when the
+ * counts differ.
+ */
+export function alignNames(parents: readonly TaggedGraph[], what: 'input' | 'output'): readonly (readonly string[])[] {
+  const lists = parents.map(({ graph }) => (what === 'input' ? graph.inputs : graph.outputs).map(v => v.name));
+  const [first] = lists;
+  for (const [p, list] of lists.entries()) {
+    if (list.length !== first.length) {
+      throw new SutureError(
+        'parents-incompatible',
+        `Parent '${parents[0].tag}' has ${counted(first.length, what)} (${first.map(n => printable(n)).join(', ')}), parent ` +
+          `'${parents[p].tag}' has ${list.length} (${list.map(n => printable(n)).join(', ')}): export them with the same ${what}s.`,
+      );
+    }
+  }
+  const byName = lists.every(list => first.every(name => list.includes(name)));
+  return first.map((name, i) => lists.map(list => (byName ? name : list[i])));
+}
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/**
+ * The inputs that the parents share. Symbols of different parents that stand for the same extent become one, under the first
+ * parent's name for it; a symbol that meets a number becomes that number.
+ *
+ * @throws SutureError `parents-incompatible` when the numbers of inputs, their dtypes, ranks or extents differ.
+ */
+export function shareInputs(parents: readonly TaggedGraph[]): readonly SharedInput[] {
+  const solved: Record<string, Dim> = {};
+  const resolve = (dim: Dim): Dim => {
+    let now = dim;
+    for (let next = substitute(now, solved); !equalDims(next, now); next = substitute(now, solved)) now = next;
+    return now;
+  };
+  const shared = alignNames(parents, 'input').map(names => {
+    const types = parents.map(({ tag, graph }, p) => qualified(graph.input(names[p]).type, tag));
+    const [first] = types;
+    for (const [p, type] of types.entries()) {
+      const fits =
+        type.dtype === first.dtype &&
+        type.shape.length === first.shape.length &&
+        type.shape.every((dim, i) => unify(resolve(first.shape[i]), resolve(dim), solved));
+      if (fits) continue;
+      const [a, b] = [0, p].map(
+        q => `'${printable(names[q])}' of parent '${parents[q].tag}' is ${typeOf(parents, names, q)}`,
+      );
+      throw new SutureError('parents-incompatible', `The input ${a}, but ${b}: both must take the same input.`);
+    }
+    return { names, type: first };
+  });
+  const rename = plainNames(shared.flatMap(s => s.type.shape.map(resolve)));
+  return shared.map(({ names, type }) => ({
+    name: names[0],
+    names,
+    type: { dtype: type.dtype, shape: type.shape.map(dim => substitute(resolve(dim), rename)) },
+  }));
+}
+
+const typeOf = (parents: readonly TaggedGraph[], names: readonly string[], p: number): string =>
+  typeText(parents[p].graph.input(names[p]).type);
+
+/** The separator keeps symbols of different parents apart until they are unified. */
+const separator = '\u0000';
+
+function qualified(type: TensorType, tag: Tag): TensorType {
+  const names: Record<string, Dim> = {};
+  for (const dim of type.shape) for (const name of symbolsOf(dim)) names[name] = symbol(`${name}${separator}${tag}`);
+  return { dtype: type.dtype, shape: type.shape.map(dim => substitute(dim, names)) };
+}
+
+/** Makes two dims equal by solving for a symbol of the second, or else of the first; false when that can't be. */
+function unify(a: Dim, b: Dim, solved: Record<string, Dim>): boolean {
+  if (equalDims(a, b)) return true;
+  for (const [from, to] of [
+    [b, a],
+    [a, b],
+  ]) {
+    const name = soleSymbol(from);
+    if (name === undefined || symbolsOf(to).has(name)) continue;
+    if (isStatic(to) && to < 1) return false;
+    solved[name] = to;
+    return true;
+  }
+  return false;
+}
+
+/** The name of the symbol that a dim consists of. */
+function soleSymbol(dim: Dim): string | undefined {
+  if (isStatic(dim)) return undefined;
+  const [name, ...more] = symbolsOf(dim);
+  return more.length === 0 && equalDims(dim, symbol(name)) ? name : undefined;
+}
+
+/** Qualified symbols under their plain names again, with the tag added where two would become one. */
+function plainNames(dims: readonly Dim[]): Record<string, SymbolicDim> {
+  const names: Record<string, SymbolicDim> = {};
+  const taken = new Set<string>();
+  const keys = new Set<string>();
+  for (const dim of dims) symbolsOf(dim, keys);
+  for (const key of keys) {
+    const [name, tag] = key.split(separator);
+    let plain = name;
+    if (taken.has(plain)) plain = `${name}_${tag}`;
+    for (let i = 1; taken.has(plain); i++) plain = `${name}_${tag}_${i}`;
+    taken.add(plain);
+    names[key] = symbol(plain);
+  }
+  return names;
+}
