@@ -1,0 +1,23 @@
+import type { OpName } from '../../../ir/ops/index.ts';
+import type { AdjointRule, AdjointTable } from '../rule.ts';
+import { elementwise } from './elementwise.ts';
+import { linear } from './linear.ts';
+import { movement } from './movement.ts';
+import { normalization } from './normalization.ts';
+import { pooling } from './pooling.ts';
+import { reduction } from './reduction.ts';
+import { stitching } from './stitching.ts';
+
+/** The adjoint of every operator, or null where there is none. */
+export const adjoints: AdjointTable<OpName> = {
+  ...elementwise,
+  ...linear,
+  ...normalization,
+  ...pooling,
+  ...reduction,
+  ...movement,
+  ...stitching,
+};
+
+/** The rule of an operator that is known at run time only. */
+export const ruleOf = (op: OpName): AdjointRule<OpName> => adjoints[op] as unknown as AdjointRule<OpName>;

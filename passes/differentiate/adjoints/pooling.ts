@@ -1,0 +1,71 @@
+import type { Value } from '../../../ir/graph.ts';
+import type { pooling as operators } from '../../../ir/ops/pooling.ts';
+import { type Window, windowOf } from '../../../ir/ops/spatial.ts';
+import { staticShape } from '../../../ir/type.ts';
+import { type Emit, known, range, unknownExtent } from '../emit.ts';
+import type { AdjointArguments, AdjointTable } from '../rule.ts';
+import { transposedPadding } from './linear.ts';
+
+const spatialAxes = (x: Value): number[] => range(2, x.type.shape.length);
+
+/** For each window along one axis the number of elements that an average divides by. */
+function countsAlong(window: Window, axis: number, size: number, outputs: number, withPads: boolean): number[] {
+  const rank = window.kernel.length;
+  const [low, high] = withPads ? [-window.pads[axis], size + window.pads[rank + axis]] : [0, size];
+  return range(0, outputs).map(o => {
+    const start = o * window.strides[axis] - window.pads[axis];
+    return range(0, window.kernel[axis]).filter(k => {
+      const at = start + k * window.dilations[axis];
+      return at >= low && at < high;
+    }).length;
+  });
+}
+
+/** One over the number of elements in each window, as a constant [1, 1, spatial...]; one number where all are alike. */
+function inverseCounts(e: Emit, x: Value, y: Value, window: Window, withPads: boolean): Value | number {
+  const from = staticShape(x.type.shape.slice(2)) ?? unknownExtent(x);
+  const to = staticShape(y.type.shape.slice(2)) ?? unknownExtent(y);
+  const counts = from.map((size, i) => countsAlong(window, i, size, to[i], withPads));
+  const all = counts.reduce<number[]>((list, axis) => list.flatMap(c => axis.map(d => c * d)), [1]);
+  if (all.every(c => c === all[0])) return 1 / all[0];
+  return e.constant(
+    [1, 1, ...to],
+    Float64Array.from(all, c => 1 / c),
+    x,
+    'counts',
+  );
+}
+
+/** Each output's share goes to every element of its window: a transposed convolution of each channel with a kernel of ones. */
+function averagePool({ e, node, x: [x], y, dy }: AdjointArguments<'AveragePool'>): Value {
+  const { attributes } = node;
+  const window = windowOf(attributes, attributes.kernel_shape, x.type.shape.slice(2));
+  const channels = known(x.type.shape[1], x);
+  const share = inverseCounts(e, x, y, window, attributes.count_include_pad !== 0);
+  const size = window.kernel.reduce((a, b) => a * b, 1);
+  const weight = typeof share === 'number' ? share : 1;
+  const kernel = e.constant([channels, 1, ...window.kernel], new Float64Array(channels * size).fill(weight), x, 'ones');
+  const { dilations, strides } = window;
+  return e.b.op('ConvTranspose', [typeof share === 'number' ? dy : e.mul(dy, share), kernel], {
+    dilations,
+    group: channels,
+    strides,
+    ...transposedPadding(dy.type.shape.slice(2), x.type.shape.slice(2), window, x),
+  });
+}
+
+export const pooling: AdjointTable<keyof typeof operators> = {
+  MaxPool: ({ e, node, x: [x], dy }) => {
+    const { storage_order: _, ...attributes } = node.attributes;
+    return [() => e.b.op('MaxPoolGrad', [dy, x], attributes)];
+  },
+  AveragePool: given => [() => averagePool(given)],
+  LpPool: null,
+  GlobalAveragePool: ({ e, x: [x], dy }) => [() => e.expandLike(e.div(dy, e.count(x, spatialAxes(x))), x)],
+  GlobalMaxPool: ({ e, x: [x], dy }) => [
+    () => {
+      const kernel = staticShape(x.type.shape.slice(2)) ?? unknownExtent(x);
+      return e.b.op('MaxPoolGrad', [dy, x], { kernel_shape: kernel });
+    },
+  ],
+};
