@@ -45,7 +45,7 @@ function printIndented(graph: Graph, indent: string, limit: number): string[] {
 function constantText(tensor: Tensor, name: string, limit: number): string {
   const values = numbersOf(tensor);
   if (tensor.shape.length <= 1 && values.length <= limit) {
-    const list = Array.from(values, v => String(Math.fround(v) === v ? Number(v.toPrecision(7)) : v)).join(', ');
+    const list = Array.from(values, numberText).join(', ');
     return tensor.shape.length === 0 ? `${list}` : `[${list}]`;
   }
   return `$${printable(name)}: ${typeText(tensor)}`;
@@ -69,5 +69,8 @@ function isDefault(value: unknown, standard: unknown): boolean {
 function attributeText(value: unknown): string {
   if (Array.isArray(value)) return `[${value.join(', ')}]`;
   if (typeof value === 'object' && value !== null && 'dtype' in value) return typeText(value as Tensor);
-  return printable(String(value));
+  return typeof value === 'number' ? numberText(value) : printable(String(value));
 }
+
+/** A float32 with the digits that it has: 0.01, not 0.009999999776482582. */
+const numberText = (value: number): string => String(Number.isInteger(value) ? value : Number(value.toPrecision(7)));
