@@ -34,21 +34,21 @@ export function alignCanonical(problem: MatchProblem): VertexMatching {
 
   const ordersA = candidateOrders(a);
   const ordersB = candidateOrders(b);
-  let best = alignOrders(problem, pairable, ordersA[0]!, ordersB[0]!);
+  let best = alignOrders(problem, pairable, ordersA[0], ordersB[0]);
   passes -= 2;
-  const unique = isLinear(a, ordersA[0]!) && isLinear(b, ordersB[0]!);
+  const unique = isLinear(a, ordersA[0]) && isLinear(b, ordersB[0]);
   if (unique) return best;
   const limit = assignmentBound(problem);
   if (best.score >= limit - TOLERANCE) return best;
 
   for (const [i, j] of combinations(ordersA.length, ordersB.length)) {
     if (passes < MIN_PASSES / 2) break;
-    const rowOrder = ordersA[i]!.filter(v => pairable.a[v]);
-    const columnOrder = ordersB[j]!.filter(v => pairable.b[v]);
+    const rowOrder = ordersA[i].filter(v => pairable.a[v]);
+    const columnOrder = ordersB[j].filter(v => pairable.b[v]);
     const score = alignmentScore(scores.arrange(rowOrder, columnOrder), rowOrder.length, columnOrder.length);
     passes--;
     if (score <= best.score + TOLERANCE) continue;
-    best = alignOrders(problem, pairable, ordersA[i]!, ordersB[j]!);
+    best = alignOrders(problem, pairable, ordersA[i], ordersB[j]);
     passes -= 2;
   }
   return refine(problem, pairable, best, limit, Math.floor(passes / 2));
@@ -84,7 +84,7 @@ function refine(
     const kept = current.pairs.filter((_, i) => i < from || i >= from + dropped);
     // Noise on the last ranks moves neighbours past each other; far noise lets whole branches change sides.
     const noise = 2 + random() ** 2 * (step % 2 === 0 ? 2 * size : 16);
-    const key = Float64Array.from({ length: size }, (_, v) => rank[v]! + noise * random());
+    const key = Float64Array.from({ length: size }, (_, v) => rank[v] + noise * random());
     const joint = jointOrder(a, b, kept, key);
     const next = alignOrders(problem, pairable, joint.orderA, joint.orderB);
     if (next.score < current.score - TOLERANCE) continue;
@@ -121,7 +121,7 @@ function alignOrders(
   const columnOrder = orderB.filter(v => pairable.b[v]);
   const { rows, columns } = align(problem.scores.arrange(rowOrder, columnOrder), rowOrder.length, columnOrder.length);
   const pairs: VertexPair[] = [];
-  for (let i = 0; i < rows.length; i++) pairs.push({ a: rowOrder[rows[i]!]!, b: columnOrder[columns[i]!]! });
+  for (let i = 0; i < rows.length; i++) pairs.push({ a: rowOrder[rows[i]], b: columnOrder[columns[i]] });
   return scored(pairs, problem.scores);
 }
 
@@ -133,14 +133,14 @@ export function assignmentBound({ scores }: MatchProblem): number {
   const bestOfB = new Float64Array(scores.columns);
   let sumA = 0;
   for (let a = 0; a < scores.rows; a++) {
-    const from = scorer.spanStart[a]!;
-    const to = scorer.spanEnd[a]!;
+    const from = scorer.spanStart[a];
+    const to = scorer.spanEnd[a];
     scorer.fill(a, from, to, row);
     let bestOfA = 0;
     for (let b = from; b < to; b++) {
-      const score = row[b - from]!;
+      const score = row[b - from];
       if (score > bestOfA) bestOfA = score;
-      if (score > bestOfB[b]!) bestOfB[b] = score;
+      if (score > bestOfB[b]) bestOfB[b] = score;
     }
     sumA += bestOfA;
   }

@@ -32,8 +32,8 @@ export function canonicalForm(original: MatchProblem): CanonicalForm {
     problem: { a: first.dag, b: second.dag, scores },
     restore(matching) {
       const pairs = matching.pairs.map(({ a, b, score }) => {
-        const inFirst = first.order[a]!;
-        const inSecond = second.order[b]!;
+        const inFirst = first.order[a];
+        const inSecond = second.order[b];
         return exchange ? { a: inSecond, b: inFirst, score } : { a: inFirst, b: inSecond, score };
       });
       return { pairs, score: matching.score };
@@ -59,21 +59,21 @@ function canonicalSide(dag: Dag, scores: PairScores, colours: Int32Array | undef
   colour = refine(dag, sweep, colour);
   const order = Int32Array.from(sweep);
   const compare = (v: number, w: number): number =>
-    depth[v]! - depth[w]! || colour.high[v]! - colour.high[w]! || colour.low[v]! - colour.low[w]!;
+    depth[v] - depth[w] || colour.high[v] - colour.high[w] || colour.low[v] - colour.low[w];
   order.sort(compare);
   const fingerprint = [dag.size, dag.edgeCount, ...colourSums(colour)];
   let work = 0;
   for (let i = 0; i + 1 < order.length && work < MAX_INDIVIDUALISATION_WORK; i++) {
-    if (compare(order[i]!, order[i + 1]!) !== 0) continue;
-    const chosen = order[i]!;
-    colour.high[chosen] = mixBits(colour.high[chosen]!, 0x51ed270b);
+    if (compare(order[i], order[i + 1]) !== 0) continue;
+    const chosen = order[i];
+    colour.high[chosen] = mixBits(colour.high[chosen], 0x51ed270b);
     colour = refine(dag, sweep, colour);
     order.sort(compare);
     work += 4 * (dag.size + dag.edgeCount);
     i = -1;
   }
   const newName = new Int32Array(dag.size);
-  for (let i = 0; i < order.length; i++) newName[order[i]!] = i;
+  for (let i = 0; i < order.length; i++) newName[order[i]] = i;
   return { dag: relabelDag(dag, newName), order, fingerprint };
 }
 
@@ -99,7 +99,7 @@ const wordView = new Uint32Array(doubleView.buffer);
 
 function mixDouble(hash: number, value: number): number {
   doubleView[0] = value;
-  return mixBits(mixBits(hash, wordView[0]!), wordView[1]!);
+  return mixBits(mixBits(hash, wordView[0]), wordView[1]);
 }
 
 function initialColours(dag: Dag, scores: PairScores, given: Int32Array | undefined): Colours {
@@ -140,24 +140,24 @@ function sweepLane(dag: Dag, sweep: Int32Array, lane: Uint32Array): Uint32Array 
   const down = new Uint32Array(dag.size);
   for (const v of sweep) {
     let sum = 0;
-    for (let e = dag.predecessorStart[v]!; e < dag.predecessorStart[v + 1]!; e++) {
-      sum = (sum + mixBits(0x1b873593, up[dag.predecessors[e]!]!)) | 0;
+    for (let e = dag.predecessorStart[v]; e < dag.predecessorStart[v + 1]; e++) {
+      sum = (sum + mixBits(0x1b873593, up[dag.predecessors[e]])) | 0;
     }
-    up[v] = mixBits(lane[v]!, sum);
+    up[v] = mixBits(lane[v], sum);
   }
   for (let i = sweep.length - 1; i >= 0; i--) {
-    const v = sweep[i]!;
+    const v = sweep[i];
     let sum = 0;
-    for (let e = dag.successorStart[v]!; e < dag.successorStart[v + 1]!; e++) {
-      sum = (sum + mixBits(0x6c8e9cf5, down[dag.successors[e]!]!)) | 0;
+    for (let e = dag.successorStart[v]; e < dag.successorStart[v + 1]; e++) {
+      sum = (sum + mixBits(0x6c8e9cf5, down[dag.successors[e]])) | 0;
     }
-    down[v] = mixBits(lane[v]!, sum);
+    down[v] = mixBits(lane[v], sum);
   }
-  return up.map((value, v) => mixBits(value, down[v]!));
+  return up.map((value, v) => mixBits(value, down[v]));
 }
 
 function countColours(colour: Colours): number {
-  const keys = Float64Array.from(colour.high, (high, v) => high * 0x200000 + (colour.low[v]! >>> 11)).sort();
+  const keys = Float64Array.from(colour.high, (high, v) => high * 0x200000 + (colour.low[v] >>> 11)).sort();
   let count = 0;
   for (let i = 0; i < keys.length; i++) if (i === 0 || keys[i] !== keys[i - 1]) count++;
   return count;
@@ -168,13 +168,13 @@ function colourSums(colour: Colours): number[] {
   let high = 0;
   let low = 0;
   for (let v = 0; v < colour.high.length; v++) {
-    high = (high + mixBits(0x3c6ef372, colour.high[v]!)) >>> 0;
-    low = (low + mixBits(0x3c6ef372, colour.low[v]!)) >>> 0;
+    high = (high + mixBits(0x3c6ef372, colour.high[v])) >>> 0;
+    low = (low + mixBits(0x3c6ef372, colour.low[v])) >>> 0;
   }
   return [high, low];
 }
 
 function compareLexically(x: readonly number[], y: readonly number[]): number {
-  for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return x[i]! - y[i]!;
+  for (let i = 0; i < x.length; i++) if (x[i] !== y[i]) return x[i] - y[i];
   return 0;
 }

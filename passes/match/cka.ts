@@ -25,8 +25,8 @@ export function linearCka(x: SampledFeature, y: SampledFeature): number {
 
 function channelMeans({ values, channels }: SampledFeature, samples: number): Float64Array {
   const means = new Float64Array(channels);
-  for (let i = 0; i < values.length; i++) means[i % channels]! += values[i]! / samples;
-  return means;
+  for (let i = 0; i < values.length; i++) means[i % channels] += values[i];
+  return means.map(sum => sum / samples);
 }
 
 /** Squared Frobenius norm of the product of the centred matrices, `XᵀY`. */
@@ -40,9 +40,9 @@ function squaredNorm(
   const product = new Float64Array(x.channels * y.channels);
   for (let s = 0; s < samples; s++) {
     for (let i = 0; i < x.channels; i++) {
-      const value = x.values[s * x.channels + i]! - meansX[i]!;
+      const value = x.values[s * x.channels + i] - meansX[i];
       for (let j = 0; j < y.channels; j++) {
-        product[i * y.channels + j]! += value * (y.values[s * y.channels + j]! - meansY[j]!);
+        product[i * y.channels + j] += value * (y.values[s * y.channels + j] - meansY[j]);
       }
     }
   }

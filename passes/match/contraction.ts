@@ -54,19 +54,19 @@ export function contract(a: Dag, b: Dag, pairs: readonly VertexPair[]): Contract
   for (let v = 0; v < b.size; v++) vertexOfB[v] = a.size + v;
   for (const pair of pairs) vertexOfB[pair.b] = pair.a;
   const successorStart = new Int32Array(size + 1);
-  for (let v = 0; v < a.size; v++) successorStart[v + 1]! += a.successorStart[v + 1]! - a.successorStart[v]!;
+  for (let v = 0; v < a.size; v++) successorStart[v + 1] += a.successorStart[v + 1] - a.successorStart[v];
   for (let v = 0; v < b.size; v++) {
-    successorStart[vertexOfB[v]! + 1]! += b.successorStart[v + 1]! - b.successorStart[v]!;
+    successorStart[vertexOfB[v] + 1] += b.successorStart[v + 1] - b.successorStart[v];
   }
-  for (let v = 0; v < size; v++) successorStart[v + 1]! += successorStart[v]!;
+  for (let v = 0; v < size; v++) successorStart[v + 1] += successorStart[v];
   const cursor = successorStart.slice();
   const successors = new Int32Array(a.edgeCount + b.edgeCount);
   for (let v = 0; v < a.size; v++) {
-    for (let e = a.successorStart[v]!; e < a.successorStart[v + 1]!; e++) successors[cursor[v]!++] = a.successors[e]!;
+    for (let e = a.successorStart[v]; e < a.successorStart[v + 1]; e++) successors[cursor[v]++] = a.successors[e];
   }
   for (let v = 0; v < b.size; v++) {
-    for (let e = b.successorStart[v]!; e < b.successorStart[v + 1]!; e++) {
-      successors[cursor[vertexOfB[v]!]!++] = vertexOfB[b.successors[e]!]!;
+    for (let e = b.successorStart[v]; e < b.successorStart[v + 1]; e++) {
+      successors[cursor[vertexOfB[v]]++] = vertexOfB[b.successors[e]];
     }
   }
   return { size, successorStart, successors, vertexOfB };
@@ -85,14 +85,14 @@ function findCycle(graph: Contraction): number[] | undefined {
     path.push(root);
     state[root] = onPath;
     while (path.length > 0) {
-      const v = path[path.length - 1]!;
-      const e = nextEdge[v]!++;
+      const v = path[path.length - 1];
+      const e = nextEdge[v]++;
       if (e === graph.successorStart[v + 1]) {
         state[v] = finished;
         path.pop();
         continue;
       }
-      const w = graph.successors[e]!;
+      const w = graph.successors[e];
       if (state[w] === onPath) return path.slice(path.indexOf(w));
       if (state[w] === untouched) {
         state[w] = onPath;

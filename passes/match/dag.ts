@@ -37,22 +37,22 @@ export function createDag(size: number, edges: Iterable<Edge>): Dag {
   const successors = new Int32Array(keys.length);
   let edgeCount = 0;
   for (let i = 0; i < keys.length; i++) {
-    const key = keys[i]!;
+    const key = keys[i];
     if (i > 0 && key === keys[i - 1]) continue;
     const from = Math.floor(key / size);
     const to = key - from * size;
     successors[edgeCount++] = to;
-    successorStart[from + 1]!++;
-    predecessorStart[to + 1]!++;
+    successorStart[from + 1]++;
+    predecessorStart[to + 1]++;
   }
   for (let v = 0; v < size; v++) {
-    successorStart[v + 1]! += successorStart[v]!;
-    predecessorStart[v + 1]! += predecessorStart[v]!;
+    successorStart[v + 1] += successorStart[v];
+    predecessorStart[v + 1] += predecessorStart[v];
   }
   const predecessors = new Int32Array(edgeCount);
   const cursor = predecessorStart.slice();
   for (let v = 0; v < size; v++) {
-    for (let e = successorStart[v]!; e < successorStart[v + 1]!; e++) predecessors[cursor[successors[e]!]!++] = v;
+    for (let e = successorStart[v]; e < successorStart[v + 1]; e++) predecessors[cursor[successors[e]]++] = v;
   }
   const dag: Dag = {
     size,
@@ -69,14 +69,14 @@ export function createDag(size: number, edges: Iterable<Edge>): Dag {
 /** All edges, by source and then by target. */
 export function* edgesOf(dag: Dag): Generator<Edge> {
   for (let v = 0; v < dag.size; v++) {
-    for (let e = dag.successorStart[v]!; e < dag.successorStart[v + 1]!; e++) yield [v, dag.successors[e]!];
+    for (let e = dag.successorStart[v]; e < dag.successorStart[v + 1]; e++) yield [v, dag.successors[e]];
   }
 }
 
 /** The same graph with vertex `v` renamed to `newName[v]` (a permutation). */
 export function relabelDag(dag: Dag, newName: Int32Array): Dag {
   const renamed: Edge[] = [];
-  for (const [from, to] of edgesOf(dag)) renamed.push([newName[from]!, newName[to]!]);
+  for (const [from, to] of edgesOf(dag)) renamed.push([newName[from], newName[to]]);
   return createDag(dag.size, renamed);
 }
 
@@ -87,14 +87,14 @@ export function topologicalOrder(dag: Dag): Int32Array {
   const order = new Int32Array(size);
   let tail = 0;
   for (let v = 0; v < size; v++) {
-    missing[v] = predecessorStart[v + 1]! - predecessorStart[v]!;
+    missing[v] = predecessorStart[v + 1] - predecessorStart[v];
     if (missing[v] === 0) order[tail++] = v;
   }
   for (let head = 0; head < tail; head++) {
-    const v = order[head]!;
-    for (let e = successorStart[v]!; e < successorStart[v + 1]!; e++) {
-      const w = successors[e]!;
-      if (--missing[w]! === 0) order[tail++] = w;
+    const v = order[head];
+    for (let e = successorStart[v]; e < successorStart[v + 1]; e++) {
+      const w = successors[e];
+      if (--missing[w] === 0) order[tail++] = w;
     }
   }
   return order.subarray(0, tail);
@@ -110,43 +110,43 @@ export function topologicalOrderBy(dag: Dag, key: Float64Array): Int32Array {
   const order = new Int32Array(size);
   const heap = new Int32Array(size);
   let heapSize = 0;
-  const before = (v: number, w: number): boolean => key[v]! < key[w]! || (key[v] === key[w] && v < w);
+  const before = (v: number, w: number): boolean => key[v] < key[w] || (key[v] === key[w] && v < w);
   const push = (v: number): void => {
     let i = heapSize++;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      if (!before(v, heap[parent]!)) break;
-      heap[i] = heap[parent]!;
+      if (!before(v, heap[parent])) break;
+      heap[i] = heap[parent];
       i = parent;
     }
     heap[i] = v;
   };
   const pop = (): number => {
-    const top = heap[0]!;
-    const last = heap[--heapSize]!;
+    const top = heap[0];
+    const last = heap[--heapSize];
     let i = 0;
     for (;;) {
       let child = 2 * i + 1;
       if (child >= heapSize) break;
-      if (child + 1 < heapSize && before(heap[child + 1]!, heap[child]!)) child++;
-      if (!before(heap[child]!, last)) break;
-      heap[i] = heap[child]!;
+      if (child + 1 < heapSize && before(heap[child + 1], heap[child])) child++;
+      if (!before(heap[child], last)) break;
+      heap[i] = heap[child];
       i = child;
     }
     heap[i] = last;
     return top;
   };
   for (let v = 0; v < size; v++) {
-    missing[v] = predecessorStart[v + 1]! - predecessorStart[v]!;
+    missing[v] = predecessorStart[v + 1] - predecessorStart[v];
     if (missing[v] === 0) push(v);
   }
   let placed = 0;
   while (heapSize > 0) {
     const v = pop();
     order[placed++] = v;
-    for (let e = successorStart[v]!; e < successorStart[v + 1]!; e++) {
-      const w = successors[e]!;
-      if (--missing[w]! === 0) push(w);
+    for (let e = successorStart[v]; e < successorStart[v + 1]; e++) {
+      const w = successors[e];
+      if (--missing[w] === 0) push(w);
     }
   }
   return order;
@@ -172,11 +172,11 @@ function breadthFirst(size: number, start: Int32Array, neighbours: Int32Array, r
     queue[tail++] = root;
   }
   for (let head = 0; head < tail; head++) {
-    const v = queue[head]!;
-    for (let e = start[v]!; e < start[v + 1]!; e++) {
-      const w = neighbours[e]!;
+    const v = queue[head];
+    for (let e = start[v]; e < start[v + 1]; e++) {
+      const w = neighbours[e];
       if (distance[w] !== -1) continue;
-      distance[w] = distance[v]! + 1;
+      distance[w] = distance[v] + 1;
       queue[tail++] = w;
     }
   }
@@ -187,9 +187,9 @@ function breadthFirst(size: number, start: Int32Array, neighbours: Int32Array, r
 export function depths(dag: Dag): Int32Array {
   const depth = new Int32Array(dag.size);
   for (const v of topologicalOrder(dag)) {
-    for (let e = dag.successorStart[v]!; e < dag.successorStart[v + 1]!; e++) {
-      const w = dag.successors[e]!;
-      if (depth[w]! <= depth[v]!) depth[w] = depth[v]! + 1;
+    for (let e = dag.successorStart[v]; e < dag.successorStart[v + 1]; e++) {
+      const w = dag.successors[e];
+      if (depth[w] <= depth[v]) depth[w] = depth[v] + 1;
     }
   }
   return depth;
@@ -200,9 +200,9 @@ export function heights(dag: Dag): Int32Array {
   const height = new Int32Array(dag.size);
   const order = topologicalOrder(dag);
   for (let i = order.length - 1; i >= 0; i--) {
-    const v = order[i]!;
-    for (let e = dag.successorStart[v]!; e < dag.successorStart[v + 1]!; e++) {
-      height[v] = Math.max(height[v]!, height[dag.successors[e]!]! + 1);
+    const v = order[i];
+    for (let e = dag.successorStart[v]; e < dag.successorStart[v + 1]; e++) {
+      height[v] = Math.max(height[v], height[dag.successors[e]] + 1);
     }
   }
   return height;

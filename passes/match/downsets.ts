@@ -26,7 +26,7 @@ export class DownsetLattice {
     this.#slots = new Int32Array(256).fill(-1);
     this.#keys = Int32Array.from({ length: poset.size }, (_, v) => Math.imul(v + 1, 0x9e3779b1) ^ (v << 7));
     for (let v = 0; v < poset.size; v++) {
-      let h = this.#keys[v]!;
+      let h = this.#keys[v];
       h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);
       this.#keys[v] = h ^ (h >>> 15);
     }
@@ -43,15 +43,15 @@ export class DownsetLattice {
 
   /** Does the downset hold the element? */
   has(downset: number, element: number): boolean {
-    return (this.#bits[downset * this.poset.words + (element >> 5)]! & (1 << (element & 31))) !== 0;
+    return (this.#bits[downset * this.poset.words + (element >> 5)] & (1 << (element & 31))) !== 0;
   }
 
   /** The downset with the frontier element at index `index` added. */
   extend(downset: number, index: number): number {
-    const known = this.#children[downset]![index]!;
+    const known = this.#children[downset][index];
     if (known >= 0) return known;
-    const made = this.#make(downset, this.frontiers[downset]![index]!);
-    this.#children[downset]![index] = made;
+    const made = this.#make(downset, this.frontiers[downset][index]);
+    this.#children[downset][index] = made;
     return made;
   }
 
@@ -66,13 +66,13 @@ export class DownsetLattice {
     const bits = this.#bits;
     const offset = made * words;
     bits.copyWithin(offset, parent * words, (parent + 1) * words);
-    bits[offset + (added >> 5)]! |= 1 << (added & 31);
-    const hash = this.#hashes[parent]! ^ this.#keys[added]!;
+    bits[offset + (added >> 5)] |= 1 << (added & 31);
+    const hash = this.#hashes[parent] ^ this.#keys[added];
 
     this.#hashes.push(hash);
-    this.sizes.push(this.sizes[parent]! + 1);
+    this.sizes.push(this.sizes[parent] + 1);
     const slot = this.#slotOf(made);
-    const existing = this.#slots[slot]!;
+    const existing = this.#slots[slot];
     if (existing >= 0) {
       this.#hashes.pop();
       this.sizes.pop();
@@ -81,11 +81,11 @@ export class DownsetLattice {
     this.#slots[slot] = made;
 
     const frontier: number[] = [];
-    for (const v of this.frontiers[parent]!) if (v !== added) frontier.push(v);
-    for (let e = coverStart[added]!; e < coverStart[added + 1]!; e++) {
-      const v = covers[e]!;
+    for (const v of this.frontiers[parent]) if (v !== added) frontier.push(v);
+    for (let e = coverStart[added]; e < coverStart[added + 1]; e++) {
+      const v = covers[e];
       let ready = true;
-      for (let w = 0; w < words && ready; w++) ready = (below[v * words + w]! & ~bits[offset + w]!) === 0;
+      for (let w = 0; w < words && ready; w++) ready = (below[v * words + w] & ~bits[offset + w]) === 0;
       if (ready) frontier.push(v);
     }
     this.frontiers.push(Int32Array.from(frontier).sort());
@@ -98,9 +98,9 @@ export class DownsetLattice {
   #slotOf(downset: number): number {
     const { words } = this.poset;
     const mask = this.#slots.length - 1;
-    const hash = this.#hashes[downset]!;
+    const hash = this.#hashes[downset];
     for (let slot = (hash ^ (hash >>> 15)) & mask; ; slot = (slot + 1) & mask) {
-      const other = this.#slots[slot]!;
+      const other = this.#slots[slot];
       if (other < 0) return slot;
       if (this.#hashes[other] !== hash) continue;
       let equal = true;

@@ -60,7 +60,7 @@ function solve(problem: MatchProblem, expired: () => boolean): ProvenMatching {
   }
   const values = new Float64Array(a.size * b.size);
   for (let i = 0; i < a.size; i++) {
-    for (let j = 0; j < b.size; j++) values[i * b.size + j] = scores.at(a.vertex[i]!, b.vertex[j]!);
+    for (let j = 0; j < b.size; j++) values[i * b.size + j] = scores.at(a.vertex[i], b.vertex[j]);
   }
   const table: PosetScores = { rows: a.size, columns: b.size, values };
 
@@ -71,7 +71,7 @@ function solve(problem: MatchProblem, expired: () => boolean): ProvenMatching {
     const outcome = searchLattice(a, b, table, relaxation, best.score, { width, maxStates: MAX_STATES, expired });
     if (outcome.pairs !== undefined) {
       best = scored(
-        outcome.pairs.map(pair => ({ a: a.vertex[pair.a]!, b: b.vertex[pair.b]! })),
+        outcome.pairs.map(pair => ({ a: a.vertex[pair.a], b: b.vertex[pair.b] })),
         scores,
       );
     }

@@ -113,7 +113,7 @@ function neededNodes(graph: Graph): Set<AnyNode> {
   const needed = new Set<AnyNode>();
   const wanted = new Set<Value>(graph.outputs.map(output => output.value));
   for (let i = graph.nodes.length - 1; i >= 0; i--) {
-    const node = graph.nodes[i]!;
+    const node = graph.nodes[i];
     if (!node.outputs.some(output => wanted.has(output))) continue;
     needed.add(node);
     for (const input of node.inputs) if (input !== undefined) wanted.add(input);

@@ -22,7 +22,7 @@ export function alignmentScore(scorer: RowScorer, rows: number, columns: number)
   const best = new Float64Array(columns + 1);
   const scores = new Float64Array(columns);
   forwardPass(scorer, 0, rows, 0, columns, best, scores);
-  return best[columns]!;
+  return best[columns];
 }
 
 /**
@@ -64,7 +64,7 @@ export function align(scorer: RowScorer, rows: number, columns: number): Alignme
       let split = 0;
       let splitScore = -Infinity;
       for (let j = 0; j <= width; j++) {
-        const through = forward[j]! + backward[j]!;
+        const through = forward[j] + backward[j];
         if (through > splitScore) {
           splitScore = through;
           split = j;
@@ -87,18 +87,18 @@ export function align(scorer: RowScorer, rows: number, columns: number): Alignme
     const best = forward.fill(0, 0, width + 1);
     for (let row = rowStart; row < rowEnd; row++) {
       const base = (row - rowStart) * width;
-      const from = Math.max(columnStart, scorer.spanStart[row]!);
-      const to = Math.min(columnEnd, scorer.spanEnd[row]!);
+      const from = Math.max(columnStart, scorer.spanStart[row]);
+      const to = Math.min(columnEnd, scorer.spanEnd[row]);
       decisions.fill(SKIP_ROW, base, base + width);
       if (from >= to) continue;
       scorer.fill(row, from, to, scores);
       const first = from - columnStart;
       const last = to - columnStart;
-      let diagonal = best[first]!;
+      let diagonal = best[first];
       let left = diagonal;
       for (let j = first; j < last; j++) {
-        const up = best[j + 1]!;
-        const paired = diagonal + scores[j - first]!;
+        const up = best[j + 1];
+        const paired = diagonal + scores[j - first];
         let value = up;
         if (left > value) {
           value = left;
@@ -111,17 +111,17 @@ export function align(scorer: RowScorer, rows: number, columns: number): Alignme
         diagonal = up;
         best[j + 1] = left = value;
       }
-      for (let j = last; j < width && best[j + 1]! < left; j++) {
+      for (let j = last; j < width && best[j + 1] < left; j++) {
         best[j + 1] = left;
         decisions[base + j] = SKIP_COLUMN;
       }
     }
-    const score = best[width]!;
+    const score = best[width];
     const firstOfBlock = chosenRows.length;
     let row = rowEnd - 1;
     let column = columnEnd - 1;
     while (row >= rowStart && column >= columnStart) {
-      const decision = decisions[(row - rowStart) * width + (column - columnStart)]!;
+      const decision = decisions[(row - rowStart) * width + (column - columnStart)];
       if (decision === PAIR) choose(row, column);
       if (decision !== SKIP_COLUMN) row--;
       if (decision !== SKIP_ROW) column--;
@@ -132,15 +132,15 @@ export function align(scorer: RowScorer, rows: number, columns: number): Alignme
   }
 
   function bestOfRow(row: number, columnStart: number, columnEnd: number): number {
-    const from = Math.max(columnStart, scorer.spanStart[row]!);
-    const to = Math.min(columnEnd, scorer.spanEnd[row]!);
+    const from = Math.max(columnStart, scorer.spanStart[row]);
+    const to = Math.min(columnEnd, scorer.spanEnd[row]);
     if (from >= to) return 0;
     scorer.fill(row, from, to, scores);
     let column = -1;
     let score = 0;
     for (let j = from; j < to; j++) {
-      if (scores[j - from]! > score) {
-        score = scores[j - from]!;
+      if (scores[j - from] > score) {
+        score = scores[j - from];
         column = j;
       }
     }
@@ -167,24 +167,24 @@ function forwardPass(
   const width = columnEnd - columnStart;
   best.fill(0, 0, width + 1);
   for (let row = rowStart; row < rowEnd; row++) {
-    const from = Math.max(columnStart, scorer.spanStart[row]!);
-    const to = Math.min(columnEnd, scorer.spanEnd[row]!);
+    const from = Math.max(columnStart, scorer.spanStart[row]);
+    const to = Math.min(columnEnd, scorer.spanEnd[row]);
     if (from >= to) continue;
     scorer.fill(row, from, to, scores);
     const first = from - columnStart;
     const last = to - columnStart;
-    let diagonal = best[first]!;
+    let diagonal = best[first];
     let left = diagonal;
     for (let j = first; j < last; j++) {
-      const up = best[j + 1]!;
-      const paired = diagonal + scores[j - first]!;
+      const up = best[j + 1];
+      const paired = diagonal + scores[j - first];
       let value = up;
       if (left > value) value = left;
       if (paired > value) value = paired;
       diagonal = up;
       best[j + 1] = left = value;
     }
-    for (let j = last + 1; j <= width && best[j]! < left; j++) best[j] = left;
+    for (let j = last + 1; j <= width && best[j] < left; j++) best[j] = left;
   }
 }
 
@@ -201,27 +201,27 @@ function backwardPass(
   const width = columnEnd - columnStart;
   best.fill(0, 0, width + 1);
   for (let row = rowEnd - 1; row >= rowStart; row--) {
-    const from = Math.max(columnStart, scorer.spanStart[row]!);
-    const to = Math.min(columnEnd, scorer.spanEnd[row]!);
+    const from = Math.max(columnStart, scorer.spanStart[row]);
+    const to = Math.min(columnEnd, scorer.spanEnd[row]);
     if (from >= to) continue;
     scorer.fill(row, from, to, scores);
     const first = from - columnStart;
     const last = to - columnStart;
-    let diagonal = best[last]!;
+    let diagonal = best[last];
     let right = diagonal;
     for (let j = last - 1; j >= first; j--) {
-      const down = best[j]!;
-      const paired = diagonal + scores[j - first]!;
+      const down = best[j];
+      const paired = diagonal + scores[j - first];
       let value = down;
       if (right > value) value = right;
       if (paired > value) value = paired;
       diagonal = down;
       best[j] = right = value;
     }
-    for (let j = first - 1; j >= 0 && best[j]! < right; j--) best[j] = right;
+    for (let j = first - 1; j >= 0 && best[j] < right; j--) best[j] = right;
   }
 }
 
 function reverseTail(list: number[], from: number): void {
-  for (let i = from, j = list.length - 1; i < j; i++, j--) [list[i], list[j]] = [list[j]!, list[i]!];
+  for (let i = from, j = list.length - 1; i < j; i++, j--) [list[i], list[j]] = [list[j], list[i]];
 }

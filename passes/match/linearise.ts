@@ -27,10 +27,10 @@ export function candidateOrders(dag: Dag): Int32Array[] {
   const toSink = distancesTo(dag, sinksOf(dag));
   const keys: ((v: number) => number)[] = [
     v => v,
-    v => -height[v]!,
-    v => fromSource[v]! / Math.max(1, fromSource[v]! + toSink[v]!),
-    v => depth[v]! / Math.max(1, depth[v]! + height[v]!),
-    v => depth[v]! - height[v]!,
+    v => -height[v],
+    v => fromSource[v] / Math.max(1, fromSource[v] + toSink[v]),
+    v => depth[v] / Math.max(1, depth[v] + height[v]),
+    v => depth[v] - height[v],
   ];
   const orders = keys.map(key =>
     topologicalOrderBy(
@@ -49,10 +49,10 @@ function equalOrders(x: Int32Array, y: Int32Array): boolean {
 /** Does the graph have one topological order only, because a path runs through all vertices? */
 export function isLinear(dag: Dag, order: Int32Array): boolean {
   for (let i = 0; i + 1 < order.length; i++) {
-    const v = order[i]!;
-    const from = dag.successorStart[v]!;
-    const to = dag.successorStart[v + 1]!;
-    if (!dag.successors.subarray(from, to).includes(order[i + 1]!)) return false;
+    const v = order[i];
+    const from = dag.successorStart[v];
+    const to = dag.successorStart[v + 1];
+    if (!dag.successors.subarray(from, to).includes(order[i + 1])) return false;
   }
   return true;
 }
@@ -62,14 +62,14 @@ function depthFirstOrder(dag: Dag, height: Int32Array, sign: 1 | -1): Int32Array
   const order = new Int32Array(dag.size);
   const visited = new Uint8Array(dag.size);
   const branches = (vertices: Iterable<number>): number[] =>
-    [...vertices].sort((v, w) => sign * (height[w]! - height[v]!) || v - w);
+    [...vertices].sort((v, w) => sign * (height[w] - height[v]) || v - w);
   const path: { vertex: number; rest: number[] }[] = [];
   let free = dag.size;
   for (const root of branches(sourcesOf(dag))) {
     visited[root] = 1;
     path.push({ vertex: root, rest: branches(successorsOf(dag, root)) });
     while (path.length > 0) {
-      const top = path[path.length - 1]!;
+      const top = path[path.length - 1];
       const next = top.rest.shift();
       if (next === undefined) {
         order[--free] = top.vertex;
@@ -84,7 +84,7 @@ function depthFirstOrder(dag: Dag, height: Int32Array, sign: 1 | -1): Int32Array
 }
 
 function successorsOf(dag: Dag, v: number): Int32Array {
-  return dag.successors.subarray(dag.successorStart[v]!, dag.successorStart[v + 1]!);
+  return dag.successors.subarray(dag.successorStart[v], dag.successorStart[v + 1]);
 }
 
 /**
@@ -103,8 +103,8 @@ export function jointOrder(a: Dag, b: Dag, pairs: readonly VertexPair[], key: Fl
   const contraction = contract(a, b, pairs);
   const { size, successorStart, successors, vertexOfB } = contraction;
   const predecessorStart = new Int32Array(size + 1);
-  for (let e = 0; e < successors.length; e++) predecessorStart[successors[e]! + 1]!++;
-  for (let v = 0; v < size; v++) predecessorStart[v + 1]! += predecessorStart[v]!;
+  for (let e = 0; e < successors.length; e++) predecessorStart[successors[e] + 1]++;
+  for (let v = 0; v < size; v++) predecessorStart[v + 1] += predecessorStart[v];
   // List scheduling needs no predecessors, only how many there are.
   const merged: Dag = {
     size,
@@ -116,21 +116,21 @@ export function jointOrder(a: Dag, b: Dag, pairs: readonly VertexPair[], key: Fl
   };
   const order = topologicalOrderBy(merged, key);
   const partner = new Int32Array(size).fill(-1);
-  for (let v = 0; v < b.size; v++) partner[vertexOfB[v]!] = v;
+  for (let v = 0; v < b.size; v++) partner[vertexOfB[v]] = v;
   const orderA = new Int32Array(a.size);
   const orderB = new Int32Array(b.size);
   const rank = new Float64Array(size);
   let placedA = 0;
   let placedB = 0;
   for (let i = 0; i < order.length; i++) {
-    const v = order[i]!;
+    const v = order[i];
     if (v < a.size) {
       orderA[placedA++] = v;
       rank[v] = i;
     }
     if (partner[v] !== -1) {
-      orderB[placedB++] = partner[v]!;
-      rank[a.size + partner[v]!] = i;
+      orderB[placedB++] = partner[v];
+      rank[a.size + partner[v]] = i;
     }
   }
   return { orderA, orderB, rank };

@@ -78,8 +78,8 @@ function problemOf(a: FeatureGraph, b: FeatureGraph, { metric, similarity }: Mat
     classes: Int32Array.from(own, key => (key === undefined ? -1 : keys.get(key)!)),
     progress: progress.map(p => (Number.isNaN(p) ? 0 : p)),
   });
-  const nameA = (v: number): string => a.values[v]!.name;
-  const nameB = (v: number): string => b.values[v]!.name;
+  const nameA = (v: number): string => a.values[v].name;
+  const nameB = (v: number): string => b.values[v].name;
   const scores: PairScores =
     similarity === undefined
       ? progressScores(sideOf(a), sideOf(b), metric)
@@ -99,11 +99,11 @@ function named({ pairs, score }: VertexMatching, a: FeatureGraph, b: FeatureGrap
   return {
     score,
     pairs: pairs.map(pair => ({
-      a: a.values[pair.a]!.name,
-      b: b.values[pair.b]!.name,
+      a: a.values[pair.a].name,
+      b: b.values[pair.b].name,
       score: pair.score,
-      positionA: a.progress[pair.a]!,
-      positionB: b.progress[pair.b]!,
+      positionA: a.progress[pair.a],
+      positionB: b.progress[pair.b],
     })),
   };
 }

@@ -27,20 +27,20 @@ export function posetOf(dag: Dag, keep: (vertex: number) => boolean): Poset {
   const size = vertex.length;
   const words = Math.max(1, (size + 31) >> 5);
   const element = new Int32Array(dag.size).fill(-1);
-  for (let i = 0; i < size; i++) element[vertex[i]!] = i;
+  for (let i = 0; i < size; i++) element[vertex[i]] = i;
 
   const ancestors = new Uint32Array(dag.size * words);
   for (const v of topologicalOrder(dag)) {
-    for (let e = dag.predecessorStart[v]!; e < dag.predecessorStart[v + 1]!; e++) {
-      const u = dag.predecessors[e]!;
-      for (let w = 0; w < words; w++) ancestors[v * words + w]! |= ancestors[u * words + w]!;
-      const i = element[u]!;
-      if (i >= 0) ancestors[v * words + (i >> 5)]! |= 1 << (i & 31);
+    for (let e = dag.predecessorStart[v]; e < dag.predecessorStart[v + 1]; e++) {
+      const u = dag.predecessors[e];
+      for (let w = 0; w < words; w++) ancestors[v * words + w] |= ancestors[u * words + w];
+      const i = element[u];
+      if (i >= 0) ancestors[v * words + (i >> 5)] |= 1 << (i & 31);
     }
   }
   const below = new Uint32Array(size * words);
   for (let i = 0; i < size; i++) {
-    below.set(ancestors.subarray(vertex[i]! * words, (vertex[i]! + 1) * words), i * words);
+    below.set(ancestors.subarray(vertex[i] * words, (vertex[i] + 1) * words), i * words);
   }
 
   const countBelow = new Int32Array(size);
@@ -50,16 +50,16 @@ export function posetOf(dag: Dag, keep: (vertex: number) => boolean): Poset {
   for (let i = 0; i < size; i++) {
     indirect.fill(0);
     for (const j of elementsOf(below, i * words, words)) {
-      countBelow[i]!++;
-      countAbove[j]!++;
-      for (let w = 0; w < words; w++) indirect[w]! |= below[j * words + w]!;
+      countBelow[i]++;
+      countAbove[j]++;
+      for (let w = 0; w < words; w++) indirect[w] |= below[j * words + w];
     }
     for (const j of elementsOf(below, i * words, words)) {
-      if ((indirect[j >> 5]! & (1 << (j & 31))) === 0) coveredBy[j]!.push(i);
+      if ((indirect[j >> 5] & (1 << (j & 31))) === 0) coveredBy[j].push(i);
     }
   }
   const coverStart = new Int32Array(size + 1);
-  for (let i = 0; i < size; i++) coverStart[i + 1] = coverStart[i]! + coveredBy[i]!.length;
+  for (let i = 0; i < size; i++) coverStart[i + 1] = coverStart[i] + coveredBy[i].length;
   return {
     size,
     vertex,
@@ -76,7 +76,7 @@ export function posetOf(dag: Dag, keep: (vertex: number) => boolean): Poset {
 export function elementsOf(bits: Uint32Array, offset: number, words: number): number[] {
   const members: number[] = [];
   for (let w = 0; w < words; w++) {
-    let word = bits[offset + w]!;
+    let word = bits[offset + w];
     while (word !== 0) {
       const lowest = word & -word;
       members.push(32 * w + 31 - Math.clz32(lowest));

@@ -12,8 +12,8 @@ export function positionalProgress(dag: Dag, inputs: Iterable<number>, outputs: 
   const toOutput = distancesTo(dag, outputs);
   const progress = new Float64Array(dag.size);
   for (let v = 0; v < dag.size; v++) {
-    const before = fromInput[v]!;
-    const after = toOutput[v]!;
+    const before = fromInput[v];
+    const after = toOutput[v];
     if (before < 0 || after < 0) progress[v] = Number.NaN;
     else progress[v] = before === 0 ? 0 : before / (before + after);
   }

@@ -77,14 +77,14 @@ export function relax(
 function slopeOf(uses: Int32Array, prices: Float64Array): number {
   let sum = 0;
   for (let v = 0; v < uses.length; v++) {
-    const surplus = uses[v]! - 1;
-    if (surplus > 0 || prices[v]! > 0) sum += surplus * surplus;
+    const surplus = uses[v] - 1;
+    if (surplus > 0 || prices[v] > 0) sum += surplus * surplus;
   }
   return sum;
 }
 
 function movePrices(prices: Float64Array, uses: Int32Array, length: number): Float64Array {
-  return prices.map((price, v) => Math.max(0, price + length * (uses[v]! - 1)));
+  return prices.map((price, v) => Math.max(0, price + length * (uses[v] - 1)));
 }
 
 /** Which elements may stand at each place of a linear extension. */
@@ -92,7 +92,7 @@ function windowsOf(poset: Poset): Int32Array[] {
   return Array.from({ length: poset.size }, (_, place) => {
     const members: number[] = [];
     for (let v = 0; v < poset.size; v++) {
-      if (poset.countBelow[v]! <= place && place < poset.size - poset.countAbove[v]!) members.push(v);
+      if (poset.countBelow[v] <= place && place < poset.size - poset.countAbove[v]) members.push(v);
     }
     return Int32Array.from(members);
   });
@@ -133,38 +133,38 @@ class RelaxedAlignment {
     for (const price of pricesB) refund += price;
     for (let i = 0; i < rows; i++) {
       for (let j = 0; j < columns; j++) {
-        priced[i * columns + j] = values[i * columns + j]! - pricesA[i]! - pricesB[j]!;
+        priced[i * columns + j] = values[i * columns + j] - pricesA[i] - pricesB[j];
       }
     }
     const table = new Float64Array((rows + 1) * width);
     const bestForB = new Float64Array(columns);
     for (let k = rows - 1; k >= 0; k--) {
       bestForB.fill(-Infinity);
-      for (const i of this.#windowsA[k]!) {
+      for (const i of this.#windowsA[k]) {
         const base = i * columns;
-        for (let e = this.#partnerStart[i]!; e < this.#partnerStart[i + 1]!; e++) {
-          const j = this.#partners[e]!;
-          const score = priced[base + j]!;
-          if (score > bestForB[j]!) bestForB[j] = score;
+        for (let e = this.#partnerStart[i]; e < this.#partnerStart[i + 1]; e++) {
+          const j = this.#partners[e];
+          const score = priced[base + j];
+          if (score > bestForB[j]) bestForB[j] = score;
         }
       }
       for (let l = columns - 1; l >= 0; l--) {
         let best = -Infinity;
-        const candidates = this.#windowsB[l]!;
+        const candidates = this.#windowsB[l];
         for (let c = 0; c < candidates.length; c++) {
-          const score = bestForB[candidates[c]!]!;
+          const score = bestForB[candidates[c]];
           if (score > best) best = score;
         }
-        let value = table[(k + 1) * width + l]!;
-        const right = table[k * width + l + 1]!;
+        let value = table[(k + 1) * width + l];
+        const right = table[k * width + l + 1];
         if (right > value) value = right;
-        const paired = table[(k + 1) * width + l + 1]! + best;
+        const paired = table[(k + 1) * width + l + 1] + best;
         if (paired > value) value = paired;
         table[k * width + l] = value;
       }
     }
     this.#table = table;
-    this.bound = table[0]! + refund;
+    this.bound = table[0] + refund;
     return { table, pricesA, pricesB, bound: this.bound };
   }
 
@@ -178,13 +178,13 @@ class RelaxedAlignment {
     let k = 0;
     let l = 0;
     while (k < rows && l < columns) {
-      const here = table[k * width + l]!;
+      const here = table[k * width + l];
       if (here === table[(k + 1) * width + l]) k++;
       else if (here === table[k * width + l + 1]) l++;
       else {
         const [i, j] = this.#bestPairAt(k, l);
-        usesA[i]!++;
-        usesB[j]!++;
+        usesA[i]++;
+        usesB[j]++;
         k++;
         l++;
       }
@@ -196,9 +196,9 @@ class RelaxedAlignment {
     const { columns } = this.#scores;
     let best = -Infinity;
     let pair: [number, number] = [0, 0];
-    for (const i of this.#windowsA[k]!) {
-      for (const j of this.#windowsB[l]!) {
-        const score = this.#priced[i * columns + j]!;
+    for (const i of this.#windowsA[k]) {
+      for (const j of this.#windowsB[l]) {
+        const score = this.#priced[i * columns + j];
         if (score > best) {
           best = score;
           pair = [i, j];

@@ -83,8 +83,8 @@ export function similarityScores(
   const values = new Float64Array(rows * columns).fill(-Infinity);
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < columns; j++) {
-      if (a.classes[i]! < 0 || a.classes[i] !== b.classes[j]) continue;
-      const distance = a.progress[i]! - b.progress[j]!;
+      if (a.classes[i] < 0 || a.classes[i] !== b.classes[j]) continue;
+      const distance = a.progress[i] - b.progress[j];
       values[i * columns + j] = 0.5 + 0.5 * similarity(i, j) * (1 - distance * distance);
     }
   }
@@ -109,9 +109,9 @@ class ProgressScores implements PairScores {
   }
 
   at(a: number, b: number): number {
-    const kind = this.#a.classes[a]!;
+    const kind = this.#a.classes[a];
     if (kind < 0 || kind !== this.#b.classes[b]) return -Infinity;
-    const distance = this.#a.progress[a]! - this.#b.progress[b]!;
+    const distance = this.#a.progress[a] - this.#b.progress[b];
     return this.#metric === 'quadratic' ? 1 - 0.5 * distance * distance : 1 - Math.abs(distance);
   }
 
@@ -130,18 +130,18 @@ class ProgressScores implements PairScores {
   }
 
   rowSignature(a: number): readonly number[] {
-    return [this.#a.classes[a]!, this.#a.progress[a]!];
+    return [this.#a.classes[a], this.#a.progress[a]];
   }
 
   rowAllowed(a: number): boolean {
-    return this.#a.classes[a]! >= 0 && this.#classesOfB.has(this.#a.classes[a]!);
+    return this.#a.classes[a] >= 0 && this.#classesOfB.has(this.#a.classes[a]);
   }
 }
 
 function takeSide(side: ScoredSide, order: Int32Array): ScoredSide {
   return {
-    classes: order.map(v => side.classes[v]!),
-    progress: Float64Array.from(order, v => side.progress[v]!),
+    classes: order.map(v => side.classes[v]),
+    progress: Float64Array.from(order, v => side.progress[v]),
   };
 }
 
@@ -171,10 +171,10 @@ abstract class StructuredRows implements RowScorer {
 class QuadraticRows extends StructuredRows {
   fill(row: number, from: number, to: number, out: Float64Array): void {
     const { classes, progress } = this.columnSide;
-    const kind = this.rowSide.classes[row]!;
-    const position = this.rowSide.progress[row]!;
+    const kind = this.rowSide.classes[row];
+    const position = this.rowSide.progress[row];
     for (let j = from; j < to; j++) {
-      const distance = position - progress[j]!;
+      const distance = position - progress[j];
       out[j - from] = classes[j] === kind ? 1 - 0.5 * distance * distance : -Infinity;
     }
   }
@@ -183,10 +183,10 @@ class QuadraticRows extends StructuredRows {
 class LinearRows extends StructuredRows {
   fill(row: number, from: number, to: number, out: Float64Array): void {
     const { classes, progress } = this.columnSide;
-    const kind = this.rowSide.classes[row]!;
-    const position = this.rowSide.progress[row]!;
+    const kind = this.rowSide.classes[row];
+    const position = this.rowSide.progress[row];
     for (let j = from; j < to; j++) {
-      out[j - from] = classes[j] === kind ? 1 - Math.abs(position - progress[j]!) : -Infinity;
+      out[j - from] = classes[j] === kind ? 1 - Math.abs(position - progress[j]) : -Infinity;
     }
   }
 }
@@ -211,8 +211,8 @@ class MatrixRows implements RowScorer {
   }
 
   fill(row: number, from: number, to: number, out: Float64Array): void {
-    const base = this.#rowOrder[row]! * this.#width;
-    for (let j = from; j < to; j++) out[j - from] = this.#values[base + this.#columnOrder[j]!]!;
+    const base = this.#rowOrder[row] * this.#width;
+    for (let j = from; j < to; j++) out[j - from] = this.#values[base + this.#columnOrder[j]];
   }
 }
 
@@ -228,7 +228,7 @@ class MatrixScores implements PairScores {
   }
 
   at(a: number, b: number): number {
-    return this.#values[a * this.columns + b]!;
+    return this.#values[a * this.columns + b];
   }
 
   arrange(rowOrder: Int32Array, columnOrder: Int32Array): RowScorer {

@@ -88,7 +88,7 @@ class LatticeSearch {
     let complete = true;
     let sinceCheck = 0;
     for (let depth = 0; depth < this.#layers.length && complete; depth++) {
-      const layer = this.#mostPromising(this.#layers[depth]!);
+      const layer = this.#mostPromising(this.#layers[depth]);
       this.#layers[depth] = [];
       for (const state of layer) {
         this.#expand(state);
@@ -109,19 +109,19 @@ class LatticeSearch {
   }
 
   #expand(state: number): void {
-    const inA = this.#downsetA[state]!;
-    const inB = this.#downsetB[state]!;
-    const gain = this.#gain[state]!;
+    const inA = this.#downsetA[state];
+    const inB = this.#downsetB[state];
+    const gain = this.#gain[state];
     const latticeA = this.#sideA.lattice;
     const latticeB = this.#sideB.lattice;
-    const frontierA = latticeA.frontiers[inA]!;
-    const frontierB = latticeB.frontiers[inB]!;
+    const frontierA = latticeA.frontiers[inA];
+    const frontierB = latticeB.frontiers[inB];
     const { columns, values } = this.#scores;
     for (let i = 0; i < frontierA.length; i++) {
       const nextA = latticeA.extend(inA, i);
       for (let j = 0; j < frontierB.length; j++) {
-        const pair = frontierA[i]! * columns + frontierB[j]!;
-        const score = values[pair]!;
+        const pair = frontierA[i] * columns + frontierB[j];
+        const score = values[pair];
         if (score > 0) this.#reach(nextA, latticeB.extend(inB, j), gain + score, state, pair);
       }
     }
@@ -142,16 +142,16 @@ class LatticeSearch {
     if (this.#potential(inA, inB, gain) <= this.#incumbent + TOLERANCE) return;
 
     const slot = this.#slotOf(inA, inB);
-    let state = this.#slots[slot]!;
+    let state = this.#slots[slot];
     if (state >= 0) {
-      if (gain <= this.#gain[state]!) return;
+      if (gain <= this.#gain[state]) return;
     } else {
       state = this.#count++;
       if (state === this.#gain.length) this.#grow();
       this.#slots[slot] = state;
       this.#downsetA[state] = inA;
       this.#downsetB[state] = inB;
-      this.#layers[this.#sideA.lattice.sizes[inA]! + this.#sideB.lattice.sizes[inB]!]!.push(state);
+      this.#layers[this.#sideA.lattice.sizes[inA] + this.#sideB.lattice.sizes[inB]].push(state);
       if (2 * this.#count > this.#slots.length) this.#rehash();
     }
     this.#gain[state] = gain;
@@ -165,27 +165,27 @@ class LatticeSearch {
 
   /** What the best matching through this state can score at most. */
   #potential(inA: number, inB: number, gain: number): number {
-    const k = this.#sideA.lattice.sizes[inA]!;
-    const l = this.#sideB.lattice.sizes[inB]!;
-    const rest = this.#relaxation.table[k * (this.#scores.columns + 1) + l]!;
+    const k = this.#sideA.lattice.sizes[inA];
+    const l = this.#sideB.lattice.sizes[inB];
+    const rest = this.#relaxation.table[k * (this.#scores.columns + 1) + l];
     return gain + rest + this.#sideA.refund(inA) + this.#sideB.refund(inB);
   }
 
   /** The states of a layer that are followed, in the order in which they were made. */
   #mostPromising(layer: number[]): number[] {
     const potential = (state: number): number =>
-      this.#potential(this.#downsetA[state]!, this.#downsetB[state]!, this.#gain[state]!);
+      this.#potential(this.#downsetA[state], this.#downsetB[state], this.#gain[state]);
     const hopeful = layer.filter(state => potential(state) > this.#incumbent + TOLERANCE);
     if (hopeful.length <= this.#limits.width) return hopeful;
     hopeful.sort((x, y) => potential(y) - potential(x) || x - y);
-    this.#givenUp = Math.max(this.#givenUp, potential(hopeful[this.#limits.width]!));
+    this.#givenUp = Math.max(this.#givenUp, potential(hopeful[this.#limits.width]));
     return hopeful.slice(0, this.#limits.width);
   }
 
   #trace(end: number): VertexPair[] {
     const pairs: VertexPair[] = [];
-    for (let state = end; state >= 0; state = this.#parent[state]!) {
-      const pair = this.#pair[state]!;
+    for (let state = end; state >= 0; state = this.#parent[state]) {
+      const pair = this.#pair[state];
       if (pair === NO_PAIR) continue;
       const i = Math.floor(pair / this.#scores.columns);
       pairs.push({ a: i, b: pair - i * this.#scores.columns });
@@ -198,7 +198,7 @@ class LatticeSearch {
     let hash = Math.imul(inA, 0x9e3779b1) ^ Math.imul(inB, 0x85ebca77);
     hash ^= hash >>> 15;
     for (let slot = Math.imul(hash, 0x2c1b3c6d) & mask; ; slot = (slot + 1) & mask) {
-      const state = this.#slots[slot]!;
+      const state = this.#slots[slot];
       if (state < 0 || (this.#downsetA[state] === inA && this.#downsetB[state] === inB)) return slot;
     }
   }
@@ -206,7 +206,7 @@ class LatticeSearch {
   #rehash(): void {
     this.#slots = new Int32Array(this.#slots.length * 2).fill(-1);
     for (let state = 0; state < this.#count; state++) {
-      this.#slots[this.#slotOf(this.#downsetA[state]!, this.#downsetB[state]!)] = state;
+      this.#slots[this.#slotOf(this.#downsetA[state], this.#downsetB[state])] = state;
     }
   }
 
@@ -244,23 +244,23 @@ class Side {
 
   refund(downset: number): number {
     for (let made = this.#refunds.length; made <= downset; made++) this.#refunds.push(this.#refundOf(made));
-    return this.#refunds[downset]!;
+    return this.#refunds[downset];
   }
 
   #refundOf(downset: number): number {
     let sum = 0;
-    for (let v = 0; v < this.#prices.length; v++) if (!this.lattice.has(downset, v)) sum += this.#prices[v]!;
+    for (let v = 0; v < this.#prices.length; v++) if (!this.lattice.has(downset, v)) sum += this.#prices[v];
     return sum;
   }
 
   /** The downset with all frontier elements added, again and again, whose partners the other graph has all passed. */
   passHopeless(downset: number, other: DownsetLattice, passed: number): number {
     let current = downset;
-    for (let i = 0; i < this.lattice.frontiers[current]!.length; i++) {
-      const partners = this.#partners[this.lattice.frontiers[current]![i]!]!;
+    for (let i = 0; i < this.lattice.frontiers[current].length; i++) {
+      const partners = this.#partners[this.lattice.frontiers[current][i]];
       let hopeless = true;
       // Late partners are the ones most likely left.
-      for (let p = partners.length - 1; p >= 0 && hopeless; p--) hopeless = other.has(passed, partners[p]!);
+      for (let p = partners.length - 1; p >= 0 && hopeless; p--) hopeless = other.has(passed, partners[p]);
       if (!hopeless) continue;
       current = this.lattice.extend(current, i);
       i = -1;
@@ -275,8 +275,8 @@ function partnerLists({ rows, columns, values }: PosetScores, ofColumns: boolean
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < columns; j++) {
       if (values[i * columns + j] === -Infinity) continue;
-      if (ofColumns) lists[j]!.push(i);
-      else lists[i]!.push(j);
+      if (ofColumns) lists[j].push(i);
+      else lists[i].push(j);
     }
   }
   return lists.map(list => Int32Array.from(list));

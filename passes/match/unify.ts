@@ -48,11 +48,11 @@ export function shareDims(a: Graph, b: Graph): SharedDims {
 
   const byName = a.inputs.every(({ name }) => b.inputs.some(other => other.name === name));
   for (const [i, inputA] of a.inputs.entries()) {
-    const inputB = byName ? b.input(inputA.name) : b.inputs[i]!;
+    const inputB = byName ? b.input(inputA.name) : b.inputs[i];
     const fits =
       inputA.type.dtype === inputB.type.dtype &&
       inputA.type.shape.length === inputB.type.shape.length &&
-      inputA.type.shape.every((dim, axis) => equate(resolve(dim), resolve(ofB(inputB.type.shape[axis]!)), known));
+      inputA.type.shape.every((dim, axis) => equate(resolve(dim), resolve(ofB(inputB.type.shape[axis])), known));
     if (!fits) throw inputMismatch(a, inputA, b, inputB);
   }
   // What is still open is named by where it first occurs, so that the networks' own names leave no trace.

@@ -128,10 +128,10 @@ export function unet(depth: number, convolutions: number, nested: boolean): Arch
     for (let level = 0; level + j < depth; level++) {
       if (!nested && level + j < depth - 1) continue;
       net.resolution = level;
-      const below = nested ? columns[level + 1]![j - 1]! : v;
-      const skips = nested ? columns[level]! : [columns[level]![0]!];
+      const below = nested ? columns[level + 1][j - 1] : v;
+      const skips = nested ? columns[level] : [columns[level][0]];
       v = net.layer(net.layer([net.layer(below), ...skips]), 3 * convolutions);
-      columns[level]!.push(v);
+      columns[level].push(v);
     }
   }
   return net.finish(`unet${nested ? '++' : ''} ${depth} x ${convolutions}`, v);
@@ -146,7 +146,7 @@ export function cellNet(cells: number, seed: number): Architecture {
     if (c % 3 === 0) net.resolution++;
     const states = [net.layer(previous, 2), net.layer(last, 2)];
     for (let i = 0; i < 5; i++) {
-      const pick = (): number => net.layer(states[Math.floor(random() * states.length)]!, 1 + Math.floor(random() * 5));
+      const pick = (): number => net.layer(states[Math.floor(random() * states.length)], 1 + Math.floor(random() * 5));
       states.push(net.layer([pick(), pick()]));
     }
     [previous, last] = [last, net.layer(states.slice(2))];
