@@ -93,6 +93,8 @@ export interface FormContext {
   named(what: string): NodeOptions;
   /** Whether anything in the file reads a value. */
   isUsed(output: string): boolean;
+  /** Whether a matrix product of the file reads a value as rows of that many elements. */
+  isMatrixOf(output: string, columns: number): boolean;
   /** Ends with a problem of this node. */
   refuse(message: string): never;
 }

@@ -13,7 +13,7 @@ import { type TensorType, typeText } from '../type.ts';
 import { ExternalFolder, type ExternalSource } from './external.ts';
 import { readModelFile } from './file.ts';
 import { functionTable } from './functions.ts';
-import { failed, NodeImporter, opsetsOf, type Scope, usedNames } from './nodes.ts';
+import { failed, NodeImporter, opsetsOf, readersOf, type Scope, usedNames } from './nodes.ts';
 import { decodeModel, exactNumber, unknownFields } from './proto/codec.ts';
 import {
   dataTypeName,
@@ -86,7 +86,15 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
     functions: functionTable(model.functions),
     fileNames: fileNames(graph),
   });
-  nodes.addAll(graph.node, { scope, opsets, used, prefix: '', arguments: new Map(), calls: [] });
+  nodes.addAll(graph.node, {
+    scope,
+    opsets,
+    used,
+    readers: readersOf(graph.node),
+    prefix: '',
+    arguments: new Map(),
+    calls: [],
+  });
   addOutputs(graph, builder, scope, report);
   report.throwIfAny(what);
   return { graph: builder.build(), warnings: report.warnings };
@@ -236,5 +244,13 @@ function checkDeclared({ name, type }: ValueInfoProto, value: Value, report: Imp
   const dtype = declared?.elemType === undefined ? undefined : dtypeOf(declared.elemType);
   if (dtype !== undefined && dtype !== value.type.dtype) {
     report.problem({ subject, message: `it is declared ${dtype}, but is ${typeText(value.type)}` });
+  }
+  const batch = declared?.shape?.dim[0]?.dimParam;
+  const [first] = value.type.shape;
+  if (batch && typeof first === 'number') {
+    report.warn(
+      'baked-batch',
+      `${subject} is declared with the batch axis '${printable(batch)}', but is ${typeText(value.type)}: a batch size of the export stands in the file.`,
+    );
   }
 }

@@ -4,6 +4,7 @@
  * problems are found at once; what depends on such a node is passed over in silence.
  */
 import type { GraphBuilder } from '../builder.ts';
+import type { Dim } from '../dim.ts';
 import { printable, SutureError } from '../errors.ts';
 import type { Origin, Value } from '../graph.ts';
 import type { AttributeSpecs } from '../operator.ts';
@@ -39,6 +40,8 @@ export interface Place {
   readonly opsets: ReadonlyMap<string, number>;
   /** The names that are read there, or leave. */
   readonly used: ReadonlySet<string>;
+  /** The nodes that read a name first. */
+  readonly readers: ReadonlyMap<string, readonly NodeProto[]>;
   /** Put before the names of nodes and values: empty in the main graph, `call/` in a function. */
   readonly prefix: string;
   /** Attributes of the call, for those in a function that refer to them. */
@@ -251,6 +254,11 @@ export class NodeImporter {
         origin: originOf(node, place),
       },
       named: what => ({ name: this.#fresh(`${place.prefix}${name}/${what}`) }),
+      isMatrixOf: (output, columns) =>
+        (place.readers.get(output.slice(place.prefix.length)) ?? []).some(reader => {
+          const weight = place.scope.get(reader.input[1]);
+          return weight !== undefined && weight !== failed && rowsOf(reader, weight) === columns;
+        }),
       isUsed: output => output !== '' && place.used.has(output.slice(place.prefix.length)),
       refuse: message => {
         throw new Refusal(message);
@@ -279,6 +287,7 @@ export class NodeImporter {
         scope,
         opsets: opsetsOf(called.opsetImport, place.opsets),
         used: usedNames(called.node, called.output),
+        readers: readersOf(called.node),
         prefix: `${place.prefix}${name}/`,
         arguments: new Map([...defaults, ...given]),
         calls: [...place.calls, key],
@@ -314,6 +323,24 @@ export function usedNames(nodes: readonly NodeProto[], outputs: readonly string[
   const used = new Set(outputs);
   for (const node of nodes) for (const input of readBy(node)) used.add(input);
   return used;
+}
+
+/** The nodes that have a value as their first input. */
+export function readersOf(nodes: readonly NodeProto[]): ReadonlyMap<string, readonly NodeProto[]> {
+  const readers = new Map<string, NodeProto[]>();
+  for (const node of nodes) {
+    const known = readers.get(node.input[0]);
+    if (known) known.push(node);
+    else readers.set(node.input[0], [node]);
+  }
+  return readers;
+}
+
+/** How many columns the weight of a matrix product wants; undefined for other nodes. */
+function rowsOf({ opType, attribute }: NodeProto, weight: Value): Dim | undefined {
+  const { shape } = weight.type;
+  if (shape.length !== 2 || (opType !== 'Gemm' && opType !== 'MatMul')) return undefined;
+  return attribute.some(a => a.name === 'transB' && a.i === 1n) ? shape[1] : shape[0];
 }
 
 /** Versions by domain; a function says its own. */

@@ -27,7 +27,6 @@ const needs: { readonly [K in OpName]?: (node: Extract<AnyNode, { op: K }>) => n
   GroupNormalization: () => 21,
   AveragePool: ({ attributes }) => (attributes.dilations?.some(d => d !== 1) ? 19 : 0),
   LpPool: ({ attributes }) => (attributes.dilations?.some(d => d !== 1) || attributes.ceil_mode ? 18 : 0),
-  Equal: () => 0,
   IsInf: node => (node.inputs[0]?.type.dtype === 'float16' ? 20 : 0),
   Pad: ({ inputs, attributes }) => (attributes.mode === 'wrap' ? 19 : inputs[3] ? 18 : 0),
   ReduceMax: node => (node.inputs[0]?.type.dtype === 'bool' ? 20 : reduceNeeds(node)),
@@ -39,6 +38,7 @@ const needs: { readonly [K in OpName]?: (node: Extract<AnyNode, { op: K }>) => n
   ReduceMean: reduceNeeds,
   ReduceProd: reduceNeeds,
   ReduceSumSquare: reduceNeeds,
+  Range: node => (node.inputs[0]?.type.dtype === 'float16' ? 27 : 0),
   Resize({ attributes: a }) {
     if (a.coordinate_transformation_mode === 'half_pixel_symmetric') return 19;
     return a.antialias || a.axes || a.keep_aspect_ratio_policy !== 'stretch' ? 18 : 0;

@@ -99,8 +99,15 @@ function divideElements(a: Dim, b: Dim): Dim | undefined {
   return typeof a === 'number' ? Math.trunc(a / b) : b > 0 ? floorDivide(a, b) : undefined;
 }
 
-const equalElements = (a: Dim, b: Dim): Dim | undefined =>
-  equalDims(a, b) ? 1 : typeof a === 'number' && typeof b === 'number' ? 0 : undefined;
+function equalElements(a: Dim, b: Dim): Dim | undefined {
+  if (equalDims(a, b)) return 1;
+  if (typeof a === 'number' && typeof b === 'number') return 0;
+  // A dim is never the -1 that stands for "as it is" in Expand, nor, if it is a product of symbols, 0.
+  const [dim, value] = typeof a === 'number' ? [b, a] : [a, b];
+  if (typeof dim === 'number' || typeof value !== 'number' || value > 0) return undefined;
+  if (dim.terms.some(t => t.coefficient < 0)) return undefined;
+  return value < 0 || dim.terms.some(t => t.atoms.every(atom => atom.kind === 'symbol')) ? 0 : undefined;
+}
 
 const AB = ['A', 'B'] as const;
 const variadic = ['...inputs'] as const;

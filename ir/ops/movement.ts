@@ -135,10 +135,10 @@ export const movement = {
     inputs: ['data', 'axes?'],
     attributes: {},
     versions: [1, 11, 13, 21, 23, 24, 25],
-    infer([x, axes]): readonly Inferred[] {
+    infer([x, axes], _, { fresh }): readonly Inferred[] {
       const { dtype, shape } = x.type;
       const given = axes ? integersOf(axes) : shape.flatMap((d, i) => (d === 1 ? [i] : []));
-      if (!given) return reject('the axes must be known');
+      if (!given) return [{ dtype, shape: Array.from({ length: shape.length - lengthOf(axes!, 'the axes') }, fresh) }];
       const gone = given.map(a => normalizeAxis(a, shape.length));
       for (const a of gone)
         if (typeof shape[a] === 'number' && shape[a] !== 1) reject(`axis ${a} has extent ${shape[a]}`);
@@ -149,9 +149,10 @@ export const movement = {
     inputs: ['data', 'axes'],
     attributes: {},
     versions: [1, 11, 13, 21, 23, 24, 25],
-    infer([x, axes]): readonly Inferred[] {
+    infer([x, axes], _, { fresh }): readonly Inferred[] {
       const { dtype, shape } = x.type;
-      const given = integersOf(axes) ?? reject('the axes must be known');
+      const given = integersOf(axes);
+      if (!given) return [{ dtype, shape: Array.from({ length: shape.length + lengthOf(axes, 'the axes') }, fresh) }];
       const rank = shape.length + given.length;
       const added = given.map(a => normalizeAxis(a, rank));
       if (new Set(added).size !== added.length) reject(`the axes [${given}] hold one twice`);
@@ -335,7 +336,7 @@ export const movement = {
   Range: operator({
     inputs: ['start', 'limit', 'delta'],
     attributes: {},
-    versions: [11],
+    versions: [11, 27],
     infer([start, limit, delta], _, { fresh }): readonly Inferred[] {
       const dtype = requireSameDType([start, limit, delta]);
       const [from, to, by] = [start, limit, delta].map(o => elementsOf(o)?.[0]);

@@ -37,8 +37,10 @@ const reduce = (versions: readonly number[]) =>
       const { dtype, shape } = data.type;
       const over = reducedAxes(shape.length, axes, noop_with_empty_axes);
       if (over) return [{ dtype, shape: reducedShape(shape, over, keepdims !== 0) }];
-      if (!keepdims) reject('the axes must be known when keepdims is 0');
-      return [{ dtype, shape: shape.map(fresh) }];
+      const [count] = axes?.type.shape ?? [];
+      if (!keepdims && (typeof count !== 'number' || count === 0)) reject('the axes must be known when keepdims is 0');
+      const rank = keepdims ? shape.length : shape.length - (count as number);
+      return [{ dtype, shape: Array.from({ length: rank }, fresh) }];
     },
   });
 

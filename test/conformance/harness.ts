@@ -112,7 +112,9 @@ export function differenceOf(actual: Tensor, expected: Tensor, { relative, absol
   if (actual.shape.join() !== expected.shape.join()) return `has shape [${actual.shape}], not [${expected.shape}]`;
   // Sixteen-bit floats have eleven and eight bits of precision.
   const unit = expected.dtype === 'float16' ? 2 ** -10 : expected.dtype === 'bfloat16' ? 2 ** -7 : 0;
-  const slack = isFloat(expected.dtype) ? { relative: Math.max(relative, unit), absolute: Math.max(absolute, unit) } : exact;
+  const slack = isFloat(expected.dtype)
+    ? { relative: Math.max(relative, unit), absolute: Math.max(absolute, unit) }
+    : exact;
   const [a, b] = [numbersOf(actual), numbersOf(expected)];
   for (let i = 0; i < b.length; i++) {
     if (Object.is(a[i], b[i]) || a[i] === b[i]) continue;

@@ -1,4 +1,5 @@
 /** Old forms of the operators that move elements: most attributes became inputs. */
+import { integersOf } from '../../operator.ts';
 import { ALWAYS, type Upgrade } from '../form.ts';
 
 /** An attribute of integers that became the input at a position. */
@@ -81,8 +82,42 @@ const fillValue: Upgrade = {
   },
 };
 
+/**
+ * A batch of the export that was baked into the target in spite of a symbolic batch axis: `[N, 4, 4, 4] → [2, 64]`. The
+ * file is then right for one batch size only. Where all other extents are known and agree, the first one can only be the
+ * batch, and is made to copy it; elsewhere the user is told.
+ */
+const bakedBatch: Upgrade = {
+  since: ALWAYS,
+  apply(form, context) {
+    const [data, shape] = form.inputs;
+    const target = shape?.constant && integersOf(shape);
+    const [batch, ...rest] = data?.type.shape ?? [];
+    const extents = rest.filter(d => typeof d === 'number');
+    if (!target || typeof batch !== 'object' || extents.length < rest.length) return form;
+    const [first, ...others] = target;
+    if (first === undefined || first <= 0 || others.includes(0)) return form;
+    const [before, after] = [product(extents), product(others.filter(d => d !== -1))];
+    const open = others.includes(-1);
+    const fits = open ? before % after === 0 : before === after;
+    // With one extent open, the product fits any batch size; what reads the result settles it.
+    const proven = fits && (!open || context.isMatrixOf(form.outputs[0], before));
+    const text = `${context.where} reshapes [${data?.type.shape.join(', ')}] to [${target.join(', ')}]: the batch size ${first} of the export stands in it`;
+    if (!proven) {
+      if (fits || !open)
+        context.report.warn('baked-batch', `${text}; it is right for that batch size only, export it anew.`);
+      return form;
+    }
+    context.report.warn('baked-batch', `${text}; it was replaced by ${batch}.`);
+    const dynamic = [form.int('allowzero') ? -1 : 0, ...others.map(d => (d === -1 ? before / after : d))];
+    return form.withInputs({ 1: context.ints(dynamic, 'shape') });
+  },
+};
+
+const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
+
 export const movementUpgrades = {
-  Reshape: [attributeToInput(5, 'shape', 1)],
+  Reshape: [attributeToInput(5, 'shape', 1), bakedBatch],
   Squeeze: [attributeToInput(13, 'axes', 1)],
   Unsqueeze: [attributeToInput(13, 'axes', 1)],
   Split: [attributeToInput(13, 'split', 1)],
