@@ -1,0 +1,57 @@
+import { Command } from 'commander';
+import { adapterChoices, adapterName, type Diagnosis, diagnose } from '../../index.ts';
+import { choiceOption, jsonOption } from '../options.ts';
+import type { Context } from '../program.ts';
+import { grouped, type Terminal } from '../terminal.ts';
+
+interface Flags {
+  readonly adapter?: (typeof adapterChoices)[number];
+}
+
+export const doctorCommand = ({ terminal }: Context): Command =>
+  new Command('doctor')
+    .description('say which adapter computes here, with which limits, and why')
+    .addOption(choiceOption('--adapter <kind>', 'look for one kind of adapter only', adapterChoices))
+    .addOption(jsonOption())
+    .action(async (flags: Flags) => {
+      const diagnosis = await diagnose(flags);
+      terminal.result(diagnosis, () => show(diagnosis, terminal));
+    });
+
+/** The limits that decide what fits and how kernels are cut. */
+const shownLimits = [
+  'maxStorageBufferBindingSize',
+  'maxBufferSize',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupsPerDimension',
+];
+
+function show({ versions, adapters, auto }: Diagnosis, terminal: Terminal): void {
+  const { chosen } = adapters;
+  terminal.heading(chosen ? `${adapterName(chosen)}: ${chosen.reason}` : 'There is no adapter that WebGPU can use.');
+  for (const { origin, outcome, detail } of adapters.attempts) terminal.line(`  ${origin}, ${outcome}: ${detail}`);
+  terminal.line(`  --executor auto computes with ${auto.executor}: ${auto.reason}`);
+  terminal.line();
+  if (chosen) {
+    const { subgroups } = chosen;
+    terminal.table(
+      ['adapter', ''],
+      [
+        ['class', chosen.adapterClass],
+        ['16-bit floats', chosen.shaderF16 ? 'yes' : 'no'],
+        ['subgroups', subgroups ? `${subgroups.min} to ${subgroups.max}` : 'no'],
+        ['subgroup matrices', chosen.subgroupMatrices.length > 0 ? chosen.subgroupMatrices.length : 'no'],
+        ...shownLimits
+          .filter(limit => chosen.limits[limit] !== undefined)
+          .map(limit => [limit, grouped(chosen.limits[limit]!)]),
+      ],
+    );
+    terminal.line();
+  }
+  terminal.table(
+    ['version', ''],
+    Object.entries(versions).map(([what, version]) => [what, version ?? 'not installed']),
+  );
+  for (const advice of adapters.advice) terminal.line(`\n${advice}`);
+}

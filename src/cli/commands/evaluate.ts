@@ -1,0 +1,41 @@
+import { Command } from 'commander';
+import { type Evaluation, type ExecutorChoice, evaluate } from '../../index.ts';
+import { batchOption, executorOption, jsonOption } from '../options.ts';
+import type { Context } from '../program.ts';
+import { scoreTable } from '../scores.ts';
+import { name, type Terminal } from '../terminal.ts';
+
+interface Flags {
+  readonly data: string;
+  readonly ensemble?: boolean;
+  readonly executor: ExecutorChoice;
+  readonly batch?: number;
+}
+
+export const evaluateCommand = ({ terminal, signal }: Context): Command =>
+  new Command('evaluate')
+    .description('score networks on labelled data')
+    .argument('<models...>', 'ONNX files')
+    .requiredOption('--data <file>', 'an .npz file with images and labels')
+    .option('--ensemble', 'also score the mean of their outputs')
+    .addOption(executorOption())
+    .addOption(batchOption())
+    .addOption(jsonOption())
+    .action(async (paths: readonly string[], { data, ...flags }: Flags) => {
+      const { models, ...evaluation } = await evaluate(paths, data, {
+        ...flags,
+        signal,
+        onProgress: terminal.progress,
+      });
+      for (const { warnings } of models) for (const { message } of warnings) terminal.warning(message);
+      terminal.result(evaluation, () => show(evaluation, terminal));
+    });
+
+function show(evaluation: Evaluation, terminal: Terminal): void {
+  terminal.heading(`${name(evaluation.data)}: ${evaluation.images} images, ${evaluation.executor}`);
+  terminal.line();
+  scoreTable(
+    terminal,
+    evaluation.rows.map(({ model, score }) => ({ label: name(model), score })),
+  );
+}

@@ -1,0 +1,59 @@
+/** Parsers of option values. What does not parse is a usage error with one sentence. */
+import { InvalidArgumentError, Option } from 'commander';
+import { executorChoices } from '../index.ts';
+
+function parse(text: string, what: string, fits: (value: number) => boolean): number {
+  const value = Number(text);
+  if (text.trim() === '' || !fits(value)) throw new InvalidArgumentError(`It must be ${what}.`);
+  return value;
+}
+
+const count = (text: string): number => parse(text, 'a whole number of at least 1', v => Number.isInteger(v) && v >= 1);
+const natural = (text: string): number =>
+  parse(text, 'a whole number from 0 on', v => Number.isSafeInteger(v) && v >= 0);
+const positive = (text: string): number => parse(text, 'a number greater than 0', v => Number.isFinite(v) && v > 0);
+
+export const countOption = (flags: string, text: string, standard?: number): Option =>
+  withDefault(new Option(flags, text).argParser(count), standard);
+
+export const naturalOption = (flags: string, text: string, standard?: number): Option =>
+  withDefault(new Option(flags, text).argParser(natural), standard);
+
+export const positiveOption = (flags: string, text: string, standard?: number): Option =>
+  withDefault(new Option(flags, text).argParser(positive), standard);
+
+export const choiceOption = (flags: string, text: string, choices: readonly string[], standard?: string): Option => {
+  const option = new Option(flags, text).choices(choices);
+  return standard === undefined ? option : option.default(standard);
+};
+
+const withDefault = (option: Option, standard: number | undefined): Option =>
+  standard === undefined ? option : option.default(standard);
+
+export const jsonOption = (): Option => new Option('--json', 'print one JSON document on standard output');
+export const forceOption = (): Option => new Option('--force', 'replace what is at the output path');
+
+/** `NAME=FILE` pairs, in order. A repeated name is an error. */
+export function namedFile(text: string, previous: readonly NamedFile[] = []): readonly NamedFile[] {
+  const at = text.indexOf('=');
+  if (at < 1 || at === text.length - 1)
+    throw new InvalidArgumentError('It must be NAME=FILE, as in b=site_b_test.npz.');
+  const name = text.slice(0, at);
+  if (previous.some(p => p.name === name)) throw new InvalidArgumentError(`The name ${name} is given twice.`);
+  return [...previous, { name, file: text.slice(at + 1) }];
+}
+
+export interface NamedFile {
+  readonly name: string;
+  readonly file: string;
+}
+
+export const executorOption = (): Option =>
+  choiceOption(
+    '--executor <name>',
+    'what computes: WebGPU, ONNX Runtime on the CPU, or what suits',
+    executorChoices,
+    'auto',
+  );
+
+export const batchOption = (): Option => countOption('--batch <n>', 'images at a time');

@@ -1,0 +1,79 @@
+/** The commands put together, and what becomes of their errors. */
+import { Command, CommanderError } from 'commander';
+import { SutureError } from '../../ir/errors.ts';
+import { sutureVersion } from '../version.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { inspectCommand } from './commands/inspect.ts';
+import { matchCommand } from './commands/match.ts';
+import { type Streams, Terminal } from './terminal.ts';
+
+/** What a command is given besides its options. */
+export interface Context {
+  readonly terminal: Terminal;
+  readonly signal: AbortSignal;
+}
+
+/** Exit codes: the process's, by kind of outcome. */
+export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+
+const commands = [doctorCommand, inspectCommand, matchCommand];
+
+function buildProgram(streams: Streams, context: Context): Command {
+  const program = new Command('suture')
+    .description(
+      'Joins independently trained neural networks: matches their layers, trains stitches, writes one ONNX file.',
+    )
+    .version(sutureVersion)
+    .showHelpAfterError('(suture --help, or suture COMMAND --help, lists what there is)')
+    .exitOverride()
+    .configureOutput({
+      writeOut: text => streams.stdout.write(text),
+      writeErr: text => streams.stderr.write(text),
+    });
+  for (const make of commands) {
+    const command = make(context);
+    command.copyInheritedSettings(program);
+    command.hook('preAction', (_, action) => context.terminal.expectJson(action.opts<{ json?: boolean }>().json));
+    program.addCommand(command);
+  }
+  return program;
+}
+
+/** Shows an error and says which exit code it means. */
+function report(error: unknown, terminal: Terminal): number {
+  // Commander has shown its message already; --help and --version end this way too.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage;
+  if (error instanceof SutureError) {
+    terminal.error(error.message, error.details);
+    if (error.code === 'interrupted') return exitCodes.interrupted;
+    return error.code === 'option-invalid' ? exitCodes.usage : exitCodes.failure;
+  }
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  terminal.error(
+    'This is a defect of suture. Please report it with the command and the lines below.',
+    stack.split('\n'),
+  );
+  return exitCodes.failure;
+}
+
+/**
+ * Runs one command.
+ *
+ * @param args what follows the program's name on the command line.
+ * @returns the exit code: 0, 1 (an error, one sentence on standard error), 2 (wrong usage) or 130 (interrupted).
+ */
+export async function execute(
+  args: readonly string[],
+  streams: Streams,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<number> {
+  const terminal = new Terminal(streams);
+  try {
+    await buildProgram(streams, { terminal, signal }).parseAsync([...args], { from: 'user' });
+    return exitCodes.success;
+  } catch (error) {
+    return report(error, terminal);
+  } finally {
+    terminal.finish();
+  }
+}

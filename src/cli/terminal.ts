@@ -1,0 +1,135 @@
+/** What commands show: tables and sentences for people, or one JSON document for programs. */
+import Table from 'cli-table3';
+import picocolors from 'picocolors';
+import { printable } from '../../ir/errors.ts';
+import { jsonText, type ProgressEvent } from '../index.ts';
+import { progressBar, progressLines } from './progress.ts';
+
+/** A stream that text can be written to: `process.stdout`, or a buffer in tests. */
+export interface TextStream {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+export interface Streams {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  readonly env: NodeJS.ProcessEnv;
+}
+
+/** A progress display. `update` may be called as often as one likes. */
+export interface ProgressDisplay {
+  update(event: ProgressEvent): void;
+  /** Removes what is drawn, so that other text can follow. */
+  stop(): void;
+}
+
+export type Cell = string | number | undefined;
+
+type Colours = ReturnType<typeof picocolors.createColors>;
+
+const wantsColour = (stream: TextStream, env: NodeJS.ProcessEnv): boolean =>
+  stream.isTTY === true && env.TERM !== 'dumb' && (env.NO_COLOR ?? '') === '';
+
+/** A number for a table: `digits` decimals, a dash where there is none. */
+export const fixed = (value: number | undefined, digits = 4): string =>
+  value === undefined || Number.isNaN(value) ? '–' : value.toFixed(digits);
+
+/** A count with thin groups of three: `1 234 567`. */
+export const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ' ');
+
+export class Terminal {
+  readonly #streams: Streams;
+  readonly #progress: ProgressDisplay;
+  /** Colours for standard output, and for standard error. */
+  readonly colours: Colours;
+  readonly #errorColours: Colours;
+  #json = false;
+
+  constructor(streams: Streams) {
+    this.#streams = streams;
+    this.colours = picocolors.createColors(wantsColour(streams.stdout, streams.env));
+    this.#errorColours = picocolors.createColors(wantsColour(streams.stderr, streams.env));
+    this.#progress = streams.stderr.isTTY ? progressBar(streams.stderr) : progressLines(streams.stderr);
+  }
+
+  /** From here on, standard output gets the JSON document and nothing else. */
+  expectJson(json: boolean | undefined): void {
+    this.#json = json === true;
+  }
+
+  /** The one document of a command, when `--json` was given; otherwise what `show` writes for people. */
+  result(document: unknown, show: () => void): void {
+    this.#progress.stop();
+    if (this.#json) this.#streams.stdout.write(jsonText(document));
+    else show();
+  }
+
+  /** A line for people on standard output; nothing when JSON was asked for. */
+  line(text = ''): void {
+    if (this.#json) return;
+    this.#progress.stop();
+    this.#streams.stdout.write(`${text}\n`);
+  }
+
+  heading(text: string): void {
+    this.line(this.colours.bold(text));
+  }
+
+  /** A table; columns whose cells are numbers or start with a digit are aligned to the right. */
+  table(head: readonly string[], rows: readonly (readonly Cell[])[]): void {
+    const texts = rows.map(row => row.map(cell => (cell === undefined ? '–' : String(cell))));
+    const numeric = head.map((_, i) => texts.length > 0 && texts.every(row => /^(?:[-+]?\d|–|$)/.test(row[i] ?? '')));
+    const table = new Table({
+      head: head.map(text => this.colours.bold(text)),
+      colAligns: numeric.map(right => (right ? 'right' : 'left')),
+      style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 2 },
+      chars: {
+        top: '',
+        'top-mid': '',
+        'top-left': '',
+        'top-right': '',
+        bottom: '',
+        'bottom-mid': '',
+        'bottom-left': '',
+        'bottom-right': '',
+        left: '',
+        'left-mid': '',
+        mid: '',
+        'mid-mid': '',
+        right: '',
+        'right-mid': '',
+        middle: '',
+      },
+    });
+    table.push(...texts);
+    for (const row of table.toString().split('\n')) this.line(row.trimEnd());
+  }
+
+  /** A remark on standard error: warnings, what is going on. */
+  remark(text: string): void {
+    this.#progress.stop();
+    this.#streams.stderr.write(`${text}\n`);
+  }
+
+  warning(text: string): void {
+    this.remark(`${this.#errorColours.yellow('warning')} ${text}`);
+  }
+
+  /** An error: a sentence, then a line for every detail. */
+  error(message: string, details: readonly string[] = []): void {
+    this.remark(`${this.#errorColours.red('error')} ${message}`);
+    for (const detail of details) this.remark(`  ${detail}`);
+  }
+
+  /** For `onProgress` of the API. */
+  readonly progress = (event: ProgressEvent): void => this.#progress.update(event);
+
+  finish(): void {
+    this.#progress.stop();
+  }
+}
+
+/** Names from files, for tables. */
+export const name = (text: string, limit = 60): string => printable(text, limit);

@@ -1,0 +1,17 @@
+/** What computes here, and why. */
+import { type AdapterOptions, type AdapterReport, inspectAdapters } from '../runtime/adapter/index.ts';
+import { automaticExecutor } from './executors.ts';
+import { type Versions, versions } from './version.ts';
+
+export interface Diagnosis {
+  readonly versions: Versions;
+  readonly adapters: AdapterReport;
+  /** What `--executor auto` would compute with. */
+  readonly auto: { readonly executor: 'webgpu' | 'ort'; readonly reason: string };
+}
+
+/** The data behind `suture doctor`. Does not throw when there is no adapter. */
+export async function diagnose(options: AdapterOptions = {}): Promise<Diagnosis> {
+  const adapters = await inspectAdapters(options);
+  return { versions: versions(), adapters, auto: automaticExecutor(adapters) };
+}

@@ -1,0 +1,139 @@
+/** Networks scored on labelled data. */
+import { type Graph, printable, SutureError, typeText } from '../ir/index.ts';
+import type { Executor } from '../runtime/executor.ts';
+import { batchesOf, batchSizes } from './batches.ts';
+import { type Dataset, loadDataset } from './data/dataset.ts';
+import { Runnable, withExecutor } from './execute.ts';
+import type { ExecutorOptions } from './executors.ts';
+import type { MetricName, Score } from './metrics/metric.ts';
+import { interfaceOf, loadModel, type Model, requireFittingImages } from './model.ts';
+import { throwIfInterrupted, type WorkOptions } from './progress.ts';
+import { ensembleOutput, metricOf, outputKind, score } from './scoring.ts';
+
+export interface EvaluateOptions extends WorkOptions, ExecutorOptions {
+  /** Also score the mean of all the networks' outputs (of their probabilities, where they are classifiers). */
+  readonly ensemble?: boolean;
+  /** Images at a time. Default 16. */
+  readonly batch?: number;
+}
+
+export interface Evaluation {
+  readonly data: string;
+  readonly images: number;
+  readonly metric: MetricName;
+  readonly executor: string;
+  /** One row for each network in the order given, then the ensemble where it was asked for. */
+  readonly rows: readonly EvaluationRow[];
+}
+
+export interface EvaluationRow {
+  /** The path as given, or `ensemble`. */
+  readonly model: string;
+  readonly score: Score;
+}
+
+/** A network under the name that results give it. */
+export interface NamedGraph {
+  readonly name: string;
+  readonly graph: Graph;
+}
+
+export const defaultBatch = 16;
+
+/** Networks that are averaged must say the same kind of thing. */
+function requireSameOutputs(networks: readonly NamedGraph[]): void {
+  const [first, ...others] = networks.map(({ name, graph }) => ({ name, ...interfaceOf(graph, name) }));
+  const differing = others.find(o => o.classes !== first?.classes);
+  if (first && differing) {
+    throw new SutureError(
+      'parents-incompatible',
+      `The outputs do not fit together: ${printable(first.name)} gives ${typeText(first.outputType)} and ` +
+        `${printable(differing.name)} ${typeText(differing.outputType)}; an ensemble needs the same classes.`,
+    );
+  }
+}
+
+/** Checks that networks can be scored on data, before anything is computed. @throws SutureError `data-invalid`. */
+export function requireScorable(networks: readonly NamedGraph[], dataset: Dataset): void {
+  for (const { name, graph } of networks) {
+    requireFittingImages(dataset, graph, name);
+    metricOf(dataset, graph, name);
+  }
+}
+
+/**
+ * Scores networks on a data set with an executor that is open already.
+ *
+ * @throws SutureError `data-invalid` when images or labels do not fit a network, `parents-incompatible` when the outputs of
+ * an ensemble do not fit together.
+ */
+export async function scoreNetworks(
+  executor: Executor,
+  networks: readonly NamedGraph[],
+  dataset: Dataset,
+  options: Omit<EvaluateOptions, keyof ExecutorOptions> = {},
+): Promise<readonly EvaluationRow[]> {
+  const { ensemble = false, batch = defaultBatch, onProgress, signal } = options;
+  requireScorable(networks, dataset);
+  if (ensemble) requireSameOutputs(networks);
+  const scored = networks.map(({ name, graph }) => ({
+    name,
+    facts: interfaceOf(graph, name),
+    kind: outputKind(graph, dataset),
+    metric: metricOf(dataset, graph, name),
+    runnable: new Runnable(executor, graph),
+  }));
+  const together = ensemble ? metricOf(dataset, networks[0]!.graph, networks[0]!.name) : undefined;
+  const stage = `scoring on ${printable(dataset.source, 40)}`;
+  let done = 0;
+  const total = batchSizes(dataset.count, batch).length * networks.length;
+  try {
+    for (const { first, images } of batchesOf(dataset, batch)) {
+      const outputs: { output: Awaited<ReturnType<Runnable['run']>>[string]; kind: ReturnType<typeof outputKind> }[] =
+        [];
+      for (const { facts, kind, metric, runnable } of scored) {
+        throwIfInterrupted(signal, 'Scoring');
+        const output = (await runnable.run({ [facts.input]: images }, [facts.output]))[facts.output]!;
+        score(metric, output, kind, first);
+        outputs.push({ output, kind });
+        onProgress?.({ stage, done: ++done, total });
+      }
+      if (together) {
+        const kind = outputs[0]!.kind === 'values' ? 'values' : 'probabilities';
+        score(together, ensembleOutput(outputs), kind, first);
+      }
+    }
+  } finally {
+    for (const { runnable } of scored) runnable.dispose();
+  }
+  const rows = scored.map(({ name, metric }) => ({ model: name, score: metric.score() }));
+  return together ? [...rows, { model: 'ensemble', score: together.score() }] : rows;
+}
+
+/**
+ * Scores network files on a data file.
+ *
+ * @throws SutureError as `loadModel`, `loadDataset`, `scoreNetworks`.
+ */
+export async function evaluate(
+  models: readonly string[],
+  data: string,
+  options: EvaluateOptions = {},
+): Promise<Evaluation & { readonly models: readonly Model[] }> {
+  const loaded: Model[] = [];
+  for (const path of models) loaded.push(await loadModel(path));
+  const dataset = await loadDataset(data);
+  const networks = loaded.map(({ path, graph }) => ({ name: path, graph }));
+  requireScorable(networks, dataset);
+  return withExecutor(options, async executor => {
+    const rows = await scoreNetworks(executor, networks, dataset, options);
+    return {
+      data,
+      images: dataset.count,
+      metric: rows[0]!.score.metric,
+      executor: executor.describe(),
+      rows,
+      models: loaded,
+    };
+  });
+}

@@ -1,0 +1,122 @@
+/**
+ * Writing results. A file appears under its name only when it is complete and on the disk; what was there before stays
+ * until then. Whether a path can be written is asked before long work, not after it.
+ */
+import { constants } from 'node:fs';
+import { access, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { printable, SutureError } from '../../ir/errors.ts';
+
+export interface OutputOptions {
+  /** Replace what is there. */
+  readonly force?: boolean;
+}
+
+const FAULTS: { readonly [code: string]: string } = {
+  EACCES: 'you may not write there',
+  EPERM: 'you may not write there',
+  EROFS: 'the file system is read-only',
+  ENOENT: 'its folder does not exist; create it first',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  EISDIR: 'it is a folder; give the name of a file',
+  ENOSPC: 'the disk is full; free some space or choose another disk',
+  EDQUOT: 'your disk quota is used up; free some space or choose another disk',
+  EFBIG: 'the file would be larger than the file system allows',
+  ENAMETOOLONG: 'the name is too long',
+  EEXIST: 'a file of that name is in the way',
+  ELOOP: 'the path is a loop of symbolic links',
+  EIO: 'the disk reported an error',
+};
+
+/** The system's complaint about a path as `output-unwritable`, in words. */
+export function unwritable(path: string, cause: unknown): SutureError {
+  if (cause instanceof SutureError) return cause;
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const fault = FAULTS[code ?? ''] ?? printable(message ?? String(cause));
+  return new SutureError('output-unwritable', `${printable(path)} cannot be written: ${fault}.`, { cause });
+}
+
+const exists = async (path: string): Promise<boolean> =>
+  lstat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false;
+      throw unwritable(path, error);
+    },
+  );
+
+/** Throws `output-exists` where something is at `path` and may not be replaced. */
+export async function refuseExisting(path: string, options: OutputOptions): Promise<void> {
+  if (options.force !== true && (await exists(path))) {
+    throw new SutureError(
+      'output-exists',
+      `${printable(path)} exists already; choose another name, or say --force to replace it.`,
+    );
+  }
+}
+
+/**
+ * Asks whether a file can be written at `path`, without writing it: for the start of long work.
+ *
+ * @throws SutureError `output-exists`, `output-unwritable`.
+ */
+export async function checkOutputFile(path: string, options: OutputOptions = {}): Promise<void> {
+  await refuseExisting(path, options);
+  try {
+    const folder = dirname(resolve(path));
+    if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+    await access(folder, constants.W_OK);
+    if ((await exists(path)) && (await stat(path)).isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+}
+
+/** Makes the names in a folder durable. Not every file system lets folders be synchronised; there it is left to the system. */
+async function syncFolder(path: string): Promise<void> {
+  const folder = await open(dirname(resolve(path)), 'r').catch(() => undefined);
+  await folder?.sync().catch(() => undefined);
+  await folder?.close();
+}
+
+let counter = 0;
+
+/**
+ * Writes a file under a temporary name beside `path`, forces it to the disk and renames it.
+ *
+ * @throws SutureError `output-exists`, `output-unwritable`; nothing is left behind then.
+ */
+export async function writeOutput(
+  path: string,
+  content: string | Uint8Array,
+  options: OutputOptions = {},
+): Promise<void> {
+  await refuseExisting(path, options);
+  const temporary = `${path}.${process.pid}-${counter++}.tmp`;
+  try {
+    const file = await open(temporary, 'wx');
+    try {
+      await file.writeFile(content);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(temporary, path);
+  } catch (cause) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw unwritable(path, cause);
+  }
+  await syncFolder(path);
+}
+
+/** Makes a folder and those above it. @throws SutureError `output-unwritable`. */
+export async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true });
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+}
+
+/** JSON as suture writes it: indented, floats as they are, a line feed at the end. NaN and infinities become null. */
+export const jsonText = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;

@@ -1,0 +1,46 @@
+/** A network described: the data behind `suture inspect`. */
+import { type Graph, isFloat, print, typeText } from '../ir/index.ts';
+import { flopsPerSample } from './flops.ts';
+import { loadModel } from './model.ts';
+
+export interface ModelFacts {
+  readonly path: string;
+  readonly sha256: string;
+  readonly producer: string | undefined;
+  readonly inputs: readonly { readonly name: string; readonly type: string }[];
+  readonly outputs: readonly { readonly name: string; readonly type: string }[];
+  /** By how often they occur. */
+  readonly operators: readonly { readonly op: string; readonly count: number }[];
+  readonly nodes: number;
+  /** Elements of the floating-point constants. */
+  readonly parameters: number;
+  /** See `flops.ts`. Undefined where it depends on a size that the network leaves open. */
+  readonly flops: number | undefined;
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  /** The graph in the form of `print`. */
+  readonly text: string;
+}
+
+/** The number of elements of a graph's floating-point constants. */
+export const parameterCount = (graph: Graph): number =>
+  graph.constants().reduce((sum, { constant }) => sum + (isFloat(constant.dtype) ? constant.data.length : 0), 0);
+
+/** Reads a network and describes it. @throws SutureError as `loadModel`. */
+export async function inspectModel(path: string): Promise<ModelFacts> {
+  const { graph, sha256, warnings } = await loadModel(path);
+  const counts = new Map<string, number>();
+  for (const { op } of graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
+  return {
+    path,
+    sha256,
+    producer: graph.info.producer,
+    inputs: graph.inputs.map(v => ({ name: v.name, type: typeText(v.type) })),
+    outputs: graph.outputs.map(o => ({ name: o.name, type: typeText(o.value.type) })),
+    operators: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),
+    nodes: graph.nodes.length,
+    parameters: parameterCount(graph),
+    flops: flopsPerSample(graph),
+    warnings,
+    text: print(graph),
+  };
+}

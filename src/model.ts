@@ -1,0 +1,93 @@
+/** Networks as files: loading, and what data fits them. */
+import {
+  type Dim,
+  type Graph,
+  type ImportWarning,
+  importOnnx,
+  isStatic,
+  printable,
+  SutureError,
+  type TensorType,
+  typeText,
+} from '../ir/index.ts';
+import type { Dataset } from './data/dataset.ts';
+import { requireImageShape } from './data/dataset.ts';
+import { hashFile } from './files/hash.ts';
+
+/** A network and the file that it came from. */
+export interface Model {
+  /** As it was given: the name for messages and reports. */
+  readonly path: string;
+  /** SHA-256 of the model file, in hexadecimal. External data is not part of it. */
+  readonly sha256: string;
+  readonly graph: Graph;
+  readonly warnings: readonly ImportWarning[];
+}
+
+/** Reads a network. @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`. */
+export async function loadModel(path: string): Promise<Model> {
+  // The import comes first: it says in a sentence what a hash would say by an errno.
+  const { graph, warnings } = importOnnx(path);
+  return { path, sha256: await hashFile(path), graph, warnings };
+}
+
+/** What a network takes and gives, where it is of the form that data files fit: one input, one output, batch first. */
+export interface NetworkInterface {
+  readonly input: string;
+  /** [N, C, spatial...] */
+  readonly inputType: TensorType;
+  readonly output: string;
+  /** [N, K, spatial...], or [N, ...] for regression. */
+  readonly outputType: TensorType;
+  /** K. */
+  readonly classes: number;
+}
+
+/**
+ * The interface of a network that data files can be used with.
+ *
+ * @param what how messages name the network.
+ * @throws SutureError `model-unsupported` when it takes or gives more than one tensor, or other than float32.
+ */
+export function interfaceOf(graph: Graph, what: string): NetworkInterface {
+  const fail = (problem: string): never => {
+    throw new SutureError('model-unsupported', `${printable(what)} ${problem}.`);
+  };
+  const [input, ...moreInputs] = graph.inputs;
+  const [output, ...moreOutputs] = graph.outputs;
+  if (input === undefined || output === undefined) return fail('has no input or no output, and needs one of each');
+  if (moreInputs.length > 0) {
+    fail(`takes ${graph.inputs.length} inputs (${namesOf(graph.inputs)}); data files serve networks with one`);
+  }
+  if (moreOutputs.length > 0) {
+    fail(`gives ${graph.outputs.length} outputs (${namesOf(graph.outputs)}); export it with one, the prediction`);
+  }
+  for (const [name, type] of [
+    [input.name, input.type],
+    [output.name, output.value.type],
+  ] as const) {
+    if (type.dtype !== 'float32') fail(`has '${printable(name)}' as ${typeText(type)}; it must be float32`);
+    if (type.shape.length < 2) fail(`has '${printable(name)}' as ${typeText(type)}; it must be [N, C, ...]`);
+  }
+  const classes = output.value.type.shape[1]!;
+  return {
+    input: input.name,
+    inputType: input.type,
+    output: output.name,
+    outputType: output.value.type,
+    classes: isStatic(classes) ? classes : fail(`gives ${typeText(output.value.type)}: the number of channels is open`),
+  };
+}
+
+const namesOf = (named: readonly { readonly name: string }[]): string =>
+  named
+    .slice(0, 6)
+    .map(n => `'${printable(n.name)}'`)
+    .join(', ') + (named.length > 6 ? ', …' : '');
+
+const known = (dim: Dim): number | undefined => (isStatic(dim) ? dim : undefined);
+
+/** Checks that a network takes the images. @throws SutureError `data-invalid`. */
+export function requireFittingImages(dataset: Dataset, graph: Graph, what: string): void {
+  requireImageShape(dataset, interfaceOf(graph, what).inputType.shape.slice(1).map(known), what);
+}

@@ -1,0 +1,95 @@
+/** Several graphs over the same inputs as one, in which equal computations are done once. */
+import { createHash } from 'node:crypto';
+import {
+  type AnyNode,
+  bytesOf,
+  type GivenAttributesOf,
+  type Graph,
+  GraphBuilder,
+  type Tensor,
+  typeText,
+  type Value,
+} from '../../ir/index.ts';
+import { specOf } from '../../ir/ops/index.ts';
+
+export interface MergedPart {
+  /** The name of its output in the merged graph. */
+  readonly output: string;
+  readonly graph: Graph;
+}
+
+/** Content as a short text: equal text, equal tensor. Weights are hashed once however many graphs refer to them. */
+class TensorKeys {
+  readonly #keys = new WeakMap<Tensor, string>();
+
+  of(t: Tensor): string {
+    let key = this.#keys.get(t);
+    if (key === undefined) {
+      key = `${typeText(t)}:${createHash('sha256').update(bytesOf(t)).digest('base64')}`;
+      this.#keys.set(t, key);
+    }
+    return key;
+  }
+}
+
+/**
+ * Merges graphs that have the same inputs. Each part contributes its first output, under the name that it is given. Nodes
+ * with the same operator, attributes and operands are taken over once, whichever graph they come from.
+ */
+export function mergeGraphs(name: string, parts: readonly MergedPart[]): Graph {
+  const to = new GraphBuilder(name);
+  const tensors = new TensorKeys();
+  const constants = new Map<string, Value>();
+  const shared = new Map<string, readonly Value[]>();
+  const numbers = new Map<Value, number>();
+  const numberOf = (value: Value): number => {
+    const known = numbers.get(value);
+    if (known !== undefined) return known;
+    numbers.set(value, numbers.size);
+    return numbers.size - 1;
+  };
+  const attributeKey = (value: unknown): unknown =>
+    typeof value === 'object' && value !== null && 'dtype' in value ? tensors.of(value as Tensor) : value;
+  const inputs = new Map<string, Value>();
+
+  for (const { output, graph } of parts) {
+    const map = new Map<Value, Value>();
+    for (const input of graph.inputs) {
+      let common = inputs.get(input.name);
+      if (common === undefined) {
+        common = to.input(input.name, input.type);
+        inputs.set(input.name, common);
+      }
+      map.set(input, common);
+    }
+    const mapped = (value: Value): Value => {
+      const known = map.get(value);
+      if (known) return known;
+      const key = tensors.of(value.constant!);
+      const constant = constants.get(key) ?? to.constant(value.constant!, value.name);
+      constants.set(key, constant);
+      map.set(value, constant);
+      return constant;
+    };
+    const adopt = (node: AnyNode): readonly Value[] => {
+      const operands = node.inputs.map(v => v && mapped(v));
+      const attributes = Object.entries(node.attributes).map(([k, v]) => [k, attributeKey(v)]);
+      const key = JSON.stringify([node.op, attributes, operands.map(v => v && numberOf(v)), node.outputs.length]);
+      const found = specOf(node.op).impure ? undefined : shared.get(key);
+      if (found) return found;
+      const { outputs } = to.node(node.op, operands, node.attributes as GivenAttributesOf<typeof node.op>, {
+        name: node.name,
+        outputs: node.outputs.map(o => o.name),
+        origin: node.origin,
+      });
+      shared.set(key, outputs);
+      return outputs;
+    };
+    for (const node of graph.nodes) {
+      const outputs = adopt(node);
+      for (const [i, old] of node.outputs.entries()) map.set(old, outputs[i]!);
+    }
+    to.output(output, mapped(graph.outputs[0]!.value));
+  }
+  return to.build();
+}
