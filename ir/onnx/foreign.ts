@@ -37,7 +37,7 @@ export const foreign: Readonly<Record<string, ForeignRule>> = {
           `${context.where} is in training mode; it was read as inference: no dropout.`,
         );
       }
-      if (!form.outputs[1] || !context.isUsed(form.outputs[1])) return [data];
+      if (!context.isUsed(1)) return [data];
       const shape = context.builder.op('Shape', [data], {}, context.named('shape'));
       const value = tensor('bool', [1], Uint8Array.of(1));
       return [data, context.builder.op('ConstantOfShape', [shape], { value }, context.named('mask'))];

@@ -91,10 +91,10 @@ export interface FormContext {
   readonly result: NodeOptions;
   /** Options for a node on the way there. */
   named(what: string): NodeOptions;
-  /** Whether anything in the file reads a value. */
-  isUsed(output: string): boolean;
-  /** Whether a matrix product of the file reads a value as rows of that many elements. */
-  isMatrixOf(output: string, columns: number): boolean;
+  /** Whether anything in the file reads the node's output at a position. */
+  isUsed(output: number): boolean;
+  /** Whether a matrix product of the file reads the node's first output as rows of that many elements. */
+  isMatrixOf(columns: number): boolean;
   /** Ends with a problem of this node. */
   refuse(message: string): never;
 }

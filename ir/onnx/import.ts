@@ -92,6 +92,7 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
     used,
     readers: readersOf(graph.node),
     prefix: '',
+    results: new Map(),
     arguments: new Map(),
     calls: [],
   });

@@ -3,10 +3,11 @@
  * vocabulary has no word for said in its words. A node with a problem is reported and the import goes on, so that all
  * problems are found at once; what depends on such a node is passed over in silence.
  */
-import type { GraphBuilder } from '../builder.ts';
+import { GraphBuilder } from '../builder.ts';
 import type { Dim } from '../dim.ts';
 import { printable, SutureError } from '../errors.ts';
-import type { Origin, Value } from '../graph.ts';
+import { evaluate } from '../evaluate/index.ts';
+import type { AnyNode, Origin, Value } from '../graph.ts';
 import type { AttributeSpecs } from '../operator.ts';
 import { isOpName, isSutureOp, type OpName, specOf } from '../ops/index.ts';
 import { int64s, type Tensor, tensorFromNumbers } from '../tensor.ts';
@@ -44,11 +45,16 @@ export interface Place {
   readonly readers: ReadonlyMap<string, readonly NodeProto[]>;
   /** Put before the names of nodes and values: empty in the main graph, `call/` in a function. */
   readonly prefix: string;
+  /** What a function calls its outputs → what its caller calls them. */
+  readonly results: ReadonlyMap<string, string>;
   /** Attributes of the call, for those in a function that refer to them. */
   readonly arguments: ReadonlyMap<string, AttributeProto>;
   /** Functions that are being inlined, outermost first: a function must not call itself. */
   readonly calls: readonly string[];
 }
+
+/** Nodes of constants of at most this many elements are computed on import. */
+const FOLDED_ELEMENTS = 64;
 
 /** ONNX's own domain has two names. */
 export const domainOf = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
@@ -195,7 +201,7 @@ export class NodeImporter {
     return new NodeForm(
       inputs,
       read,
-      node.output.map(output => (output === '' ? '' : place.prefix + output)),
+      node.output.map(output => (output === '' ? '' : (place.results.get(output) ?? place.prefix + output))),
     );
   }
 
@@ -208,7 +214,7 @@ export class NodeImporter {
     const variadic = formals.at(-1)?.startsWith('...') ?? false;
     // Optional outputs at the end that nothing reads are not computed.
     const needed = (output: string, i: number) =>
-      output !== '' && (variadic || !formals[i]?.endsWith('?') || place.used.has(output.slice(place.prefix.length)));
+      output !== '' && (variadic || !formals[i]?.endsWith('?') || place.used.has(node.output[i]));
     const wanted = Math.max(1, form.outputs.findLastIndex(needed) + 1);
     if (!variadic && wanted > formals.length)
       throw new Refusal(`it has ${wanted} outputs, not ${formals.length} at most`);
@@ -216,12 +222,35 @@ export class NodeImporter {
       .slice(0, wanted)
       .map((output, i) => output || this.#fresh(`${place.prefix}${name}/unused_${i}`));
     const given = givenAttributes(op, specs, form);
+    const folded = this.#folded(op, form, given, outputs);
+    if (folded !== undefined) {
+      this.#bind(node, folded, place.scope);
+      return;
+    }
     const built = this.#env.builder.node(op, form.inputs, given as never, {
       name: place.prefix + name,
       outputs,
       origin: originOf(node, place),
     });
     this.#bind(node, built.outputs, place.scope);
+  }
+
+  /**
+   * What a node of small constants gives: exporters that do not fold leave shapes, scales and bounds to be computed, and
+   * type rules need them known.
+   */
+  #folded(op: OpName, form: NodeForm, attributes: object, outputs: readonly string[]): readonly Value[] | undefined {
+    const inputs = form.inputs.map(value => value?.constant);
+    if (inputs.length === 0 || form.inputs.some(v => v !== undefined && v.constant === undefined)) return undefined;
+    const small = (tensors: readonly (Tensor | undefined)[]): boolean =>
+      tensors.every(t => t === undefined || t.data.length <= FOLDED_ELEMENTS);
+    if (!small(inputs)) return undefined;
+    const alone = new GraphBuilder('folded').node(op, form.inputs, attributes as never, { outputs });
+    if (alone.outputs.some(v => !v.type.shape.every(d => typeof d === 'number' && d <= FOLDED_ELEMENTS)))
+      return undefined;
+    const tensors = evaluate(alone as unknown as AnyNode, inputs);
+    if (tensors === undefined || !small(tensors)) return undefined;
+    return tensors.map((t, i) => this.#env.builder.constant(t, outputs[i]));
   }
 
   #bind(node: NodeProto, values: readonly Value[], scope: Scope): void {
@@ -254,12 +283,12 @@ export class NodeImporter {
         origin: originOf(node, place),
       },
       named: what => ({ name: this.#fresh(`${place.prefix}${name}/${what}`) }),
-      isMatrixOf: (output, columns) =>
-        (place.readers.get(output.slice(place.prefix.length)) ?? []).some(reader => {
+      isMatrixOf: columns =>
+        (place.readers.get(node.output[0]) ?? []).some(reader => {
           const weight = place.scope.get(reader.input[1]);
           return weight !== undefined && weight !== failed && rowsOf(reader, weight) === columns;
         }),
-      isUsed: output => output !== '' && place.used.has(output.slice(place.prefix.length)),
+      isUsed: i => place.used.has(node.output[i]),
       refuse: message => {
         throw new Refusal(message);
       },
@@ -289,6 +318,11 @@ export class NodeImporter {
         used: usedNames(called.node, called.output),
         readers: readersOf(called.node),
         prefix: `${place.prefix}${name}/`,
+        results: new Map(
+          call.output.flatMap((output, i) =>
+            output === '' ? [] : [[called.output[i], place.results.get(output) ?? place.prefix + output] as const],
+          ),
+        ),
         arguments: new Map([...defaults, ...given]),
         calls: [...place.calls, key],
       },

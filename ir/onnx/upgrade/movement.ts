@@ -101,7 +101,7 @@ const bakedBatch: Upgrade = {
     const open = others.includes(-1);
     const fits = open ? before % after === 0 : before === after;
     // With one extent open, the product fits any batch size; what reads the result settles it.
-    const proven = fits && (!open || context.isMatrixOf(form.outputs[0], before));
+    const proven = fits && (!open || context.isMatrixOf(before));
     const text = `${context.where} reshapes [${data?.type.shape.join(', ')}] to [${target.join(', ')}]: the batch size ${first} of the export stands in it`;
     if (!proven) {
       if (fits || !open)

@@ -11,8 +11,7 @@ const inference: Upgrade = {
   apply(form, context) {
     if (form.int('spatial') === 0)
       return context.refuse('statistics for each position (spatial = 0) are not supported');
-    const used = form.outputs.slice(1).filter(context.isUsed);
-    if (used.length > 0)
+    if (form.outputs.some((_, i) => i > 0 && context.isUsed(i)))
       return context.refuse('its running or saved statistics are used, which only training computes');
     if (inTraining(form, context)) {
       context.report.warn(
