@@ -41,6 +41,7 @@ export class GraphBuilder {
   readonly #inputs: Value[] = [];
   readonly #nodes: AnyNode[] = [];
   readonly #outputs: Output[] = [];
+  readonly #producers = new Map<Value, AnyNode>();
   readonly #taken = new Set<string>();
   readonly #scopes: string[] = [];
   #unknowns = 0;
@@ -106,7 +107,7 @@ export class GraphBuilder {
     });
     const trimmed = inputs.slice(0, inputs.findLastIndex(v => v !== undefined) + 1);
     const node: Node<K> = { op, inputs: trimmed, outputs, attributes: full, name, origin: options.origin };
-    this.#nodes.push(node as unknown as AnyNode);
+    this.#push(node as unknown as AnyNode);
     return node;
   }
 
@@ -114,7 +115,17 @@ export class GraphBuilder {
   adopt(node: AnyNode): void {
     this.#taken.add(`node:${node.name}`);
     for (const output of node.outputs) this.#taken.add(output.name);
+    this.#push(node);
+  }
+
+  /** The node added so far that computes a value; undefined for inputs and constants. */
+  producer(value: Value): AnyNode | undefined {
+    return this.#producers.get(value);
+  }
+
+  #push(node: AnyNode): void {
     this.#nodes.push(node);
+    for (const output of node.outputs) this.#producers.set(output, node);
   }
 
   /** Takes over a node whose inputs changed: same operator, attributes and names, types inferred anew. */

@@ -9,11 +9,12 @@ import {
   staticShape,
   substitute,
   type Tensor,
-  tensorFromNumbers,
   tensorType,
   typeText,
   Value,
 } from '../ir/index.ts';
+import { foldConstants } from './simplify/fold-constants.ts';
+import { removeDeadCode } from './simplify/remove-dead-code.ts';
 
 /**
  * Binds symbols to numbers, and inputs to constants where these are given, and infers every type anew.
@@ -44,11 +45,8 @@ export function specialize(graph: Graph, binding: Binding, constants: ReadonlyMa
     }
   }
   const inferred = rewrite(graph, () => undefined, { inputs });
-  const known = rewrite(inferred, (node, to) => {
-    const tensors = node.outputs.map(knownTensor);
-    if (!tensors.every(t => t !== undefined)) return undefined;
-    return tensors.map((t, i) => to.constant(t, node.outputs[i].name));
-  });
+  // What was shape arithmetic on symbols is arithmetic on numbers now, and more shapes may follow from it.
+  const known = removeDeadCode(rewrite(inferred, (node, to) => foldConstants(node, to, inferred)));
   for (const value of known.values()) {
     if (!staticShape(value.type.shape)) {
       throw new SutureError(
@@ -74,12 +72,4 @@ function bound(input: Value, given: Tensor, shape: readonly Dim[]): Value {
     );
   }
   return new Value(input.name, tensorType(given), { constant: given });
-}
-
-/** The value as a constant, when every element is known. */
-export function knownTensor(value: Value): Tensor | undefined {
-  const { elements, type } = value;
-  const shape = staticShape(type.shape);
-  if (!elements || !shape || !elements.every(isStatic)) return undefined;
-  return tensorFromNumbers(type.dtype, shape, elements as readonly number[]);
 }

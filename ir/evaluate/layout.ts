@@ -1,0 +1,62 @@
+import { arrayFor, type Tensor, type TensorData, tensor } from '../tensor.ts';
+import type { DType } from '../type.ts';
+
+/** Row-major strides, in elements. */
+export function stridesOf(shape: readonly number[]): number[] {
+  const strides = Array<number>(shape.length).fill(1);
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * shape[i + 1];
+  return strides;
+}
+
+export const countOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** Strides with which a tensor of `shape` is read as one of `out`, as numpy broadcasts. */
+export function broadcastStrides(shape: readonly number[], out: readonly number[]): number[] {
+  const own = stridesOf(shape);
+  const missing = out.length - shape.length;
+  return out.map((_, i) => (i < missing || shape[i - missing] === 1 ? 0 : own[i - missing]));
+}
+
+/** `base + Σ index[i] · strides[i]` for every index into `shape`, in row-major order. */
+export function offsets(shape: readonly number[], strides: readonly number[], base = 0): Int32Array {
+  const result = new Int32Array(countOf(shape));
+  if (result.length === 0) return result;
+  const index = shape.map(() => 0);
+  let offset = base;
+  for (let k = 0; k < result.length; k++) {
+    result[k] = offset;
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      offset += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      offset -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return result;
+}
+
+/** The elements of `source` at the given offsets, in their order: bits are kept. A negative offset leaves the fill. */
+export function pick<D extends DType>(
+  source: Tensor<D>,
+  shape: readonly number[],
+  from: ArrayLike<number>,
+  fill?: Tensor,
+): Tensor<D> {
+  const data = indexed(arrayFor(source.dtype, from.length));
+  const given = indexed(source.data);
+  if (fill) data.fill(indexed(fill.data)[0]);
+  for (let i = 0; i < from.length; i++) if (from[i] >= 0) data[i] = given[from[i]];
+  return tensor(source.dtype, shape, data as unknown as TensorData<D>);
+}
+
+/** A typed array whose elements are copied without a look at what they are. */
+interface Indexed {
+  readonly length: number;
+  [index: number]: never;
+  fill(value: never): unknown;
+}
+
+const indexed = (data: TensorData): Indexed => data as unknown as Indexed;
+
+/** The same elements in another shape. */
+export const reshaped = <D extends DType>(t: Tensor<D>, shape: readonly number[]): Tensor<D> => ({ ...t, shape });

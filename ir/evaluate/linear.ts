@@ -1,0 +1,229 @@
+import { convTransposeWindow, convWindow } from '../ops/linear.ts';
+import { windowOf } from '../ops/spatial.ts';
+import type { Tensor } from '../tensor.ts';
+import { broadcastStrides, countOf, offsets, stridesOf } from './layout.ts';
+import { exactNumbers, result } from './numbers.ts';
+import type { EvaluationRules } from './rule.ts';
+
+/** Operands as numbers; undefined when one of those given can't be read exactly. */
+function operands(inputs: readonly (Tensor | undefined)[]): (ArrayLike<number> | undefined)[] | undefined {
+  const numbers = inputs.map(t => t && exactNumbers(t));
+  return numbers.some((n, i) => inputs[i] && !n) ? undefined : numbers;
+}
+
+const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
+
+/**
+ * For each output position and kernel tap, the offset into one channel of the input, or -1 in the padding:
+ * `taps[position · kernel + tap]`.
+ */
+function tapTable(
+  spatial: readonly number[],
+  out: readonly number[],
+  window: {
+    kernel: readonly number[];
+    strides: readonly number[];
+    dilations: readonly number[];
+    pads: readonly number[];
+  },
+): Int32Array {
+  const strides = stridesOf(spatial);
+  const [positions, taps] = [indices(out), indices(window.kernel)];
+  const table = new Int32Array(positions.length * taps.length);
+  positions.forEach((position, i) => {
+    taps.forEach((tap, k) => {
+      let offset = 0;
+      for (let axis = 0; axis < spatial.length; axis++) {
+        const at = position[axis] * window.strides[axis] + tap[axis] * window.dilations[axis] - window.pads[axis];
+        offset = offset < 0 || at < 0 || at >= spatial[axis] ? -1 : offset + at * strides[axis];
+      }
+      table[i * taps.length + k] = offset;
+    });
+  });
+  return table;
+}
+
+function indices(shape: readonly number[]): number[][] {
+  let list: number[][] = [[]];
+  for (const d of shape) list = list.flatMap(head => range(d).map(i => [...head, i]));
+  return list;
+}
+
+const poolWindow = (
+  attributes: Parameters<typeof windowOf>[0] & { readonly kernel_shape: readonly number[] },
+  x: Tensor,
+) => windowOf(attributes, attributes.kernel_shape, x.shape.slice(2));
+
+/** Matrix products, convolutions and poolings, in double precision, rounded once. */
+export const linearRules: EvaluationRules = {
+  MatMul([a, b], _, [output]) {
+    const numbers = operands([a, b]);
+    if (!numbers) return undefined;
+    const [left, right] = numbers as ArrayLike<number>[];
+    const rows = a!.shape.length === 1 ? [1, ...a!.shape] : a!.shape;
+    const columns = b!.shape.length === 1 ? [...b!.shape, 1] : b!.shape;
+    const [m, k] = rows.slice(-2);
+    const n = columns[columns.length - 1];
+    const batch = output.shape.slice(
+      0,
+      output.shape.length - (a!.shape.length > 1 ? 1 : 0) - (b!.shape.length > 1 ? 1 : 0),
+    );
+    const starts = (shape: readonly number[]) => {
+      const lead = shape.slice(0, -2);
+      const size = shape[shape.length - 2] * shape[shape.length - 1];
+      return offsets(
+        batch,
+        broadcastStrides(lead, batch).map(s => s * size),
+      );
+    };
+    const [fromA, fromB] = [starts(rows), starts(columns)];
+    const values = new Float64Array(countOf(output.shape));
+    for (let g = 0, i = 0; g < fromA.length; g++) {
+      for (let r = 0; r < m; r++) {
+        for (let c = 0; c < n; c++, i++) {
+          for (let j = 0; j < k; j++) values[i] += left[fromA[g] + r * k + j] * right[fromB[g] + j * n + c];
+        }
+      }
+    }
+    return result(output, values);
+  },
+
+  Gemm([a, b, c], { alpha, beta, transA, transB }, [output]) {
+    const numbers = operands([a, b, c]);
+    if (!numbers) return undefined;
+    const [left, right, added] = numbers;
+    const [m, n] = output.shape;
+    const k = a!.shape[transA ? 0 : 1];
+    const add = c && offsets(output.shape, broadcastStrides(c.shape, output.shape));
+    const values = new Float64Array(m * n);
+    for (let i = 0; i < m * n; i++) {
+      const [row, column] = [Math.floor(i / n), i % n];
+      let total = 0;
+      for (let j = 0; j < k; j++) {
+        total += left![transA ? j * m + row : row * k + j] * right![transB ? column * k + j : j * n + column];
+      }
+      values[i] = alpha * total + (add ? beta * added![add[i]] : 0);
+    }
+    return result(output, values);
+  },
+
+  Conv([x, w, b], attributes, [output]) {
+    const numbers = operands([x, w, b]);
+    if (!numbers) return undefined;
+    const [input, weight, bias] = numbers;
+    const [batch, channels, ...spatial] = x!.shape;
+    const [outputs, perGroup] = w!.shape;
+    const taps = tapTable(spatial, output.shape.slice(2), convWindow(attributes, x!.shape, w!.shape));
+    const kernel = countOf(w!.shape.slice(2));
+    const [plane, positions] = [countOf(spatial), taps.length / kernel];
+    const values = new Float64Array(countOf(output.shape));
+    const outputsPerGroup = outputs / attributes.group;
+    for (let n = 0, i = 0; n < batch; n++) {
+      for (let m = 0; m < outputs; m++) {
+        const first = Math.floor(m / outputsPerGroup) * perGroup;
+        for (let p = 0; p < positions; p++, i++) {
+          let total = bias ? bias[m] : 0;
+          for (let c = 0; c < perGroup; c++) {
+            const [from, at] = [(n * channels + first + c) * plane, (m * perGroup + c) * kernel];
+            for (let t = 0; t < kernel; t++) {
+              const tap = taps[p * kernel + t];
+              if (tap >= 0) total += input![from + tap] * weight![at + t];
+            }
+          }
+          values[i] = total;
+        }
+      }
+    }
+    return result(output, values);
+  },
+
+  ConvTranspose([x, w, b], attributes, [output]) {
+    const numbers = operands([x, w, b]);
+    if (!numbers) return undefined;
+    const [input, weight, bias] = numbers;
+    const [batch, channels, ...spatial] = x!.shape;
+    const perGroup = w!.shape[1];
+    const outputs = output.shape[1];
+    // The transposed convolution scatters where the convolution from its output to its input would read.
+    const taps = tapTable(output.shape.slice(2), spatial, convTransposeWindow(attributes, x!.shape, w!.shape));
+    const kernel = countOf(w!.shape.slice(2));
+    const [plane, outPlane] = [countOf(spatial), countOf(output.shape.slice(2))];
+    const values = new Float64Array(countOf(output.shape));
+    if (bias) for (let i = 0; i < values.length; i++) values[i] = bias[Math.floor(i / outPlane) % outputs];
+    const inputsPerGroup = channels / attributes.group;
+    for (let n = 0; n < batch; n++) {
+      for (let c = 0; c < channels; c++) {
+        const group = Math.floor(c / inputsPerGroup);
+        for (let m = 0; m < perGroup; m++) {
+          const to = (n * outputs + group * perGroup + m) * outPlane;
+          for (let p = 0; p < plane; p++) {
+            const value = input![(n * channels + c) * plane + p];
+            for (let t = 0; t < kernel; t++) {
+              const tap = taps[p * kernel + t];
+              if (tap >= 0) values[to + tap] += value * weight![(c * perGroup + m) * kernel + t];
+            }
+          }
+        }
+      }
+    }
+    return result(output, values);
+  },
+
+  MaxPool([x], attributes, outputs) {
+    const input = exactNumbers(x!);
+    if (!input || outputs.length > 1) return undefined;
+    return pooled(x!, input, poolWindow(attributes, x!), outputs[0].shape, taps =>
+      taps.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY),
+    );
+  },
+
+  AveragePool([x], attributes, [output]) {
+    const input = exactNumbers(x!);
+    const window = poolWindow(attributes, x!);
+    // With a ceiling, how many taps of the last window count depends on rules that no constant needs.
+    if (!input || (attributes.count_include_pad && window.ceil)) return undefined;
+    const all = attributes.count_include_pad ? countOf(window.kernel) : undefined;
+    return pooled(x!, input, window, output.shape, taps => taps.reduce((a, b) => a + b, 0) / (all ?? taps.length));
+  },
+
+  GlobalAveragePool([x], _, [output]) {
+    const input = exactNumbers(x!);
+    const window = wholePlane(x!);
+    return input && pooled(x!, input, window, output.shape, t => t.reduce((a, b) => a + b, 0) / t.length);
+  },
+
+  GlobalMaxPool([x], _, [output]) {
+    const input = exactNumbers(x!);
+    return input && pooled(x!, input, wholePlane(x!), output.shape, t => t.reduce((a, b) => Math.max(a, b)));
+  },
+};
+
+function wholePlane(x: Tensor) {
+  const kernel = x.shape.slice(2);
+  const ones = kernel.map(() => 1);
+  return { kernel, strides: ones, dilations: ones, pads: [...ones, ...ones].map(() => 0) };
+}
+
+function pooled(
+  x: Tensor,
+  input: ArrayLike<number>,
+  window: Parameters<typeof tapTable>[2],
+  shape: readonly number[],
+  f: (taps: number[]) => number,
+): readonly Tensor[] | undefined {
+  const spatial = x.shape.slice(2);
+  const table = tapTable(spatial, shape.slice(2), window);
+  const kernel = countOf(window.kernel);
+  const [plane, positions] = [countOf(spatial), countOf(shape.slice(2))];
+  const values = new Float64Array(countOf(shape));
+  for (let i = 0; i < values.length; i++) {
+    const [channel, position] = [Math.floor(i / positions), i % positions];
+    const taps: number[] = [];
+    for (let t = 0; t < kernel; t++) {
+      const tap = table[position * kernel + t];
+      if (tap >= 0) taps.push(input[channel * plane + tap]);
+    }
+    values[i] = f(taps);
+  }
+  return result({ dtype: x.dtype, shape }, values);
+}

@@ -1,0 +1,263 @@
+import { integersOf, normalizeAxis } from '../operator.ts';
+import { sliceRanges } from '../ops/movement.ts';
+import { int64s, type Tensor, tensorFromNumbers, tensorType } from '../tensor.ts';
+import { broadcastStrides, countOf, offsets, pick, reshaped, stridesOf } from './layout.ts';
+import { exactNumbers } from './numbers.ts';
+import type { EvaluationRule, EvaluationRules } from './rule.ts';
+
+type Reshaping = 'Identity' | 'Reshape' | 'Flatten' | 'Squeeze' | 'Unsqueeze';
+
+const sameElements: EvaluationRule<Reshaping> = ([x], _, [output]) => [reshaped(x!, output.shape)];
+
+const integers = (t: Tensor): number[] => Array.from(integersOf({ type: tensorType(t), constant: t })!);
+
+/** Indices along an axis of `size`, negative ones counted from the end; undefined when one is outside. */
+function indicesIn(t: Tensor, size: number): number[] | undefined {
+  const numbers = exactNumbers(t);
+  if (!numbers) return undefined;
+  const list = Array.from(numbers, i => (i < 0 ? i + size : i));
+  return list.every(i => i >= 0 && i < size) ? list : undefined;
+}
+
+function transpose(x: Tensor, perm: readonly number[] | undefined, shape: readonly number[]): Tensor {
+  const order = perm ?? x.shape.map((_, i) => x.shape.length - 1 - i);
+  const strides = stridesOf(x.shape);
+  return pick(
+    x,
+    shape,
+    offsets(
+      shape,
+      order.map(i => strides[i]),
+    ),
+  );
+}
+
+/** Where index `i` of a padded axis reads: in [0, size), or -1 for the fill. */
+const padded: Readonly<Record<string, (i: number, size: number) => number>> = {
+  constant: (i, size) => (i >= 0 && i < size ? i : -1),
+  edge: (i, size) => Math.min(Math.max(i, 0), size - 1),
+  reflect(i, size) {
+    if (size === 1) return 0;
+    const period = 2 * (size - 1);
+    const at = ((i % period) + period) % period;
+    return at < size ? at : period - at;
+  },
+  wrap: (i, size) => ((i % size) + size) % size,
+};
+
+/** Offsets into a tensor of `from`, where the index on each axis is given by a table; -1 where a table says so. */
+function tabled(from: readonly number[], tables: readonly (readonly number[])[]): Int32Array {
+  const strides = stridesOf(from);
+  let result = Int32Array.of(0);
+  for (const [axis, table] of tables.entries()) {
+    const next = new Int32Array(result.length * table.length);
+    for (let i = 0; i < result.length; i++) {
+      for (let k = 0; k < table.length; k++) {
+        next[i * table.length + k] = result[i] < 0 || table[k] < 0 ? -1 : result[i] + table[k] * strides[axis];
+      }
+    }
+    result = next;
+  }
+  return result;
+}
+
+const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
+
+const minus1 = (text: string): boolean => text !== 'constant';
+
+/** Operators that move elements: bits are kept. */
+export const movementRules: EvaluationRules = {
+  Identity: sameElements,
+  Reshape: sameElements,
+  Flatten: sameElements,
+  Squeeze: sameElements,
+  Unsqueeze: sameElements,
+
+  Transpose: ([x], { perm }, [{ shape }]) => [transpose(x!, perm, shape)],
+
+  Expand: ([x], _, [{ shape }]) => [pick(x!, shape, offsets(shape, broadcastStrides(x!.shape, shape)))],
+
+  Tile: ([x], _, [{ shape }]) => [
+    pick(
+      x!,
+      shape,
+      tabled(
+        x!.shape,
+        shape.map((d, i) => range(d).map(k => k % x!.shape[i])),
+      ),
+    ),
+  ],
+
+  Concat(inputs, { axis }, [{ dtype, shape }]) {
+    const at = normalizeAxis(axis, shape.length);
+    const inner = countOf(shape.slice(at + 1));
+    const chunks = inputs.map(t => t!.shape[at] * inner);
+    const row = chunks.reduce((a, b) => a + b, 0);
+    // Element offsets into the inputs laid end to end.
+    const starts = inputs.map((_, k) => inputs.slice(0, k).reduce((sum, t) => sum + countOf(t!.shape), 0));
+    const from = new Int32Array(countOf(shape));
+    for (let outer = 0, i = 0; row > 0 && i < from.length; outer++) {
+      for (const [k, chunk] of chunks.entries()) {
+        for (let j = 0; j < chunk; j++) from[i++] = starts[k] + outer * chunk + j;
+      }
+    }
+    const all = joinedData(inputs as readonly Tensor[]);
+    return [pick({ dtype, shape: [countOf(all.shape)], data: all.data }, shape, from)];
+  },
+
+  Split([x], { axis }, outputs) {
+    const at = normalizeAxis(axis, x!.shape.length);
+    const strides = stridesOf(x!.shape);
+    let start = 0;
+    return outputs.map(({ shape }) => {
+      const part = pick(x!, shape, offsets(shape, strides, start * strides[at]));
+      start += shape[at];
+      return part;
+    });
+  },
+
+  Slice([x, starts, ends, axes, steps], _, [{ shape }]) {
+    const count = starts!.shape[0];
+    const ranges = sliceRanges(
+      x!.shape,
+      integers(starts!),
+      integers(ends!),
+      axes ? integers(axes) : range(count),
+      steps ? integers(steps) : Array<number>(count).fill(1),
+    );
+    if (!ranges) return undefined;
+    const strides = stridesOf(x!.shape);
+    let base = 0;
+    for (const { axis, start, step } of ranges) {
+      base += start * strides[axis];
+      strides[axis] *= step;
+    }
+    return [pick(x!, shape, offsets(shape, strides, base))];
+  },
+
+  Gather([x, indices], { axis }, [{ shape }]) {
+    const at = normalizeAxis(axis, x!.shape.length);
+    const list = indicesIn(indices!, x!.shape[at]);
+    if (!list) return undefined;
+    const tables = x!.shape.map((d, i) => (i === at ? list : range(d)));
+    return [pick(x!, shape, tabled(x!.shape, tables))];
+  },
+
+  GatherElements([x, indices], { axis }, [{ shape }]) {
+    const at = normalizeAxis(axis, x!.shape.length);
+    const list = indicesIn(indices!, x!.shape[at]);
+    if (!list) return undefined;
+    const strides = stridesOf(x!.shape);
+    const from = offsets(
+      shape,
+      strides.map((s, i) => (i === at ? 0 : s)),
+    );
+    return [
+      pick(
+        x!,
+        shape,
+        from.map((o, i) => o + list[i] * strides[at]),
+      ),
+    ];
+  },
+
+  Pad([x, pads, fill, axes], { mode }, [{ dtype, shape }]) {
+    const along = axes ? integers(axes).map(a => normalizeAxis(a, shape.length)) : range(shape.length);
+    const by = integers(pads!);
+    const begins = shape.map((_, i) => by[along.indexOf(i)] ?? 0);
+    const place = padded[mode];
+    if (!place || (minus1(mode) && x!.shape.includes(0))) return undefined;
+    const tables = shape.map((d, i) => range(d).map(k => place(k - begins[i], x!.shape[i])));
+    return [pick(x!, shape, tabled(x!.shape, tables), fill ?? tensorFromNumbers(dtype, [], [0]))];
+  },
+
+  Trilu([x, k], { upper }, [{ shape }]) {
+    const shift = k ? integers(k)[0] : 0;
+    const [rows, columns] = shape.slice(-2);
+    const from = offsets(shape, stridesOf(shape)).map((o, i) => {
+      const [row, column] = [Math.floor(i / columns) % rows, i % columns];
+      return (upper ? column - row >= shift : column - row <= shift) ? o : -1;
+    });
+    return [pick(x!, shape, from)];
+  },
+
+  DepthToSpace([x], { blocksize: b, mode }, [{ shape }]) {
+    const [n, c, h, w] = x!.shape;
+    const channels = c / (b * b);
+    const dcr = mode === 'DCR';
+    const split = reshaped(x!, dcr ? [n, b, b, channels, h, w] : [n, channels, b, b, h, w]);
+    const perm = dcr ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3];
+    return [
+      reshaped(
+        transpose(
+          split,
+          perm,
+          perm.map(i => split.shape[i]),
+        ),
+        shape,
+      ),
+    ];
+  },
+
+  SpaceToDepth([x], { blocksize: b }, [{ shape }]) {
+    const [n, c, h, w] = x!.shape;
+    const split = reshaped(x!, [n, c, h / b, b, w / b, b]);
+    const perm = [0, 3, 5, 1, 2, 4];
+    return [
+      reshaped(
+        transpose(
+          split,
+          perm,
+          perm.map(i => split.shape[i]),
+        ),
+        shape,
+      ),
+    ];
+  },
+
+  Shape: ([x], { start, end }) => [int64s(x!.shape.slice(start, end))],
+  Size: ([x]) => [tensorFromNumbers('int64', [], [countOf(x!.shape)])],
+
+  ConstantOfShape: (_, { value }, [{ shape }]) => [pick(value, shape, new Int32Array(countOf(shape)))],
+
+  Range([start, , delta], _, [{ dtype, shape }]) {
+    const [from, by] = [exactNumbers(start!), exactNumbers(delta!)];
+    if (!from || !by) return undefined;
+    return [
+      tensorFromNumbers(
+        dtype,
+        shape,
+        range(shape[0]).map(i => from[0] + i * by[0]),
+      ),
+    ];
+  },
+
+  OneHot([indices, depth, values], { axis }, [{ shape }]) {
+    const at = normalizeAxis(axis, shape.length);
+    const size = shape[at];
+    const list = exactNumbers(indices!);
+    if (!list || !depth) return undefined;
+    const inner = countOf(shape.slice(at + 1));
+    const from = new Int32Array(countOf(shape));
+    for (let i = 0; i < from.length; i++) {
+      const [outer, hot] = [Math.floor(i / (inner * size)), Math.floor(i / inner) % size];
+      const index = list[outer * inner + (i % inner)];
+      from[i] = (index < 0 ? index + size : index) === hot ? 1 : 0;
+    }
+    return [pick(values!, shape, from)];
+  },
+};
+
+/** The elements of tensors of one dtype, end to end. */
+function joinedData(tensors: readonly Tensor[]): Tensor {
+  const total = tensors.reduce((sum, t) => sum + countOf(t.shape), 0);
+  const [first] = tensors;
+  const joined = pick(first, [total], new Int32Array(total).fill(-1));
+  const data = joined.data as { set(from: unknown, at: number): void };
+  let at = 0;
+  for (const t of tensors) {
+    data.set(t.data, at);
+    at += countOf(t.shape);
+  }
+  return joined;
+}

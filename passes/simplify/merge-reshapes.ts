@@ -1,0 +1,25 @@
+import type { AnyNode } from '../../ir/index.ts';
+import { reshapeTarget } from './constant-shapes.ts';
+import { inPlace, type Rule } from './rule.ts';
+
+/** Operators that give the same elements in another shape. */
+const reshaping: ReadonlySet<AnyNode['op']> = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
+
+/**
+ * Of two changes of shape in a row the first is left out:
+ *
+ *     Reshape(Flatten(%x: [N, 8, 1, 1]), [0, 2, 4])   →  Reshape(%x, [0, 2, 4])
+ */
+export const mergeReshapes: Rule = (node, to) => {
+  const inner = reshaping.has(node.op) && node.inputs[0] && to.producer(node.inputs[0]);
+  if (!inner || !reshaping.has(inner.op)) return undefined;
+  const x = inner.inputs[0]!;
+  const target = reshapeTarget(x.type.shape, node.outputs[0].type.shape);
+  if (!target) return undefined;
+  return inPlace(to, {
+    ...node,
+    op: 'Reshape',
+    inputs: [x, to.ints(target)],
+    attributes: { allowzero: 0 },
+  } as AnyNode);
+};

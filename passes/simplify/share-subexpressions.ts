@@ -1,0 +1,65 @@
+import { createHash } from 'node:crypto';
+import { type AnyNode, bytesOf, type Graph, rewrite, type Tensor, type Value } from '../../ir/index.ts';
+import { specOf } from '../../ir/ops/index.ts';
+
+/**
+ * Nodes of the same operator with the same attributes and operands become one, found by a structural hash. Constants of the
+ * same bits count as the same operand.
+ *
+ *     %a = Relu(%x); %b = Relu(%x); Add(%a, %b)   →  %a = Relu(%x); Add(%a, %a)
+ */
+export function shareSubexpressions(graph: Graph): Graph {
+  const own = new Set(graph.nodes);
+  const constants = new Map<string, Value>();
+  const canonical = (value: Value): Value => {
+    if (!value.constant) return value;
+    const key = contentKey(value.constant);
+    const first = constants.get(key);
+    if (!first) constants.set(key, value);
+    return first ?? value;
+  };
+  const ids = new Map<Value | undefined, number>();
+  const idOf = (value: Value | undefined): number => {
+    if (!ids.has(value)) ids.set(value, ids.size);
+    return ids.get(value)!;
+  };
+  const seen = new Map<string, readonly Value[]>();
+  return rewrite(graph, (given, to) => {
+    const inputs = given.inputs.map(v => v && canonical(v));
+    const same = inputs.every((v, i) => v === given.inputs[i]);
+    const node = same ? given : ({ ...given, inputs } as AnyNode);
+    const shared = specOf(node.op).impure || node.op === 'Fused' ? undefined : keyOf(node, inputs.map(idOf));
+    const first = shared && seen.get(shared);
+    if (first) return first;
+    const kept = own.has(node);
+    const outputs = kept ? node.outputs : to.reinfer(node);
+    if (shared) seen.set(shared, outputs);
+    return kept ? undefined : outputs;
+  });
+}
+
+const keyOf = (node: AnyNode, operands: readonly number[]): string =>
+  `${node.op}(${operands}) -> ${node.outputs.length} ${attributesKey(node)}`;
+
+const contentKeys = new WeakMap<Tensor, string>();
+
+function contentKey(tensor: Tensor): string {
+  const known = contentKeys.get(tensor);
+  if (known) return known;
+  const digest = createHash('sha1').update(bytesOf(tensor)).digest('base64');
+  const key = `${tensor.dtype}[${tensor.shape}]${digest}`;
+  contentKeys.set(tensor, key);
+  return key;
+}
+
+function attributesKey(node: AnyNode): string {
+  return JSON.stringify(node.attributes, (_, value: unknown) => {
+    // JSON has no word for these.
+    if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)))
+      return `number ${Object.is(value, -0) ? '-0' : value}`;
+    return isTensor(value) ? contentKey(value) : value;
+  });
+}
+
+const isTensor = (value: unknown): value is Tensor =>
+  typeof value === 'object' && value !== null && 'data' in value && ArrayBuffer.isView(value.data);

@@ -1,0 +1,58 @@
+import { type Graph, rewrite } from '../../ir/index.ts';
+import { constantShapes } from './constant-shapes.ts';
+import { foldConstants } from './fold-constants.ts';
+import { foldPads } from './fold-pads.ts';
+import { fuseBatchNormalization } from './fuse-batch-normalization.ts';
+import { mergeReshapes } from './merge-reshapes.ts';
+import { mergeTransposes } from './merge-transposes.ts';
+import { removeDeadCode } from './remove-dead-code.ts';
+import { removeIdentities } from './remove-identities.ts';
+import type { Rule } from './rule.ts';
+import { shareSubexpressions } from './share-subexpressions.ts';
+
+export interface SimplifyOptions {
+  /** Also folds batch normalisation into the linear layer before it: for deployment, because it changes the last bits. */
+  readonly fuse?: boolean;
+}
+
+/** Rules that keep every number as it is, bit for bit. */
+const exact: readonly Rule[] = [
+  foldConstants,
+  removeIdentities,
+  constantShapes,
+  mergeReshapes,
+  mergeTransposes,
+  foldPads,
+];
+
+/** Rewrites every node by the first rule that fires. */
+export const applyRules = (graph: Graph, rules: readonly Rule[]): Graph =>
+  rewrite(graph, (node, to) => {
+    for (const rule of rules) {
+      const replacement = rule(node, to, graph);
+      if (replacement !== undefined) return replacement;
+    }
+    return undefined;
+  });
+
+function toFixpoint(graph: Graph, rules: readonly Rule[]): Graph {
+  for (let now = graph; ; ) {
+    const next = removeDeadCode(shareSubexpressions(applyRules(now, rules)));
+    if (next === now) return now;
+    now = next;
+  }
+}
+
+/**
+ * Folds constants, leaves out what does nothing and what nothing reads, computes once what is computed twice, and makes shape
+ * arithmetic constant with the batch kept symbolic.
+ *
+ * Requires: a valid graph. Guarantees: the same inputs and outputs and the same numbers on them (without `fuse` bit for bit,
+ * but for the rounding of folded constants); values that remain keep their names. Returns the same object when nothing changed.
+ */
+export function simplify(graph: Graph, options: SimplifyOptions = {}): Graph {
+  const simple = toFixpoint(graph, exact);
+  if (!options.fuse) return simple;
+  const fused = applyRules(simple, [fuseBatchNormalization]);
+  return fused === simple ? simple : toFixpoint(fused, exact);
+}
