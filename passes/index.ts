@@ -1,5 +1,7 @@
 /** Graph to graph: simplify, match, stitch, settle, double-batch, differentiate, lower. Imports ir/ only. */
+export { type Differentiated, type DifferentiateOptions, differentiate } from './differentiate/index.ts';
 export * from './match.ts';
 export * from './simplify.ts';
 export { specialize } from './specialize.ts';
 export * from './stitch.ts';
+export * from './train.ts';

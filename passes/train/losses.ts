@@ -1,0 +1,134 @@
+import {
+  type Dim,
+  type Graph,
+  type GraphBuilder,
+  SutureError,
+  tensorFromNumbers,
+  typeText,
+  type Value,
+} from '../../ir/index.ts';
+import type { OutputMean, Tag } from '../stitch.ts';
+import { reachable } from './streams.ts';
+
+/** One summand of the loss. */
+export interface LossTerm {
+  /** The graph output that holds it: `loss/3/a`, `loss/output/a`. */
+  readonly output: string;
+  /** `Position.id` of the switch; undefined for a term at the outputs. */
+  readonly position: number | undefined;
+  /** Whose feature it compares; undefined for a term of the combined output. */
+  readonly parent: Tag | undefined;
+}
+
+/** A graph that computes a loss, and what its inputs are. */
+export interface LossGraph {
+  readonly graph: Graph;
+  /** The output that holds the total: the sum of the terms. */
+  readonly loss: 'loss';
+  readonly terms: readonly LossTerm[];
+  /** Inputs that the host feeds at every step: images, weights of switches, labels. */
+  readonly data: readonly string[];
+  /** Inputs that are trained. */
+  readonly parameters: readonly string[];
+}
+
+/** The terms as they are added, summed at the end. */
+export class Terms {
+  readonly #b: GraphBuilder;
+  readonly #terms: LossTerm[] = [];
+  readonly #values: Value[] = [];
+
+  constructor(b: GraphBuilder) {
+    this.#b = b;
+  }
+
+  /** `FeatureLoss(x, reference)` as a term. Nothing where the two are the same value: the term would be zero. */
+  addFeature(x: Value, reference: Value, normalize: boolean, term: LossTerm): void {
+    if (x === reference) return;
+    this.add(this.#b.op('FeatureLoss', [x, reference], { normalize: normalize ? 1 : 0 }, { name: term.output }), term);
+  }
+
+  add(value: Value, term: LossTerm): void {
+    this.#terms.push(term);
+    this.#values.push(value);
+  }
+
+  /** The graph of the total and the terms, without what they do not depend on. */
+  finish(data: readonly string[], parameters: readonly string[]): LossGraph {
+    const b = this.#b;
+    if (this.#values.length === 0) {
+      throw new SutureError(
+        'option-invalid',
+        'No switch is stitched, so there is no loss: turn at least one position on.',
+      );
+    }
+    const total = this.#values.reduce((sum, v) => b.op('Add', [sum, v], {}, { name: 'loss/total' }));
+    b.output('loss', total);
+    for (const [i, { output }] of this.#terms.entries()) b.output(output, this.#values[i]);
+    const graph = b.build();
+    const nodes = reachable(
+      graph.nodes,
+      graph.outputs.map(o => o.value),
+    );
+    return { graph: graph.with({ nodes }), loss: 'loss', terms: this.#terms, data, parameters };
+  }
+}
+
+/** What labels mean: classes (integers) or values to regress. */
+export type Task = 'segmentation' | 'classification' | 'regression';
+
+/** Keeps the Dice of a class that is neither predicted nor there finite. nnU-Net's value. */
+const diceSmoothing = 1e-5;
+
+/**
+ * The loss of a network's output against labels. Segmentation: cross-entropy plus one minus the mean soft Dice of the foreground
+ * classes over the batch, as nnU-Net trains. Classification: cross-entropy. Regression: mean squared error.
+ * `output` are logits [N, C, spatial...]; with the mean `plain` of probabilities pass their logarithm. Labels are int32
+ * [N, spatial...], or for regression floats of the output's shape.
+ */
+export function taskLoss(b: GraphBuilder, output: Value, labels: Value, task: Task, mean: OutputMean): Value {
+  if (task === 'regression') return b.op('FeatureLoss', [output, labels], { normalize: 0 });
+  const { shape, dtype } = output.type;
+  const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
+  const channels = shape[1];
+  if (typeof channels !== 'number') {
+    throw new SutureError(
+      'option-invalid',
+      `The classes of '${output.name}' must be known, not ${typeText(output.type)}.`,
+    );
+  }
+  const binary = mean === 'sigmoid' || channels === 1;
+  const wide = b.op('Unsqueeze', [labels, b.ints([1])]);
+  const positions = shape.map((_, i) => i).filter(i => i !== 1);
+  const average = (x: Value): Value => b.op('ReduceMean', [x], { keepdims: 0 });
+
+  let entropy: Value;
+  let truth: Value;
+  let probability: () => Value;
+  if (binary) {
+    truth = b.op('Cast', [wide], { to: dtype });
+    entropy = average(b.op('Sub', [b.op('Softplus', [output]), b.op('Mul', [output, truth])]));
+    probability = () => b.op('Sigmoid', [output]);
+  } else {
+    const classes = tensorFromNumbers(
+      'int32',
+      shape.slice(1).map((_: Dim, i) => (i === 0 ? channels : 1)),
+      Array.from({ length: channels }, (_, i) => i),
+    );
+    truth = b.op('Cast', [b.op('Equal', [wide, b.constant(classes, 'classes')])], { to: dtype });
+    const log = b.op('LogSoftmax', [output], { axis: 1 });
+    const picked = b.op('ReduceSum', [b.op('Mul', [log, truth]), b.ints([1])], { keepdims: 0 });
+    entropy = b.op('Neg', [average(picked)]);
+    probability = () => b.op('Exp', [log]);
+  }
+  if (task === 'classification' || shape.length < 3) return entropy;
+
+  const overPositions = (x: Value): Value => b.op('ReduceSum', [x, b.ints(positions)], { keepdims: 0 });
+  const p = probability();
+  const shared = b.op('Mul', [overPositions(b.op('Mul', [p, truth])), number(2)]);
+  const sizes = b.op('Add', [overPositions(p), overPositions(truth)]);
+  const dice = b.op('Div', [b.op('Add', [shared, number(diceSmoothing)]), b.op('Add', [sizes, number(diceSmoothing)])]);
+  // The background is no class to find.
+  const foreground = binary ? dice : b.op('Slice', [dice, b.ints([1]), b.ints([channels]), b.ints([0])]);
+  return b.op('Add', [entropy, b.op('Sub', [number(1), average(foreground)])]);
+}

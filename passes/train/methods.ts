@@ -1,0 +1,179 @@
+import { GraphBuilder, SutureError } from '../../ir/index.ts';
+import type { SuperNetwork, Switch } from '../stitch.ts';
+import { type LossGraph, type Task, Terms, taskLoss } from './losses.ts';
+import {
+  addImages,
+  addStitches,
+  applySwitch,
+  newDraft,
+  Stream,
+  type SwitchMode,
+  type SwitchModes,
+  switchWeights,
+} from './streams.ts';
+
+/**
+ * The losses that stitches are trained with, each a graph over the images and the parameters.
+ *
+ * Double-batched training is described as one batch `x2 = concat(x, x)` whose first half takes the original feature at every switch
+ * and whose second half takes the stitched one: `concat(orig[:N], stitched[N:])`. Every operator of the parents works on samples one
+ * by one, so the concatenation can be pushed through all of them to the losses, which take the halves apart again. What is left is
+ * two streams at batch N: the reference, all original, and the stitched one. That is what is built here:
+ *
+ *     x2 = Concat(x, x)                             a  = Conv(x, w)
+ *     a2 = Conv(x2, w);  b2 = Conv(x2, v)           b  = Conv(x, v)
+ *     t2 = Stitch(b2)                               t  = Stitch(b)
+ *     s2 = Concat(a2[:N], t2[N:])              →    a' = Conv(a, u)
+ *     y2 = Conv(s2, u)                              t' = Conv(t, u)
+ *     loss = FeatureLoss(s2[N:], s2[:N]) + ...      loss = FeatureLoss(t, a) + FeatureLoss(t', a') + ...
+ *
+ * The numbers are the same. Upstream of the first stitch the streams are equal and computed once instead of twice; no gradient goes
+ * into the reference, so its adjoint is never built and nothing of it is kept past the losses that read it; the adjoint of the
+ * stitched stream runs at batch N.
+ */
+export interface DoubleBatchOptions {
+  /** What the switches do in the stitched stream. Default `stitched`. */
+  readonly switches?: SwitchModes;
+  /** Divide each term by the variance of its reference feature, so that deep and shallow points weigh alike. Default true. */
+  readonly normalize?: boolean;
+  /** Where terms are: at every switch and output that the stitched stream changes (default), at switches only, at outputs only. */
+  readonly terms?: 'all' | 'switches' | 'outputs';
+}
+
+/** The published method: each stitch sees what the stitches before it make of the features. Terms `loss/3/a`, `loss/output/a`. */
+export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions = {}): LossGraph {
+  const { switches: modes = 'stitched', normalize = true, terms: where = 'all' } = options;
+  const b = new GraphBuilder('double-batched', network.graph.info);
+  const draft = newDraft(network, b, modes);
+  const reference = new Stream(b);
+  const stitched = new Stream(b, 'stitched/', reference);
+  addImages(draft, reference);
+  for (const name of draft.data) stitched.set(network.graph.input(name), network.graph.input(name));
+  addStitches(draft, [stitched], activeSwitches(network, draft.modeOf));
+  const terms = new Terms(b);
+
+  const switches = byOutput(network);
+  for (const node of network.graph.nodes) {
+    const s = switches.get(node.outputs[0]);
+    if (!s) {
+      reference.follow(node);
+      stitched.follow(node);
+      continue;
+    }
+    reference.set(s.output, reference.read(s.original));
+    applySwitch(draft, stitched, s);
+    const [x, target] = [stitched.read(s.output), reference.read(s.output)];
+    if (!x || !target || where === 'outputs') continue;
+    terms.addFeature(x, target, normalize, {
+      output: `loss/${s.position}/${s.parent}`,
+      position: s.position,
+      parent: s.parent,
+    });
+  }
+  if (where !== 'switches') {
+    for (const { tag, outputs } of network.parents) {
+      for (const name of outputs) {
+        const value = network.graph.output(name);
+        const [x, target] = [stitched.read(value), reference.read(value)];
+        const output = outputs.length > 1 ? `loss/output/${name}` : `loss/output/${tag}`;
+        if (x && target) terms.addFeature(x, target, normalize, { output, position: undefined, parent: tag });
+      }
+    }
+  }
+  return terms.finish(draft.data, draft.parameters);
+}
+
+export interface DirectOptions {
+  readonly normalize?: boolean;
+  /** The positions whose stitches are trained. Default: all. */
+  readonly positions?: readonly number[];
+}
+
+/** The baseline: all switches on original, each stitch fitted to the clean feature that it imitates. Terms `loss/3/b-a`. */
+export function directMatching(network: SuperNetwork, { normalize = true, positions }: DirectOptions = {}): LossGraph {
+  const b = new GraphBuilder('direct', network.graph.info);
+  const draft = newDraft(network, b, s => (positions && !positions.includes(s.position) ? 'original' : 'stitched'));
+  const stream = new Stream(b);
+  addImages(draft, stream);
+  addStitches(draft, [stream], activeSwitches(network, draft.modeOf));
+  const terms = new Terms(b);
+  const switches = byOutput(network);
+  const tags = new Map(network.stitches.map(s => [s.output, s]));
+  for (const node of network.graph.nodes) {
+    const s = switches.get(node.outputs[0]);
+    if (!s) {
+      stream.follow(node);
+      continue;
+    }
+    const target = stream.read(s.original);
+    stream.set(s.output, target);
+    for (const feature of s.features.slice(1)) {
+      const [x, from] = [stream.read(feature), tags.get(feature)?.from];
+      const output = `loss/${s.position}/${from}-${s.parent}`;
+      if (x && target) terms.addFeature(x, target, normalize, { output, position: s.position, parent: s.parent });
+    }
+  }
+  return terms.finish(draft.data, draft.parameters);
+}
+
+export interface TaskLossOptions {
+  /** What the switches do. Default `stitched`. */
+  readonly switches?: SwitchModes;
+  /** How the parents' outputs are weighed: fixed, or learned (logits under a softmax). Default: their mean. */
+  readonly outputs?: readonly number[] | 'learned';
+  readonly task?: Task;
+  /** False: the stitches are frozen, their parameters data; only weights that are learned are trained. Default true. */
+  readonly trainStitches?: boolean;
+}
+
+/** The name of the input that holds the labels of a task loss. */
+export const labelsInput = 'labels';
+
+/** The labels' loss on the combined output: what the paper compares with, and what learns weights of switches and outputs. */
+export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {}): LossGraph {
+  const { switches: modes = 'stitched', outputs, task = 'segmentation', trainStitches = true } = options;
+  const [output] = network.outputs;
+  if (network.outputs.length !== 1) {
+    throw new SutureError(
+      'option-invalid',
+      `A task loss needs one output; the networks have ${network.outputs.length}.`,
+    );
+  }
+  const b = new GraphBuilder('task', network.graph.info);
+  const draft = newDraft(network, b, modes);
+  const stream = new Stream(b);
+  addImages(draft, stream);
+  addStitches(draft, [stream], activeSwitches(network, draft.modeOf));
+  const stitchParameters = [...draft.parameters];
+  const count = output.sources.length;
+  const mode: Exclude<SwitchMode, 'original'> = outputs ?? Array<number>(count).fill(1 / count);
+  stream.set(network.graph.input(output.weights), switchWeights(draft, output.weights, mode, output.features));
+
+  const switches = byOutput(network);
+  for (const node of network.graph.nodes) {
+    const s = switches.get(node.outputs[0]);
+    if (s) applySwitch(draft, stream, s);
+    else stream.follow(node);
+  }
+  const combined = stream.read(output.output);
+  if (!combined) throw new TypeError(`the output '${output.name}' was not built`);
+  const { dtype, shape } = combined.type;
+  const labels = b.input(
+    labelsInput,
+    task === 'regression' ? combined.type : { dtype: 'int32', shape: shape.filter((_, i) => i !== 1) },
+  );
+  draft.data.push(labels.name);
+  const loss = taskLoss(b, combined, labels, task, output.mean);
+  if (loss.type.dtype !== dtype) throw new TypeError('a loss has the dtype of the output');
+  const terms = new Terms(b);
+  terms.add(loss, { output: `loss/${task}`, position: undefined, parent: undefined });
+  const learned = draft.parameters.filter(p => !stitchParameters.includes(p));
+  return trainStitches
+    ? terms.finish(draft.data, draft.parameters)
+    : terms.finish([...draft.data, ...stitchParameters], learned);
+}
+
+const byOutput = (network: SuperNetwork): Map<unknown, Switch> => new Map(network.switches.map(s => [s.output, s]));
+
+const activeSwitches = (network: SuperNetwork, modeOf: (s: Switch) => SwitchMode): Switch[] =>
+  network.switches.filter(s => modeOf(s) !== 'original');

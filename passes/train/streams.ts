@@ -1,0 +1,188 @@
+import {
+  type AnyNode,
+  type GivenAttributesOf,
+  type GraphBuilder,
+  type Shape,
+  SutureError,
+  type TensorType,
+  tensorFromNumbers,
+  type Value,
+} from '../../ir/index.ts';
+import { channelAxis } from '../../ir/ops/stitching.ts';
+import type { SuperNetwork, Switch } from '../stitch.ts';
+
+/**
+ * What a switch does in training:
+ *
+ * - `original`, `stitched`: one source, fixed; no Switch is emitted. With several stitched sources, their mean.
+ * - numbers: fixed weights, one for each source.
+ * - `step`, `sample`: weights are data, [S] for the whole step or [S, N] for each sample, so that the host draws the setting.
+ * - `learned`, `learned-per-channel`: a parameter of logits, [S] or [S, 1, C], whose softmax over the sources weighs them.
+ */
+export type SwitchMode =
+  | 'original'
+  | 'stitched'
+  | 'step'
+  | 'sample'
+  | 'learned'
+  | 'learned-per-channel'
+  | readonly number[];
+
+/** A mode for all switches, or one for each. */
+export type SwitchModes = SwitchMode | ((s: Switch) => SwitchMode);
+
+/**
+ * One reading of the super-network: its nodes, copied, with every switch at one mode. A node whose operands are those that it has
+ * in the twin stream is not copied but shared, so what two streams have in common is computed once. A node that reads something
+ * which the stream does not have (the parameters of a stitch that is not used) is left out.
+ */
+export class Stream {
+  readonly #b: GraphBuilder;
+  readonly #prefix: string;
+  readonly #twin: Stream | undefined;
+  readonly #map = new Map<Value, Value>();
+
+  constructor(b: GraphBuilder, prefix = '', twin?: Stream) {
+    this.#b = b;
+    this.#prefix = prefix;
+    this.#twin = twin;
+  }
+
+  read(value: Value): Value | undefined {
+    return value.constant ? value : this.#map.get(value);
+  }
+
+  set(value: Value, to: Value | undefined): void {
+    if (to) this.#map.set(value, to);
+  }
+
+  follow(node: AnyNode): void {
+    const inputs = node.inputs.map(v => v && this.read(v));
+    if (node.inputs.some((v, i) => v && !inputs[i])) return;
+    const twin = this.#twin;
+    const shared = twin && node.inputs.every((v, i) => !v || twin.read(v) === inputs[i]);
+    if (shared && twin.read(node.outputs[0])) {
+      for (const output of node.outputs) this.set(output, twin.read(output));
+      return;
+    }
+    const copy = this.#b.node(node.op, inputs, node.attributes as GivenAttributesOf<typeof node.op>, {
+      name: this.#prefix + node.name,
+      outputs: node.outputs.map(o => this.#prefix + o.name),
+      origin: node.origin,
+    });
+    for (const [i, output] of node.outputs.entries()) this.set(output, copy.outputs[i]);
+  }
+}
+
+/** What a training graph is made of so far: the builder, and the inputs that it turned out to need. */
+export interface Draft {
+  readonly b: GraphBuilder;
+  readonly network: SuperNetwork;
+  readonly data: string[];
+  readonly parameters: string[];
+  readonly modeOf: (s: Switch) => SwitchMode;
+}
+
+export function newDraft(network: SuperNetwork, b: GraphBuilder, modes: SwitchModes): Draft {
+  for (const constant of network.graph.constants()) b.reserve(constant.name);
+  return { b, network, data: [], parameters: [], modeOf: typeof modes === 'function' ? modes : () => modes };
+}
+
+/** Gives the parents' inputs to a stream. */
+export function addImages({ b, network, data }: Draft, stream: Stream): void {
+  for (const name of new Set(network.parents.flatMap(p => p.inputs))) {
+    const input = network.graph.input(name);
+    b.adoptInput(input);
+    stream.set(input, input);
+    data.push(name);
+  }
+}
+
+/** Gives a stream the parameters of the stitches of these switches. */
+export function addStitches(
+  { b, network, parameters }: Draft,
+  streams: readonly Stream[],
+  active: readonly Switch[],
+): void {
+  const wanted = new Set(active.flatMap(s => s.features.slice(1)));
+  for (const stitch of network.stitches) {
+    if (!wanted.has(stitch.output)) continue;
+    for (const name of [stitch.weight, stitch.bias]) {
+      const input = network.graph.input(name);
+      b.adoptInput(input);
+      for (const stream of streams) stream.set(input, input);
+      parameters.push(name);
+    }
+  }
+}
+
+/** What the switch lets through in a stream. */
+export function applySwitch(draft: Draft, stream: Stream, s: Switch): void {
+  const features = s.features.map(f => stream.read(f));
+  const mode = draft.modeOf(s);
+  const given = features.filter(f => f !== undefined);
+  if (mode === 'original' || given.length < features.length) {
+    stream.set(s.output, features[0]);
+    return;
+  }
+  if (mode === 'stitched' && given.length === 2) {
+    stream.set(s.output, given[1]);
+    return;
+  }
+  const weights = switchWeights(draft, s.weights, mode, given);
+  const name = `stitched/${s.weights}`;
+  stream.set(s.output, draft.b.op('Switch', [weights, ...given], {}, { name, outputs: [`${name}/output`] }));
+}
+
+/** The weights of a switch with these features, of the form that the mode asks for. */
+export function switchWeights(
+  { b, data, parameters }: Draft,
+  name: string,
+  mode: Exclude<SwitchMode, 'original'>,
+  features: readonly Value[],
+): Value {
+  const [{ type }] = features;
+  const count = features.length;
+  const constant = (values: readonly number[]): Value =>
+    b.constant(tensorFromNumbers(type.dtype, [count], values), name);
+  if (typeof mode !== 'string') {
+    if (mode.length !== count) {
+      throw new SutureError(
+        'option-invalid',
+        `The switch '${name}' has ${count} sources, but ${mode.length} weights were given.`,
+      );
+    }
+    return constant(mode);
+  }
+  if (mode === 'stitched') return constant(features.map((_, i) => (i === 0 ? 0 : 1 / (count - 1))));
+  const input = b.input(name, weightsType(mode, type, count));
+  if (mode === 'step' || mode === 'sample') {
+    data.push(input.name);
+    return input;
+  }
+  parameters.push(input.name);
+  return b.op('Softmax', [input], { axis: 0 }, { name: `${name}/softmax` });
+}
+
+function weightsType(mode: SwitchMode, feature: TensorType, count: number): TensorType {
+  const { dtype, shape } = feature;
+  const axis = channelAxis(shape.length);
+  const rest: Shape =
+    mode === 'sample'
+      ? [shape[0]]
+      : mode === 'learned-per-channel'
+        ? shape.slice(0, axis + 1).map((d, i) => (i === axis ? d : 1))
+        : [];
+  return { dtype, shape: [count, ...rest] };
+}
+
+/** Keeps what the outputs depend on. */
+export function reachable(nodes: readonly AnyNode[], roots: Iterable<Value>): AnyNode[] {
+  const needed = new Set<Value | undefined>(roots);
+  const kept = nodes.toReversed().filter(node => {
+    if (!node.outputs.some(o => needed.has(o))) return false;
+    for (const input of node.inputs) needed.add(input);
+    return true;
+  });
+  return kept.reverse();
+}

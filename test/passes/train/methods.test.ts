@@ -1,0 +1,196 @@
+import { describe, expect, it } from 'vitest';
+import { GraphBuilder } from '../../../ir/builder.ts';
+import type { GivenAttributesOf, Value } from '../../../ir/graph.ts';
+import { print } from '../../../ir/print.ts';
+import { float32 } from '../../../ir/tensor.ts';
+import { verify } from '../../../ir/verify.ts';
+import { differentiate } from '../../../passes/differentiate/index.ts';
+import type { SuperNetwork } from '../../../passes/stitch.ts';
+import { directMatching, doubleBatch, type LossGraph, taskMatching } from '../../../passes/train.ts';
+import { relativeError, runOrt } from '../ort.ts';
+import { feeds, network } from './networks.ts';
+
+const batch = 2;
+
+/**
+ * The method to the letter: one batch of 2N, halves taken apart at every switch and every loss. The features of the first half are
+ * outputs `half/i`, to be fed as the inputs `reference/i`.
+ */
+function literal(net: SuperNetwork, parameters: readonly string[]): LossGraph {
+  const b = new GraphBuilder('literal');
+  const map = new Map<Value, Value>();
+  for (const constant of net.graph.constants()) b.reserve(constant.name);
+  const half = (x: Value, i: number) => b.op('Slice', [x, b.ints([i * batch]), b.ints([(i + 1) * batch]), b.ints([0])]);
+  for (const input of net.graph.inputs) b.adoptInput(input);
+  const images = net.graph.input('images');
+  map.set(images, b.op('Concat', [images, images], { axis: 0 }));
+  const losses: Value[] = [];
+  // The reference is a constant to the gradient: it leaves the graph, and comes back in as data.
+  const compare = (x: Value) => {
+    const first = half(x, 0);
+    const name = `reference/${losses.length}`;
+    b.output(`half/${losses.length}`, first);
+    losses.push(b.op('FeatureLoss', [half(x, 1), b.input(name, first.type)]));
+  };
+  for (const node of net.graph.nodes) {
+    const inputs = node.inputs.map(v => v && (map.get(v) ?? v));
+    if (node.op === 'Switch' && node.outputs[0].name.startsWith('switch/')) {
+      const [, original, stitched] = inputs;
+      const joined = b.op('Concat', [half(original!, 0), half(stitched!, 1)], { axis: 0 });
+      map.set(node.outputs[0], joined);
+      compare(joined);
+      continue;
+    }
+    const copy = b.node(node.op, inputs, node.attributes as GivenAttributesOf<typeof node.op>);
+    for (const [i, output] of node.outputs.entries()) map.set(output, copy.outputs[i]);
+  }
+  for (const { outputs } of net.parents) for (const name of outputs) compare(map.get(net.graph.output(name))!);
+  b.output(
+    'loss',
+    losses.reduce((x, y) => b.op('Add', [x, y])),
+  );
+  return { graph: b.build(), loss: 'loss', terms: [], data: ['images'], parameters };
+}
+
+describe('double-batched training', () => {
+  it('gives the loss and the gradients of the batch of 2N', async () => {
+    const net = network(batch);
+    const streams = doubleBatch(net);
+    const whole = literal(net, streams.parameters);
+    const given = feeds(whole.graph, batch);
+    const [got, want] = [differentiate(streams.graph, streams), differentiate(whole.graph, whole)];
+    const a = await runOrt(verify(got.graph), given);
+    const first = await runOrt(verify(whole.graph), given);
+    const references = whole.graph.outputs.flatMap(({ name }) =>
+      name.startsWith('half/')
+        ? [[name.replace('half', 'reference'), float32(first[name].shape, first[name].data)] as const]
+        : [],
+    );
+    const b = await runOrt(verify(want.graph), { ...given, ...Object.fromEntries(references) });
+    expect(relativeError(a.loss.data, b.loss.data)).toBeLessThan(1e-5);
+    for (const name of streams.parameters) {
+      const error = relativeError(a[got.gradients.get(name)!].data, b[want.gradients.get(name)!].data);
+      expect(error, name).toBeLessThan(2e-4);
+    }
+  });
+
+  it('computes upstream of the first stitch once, and no adjoint there', () => {
+    const net = network();
+    const late = doubleBatch(net, { switches: s => (s.position === 6 ? 'stitched' : 'original') });
+    const { graph } = differentiate(late.graph, late);
+    const count = (op: string) => graph.nodes.filter(n => n.op === op).length;
+    // Two parents of four convolutions each; the stitched stream has its own heads only.
+    expect(count('Conv')).toBe(2 * 4 + 2 + 2);
+    expect(count('InstanceNormalizationGrad')).toBe(0);
+    expect(late.parameters).toEqual([
+      'stitch/6/b-a/weight',
+      'stitch/6/b-a/bias',
+      'stitch/6/a-b/weight',
+      'stitch/6/a-b/bias',
+    ]);
+    expect(late.terms.map(t => t.output)).toEqual([
+      'loss/6/a',
+      'loss/6/b',
+      'loss/7/a',
+      'loss/7/b',
+      'loss/output/a',
+      'loss/output/b',
+    ]);
+  });
+
+  it('reads as the method is written', () => {
+    const net = network();
+    const { graph } = doubleBatch(net, {
+      switches: s => (s.position === 7 ? 'stitched' : 'original'),
+      terms: 'switches',
+    });
+    const text = print(graph)
+      .split('\n')
+      .filter(l => /Stitch|FeatureLoss|Add|return/.test(l))
+      .join('\n');
+    expect(text).toMatchInlineSnapshot(`
+      "  %stitched/stitch/7/b-a/output: float32[N, 4, 8, 8] = Stitch(%b/joined/act, %stitch/7/b-a/weight, %stitch/7/b-a/bias)
+        %loss/7/a: float32[] = FeatureLoss(%stitched/stitch/7/b-a/output, %a/joined/act)
+        %stitched/stitch/7/a-b/output: float32[N, 3, 8, 8] = Stitch(%a/joined/act, %stitch/7/a-b/weight, %stitch/7/a-b/bias)
+        %loss/7/b: float32[] = FeatureLoss(%stitched/stitch/7/a-b/output, %b/joined/act)
+        %loss/total: float32[] = Add(%loss/7/a, %loss/7/b)
+        return loss = %loss/total, loss/7/a = %loss/7/a, loss/7/b = %loss/7/b"
+    `);
+  });
+
+  it('takes weights of switches as data, for the step or for each sample', async () => {
+    const net = network();
+    const fixed = doubleBatch(net, { switches: () => [0.25, 0.75] });
+    const perStep = doubleBatch(net, { switches: 'step' });
+    const perSample = doubleBatch(net, { switches: 'sample' });
+    expect(perStep.data).toEqual(['images', ...net.switches.map(s => s.weights)]);
+    const given = feeds(perSample.graph, batch);
+    for (const { weights } of net.switches) given[weights] = float32([2], [0.25, 0.75]);
+    const want = await runOrt(verify(fixed.graph), given);
+    const one = await runOrt(verify(perStep.graph), given);
+    for (const { weights } of net.switches) given[weights] = float32([2, batch], [0.25, 0.25, 0.75, 0.75]);
+    const two = await runOrt(verify(perSample.graph), given);
+    expect(relativeError(one.loss.data, want.loss.data)).toBeLessThan(1e-6);
+    expect(relativeError(two.loss.data, want.loss.data)).toBeLessThan(1e-6);
+  });
+});
+
+describe('direct matching', () => {
+  it('fits each stitch to the clean feature, without any other adjoint', async () => {
+    const net = network();
+    const direct = directMatching(net);
+    const { graph } = differentiate(direct.graph, direct);
+    const ops = new Set(graph.nodes.slice(direct.graph.nodes.length).map(n => n.op));
+    expect([...ops].sort()).toEqual(['FeatureLossGrad', 'StitchGrad']);
+    expect(direct.terms).toHaveLength(net.stitches.length);
+    const results = await runOrt(verify(graph), feeds(graph, batch));
+    const total = direct.terms.reduce((sum, t) => sum + results[t.output].data[0], 0);
+    expect(results.loss.data[0]).toBeCloseTo(total, 4);
+  });
+});
+
+describe('task loss', () => {
+  it('is cross-entropy plus soft Dice, and falls along its gradient', async () => {
+    const net = network();
+    const task = taskMatching(net, { switches: 'learned', outputs: 'learned' });
+    expect(task.parameters).toContain('output/logits');
+    const { graph, gradients } = differentiate(task.graph, task);
+    verify(graph);
+    const given = feeds(graph, batch);
+    const labels = {
+      dtype: 'int32' as const,
+      shape: [batch, 8, 8],
+      data: Int32Array.from({ length: 128 }, (_, i) => (i >> 2) & 1),
+    };
+    const at = (scale: number, results: Record<string, { data: Float64Array }>) =>
+      Object.fromEntries(
+        Object.entries(given).map(([name, t]) => {
+          const gradient = results[gradients.get(name) ?? '']?.data;
+          return [
+            name,
+            gradient
+              ? float32(
+                  t.shape,
+                  t.data.map((v, i) => v - scale * gradient[i]),
+                )
+              : t,
+          ];
+        }),
+      );
+    const before = await runOrt(graph, { ...given, labels });
+    const after = await runOrt(graph, { ...at(1e-3, before), labels });
+    const slope = [...gradients.values()].reduce((s, g) => s + before[g].data.reduce((p, v) => p + v * v, 0), 0);
+    expect((before.loss.data[0] - after.loss.data[0]) / (1e-3 * slope)).toBeCloseTo(1, 1);
+  });
+
+  it('learns weights alone where the stitches are frozen', () => {
+    const net = network();
+    const task = taskMatching(net, {
+      switches: s => (s.position === 6 ? 'learned-per-channel' : 'original'),
+      trainStitches: false,
+    });
+    expect(task.parameters).toEqual(['switch/6/a', 'switch/6/b']);
+    expect(task.graph.input('switch/6/a').type.shape).toEqual([2, 1, 4]);
+    expect(task.data).toContain('stitch/6/b-a/weight');
+  });
+});
