@@ -39,6 +39,11 @@ export interface Scratch {
 export interface KernelPlan {
   readonly dispatches: readonly Dispatch[];
   readonly scratch: readonly Scratch[];
+  /**
+   * Outputs that are updates of an input: the kernel binds the output alone, and finds the input's elements in it. The
+   * session lets both share memory where the input is not read again, and copies it beforehand where it is.
+   */
+  readonly inPlace?: readonly { readonly input: number; readonly output: number }[];
 }
 
 /** The limits of a device that kernels heed. */

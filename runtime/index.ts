@@ -1,0 +1,13 @@
+/** Graph to numbers: executors, sessions, and the memory plan. */
+export type {
+  Executor,
+  ExecutorName,
+  MemoryPeak,
+  MemoryReport,
+  PrepareOptions,
+  Profile,
+  ProfiledKernel,
+  Session,
+} from './executor.ts';
+export { createOrtExecutor, type OrtOptions } from './ort/executor.ts';
+export { createWebgpuExecutor } from './webgpu/executor.ts';

@@ -1,0 +1,361 @@
+/**
+ * WGSL functions that the scalar expressions call, for scalars and for vectors of four. WGSL has no overloading, so each is a
+ * template over the lane's types, and its name ends in the lane's width.
+ *
+ * The accuracy of WGSL's own transcendental functions is whatever the driver gives; where that is not enough for float32 in
+ * comparison with ONNX Runtime, or where they overflow early, the functions here are used instead.
+ */
+import type { Scalar } from './storage.ts';
+
+/** What an expression works on: one element, or four of them in a vector. */
+export interface Lane {
+  readonly width: 1 | 4;
+}
+
+/** The WGSL type of a lane. */
+export const laneType = (scalar: Scalar, { width }: Lane): string => (width === 1 ? scalar : `vec4<${scalar}>`);
+
+/** A literal of a type; infinities and NaN become calls of the functions here. */
+export function literal(value: number, scalar: Scalar, lane: Lane): string {
+  const one = scalarLiteral(value, scalar);
+  return lane.width === 1 ? one : `${laneType(scalar, lane)}(${one})`;
+}
+
+function scalarLiteral(value: number, scalar: Scalar): string {
+  switch (scalar) {
+    case 'bool':
+      return value === 0 ? 'false' : 'true';
+    case 'i32':
+      return `i32(${Math.min(Math.max(Math.trunc(value), -2147483648), 2147483647)})`;
+    case 'u32':
+      return `${Math.min(Math.max(Math.trunc(value), 0), 4294967295)}u`;
+    case 'f32': {
+      const single = Math.fround(value);
+      if (Number.isNaN(single)) return 'special_f32(0x7fc00000u)';
+      if (!Number.isFinite(single)) return single > 0 ? 'special_f32(0x7f800000u)' : 'special_f32(0xff800000u)';
+      const text = `${Object.is(single, -0) ? '-0' : single}f`;
+      return text.startsWith('-') ? `(${text})` : text;
+    }
+    default:
+      return scalar satisfies never;
+  }
+}
+
+interface Template {
+  readonly calls?: readonly FunctionName[];
+  readonly source: (name: (f: FunctionName) => string, types: { F: string; I: string; U: string; B: string }) => string;
+}
+
+const own = <T extends Record<string, Template>>(table: T) => table as { readonly [K in keyof T]: Template };
+
+/** The bits of infinity and NaN go through a variable, since WGSL rejects them in constant expressions. */
+const special = `var<private> special_bits: u32 = 0u;
+fn special_f32(bits: u32) -> f32 { return bitcast<f32>(bits | special_bits); }`;
+
+export type FunctionName =
+  | 'is_nan'
+  | 'is_inf'
+  | 'expm1'
+  | 'log1p'
+  | 'tanh'
+  | 'erf'
+  | 'sigmoid'
+  | 'softplus'
+  | 'sinh'
+  | 'cosh'
+  | 'asinh'
+  | 'acosh'
+  | 'atanh'
+  | 'sin'
+  | 'cos'
+  | 'tan'
+  | 'asin'
+  | 'acos'
+  | 'atan'
+  | 'pow'
+  | 'ipow'
+  | 'upow'
+  | 'imod'
+  | 'fmod'
+  | 'bfloat16';
+
+const templates: { readonly [K in FunctionName]: Template } = own({
+  is_nan: {
+    source: (f, { F, B, U }) =>
+      `fn ${f('is_nan')}(x: ${F}) -> ${B} { return (bitcast<${U}>(x) & ${U}(0x7fffffffu)) > ${U}(0x7f800000u); }`,
+  },
+  is_inf: {
+    source: (f, { F, B, U }) =>
+      `fn ${f('is_inf')}(x: ${F}) -> ${B} { return (bitcast<${U}>(x) & ${U}(0x7fffffffu)) == ${U}(0x7f800000u); }`,
+  },
+  // W. Kahan's trick: the rounding error of exp(x) cancels against that of its logarithm.
+  expm1: {
+    source: (f, { F }) => `fn ${f('expm1')}(x: ${F}) -> ${F} {
+  let u = exp(x);
+  let d = u - ${F}(1.0);
+  let near = select(d * x / log(u), x, u == ${F}(1.0));
+  return select(d, near, abs(x) < ${F}(1.0));
+}`,
+  },
+  log1p: {
+    source: (f, { F }) => `fn ${f('log1p')}(x: ${F}) -> ${F} {
+  let u = x + ${F}(1.0);
+  let d = u - ${F}(1.0);
+  return select(select(log(u) * (x / d), log(u), abs(x) > ${F}(1.0e6)), x, d == ${F}(0.0));
+}`,
+  },
+  // A minimax polynomial near zero; elsewhere 1 - 2 / (exp(2x) + 1), which does not overflow.
+  tanh: {
+    source: (f, { F }) => `fn ${f('tanh')}(x: ${F}) -> ${F} {
+  let a = abs(x);
+  let s = x * x;
+  var p = ${F}(1.643758066599993e-2);
+  p = fma(p, s, ${F}(-5.267181327760551e-2));
+  p = fma(p, s, ${F}(1.332072505223051e-1));
+  p = fma(p, s, ${F}(-3.333294663641083e-1));
+  let near = fma(p * s, x, x);
+  let far = sign(x) * (${F}(1.0) - ${F}(2.0) / (exp(${F}(2.0) * min(a, ${F}(20.0))) + ${F}(1.0)));
+  return select(far, near, a < ${F}(0.55));
+}`,
+  },
+  // Two minimax approximations, each within 1 ulp of erf in float32.
+  erf: {
+    source: (f, { F }) => `fn ${f('erf')}(x: ${F}) -> ${F} {
+  let t = min(abs(x), ${F}(4.0));
+  let s = t * t;
+  var r = fma(${F}(-1.72853470e-5), t, ${F}(3.83197126e-4));
+  let u = fma(${F}(-3.88396438e-3), t, ${F}(2.42546219e-2));
+  r = fma(r, s, u);
+  r = fma(r, t, ${F}(-1.06777877e-1));
+  r = fma(r, t, ${F}(-6.34846687e-1));
+  r = fma(r, t, ${F}(-1.28717512e-1));
+  r = fma(r, t, -t);
+  let far = sign(x) * (${F}(1.0) - exp(r));
+  var p = ${F}(-5.96761703e-4);
+  p = fma(p, s, ${F}(4.99119423e-3));
+  p = fma(p, s, ${F}(-2.67681349e-2));
+  p = fma(p, s, ${F}(1.12819925e-1));
+  p = fma(p, s, ${F}(-3.76125336e-1));
+  p = fma(p, s, ${F}(1.28379166e-1));
+  let near = fma(p, x, x);
+  return select(far, near, t <= ${F}(0.927734375));
+}`,
+  },
+  sigmoid: {
+    source: (f, { F }) => `fn ${f('sigmoid')}(x: ${F}) -> ${F} {
+  let e = exp(-abs(x));
+  return select(e, ${F}(1.0), x >= ${F}(0.0)) / (${F}(1.0) + e);
+}`,
+  },
+  softplus: {
+    calls: ['log1p'],
+    source: (f, { F }) =>
+      `fn ${f('softplus')}(x: ${F}) -> ${F} { return max(x, ${F}(0.0)) + ${f('log1p')}(exp(-abs(x))); }`,
+  },
+  sinh: {
+    calls: ['expm1'],
+    source: (f, { F }) => `fn ${f('sinh')}(x: ${F}) -> ${F} {
+  let e = ${f('expm1')}(abs(x));
+  let half = exp(abs(x) * ${F}(0.5));
+  let near = ${F}(0.5) * (e + e / (e + ${F}(1.0)));
+  return sign(x) * select(near, ${F}(0.5) * half * half, abs(x) > ${F}(80.0));
+}`,
+  },
+  cosh: {
+    source: (f, { F }) => `fn ${f('cosh')}(x: ${F}) -> ${F} {
+  let half = exp(abs(x) * ${F}(0.5));
+  let e = half * half;
+  return select(${F}(0.5) * (e + ${F}(1.0) / e), ${F}(0.5) * half * half, abs(x) > ${F}(80.0));
+}`,
+  },
+  asinh: {
+    calls: ['log1p'],
+    source: (f, { F }) => `fn ${f('asinh')}(x: ${F}) -> ${F} {
+  let a = abs(x);
+  let near = ${f('log1p')}(a + a * a / (${F}(1.0) + sqrt(a * a + ${F}(1.0))));
+  return sign(x) * select(near, log(a) + ${F}(0.6931471805599453), a > ${F}(1.0e8));
+}`,
+  },
+  acosh: {
+    calls: ['log1p'],
+    source: (f, { F }) => `fn ${f('acosh')}(x: ${F}) -> ${F} {
+  let d = x - ${F}(1.0);
+  return select(${f('log1p')}(d + sqrt(${F}(2.0) * d + d * d)), log(x) + ${F}(0.6931471805599453), x > ${F}(1.0e8));
+}`,
+  },
+  atanh: {
+    calls: ['log1p'],
+    source: (f, { F }) => `fn ${f('atanh')}(x: ${F}) -> ${F} {
+  let a = abs(x);
+  return sign(x) * ${F}(0.5) * ${f('log1p')}(${F}(2.0) * a / (${F}(1.0) - a));
+}`,
+  },
+  // Cody and Waite's reduction by multiples of π/2, then the polynomials of Cephes' sinf and cosf.
+  sin: {
+    source: (f, t) => sine(f('sin'), t, 0),
+  },
+  cos: {
+    source: (f, t) => sine(f('cos'), t, 1),
+  },
+  tan: {
+    calls: ['sin', 'cos'],
+    source: (f, { F }) => `fn ${f('tan')}(x: ${F}) -> ${F} { return ${f('sin')}(x) / ${f('cos')}(x); }`,
+  },
+  // Cephes' asinf.
+  asin: {
+    source: (f, { F }) => `fn ${f('asin')}(x: ${F}) -> ${F} {
+  let a = abs(x);
+  let big = a > ${F}(0.5);
+  let z = select(a * a, ${F}(0.5) * (${F}(1.0) - a), big);
+  let s = select(a, sqrt(z), big);
+  var p = ${F}(4.2163199048e-2);
+  p = fma(p, z, ${F}(2.4181311049e-2));
+  p = fma(p, z, ${F}(4.5470025998e-2));
+  p = fma(p, z, ${F}(7.4953002686e-2));
+  p = fma(p, z, ${F}(1.6666752422e-1));
+  let r = fma(p * z, s, s);
+  return sign(x) * select(r, ${F}(1.5707963267948966) - (r + r), big);
+}`,
+  },
+  acos: {
+    calls: ['asin'],
+    source: (f, { F }) => `fn ${f('acos')}(x: ${F}) -> ${F} {
+  let far = ${F}(2.0) * ${f('asin')}(sqrt(${F}(0.5) * (${F}(1.0) - abs(x))));
+  return select(${F}(1.5707963267948966) - ${f('asin')}(x), select(${F}(3.141592653589793) - far, far, x > ${F}(0.0)), abs(x) > ${F}(0.5));
+}`,
+  },
+  // Cephes' atanf.
+  atan: {
+    source: (f, { F }) => `fn ${f('atan')}(x: ${F}) -> ${F} {
+  let a = abs(x);
+  let high = a > ${F}(2.414213562373095);
+  let middle = a > ${F}(0.4142135623730950);
+  let t = select(select(a, (a - ${F}(1.0)) / (a + ${F}(1.0)), middle), ${F}(-1.0) / a, high);
+  let y = select(select(${F}(0.0), ${F}(0.7853981633974483), middle), ${F}(1.5707963267948966), high);
+  let z = t * t;
+  var p = ${F}(8.05374449538e-2);
+  p = fma(p, z, ${F}(-1.38776856032e-1));
+  p = fma(p, z, ${F}(1.99777106478e-1));
+  p = fma(p, z, ${F}(-3.33329491539e-1));
+  return sign(x) * (y + fma(p * z, t, t));
+}`,
+  },
+  // C's pow: WGSL's is undefined for negative bases.
+  pow: {
+    source: (f, { F }) => `fn ${f('pow')}(x: ${F}, y: ${F}) -> ${F} {
+  let a = abs(x);
+  let whole = floor(y) == y;
+  let half = y * ${F}(0.5);
+  let odd = whole & (floor(half) != half);
+  let magnitude = select(exp2(y * log2(a)), select(${F}(special_f32(0x7f800000u)), ${F}(0.0), y > ${F}(0.0)), a == ${F}(0.0));
+  let negative = x < ${F}(0.0);
+  var r = select(magnitude, -magnitude, negative & odd);
+  r = select(r, ${F}(special_f32(0x7fc00000u)), negative & !whole);
+  return select(r, ${F}(1.0), (y == ${F}(0.0)) | (x == ${F}(1.0)));
+}`,
+  },
+  ipow: {
+    source: (f, { I }) => power(f('ipow'), I, 'i'),
+  },
+  upow: {
+    source: (f, { U }) => power(f('upow'), U, 'u'),
+  },
+  // The sign of the result is the divisor's, as in Python.
+  imod: {
+    source: (f, { I }) => `fn ${f('imod')}(a: ${I}, b: ${I}) -> ${I} {
+  let r = a % b;
+  return select(r, r + b, (r != ${I}(0i)) & ((r < ${I}(0i)) != (b < ${I}(0i))));
+}`,
+  },
+  fmod: {
+    source: (f, { F }) => `fn ${f('fmod')}(a: ${F}, b: ${F}) -> ${F} { return a - b * trunc(a / b); }`,
+  },
+  bfloat16: {
+    source: (f, { F, U }) => `fn ${f('bfloat16')}(x: ${F}) -> ${F} {
+  let bits = bitcast<${U}>(x);
+  let rounded = (bits + ${U}(0x7fffu) + ((bits >> ${U}(16u)) & ${U}(1u))) & ${U}(0xffff0000u);
+  return select(bitcast<${F}>(rounded), x, (bits & ${U}(0x7f800000u)) == ${U}(0x7f800000u));
+}`,
+  },
+});
+
+function sine(name: string, { F, I, B }: { F: string; I: string; B: string }, shift: 0 | 1): string {
+  return `fn ${name}(x: ${F}) -> ${F} {
+  let n = round(x * ${F}(0.6366197723675814));
+  var r = fma(n, ${F}(-1.5703125), x);
+  r = fma(n, ${F}(-4.837512969970703125e-4), r);
+  r = fma(n, ${F}(-7.5497899548918821e-8), r);
+  let quadrant = (${I}(n) + ${I}(${shift}i)) & ${I}(3i);
+  let z = r * r;
+  var s = ${F}(-1.9515295891e-4);
+  s = fma(s, z, ${F}(8.3321608736e-3));
+  s = fma(s, z, ${F}(-1.6666654611e-1));
+  s = fma(s * z, r, r);
+  var c = ${F}(2.443315711809948e-5);
+  c = fma(c, z, ${F}(-1.388731625493765e-3));
+  c = fma(c, z, ${F}(4.166664568298827e-2));
+  c = fma(c * z, z, fma(z, ${F}(-0.5), ${F}(1.0)));
+  let swapped: ${B} = (quadrant & ${I}(1i)) != ${I}(0i);
+  let y = select(s, c, swapped);
+  return select(y, -y, quadrant >= ${I}(2i));
+}`;
+}
+
+/** Integer powers by squaring; a negative exponent gives the truncated reciprocal, which is 0 but for bases of 1 and -1. */
+function power(name: string, T: string, suffix: 'i' | 'u'): string {
+  const n = (v: number) => `${T}(${v}${suffix})`;
+  const one = T.startsWith('vec4') ? 'vec4<u32>(1u)' : '1u';
+  const negative =
+    suffix === 'u'
+      ? ''
+      : `  let unit = select(${n(1)}, x, (y & ${n(1)}) == ${n(1)});
+  result = select(result, select(${n(0)}, unit, abs(x) == ${n(1)}), y < ${n(0)});\n`;
+  return `fn ${name}(x: ${T}, y: ${T}) -> ${T} {
+  var result = ${n(1)};
+  var base = x;
+  var left = max(y, ${n(0)});
+  for (var i = 0u; i < 32u; i += 1u) {
+    result = select(result, result * base, (left & ${n(1)}) == ${n(1)});
+    base *= base;
+    left = left >> ${one};
+  }
+${negative}  return result;
+}`;
+}
+
+const nameOf = (f: FunctionName, lane: Lane): string => `${f}_x${lane.width}`;
+
+/** Collects the functions that a module calls, to declare each once. */
+export class FunctionSet {
+  readonly #texts = new Map<string, string>();
+
+  /** The call of a function on arguments of the lane's types. */
+  call(f: FunctionName, lane: Lane, ...operands: readonly string[]): string {
+    this.#need(f, lane);
+    return `${nameOf(f, lane)}(${operands.join(', ')})`;
+  }
+
+  #need(f: FunctionName, lane: Lane): void {
+    const name = nameOf(f, lane);
+    if (this.#texts.has(name)) return;
+    const { calls = [], source } = templates[f];
+    for (const callee of calls) this.#need(callee, lane);
+    const types = {
+      F: laneType('f32', lane),
+      I: laneType('i32', lane),
+      U: laneType('u32', lane),
+      B: laneType('bool', lane),
+    };
+    this.#texts.set(
+      name,
+      source(g => nameOf(g, lane), types),
+    );
+  }
+
+  /** The declarations that `code` and the functions collected so far need. */
+  declarations(code: string): string {
+    const texts = [...this.#texts.values()];
+    const all = texts.join('\n');
+    return code.includes('special_f32(') || all.includes('special_f32(') ? [special, ...texts].join('\n') : all;
+  }
+}

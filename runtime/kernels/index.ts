@@ -1,0 +1,166 @@
+/** The kernels: one entry for each operator of the vocabulary. */
+import { SutureError } from '../../ir/errors.ts';
+import type { AnyNode, Node } from '../../ir/graph.ts';
+import { type ElementwiseOp, isElementwise, type OpName } from '../../ir/ops/index.ts';
+import { numbersOf, type Tensor, tensorFromNumbers } from '../../ir/tensor.ts';
+import { concat, split } from './concat.ts';
+import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import { conv, convTranspose } from './linear.ts';
+import {
+  groupNormalization,
+  instanceNormalization,
+  instanceNormalizationGrad,
+  layerNormalization,
+  layerNormalizationGrad,
+  rmsNormalization,
+} from './normalization.ts';
+import { sizesOf } from './shape.ts';
+import { product } from './wgsl.ts';
+
+/**
+ * Plans a node. The plan's operands are the node's inputs and outputs by their position; the extra inputs of an epilogue
+ * follow the last input that the node has.
+ *
+ * @throws SutureError `kernel-missing` saying what of the node no kernel computes.
+ */
+export interface KernelRule<K extends OpName> {
+  readonly plan: (node: Node<K>, context: KernelContext, epilogue?: Epilogue) => KernelPlan;
+  /** Whether the kernel computes elementwise consumers as well. */
+  readonly fuses: boolean;
+}
+
+/**
+ * `view`: the output is the first input's memory under another shape. `folded`: known before the run. `fused`: what it holds
+ * is computed instead. `null`: there is no kernel.
+ */
+type Entry<K extends OpName> = KernelRule<K> | 'view' | 'folded' | 'fused' | null;
+
+const alone = <K extends OpName>(plan: (node: Node<K>, context: KernelContext) => KernelPlan): KernelRule<K> => ({
+  plan,
+  fuses: false,
+});
+
+const anchor = <K extends OpName>(plan: KernelRule<K>['plan']): KernelRule<K> => ({ plan, fuses: true });
+
+/** Every operator that is not elementwise; those are one kernel, over the expressions in `scalar.ts`. */
+const kernels: { readonly [K in Exclude<OpName, ElementwiseOp>]: Entry<K> } = {
+  Conv: anchor(conv),
+  ConvTranspose: anchor(convTranspose),
+  MatMul: null,
+  Gemm: null,
+
+  BatchNormalization: null,
+  InstanceNormalization: anchor(instanceNormalization),
+  LayerNormalization: anchor(layerNormalization),
+  GroupNormalization: anchor(groupNormalization),
+  RMSNormalization: anchor(rmsNormalization),
+  LRN: null,
+  LpNormalization: null,
+  MeanVarianceNormalization: null,
+
+  MaxPool: null,
+  AveragePool: null,
+  LpPool: null,
+  GlobalAveragePool: null,
+  GlobalMaxPool: null,
+
+  ReduceL1: null,
+  ReduceL2: null,
+  ReduceLogSum: null,
+  ReduceLogSumExp: null,
+  ReduceMax: null,
+  ReduceMean: null,
+  ReduceMin: null,
+  ReduceProd: null,
+  ReduceSum: null,
+  ReduceSumSquare: null,
+  ArgMax: null,
+  ArgMin: null,
+  Softmax: null,
+  LogSoftmax: null,
+  Hardmax: null,
+  CumSum: null,
+  CumProd: null,
+  TopK: null,
+
+  Identity: 'view',
+  Reshape: 'view',
+  Flatten: 'view',
+  Squeeze: 'view',
+  Unsqueeze: 'view',
+  Shape: 'folded',
+  Size: 'folded',
+  ConstantOfShape: 'folded',
+  Range: 'folded',
+  Transpose: null,
+  Concat: alone(concat),
+  Split: alone(split),
+  Slice: null,
+  Gather: null,
+  GatherElements: null,
+  GatherND: null,
+  ScatterElements: null,
+  ScatterND: null,
+  Pad: null,
+  Expand: null,
+  Tile: null,
+  DepthToSpace: null,
+  SpaceToDepth: null,
+  Trilu: null,
+  OneHot: null,
+  Resize: null,
+
+  Stitch: null,
+  Switch: null,
+  FeatureLoss: null,
+  FeatureLossGrad: null,
+  StitchGrad: null,
+  SwitchGrad: null,
+  InstanceNormalizationGrad: alone(instanceNormalizationGrad),
+  LayerNormalizationGrad: alone(layerNormalizationGrad),
+  MaxPoolGrad: null,
+  AdamW: null,
+  Fused: 'fused',
+};
+
+const entryOf = (op: OpName): Entry<OpName> | 'elementwise' =>
+  isElementwise(op) ? 'elementwise' : (kernels[op] as Entry<OpName>);
+
+/** Whether a node's output is its first input's memory. */
+export const isView = (op: OpName): boolean => entryOf(op) === 'view';
+
+/** Whether WebGPU has a kernel for an operator at all; its dtype and attributes may still be refused. */
+export const hasKernel = (op: OpName): boolean => entryOf(op) !== null;
+
+/** Whether the kernel of an operator computes elementwise consumers as well. */
+export function fusesConsumers(op: OpName): boolean {
+  const entry = entryOf(op);
+  return entry !== null && typeof entry === 'object' && entry.fuses;
+}
+
+/**
+ * The tensor that a node gives whatever runs, or undefined when it depends on data. Shape arithmetic that simplification left.
+ */
+export function foldedTensor(node: AnyNode): Tensor | undefined {
+  if (entryOf(node.op) !== 'folded') return undefined;
+  const [value] = node.outputs;
+  const { dtype } = value.type;
+  const shape = sizesOf(value);
+  if (node.op === 'ConstantOfShape') {
+    const [fill] = numbersOf(node.attributes.value);
+    return tensorFromNumbers(dtype, shape, Array<number>(product(shape)).fill(fill));
+  }
+  const { elements } = value;
+  if (!elements?.every(e => typeof e === 'number')) {
+    throw new SutureError('kernel-missing', 'its result depends on data, and sizes must be known before the run');
+  }
+  return tensorFromNumbers(dtype, shape, elements as readonly number[]);
+}
+
+/** Plans a node that is neither elementwise nor a view nor folded. */
+export function planNode(node: AnyNode, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+  const entry = entryOf(node.op);
+  if (entry === null || typeof entry === 'string') throw new SutureError('kernel-missing', 'there is no kernel for it');
+  if (epilogue && !entry.fuses) throw new SutureError('kernel-missing', `${node.op} takes no epilogue`);
+  return entry.plan(node as unknown as Node<OpName>, context, epilogue);
+}

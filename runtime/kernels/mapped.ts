@@ -1,0 +1,53 @@
+/** Kernels that compute each output element from a few input elements that its coordinates determine: movement, pooling. */
+import type { KernelContext, KernelPlan, Operand } from './kernel.ts';
+import { ceilDiv, foldGrid, ModuleBuilder, product, times, u32, unravel } from './wgsl.ts';
+
+export interface MappedSpec {
+  readonly label: string;
+  /** The shape that the kernel walks over, usually the output's. */
+  readonly shape: readonly number[];
+  readonly bindings: readonly {
+    readonly name: string;
+    readonly operand: Operand;
+    readonly type: string;
+    readonly access?: 'read' | 'read_write';
+  }[];
+  readonly declarations?: string;
+  /**
+   * Statements that compute and store one element.
+   *
+   * @param flat the element's flat index in the walk.
+   * @param at its coordinates, one expression (a name) for each axis.
+   */
+  readonly element: (flat: string, at: readonly string[]) => string;
+}
+
+export const input = (index: number): Operand => ({ kind: 'input', index });
+export const output = (index: number): Operand => ({ kind: 'output', index });
+
+export function mappedPlan(spec: MappedSpec, context: KernelContext): KernelPlan {
+  const total = product(spec.shape);
+  if (total === 0) return { dispatches: [], scratch: [] };
+  const module = new ModuleBuilder();
+  for (const { name, operand, type, access } of spec.bindings) module.bind(name, operand, type, access);
+  if (spec.declarations) module.declare(spec.declarations);
+  const workgroup = 64;
+  const grid = foldGrid(ceilDiv(total, workgroup), context.limits);
+  const at = spec.shape.map((_, axis) => `c${axis}`);
+  const coordinates = unravel('i', spec.shape).map((e, axis) => `let c${axis} = ${e};`);
+  const guard = grid.padded || total % workgroup !== 0;
+  const element = spec.element('i', at);
+  // Only the coordinates that the element refers to.
+  const used = coordinates.filter((_, axis) => new RegExp(`\\bc${axis}\\b`).test(element));
+  module.declare(`@compute @workgroup_size(${workgroup})
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  let i = ${times(grid.flat('group'), workgroup)} + local;
+  ${guard ? `if (i >= ${u32(total)}) { return; }` : ''}
+  ${used.join(' ')}
+  ${element}
+}`);
+  return {
+    dispatches: [{ label: spec.label, wgsl: module.text(), workgroups: grid.workgroups, operands: module.operands }],
+    scratch: [],
+  };
+}
