@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { printable, SutureError } from '../ir/errors.ts';
 import type { Matching } from '../passes/index.ts';
 
-const pairSchema = v.object({
+export const pairSchema = v.object({
   a: v.string(),
   b: v.string(),
   score: v.optional(v.number(), 1),
@@ -12,7 +12,7 @@ const pairSchema = v.object({
   positionB: v.optional(v.number()),
 });
 
-const pairsSchema = v.object({
+export const pairsSchema = v.object({
   pairs: v.pipe(v.array(pairSchema), v.minLength(1, 'there is no pair in it')),
   score: v.optional(v.number()),
   bound: v.optional(v.number()),

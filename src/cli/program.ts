@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { SutureError } from '../../ir/errors.ts';
 import { sutureVersion } from '../version.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { evaluateCommand } from './commands/evaluate.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { matchCommand } from './commands/match.ts';
 import { type Streams, Terminal } from './terminal.ts';
@@ -16,7 +17,7 @@ export interface Context {
 /** Exit codes: the process's, by kind of outcome. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
-const commands = [doctorCommand, inspectCommand, matchCommand];
+const commands = [doctorCommand, inspectCommand, matchCommand, evaluateCommand];
 
 function buildProgram(streams: Streams, context: Context): Command {
   const program = new Command('suture')

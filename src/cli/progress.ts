@@ -71,6 +71,9 @@ export function progressBar(stream: TextStream): ProgressDisplay {
 /** How often a line may appear, in milliseconds. */
 const LINE_INTERVAL = 10_000;
 
+/** Stages that are over sooner than this leave no line. */
+const LEAST_SECONDS = 2;
+
 /** For logs: one line when a stage begins to take long, every ten seconds after, and one when it ends. */
 export function progressLines(stream: TextStream): ProgressDisplay {
   let stage = '';
@@ -88,7 +91,7 @@ export function progressLines(stream: TextStream): ProgressDisplay {
       const seconds = (now - since) / 1000;
       const note = event.note === undefined ? '' : `, ${event.note}`;
       if (ended) {
-        stream.write(`${capital(stage)}: done in ${durationText(seconds)}${note}\n`);
+        if (seconds >= LEAST_SECONDS) stream.write(`${capital(stage)}: done in ${durationText(seconds)}${note}\n`);
         stage = '';
       } else if (now - last >= LINE_INTERVAL) {
         last = now;

@@ -1,7 +1,7 @@
 /** A run directory: what `docs/files.md` describes, written and read. */
 import { constants } from 'node:fs';
 import { access, copyFile, lstat, open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, relative, resolve } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { hashFile } from '../files/hash.ts';
@@ -99,6 +99,14 @@ export class RunDirectory {
     options: { readonly force?: boolean } = {},
   ): Promise<RunDirectory> {
     await checkRunOutput(path, options);
+    for (const { source } of [config.parents.a, config.parents.b]) {
+      if (!relative(resolve(path), resolve(source)).startsWith('..')) {
+        throw new SutureError(
+          'option-invalid',
+          `${printable(source)} lies in the run directory that it is to be replaced in.`,
+        );
+      }
+    }
     const run = new RunDirectory(path, config);
     const fresh = !(await lstat(path).then(
       () => true,
@@ -214,6 +222,11 @@ export class RunDirectory {
       if (errno(cause) === 'ENOENT') return undefined;
       throw new SutureError('run-invalid', `${printable(this.file(name))} cannot be read.`, { cause });
     }
+  }
+
+  /** Removes one of the run's files. */
+  async remove(name: keyof typeof runFiles): Promise<void> {
+    await rm(this.file(name), { force: true });
   }
 
   /** Opens the metrics for appending, cut to the first `bytes`: what came after a checkpoint is computed again. */

@@ -1,0 +1,54 @@
+import { Command } from 'commander';
+import { agreementText, type RunAllResult, resultTable, runAll } from '../../index.ts';
+import { jsonOption, type NamedFile, namedFile } from '../options.ts';
+import type { Context } from '../program.ts';
+import { name, type Terminal } from '../terminal.ts';
+import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
+import { showSummary } from './stitch.ts';
+import { showSweep } from './sweep.ts';
+
+interface Flags extends TrainingFlags {
+  readonly train: string;
+  readonly val: string;
+  readonly test?: readonly NamedFile[];
+  readonly output: string;
+}
+
+export const runCommand = ({ terminal, signal }: Context): Command =>
+  addTrainingOptions(
+    new Command('run')
+      .description('match, stitch, sweep, select, export, evaluate: two networks in, one better network out')
+      .argument('<a>', 'an ONNX file')
+      .argument('<b>', 'another one')
+      .requiredOption('--train <file>', 'an .npz file with images; labels are not needed')
+      .requiredOption('--val <file>', 'an .npz file with images and labels, by which the position is chosen')
+      .option('--test <name=file>', 'a test set to report on; may be repeated', namedFile)
+      .requiredOption('-o, --output <run>', 'the run directory to make'),
+  )
+    .addOption(jsonOption())
+    .action(async (a: string, b: string, flags: Flags) => {
+      const { val, test, ...rest } = flags;
+      const result = await runAll(
+        { a, b, ...rest, validation: val, tests: test ?? [], training: trainingSettings(flags) },
+        { signal, onProgress: terminal.progress },
+      );
+      const { warnings, ...document } = result;
+      for (const message of warnings) terminal.warning(message);
+      terminal.result(document, () => show(result, terminal));
+    });
+
+function show(result: RunAllResult, terminal: Terminal): void {
+  const { summary, sweep, selection, exported, tests, agreement } = result;
+  showSummary(summary, terminal);
+  terminal.line();
+  showSweep(sweep, terminal);
+  terminal.line();
+  terminal.line(`Stitched at position ${exported.position} (rule ${selection.rule}): ${name(exported.a)}`);
+  terminal.line();
+  if (tests.length > 0) {
+    const { head, rows } = resultTable(tests);
+    terminal.table(head, rows);
+    terminal.line();
+  }
+  terminal.line(agreementText(agreement, name(exported.file)));
+}

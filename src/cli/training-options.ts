@@ -1,0 +1,59 @@
+/** The options of `stitch` and `run` that say how stitches are trained. Their defaults are the API's. */
+import { type Command, Option } from 'commander';
+import {
+  type ExecutorChoice,
+  type Initialisation,
+  initialisations,
+  type Method,
+  methods,
+  outputMeans,
+  type Task,
+  type TrainingSettings,
+  tasks,
+  trainingDefaults,
+} from '../index.ts';
+import { choiceOption, countOption, executorOption, forceOption, naturalOption, positiveOption } from './options.ts';
+
+export interface TrainingFlags {
+  readonly pairs?: string;
+  readonly method: Method;
+  readonly steps: number;
+  readonly batch: number;
+  readonly lr: number;
+  readonly init: Initialisation;
+  readonly seed: number;
+  readonly normalize: boolean;
+  readonly task: Task;
+  readonly outputMean: (typeof outputMeans)[number];
+  readonly executor: ExecutorChoice;
+  readonly force?: boolean;
+}
+
+const defaults = trainingDefaults;
+
+export const addTrainingOptions = (command: Command): Command =>
+  command
+    .option('--pairs <file>', 'pairs from `suture match -o`, instead of matching anew')
+    .addOption(choiceOption('--method <name>', 'how the stitches are trained', methods, defaults.method))
+    .addOption(naturalOption('--steps <n>', 'training steps; 0 keeps the initialisation', defaults.steps))
+    .addOption(countOption('--batch <n>', 'images in a step', defaults.batch))
+    .addOption(positiveOption('--lr <x>', 'learning rate at the start; it falls by a cosine', defaults.learningRate))
+    .addOption(choiceOption('--init <how>', 'how the stitches start', initialisations, defaults.init))
+    .addOption(naturalOption('--seed <s>', 'seed of batches and initialisation', defaults.seed))
+    .addOption(new Option('--no-normalize', 'weigh loss terms as they are, not by the variance of their features'))
+    .addOption(choiceOption('--task <name>', 'what the networks do', tasks, 'segmentation'))
+    .addOption(choiceOption('--output-mean <what>', 'what of the outputs is averaged', outputMeans, 'probabilities'))
+    .addOption(executorOption())
+    .addOption(forceOption());
+
+/** The flags as the API's settings. */
+export const trainingSettings = (flags: TrainingFlags): TrainingSettings => ({
+  method: flags.method,
+  init: flags.init,
+  steps: flags.steps,
+  batch: flags.batch,
+  learningRate: flags.lr,
+  seed: flags.seed,
+  normalize: flags.normalize,
+  initImages: defaults.initImages,
+});

@@ -1,0 +1,169 @@
+/** From a trained run to one ONNX file: fix the switches, fold, write, and check the file in ONNX Runtime. */
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { exportOnnx, type Graph, printable, SutureError, tensor, writeOnnx } from '../ir/index.ts';
+import { averagedAt, type Setting, settle } from '../passes/index.ts';
+import type { Executor } from '../runtime/executor.ts';
+import { batchesOf } from './batches.ts';
+import type { Dataset } from './data/dataset.ts';
+import { Runnable } from './execute.ts';
+import { checkOutputFile, type OutputOptions, writeOutput } from './files/output.ts';
+import { interfaceOf } from './model.ts';
+import { type LoadedRun, loadRun } from './run/load.ts';
+import { type Rule, select } from './selection/select.ts';
+import { sweepSchema } from './selection/sweep.ts';
+import { sutureVersion } from './version.ts';
+
+/** Which position is deployed: by its number, or by a rule on the scores of `sweep.json`. */
+export type Choice = { readonly position: number } | { readonly rule: Rule };
+
+export interface ExportedNetwork {
+  readonly position: number;
+  /** Set when a rule chose. */
+  readonly rule?: Rule;
+  readonly a: string;
+  readonly b: string;
+  readonly file: string;
+  readonly nodes: number;
+  readonly parameters: number;
+}
+
+/** Settles a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
+export async function choosePosition(run: LoadedRun, choice: Choice): Promise<number> {
+  const { positions } = run.network;
+  if ('position' in choice) {
+    if (positions.some(p => p.id === choice.position)) return choice.position;
+    throw new SutureError(
+      'option-invalid',
+      `There is no position ${choice.position}; the run has the positions 0 to ${positions.length - 1}.`,
+    );
+  }
+  const sweep = await run.directory.readJson('sweep', sweepSchema);
+  if (!sweep) {
+    throw new SutureError(
+      'run-invalid',
+      `Rule ${choice.rule} needs the scores of the positions, and ${printable(run.directory.path)} has none; ` +
+        'run `suture sweep` first, or name a --position.',
+    );
+  }
+  return select(sweep.positions, choice.rule, sweep.higherIsBetter).position;
+}
+
+/** A run's network under a setting, with a note of where it came from. */
+export function deployed(run: LoadedRun, setting: Setting, note: string): Graph {
+  const graph = settle(run.network, setting, run.parameters);
+  const { parents } = run.directory.config;
+  const metadata = {
+    ...graph.info.metadata,
+    'suture.setting': note,
+    'suture.parent.a': parents.a.sha256,
+    'suture.parent.b': parents.b.sha256,
+  };
+  return graph.with({ info: { ...graph.info, metadata } });
+}
+
+/** Beyond this many bytes of weights, they go to a file beside the model. */
+const maxMessageBytes = 2 ** 31 - 2 ** 27;
+
+/** Writes a network to a file. @throws SutureError `output-exists`, `output-unwritable`. */
+export async function writeModel(graph: Graph, path: string, options: OutputOptions = {}): Promise<void> {
+  await checkOutputFile(path, options);
+  const bytes = graph.constants().reduce((sum, { constant }) => sum + constant.data.byteLength, 0);
+  const exportOptions = { producerVersion: sutureVersion };
+  if (bytes > maxMessageBytes) writeOnnx(graph, path, exportOptions);
+  else await writeOutput(path, exportOnnx(graph, exportOptions), options);
+}
+
+/**
+ * Writes the stitched network of a run: features averaged at one position in both directions, outputs averaged.
+ *
+ * @throws SutureError `run-invalid`, `option-invalid`, `output-exists`, `output-unwritable`.
+ */
+export async function exportRun(
+  path: string,
+  file: string,
+  choice: Choice,
+  options: OutputOptions = {},
+): Promise<ExportedNetwork> {
+  await checkOutputFile(file, options);
+  const run = await loadRun(path);
+  return exportPosition(run, file, await choosePosition(run, choice), choice, options);
+}
+
+/** As {@link exportRun}, for a run that is loaded and a position that is chosen. */
+export async function exportPosition(
+  run: LoadedRun,
+  file: string,
+  position: number,
+  choice: Choice,
+  options: OutputOptions = {},
+): Promise<ExportedNetwork> {
+  const graph = deployed(run, averagedAt(run.network, position), `averaged at position ${position}`);
+  await writeModel(graph, file, options);
+  const { features } = run.network.positions.find(p => p.id === position)!;
+  return {
+    position,
+    ...('rule' in choice && { rule: choice.rule }),
+    a: features.a!,
+    b: features.b!,
+    file,
+    nodes: graph.nodes.length,
+    parameters: graph.constants().reduce((sum, { constant }) => sum + constant.data.length, 0),
+  };
+}
+
+/** How far ONNX Runtime's numbers for a file are from an executor's. */
+export interface Agreement {
+  /** The largest difference, relative to the largest magnitude in the reference's output. */
+  readonly relativeError: number;
+  readonly images: number;
+  readonly agrees: boolean;
+}
+
+/** What float32 arithmetic in another order may differ by. */
+export const tolerance = 1e-4;
+
+/**
+ * Runs a model file in ONNX Runtime on the CPU and compares its output with what an executor makes of the graph.
+ *
+ * @param graph what the file is to compute.
+ */
+export async function compareWithFile(
+  executor: Executor,
+  graph: Graph,
+  file: string,
+  dataset: Dataset,
+  images = 8,
+): Promise<Agreement> {
+  const { input, output } = interfaceOf(graph, file);
+  const { value: batch } = batchesOf(dataset, images).next();
+  if (!batch) return { relativeError: 0, images: 0, agrees: true };
+  const runnable = new Runnable(executor, graph);
+  const session = await InferenceSession.create(file);
+  try {
+    const expected = (await runnable.run({ [input]: batch.images }, [output]))[output]!;
+    const feeds = { [input]: new OrtTensor('float32', batch.images.data as Float32Array, batch.images.shape) };
+    const found = (await session.run(feeds, [output]))[output]!;
+    const relativeError = relativeDifference(
+      tensor('float32', found.dims, found.data as Float32Array).data as Float32Array,
+      expected.data as Float32Array,
+    );
+    return { relativeError, images: batch.count, agrees: relativeError <= tolerance };
+  } finally {
+    runnable.dispose();
+    await session.release();
+  }
+}
+
+/** The largest difference, relative to the largest magnitude in `reference`. NaN anywhere gives NaN. */
+export function relativeDifference(values: Float32Array, reference: Float32Array): number {
+  if (values.length !== reference.length) return Number.POSITIVE_INFINITY;
+  let difference = 0;
+  let magnitude = 0;
+  for (let i = 0; i < reference.length; i++) {
+    const off = Math.abs(values[i]! - reference[i]!);
+    if (Number.isNaN(off)) return Number.NaN;
+    difference = Math.max(difference, off);
+    magnitude = Math.max(magnitude, Math.abs(reference[i]!));
+  }
+  return magnitude === 0 ? difference : difference / magnitude;
+}

@@ -1,0 +1,92 @@
+/** The report of `suture run`: every network on every test set, and how it came about. */
+import { printable } from '../ir/errors.ts';
+import type { Agreement, ExportedNetwork } from './deploy.ts';
+import type { MetricName, Score } from './metrics/metric.ts';
+import type { RunSummary } from './run/create.ts';
+import type { Selection } from './selection/select.ts';
+
+/** `report.json`. */
+export interface Report {
+  readonly summary: RunSummary;
+  readonly selection: Selection;
+  readonly exported: ExportedNetwork;
+  readonly tests: readonly TestResult[];
+  readonly agreement: Agreement;
+}
+
+export interface TestResult {
+  readonly name: string;
+  readonly data: string;
+  readonly images: number;
+  readonly metric: MetricName;
+  readonly rows: readonly { readonly network: string; readonly score: Score }[];
+}
+
+export type Row = readonly (string | number)[];
+
+const number = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(4));
+
+/** The heads and rows of the table: a network in each row, a test set in each column (two for Dice: mean and pooled). */
+export function resultTable(tests: readonly TestResult[]): {
+  readonly head: readonly string[];
+  readonly rows: readonly Row[];
+} {
+  const head = ['network'];
+  for (const { name, metric } of tests) {
+    const title = { dice: 'Dice', accuracy: 'accuracy', mse: 'MSE' }[metric];
+    head.push(`${printable(name, 24)}: ${title}`);
+    if (metric === 'dice') head.push('pooled');
+  }
+  const networks = tests[0]?.rows.map(r => r.network) ?? [];
+  const rows = networks.map((network, i) => [
+    network,
+    ...tests.flatMap(({ metric, rows: scored }) => {
+      const { value, pooled } = scored[i]!.score;
+      return metric === 'dice' ? [number(value), number(pooled)] : [number(value)];
+    }),
+  ]);
+  return { head, rows };
+}
+
+/** In words, whether the exported file computes what suture computed. */
+export function agreementText({ relativeError, images, agrees }: Agreement, file: string): string {
+  const error = relativeError.toExponential(1);
+  return agrees
+    ? `${file} agrees in ONNX Runtime: relative error ${error} on ${images} images.`
+    : `${file} does NOT agree in ONNX Runtime: relative error ${error} on ${images} images.`;
+}
+
+const markdownRow = (cells: Row): string => `| ${cells.join(' | ')} |`;
+
+/** `report.md`. */
+export function reportText({ summary, selection, exported, tests, agreement }: Report): string {
+  const { head, rows } = resultTable(tests);
+  const sets = tests.map(({ name, data, images }) => `- ${printable(name)}: \`${printable(data)}\`, ${images} images`);
+  const rule = selection.rule === 2 ? 'lowest mean rank over the folds' : 'best score';
+  return `${[
+    '# Stitching report',
+    '',
+    `Parent a: \`${printable(summary.parents.a)}\``,
+    `Parent b: \`${printable(summary.parents.b)}\``,
+    '',
+    `${summary.positions} matched positions, trained ${summary.method} for ${summary.steps} steps of ${summary.batch} images,`,
+    `seed ${summary.seed}, ${printable(summary.executor)}.`,
+    '',
+    `Stitched at position ${exported.position} (rule ${selection.rule}, ${rule} on the validation data):`,
+    `\`${printable(exported.a)}\` with \`${printable(exported.b)}\`.`,
+    '',
+    ...(tests.length > 0
+      ? [
+          '## Test sets',
+          '',
+          ...sets,
+          '',
+          markdownRow(head),
+          markdownRow(head.map(() => '---')),
+          ...rows.map(markdownRow),
+          '',
+        ]
+      : []),
+    `Exported: ${agreementText(agreement, `\`${printable(exported.file)}\``)}`,
+  ].join('\n')}\n`;
+}

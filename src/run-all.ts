@@ -1,0 +1,76 @@
+/** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
+import { averagedAt } from '../passes/index.ts';
+import { type Dataset, loadDataset } from './data/dataset.ts';
+import { type Agreement, compareWithFile, deployed, type ExportedNetwork, exportPosition } from './deploy.ts';
+import { requireScorable, scoreNetworks } from './evaluate.ts';
+import { withExecutor } from './execute.ts';
+import { jsonText } from './files/output.ts';
+import { type WorkOptions, workOptions } from './progress.ts';
+import { type Report, reportText, type TestResult } from './report.ts';
+import { planRun, type RunRequest, trainRun } from './run/create.ts';
+import { loadRun } from './run/load.ts';
+import { type Selection, select } from './selection/select.ts';
+import { type Sweep, sweep } from './selection/sweep.ts';
+
+export interface RunAllRequest extends Omit<RunRequest, 'data'> {
+  /** Images that the stitches are trained on. */
+  readonly train: string;
+  /** Labelled images that the position is chosen by. */
+  readonly validation: string;
+  readonly tests: readonly { readonly name: string; readonly file: string }[];
+}
+
+export interface RunAllResult extends Report {
+  readonly sweep: Sweep;
+  readonly warnings: readonly string[];
+}
+
+/** Rule 2 where there are folds to rank in, else rule 1. */
+const chooseBy = (result: Sweep): Selection =>
+  select(result.positions, result.folds.length > 1 ? 2 : 1, result.higherIsBetter);
+
+/**
+ * Does everything in a row and leaves it in a run directory. All inputs are read and checked before anything is written.
+ *
+ * @throws SutureError whatever is wrong with the files, the options or the output.
+ */
+export async function runAll(request: RunAllRequest, work: WorkOptions = {}): Promise<RunAllResult> {
+  const { train, validation, tests, ...rest } = request;
+  const plan = await planRun({ ...rest, data: train });
+  const parents = [plan.parents.a, plan.parents.b].map(({ path: name, graph }) => ({ name, graph }));
+  const validationData = await loadDataset(validation);
+  requireScorable(parents, validationData);
+  const testData: { name: string; file: string; dataset: Dataset }[] = [];
+  for (const test of tests) {
+    const dataset = await loadDataset(test.file);
+    requireScorable(parents, dataset);
+    testData.push({ ...test, dataset });
+  }
+
+  return withExecutor(request, async executor => {
+    const summary = await trainRun(plan, executor, work);
+    const run = await loadRun(request.output);
+    const swept = await sweep(executor, run.network, run.parameters, validationData, workOptions(work));
+    await run.directory.write('sweep', jsonText(swept));
+    const selection = chooseBy(swept);
+    const { position, rule } = selection;
+
+    const file = run.directory.file('model');
+    const exported: ExportedNetwork = await exportPosition(run, file, position, { rule }, { force: true });
+    const graph = deployed(run, averagedAt(run.network, position), '');
+    const results: TestResult[] = [];
+    for (const { name, file: data, dataset } of testData) {
+      const rows = await scoreNetworks(executor, parents, dataset, { ...workOptions(work), ensemble: true });
+      const [stitched] = await scoreNetworks(executor, [{ name: 'stitched', graph }], dataset, workOptions(work));
+      const named = [...rows, stitched!].map(({ score }, i) => ({ network: networkNames[i]!, score }));
+      results.push({ name, data, images: dataset.count, metric: stitched!.score.metric, rows: named });
+    }
+    const agreement: Agreement = await compareWithFile(executor, graph, file, validationData);
+    const report: Report = { summary, selection, exported, tests: results, agreement };
+    await run.directory.write('reportJson', jsonText(report));
+    await run.directory.write('reportText', reportText(report));
+    return { ...report, sweep: swept, warnings: plan.warnings };
+  });
+}
+
+const networkNames = ['parent a', 'parent b', 'output ensemble', 'stitched'] as const;

@@ -1,0 +1,254 @@
+/** Making a run: parents joined, stitches trained, everything kept in a directory. */
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { printable, SutureError, type Tensor } from '../../ir/index.ts';
+import { match, type SuperNetwork } from '../../passes/index.ts';
+import type { Executor } from '../../runtime/executor.ts';
+import { type Dataset, loadDataset } from '../data/dataset.ts';
+import { withExecutor } from '../execute.ts';
+import type { ExecutorOptions } from '../executors.ts';
+import { hashFile } from '../files/hash.ts';
+import { loadModel, type Model, requireFittingImages } from '../model.ts';
+import { type PairEntry, readPairs } from '../pairs.ts';
+import { type WorkOptions, workOptions } from '../progress.ts';
+import { initialise } from '../training/initialise.ts';
+import { type Checkpoint, type MetricsEntry, Trainer } from '../training/train.ts';
+import { versions } from '../version.ts';
+import { type RunConfig, type Task, type TrainingSettings, trainingDefaults, trainingSchema } from './config.ts';
+import { checkRunOutput, RunDirectory, runFiles } from './directory.ts';
+import { joinParents, openNetwork } from './load.ts';
+
+export interface RunRequest extends ExecutorOptions {
+  /** The parents' files. */
+  readonly a: string;
+  readonly b: string;
+  /** The images that the stitches are trained on. */
+  readonly data: string;
+  /** The run directory to make. */
+  readonly output: string;
+  readonly force?: boolean;
+  /** A file of pairs; without one the parents are matched. */
+  readonly pairs?: string;
+  /** What is not given is as in `trainingDefaults`. */
+  readonly training?: Partial<TrainingSettings>;
+  readonly task?: Task;
+  readonly outputMean?: RunConfig['outputMean'];
+}
+
+/** What `suture stitch` shows. */
+export interface RunSummary {
+  readonly run: string;
+  readonly parents: { readonly a: string; readonly b: string };
+  readonly positions: number;
+  readonly method: TrainingSettings['method'];
+  readonly steps: number;
+  readonly batch: number;
+  readonly seed: number;
+  readonly executor: string;
+  readonly firstLoss: number | undefined;
+  readonly lastLoss: number | undefined;
+}
+
+/** A run whose inputs are read and found to fit, before anything is written. */
+export interface RunPlan {
+  readonly output: string;
+  readonly force: boolean;
+  readonly parents: { readonly a: Model; readonly b: Model };
+  readonly pairs: readonly PairEntry[];
+  readonly network: SuperNetwork;
+  readonly dataset: Dataset;
+  readonly dataHash: string;
+  readonly settings: TrainingSettings;
+  readonly task: Task;
+  readonly outputMean: RunConfig['outputMean'];
+  readonly warnings: readonly string[];
+}
+
+/** Fills in the defaults. @throws SutureError `option-invalid`. */
+function completed(given: Partial<TrainingSettings> | undefined): TrainingSettings {
+  const parsed = v.safeParse(trainingSchema, { ...trainingDefaults, ...given });
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new SutureError('option-invalid', `The training setting ${v.getDotPath(issue) ?? ''}: ${issue.message}.`);
+}
+
+/**
+ * Reads and checks everything that a run needs.
+ *
+ * @throws SutureError whatever is wrong with the parents, the pairs, the data, the options or the output path.
+ */
+export async function planRun(request: RunRequest): Promise<RunPlan> {
+  const { output, force = false, task = 'segmentation', outputMean = 'probabilities' } = request;
+  const settings = completed(request.training);
+  await checkRunOutput(output, { force });
+  const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
+  const pairs = request.pairs === undefined ? match(a.graph, b.graph).pairs : await readPairs(request.pairs);
+  const network = joinParents(a, b, pairs, { task, outputMean });
+  const dataset = await loadDataset(request.data);
+  for (const { graph, path } of [a, b]) requireFittingImages(dataset, graph, path);
+  return {
+    output,
+    force,
+    parents: { a, b },
+    pairs,
+    network,
+    dataset,
+    dataHash: await hashFile(request.data),
+    settings,
+    task,
+    outputMean,
+    warnings: [a, b].flatMap(({ path, warnings }) => warnings.map(w => `${printable(path)}: ${w.message}`)),
+  };
+}
+
+/**
+ * Trains the stitches of a plan and makes its run directory. The directory appears only when the training is ready to start.
+ *
+ * @throws SutureError `output-unwritable`, `kernel-missing`, `device-memory`, `loss-not-finite`, `interrupted`.
+ */
+export async function trainRun(plan: RunPlan, executor: Executor, work: WorkOptions = {}): Promise<RunSummary> {
+  const { network, dataset, settings, parents } = plan;
+  const initial = await initialise(executor, network, dataset, settings, work);
+  const trainer = settings.steps > 0 ? await Trainer.create(executor, network, dataset, settings, initial) : undefined;
+  try {
+    const config: RunConfig = {
+      format: 'suture-run',
+      version: 1,
+      parents: {
+        a: { file: join(runFiles.parents, 'a.onnx'), source: parents.a.path, sha256: parents.a.sha256 },
+        b: { file: join(runFiles.parents, 'b.onnx'), source: parents.b.path, sha256: parents.b.sha256 },
+      },
+      task: plan.task,
+      outputMean: plan.outputMean,
+      training: settings,
+      data: { source: dataset.source, sha256: plan.dataHash, images: dataset.count },
+      executor: { name: executor.name, description: executor.describe() },
+      versions: { ...versions() },
+    };
+    const directory = await RunDirectory.create(plan.output, config, { pairs: plan.pairs }, { force: plan.force });
+    return await finishTraining(directory, trainer, initial, work);
+  } finally {
+    trainer?.dispose();
+  }
+}
+
+/** Runs a training to its end and writes what comes out of it. */
+async function finishTraining(
+  directory: RunDirectory,
+  trainer: Trainer | undefined,
+  initial: ReadonlyMap<string, Tensor>,
+  work: WorkOptions,
+  from?: Checkpoint & { readonly metricsBytes: number },
+): Promise<RunSummary> {
+  const { config, path } = directory;
+  const metrics = await directory.openMetrics(from?.metricsBytes);
+  const losses: number[] = [];
+  let parameters = initial;
+  try {
+    if (trainer) {
+      parameters = await trainer.run({
+        ...workOptions(work),
+        ...(from && { from }),
+        onMetrics: async (entry: MetricsEntry) => {
+          losses.push(entry.loss);
+          await metrics.append(entry);
+        },
+        onCheckpoint: async ({ step, sampler, values }) => {
+          await metrics.sync();
+          await directory.writeTensors('checkpoint', values, { step, sampler, metricsBytes: metrics.bytes });
+        },
+      });
+    }
+    await metrics.sync();
+  } catch (error) {
+    throw error instanceof SutureError && error.code === 'interrupted' ? resumable(error, path) : error;
+  } finally {
+    await metrics.close();
+  }
+  await directory.writeTensors('parameters', parameters);
+  await directory.remove('checkpoint');
+  const { method, steps, batch, seed } = config.training;
+  return {
+    run: path,
+    parents: { a: config.parents.a.source, b: config.parents.b.source },
+    positions: new Set([...parameters.keys()].map(name => name.split('/')[1])).size,
+    method,
+    steps,
+    batch,
+    seed,
+    executor: config.executor.description,
+    firstLoss: losses[0],
+    lastLoss: losses.at(-1),
+  };
+}
+
+const resumable = (error: SutureError, path: string): SutureError =>
+  new SutureError(
+    'interrupted',
+    `${error.message.replace(/\.$/, '')}; go on with \`suture stitch --resume ${printable(path)}\`.`,
+    {
+      cause: error,
+    },
+  );
+
+const checkpointSchema = v.object({
+  step: v.number(),
+  metricsBytes: v.number(),
+  sampler: v.object({
+    count: v.number(),
+    epoch: v.number(),
+    position: v.number(),
+    random: v.tuple([v.number(), v.number(), v.number(), v.number()]),
+  }),
+});
+
+/**
+ * Goes on with a training that was interrupted, from its last checkpoint or, without one, from the start. What comes out is
+ * the same to the last bit as without the interruption, on the same adapter and versions.
+ *
+ * @throws SutureError `run-invalid`, and `data-invalid` when the data file is not the one that the run was started with.
+ */
+export async function resumeRun(path: string, work: WorkOptions = {}): Promise<RunSummary> {
+  const { directory, network } = await openNetwork(path);
+  const { config } = directory;
+  if (await directory.readTensors('parameters')) {
+    throw new SutureError('run-invalid', `The training of ${printable(path)} has ended: there is nothing to resume.`);
+  }
+  const dataset = await loadDataset(config.data.source);
+  if ((await hashFile(config.data.source)) !== config.data.sha256) {
+    const source = printable(config.data.source);
+    throw new SutureError('data-invalid', `${source} has changed since the run was started; put the old file back.`);
+  }
+  const stored = await directory.readTensors('checkpoint');
+  const state = stored && v.safeParse(checkpointSchema, stored.state);
+  if (state && !state.success) {
+    throw new SutureError('run-invalid', `${printable(directory.file('checkpoint'))} holds no state of a training.`);
+  }
+  const from = stored && state?.success ? { ...state.output, values: stored.tensors } : undefined;
+  return withExecutor({ executor: config.executor.name }, async executor => {
+    const values = from?.values ?? (await initialise(executor, network, dataset, config.training, work));
+    const { training } = config;
+    const trainer = training.steps > 0 ? await Trainer.create(executor, network, dataset, training, values) : undefined;
+    try {
+      return await finishTraining(directory, trainer, values, work, from);
+    } finally {
+      trainer?.dispose();
+    }
+  });
+}
+
+/**
+ * Matches two networks, joins them, trains the stitches and keeps the result: `suture stitch`.
+ *
+ * @throws SutureError as {@link planRun} and {@link trainRun}.
+ */
+export async function createRun(
+  request: RunRequest,
+  work: WorkOptions = {},
+): Promise<{ readonly summary: RunSummary; readonly warnings: readonly string[] }> {
+  const plan = await planRun(request);
+  return withExecutor(request, async executor => ({
+    summary: await trainRun(plan, executor, work),
+    warnings: plan.warnings,
+  }));
+}

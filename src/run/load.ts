@@ -1,0 +1,77 @@
+/** A finished run in memory: the super-network and the trained parameters of its stitches. */
+import { printable, SutureError, type Tensor } from '../../ir/index.ts';
+import { type FeaturePair, type SuperNetwork, stitch } from '../../passes/index.ts';
+import { loadModel, type Model } from '../model.ts';
+import { type PairEntry, pairsSchema } from '../pairs.ts';
+import type { RunConfig } from './config.ts';
+import { RunDirectory } from './directory.ts';
+
+export interface LoadedRun {
+  readonly directory: RunDirectory;
+  readonly parents: { readonly a: Model; readonly b: Model };
+  readonly network: SuperNetwork;
+  /** By the names of the super-network's inputs. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+}
+
+/** Pairs of a file in the form that `stitch` takes. */
+export const featurePairs = (pairs: readonly PairEntry[]): readonly FeaturePair[] =>
+  pairs.map(({ a, b, score, positionA, positionB }) => ({
+    features: { a, b },
+    score,
+    ...(positionA !== undefined && positionB !== undefined && { progress: { a: positionA, b: positionB } }),
+  }));
+
+/** Joins two parents as a run's configuration says. */
+export const joinParents = (
+  a: Model,
+  b: Model,
+  pairs: readonly PairEntry[],
+  { task, outputMean }: Pick<RunConfig, 'task' | 'outputMean'>,
+): SuperNetwork =>
+  stitch(
+    [
+      { tag: 'a', graph: a.graph },
+      { tag: 'b', graph: b.graph },
+    ],
+    featurePairs(pairs),
+    { task, outputMean },
+  );
+
+/** Opens a run up to its super-network, trained or not. @throws SutureError `run-invalid`. */
+export async function openNetwork(path: string): Promise<Omit<LoadedRun, 'parameters'>> {
+  const directory = await RunDirectory.open(path);
+  const document = await directory.readJson('pairs', pairsSchema);
+  if (!document) throw incomplete(directory.file('pairs'));
+  const [a, b] = [await loadModel(directory.parentFile('a')), await loadModel(directory.parentFile('b'))];
+  return { directory, parents: { a, b }, network: joinParents(a, b, document.pairs, directory.config) };
+}
+
+/** Opens a run whose stitches are trained. @throws SutureError `run-invalid`. */
+export async function loadRun(path: string): Promise<LoadedRun> {
+  const opened = await openNetwork(path);
+  const { directory, network } = opened;
+  const stored = await directory.readTensors('parameters');
+  if (!stored) {
+    throw new SutureError(
+      'run-invalid',
+      `${printable(path)} has no trained stitches yet: its training did not end; \`suture stitch --resume\` goes on with it.`,
+    );
+  }
+  for (const { weight, bias } of network.stitches) {
+    for (const name of [weight, bias]) {
+      const wanted = network.graph.input(name).type.shape.join(', ');
+      const found = stored.tensors.get(name)?.shape.join(', ');
+      if (found === wanted) continue;
+      throw new SutureError(
+        'run-invalid',
+        `${printable(directory.file('parameters'))} does not fit the network: '${printable(name)}' is ` +
+          `${found === undefined ? 'missing' : `[${found}]`}, and must be [${wanted}].`,
+      );
+    }
+  }
+  return { ...opened, parameters: stored.tensors };
+}
+
+const incomplete = (file: string): SutureError =>
+  new SutureError('run-invalid', `${printable(file)} is missing: the run is incomplete.`);

@@ -1,0 +1,175 @@
+/** The score of every position: averaged there in both directions, outputs averaged. */
+import * as v from 'valibot';
+import type { Tensor } from '../../ir/index.ts';
+import { averagedAt, original, type Setting, type SuperNetwork, settle, withOutputOf } from '../../passes/index.ts';
+import type { Executor } from '../../runtime/executor.ts';
+import { batchesOf, batchSizes } from '../batches.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { Runnable } from '../execute.ts';
+import { flopsPerSample } from '../flops.ts';
+import { parameterCount } from '../inspect.ts';
+import { imagesByFold, type Metric } from '../metrics/metric.ts';
+import { requireFittingImages } from '../model.ts';
+import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
+import { metricOf, outputKind, score } from '../scoring.ts';
+import { mergeGraphs } from './merge.ts';
+
+/** NaN (a score of nothing) is null in JSON. */
+const number = v.union([
+  v.number(),
+  v.pipe(
+    v.null(),
+    v.transform(() => Number.NaN),
+  ),
+]);
+
+const scores = {
+  /** The score over all images. */
+  value: number,
+  pooled: number,
+  /** The score in each fold, in the order of `folds`. */
+  folds: v.array(number),
+};
+
+/** `sweep.json`. */
+export const sweepSchema = v.object({
+  data: v.object({ source: v.string(), images: v.number() }),
+  metric: v.picklist(['dice', 'accuracy', 'mse']),
+  higherIsBetter: v.boolean(),
+  /** The numbers of the folds; empty where the data has none. */
+  folds: v.array(v.number()),
+  /** What stitching has to beat: the parents alone, and the ensemble of their outputs. */
+  references: v.array(v.object({ name: v.picklist(['a', 'b', 'ensemble']), ...scores })),
+  positions: v.array(
+    v.object({
+      position: v.number(),
+      /** Value names in the parents' files. */
+      a: v.string(),
+      b: v.string(),
+      /** Positional progress of each. */
+      positionA: v.number(),
+      positionB: v.number(),
+      ...scores,
+      /** Of the settled network, for one sample. */
+      flops: v.optional(v.number()),
+      parameters: v.number(),
+    }),
+  ),
+});
+
+export type Sweep = v.InferOutput<typeof sweepSchema>;
+
+export interface SweepOptions extends WorkOptions {
+  /** Images at a time. Default 8. */
+  readonly batch?: number;
+}
+
+/** Graphs with more nodes than this are run in parts, each of which computes the shared prefix anew. */
+const maxNodes = 6000;
+
+interface Candidate {
+  readonly key: string;
+  readonly setting: Setting;
+}
+
+/**
+ * Scores every position of a super-network, and its parents and their ensemble, on labelled data. All settings are one
+ * graph in which what they have in common is computed once for each batch.
+ *
+ * @throws SutureError `data-invalid` when the data does not fit the networks.
+ */
+export async function sweep(
+  executor: Executor,
+  network: SuperNetwork,
+  parameters: ReadonlyMap<string, Tensor>,
+  dataset: Dataset,
+  options: SweepOptions = {},
+): Promise<Sweep> {
+  const plain = original(network);
+  const candidates: Candidate[] = [
+    { key: 'a', setting: withOutputOf(network, plain, 'a') },
+    { key: 'b', setting: withOutputOf(network, plain, 'b') },
+    { key: 'ensemble', setting: plain },
+    ...network.positions.map(({ id }) => ({ key: `position/${id}`, setting: averagedAt(network, id) })),
+  ];
+  const settled = candidates.map(({ key, setting }) => ({ output: key, graph: settle(network, setting, parameters) }));
+  const metrics = await scoreParts(executor, settled, dataset, options);
+  const folds = dataset.fold ? imagesByFold(dataset.fold) : new Map<number, readonly number[]>();
+  const scoresOf = (key: string): Pick<Sweep['positions'][number], 'value' | 'pooled' | 'folds'> => {
+    const metric = metrics.get(key)!;
+    const { value, pooled } = metric.score();
+    return { value, pooled, folds: [...folds.values()].map(images => metric.score(images).value) };
+  };
+  const first = metrics.get('a')!;
+  return {
+    data: { source: dataset.source, images: dataset.count },
+    metric: first.name,
+    higherIsBetter: first.higherIsBetter,
+    folds: [...folds.keys()],
+    references: (['a', 'b', 'ensemble'] as const).map(name => ({ name, ...scoresOf(name) })),
+    positions: network.positions.map(({ id, features, progress }) => {
+      const { graph } = settled.find(s => s.output === `position/${id}`)!;
+      const flops = flopsPerSample(graph);
+      return {
+        position: id,
+        a: features.a!,
+        b: features.b!,
+        positionA: progress.a!,
+        positionB: progress.b!,
+        ...scoresOf(`position/${id}`),
+        ...(flops !== undefined && { flops }),
+        parameters: parameterCount(graph),
+      };
+    }),
+  };
+}
+
+type Part = Parameters<typeof mergeGraphs>[1][number];
+
+/** Parts in their order, so many together that the merged graph stays within bounds. */
+function grouped(parts: readonly Part[]): readonly (readonly Part[])[] {
+  const groups: Part[][] = [[]];
+  let nodes = 0;
+  for (const part of parts) {
+    if (nodes > 0 && nodes + part.graph.nodes.length > maxNodes) {
+      groups.push([]);
+      nodes = 0;
+    }
+    groups.at(-1)!.push(part);
+    nodes += part.graph.nodes.length;
+  }
+  return groups;
+}
+
+async function scoreParts(
+  executor: Executor,
+  parts: readonly Part[],
+  dataset: Dataset,
+  { batch = 8, onProgress, signal }: SweepOptions,
+): Promise<ReadonlyMap<string, Metric>> {
+  const what = 'the stitched network';
+  const metrics = new Map<string, Metric>();
+  for (const { output, graph } of parts) {
+    requireFittingImages(dataset, graph, what);
+    metrics.set(output, metricOf(dataset, graph, what));
+  }
+  const kind = outputKind(parts[0]!.graph, dataset);
+  const groups = grouped(parts);
+  const total = groups.length * batchSizes(dataset.count, batch).length;
+  let done = 0;
+  for (const group of groups) {
+    const runnable = new Runnable(executor, mergeGraphs('sweep', group));
+    const input = runnable.graph.inputs[0]!.name;
+    try {
+      for (const { first, images } of batchesOf(dataset, batch)) {
+        throwIfInterrupted(signal, 'The sweep');
+        const outputs = await runnable.run({ [input]: images });
+        for (const { output } of group) score(metrics.get(output)!, outputs[output]!, kind, first);
+        onProgress?.({ stage: 'scoring every position', done: ++done, total });
+      }
+    } finally {
+      runnable.dispose();
+    }
+  }
+  return metrics;
+}

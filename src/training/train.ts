@@ -1,0 +1,200 @@
+/** The training loop: batches in, parameters carried on the device, loss read back now and then. */
+import { printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import {
+  directMatching,
+  doubleBatch,
+  type LossGraph,
+  type LossTerm,
+  type SuperNetwork,
+  type TrainingStep,
+  trainingStep,
+} from '../../passes/index.ts';
+import type { Executor, Session } from '../../runtime/executor.ts';
+import { type Dataset, gatherImages } from '../data/dataset.ts';
+import { BatchSampler, type SamplerState } from '../data/sampler.ts';
+import { bindingFor, prepare } from '../execute.ts';
+import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
+import type { TrainingSettings } from '../run/config.ts';
+
+/** A line of `metrics.jsonl`. */
+export interface MetricsEntry {
+  /** From 0. */
+  readonly step: number;
+  /** Before the step's update. */
+  readonly loss: number;
+  readonly learningRate: number;
+  /** By position and parent or direction: `3/a`, `output/b`. */
+  readonly terms: Readonly<Record<string, number>>;
+}
+
+/** All that a training needs to go on where it was, bit for bit. */
+export interface Checkpoint {
+  /** How many steps are done. */
+  readonly step: number;
+  readonly sampler: SamplerState;
+  /** Parameters and optimiser state, by input name. */
+  readonly values: ReadonlyMap<string, Tensor>;
+}
+
+export interface TrainOptions extends WorkOptions {
+  /** Where to go on. */
+  readonly from?: Checkpoint;
+  /** Takes the metrics of every {@link metricsInterval}th step and the last. */
+  readonly onMetrics?: (entry: MetricsEntry) => Promise<void> | void;
+  /** Takes checkpoints: every `checkpointSeconds`, and before an interruption ends the training. */
+  readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void> | void;
+  /** Default 20. */
+  readonly checkpointSeconds?: number;
+}
+
+/** Steps from one reading of the loss to the next. */
+export const metricsInterval = 10;
+
+/** The loss of a method. */
+export function lossOf(network: SuperNetwork, { method, normalize }: TrainingSettings): LossGraph {
+  switch (method) {
+    case 'double-batched':
+      return doubleBatch(network, { normalize });
+    case 'direct':
+      return directMatching(network, { normalize });
+    default:
+      return method satisfies never;
+  }
+}
+
+/** The learning rate of a step: half a cosine down to 0 (`trainingStep` computes the same on the device). */
+export const learningRateAt = (step: number, { steps, learningRate }: TrainingSettings): number =>
+  (learningRate * (1 + Math.cos((Math.PI * step) / steps))) / 2;
+
+/** A training that is planned and ready to run. */
+export class Trainer {
+  readonly #session: Session;
+  readonly #step: TrainingStep;
+  readonly #dataset: Dataset;
+  readonly #settings: TrainingSettings;
+  readonly #input: string;
+
+  private constructor(
+    session: Session,
+    step: TrainingStep,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    input: string,
+  ) {
+    this.#session = session;
+    this.#step = step;
+    this.#dataset = dataset;
+    this.#settings = settings;
+    this.#input = input;
+  }
+
+  /**
+   * Plans the training step for a batch of the data.
+   *
+   * @param values parameters, and the optimiser's state where a training goes on.
+   * @throws SutureError `adjoint-missing`, `kernel-missing`, `device-memory`, `data-invalid`.
+   */
+  static async create(
+    executor: Executor,
+    network: SuperNetwork,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    values: ReadonlyMap<string, Tensor>,
+  ): Promise<Trainer> {
+    const { steps, learningRate, batch } = settings;
+    const step = trainingStep(lossOf(network, settings), { steps, learningRate });
+    const input = network.parents[0]!.inputs[0]!;
+    const binding = bindingFor(step.graph, { [input]: [batch, ...dataset.imageShape] });
+    const resident = new Map(step.state);
+    for (const name of [...step.parameters, ...step.state.keys()]) {
+      const value = values.get(name);
+      if (value) resident.set(name, value);
+    }
+    const session = await prepare(executor, step.graph, binding, { carry: step.carry, resident });
+    return new Trainer(session, step, dataset, settings, input);
+  }
+
+  /**
+   * Trains to the last step and returns the parameters.
+   *
+   * @throws SutureError `loss-not-finite` (the last checkpoint is kept), `interrupted`, `device-lost`.
+   */
+  async run(options: TrainOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
+    const { from, onMetrics, onCheckpoint, onProgress, signal, checkpointSeconds = 20 } = options;
+    const { steps, batch, seed } = this.#settings;
+    const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#dataset.count, seed);
+    const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];
+    const shape = [batch, ...this.#dataset.imageShape];
+    const checkpoint = async (step: number): Promise<void> => {
+      if (onCheckpoint) await onCheckpoint({ step, sampler: sampler.state(), values: await this.#values(step) });
+    };
+    let note: string | undefined;
+    let saved = performance.now();
+    for (let step = from?.step ?? 0; step < steps; step++) {
+      if (signal?.aborted) {
+        await checkpoint(step);
+        throwIfInterrupted(signal, `The training was stopped after ${step} of ${steps} steps; it`);
+      }
+      const images = tensor('float32', shape, gatherImages(this.#dataset, sampler.next(batch)));
+      const read = step % metricsInterval === 0 || step === steps - 1;
+      const found = await this.#session.run({ [this.#input]: images }, read ? outputs : []);
+      if (read) {
+        const entry = this.#metrics(step, found);
+        await onMetrics?.(entry);
+        note = `loss ${entry.loss.toPrecision(4)}`;
+      }
+      onProgress?.({
+        stage: 'training the stitches',
+        done: step + 1,
+        total: steps,
+        ...(note !== undefined && { note }),
+      });
+      if (performance.now() - saved > checkpointSeconds * 1000 && step < steps - 1) {
+        await checkpoint(step + 1);
+        saved = performance.now();
+      }
+    }
+    const values = await this.#values(steps);
+    return new Map(this.#step.parameters.map(name => [name, values.get(name)!]));
+  }
+
+  dispose(): void {
+    this.#session.dispose();
+  }
+
+  /** What is carried from step to step, as it is after `step` steps. */
+  async #values(step: number): Promise<Map<string, Tensor>> {
+    const values = new Map<string, Tensor>();
+    for (const name of this.#step.carry.values()) values.set(name, await this.#session.read(name));
+    for (const name of this.#step.parameters) {
+      const value = values.get(name)!;
+      if ((value.data as Float32Array).every(Number.isFinite)) continue;
+      throw notFinite(`The parameter '${printable(name)}' is no longer finite after step ${step}`);
+    }
+    return values;
+  }
+
+  #metrics(step: number, found: Readonly<Record<string, Tensor>>): MetricsEntry {
+    const loss = (output: string): number => Number(found[output]!.data[0]);
+    const terms = this.#step.terms.map(term => ({ term, value: loss(term.output) }));
+    const bad = terms.find(({ value }) => !Number.isFinite(value));
+    if (bad) throw notFinite(`At step ${step} the loss ${termText(bad.term)} is ${bad.value}`);
+    return {
+      step,
+      loss: loss(this.#step.loss),
+      learningRate: learningRateAt(step, this.#settings),
+      terms: Object.fromEntries(terms.map(({ term, value }) => [term.output.replace(/^loss\//, ''), value])),
+    };
+  }
+}
+
+const termText = ({ output, position, parent }: LossTerm): string =>
+  position === undefined
+    ? `of ${parent === undefined ? `'${printable(output)}'` : `parent ${parent}'s output`}`
+    : `at position ${position}, switch of parent ${parent ?? '?'} ('${printable(output)}'),`;
+
+const notFinite = (what: string): SutureError =>
+  new SutureError(
+    'loss-not-finite',
+    `${what}; lower --lr, or start from --init ridge. The last good checkpoint is kept.`,
+  );

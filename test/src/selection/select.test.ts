@@ -1,0 +1,62 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { type RankedPosition, ranks, select } from '../../../src/selection/select.ts';
+
+describe('ranks', () => {
+  it('gives 1 to the best, and equal values the mean of their ranks', () => {
+    expect(ranks([0.5, 0.9, 0.7, 0.7], true)).toEqual([4, 1, 2.5, 2.5]);
+    expect(ranks([0.5, 0.9, 0.7, 0.7], false)).toEqual([1, 4, 2.5, 2.5]);
+  });
+
+  it('puts what could not be scored last', () => {
+    expect(ranks([Number.NaN, 0.1, 0.2], true)).toEqual([3, 2, 1]);
+    expect(ranks([Number.NaN, 0.1, 0.2], false)).toEqual([3, 1, 2]);
+  });
+
+  it('adds up to n(n + 1)/2, and does not change under a monotone map', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 1 }), values => {
+        const found = ranks(values, true);
+        expect(found.reduce((a, b) => a + b)).toBe((values.length * (values.length + 1)) / 2);
+        expect(
+          ranks(
+            values.map(v => v ** 3 - 7),
+            true,
+          ),
+        ).toEqual(found);
+      }),
+    );
+  });
+});
+
+const positions = (...rows: readonly [value: number, ...folds: number[]][]): RankedPosition[] =>
+  rows.map(([value, ...folds], position) => ({ position, value, folds }));
+
+describe('select', () => {
+  // Position 0 wins two folds and loses the third badly; position 1 is second everywhere; position 2 wins the third.
+  const scored = positions([0.84, 0.9, 0.9, 0.6], [0.8, 0.8, 0.8, 0.8], [0.7, 0.5, 0.6, 0.95], [0.6, 0.7, 0.7, 0.7]);
+
+  it('rule 1 takes the best score, and says which is best in each fold', () => {
+    expect(select(scored, 1, true)).toMatchObject({ position: 0, perFold: [0, 0, 2] });
+  });
+
+  it('rule 2 takes the lowest mean rank', () => {
+    const { position, meanRanks } = select(scored, 2, true);
+    expect(position).toBe(0);
+    expect(meanRanks).toEqual([2, 2, 3, 3]);
+  });
+
+  it('rule 2 breaks ties by the overall score', () => {
+    const tied = positions([0.7, 0.9, 0.1], [0.8, 0.1, 0.9]);
+    expect(select(tied, 2, true).position).toBe(1);
+    expect(select(tied, 2, false).position).toBe(0);
+  });
+
+  it('rule 2 needs folds', () => {
+    expect(() => select(positions([0.5], [0.6]), 2, true)).toThrow(/array `fold`/);
+  });
+
+  it('where lower is better, takes the lowest', () => {
+    expect(select(positions([3], [1], [2]), 1, false).position).toBe(1);
+  });
+});
