@@ -1,6 +1,9 @@
 /** Graph to graph: simplify, match, stitch, settle, double-batch, differentiate, lower. Imports ir/ only. */
 export { type Differentiated, type DifferentiateOptions, differentiate } from './differentiate/index.ts';
+export * from './lower.ts';
+export { lowerToStandard } from './lower-standard.ts';
 export * from './match.ts';
+export { type SettleOptions, settingTensors, settle, weightsTensor } from './settle.ts';
 export * from './simplify.ts';
 export { specialize } from './specialize.ts';
 export * from './stitch.ts';

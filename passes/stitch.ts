@@ -3,4 +3,4 @@ export type { TaggedGraph } from './stitch/inputs.ts';
 export { type StitchOptions, stitch } from './stitch/join.ts';
 export * from './stitch/network.ts';
 export type { OutputOptions } from './stitch/outputs.ts';
-export type { FeaturePair } from './stitch/positions.ts';
+export { type FeaturePair, featurePairs } from './stitch/positions.ts';

@@ -11,6 +11,26 @@ export interface FeaturePair {
   readonly progress?: Readonly<Record<Tag, number>>;
 }
 
+/** Matched layers of two parents as pairs to stitch. */
+export const featurePairs = (
+  pairs: readonly {
+    readonly a: string;
+    readonly b: string;
+    readonly score?: number;
+    readonly positionA?: number | undefined;
+    readonly positionB?: number | undefined;
+  }[],
+  tagA: Tag = 'a',
+  tagB: Tag = 'b',
+): readonly FeaturePair[] =>
+  pairs.map(({ a, b, score, positionA, positionB }) => ({
+    features: { [tagA]: a, [tagB]: b },
+    ...(score === undefined ? {} : { score }),
+    ...(positionA === undefined || positionB === undefined
+      ? {}
+      : { progress: { [tagA]: positionA, [tagB]: positionB } }),
+  }));
+
 const keyOf = (tag: Tag, feature: string): string => `${tag}\u0000${feature}`;
 
 /**

@@ -1,0 +1,152 @@
+import {
+  type Graph,
+  isStatic,
+  printable,
+  rewrite,
+  SutureError,
+  type Tensor,
+  tensorFromNumbers,
+  tensorType,
+  typeText,
+  Value,
+} from '../ir/index.ts';
+import { lowerToStandard } from './lower-standard.ts';
+import { fixSwitches } from './settle/fix-switches.ts';
+import { mergeStitches } from './settle/merge-stitches.ts';
+import { scaleFeatures } from './settle/scale-features.ts';
+import { addSources, scaleLayers } from './settle/scale-layers.ts';
+import { removeDeadCode } from './simplify/remove-dead-code.ts';
+import { applyRules, simplify } from './simplify/simplify.ts';
+import type { OutputSwitch, Setting, SuperNetwork } from './stitch/network.ts';
+
+export interface SettleOptions {
+  /** Keeps each parent's own outputs (`a/logits`) beside the combined ones. Default false. */
+  readonly parentOutputs?: boolean;
+  /** Merges stitches and the weights of switches into neighbouring layers where that costs nothing. Default true. */
+  readonly merge?: boolean;
+  /** Folds batch normalisation into the linear layer before it. Default false. */
+  readonly fuse?: boolean;
+  /** Only ONNX's operators in the result, none of ours. Default false. */
+  readonly standard?: boolean;
+}
+
+/**
+ * Fixes every switch of a super-network: the network that a setting picks out.
+ *
+ * Switches at weight one fold to wires, what then feeds nothing is removed, and the rest is simplified. `parameters` holds the
+ * stitches' weights and biases by input name; without it they stay inputs, where they are still read.
+ *
+ * Guarantees: the first parent's input and output names, and the symbolic batch. An output that is one parent's alone is that
+ * parent's raw output; where besides every switch upstream is on the original, it is bit-identical to the parent's
+ * (`fuse` aside).
+ *
+ * @throws SutureError `option-invalid` when the setting lacks a switch or has a wrong number of weights, `run-invalid` when a
+ * parameter that is needed is missing or of a wrong shape.
+ */
+export function settle(
+  network: SuperNetwork,
+  setting: Setting,
+  parameters?: ReadonlyMap<string, Tensor>,
+  options: SettleOptions = {},
+): Graph {
+  const { parentOutputs = false, merge = true, fuse = false, standard = false } = options;
+  const inputs = new Map<string, Value>();
+  for (const { weights } of [...network.switches, ...network.outputs]) {
+    inputs.set(weights, constantInput(network.graph, weights, weightsTensor(network, setting, weights)));
+  }
+  for (const [name, given] of parameters ?? []) {
+    if (!network.graph.inputs.some(v => v.name === name) || inputs.has(name)) continue;
+    inputs.set(name, constantInput(network.graph, name, given));
+  }
+  const chosen = new Map(network.outputs.map(o => [o.name, parentAlone(o, setting)]));
+  const outputs = network.graph.outputs.flatMap(({ name, value }) => {
+    if (chosen.has(name)) return [{ name, value: chosen.get(name) ?? value }];
+    return parentOutputs ? [{ name, value }] : [];
+  });
+
+  const bound = rewrite(network.graph.with({ outputs }), () => undefined, { inputs });
+  const fixed = withoutUnreadParameters(network, removeDeadCode(applyRules(bound, [fixSwitches])));
+  if (parameters) checkComplete(network, fixed);
+  const simple = simplify(fixed, { fuse });
+  const merged = merge ? mergeNeighbours(simple) : simple;
+  return standard ? lowerToStandard(merged) : merged;
+}
+
+/** To a fixpoint; each step takes away a node, a weight other than one, or a switch. */
+function mergeNeighbours(graph: Graph): Graph {
+  for (let now = graph; ; ) {
+    const next = simplify(scaleFeatures(applyRules(now, [mergeStitches, scaleLayers])));
+    if (next === now) return simplify(applyRules(now, [addSources]));
+    now = next;
+  }
+}
+
+/** The weights that a setting gives a switch, as the tensor that the graph's input takes. */
+export function weightsTensor(network: SuperNetwork, setting: Setting, weights: string): Tensor {
+  const input = network.graph.input(weights);
+  const given = setting.get(weights);
+  const [sources] = input.type.shape;
+  if (given === undefined) {
+    throw new SutureError('option-invalid', `The setting says nothing of the switch '${printable(weights)}'.`);
+  }
+  const tensor = 'dtype' in given ? given : tensorFromNumbers(input.type.dtype, [given.length], given);
+  if (tensor.shape[0] !== sources || tensor.dtype !== input.type.dtype) {
+    throw new SutureError(
+      'option-invalid',
+      `The switch '${printable(weights)}' has ${sources} sources, but its setting is ${typeText(tensorType(tensor))}.`,
+    );
+  }
+  return tensor;
+}
+
+/** Every weight of a setting as a tensor, by input name: what an executor is fed. */
+export const settingTensors = (network: SuperNetwork, setting: Setting): Map<string, Tensor> =>
+  new Map(
+    [...network.switches, ...network.outputs].map(
+      s => [s.weights, weightsTensor(network, setting, s.weights)] as const,
+    ),
+  );
+
+function constantInput(graph: Graph, name: string, tensor: Tensor): Value {
+  const { type } = graph.input(name);
+  // Weights per channel have more axes than the input that they take the place of.
+  const wider = name.startsWith('switch/') && tensor.shape.length > 1;
+  const fits =
+    type.dtype === tensor.dtype &&
+    (wider || type.shape.length === tensor.shape.length) &&
+    type.shape.every((dim, i) => !isStatic(dim) || dim === tensor.shape[i]);
+  if (!fits) {
+    throw new SutureError(
+      'run-invalid',
+      `The parameter '${printable(name)}' is ${typeText(type)}, but a ${typeText(tensorType(tensor))} was given for it.`,
+    );
+  }
+  return new Value(name, tensorType(tensor), { constant: tensor });
+}
+
+/** The parent whose raw output has all the weight. */
+function parentAlone({ weights, features }: OutputSwitch, setting: Setting): Value | undefined {
+  const given = setting.get(weights);
+  if (given === undefined || 'dtype' in given) return undefined;
+  const used = given.flatMap((w, p) => (w === 0 ? [] : [p]));
+  return used.length === 1 && given[used[0]] === 1 ? features[used[0]] : undefined;
+}
+
+/** Inputs are interface, but for the parameters of stitches that nothing reads. */
+function withoutUnreadParameters(network: SuperNetwork, graph: Graph): Graph {
+  const parameters = new Set(network.stitches.flatMap(s => [s.weight, s.bias]));
+  const inputs = graph.inputs.filter(v => !parameters.has(v.name) || graph.consumers(v).length > 0);
+  return inputs.length === graph.inputs.length ? graph : graph.with({ inputs });
+}
+
+function checkComplete(network: SuperNetwork, graph: Graph): void {
+  for (const { weight, bias, from, to, position } of network.stitches) {
+    const missing = [weight, bias].find(name => graph.inputs.some(v => v.name === name));
+    if (missing === undefined) continue;
+    throw new SutureError(
+      'run-invalid',
+      `The setting uses the stitch from '${from}' to '${to}' at position ${position}, whose parameter '${printable(missing)}' is ` +
+        'missing.',
+    );
+  }
+}
