@@ -5,40 +5,32 @@ import type { Poset } from './poset.ts';
  * at. A downset is what of a network has been passed when the network is walked in some topological order; its
  * *frontier*, the minimal elements outside of it, is what may come next.
  *
- * Downsets are numbered in the order of their making, the empty one is 0.
+ * Downsets are numbered in the order of their making, the empty one is 0. The public arrays are replaced by larger ones
+ * as the lattice grows, so take them from the lattice anew after each call of `extend`.
  */
 export class DownsetLattice {
   readonly poset: Poset;
-  /** Number of elements in each downset made so far. */
-  readonly sizes: number[] = [0];
-  /** Frontier of each downset, ascending. */
-  readonly frontiers: Int32Array[] = [];
-  /** For each frontier element the downset with it added, or -1 as long as nobody has asked. */
-  readonly #children: Int32Array[] = [];
-  #bits: Uint32Array;
-  #slots: Int32Array;
-  readonly #hashes: number[] = [0];
+  /** How many downsets have been made. */
+  count = 0;
+  /** Number of elements in each downset. */
+  sizes = new Int32Array(64);
+  /** The frontier of downset `d` is `frontier[frontierStart[d]] .. frontier[frontierStart[d + 1] - 1]`, ascending. */
+  frontierStart = new Int32Array(64);
+  frontier = new Int32Array(256);
+  /** For each place in `frontier` the downset with that element added, or -1 as long as nobody has asked. */
+  #children = new Int32Array(256);
+  #bits: Uint32Array<ArrayBuffer>;
+  #hashes = new Int32Array(64);
+  #slots = new Int32Array(256).fill(-1);
+  /** A random word per element; a downset's hash is the exclusive or over its elements. */
   readonly #keys: Int32Array;
 
   constructor(poset: Poset) {
     this.poset = poset;
     this.#bits = new Uint32Array(poset.words * 64);
-    this.#slots = new Int32Array(256).fill(-1);
-    this.#keys = Int32Array.from({ length: poset.size }, (_, v) => Math.imul(v + 1, 0x9e3779b1) ^ (v << 7));
-    for (let v = 0; v < poset.size; v++) {
-      let h = this.#keys[v];
-      h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);
-      this.#keys[v] = h ^ (h >>> 15);
-    }
-    const minimal = [...poset.countBelow.keys()].filter(v => poset.countBelow[v] === 0);
-    this.frontiers.push(Int32Array.from(minimal));
-    this.#children.push(new Int32Array(minimal.length).fill(-1));
+    this.#keys = Int32Array.from({ length: poset.size }, (_, v) => scramble(v + 1));
     this.#slots[this.#slotOf(0)] = 0;
-  }
-
-  /** How many downsets have been made. */
-  get count(): number {
-    return this.sizes.length;
+    this.#finish([...poset.countBelow.keys()].filter(v => poset.countBelow[v] === 0));
   }
 
   /** Does the downset hold the element? */
@@ -46,52 +38,56 @@ export class DownsetLattice {
     return (this.#bits[downset * this.poset.words + (element >> 5)] & (1 << (element & 31))) !== 0;
   }
 
-  /** The downset with the frontier element at index `index` added. */
-  extend(downset: number, index: number): number {
-    const known = this.#children[downset][index];
+  /** The downset with the element at place `place` of `frontier` added; the place must be in its own frontier. */
+  extend(downset: number, place: number): number {
+    const known = this.#children[place];
     if (known >= 0) return known;
-    const made = this.#make(downset, this.frontiers[downset][index]);
-    this.#children[downset][index] = made;
+    const made = this.#make(downset, this.frontier[place]);
+    this.#children[place] = made;
     return made;
   }
 
   #make(parent: number, added: number): number {
     const { words, coverStart, covers, below } = this.poset;
-    const made = this.sizes.length;
-    if ((made + 1) * words > this.#bits.length) {
-      const larger = new Uint32Array(this.#bits.length * 2);
-      larger.set(this.#bits);
-      this.#bits = larger;
-    }
+    const made = this.count;
+    if (made + 2 > this.sizes.length) this.#grow();
     const bits = this.#bits;
     const offset = made * words;
     bits.copyWithin(offset, parent * words, (parent + 1) * words);
     bits[offset + (added >> 5)] |= 1 << (added & 31);
-    const hash = this.#hashes[parent] ^ this.#keys[added];
-
-    this.#hashes.push(hash);
-    this.sizes.push(this.sizes[parent] + 1);
+    this.#hashes[made] = this.#hashes[parent] ^ this.#keys[added];
     const slot = this.#slotOf(made);
-    const existing = this.#slots[slot];
-    if (existing >= 0) {
-      this.#hashes.pop();
-      this.sizes.pop();
-      return existing;
-    }
+    if (this.#slots[slot] >= 0) return this.#slots[slot];
     this.#slots[slot] = made;
+    this.sizes[made] = this.sizes[parent] + 1;
 
     const frontier: number[] = [];
-    for (const v of this.frontiers[parent]) if (v !== added) frontier.push(v);
+    for (let i = this.frontierStart[parent]; i < this.frontierStart[parent + 1]; i++) {
+      if (this.frontier[i] !== added) frontier.push(this.frontier[i]);
+    }
     for (let e = coverStart[added]; e < coverStart[added + 1]; e++) {
       const v = covers[e];
       let ready = true;
       for (let w = 0; w < words && ready; w++) ready = (below[v * words + w] & ~bits[offset + w]) === 0;
       if (ready) frontier.push(v);
     }
-    this.frontiers.push(Int32Array.from(frontier).sort());
-    this.#children.push(new Int32Array(frontier.length).fill(-1));
-    if (this.sizes.length * 2 > this.#slots.length) this.#rehash();
+    this.#finish(frontier.sort((v, w) => v - w));
     return made;
+  }
+
+  /** Gives the downset that was made last its frontier. */
+  #finish(frontier: readonly number[]): void {
+    const start = this.frontierStart[this.count];
+    const end = start + frontier.length;
+    if (end > this.frontier.length) {
+      this.frontier = enlarged(this.frontier, end);
+      this.#children = enlarged(this.#children, end);
+    }
+    this.frontier.set(frontier, start);
+    this.#children.fill(-1, start, end);
+    this.frontierStart[this.count + 1] = end;
+    this.count++;
+    if (this.count * 2 > this.#slots.length) this.#rehash();
   }
 
   /** Where in the hash table the downset is, or would go. */
@@ -104,15 +100,38 @@ export class DownsetLattice {
       if (other < 0) return slot;
       if (this.#hashes[other] !== hash) continue;
       let equal = true;
-      for (let w = 0; w < words && equal; w++) {
+      for (let w = 0; w < words && equal; w++)
         equal = this.#bits[other * words + w] === this.#bits[downset * words + w];
-      }
       if (equal) return slot;
     }
   }
 
   #rehash(): void {
     this.#slots = new Int32Array(this.#slots.length * 2).fill(-1);
-    for (let downset = 0; downset < this.sizes.length; downset++) this.#slots[this.#slotOf(downset)] = downset;
+    for (let downset = 0; downset < this.count; downset++) this.#slots[this.#slotOf(downset)] = downset;
   }
+
+  #grow(): void {
+    const capacity = this.sizes.length * 2;
+    this.sizes = enlarged(this.sizes, capacity);
+    this.frontierStart = enlarged(this.frontierStart, capacity);
+    this.#hashes = enlarged(this.#hashes, capacity);
+    const bits = new Uint32Array(capacity * this.poset.words);
+    bits.set(this.#bits);
+    this.#bits = bits;
+  }
+}
+
+/** The same values in an array at least twice as long, and at least of length `atLeast`. */
+export function enlarged(array: Int32Array<ArrayBuffer>, atLeast = 0): Int32Array<ArrayBuffer> {
+  const larger = new Int32Array(Math.max(2 * array.length, atLeast));
+  larger.set(array);
+  return larger;
+}
+
+function scramble(value: number): number {
+  let h = Math.imul(value, 0x9e3779b1);
+  h = Math.imul(h ^ (h >>> 16), 0x21f0aaad);
+  h = Math.imul(h ^ (h >>> 15), 0x735a2d97);
+  return h ^ (h >>> 15);
 }

@@ -1,5 +1,5 @@
 import type { VertexPair } from './contraction.ts';
-import { DownsetLattice } from './downsets.ts';
+import { DownsetLattice, enlarged } from './downsets.ts';
 import type { Poset } from './poset.ts';
 import type { PosetScores, Relaxation } from './relaxation.ts';
 
@@ -112,26 +112,43 @@ class LatticeSearch {
     const inA = this.#downsetA[state];
     const inB = this.#downsetB[state];
     const gain = this.#gain[state];
-    const latticeA = this.#sideA.lattice;
-    const latticeB = this.#sideB.lattice;
-    const frontierA = latticeA.frontiers[inA];
-    const frontierB = latticeB.frontiers[inB];
+    const sideA = this.#sideA;
+    const sideB = this.#sideB;
     const { columns, values } = this.#scores;
-    for (let i = 0; i < frontierA.length; i++) {
-      const nextA = latticeA.extend(inA, i);
-      for (let j = 0; j < frontierB.length; j++) {
-        const pair = frontierA[i] * columns + frontierB[j];
-        const score = values[pair];
-        if (score > 0) this.#reach(nextA, latticeB.extend(inB, j), gain + score, state, pair);
+    const { table } = this.#relaxation;
+    const startA = sideA.lattice.frontierStart[inA];
+    const endA = sideA.lattice.frontierStart[inA + 1];
+    const startB = sideB.lattice.frontierStart[inB];
+    const endB = sideB.lattice.frontierStart[inB + 1];
+    // The bound of a next state is computed before the state: most are not worth making.
+    const here = sideA.lattice.sizes[inA] * (columns + 1) + sideB.lattice.sizes[inB];
+    const refund = sideA.refunds[inA] + sideB.refunds[inB];
+    const needed = this.#incumbent + TOLERANCE - gain - refund;
+    const needPair = needed - table[here + columns + 2];
+    const needSkipA = needed - table[here + columns + 1];
+    const needSkipB = needed - table[here + 1];
+    for (let i = startA; i < endA; i++) {
+      const a = sideA.lattice.frontier[i];
+      for (let j = startB; j < endB; j++) {
+        const b = sideB.lattice.frontier[j];
+        const score = values[a * columns + b];
+        if (score <= 0 || score - sideA.prices[a] - sideB.prices[b] <= needPair) continue;
+        const pair = a * columns + b;
+        this.#reach(sideA.extend(inA, i), sideB.extend(inB, j), gain + score, state, pair);
       }
     }
-    for (let i = 0; i < frontierA.length; i++) this.#reach(latticeA.extend(inA, i), inB, gain, state, NO_PAIR);
-    for (let j = 0; j < frontierB.length; j++) this.#reach(inA, latticeB.extend(inB, j), gain, state, NO_PAIR);
+    for (let i = startA; i < endA; i++) {
+      if (-sideA.prices[sideA.lattice.frontier[i]] <= needSkipA) continue;
+      this.#reach(sideA.extend(inA, i), inB, gain, state, NO_PAIR);
+    }
+    for (let j = startB; j < endB; j++) {
+      if (-sideB.prices[sideB.lattice.frontier[j]] <= needSkipB) continue;
+      this.#reach(inA, sideB.extend(inB, j), gain, state, NO_PAIR);
+    }
   }
 
   /** Records that (inA, inB) can be reached with `gain`, unless that is of no use. */
   #reach(inA: number, inB: number, gain: number, parent: number, pair: number): void {
-    if (this.#potential(inA, inB, gain) <= this.#incumbent + TOLERANCE) return;
     for (;;) {
       const passedA = this.#sideA.passHopeless(inA, this.#sideB.lattice, inB);
       const passedB = this.#sideB.passHopeless(inB, this.#sideA.lattice, passedA);
@@ -168,18 +185,22 @@ class LatticeSearch {
     const k = this.#sideA.lattice.sizes[inA];
     const l = this.#sideB.lattice.sizes[inB];
     const rest = this.#relaxation.table[k * (this.#scores.columns + 1) + l];
-    return gain + rest + this.#sideA.refund(inA) + this.#sideB.refund(inB);
+    return gain + rest + this.#sideA.refunds[inA] + this.#sideB.refunds[inB];
   }
 
   /** The states of a layer that are followed, in the order in which they were made. */
-  #mostPromising(layer: number[]): number[] {
-    const potential = (state: number): number =>
-      this.#potential(this.#downsetA[state], this.#downsetB[state], this.#gain[state]);
-    const hopeful = layer.filter(state => potential(state) > this.#incumbent + TOLERANCE);
-    if (hopeful.length <= this.#limits.width) return hopeful;
-    hopeful.sort((x, y) => potential(y) - potential(x) || x - y);
-    this.#givenUp = Math.max(this.#givenUp, potential(hopeful[this.#limits.width]));
-    return hopeful.slice(0, this.#limits.width);
+  #mostPromising(layer: readonly number[]): readonly number[] {
+    const { width } = this.#limits;
+    const potentials = Float64Array.from(layer, state =>
+      this.#potential(this.#downsetA[state], this.#downsetB[state], this.#gain[state]),
+    );
+    const ranked = potentials.filter(potential => potential > this.#incumbent + TOLERANCE).sort();
+    if (ranked.length <= width) return layer.filter((_, i) => potentials[i] > this.#incumbent + TOLERANCE);
+    const firstGivenUp = ranked[ranked.length - width - 1];
+    this.#givenUp = Math.max(this.#givenUp, firstGivenUp);
+    // Of states that tie with the first one given up, as many follow as there is room for, the earliest.
+    let room = width - ranked.length + upperBound(ranked, firstGivenUp);
+    return layer.filter((_, i) => potentials[i] > firstGivenUp || (potentials[i] === firstGivenUp && room-- > 0));
   }
 
   #trace(end: number): VertexPair[] {
@@ -221,49 +242,60 @@ class LatticeSearch {
   }
 }
 
-function enlarged(array: Int32Array<ArrayBuffer>): Int32Array<ArrayBuffer> {
-  const larger = new Int32Array(array.length * 2);
-  larger.set(array);
-  return larger;
+/** How many of the ascending numbers are at most `limit`. */
+function upperBound(ascending: Float64Array, limit: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ascending[middle] <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** One graph's downsets, and what the search needs to know of each. */
 class Side {
   readonly lattice: DownsetLattice;
-  readonly #partners: readonly Int32Array[];
-  readonly #prices: Float64Array;
+  readonly prices: Float64Array;
   /** Sum of the prices of the elements outside each downset. */
-  readonly #refunds: number[];
+  refunds = new Float64Array(64);
+  readonly #partners: readonly Int32Array[];
 
   constructor(poset: Poset, prices: Float64Array, partners: readonly Int32Array[]) {
     this.lattice = new DownsetLattice(poset);
+    this.prices = prices;
     this.#partners = partners;
-    this.#prices = prices;
-    this.#refunds = [prices.reduce((sum, price) => sum + price, 0)];
+    this.refunds[0] = prices.reduce((sum, price) => sum + price, 0);
   }
 
-  refund(downset: number): number {
-    for (let made = this.#refunds.length; made <= downset; made++) this.#refunds.push(this.#refundOf(made));
-    return this.#refunds[downset];
-  }
-
-  #refundOf(downset: number): number {
-    let sum = 0;
-    for (let v = 0; v < this.#prices.length; v++) if (!this.lattice.has(downset, v)) sum += this.#prices[v];
-    return sum;
+  extend(downset: number, place: number): number {
+    const { lattice } = this;
+    const before = lattice.count;
+    const next = lattice.extend(downset, place);
+    if (lattice.count > before) {
+      if (next >= this.refunds.length) {
+        const larger = new Float64Array(2 * this.refunds.length);
+        larger.set(this.refunds);
+        this.refunds = larger;
+      }
+      this.refunds[next] = this.refunds[downset] - this.prices[lattice.frontier[place]];
+    }
+    return next;
   }
 
   /** The downset with all frontier elements added, again and again, whose partners the other graph has all passed. */
   passHopeless(downset: number, other: DownsetLattice, passed: number): number {
+    const { lattice } = this;
     let current = downset;
-    for (let i = 0; i < this.lattice.frontiers[current].length; i++) {
-      const partners = this.#partners[this.lattice.frontiers[current][i]];
+    for (let place = lattice.frontierStart[current]; place < lattice.frontierStart[current + 1]; place++) {
+      const partners = this.#partners[lattice.frontier[place]];
       let hopeless = true;
       // Late partners are the ones most likely left.
       for (let p = partners.length - 1; p >= 0 && hopeless; p--) hopeless = other.has(passed, partners[p]);
       if (!hopeless) continue;
-      current = this.lattice.extend(current, i);
-      i = -1;
+      current = this.extend(current, place);
+      place = lattice.frontierStart[current] - 1;
     }
     return current;
   }
