@@ -87,8 +87,10 @@ export interface FormContext {
   /** A scalar constant of a dtype, named after the node. */
   scalar(dtype: DType, value: number, what: string): Value;
   constant(tensor: Tensor, what: string): Value;
-  /** Options for the node that computes what the file's node did: its names and its origin. */
-  readonly result: NodeOptions;
+  /** Options for the node that computes an output of the file's node (the first, if not said): its names and its origin. */
+  result(output?: number): NodeOptions;
+  /** What `body` builds has names that begin with the node's. */
+  within<T>(body: (builder: GraphBuilder) => T): T;
   /** Options for a node on the way there. */
   named(what: string): NodeOptions;
   /** Whether anything in the file reads the node's output at a position. */
@@ -110,3 +112,17 @@ export interface Upgrade {
 
 /** For upgrades that apply to every version: what is written in several ways, or dropped. */
 export const ALWAYS = Number.POSITIVE_INFINITY;
+
+/** How an operator that the vocabulary has no word for is said in its words. */
+export interface ForeignRule {
+  /** The first version whose form is read. */
+  readonly since: number;
+  /** Builds the nodes; returns a value for each output, those that are not wanted left out. */
+  readonly build: (form: NodeForm, context: FormContext) => readonly (Value | undefined)[];
+}
+
+/** The inputs of a node by position; ends with a problem when one of the first `required` is missing. */
+export function requireInputs(form: NodeForm, required: number, context: FormContext): Inputs {
+  for (let i = 0; i < required; i++) if (form.inputs[i] === undefined) context.refuse(`its input ${i + 1} is missing`);
+  return form.inputs;
+}

@@ -14,7 +14,7 @@ import { int64s, type Tensor, tensorFromNumbers } from '../tensor.ts';
 import type { DType } from '../type.ts';
 import { type AttributeValue, convertAttribute, readAttribute } from './attributes.ts';
 import type { ExternalSource } from './external.ts';
-import { foreign } from './foreign.ts';
+import { foreign } from './foreign/index.ts';
 import { type FormContext, type Inputs, NodeForm } from './form.ts';
 import { bindAttributes, type FunctionTable, functionKey, sutureOperator } from './functions.ts';
 import type { AttributeProto, NodeProto } from './proto/schema.ts';
@@ -253,7 +253,7 @@ export class NodeImporter {
     return tensors.map((t, i) => this.#env.builder.constant(t, outputs[i]));
   }
 
-  #bind(node: NodeProto, values: readonly Value[], scope: Scope): void {
+  #bind(node: NodeProto, values: readonly (Value | undefined)[], scope: Scope): void {
     for (const [i, output] of node.output.entries()) {
       if (output !== '') scope.set(output, values[i] ?? failed);
     }
@@ -277,11 +277,12 @@ export class NodeImporter {
       constant,
       ints: (values, what) => constant(int64s(values), what),
       scalar: (dtype: DType, value: number, what: string) => constant(tensorFromNumbers(dtype, [], [value]), what),
-      result: {
+      result: (output = 0) => ({
         name: place.prefix + name,
-        outputs: form.outputs.filter(o => o !== ''),
+        outputs: [form.outputs[output] || this.#fresh(`${place.prefix}${name}/unused_${output}`)],
         origin: originOf(node, place),
-      },
+      }),
+      within: body => builder.scope(place.prefix + name, () => body(builder)),
       named: what => ({ name: this.#fresh(`${place.prefix}${name}/${what}`) }),
       isMatrixOf: columns =>
         (place.readers.get(node.output[0]) ?? []).some(reader => {

@@ -1,6 +1,7 @@
 /** What an import has to say: problems, all at once, and warnings, each once. */
 import { printable, SutureError } from '../errors.ts';
 import { isSutureOp, type OpName, operators } from '../ops/index.ts';
+import { foreign } from './foreign/index.ts';
 
 /** Codes of import warnings. A code is stable. */
 export const importWarnings = {
@@ -90,5 +91,6 @@ export class ImportReport {
   }
 }
 
-/** The ONNX operators that a graph can hold, for messages. */
-const supportedOperators = (): string[] => (Object.keys(operators) as OpName[]).filter(op => !isSutureOp(op)).sort();
+/** The ONNX operators that are read, for messages. */
+const supportedOperators = (): string[] =>
+  [...(Object.keys(operators) as OpName[]).filter(op => !isSutureOp(op)), ...Object.keys(foreign)].sort();

@@ -37,7 +37,7 @@ const alongMatrixRows = (op: 'Softmax' | 'LogSoftmax' | 'Hardmax'): Upgrade => (
     const matrix = builder.op('Flatten', [x], { axis }, context.named('flatten'));
     const rows: Value = builder.op(op, [matrix], { axis: 1 }, context.named('rows'));
     const back = builder.op('Shape', [x], {}, context.named('shape'));
-    return [builder.op('Reshape', [rows, back], {}, context.result)];
+    return [builder.op('Reshape', [rows, back], {}, context.result())];
   },
 });
 

@@ -1,0 +1,140 @@
+/** What is only another name, form or constant. */
+import type { Value } from '../../graph.ts';
+import { float32, tensor, tensorFromNumbers } from '../../tensor.ts';
+import { asTensor } from '../attributes.ts';
+import { type ForeignRule, requireInputs } from '../form.ts';
+import { dtypeOf } from '../tensor.ts';
+
+export const basic = {
+  Constant: {
+    since: 1,
+    build(form, context) {
+      if (form.attributes.has('sparse_value')) context.refuse('sparse constants are not supported');
+      const [value] = form.attributes.values();
+      const read = value === undefined ? undefined : asTensor(value);
+      if (read === undefined) return context.refuse('its value is not a tensor of numbers');
+      return [context.builder.constant(read, form.outputs[0])];
+    },
+  },
+
+  /** In inference, dropout passes its input on; the mask is all true. */
+  Dropout: {
+    since: 1,
+    build(form, context) {
+      const [data, , training] = requireInputs(form, 1, context);
+      if (isTrue(training) || (context.opset < 7 && form.int('is_test') === 0)) {
+        context.report.warn(
+          'training-mode',
+          `${context.where} is in training mode; it was read as inference: no dropout.`,
+        );
+      }
+      if (!context.isUsed(1)) return [data];
+      const shape = context.builder.op('Shape', [data!], {}, context.named('shape'));
+      const value = tensor('bool', [1], Uint8Array.of(1));
+      return [data, context.builder.op('ConstantOfShape', [shape], { value }, context.result(1))];
+    },
+  },
+
+  /** Resize before version 10. */
+  Upsample: {
+    since: 1,
+    build(form, context) {
+      const [x, given] = requireInputs(form, 1, context);
+      const perAxis = form.floats('scales') ?? [1, 1, form.float('height_scale') ?? 1, form.float('width_scale') ?? 1];
+      const scales = given ?? context.constant(float32([perAxis.length], perAxis), 'scales');
+      const options = {
+        coordinate_transformation_mode: 'asymmetric',
+        nearest_mode: 'floor',
+        // Version 1 says bilinear.
+        mode: (form.string('mode') ?? 'nearest').replace('bilinear', 'linear'),
+      };
+      return [context.builder.op('Resize', [x!, undefined, scales], options, context.result())];
+    },
+  },
+
+  /** ScatterElements before version 11. */
+  Scatter: {
+    since: 9,
+    build(form, context) {
+      const [data, indices, updates] = requireInputs(form, 3, context);
+      const axis = form.int('axis') ?? 0;
+      return [context.builder.op('ScatterElements', [data!, indices!, updates!], { axis }, context.result())];
+    },
+  },
+
+  /** Casts to the dtype of its second operand. */
+  CastLike: {
+    since: 15,
+    build(form, context) {
+      const [input, like] = requireInputs(form, 2, context);
+      return [context.builder.op('Cast', [input!], { to: like!.type.dtype }, context.result())];
+    },
+  },
+
+  /** Ones on a diagonal: a constant, where the shape is known. */
+  EyeLike: {
+    since: 9,
+    build(form, context) {
+      const [like] = requireInputs(form, 1, context);
+      const [rows, columns] = like!.type.shape;
+      const code = form.int('dtype');
+      const dtype = code === undefined ? like!.type.dtype : dtypeOf(code);
+      if (dtype === undefined) return context.refuse('its element type is not supported');
+      if (typeof rows !== 'number' || typeof columns !== 'number') return context.refuse('its shape must be known');
+      const ones = Array.from({ length: rows * columns }, (_, i) =>
+        (i % columns) - Math.floor(i / columns) === (form.int('k') ?? 0) ? 1 : 0,
+      );
+      return [context.builder.constant(tensorFromNumbers(dtype, [rows, columns], ones), form.outputs[0])];
+    },
+  },
+
+  /** `Swish(a) · b`. */
+  SwiGLU: {
+    since: 28,
+    build(form, context) {
+      const [a, b] = requireInputs(form, 2, context);
+      const gate = context.within(inner => inner.op('Swish', [a!], { alpha: form.float('alpha') ?? 1 }));
+      return [context.builder.op('Mul', [gate, b!], {}, context.result())];
+    },
+  },
+
+  /** A depthwise convolution over [B, C, T] that looks back only, and the last inputs for the next call. */
+  CausalConvWithState: {
+    since: 27,
+    build(form, context) {
+      const [x, weight, bias, past] = requireInputs(form, 2, context);
+      const { shape } = weight!.type;
+      const [channels, , kernel] = shape;
+      if (typeof channels !== 'number' || typeof kernel !== 'number' || shape.length !== 3) {
+        return context.refuse('its weight must be [channels, 1, kernel], both known');
+      }
+      const activation = form.string('activation') ?? 'none';
+      if (!['none', 'silu', 'swish'].includes(activation))
+        return context.refuse(`its activation '${activation}' is not known`);
+      const back = kernel - 1;
+      const padded = context.within(b => {
+        if (past !== undefined) return b.op('Concat', [past, x!], { axis: 2 });
+        return back === 0 ? x! : b.op('Pad', [x!, b.ints([0, 0, back, 0, 0, 0])]);
+      });
+      const attributes = { group: channels, kernel_shape: [kernel] };
+      const plain = activation === 'none';
+      const y = context.within(b => (plain ? undefined : b.op('Conv', [padded, weight!, bias], attributes)));
+      const output =
+        y === undefined
+          ? context.builder.op('Conv', [padded, weight!, bias], attributes, context.result())
+          : context.builder.op('Mul', [y, context.within(b => b.op('Sigmoid', [y]))], {}, context.result());
+      if (!context.isUsed(1)) return [output];
+      const state = context.within(b => [
+        b.op('Sub', [b.op('Shape', [padded], { start: 2 }), b.ints([back])]),
+        b.op('Shape', [padded], { start: 2 }),
+        b.ints([2]),
+      ]);
+      const [from, to, axis] = state;
+      return [output, context.builder.op('Slice', [padded, from, to, axis], {}, context.result(1))];
+    },
+  },
+} satisfies Readonly<Record<string, ForeignRule>>;
+
+/** A boolean operand that is known to be true. */
+const isTrue = (value: Value | undefined): boolean =>
+  value?.constant !== undefined && Number(value.constant.data[0]) !== 0;

@@ -1,0 +1,15 @@
+/** Operators of ONNX that the vocabulary has no word for, said in its words. */
+import type { ForeignRule } from '../form.ts';
+import { attention } from './attention.ts';
+import { basic } from './basic.ts';
+import { losses } from './losses.ts';
+import { quantized } from './quantized.ts';
+import { windows } from './windows.ts';
+
+export const foreign: Readonly<Record<string, ForeignRule>> = {
+  ...attention,
+  ...basic,
+  ...losses,
+  ...quantized,
+  ...windows,
+};

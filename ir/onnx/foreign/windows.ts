@@ -1,0 +1,42 @@
+/** Window functions: constants, where their length is known. */
+import { integersOf } from '../../operator.ts';
+import { int64s, scalar, tensorFromNumbers } from '../../tensor.ts';
+import { type ForeignRule, requireInputs } from '../form.ts';
+import { DataType } from '../proto/schema.ts';
+import { dtypeOf } from '../tensor.ts';
+
+/** `Σ coefficients[k] · cos(2πk·i / length)`, the length one less where the window is not periodic. */
+const cosineWindow = (coefficients: readonly number[]): ForeignRule => ({
+  since: 17,
+  build(form, context) {
+    const [length] = requireInputs(form, 1, context);
+    const size = integersOf(length)?.[0];
+    const dtype = dtypeOf(form.int('output_datatype') ?? DataType.FLOAT);
+    if (dtype === undefined) return context.refuse('its element type is not supported');
+    const less = form.int('periodic') === 0 ? 1 : 0;
+    if (size !== undefined) {
+      const values = Array.from({ length: size }, (_, i) =>
+        coefficients.reduce((sum, c, k) => sum + c * Math.cos((2 * Math.PI * k * i) / (size - less)), 0),
+      );
+      return [context.builder.constant(tensorFromNumbers(dtype, [size], values), form.outputs[0])];
+    }
+    const window = context.within(b => {
+      const whole = (value: number) => b.constant({ ...int64s([value]), shape: [] });
+      const count = b.op('Cast', [length!], { to: 'int64' });
+      const steps = b.op('Cast', [b.op('Range', [whole(0), count, whole(1)])], { to: 'float32' });
+      const period = b.op('Cast', [b.op('Sub', [count, whole(less)])], { to: 'float32' });
+      const terms = coefficients.map((c, k) => {
+        const angles = b.op('Mul', [b.op('Div', [steps, period]), b.constant(scalar(2 * Math.PI * k))]);
+        return b.op('Mul', [b.op('Cos', [angles]), b.constant(scalar(c))]);
+      });
+      return terms.reduce((sum, term) => b.op('Add', [sum, term]));
+    });
+    return [context.builder.op('Cast', [window], { to: dtype }, context.result())];
+  },
+});
+
+export const windows = {
+  HannWindow: cosineWindow([0.5, -0.5]),
+  HammingWindow: cosineWindow([25 / 46, -21 / 46]),
+  BlackmanWindow: cosineWindow([0.42, -0.5, 0.08]),
+} satisfies Readonly<Record<string, ForeignRule>>;
