@@ -1,0 +1,100 @@
+import {
+  type AnyNode,
+  type Binding,
+  bytesPerElement,
+  type Graph,
+  type OpName,
+  SutureError,
+  sizeOf,
+  substitute,
+  typeText,
+  type Value,
+} from '../../ir/index.ts';
+
+/** Operators whose output is the memory of their first operand under another shape. */
+const views: ReadonlySet<OpName> = new Set(['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
+
+/**
+ * What a graph keeps in memory: the outputs of its nodes. Inputs and constants live outside; a view lives in its operand; a boolean
+ * takes four bytes, as on a GPU.
+ */
+export class Storage {
+  readonly #roots = new Map<Value, Value>();
+  readonly #bytes = new Map<Value, number>();
+
+  constructor(graph: Graph, binding: Binding = {}) {
+    for (const node of graph.nodes) {
+      const [first] = node.inputs;
+      for (const output of node.outputs) {
+        if (views.has(node.op) && first) this.#roots.set(output, this.rootOf(first));
+        else this.#bytes.set(output, bytesOf(output, binding));
+      }
+    }
+  }
+
+  /** The value whose memory this one is in. */
+  rootOf(value: Value): Value {
+    return this.#roots.get(value) ?? value;
+  }
+
+  /** Zero for inputs and constants. */
+  bytes(root: Value): number {
+    return this.#bytes.get(root) ?? 0;
+  }
+}
+
+function bytesOf(value: Value, binding: Binding): number {
+  const { dtype, shape } = value.type;
+  const size = substitute(sizeOf(shape), binding);
+  if (typeof size !== 'number') {
+    throw new SutureError(
+      'option-invalid',
+      `The size of '${value.name}' of ${typeText(value.type)} is not known: bind its symbols.`,
+    );
+  }
+  return size * (dtype === 'bool' ? 4 : bytesPerElement[dtype]);
+}
+
+/** What is alive while memory use is at its highest. */
+export interface Peak {
+  readonly bytes: number;
+  /** The node that runs then; undefined in a graph without nodes. */
+  readonly node: AnyNode | undefined;
+  /** Largest first. */
+  readonly living: readonly { readonly value: Value; readonly bytes: number }[];
+}
+
+/** The peak of the activations when the nodes run in the order given. A node's operands and outputs are alive together. */
+export function peak(graph: Graph, binding: Binding = {}): Peak {
+  const storage = new Storage(graph, binding);
+  const last = lastUses(graph, storage);
+  const ends = new Map<number, Value[]>();
+  for (const [root, at] of last) ends.set(at, [...(ends.get(at) ?? []), root]);
+  const living = new Set<Value>();
+  let [bytes, best]: [number, Peak] = [0, { bytes: 0, node: undefined, living: [] }];
+  for (const [i, node] of graph.nodes.entries()) {
+    for (const output of node.outputs) {
+      if (storage.bytes(output) === 0) continue;
+      living.add(output);
+      bytes += storage.bytes(output);
+    }
+    if (bytes > best.bytes) {
+      best = { bytes, node, living: [...living].map(value => ({ value, bytes: storage.bytes(value) })) };
+    }
+    for (const root of ends.get(i) ?? []) if (living.delete(root)) bytes -= storage.bytes(root);
+  }
+  return { ...best, living: best.living.toSorted((a, b) => b.bytes - a.bytes) };
+}
+
+/** The peak in bytes. */
+export const peakBytes = (graph: Graph, binding?: Binding): number => peak(graph, binding).bytes;
+
+/** For each memory the index of the node that touches it last; the number of nodes where it outlasts them. */
+function lastUses(graph: Graph, storage: Storage): Map<Value, number> {
+  const last = new Map<Value, number>();
+  for (const [i, node] of graph.nodes.entries()) {
+    for (const value of [...node.inputs, ...node.outputs]) if (value) last.set(storage.rootOf(value), i);
+  }
+  for (const { value } of graph.outputs) last.set(storage.rootOf(value), graph.nodes.length);
+  return last;
+}
