@@ -28,7 +28,11 @@ const MAX_TABLE_CELLS = 8_000_000;
 /** Width of the first search, what it is multiplied with for the next, and the states that all memory holds. */
 const FIRST_WIDTH = 500;
 const WIDENING = 8;
-const MAX_STATES = 6_000_000;
+const MIN_WIDENING = 1.5;
+const MAX_STATES = 4_000_000;
+
+/** The part of the time that the search for prices may take. */
+const RELAXATION_SHARE = 0.4;
 
 /**
  * The exact matcher: starts from the alignment, bounds it by a relaxation, and searches what lies between. Searches wider
@@ -37,14 +41,15 @@ const MAX_STATES = 6_000_000;
  * The answer depends on structure only, unless the time limit cuts the search short.
  */
 export function exactMatching(problem: MatchProblem, options: ExactOptions = {}): ProvenMatching {
-  const deadline = performance.now() + 1000 * (options.timeLimit ?? DEFAULT_TIME_LIMIT);
-  const expired = (): boolean => performance.now() > deadline;
+  const started = performance.now();
+  const limit = 1000 * (options.timeLimit ?? DEFAULT_TIME_LIMIT);
+  const past = (share: number) => (): boolean => performance.now() - started > share * limit;
   const form = canonicalForm(problem);
-  const { bound, optimal, ...matching } = solve(form.problem, expired);
+  const { bound, optimal, ...matching } = solve(form.problem, past(RELAXATION_SHARE), past(1));
   return { ...form.restore(matching), bound, optimal };
 }
 
-function solve(problem: MatchProblem, expired: () => boolean): ProvenMatching {
+function solve(problem: MatchProblem, relaxationExpired: () => boolean, expired: () => boolean): ProvenMatching {
   const { scores } = problem;
   const transposed = scores.transpose();
   let best = alignCanonical(problem);
@@ -64,7 +69,7 @@ function solve(problem: MatchProblem, expired: () => boolean): ProvenMatching {
   }
   const table: PosetScores = { rows: a.size, columns: b.size, values };
 
-  const relaxation = relax(a, b, table, best.score + TOLERANCE, expired);
+  const relaxation = relax(a, b, table, best.score + TOLERANCE, relaxationExpired);
   let bound = relaxation.bound;
   let width = FIRST_WIDTH;
   while (bound > best.score + TOLERANCE && !expired()) {
@@ -76,8 +81,10 @@ function solve(problem: MatchProblem, expired: () => boolean): ProvenMatching {
       );
     }
     bound = Math.min(bound, outcome.bound);
-    if (outcome.states * WIDENING > MAX_STATES) break;
-    width *= WIDENING;
+    // States grow about as the width does.
+    const room = (0.9 * MAX_STATES) / outcome.states;
+    if (room < MIN_WIDENING) break;
+    width = Math.floor(width * Math.min(WIDENING, room));
   }
   return bound <= best.score + TOLERANCE ? proven() : { ...best, bound, optimal: false };
 }
