@@ -2,20 +2,20 @@ import { type Tensor, tensorFromNumbers } from '../../ir/index.ts';
 import type { Stitch, SuperNetwork } from './network.ts';
 import type { AffineMap } from './ridge.ts';
 
-/** Parameters of stitches by the name of the graph input that takes them. */
-export type Parameters = ReadonlyMap<string, Tensor>;
+/** StitchParameters of stitches by the name of the graph input that takes them. */
+export type StitchParameters = ReadonlyMap<string, Tensor>;
 
 /**
  * Random weights and biases, uniform in ±1/√C_in: Kaiming's (arXiv 1502.01852) with a = √5, as PyTorch starts a convolution.
  *
  * @param random numbers in [0, 1), drawn in the order of the stitches.
  */
-export function kaiming(network: SuperNetwork, random: () => number): Parameters {
+export function kaimingStitches(network: SuperNetwork, random: () => number): StitchParameters {
   return parametersOf(network, stitch => randomMap(stitch, random));
 }
 
-/** The identity where both features have as many channels, random (as `kaiming`) elsewhere. */
-export function identity(network: SuperNetwork, random: () => number): Parameters {
+/** The identity where both features have as many channels, random (as `kaimingStitches`) elsewhere. */
+export function identityStitches(network: SuperNetwork, random: () => number): StitchParameters {
   return parametersOf(network, stitch => {
     const { inputChannels: c, outputChannels: m } = stitch;
     if (c !== m) return randomMap(stitch, random);
@@ -31,7 +31,7 @@ function randomMap({ inputChannels, outputChannels }: Stitch, random: () => numb
 }
 
 /** An affine map for each stitch, as the tensors that the graph takes. */
-export function parametersOf(network: SuperNetwork, map: (stitch: Stitch) => AffineMap): Parameters {
+export function parametersOf(network: SuperNetwork, map: (stitch: Stitch) => AffineMap): StitchParameters {
   const parameters = new Map<string, Tensor>();
   for (const stitch of network.stitches) {
     const { dtype } = stitch.source.type;

@@ -3,7 +3,7 @@ import { channelAxis } from '../../ir/ops/stitching.ts';
 import { fixSwitches } from '../settle/fix-switches.ts';
 import { removeDeadCode } from '../simplify/remove-dead-code.ts';
 import { applyRules } from '../simplify/simplify.ts';
-import { type Parameters, parametersOf } from './initial.ts';
+import { parametersOf, type StitchParameters } from './initial.ts';
 import type { SuperNetwork, Tag } from './network.ts';
 import { type Matrix, type PairMoments, ridge } from './ridge.ts';
 
@@ -140,7 +140,7 @@ export class FeatureMoments {
   }
 
   /** The least-squares stitches for what was collected: see `ridge`. */
-  ridge(lambda?: number): Parameters {
+  ridge(lambda?: number): StitchParameters {
     return parametersOf(this.#network, s => ridge(this.pair(s.position, s.from, s.to), lambda));
   }
 
