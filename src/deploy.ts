@@ -50,7 +50,7 @@ export async function choosePosition(run: LoadedRun, choice: Choice): Promise<nu
 
 /** A run's network under a setting, with a note of where it came from. */
 export function deployed(run: LoadedRun, setting: Setting, note: string): Graph {
-  const graph = settle(run.network, setting, run.parameters);
+  const graph = settle(run.network, setting, run.parameters, { standard: true });
   const { parents } = run.directory.config;
   const metadata = {
     ...graph.info.metadata,

@@ -14,7 +14,7 @@ import {
   type Tensor,
   typeText,
 } from '../ir/index.ts';
-import { simplify, specialize } from '../passes/index.ts';
+import { lower, simplify, specialize } from '../passes/index.ts';
 import { inspectAdapters } from '../runtime/adapter/index.ts';
 import type { Executor, ExecutorName, PrepareOptions, Session } from '../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../runtime/index.ts';
@@ -50,7 +50,7 @@ export function prepare(
   options: PrepareOptions = {},
 ): Promise<Session> {
   const bound = simplify(specialize(graph, binding));
-  return executor.prepare(bound, options);
+  return executor.prepare(executor.name === 'webgpu' ? lower(bound) : bound, options);
 }
 
 /** What the symbols of a graph's inputs are for given shapes. @throws SutureError `data-invalid` where they do not fit. */

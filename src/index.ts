@@ -9,8 +9,19 @@ export {
   adapterChoices,
   adapterName,
 } from '../runtime/adapter/index.ts';
+export type { Executor, PrepareOptions, Session } from '../runtime/index.ts';
+export { type Dataset, loadDataset, parseDataset } from './data/dataset.ts';
+export {
+  type Agreement,
+  type Choice,
+  compareWithFile,
+  type ExportedNetwork,
+  exportRun,
+  writeModel,
+} from './deploy.ts';
 export { type Diagnosis, diagnose } from './doctor.ts';
 export { type EvaluateOptions, type Evaluation, type EvaluationRow, evaluate, scoreNetworks } from './evaluate.ts';
+export { openExecutor, prepare, Runnable, withExecutor } from './execute.ts';
 export { type ExecutorChoice, type ExecutorOptions, executorChoices } from './executors.ts';
 export { checkOutputFile, jsonText, type OutputOptions, writeOutput } from './files/output.ts';
 export { inspectModel, type ModelFacts } from './inspect.ts';
@@ -18,4 +29,24 @@ export type { ClassScore, MetricName, Score } from './metrics/metric.ts';
 export { interfaceOf, loadModel, type Model, type NetworkInterface } from './model.ts';
 export { type PairEntry, type PairsDocument, readPairs } from './pairs.ts';
 export type { ProgressEvent, WorkOptions } from './progress.ts';
+export { agreementText, type Report, resultTable, type TestResult } from './report.ts';
+export {
+  type Initialisation,
+  initialisations,
+  type Method,
+  methods,
+  outputMeans,
+  type RunConfig,
+  type TrainingSettings,
+  tasks,
+  trainingDefaults,
+} from './run/config.ts';
+export { createRun, type RunRequest, type RunSummary, resumeRun } from './run/create.ts';
+export { RunDirectory } from './run/directory.ts';
+export { type LoadedRun, loadRun } from './run/load.ts';
+export { type RunAllRequest, type RunAllResult, runAll } from './run-all.ts';
+export { type Rule, type Selection, select } from './selection/select.ts';
+export { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
+export { sweepRun } from './sweep.ts';
+export { type Checkpoint, type MetricsEntry, Trainer, type TrainOptions } from './training/train.ts';
 export { sutureVersion, type Versions, versions } from './version.ts';

@@ -4,8 +4,12 @@ import { SutureError } from '../../ir/errors.ts';
 import { sutureVersion } from '../version.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
+import { exportCommand } from './commands/export.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { matchCommand } from './commands/match.ts';
+import { runCommand } from './commands/run.ts';
+import { stitchCommand } from './commands/stitch.ts';
+import { sweepCommand } from './commands/sweep.ts';
 import { type Streams, Terminal } from './terminal.ts';
 
 /** What a command is given besides its options. */
@@ -17,7 +21,16 @@ export interface Context {
 /** Exit codes: the process's, by kind of outcome. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
-const commands = [doctorCommand, inspectCommand, matchCommand, evaluateCommand];
+const commands = [
+  doctorCommand,
+  inspectCommand,
+  matchCommand,
+  stitchCommand,
+  sweepCommand,
+  exportCommand,
+  evaluateCommand,
+  runCommand,
+];
 
 function buildProgram(streams: Streams, context: Context): Command {
   const program = new Command('suture')

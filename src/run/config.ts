@@ -46,7 +46,6 @@ export const configSchema = v.object({
 
 export type Method = (typeof methods)[number];
 export type Initialisation = (typeof initialisations)[number];
-export type Task = (typeof tasks)[number];
 export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
 export type RunConfig = v.InferOutput<typeof configSchema>;
 

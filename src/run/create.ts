@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
-import { match, type SuperNetwork } from '../../passes/index.ts';
+import { match, type SuperNetwork, type Task } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { type Dataset, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execute.ts';
@@ -14,7 +14,7 @@ import { type WorkOptions, workOptions } from '../progress.ts';
 import { initialise } from '../training/initialise.ts';
 import { type Checkpoint, type MetricsEntry, Trainer } from '../training/train.ts';
 import { versions } from '../version.ts';
-import { type RunConfig, type Task, type TrainingSettings, trainingDefaults, trainingSchema } from './config.ts';
+import { type RunConfig, type TrainingSettings, trainingDefaults, trainingSchema } from './config.ts';
 import { checkRunOutput, RunDirectory, runFiles } from './directory.ts';
 import { joinParents, openNetwork } from './load.ts';
 

@@ -1,6 +1,6 @@
 /** A finished run in memory: the super-network and the trained parameters of its stitches. */
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
-import { type FeaturePair, type SuperNetwork, stitch } from '../../passes/index.ts';
+import { featurePairs, type SuperNetwork, stitch } from '../../passes/index.ts';
 import { loadModel, type Model } from '../model.ts';
 import { type PairEntry, pairsSchema } from '../pairs.ts';
 import type { RunConfig } from './config.ts';
@@ -13,14 +13,6 @@ export interface LoadedRun {
   /** By the names of the super-network's inputs. */
   readonly parameters: ReadonlyMap<string, Tensor>;
 }
-
-/** Pairs of a file in the form that `stitch` takes. */
-export const featurePairs = (pairs: readonly PairEntry[]): readonly FeaturePair[] =>
-  pairs.map(({ a, b, score, positionA, positionB }) => ({
-    features: { a, b },
-    score,
-    ...(positionA !== undefined && positionB !== undefined && { progress: { a: positionA, b: positionB } }),
-  }));
 
 /** Joins two parents as a run's configuration says. */
 export const joinParents = (
