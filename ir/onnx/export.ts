@@ -8,7 +8,7 @@
 
 import { bodyOf } from '../bodies.ts';
 import { type Dim, isStatic } from '../dim.ts';
-import type { AnyNode, Graph, Node, Value } from '../graph.ts';
+import type { AnyNode, Graph, GraphInfo, Node, Value } from '../graph.ts';
 import { integersOf } from '../operator.ts';
 import { isSutureOp, type SutureOp, specOf } from '../ops/index.ts';
 import { inline, rewrite } from '../rewrite.ts';
@@ -68,7 +68,7 @@ export function exportModel(given: Graph, options: ExportOptions = {}): MessageI
     ...(info.domain === undefined ? {} : { domain: info.domain }),
     ...(info.version === undefined ? {} : { modelVersion: info.version }),
     ...(info.documentation === undefined ? {} : { docString: info.documentation }),
-    metadataProps: entries(info.metadata),
+    metadataProps: entries(producedBy(info)),
     opsetImport: [
       { domain: '', version: BigInt(opset) },
       ...(functions.any ? [{ domain: 'suture', version: 1n }] : []),
@@ -203,6 +203,10 @@ function said(graph: Graph, name: string): Pick<MessageInit<'ValueInfoProto'>, '
     ...(metadata === undefined ? {} : { metadataProps: entries(metadata) }),
   };
 }
+
+/** The tool that wrote the file which a graph came from goes on in the metadata: the producer is who writes. */
+const producedBy = ({ metadata, producer }: GraphInfo): Readonly<Record<string, string>> | undefined =>
+  producer === undefined || producer.startsWith('suture') ? metadata : { source_producer: producer, ...metadata };
 
 const entries = (record: Readonly<Record<string, string>> | undefined): { key: string; value: string }[] =>
   Object.entries(record ?? {}).map(([key, value]) => ({ key, value }));

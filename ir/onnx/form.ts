@@ -4,6 +4,7 @@ import type { Value } from '../graph.ts';
 import type { Tensor } from '../tensor.ts';
 import type { DType } from '../type.ts';
 import type { AttributeValue } from './attributes.ts';
+import type { GraphProto } from './proto/schema.ts';
 import type { ImportReport } from './report.ts';
 
 export type Inputs = readonly (Value | undefined)[];
@@ -44,6 +45,11 @@ export class NodeForm {
   floats(name: string): readonly number[] | undefined {
     const value = this.attributes.get(name);
     return value?.kind === 'floats' ? value.value : undefined;
+  }
+
+  graph(name: string): GraphProto | undefined {
+    const value = this.attributes.get(name);
+    return value?.kind === 'graph' ? value.value : undefined;
   }
 
   tensor(name: string): Tensor | undefined {
@@ -97,6 +103,8 @@ export interface FormContext {
   isUsed(output: number): boolean;
   /** Whether a matrix product of the file reads the node's first output as rows of that many elements. */
   isMatrixOf(columns: number): boolean;
+  /** Adds the nodes of a subgraph for given inputs, under names that begin with the node's and `label`; returns its outputs. */
+  subgraph(graph: GraphProto, inputs: readonly Value[], label: string): readonly Value[];
   /** Ends with a problem of this node. */
   refuse(message: string): never;
 }

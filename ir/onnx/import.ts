@@ -13,7 +13,8 @@ import { type TensorType, typeText } from '../type.ts';
 import { ExternalFolder, type ExternalSource } from './external.ts';
 import { readModelFile } from './file.ts';
 import { functionTable } from './functions.ts';
-import { failed, NodeImporter, opsetsOf, readersOf, type Scope, usedNames } from './nodes.ts';
+import { readersOf, usedNames } from './listing.ts';
+import { failed, NodeImporter, opsetsOf, type Scope } from './nodes.ts';
 import { decodeModel, exactNumber, unknownFields } from './proto/codec.ts';
 import {
   dataTypeName,
@@ -92,6 +93,7 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
     used,
     readers: readersOf(graph.node),
     prefix: '',
+    metadata: {},
     results: new Map(),
     arguments: new Map(),
     calls: [],

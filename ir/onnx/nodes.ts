@@ -17,8 +17,10 @@ import type { ExternalSource } from './external.ts';
 import { foreign } from './foreign/index.ts';
 import { type FormContext, type Inputs, NodeForm } from './form.ts';
 import { bindAttributes, type FunctionTable, functionKey, sutureOperator } from './functions.ts';
-import type { AttributeProto, NodeProto } from './proto/schema.ts';
+import { readersOf, sorted, usedNames } from './listing.ts';
+import type { AttributeProto, GraphProto, NodeProto } from './proto/schema.ts';
 import type { ImportReport } from './report.ts';
+import { readTensor } from './tensor.ts';
 import { upgrades } from './upgrade/index.ts';
 
 /** Names → values. A name whose node had a problem maps to `failed`. */
@@ -45,6 +47,8 @@ export interface Place {
   readonly readers: ReadonlyMap<string, readonly NodeProto[]>;
   /** Put before the names of nodes and values: empty in the main graph, `call/` in a function. */
   readonly prefix: string;
+  /** What the calls of the functions around say; PyTorch writes module scopes there. */
+  readonly metadata: Readonly<Record<string, string>>;
   /** What a function calls its outputs → what its caller calls them. */
   readonly results: ReadonlyMap<string, string>;
   /** Attributes of the call, for those in a function that refer to them. */
@@ -71,29 +75,7 @@ export class NodeImporter {
 
   /** Adds nodes in an order in which every operand comes first. */
   addAll(nodes: readonly NodeProto[], place: Place): void {
-    for (const node of this.#sorted(nodes, place.scope)) this.#add(node, place);
-  }
-
-  /** Files must be sorted; some are not. The order is kept where it can be. */
-  #sorted(nodes: readonly NodeProto[], scope: Scope): readonly NodeProto[] {
-    const producers = new Map<string, NodeProto>();
-    for (const node of nodes) for (const output of node.output) if (output) producers.set(output, node);
-    const sorted: NodeProto[] = [];
-    const state = new Map<NodeProto, 'open' | 'done'>();
-    const next = nodes.toReversed();
-    while (next.length > 0) {
-      const node = next.at(-1)!;
-      const before = state.get(node) === undefined ? producersBefore(node, producers, scope, state) : [];
-      state.set(node, state.get(node) ?? 'open');
-      if (before.length > 0) {
-        next.push(...before);
-        continue;
-      }
-      next.pop();
-      if (state.get(node) === 'open') sorted.push(node);
-      state.set(node, 'done');
-    }
-    return sorted;
+    for (const node of sorted(nodes, place.scope)) this.#add(node, place);
   }
 
   #add(node: NodeProto, place: Place): void {
@@ -282,6 +264,7 @@ export class NodeImporter {
         outputs: [form.outputs[output] || this.#fresh(`${place.prefix}${name}/unused_${output}`)],
         origin: originOf(node, place),
       }),
+      subgraph: (graph, inputs, label) => this.#subgraph(graph, inputs, `${place.prefix}${name}/${label}/`, place),
       within: body => builder.scope(place.prefix + name, () => body(builder)),
       named: what => ({ name: this.#fresh(`${place.prefix}${name}/${what}`) }),
       isMatrixOf: columns =>
@@ -294,6 +277,31 @@ export class NodeImporter {
         throw new Refusal(message);
       },
     };
+  }
+
+  /** A subgraph sees the names around it. */
+  #subgraph(graph: GraphProto, inputs: readonly Value[], prefix: string, place: Place): readonly Value[] {
+    const scope: Scope = new Map(place.scope);
+    for (const [i, formal] of graph.input.entries()) scope.set(formal.name ?? '', inputs[i] ?? failed);
+    if (graph.sparseInitializer.length > 0) throw new Refusal('a subgraph has sparse initialisers');
+    for (const proto of graph.initializer) {
+      const tensor = readTensor(proto, this.#env.external, 'Initializer');
+      scope.set(proto.name ?? '', this.#env.builder.constant(tensor, prefix + (proto.name ?? '')));
+    }
+    const outputs = graph.output.map(o => o.name ?? '');
+    this.addAll(graph.node, {
+      ...place,
+      scope,
+      prefix,
+      used: usedNames(graph.node, outputs),
+      readers: readersOf(graph.node),
+      results: new Map(),
+    });
+    return outputs.map(output => {
+      const value = scope.get(output);
+      if (value === undefined || value === failed) throw new Refusal('its subgraph has a problem');
+      return value;
+    });
   }
 
   #inline(call: NodeProto, inputs: Inputs, attributes: readonly AttributeProto[], name: string, place: Place): void {
@@ -319,6 +327,7 @@ export class NodeImporter {
         used: usedNames(called.node, called.output),
         readers: readersOf(called.node),
         prefix: `${place.prefix}${name}/`,
+        metadata: { ...place.metadata, ...metadataOf(call) },
         results: new Map(
           call.output.flatMap((output, i) =>
             output === '' ? [] : [[called.output[i], place.results.get(output) ?? place.prefix + output] as const],
@@ -334,41 +343,16 @@ export class NodeImporter {
   }
 }
 
-const originOf = (node: NodeProto, place: Place): Origin => ({
-  name: place.prefix + (node.name ?? ''),
-  ...(node.docString ? { documentation: node.docString } : {}),
-  ...(node.metadataProps.length > 0
-    ? { metadata: Object.fromEntries(node.metadataProps.map(p => [p.key ?? '', p.value ?? ''])) }
-    : {}),
-});
+const metadataOf = (node: NodeProto): Readonly<Record<string, string>> =>
+  Object.fromEntries(node.metadataProps.map(p => [p.key ?? '', p.value ?? '']));
 
-/** What a node reads, in its subgraphs as well. */
-export function* readBy(node: NodeProto): Iterable<string> {
-  yield* node.input;
-  for (const { g, graphs } of node.attribute) {
-    for (const graph of g === undefined ? graphs : [g, ...graphs]) {
-      for (const inner of graph.node) yield* readBy(inner);
-      for (const output of graph.output) yield output.name ?? '';
-    }
-  }
-}
-
-/** Names that some node reads, or that leave. */
-export function usedNames(nodes: readonly NodeProto[], outputs: readonly string[]): ReadonlySet<string> {
-  const used = new Set(outputs);
-  for (const node of nodes) for (const input of readBy(node)) used.add(input);
-  return used;
-}
-
-/** The nodes that have a value as their first input. */
-export function readersOf(nodes: readonly NodeProto[]): ReadonlyMap<string, readonly NodeProto[]> {
-  const readers = new Map<string, NodeProto[]>();
-  for (const node of nodes) {
-    const known = readers.get(node.input[0]);
-    if (known) known.push(node);
-    else readers.set(node.input[0], [node]);
-  }
-  return readers;
+function originOf(node: NodeProto, place: Place): Origin {
+  const metadata = { ...place.metadata, ...metadataOf(node) };
+  return {
+    name: place.prefix + (node.name ?? ''),
+    ...(node.docString ? { documentation: node.docString } : {}),
+    ...(Object.keys(metadata).length > 0 ? { metadata } : {}),
+  };
 }
 
 /** How many columns the weight of a matrix product wants; undefined for other nodes. */
@@ -384,20 +368,6 @@ export function opsetsOf(
   base: ReadonlyMap<string, number> = new Map(),
 ): ReadonlyMap<string, number> {
   return new Map([...base, ...imports.map(o => [domainOf(o.domain), Number(o.version ?? 1n)] as const)]);
-}
-
-function producersBefore(
-  node: NodeProto,
-  producers: ReadonlyMap<string, NodeProto>,
-  scope: Scope,
-  state: ReadonlyMap<NodeProto, 'open' | 'done'>,
-): NodeProto[] {
-  const before = new Set<NodeProto>();
-  for (const input of node.input.toReversed()) {
-    const producer = scope.has(input) ? undefined : producers.get(input);
-    if (producer !== undefined && producer !== node && state.get(producer) === undefined) before.add(producer);
-  }
-  return [...before];
 }
 
 /** Inputs of a function that its call leaves out are absent inside, too. */

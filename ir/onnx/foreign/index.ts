@@ -2,6 +2,7 @@
 import type { ForeignRule } from '../form.ts';
 import { attention } from './attention.ts';
 import { basic } from './basic.ts';
+import { control } from './control.ts';
 import { losses } from './losses.ts';
 import { quantized } from './quantized.ts';
 import { windows } from './windows.ts';
@@ -9,6 +10,7 @@ import { windows } from './windows.ts';
 export const foreign: Readonly<Record<string, ForeignRule>> = {
   ...attention,
   ...basic,
+  ...control,
   ...losses,
   ...quantized,
   ...windows,

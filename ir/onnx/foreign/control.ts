@@ -1,0 +1,120 @@
+/** Control flow whose course is known: branches that are taken, loops that are unrolled. */
+import type { Value } from '../../graph.ts';
+import { elementsOf, integersOf } from '../../operator.ts';
+import { int64s, tensor } from '../../tensor.ts';
+import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
+
+/** Longer loops would make a graph that nobody can read. */
+const MAX_ITERATIONS = 256;
+
+/** Values made inside become the outputs of the file's node, under their names. */
+const named = (values: readonly (Value | undefined)[], context: FormContext): (Value | undefined)[] =>
+  values.map((value, i) =>
+    value === undefined || !context.isUsed(i)
+      ? undefined
+      : context.builder.op('Identity', [value], {}, context.result(i)),
+  );
+
+const scalarOf = (value: number): ReturnType<typeof int64s> => ({ ...int64s([value]), shape: [] });
+
+/** One tensor from those of all iterations, along a new axis. */
+const stacked = (parts: readonly Value[], axis: number, context: FormContext): Value =>
+  context.within(b =>
+    b.op(
+      'Concat',
+      parts.map(p => b.op('Unsqueeze', [p, b.ints([axis])])),
+      { axis },
+    ),
+  );
+
+function checkLength(length: number | undefined, context: FormContext): number {
+  if (length === undefined) return context.refuse('the number of its iterations must be known');
+  if (length > MAX_ITERATIONS)
+    return context.refuse(`it has ${length} iterations; up to ${MAX_ITERATIONS} are unrolled`);
+  return length;
+}
+
+/** An entry for each of `count`, 0 where the attribute is absent. */
+const perTensor = (form: NodeForm, name: string, count: number): readonly number[] =>
+  form.ints(name) ?? Array<number>(count).fill(0);
+
+export const control = {
+  If: {
+    since: 1,
+    build(form, context) {
+      const [condition] = requireInputs(form, 1, context);
+      const [known] = elementsOf(condition) ?? [];
+      if (typeof known !== 'number') return context.refuse('its condition must be known before the run');
+      const branch = known ? 'then_branch' : 'else_branch';
+      const graph = form.graph(branch);
+      if (graph === undefined) return context.refuse(`its ${branch} is missing`);
+      return named(context.subgraph(graph, [], branch), context);
+    },
+  },
+
+  Loop: {
+    since: 1,
+    build(form, context) {
+      const [trips, condition, ...initial] = form.inputs;
+      const body = form.graph('body');
+      if (body === undefined) return context.refuse('its body is missing');
+      const length = checkLength(integersOf(trips)?.[0], context);
+      let state = initial as readonly Value[];
+      let goOn = condition === undefined ? 1 : elementsOf(condition)?.[0];
+      const collected: Value[][] = body.output.slice(1 + state.length).map(() => []);
+      for (let i = 0; i < length && goOn !== 0; i++) {
+        if (goOn !== 1) return context.refuse('its condition must be known before the run');
+        const inside = context.constant(tensor('bool', [], Uint8Array.of(1)), `${i}/condition`);
+        const step = context.constant(scalarOf(i), `${i}/iteration`);
+        const [next, ...rest] = context.subgraph(body, [step, inside, ...state], String(i));
+        state = rest.slice(0, state.length);
+        for (const [k, value] of rest.slice(state.length).entries()) collected[k].push(value);
+        // A body that passes its condition on, or says a constant, is known to go on.
+        goOn = next === inside ? 1 : elementsOf(next)?.[0] === 0 ? 0 : elementsOf(next)?.[0];
+      }
+      if (collected.some(parts => parts.length === 0))
+        return context.refuse('a loop without iterations has no outputs to stack');
+      return named([...state, ...collected.map(parts => stacked(parts, 0, context))], context);
+    },
+  },
+
+  Scan: {
+    since: 9,
+    build(form, context) {
+      const body = form.graph('body');
+      const count = form.int('num_scan_inputs');
+      if (body === undefined || count === undefined) return context.refuse('its body or num_scan_inputs is missing');
+      const inputs = requireInputs(form, form.inputs.length, context) as readonly Value[];
+      const states = inputs.length - count;
+      const scanned = inputs.slice(states);
+      const axes = perTensor(form, 'scan_input_axes', count).map((a, k) =>
+        a < 0 ? a + scanned[k].type.shape.length : a,
+      );
+      const backwards = perTensor(form, 'scan_input_directions', count);
+      const extent = scanned[0]?.type.shape[axes[0]];
+      const length = checkLength(typeof extent === 'number' ? extent : undefined, context);
+      let state = inputs.slice(0, states);
+      const outputs = body.output.length - states;
+      const collected: Value[][] = Array.from({ length: outputs }, () => []);
+      for (let i = 0; i < length; i++) {
+        const slices = scanned.map((x, k) =>
+          context.within(b =>
+            b.op('Gather', [x, b.constant(scalarOf(backwards[k] ? length - 1 - i : i))], { axis: axes[k] }),
+          ),
+        );
+        const results = context.subgraph(body, [...state, ...slices], String(i));
+        state = results.slice(0, states) as Value[];
+        for (const [k, value] of results.slice(states).entries()) collected[k].push(value);
+      }
+      const outputAxes = perTensor(form, 'scan_output_axes', outputs);
+      const reversed = perTensor(form, 'scan_output_directions', outputs);
+      if (outputs > 0 && length === 0) return context.refuse('a scan without iterations has no outputs to stack');
+      const stacks = collected.map((parts, k) => {
+        const rank = (parts[0]?.type.shape.length ?? 0) + 1;
+        const axis = outputAxes[k] < 0 ? outputAxes[k] + rank : outputAxes[k];
+        return stacked(reversed[k] ? parts.toReversed() : parts, axis, context);
+      });
+      return named([...state, ...stacks], context);
+    },
+  },
+} satisfies Readonly<Record<string, ForeignRule>>;

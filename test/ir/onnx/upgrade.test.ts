@@ -1,0 +1,280 @@
+/**
+ * Old forms of operators, and operators that the vocabulary has no word for: ONNX Runtime computes the same from what is
+ * exported as from the file. Forms that it does not read any more are compared with their text.
+ */
+import { describe, expect, test } from 'vitest';
+import { encodeModel } from '../../../ir/onnx/proto/codec.ts';
+import { DataType } from '../../../ir/onnx/proto/schema.ts';
+import { print } from '../../../ir/print.ts';
+import { float32, int64s, scalar, type Tensor, tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
+import { differenceOf } from '../../conformance/harness.ts';
+import { runInOnnxRuntime } from '../../conformance/onnxruntime.ts';
+import { f, importOf, type ModelParts, modelOf, node, value } from './model.ts';
+
+const filled = (shape: readonly number[], scale = 1): Tensor =>
+  tensorFromNumbers(
+    'float32',
+    shape,
+    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => scale * Math.sin(i * 1.7 + 0.3)),
+  );
+
+const image = [value('x', ['N', 4, 6, 6])];
+const x = new Map([['x', filled([2, 4, 6, 6])]]);
+
+async function compare(parts: ModelParts, inputs: ReadonlyMap<string, Tensor> = x): Promise<void> {
+  const model = modelOf(parts);
+  const bytes = encodeModel({
+    ...model,
+    graph: {
+      ...model.graph,
+      output: (model.graph?.output ?? []).map(o => ({ ...o, type: { tensorType: { elemType: outputType(parts) } } })),
+    },
+  });
+  const expected = await runInOnnxRuntime(bytes, inputs);
+  const actual = await runInOnnxRuntime(importOf(parts), inputs);
+  expect(actual).toHaveLength(expected.length);
+  for (const [i, t] of expected.entries()) {
+    expect(differenceOf(actual[i], t, { relative: 1e-4, absolute: 1e-5 })).toBeUndefined();
+  }
+}
+
+const outputType = ({ nodes }: ModelParts): number =>
+  ({ QuantizeLinear: DataType.UINT8, MatMulInteger: DataType.INT32, EyeLike: DataType.INT64 })[
+    nodes.at(-1)?.opType ?? ''
+  ] ?? DataType.FLOAT;
+
+const cases: readonly (readonly [title: string, parts: ModelParts, inputs?: ReadonlyMap<string, Tensor>])[] = [
+  ['Clip 6', { opset: 10, inputs: image, nodes: [node('Clip', 'x -> y', { min: f(-0.5), max: f(0.25) })] }],
+  ['Clip 6 with one bound', { opset: 10, inputs: image, nodes: [node('Clip', 'x -> y', { max: f(0.25) })] }],
+  ['Softmax 11 over several axes', { opset: 12, inputs: image, nodes: [node('Softmax', 'x -> y')] }],
+  ['Softmax 11 over the last axis', { opset: 12, inputs: image, nodes: [node('Softmax', 'x -> y', { axis: 3 })] }],
+  ['LogSoftmax 11', { opset: 11, inputs: image, nodes: [node('LogSoftmax', 'x -> y', { axis: 2 })] }],
+  ['Hardmax 11', { opset: 11, inputs: image, nodes: [node('Hardmax', 'x -> y', { axis: -2 })] }],
+  ['ReduceMean 13', { opset: 13, inputs: image, nodes: [node('ReduceMean', 'x -> y', { axes: [2, 3], keepdims: 0 })] }],
+  ['ReduceSum 11', { opset: 12, inputs: image, nodes: [node('ReduceSum', 'x -> y', { axes: [-1] })] }],
+  [
+    'Squeeze and Unsqueeze 11',
+    {
+      opset: 12,
+      inputs: image,
+      nodes: [
+        node('ReduceMax', 'x -> a', { axes: [1] }),
+        node('Squeeze', 'a -> b', { axes: [1] }),
+        node('Unsqueeze', 'b -> y', { axes: [0, -1] }),
+      ],
+    },
+  ],
+  [
+    'Split 11',
+    {
+      opset: 12,
+      inputs: image,
+      nodes: [node('Split', 'x -> a y', { axis: 1, split: [1, 3] })],
+      outputs: ['a', 'y'],
+    },
+  ],
+  [
+    'Slice 1',
+    {
+      opset: 9,
+      inputs: image,
+      nodes: [node('Slice', 'x -> y', { axes: [1, 3], starts: [1, -4], ends: [3, 9223372036854776] })],
+    },
+  ],
+  [
+    'Pad 2',
+    {
+      opset: 10,
+      inputs: image,
+      nodes: [node('Pad', 'x -> y', { pads: [0, 0, 1, 2, 0, 0, 3, 0], value: f(0.5) })],
+    },
+  ],
+  [
+    'Pad 2, reflected',
+    { opset: 10, inputs: image, nodes: [node('Pad', 'x -> y', { pads: [0, 0, 1, 2, 0, 0, 3, 0], mode: 'reflect' })] },
+  ],
+  [
+    'TopK 10',
+    {
+      opset: 10,
+      inputs: image,
+      constants: { k: int64s([2]) },
+      nodes: [node('TopK', 'x k -> y i', { axis: 1 })],
+    },
+  ],
+  ['Upsample 7', { opset: 8, inputs: image, nodes: [node('Upsample', 'x -> y', { scales: [1, 1, 2, 2.5] })] }],
+  [
+    'Upsample 9',
+    {
+      opset: 9,
+      inputs: image,
+      constants: { s: float32([4], [1, 1, 2, 3]) },
+      nodes: [node('Upsample', 'x s -> y', { mode: 'linear' })],
+    },
+  ],
+  [
+    'Resize 10',
+    {
+      opset: 10,
+      inputs: image,
+      constants: { s: float32([4], [1, 1, 0.5, 2]) },
+      nodes: [node('Resize', 'x s -> y')],
+    },
+  ],
+  [
+    'Resize 11 with empty operands',
+    {
+      opset: 11,
+      inputs: image,
+      constants: { roi: float32([0], []), none: float32([0], []), to: int64s([2, 4, 9, 3]) },
+      nodes: [
+        node('Resize', 'x roi none to -> y', { mode: 'linear', coordinate_transformation_mode: 'align_corners' }),
+      ],
+    },
+  ],
+  [
+    'BatchNormalization 9 in test mode',
+    {
+      opset: 9,
+      inputs: image,
+      constants: { s: filled([4]), b: filled([4], 2), m: filled([4], 3), v: float32([4], [1, 2, 3, 4]) },
+      nodes: [node('BatchNormalization', 'x s b m v -> y')],
+    },
+  ],
+  ['PRelu 9', { opset: 9, inputs: image, constants: { s: filled([4, 1, 1]) }, nodes: [node('PRelu', 'x s -> y')] }],
+  ['Dropout 10', { opset: 10, inputs: image, nodes: [node('Dropout', 'x -> y', { ratio: f(0.3) })] }],
+  [
+    'Scatter 9',
+    {
+      opset: 9,
+      inputs: image,
+      constants: { i: tensor('int64', [1, 1, 1, 1], BigInt64Array.of(2n)), u: filled([1, 1, 1, 1]) },
+      nodes: [node('Scatter', 'x i u -> y', { axis: 1 })],
+    },
+  ],
+  [
+    'GroupNormalization 18',
+    {
+      opset: 18,
+      inputs: image,
+      constants: { s: filled([2]), b: filled([2], 2) },
+      nodes: [node('GroupNormalization', 'x s b -> y', { num_groups: 2 })],
+    },
+  ],
+  ['CastLike', { opset: 17, inputs: image, constants: { like: scalar(1) }, nodes: [node('CastLike', 'x like -> y')] }],
+  [
+    'EyeLike',
+    {
+      opset: 17,
+      inputs: image,
+      constants: { like: filled([3, 4]) },
+      nodes: [node('Identity', 'x -> unused'), node('EyeLike', 'like -> y', { k: 1, dtype: DataType.INT64 })],
+    },
+  ],
+  [
+    'QuantizeLinear',
+    {
+      opset: 13,
+      inputs: image,
+      constants: { s: float32([4], [0.01, 0.02, 0.03, 0.001]), z: tensor('uint8', [4], Uint8Array.of(0, 128, 255, 3)) },
+      nodes: [node('QuantizeLinear', 'x s z -> y')],
+    },
+  ],
+  [
+    'DequantizeLinear',
+    {
+      opset: 13,
+      inputs: image,
+      constants: { s: scalar(0.02), z: tensor('uint8', [], Uint8Array.of(100)) },
+      nodes: [node('QuantizeLinear', 'x s z -> q'), node('DequantizeLinear', 'q s z -> y')],
+    },
+  ],
+  [
+    'SoftmaxCrossEntropyLoss',
+    {
+      opset: 13,
+      inputs: [value('x', ['N', 4])],
+      constants: { labels: int64s([3, 1]), w: float32([4], [1, 2, 3, 4]) },
+      nodes: [node('SoftmaxCrossEntropyLoss', 'x labels w -> y', { ignore_index: 1 })],
+    },
+    new Map([['x', filled([2, 4])]]),
+  ],
+  [
+    'Attention',
+    {
+      opset: 23,
+      inputs: [value('x', ['N', 5, 12])],
+      nodes: [node('Attention', 'x x x -> y', { q_num_heads: 3, kv_num_heads: 3, is_causal: 1 })],
+    },
+    new Map([['x', filled([2, 5, 12])]]),
+  ],
+];
+
+describe('what ONNX Runtime reads as well', () => {
+  for (const [title, parts, inputs] of cases) test(title, () => compare(parts, inputs));
+});
+
+describe('what is older', () => {
+  const text = (parts: ModelParts): string => print(importOf(parts)).split('\n').slice(1, -2).join('\n');
+  const old = { opset: 6, irVersion: 3, inputs: image };
+
+  test('broadcasting on request', () => {
+    const constants = { b: filled([4]) };
+    expect(
+      text({ ...old, constants, nodes: [node('Add', 'x b -> y', { broadcast: 1, axis: 1 })] }),
+    ).toMatchInlineSnapshot(`
+      "  %Add_y/broadcast: float32[4, 1, 1] = Unsqueeze([0.2955202, 0.9092974, -0.5298361, -0.7727645], [1, 2])
+        %y: float32[N, 4, 6, 6] = Add(%x, %Add_y/broadcast)"
+    `);
+    expect(
+      text({ ...old, constants: { b: filled([6]) }, nodes: [node('Mul', 'x b -> y', { broadcast: 1 })] }),
+    ).toMatchInlineSnapshot(`"  %y: float32[N, 4, 6, 6] = Mul(%x, $b: float32[6])"`);
+  });
+
+  test('slopes by channel', () => {
+    expect(text({ ...old, constants: { s: filled([4]) }, nodes: [node('PRelu', 'x s -> y')] })).toMatchInlineSnapshot(`
+      "  %PRelu_y/slope: float32[4, 1, 1] = Unsqueeze([0.2955202, 0.9092974, -0.5298361, -0.7727645], [1, 2])
+        %y: float32[N, 4, 6, 6] = PRelu(%x, %PRelu_y/slope)"
+    `);
+  });
+
+  test('dtypes by name, shapes as attributes, inputs that are overwritten', () => {
+    expect(
+      text({
+        ...old,
+        opset: 4,
+        nodes: [
+          node('Relu', 'x -> a', { consumed_inputs: [0] }),
+          node('Reshape', 'a -> b', { shape: [0, -1] }),
+          node('Cast', 'b -> y', { to: 'DOUBLE' }),
+        ],
+      }),
+    ).toMatchInlineSnapshot(`
+      "  %a: float32[N, 4, 6, 6] = Relu(%x)
+        %b: float32[N, 144] = Reshape(%a, [0, -1])
+        %y: float64[N, 144] = Cast(%b) {to = float64}"
+    `);
+  });
+
+  test('normalisation with its mode said', () => {
+    const constants = { s: filled([4]), b: filled([4]), m: filled([4]), v: filled([4]) };
+    expect(
+      text({ ...old, constants, nodes: [node('BatchNormalization', 'x s b m v -> y', { is_test: 1, spatial: 1 })] }),
+    ).toMatchInlineSnapshot(
+      `"  %y: float32[N, 4, 6, 6] = BatchNormalization(%x, [0.2955202, 0.9092974, -0.5298361, -0.7727645], [0.2955202, 0.9092974, -0.5298361, -0.7727645], [0.2955202, 0.9092974, -0.5298361, -0.7727645], [0.2955202, 0.9092974, -0.5298361, -0.7727645])"`,
+    );
+  });
+
+  test('Upsample by height and width', () => {
+    const nodes = [node('Upsample', 'x -> y', { height_scale: f(2), width_scale: f(3), mode: 'bilinear' })];
+    expect(text({ ...old, nodes })).toMatchInlineSnapshot(
+      `"  %y: float32[N, 4, 12, 18] = Resize(%x, _, [1, 1, 2, 3]) {coordinate_transformation_mode = asymmetric, mode = linear, nearest_mode = floor}"`,
+    );
+  });
+
+  test('TopK with its count as an attribute', () => {
+    expect(text({ ...old, opset: 9, nodes: [node('TopK', 'x -> y i', { k: 3, axis: 2 })] })).toMatchInlineSnapshot(
+      `"  %y: float32[N, 4, 3, 6], %i: int64[N, 4, 3, 6] = TopK(%x, [3]) {axis = 2}"`,
+    );
+  });
+});
