@@ -50,11 +50,13 @@ const own = <T extends Record<string, Template>>(table: T) => table as { readonl
 
 /** The bits of infinity and NaN go through a variable, since WGSL rejects them in constant expressions. */
 const special = `var<private> special_bits: u32 = 0u;
+fn special_u32(bits: u32) -> u32 { return bits | special_bits; }
 fn special_f32(bits: u32) -> f32 { return bitcast<f32>(bits | special_bits); }`;
 
 export type FunctionName =
   | 'is_nan'
   | 'is_inf'
+  | 'exp'
   | 'expm1'
   | 'log1p'
   | 'tanh'
@@ -77,7 +79,8 @@ export type FunctionName =
   | 'upow'
   | 'imod'
   | 'fmod'
-  | 'bfloat16';
+  | 'bfloat16'
+  | 'float16';
 
 const templates: { readonly [K in FunctionName]: Template } = own({
   is_nan: {
@@ -88,10 +91,16 @@ const templates: { readonly [K in FunctionName]: Template } = own({
     source: (f, { F, B, U }) =>
       `fn ${f('is_inf')}(x: ${F}) -> ${B} { return (bitcast<${U}>(x) & ${U}(0x7fffffffu)) == ${U}(0x7f800000u); }`,
   },
+  // Some drivers' exp makes a large number of NaN.
+  exp: {
+    calls: ['is_nan'],
+    source: (f, { F }) => `fn ${f('exp')}(x: ${F}) -> ${F} { return select(exp(x), x, ${f('is_nan')}(x)); }`,
+  },
   // W. Kahan's trick: the rounding error of exp(x) cancels against that of its logarithm.
   expm1: {
+    calls: ['exp'],
     source: (f, { F }) => `fn ${f('expm1')}(x: ${F}) -> ${F} {
-  let u = exp(x);
+  let u = ${f('exp')}(x);
   let d = u - ${F}(1.0);
   let near = select(d * x / log(u), x, u == ${F}(1.0));
   return select(d, near, abs(x) < ${F}(1.0));
@@ -106,6 +115,7 @@ const templates: { readonly [K in FunctionName]: Template } = own({
   },
   // A minimax polynomial near zero; elsewhere 1 - 2 / (exp(2x) + 1), which does not overflow.
   tanh: {
+    calls: ['is_nan'],
     source: (f, { F }) => `fn ${f('tanh')}(x: ${F}) -> ${F} {
   let a = abs(x);
   let s = x * x;
@@ -115,11 +125,12 @@ const templates: { readonly [K in FunctionName]: Template } = own({
   p = fma(p, s, ${F}(-3.333294663641083e-1));
   let near = fma(p * s, x, x);
   let far = sign(x) * (${F}(1.0) - ${F}(2.0) / (exp(${F}(2.0) * min(a, ${F}(20.0))) + ${F}(1.0)));
-  return select(far, near, a < ${F}(0.55));
+  return select(select(far, near, a < ${F}(0.55)), x, ${f('is_nan')}(x));
 }`,
   },
   // Two minimax approximations, each within 1 ulp of erf in float32.
   erf: {
+    calls: ['is_nan'],
     source: (f, { F }) => `fn ${f('erf')}(x: ${F}) -> ${F} {
   let t = min(abs(x), ${F}(4.0));
   let s = t * t;
@@ -138,19 +149,20 @@ const templates: { readonly [K in FunctionName]: Template } = own({
   p = fma(p, s, ${F}(-3.76125336e-1));
   p = fma(p, s, ${F}(1.28379166e-1));
   let near = fma(p, x, x);
-  return select(far, near, t <= ${F}(0.927734375));
+  return select(select(far, near, t <= ${F}(0.927734375)), x, ${f('is_nan')}(x));
 }`,
   },
   sigmoid: {
+    calls: ['exp'],
     source: (f, { F }) => `fn ${f('sigmoid')}(x: ${F}) -> ${F} {
-  let e = exp(-abs(x));
+  let e = ${f('exp')}(-abs(x));
   return select(e, ${F}(1.0), x >= ${F}(0.0)) / (${F}(1.0) + e);
 }`,
   },
   softplus: {
-    calls: ['log1p'],
+    calls: ['log1p', 'exp'],
     source: (f, { F }) =>
-      `fn ${f('softplus')}(x: ${F}) -> ${F} { return max(x, ${F}(0.0)) + ${f('log1p')}(exp(-abs(x))); }`,
+      `fn ${f('softplus')}(x: ${F}) -> ${F} { return max(x, ${F}(0.0)) + ${f('log1p')}(${f('exp')}(-abs(x))); }`,
   },
   sinh: {
     calls: ['expm1'],
@@ -271,13 +283,32 @@ const templates: { readonly [K in FunctionName]: Template } = own({
     source: (f, { F }) => `fn ${f('fmod')}(a: ${F}, b: ${F}) -> ${F} { return a - b * trunc(a / b); }`,
   },
   bfloat16: {
+    // Nearest, ties to even.
     source: (f, { F, U }) => `fn ${f('bfloat16')}(x: ${F}) -> ${F} {
   let bits = bitcast<${U}>(x);
   let rounded = (bits + ${U}(0x7fffu) + ((bits >> ${U}(16u)) & ${U}(1u))) & ${U}(0xffff0000u);
   return select(bitcast<${F}>(rounded), x, (bits & ${U}(0x7f800000u)) == ${U}(0x7f800000u));
 }`,
   },
+  // As WGSL's quantizeToF16 should be, which some drivers truncate in.
+  float16: {
+    source: (f, t) => half(f('float16'), t),
+  },
 });
+
+function half(name: string, { F, U, B }: { F: string; U: string; B: string }): string {
+  return `fn ${name}(x: ${F}) -> ${F} {
+  let bits = bitcast<${U}>(x);
+  let rounded = (bits + ${U}(0xfffu) + ((bits >> ${U}(13u)) & ${U}(1u))) & ${U}(0xffffe000u);
+  let a = abs(x);
+  let normal = bitcast<${F}>(rounded);
+  let small = round(x * ${F}(16777216.0)) * ${F}(5.9604644775390625e-8);
+  let infinite = bitcast<${F}>((bits & ${U}(0x80000000u)) | ${U}(special_u32(0x7f800000u)));
+  let special: ${B} = (bits & ${U}(0x7f800000u)) == ${U}(0x7f800000u);
+  let finite = select(select(normal, small, a < ${F}(6.103515625e-5)), infinite, a >= ${F}(65520.0));
+  return select(finite, x, special);
+}`;
+}
 
 function sine(name: string, { F, I, B }: { F: string; I: string; B: string }, shift: 0 | 1): string {
   return `fn ${name}(x: ${F}) -> ${F} {
@@ -356,6 +387,6 @@ export class FunctionSet {
   declarations(code: string): string {
     const texts = [...this.#texts.values()];
     const all = texts.join('\n');
-    return code.includes('special_f32(') || all.includes('special_f32(') ? [special, ...texts].join('\n') : all;
+    return /special_[fu]32\(/.test(code + all) ? [special, ...texts].join('\n') : all;
   }
 }

@@ -5,7 +5,8 @@ import { type ElementwiseOp, isElementwise, type OpName } from '../../ir/ops/ind
 import { numbersOf, type Tensor, tensorFromNumbers } from '../../ir/tensor.ts';
 import { concat, split } from './concat.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import { conv, convTranspose } from './linear.ts';
+import { conv, convTranspose, gemm, matMul, stitch } from './linear.ts';
+import { depthToSpace, expand, pad, slice, spaceToDepth, transpose, trilu } from './movement.ts';
 import {
   groupNormalization,
   instanceNormalization,
@@ -14,7 +15,10 @@ import {
   layerNormalizationGrad,
   rmsNormalization,
 } from './normalization.ts';
+import { averagePool, lpPool, maxPool, maxPoolGrad } from './pooling.ts';
+import { argument, cumulative, globalPool, hardmax, reduce, softmax, topK } from './reduce.ts';
 import { sizesOf } from './shape.ts';
+import { adamW, featureLoss, featureLossGrad, stitchGrad, switchGrad, switchPlan } from './training.ts';
 import { product } from './wgsl.ts';
 
 /**
@@ -46,8 +50,8 @@ const anchor = <K extends OpName>(plan: KernelRule<K>['plan']): KernelRule<K> =>
 const kernels: { readonly [K in Exclude<OpName, ElementwiseOp>]: Entry<K> } = {
   Conv: anchor(conv),
   ConvTranspose: anchor(convTranspose),
-  MatMul: null,
-  Gemm: null,
+  MatMul: anchor(matMul),
+  Gemm: anchor(gemm),
 
   BatchNormalization: null,
   InstanceNormalization: anchor(instanceNormalization),
@@ -58,30 +62,30 @@ const kernels: { readonly [K in Exclude<OpName, ElementwiseOp>]: Entry<K> } = {
   LpNormalization: null,
   MeanVarianceNormalization: null,
 
-  MaxPool: null,
-  AveragePool: null,
-  LpPool: null,
-  GlobalAveragePool: null,
-  GlobalMaxPool: null,
+  MaxPool: alone(maxPool),
+  AveragePool: alone(averagePool),
+  LpPool: alone(lpPool),
+  GlobalAveragePool: alone(globalPool),
+  GlobalMaxPool: alone(globalPool),
 
-  ReduceL1: null,
-  ReduceL2: null,
-  ReduceLogSum: null,
-  ReduceLogSumExp: null,
-  ReduceMax: null,
-  ReduceMean: null,
-  ReduceMin: null,
-  ReduceProd: null,
-  ReduceSum: null,
-  ReduceSumSquare: null,
-  ArgMax: null,
-  ArgMin: null,
-  Softmax: null,
-  LogSoftmax: null,
-  Hardmax: null,
-  CumSum: null,
-  CumProd: null,
-  TopK: null,
+  ReduceL1: alone(reduce),
+  ReduceL2: alone(reduce),
+  ReduceLogSum: alone(reduce),
+  ReduceLogSumExp: alone(reduce),
+  ReduceMax: alone(reduce),
+  ReduceMean: alone(reduce),
+  ReduceMin: alone(reduce),
+  ReduceProd: alone(reduce),
+  ReduceSum: alone(reduce),
+  ReduceSumSquare: alone(reduce),
+  ArgMax: alone(argument),
+  ArgMin: alone(argument),
+  Softmax: anchor(softmax),
+  LogSoftmax: anchor(softmax),
+  Hardmax: alone(hardmax),
+  CumSum: alone(cumulative),
+  CumProd: alone(cumulative),
+  TopK: alone(topK),
 
   Identity: 'view',
   Reshape: 'view',
@@ -92,34 +96,34 @@ const kernels: { readonly [K in Exclude<OpName, ElementwiseOp>]: Entry<K> } = {
   Size: 'folded',
   ConstantOfShape: 'folded',
   Range: 'folded',
-  Transpose: null,
+  Transpose: alone(transpose),
   Concat: alone(concat),
   Split: alone(split),
-  Slice: null,
+  Slice: alone(slice),
   Gather: null,
   GatherElements: null,
   GatherND: null,
   ScatterElements: null,
   ScatterND: null,
-  Pad: null,
-  Expand: null,
-  Tile: null,
-  DepthToSpace: null,
-  SpaceToDepth: null,
-  Trilu: null,
+  Pad: alone(pad),
+  Expand: alone(expand),
+  Tile: alone(expand),
+  DepthToSpace: alone(depthToSpace),
+  SpaceToDepth: alone(spaceToDepth),
+  Trilu: alone(trilu),
   OneHot: null,
   Resize: null,
 
-  Stitch: null,
-  Switch: null,
-  FeatureLoss: null,
-  FeatureLossGrad: null,
-  StitchGrad: null,
-  SwitchGrad: null,
+  Stitch: anchor(stitch),
+  Switch: alone(switchPlan),
+  FeatureLoss: alone(featureLoss),
+  FeatureLossGrad: alone(featureLossGrad),
+  StitchGrad: alone(stitchGrad),
+  SwitchGrad: alone(switchGrad),
   InstanceNormalizationGrad: alone(instanceNormalizationGrad),
   LayerNormalizationGrad: alone(layerNormalizationGrad),
-  MaxPoolGrad: null,
-  AdamW: null,
+  MaxPoolGrad: alone(maxPoolGrad),
+  AdamW: alone(adamW),
   Fused: 'fused',
 };
 

@@ -3,25 +3,27 @@ import { SutureError } from '../../ir/errors.ts';
 import type { Node } from '../../ir/graph.ts';
 import { convTransposeWindow, convWindow } from '../../ir/ops/linear.ts';
 import type { Window } from '../../ir/ops/spatial.ts';
-import { convDirect } from './conv-direct.ts';
-import type { ConvSpec } from './conv-spec.ts';
+import { channelAxis } from '../../ir/ops/stitching.ts';
+import { planConv } from './conv.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import { sizesOf } from './shape.ts';
+import { type MatMulSpec, type MatrixStrides, planMatMul } from './matmul.ts';
+import { sizesOf, stridesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
+import { product, unravel } from './wgsl.ts';
 
 export function conv(node: Node<'Conv'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
   const [x, w] = node.inputs;
   const window = convWindow(node.attributes, sizesOf(x!), sizesOf(w!));
-  return planConv(node, window, false, context, epilogue);
+  return windowed(node, window, false, context, epilogue);
 }
 
 export function convTranspose(node: Node<'ConvTranspose'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
   const [x, w] = node.inputs;
   const window = convTransposeWindow(node.attributes, sizesOf(x!), sizesOf(w!));
-  return planConv(node, window, true, context, epilogue);
+  return windowed(node, window, true, context, epilogue);
 }
 
-function planConv(
+function windowed(
   node: Node<'Conv' | 'ConvTranspose'>,
   window: Window,
   transposed: boolean,
@@ -31,28 +33,161 @@ function planConv(
   const [x, w, bias] = node.inputs;
   const [batch, inChannels, ...input] = sizesOf(x!);
   const [, outChannels, ...output] = sizesOf(node.outputs[0]);
-  requireFloat32(node);
-  if (input.length > 3)
-    throw new SutureError('kernel-missing', `it has ${input.length} spatial axes, and kernels take 3`);
-  const spec: ConvSpec = {
-    transposed,
-    batch,
-    inChannels,
-    outChannels,
-    groups: node.attributes.group,
-    input,
-    output,
-    kernel: window.kernel,
-    strides: window.strides,
-    dilations: window.dilations,
-    padsBegin: window.pads.slice(0, input.length),
-    bias: bias !== undefined,
-    constantWeights: w!.constant !== undefined,
-  };
-  return convDirect(spec, { block: [1, 2, 4], channels: 4, workgroup: 32 }, context, epilogue);
+  requireFloat(node);
+  if (input.length > 3) {
+    throw new SutureError('kernel-missing', `it has ${input.length} spatial axes, and its kernel takes 3`);
+  }
+  return planConv(
+    {
+      transposed,
+      batch,
+      inChannels,
+      outChannels,
+      groups: node.attributes.group,
+      input,
+      output,
+      kernel: window.kernel,
+      strides: window.strides,
+      dilations: window.dilations,
+      padsBegin: window.pads.slice(0, input.length),
+      bias: bias !== undefined,
+      constantWeights: w!.constant !== undefined,
+    },
+    context,
+    epilogue,
+  );
 }
 
-function requireFloat32(node: Node): void {
+function requireFloat(node: Node): void {
   const { dtype } = node.inputs[0]!.type;
   if (storageOf(dtype) !== 'f32') throw new SutureError('kernel-missing', `its kernel takes floats, not ${dtype}`);
+}
+
+/** The strides of batch axes of `shape` (without its matrices) along those of the output; 0 where it is broadcast. */
+function batchStrides(shape: readonly number[], strides: readonly number[], to: readonly number[]): number[] {
+  return to.map((_, i) => {
+    const axis = i - (to.length - shape.length);
+    return axis < 0 || shape[axis] === 1 ? 0 : strides[axis];
+  });
+}
+
+/** The operand `[..., rows, columns]` of a product. */
+function matrix(shape: readonly number[], batch: readonly number[]): MatrixStrides {
+  const strides = stridesOf(shape);
+  return {
+    batch: batchStrides(shape.slice(0, -2), strides, batch),
+    row: strides[shape.length - 2],
+    column: strides[shape.length - 1],
+  };
+}
+
+/** An epilogue for a product whose axes are not those of the node's output: it finds its place from the flat index alone. */
+function reindexed(epilogue: Epilogue | undefined, shape: readonly number[]): Epilogue | undefined {
+  if (epilogue === undefined) return undefined;
+  return {
+    ...epilogue,
+    emit(value, { flat }, input) {
+      const [batch = '0u', channel = '0u'] = unravel('flat', shape).map(e => `(${e})`);
+      const { statements = '', result } = epilogue.emit(value, { flat: 'flat', channel, batch }, input);
+      return { statements: `let flat = ${flat}; ${statements}`, result };
+    },
+  };
+}
+
+export function matMul(node: Node<'MatMul'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+  requireFloat(node);
+  const [left, right] = node.inputs.map(v => sizesOf(v!));
+  const a = left.length === 1 ? [1, ...left] : left;
+  const b = right.length === 1 ? [...right, 1] : right;
+  const output = [...sizesOf(node.outputs[0])];
+  if (left.length === 1) output.splice(output.length - (right.length === 1 ? 0 : 1), 0, 1);
+  if (right.length === 1) output.push(1);
+  const batch = output.slice(0, -2);
+  const [m, n, k] = [a[a.length - 2], b[b.length - 1], a[a.length - 1]];
+  // One matrix for all of the batch, as in linear layers, is one tall product.
+  if (batch.length > 0 && b.slice(0, -2).every(d => d === 1) && product(a.slice(0, -2)) === product(batch)) {
+    const rows = product(batch) * m;
+    const spec: MatMulSpec = {
+      batch: [],
+      m: rows,
+      n,
+      k,
+      a: { batch: [], row: k, column: 1 },
+      b: { batch: [], row: n, column: 1 },
+      alpha: 1,
+    };
+    return planMatMul(spec, context, reindexed(epilogue, sizesOf(node.outputs[0])));
+  }
+  return planMatMul({ batch, m, n, k, a: matrix(a, batch), b: matrix(b, batch), alpha: 1 }, context, epilogue);
+}
+
+export function gemm(node: Node<'Gemm'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+  requireFloat(node);
+  const [a, b, c] = node.inputs;
+  const { alpha, beta, transA, transB } = node.attributes;
+  const [m, n] = sizesOf(node.outputs[0]);
+  const left = sizesOf(a!);
+  const right = sizesOf(b!);
+  const k = transA ? left[0] : left[1];
+  const addend = c && [1, 1, ...sizesOf(c)].slice(-2);
+  return planMatMul(
+    {
+      batch: [],
+      m,
+      n,
+      k,
+      a: transA ? { batch: [], row: 1, column: left[1] } : { batch: [], row: left[1], column: 1 },
+      b: transB ? { batch: [], row: 1, column: right[1] } : { batch: [], row: right[1], column: 1 },
+      alpha,
+      ...(addend && {
+        c: { batch: [], row: addend[0] === 1 ? 0 : addend[1], column: addend[1] === 1 ? 0 : 1, beta },
+      }),
+    },
+    context,
+    epilogue,
+  );
+}
+
+/** A 1×1 convolution, or a matrix product where the channels come last. */
+export function stitch(node: Node<'Stitch'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+  requireFloat(node);
+  const [x, weight] = node.inputs;
+  const shape = sizesOf(x!);
+  const [outChannels, inChannels] = sizesOf(weight!);
+  if (channelAxis(shape.length) === shape.length - 1) {
+    return planMatMul(
+      {
+        batch: [],
+        m: product(shape.slice(0, -1)),
+        n: outChannels,
+        k: inChannels,
+        a: { batch: [], row: inChannels, column: 1 },
+        b: { batch: [], row: 1, column: inChannels },
+        alpha: 1,
+        c: { batch: [], row: 0, column: 1, beta: 1 },
+      },
+      context,
+      reindexed(epilogue, shape),
+    );
+  }
+  const size = product(shape.slice(2));
+  return planConv(
+    {
+      transposed: false,
+      batch: shape[0],
+      inChannels,
+      outChannels,
+      groups: 1,
+      input: [size],
+      output: [size],
+      kernel: [1],
+      strides: [1],
+      dilations: [1],
+      padsBegin: [0],
+      bias: true,
+      constantWeights: weight!.constant !== undefined,
+    },
+    context,
+    epilogue,
+  );
 }

@@ -40,10 +40,11 @@ export class Rows {
   readonly #combines = new Map<string, string>();
   #loops = 0;
 
-  constructor(shape: RowShape, context: KernelContext) {
+  /** `serial`: one invocation takes a whole row wherever it runs, for work that goes along the row in order. */
+  constructor(shape: RowShape, context: KernelContext, serial = false) {
     this.#shape = shape;
     const rows = shape.outer * shape.inner;
-    this.#shared = context.adapterClass === 'gpu' && shape.inner === 1 && shape.length >= longRow;
+    this.#shared = !serial && context.adapterClass === 'gpu' && shape.inner === 1 && shape.length >= longRow;
     if (this.#shared) {
       this.workgroup = Math.min(256, context.limits.maxComputeInvocationsPerWorkgroup);
       this.grid = foldGrid(rows, context.limits);

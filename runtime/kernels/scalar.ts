@@ -118,7 +118,7 @@ const scalarRules: { readonly [K in ElementwiseOp]: Rule<K> } = {
   Cosh: helper('cosh'),
   Elu: (c, [x], { attributes }) => elu(c, x, attributes.alpha),
   Erf: helper('erf'),
-  Exp: builtin('exp'),
+  Exp: helper('exp'),
   Floor: builtin('floor'),
   Gelu(c, [x], { attributes: { approximate } }) {
     const half = `${c.number(0.5)} * ${x}`;
@@ -228,8 +228,7 @@ function cast(c: ScalarContext, x: string, from: DType, to: DType): string {
   const [source, target] = [scalarOf(from), scalarOf(to)];
   if (to === 'bool') return `(${x} != ${c.number(0, source)})`;
   if (to === 'float16') {
-    const single = source === 'f32' ? x : c.convert(x, 'f32');
-    return `quantizeToF16(${single})`;
+    return c.call('float16', source === 'f32' ? x : c.convert(x, 'f32'));
   }
   if (to === 'bfloat16') return c.call('bfloat16', source === 'f32' ? x : c.convert(x, 'f32'));
   if (source === target) return wrapped(c, to, x);

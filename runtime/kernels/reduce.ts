@@ -1,0 +1,360 @@
+/** Reductions over any axes, and what else goes along one: softmax, arguments of extrema, cumulative sums, the largest k. */
+import { SutureError } from '../../ir/errors.ts';
+import type { Node } from '../../ir/graph.ts';
+import { reducedAxes } from '../../ir/ops/reduction.ts';
+import type { Dispatch, Epilogue, KernelContext, KernelPlan, Operand, Scratch } from './kernel.ts';
+import { input, output } from './mapped.ts';
+import { type Combine, type RowShape, Rows } from './rows.ts';
+import { around, sizesOf } from './shape.ts';
+import { type Stored, storageOf } from './storage.ts';
+import { bindEpilogue, f32, ModuleBuilder, product, u32 } from './wgsl.ts';
+
+/** A reduction as what is done to each element before, how two results are combined, and what is done to the last one. */
+interface Reduction {
+  readonly before?: (x: string) => string;
+  readonly how: Combine;
+  readonly after?: (r: string, count: number) => string;
+  /** The logarithm of a sum of exponentials, about the maximum. */
+  readonly exponential?: true;
+}
+
+export type ReduceOp =
+  | 'ReduceL1'
+  | 'ReduceL2'
+  | 'ReduceLogSum'
+  | 'ReduceLogSumExp'
+  | 'ReduceMax'
+  | 'ReduceMean'
+  | 'ReduceMin'
+  | 'ReduceProd'
+  | 'ReduceSum'
+  | 'ReduceSumSquare';
+
+const reductions: { readonly [K in ReduceOp]: Reduction } = {
+  ReduceL1: { how: 'sum', before: x => `abs(${x})` },
+  ReduceL2: { how: 'sum', before: x => `${x} * ${x}`, after: r => `sqrt(${r})` },
+  ReduceLogSum: { how: 'sum', after: r => `log(${r})` },
+  ReduceLogSumExp: { how: 'sum', exponential: true },
+  ReduceMax: { how: 'max' },
+  ReduceMean: { how: 'sum', after: (r, count) => `${r} / ${f32(count)}` },
+  ReduceMin: { how: 'min' },
+  ReduceProd: { how: 'product' },
+  ReduceSum: { how: 'sum' },
+  ReduceSumSquare: { how: 'sum', before: x => `${x} * ${x}` },
+};
+
+/** The passes that reduce `axes` of `shape`, the last axes first: each takes one run of neighbouring axes. */
+function passesOf(shape: readonly number[], axes: readonly number[]): RowShape[] {
+  const passes: RowShape[] = [];
+  let current = shape.map((size, i) => ({ size, reduced: axes.includes(i) })).filter(a => a.size !== 1);
+  while (current.some(a => a.reduced)) {
+    const end = current.findLastIndex(a => a.reduced) + 1;
+    let start = end;
+    while (start > 0 && current[start - 1].reduced) start--;
+    const size = (list: typeof current) => product(list.map(a => a.size));
+    passes.push({
+      outer: size(current.slice(0, start)),
+      length: size(current.slice(start, end)),
+      inner: size(current.slice(end)),
+    });
+    current = [...current.slice(0, start), ...current.slice(end)];
+  }
+  return passes.flatMap(cut);
+}
+
+/** Rows that keep an adapter busy; a long reduction to fewer is cut into two passes. */
+const enoughRows = 256;
+const longestRow = 4096;
+
+function cut(pass: RowShape): RowShape[] {
+  const { outer, length, inner } = pass;
+  if (outer * inner >= enoughRows || length < 2 * longestRow) return [pass];
+  const wanted = Math.min(Math.ceil(enoughRows / (outer * inner)), Math.floor(length / 64));
+  for (let pieces = wanted; pieces > 1; pieces--) {
+    if (length % pieces === 0) {
+      return [
+        { outer: outer * pieces, length: length / pieces, inner },
+        { outer, length: pieces, inner },
+      ];
+    }
+  }
+  return [pass];
+}
+
+const zero: Readonly<Record<Stored, string>> = { f32: '0.0', i32: '0i', u32: '0u' };
+
+function reducePass(
+  reduction: Reduction,
+  shape: RowShape,
+  options: {
+    label: string;
+    type: Stored;
+    from: Operand;
+    to: Operand;
+    first: boolean;
+    /** Set for the last pass: the elements that the whole reduction takes for one result. */
+    count: number | undefined;
+  },
+  context: KernelContext,
+): Dispatch {
+  const { type, first, count } = options;
+  const { how, before, after, exponential } = reduction;
+  const module = new ModuleBuilder();
+  module.bind('x', options.from, type);
+  module.bind('y', options.to, type, 'read_write');
+  const rows = new Rows(shape, context);
+  const element = (at: string) => (first && before ? before(`x[${at}]`) : `x[${at}]`);
+  const finish = (r: string) => (count !== undefined && after ? after(r, count) : r);
+  const extreme = (kind: Combine) => [
+    `var best = ${element(rows.at('0u'))};`,
+    rows.loop((_k, at) => `let v = ${element(at)}; best = ${Rows.join(kind, 'best', 'v')};`),
+    rows.combine(kind, 'best', type),
+  ];
+  let body: string[];
+  if (exponential) {
+    // An infinite maximum is the result itself.
+    body = [
+      ...extreme('max'),
+      'let shift = select(best, 0.0, abs(best) > 3.0e38);',
+      rows.sums(['total'], (_k, at) => ({ terms: [`exp(x[${at}] - shift)`] })),
+      rows.once('y[row] = log(total) + shift;'),
+    ];
+  } else if (how === 'sum' && type === 'f32') {
+    body = [rows.sums(['total'], (_k, at) => ({ terms: [element(at)] })), rows.once(`y[row] = ${finish('total')};`)];
+  } else if (how === 'sum' || how === 'product') {
+    const start = how === 'sum' ? zero[type] : `${type}(1)`;
+    body = [
+      `var total = ${start};`,
+      rows.loop((_k, at) => `total = ${Rows.join(how, 'total', element(at))};`),
+      rows.combine(how, 'total', type),
+      rows.once(`y[row] = ${type === 'f32' ? finish('total') : integral(reduction, count)};`),
+    ];
+  } else body = [...extreme(how), rows.once('y[row] = best;')];
+  module.declare(rows.main(body));
+  return { label: options.label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands };
+
+  function integral({ after: last }: Reduction, over: number | undefined): string {
+    if (over === undefined || last === undefined) return 'total';
+    return `${type}(${last('f32(total)', over)})`;
+  }
+}
+
+/** Plans a reduction of operand 0 to output 0. */
+function planReduction(
+  reduction: Reduction,
+  shape: readonly number[],
+  axes: readonly number[],
+  type: Stored,
+  label: string,
+  context: KernelContext,
+): KernelPlan {
+  const count = product(axes.map(a => shape[a]));
+  if (product(shape) === 0) throw new SutureError('kernel-missing', 'it reduces a tensor without elements');
+  const found = passesOf(shape, axes);
+  const passes = found.length > 0 ? found : [{ outer: product(shape), length: 1, inner: 1 }];
+  const scratch: Scratch[] = [];
+  const dispatches = passes.map((pass, i) => {
+    const from: Operand = i === 0 ? input(0) : { kind: 'scratch', index: i - 1 };
+    const last = i === passes.length - 1;
+    if (!last) scratch.push({ bytes: 4 * pass.outer * pass.inner, lifetime: 'run' });
+    const to: Operand = last ? output(0) : { kind: 'scratch', index: i };
+    return reducePass(
+      reduction,
+      pass,
+      { label, type, from, to, first: i === 0, count: last ? count : undefined },
+      context,
+    );
+  });
+  return { dispatches, scratch };
+}
+
+export function reduce(node: Node<ReduceOp>, context: KernelContext): KernelPlan {
+  const [data, axesOperand] = node.inputs;
+  const { noop_with_empty_axes } = node.attributes;
+  const shape = sizesOf(data!);
+  const axes = reducedAxes(shape.length, axesOperand, noop_with_empty_axes);
+  if (axes === undefined) throw new SutureError('kernel-missing', 'its axes must be known before the run');
+  const type = storageOf(data!.type.dtype);
+  if (reductions[node.op].exponential && type !== 'f32')
+    throw new SutureError('kernel-missing', 'its kernel takes floats');
+  return planReduction(reductions[node.op], shape, axes, type, `${node.op} ${shape.join('x')}`, context);
+}
+
+/** A pooling over all spatial axes. */
+export function globalPool(node: Node<'GlobalAveragePool' | 'GlobalMaxPool'>, context: KernelContext): KernelPlan {
+  const shape = sizesOf(node.inputs[0]!);
+  const axes = shape.map((_, i) => i).slice(2);
+  const reduction = reductions[node.op === 'GlobalMaxPool' ? 'ReduceMax' : 'ReduceMean'];
+  return planReduction(reduction, shape, axes, 'f32', `${node.op} ${shape.join('x')}`, context);
+}
+
+function alongAxis(
+  label: string,
+  shape: RowShape,
+  bindings: readonly { name: string; operand: Operand; type: string; write?: true }[],
+  context: KernelContext,
+  body: (rows: Rows) => readonly string[],
+  serial = false,
+): KernelPlan {
+  const module = new ModuleBuilder();
+  for (const { name, operand, type, write } of bindings) {
+    module.bind(name, operand, type, write ? 'read_write' : 'read');
+  }
+  const rows = new Rows(shape, context, serial);
+  const statements = body(rows);
+  module.declare(rows.main(statements));
+  return {
+    dispatches: [{ label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands }],
+    scratch: [],
+  };
+}
+
+const rowsAlong = (shape: readonly number[], axis: number): RowShape => {
+  const { outer, axis: length, inner } = around(shape, axis);
+  return { outer, length, inner };
+};
+
+export function softmax(node: Node<'Softmax' | 'LogSoftmax'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+  const shape = sizesOf(node.inputs[0]!);
+  const module = new ModuleBuilder();
+  module.bind('x', input(0));
+  const store = bindEpilogue(module, epilogue, 1);
+  module.bind('y', output(0), 'f32', 'read_write');
+  const rows = new Rows(rowsAlong(shape, node.attributes.axis), context);
+  const value =
+    node.op === 'Softmax' ? (at: string) => `exp(x[${at}] - best) / total` : (at: string) => `x[${at}] - best - offset`;
+  const [n = 1, c = 1, ...rest] = shape;
+  const inner = product(rest);
+  const place = {
+    flat: 'at',
+    channel: `(at / ${u32(inner)} % ${u32(c)})`,
+    batch: `(at / ${u32(inner * c)} % ${u32(n)})`,
+  };
+  module.declare(
+    rows.main([
+      `var best = x[${rows.at('0u')}];`,
+      rows.loop((_k, at) => `best = max(best, x[${at}]);`),
+      rows.combine('max', 'best'),
+      rows.sums(['total'], (_k, at) => ({ terms: [`exp(x[${at}] - best)`] })),
+      ...(node.op === 'LogSoftmax' ? ['let offset = log(total);'] : []),
+      rows.loop((_k, at) => `let at = ${at}; let value = ${value('at')}; ${store('value', place, 'y')}`),
+    ]),
+  );
+  const label = `${node.op} ${shape.join('x')} axis ${node.attributes.axis}`;
+  return {
+    dispatches: [{ label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands }],
+    scratch: [],
+  };
+}
+
+export function hardmax(node: Node<'Hardmax'>, context: KernelContext): KernelPlan {
+  const shape = sizesOf(node.inputs[0]!);
+  return alongAxis(
+    `Hardmax ${shape.join('x')}`,
+    rowsAlong(shape, node.attributes.axis),
+    [
+      { name: 'x', operand: input(0), type: 'f32' },
+      { name: 'y', operand: output(0), type: 'f32', write: true },
+    ],
+    context,
+    rows => [
+      `var best = x[${rows.at('0u')}]; var position = 0u;`,
+      rows.loop((k, at) => `let v = x[${at}]; if (v > best) { best = v; position = ${k}; }`),
+      rows.loop((k, at) => `y[${at}] = select(0.0, 1.0, ${k} == position);`),
+    ],
+    true,
+  );
+}
+
+export function argument(node: Node<'ArgMax' | 'ArgMin'>, context: KernelContext): KernelPlan {
+  const [x] = node.inputs;
+  const shape = sizesOf(x!);
+  const { axis, select_last_index } = node.attributes;
+  const better = `${node.op === 'ArgMax' ? '>' : '<'}${select_last_index ? '=' : ''}`;
+  return alongAxis(
+    `${node.op} ${shape.join('x')}`,
+    rowsAlong(shape, axis),
+    [
+      { name: 'x', operand: input(0), type: storageOf(x!.type.dtype) },
+      { name: 'y', operand: output(0), type: 'i32', write: true },
+    ],
+    context,
+    rows => [
+      `var best = x[${rows.at('0u')}]; var position = 0u;`,
+      rows.loop((k, at) => `let v = x[${at}]; if (v ${better} best) { best = v; position = ${k}; }`),
+      'y[row] = i32(position);',
+    ],
+    true,
+  );
+}
+
+/** An axis that is an operand must be a constant. */
+function axisOperand(node: Node, i: number): number {
+  const constant = node.inputs[i]?.constant;
+  if (!constant) throw new SutureError('kernel-missing', 'its axis must be known before the run');
+  return Number(constant.data[0]);
+}
+
+export function cumulative(node: Node<'CumSum' | 'CumProd'>, context: KernelContext): KernelPlan {
+  const [x] = node.inputs;
+  const shape = sizesOf(x!);
+  const type = storageOf(x!.type.dtype);
+  const { exclusive, reverse } = node.attributes;
+  const rowShape = rowsAlong(shape, axisOperand(node, 1));
+  const operator = node.op === 'CumSum' ? '+' : '*';
+  return alongAxis(
+    `${node.op} ${shape.join('x')}`,
+    rowShape,
+    [
+      { name: 'x', operand: input(0), type },
+      { name: 'y', operand: output(0), type, write: true },
+    ],
+    context,
+    rows => [
+      `var total = ${type}(${node.op === 'CumSum' ? 0 : 1});`,
+      rows.loop(k => {
+        const position = reverse ? `(${u32(rowShape.length - 1)} - ${k})` : k;
+        const at = `let at = ${rows.at(position)};`;
+        const step = `total = total ${operator} x[at];`;
+        return exclusive ? `${at} y[at] = total; ${step}` : `${at} ${step} y[at] = total;`;
+      }),
+    ],
+    true,
+  );
+}
+
+/** The next element in order is found by a pass over the row, k passes in all: k is small where TopK is used. */
+export function topK(node: Node<'TopK'>, context: KernelContext): KernelPlan {
+  const [x] = node.inputs;
+  const [values, indices] = node.outputs;
+  const shape = sizesOf(x!);
+  const type = storageOf(x!.type.dtype);
+  const { axis, largest } = node.attributes;
+  const rowShape = rowsAlong(shape, axis);
+  const { axis: k } = around(sizesOf(values), axis);
+  const better = largest ? '>' : '<';
+  const { inner } = rowShape;
+  const bindings = [
+    { name: 'x', operand: input(0), type },
+    { name: 'y', operand: output(0), type, write: true as const },
+    ...(indices ? [{ name: 'indices', operand: output(1), type: 'i32', write: true as const }] : []),
+  ];
+  return alongAxis(
+    `TopK ${shape.join('x')}`,
+    rowShape,
+    bindings,
+    context,
+    rows => [
+      `var last = ${type}(0); var position = 0u;`,
+      `let first = row / ${u32(inner)} * ${u32(k * inner)} + row % ${u32(inner)};`,
+      `for (var j = 0u; j < ${u32(k)}; j++) {
+    var best = ${type}(0); var found = ${u32(rowShape.length)};
+    ${rows.loop((i, at) => `let v = x[${at}]; let open = j == 0u || v ${largest ? '<' : '>'} last || (v == last && ${i} > position); if (open && (found == ${u32(rowShape.length)} || v ${better} best)) { best = v; found = ${i}; }`)}
+    last = best; position = found;
+    y[first + j * ${u32(inner)}] = best;
+    ${indices ? `indices[first + j * ${u32(inner)}] = i32(found);` : ''}
+  }`,
+    ],
+    true,
+  );
+}

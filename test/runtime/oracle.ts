@@ -1,0 +1,94 @@
+/** Kernels against ONNX Runtime: the same graph on both executors, the same inputs, the same numbers. */
+import { afterAll, expect } from 'vitest';
+import { type Graph, GraphBuilder, numbersOf, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
+import type { DType } from '../../ir/type.ts';
+import type { Executor } from '../../runtime/executor.ts';
+import { createOrtExecutor, createWebgpuExecutor } from '../../runtime/index.ts';
+
+let opened: Promise<{ webgpu: Executor; ort: Executor }> | undefined;
+
+/** The executors of this test file, opened once. */
+export function executors(): Promise<{ webgpu: Executor; ort: Executor }> {
+  opened ??= (async () => ({ webgpu: await createWebgpuExecutor(), ort: createOrtExecutor({ threads: 1 }) }))();
+  return opened;
+}
+
+afterAll(async () => {
+  const both = await opened;
+  both?.webgpu.dispose();
+  both?.ort.dispose();
+});
+
+/** Numbers in [low, high) that depend on the seed only. */
+export function numbers(count: number, seed: number, low = -2, high = 2): number[] {
+  let state = seed * 2654435761 + 12345;
+  return Array.from({ length: count }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return low + ((high - low) * state) / 2 ** 32;
+  });
+}
+
+export const filled = (dtype: DType, shape: readonly number[], seed: number, low = -2, high = 2): Tensor => {
+  const values = numbers(
+    shape.reduce((a, b) => a * b, 1),
+    seed,
+    low,
+    high,
+  );
+  const whole = dtype === 'float32' ? values : values.map(v => Math.trunc(v));
+  return tensorFromNumbers(dtype, shape, dtype === 'bool' ? values.map(v => +(v > 0)) : whole);
+};
+
+export interface Tolerance {
+  readonly relative?: number;
+  readonly absolute?: number;
+}
+
+/** Expects two tensors to agree; NaN agrees with NaN. */
+export function expectClose(actual: Tensor, expected: Tensor, what: string, tolerance: Tolerance = {}): void {
+  const { relative = 1e-5, absolute = 1e-5 } = tolerance;
+  expect(actual.dtype, what).toBe(expected.dtype);
+  expect(actual.shape, what).toEqual(expected.shape);
+  const [a, b] = [numbersOf(actual), numbersOf(expected)];
+  for (let i = 0; i < b.length; i++) {
+    if (Object.is(a[i], b[i]) || a[i] === b[i]) continue;
+    const difference = Math.abs(a[i] - b[i]);
+    if (!(difference <= absolute + relative * Math.abs(b[i]))) {
+      expect.fail(`${what}: element ${i} of ${actual.shape.join('x')} is ${a[i]}, and ONNX Runtime has ${b[i]}`);
+    }
+  }
+}
+
+/** Runs a graph on both executors and expects the same outputs. */
+export async function compareGraph(
+  graph: Graph,
+  inputs: Readonly<Record<string, Tensor>>,
+  tolerance: Tolerance = {},
+): Promise<void> {
+  const { webgpu, ort } = await executors();
+  const [ours, theirs] = [await webgpu.prepare(graph), await ort.prepare(graph)];
+  try {
+    const [actual, expected] = [await ours.run(inputs), await theirs.run(inputs)];
+    for (const { name, value } of graph.outputs) {
+      const producer = graph.producer(value);
+      expectClose(actual[name], expected[name], `${name} (${producer?.op} '${producer?.name}')`, tolerance);
+    }
+  } finally {
+    ours.dispose();
+    theirs.dispose();
+  }
+}
+
+/** A graph over some inputs, built by `make`, whose values are its outputs. */
+export async function compare(
+  inputs: Readonly<Record<string, Tensor>>,
+  make: (b: GraphBuilder, values: Record<string, Value>) => readonly Value[] | Readonly<Record<string, Value>>,
+  tolerance: Tolerance = {},
+): Promise<void> {
+  const b = new GraphBuilder('test');
+  const values: Record<string, Value> = {};
+  for (const [name, { dtype, shape }] of Object.entries(inputs)) values[name] = b.input(name, { dtype, shape });
+  const made = make(b, values);
+  for (const [name, value] of Object.entries(made)) b.output(Array.isArray(made) ? `y${name}` : name, value);
+  await compareGraph(b.build(), inputs, tolerance);
+}
