@@ -1,0 +1,168 @@
+/** Convolutions: which kernel computes which, and with what sizes. */
+import { convDirect, type DirectTile } from './conv-direct.ts';
+import { convTiled } from './conv-gpu.ts';
+import { axesOf, axisPattern, type ConvSpec, kernelSize } from './conv-spec.ts';
+import { convWindow } from './conv-window.ts';
+import type { Epilogue, KernelContext, KernelPlan, Operand } from './kernel.ts';
+import { type MatMulSpec, planMatMul } from './matmul.ts';
+import { ceilDiv, product } from './wgsl.ts';
+
+/** Multiplications that one pass of an unrolled body may hold: compiling a kernel takes time in proportion, and more. */
+const largestBody = 600;
+
+/** Loads that an unrolled body may hold: each is four branches to SwiftShader, and compiling them grows with the square. */
+const mostLoads = 128;
+
+/** Relative costs on SwiftShader: a load or store, a weight from the quad, a multiplication, an invocation's frame. */
+const cost = { load: 20, pass: 3, mac: 1.7, frame: 100 };
+
+/** The block and channels of a direct convolution that cost least by the model above; undefined where no body fits. */
+export function chooseDirectTile(spec: ConvSpec, context: KernelContext): DirectTile | undefined {
+  const axes = axesOf(spec);
+  const [depth, height, width] = axes;
+  const groupOut = spec.outChannels / spec.groups;
+  const groupIn = spec.inChannels / spec.groups;
+  const quads = context.features.has('subgroups');
+  const taps = kernelSize(spec);
+  const sizes = (output: number, stride: number, candidates: readonly number[]) => {
+    const wanted = spec.transposed ? candidates.map(size => ceilDiv(size, stride) * stride) : candidates;
+    return [...new Set(wanted.map(size => (spec.transposed ? size : Math.min(size, output))))];
+  };
+  let best: DirectTile | undefined;
+  let bestCost = Number.POSITIVE_INFINITY;
+  for (const d of sizes(depth.output, depth.stride, [1, 2])) {
+    for (const h of sizes(height.output, height.stride, [1, 2, 3, 4, 6])) {
+      for (const w of sizes(width.output, width.stride, [1, 2, 3, 4, 6, 8, 12, 16])) {
+        const positions = d * h * w;
+        if (positions > 64) continue;
+        const patterns = [
+          axisPattern(depth, spec.transposed, d),
+          axisPattern(height, spec.transposed, h),
+          axisPattern(width, spec.transposed, w),
+        ];
+        const products = product(patterns.map(pattern => pattern.taps.length));
+        const inputs = product(patterns.map(pattern => pattern.offsets.length));
+        const lanes = ceilDiv(spec.batch * product(patterns.map(pattern => pattern.tiles)), 4) * 4;
+        for (const channels of [1, 2, 3, 4, 6, 8, 12, 16]) {
+          if (channels > groupOut || channels * positions > 128) continue;
+          if (products * channels > largestBody || inputs > mostLoads) continue;
+          const weights = channels * taps;
+          const weightCost = quads ? (weights / 4) * cost.load + weights * cost.pass : weights * cost.load;
+          const step = inputs * cost.load + weightCost + products * channels * cost.mac;
+          const each = groupIn * step + channels * positions * cost.load + cost.frame;
+          const total = lanes * ceilDiv(groupOut, channels) * each;
+          if (total < bestCost) {
+            bestCost = total;
+            best = { block: [d, h, w], channels, workgroup: workgroupSize(lanes, ceilDiv(groupOut, channels)) };
+          }
+        }
+      }
+    }
+  }
+  return best;
+}
+
+/** Large workgroups have less overhead, but a few processor cores want at least some of them each. */
+function workgroupSize(lanes: number, blocks: number): number {
+  for (const size of [64, 32, 16, 8]) if (lanes % size === 0 && (lanes / size) * blocks >= 16) return size;
+  return Math.min(lanes, 8);
+}
+
+/** Whether each output takes exactly one input of each channel, at its own place. */
+function isPointwise(spec: ConvSpec): boolean {
+  return (
+    spec.kernel.every(k => k === 1) &&
+    spec.strides.every(s => s === 1) &&
+    spec.padsBegin.every(p => p === 0) &&
+    spec.input.every((size, i) => size === spec.output[i])
+  );
+}
+
+/** Whether the window covers the input and leaves one output: then the convolution is a matrix product. */
+function isWholeWindow(spec: ConvSpec): boolean {
+  return (
+    !spec.transposed &&
+    spec.groups === 1 &&
+    spec.output.every(size => size === 1) &&
+    spec.padsBegin.every(p => p === 0) &&
+    spec.kernel.every((k, i) => k === spec.input[i]) &&
+    spec.dilations.every((d, i) => d === 1 || spec.kernel[i] === 1)
+  );
+}
+
+/** The plan with its inputs under other numbers. */
+function renumberInputs(plan: KernelPlan, renumber: (index: number) => number): KernelPlan {
+  const operand = (o: Operand): Operand => (o.kind === 'input' ? { kind: 'input', index: renumber(o.index) } : o);
+  return { ...plan, dispatches: plan.dispatches.map(d => ({ ...d, operands: d.operands.map(operand) })) };
+}
+
+/** Rows are the batch, columns the output channels, and the sum runs over channels and taps. */
+function wholeWindowProduct(spec: ConvSpec): MatMulSpec {
+  const k = spec.inChannels * kernelSize(spec);
+  return {
+    batch: [],
+    m: spec.batch,
+    n: spec.outChannels,
+    k,
+    a: { batch: [], row: k, column: 1 },
+    b: { batch: [], row: 1, column: k },
+    alpha: 1,
+    ...(spec.bias ? { c: { batch: [], row: 0, column: 1, beta: 1 } } : {}),
+  };
+}
+
+/** For each element of the batch, weights times features: rows are the output channels, columns the positions. */
+function pointwiseProduct(spec: ConvSpec): MatMulSpec {
+  const { batch, inChannels, outChannels, transposed } = spec;
+  const n = product(spec.output);
+  return {
+    batch: [batch],
+    m: outChannels,
+    n,
+    k: inChannels,
+    a: { batch: [0], row: transposed ? 1 : inChannels, column: transposed ? outChannels : 1 },
+    b: { batch: [inChannels * n], row: n, column: 1 },
+    alpha: 1,
+    ...(spec.bias ? { c: { batch: [0], row: 1, column: 0, beta: 1 } } : {}),
+  };
+}
+
+/** Plans a convolution or a transposed one for the adapter at hand. */
+export function planConv(spec: ConvSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+  if (isWholeWindow(spec)) return planMatMul(wholeWindowProduct(spec), context, epilogue);
+  const pointwise = isPointwise(spec);
+  if (context.adapterClass === 'gpu') {
+    if (pointwise && spec.groups === 1) {
+      const swapped = planMatMul(pointwiseProduct(spec), context, epilogue);
+      return renumberInputs(swapped, index => (index < 2 ? 1 - index : index));
+    }
+    // Few channels per group leave most of a workgroup's tile empty; a strided transposition most of its products zero.
+    const direct = spec.outChannels / spec.groups < 8 || (spec.transposed && spec.strides.some(s => s > 1));
+    const tile = direct ? gpuDirectTile(spec) : undefined;
+    return tile ? convDirect(spec, tile, withoutQuads(context), epilogue) : convTiled(spec, context, epilogue);
+  }
+  // Without neighbours to share there is no use for axes: one long one has the fewest remainders.
+  const flat = pointwise ? flattened(spec) : spec;
+  const tile = chooseDirectTile(flat, context);
+  return tile ? convDirect(flat, tile, context, epilogue) : convWindow(spec, context, epilogue);
+}
+
+function flattened(spec: ConvSpec): ConvSpec {
+  const positions = [product(spec.input)];
+  return { ...spec, input: positions, output: positions, kernel: [1], strides: [1], dilations: [1], padsBegin: [0] };
+}
+
+/** On a GPU registers are scarcer and loads cheaper: few outputs per invocation, in a row where neighbours coalesce. */
+function gpuDirectTile(spec: ConvSpec): DirectTile | undefined {
+  const axes = axesOf(spec);
+  const along = axes.map((axis, i) => (spec.transposed ? axis.stride : i === 1 ? Math.min(2, axis.output) : 1));
+  const channels = Math.min(spec.outChannels / spec.groups, 4);
+  const products = product(axes.map((axis, i) => axisPattern(axis, spec.transposed, along[i]!).taps.length));
+  if (products * channels > largestBody) return undefined;
+  return { block: [along[0]!, along[1]!, along[2]!], channels, workgroup: 64 };
+}
+
+/** Loads of equal addresses are cheap on GPUs: the quad need not pass weights around. */
+function withoutQuads(context: KernelContext): KernelContext {
+  return { ...context, features: new Set([...context.features].filter(feature => feature !== 'subgroups')) };
+}

@@ -1,0 +1,153 @@
+/**
+ * Matrix products with register tiles and without barriers, for software adapters: the lanes of a subgroup lie along the
+ * columns, each invocation computes some rows and columns, and long sums over few elements are cut into pieces that a second
+ * dispatch adds up. See `conv-direct.ts` for what is dear and what is cheap there.
+ */
+import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import { type MatMulSpec, matmulLabel, matmulMacs, splitsOf } from './matmul.ts';
+import { storeProduct, sumPieces } from './matmul-store.ts';
+import { add, ceilDiv, foldGrid, ModuleBuilder, product, range, times, u32, unravel } from './wgsl.ts';
+
+interface RegisterTile {
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Relative costs on SwiftShader: a load from a buffer, a multiplication with addition, the frame of an invocation. */
+const cost = { load: 20, mac: 1.6, pass: 2.5, frame: 80 };
+
+function chooseTile(spec: MatMulSpec, quads: boolean): RegisterTile {
+  let best: RegisterTile = { rows: 1, columns: 1 };
+  let bestCost = Number.POSITIVE_INFINITY;
+  for (const rows of [1, 2, 3, 4, 6, 8, 12, 16]) {
+    for (const columns of [1, 2, 3, 4, 6, 8]) {
+      if (rows * columns > 64 || (rows > 1 && rows > spec.m)) continue;
+      // A quad takes four elements of A with one load and passes them around.
+      const rowLoads = quads ? rows * (cost.load / 4 + cost.pass) : rows * cost.load;
+      const step = rowLoads + columns * cost.load + rows * columns * cost.mac;
+      const lanes = ceilDiv(ceilDiv(spec.n, columns), 4) * 4;
+      const total = ceilDiv(spec.m, rows) * lanes * (spec.k * step + rows * columns * cost.load + cost.frame);
+      if (total < bestCost) {
+        best = { rows, columns };
+        bestCost = total;
+      }
+    }
+  }
+  return best;
+}
+
+export function registerProduct(spec: MatMulSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+  const { m, n, k } = spec;
+  const quads = context.features.has('subgroups');
+  const tile = chooseTile(spec, quads);
+  const batch = product(spec.batch);
+  const rowTiles = ceilDiv(m, tile.rows);
+  const columnLanes = ceilDiv(n, tile.columns);
+  const workgroup = columnLanes >= 64 ? 32 : Math.min(16, ceilDiv(columnLanes, 4) * 4);
+  const columnGroups = ceilDiv(columnLanes, workgroup);
+  const splits = splitsOf(k, columnGroups * rowTiles * batch, 16, 256);
+  const piece = ceilDiv(ceilDiv(k, splits), 4) * 4;
+  const pieces = ceilDiv(k, piece);
+  const groups = columnGroups * rowTiles * batch * pieces;
+  const grid = foldGrid(groups, context.limits);
+
+  const builder = new ModuleBuilder();
+  if (quads) builder.enable('subgroups');
+  builder.bind('a', { kind: 'input', index: 0 });
+  builder.bind('b', { kind: 'input', index: 1 });
+  const store = storeProduct(builder, spec, pieces, epilogue);
+
+  const lines: string[] = [];
+  const emit = (line: string) => lines.push(`  ${line}`);
+  const flat = grid.flat('wid');
+  emit(`let group = ${grid.padded ? `min(${flat}, ${u32(groups - 1)})` : flat};`);
+  const [piecePart, batchPart, rowPart, columnPart] = unravel('group', [pieces, batch, rowTiles, columnGroups]);
+  emit(`let split = ${piecePart};`);
+  emit(`let element = ${batchPart};`);
+  emit(`let row = (${rowPart}) * ${u32(tile.rows)};`);
+  emit(`let column = ((${columnPart}) * ${u32(workgroup)} + lid) * ${u32(tile.columns)};`);
+  unravel('element', spec.batch).forEach((at, i) => {
+    emit(`let e${i} = ${at};`);
+  });
+  const base = (strides: readonly number[]) => add(...strides.map((stride, i) => times(`e${i}`, stride)));
+  emit(`let ab = ${base(spec.a.batch)};`);
+  emit(`let bb = ${base(spec.b.batch)};`);
+  // Rows and columns beyond the edge repeat the last one; only the store leaves them out.
+  const edge = (at: string, i: number, end: number, covered: number) =>
+    end === covered ? add(at, u32(i)) : `min(${add(at, u32(i))}, ${u32(end - 1)})`;
+  for (const r of range(tile.rows)) {
+    emit(`let ar${r} = ab + (${edge('row', r, m, rowTiles * tile.rows)}) * ${u32(spec.a.row)};`);
+  }
+  for (const c of range(tile.columns)) {
+    const at = edge('column', c, n, columnGroups * workgroup * tile.columns);
+    emit(`let bc${c} = bb + (${at}) * ${u32(spec.b.column)};`);
+  }
+  for (const r of range(tile.rows)) for (const c of range(tile.columns)) emit(`var s${r}_${c} = 0.0;`);
+
+  emit(pieces === 1 ? 'let begin = 0u;' : `let begin = split * ${u32(piece)};`);
+  emit(pieces === 1 ? `let end = ${u32(k)};` : `let end = min(begin + ${u32(piece)}, ${u32(k)});`);
+  emit('var k = begin;');
+  const unroll = 4;
+  emit(`for (; k + ${u32(unroll - 1)} < end; k += ${u32(unroll)}) {`);
+  for (const r of range(tile.rows)) {
+    if (quads) emit(`  let q${r} = a[ar${r} + ${times('(k + (lane & 3u))', spec.a.column)}];`);
+  }
+  for (const u of range(unroll)) {
+    for (const c of range(tile.columns))
+      emit(`  let b${c}_${u} = b[bc${c} + ${times(`(k + ${u32(u)})`, spec.b.row)}];`);
+  }
+  for (const r of range(tile.rows)) {
+    for (const u of range(unroll)) {
+      emit(
+        quads
+          ? `  let a${r}_${u} = quadBroadcast(q${r}, ${u32(u)});`
+          : `  let a${r}_${u} = a[ar${r} + ${times(`(k + ${u32(u)})`, spec.a.column)}];`,
+      );
+    }
+    for (const c of range(tile.columns)) {
+      emit(
+        `  s${r}_${c} += ${range(unroll)
+          .map(u => `a${r}_${u} * b${c}_${u}`)
+          .join(' + ')};`,
+      );
+    }
+  }
+  emit('}');
+  if (k % unroll !== 0) {
+    emit('for (; k < end; k++) {');
+    for (const c of range(tile.columns)) emit(`  let b${c} = b[bc${c} + ${times('k', spec.b.row)}];`);
+    for (const r of range(tile.rows)) {
+      emit(`  let a${r} = a[ar${r} + ${times('k', spec.a.column)}];`);
+      for (const c of range(tile.columns)) emit(`  s${r}_${c} += a${r} * b${c};`);
+    }
+    emit('}');
+  }
+
+  if (grid.padded) emit(`if (${flat} < ${u32(groups)}) {`);
+  for (const r of range(tile.rows)) {
+    for (const c of range(tile.columns)) {
+      const guards: string[] = [];
+      if (m % tile.rows !== 0 && r > 0) guards.push(`row + ${u32(r)} < ${u32(m)}`);
+      if (n !== columnGroups * workgroup * tile.columns) guards.push(`column + ${u32(c)} < ${u32(n)}`);
+      const statement = store(`s${r}_${c}`, add('row', u32(r)), add('column', u32(c)));
+      emit(guards.length > 0 ? `if (${guards.join(' && ')}) { ${statement} }` : statement);
+    }
+  }
+  if (grid.padded) emit('}');
+
+  const signature = ['@builtin(workgroup_id) wid: vec3<u32>', '@builtin(local_invocation_index) lid: u32'];
+  if (quads) signature.push('@builtin(subgroup_invocation_id) lane: u32');
+  builder.declare(`@compute @workgroup_size(${workgroup})\nfn main(${signature.join(', ')}) {\n${lines.join('\n')}\n}`);
+  const dispatch: Dispatch = {
+    label: matmulLabel(spec),
+    wgsl: builder.text(),
+    workgroups: grid.workgroups,
+    operands: builder.operands,
+    macs: matmulMacs(spec),
+  };
+  if (pieces === 1) return { dispatches: [dispatch], scratch: [] };
+  return {
+    dispatches: [dispatch, sumPieces(spec, pieces, context, epilogue)],
+    scratch: [{ bytes: pieces * batch * m * n * 4, lifetime: 'run' }],
+  };
+}

@@ -1,0 +1,88 @@
+/** The ends that matrix products share: scale, bias and epilogue at the store, and the sum over pieces of a long product. */
+import type { Dispatch, Epilogue, KernelContext } from './kernel.ts';
+import { type MatMulSpec, matmulLabel } from './matmul.ts';
+import {
+  add,
+  bindEpilogue,
+  ceilDiv,
+  f32,
+  foldGrid,
+  ModuleBuilder,
+  product,
+  range,
+  times,
+  u32,
+  unravel,
+} from './wgsl.ts';
+
+type Store = (value: string, row: string, column: string) => string;
+
+/** Binds C, the epilogue's inputs and the output; the code may use `element` (the flat batch index) and `e0`, `e1`, .... */
+function finish(builder: ModuleBuilder, spec: MatMulSpec, epilogue: Epilogue | undefined): Store {
+  const { c, alpha, m, n } = spec;
+  if (c) builder.bind('c', { kind: 'input', index: 2 });
+  builder.bind('y', { kind: 'output', index: 0 }, 'f32', 'read_write');
+  const store = bindEpilogue(builder, epilogue, c ? 3 : 2);
+  return (value, row, column) => {
+    const scaled = alpha === 1 ? value : `${f32(alpha)} * ${value}`;
+    const bias = c
+      ? ` + ${c.beta === 1 ? '' : `${f32(c.beta)} * `}c[${add(
+          ...c.batch.map((stride, i) => times(`e${i}`, stride)),
+          times(`(${row})`, c.row),
+          times(`(${column})`, c.column),
+        )}]`
+      : '';
+    // The axes of the output are [...batch, m, n]: which of them is axis 0 and axis 1 depends on how many there are.
+    const axes = [...range(spec.batch.length).map(i => `e${i}`), `(${row})`, `(${column})`];
+    const flat = `(element * ${u32(m)} + (${row})) * ${u32(n)} + (${column})`;
+    return `{ let result = ${scaled}${bias}; ${store('result', { flat, channel: axes[1]!, batch: axes[0]! }, 'y')} }`;
+  };
+}
+
+/** The store of a product, or of one piece of it, into what comes next. */
+export function storeProduct(
+  builder: ModuleBuilder,
+  spec: MatMulSpec,
+  pieces: number,
+  epilogue: Epilogue | undefined,
+): Store {
+  if (pieces === 1) return finish(builder, spec, epilogue);
+  builder.bind('partial', { kind: 'scratch', index: 0 }, 'f32', 'read_write');
+  const { m, n } = spec;
+  const batch = product(spec.batch);
+  return (value, row, column) =>
+    `partial[((split * ${u32(batch)} + element) * ${u32(m)} + (${row})) * ${u32(n)} + (${column})] = ${value};`;
+}
+
+/** The dispatch that adds up the pieces, in their order, and finishes the product. */
+export function sumPieces(
+  spec: MatMulSpec,
+  pieces: number,
+  context: KernelContext,
+  epilogue: Epilogue | undefined,
+): Dispatch {
+  const { m, n } = spec;
+  const total = product(spec.batch) * m * n;
+  const grid = foldGrid(ceilDiv(total, 64), context.limits);
+  const builder = new ModuleBuilder();
+  builder.bind('partial', { kind: 'scratch', index: 0 });
+  const store = finish(builder, spec, epilogue);
+  const batch = unravel('element', spec.batch).map((at, i) => `  let e${i} = ${at};\n`);
+  builder.declare(`@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let i = ${grid.flat('wid')} * 64u + lid;
+  if (i >= ${u32(total)}) { return; }
+  var sum = 0.0;
+  for (var piece = 0u; piece < ${u32(pieces)}; piece++) { sum += partial[piece * ${u32(total)} + i]; }
+  let element = i / ${u32(m * n)};
+${batch.join('')}  let row = (i / ${u32(n)}) % ${u32(m)};
+  let column = i % ${u32(n)};
+  ${store('sum', 'row', 'column')}
+}`);
+  return {
+    label: `sum of ${pieces} pieces of ${matmulLabel(spec)}`,
+    wgsl: builder.text(),
+    workgroups: grid.workgroups,
+    operands: builder.operands,
+  };
+}

@@ -1,0 +1,260 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Device, requestDevice } from '../../../runtime/adapter/index.ts';
+import { embeddedDriverUnavailable } from '../../../runtime/adapter/swiftshader.ts';
+import { planConv } from '../../../runtime/kernels/conv.ts';
+import { type ConvSpec, convOutputSize, convTransposeOutputSize } from '../../../runtime/kernels/conv-spec.ts';
+import { convWindow } from '../../../runtime/kernels/conv-window.ts';
+import type { Epilogue } from '../../../runtime/kernels/kernel.ts';
+import { product } from '../../../runtime/kernels/wgsl.ts';
+import { referenceConv } from './reference.ts';
+import { contextOf, largestDifference, numbers, runPlan } from './run-plan.ts';
+
+/** One spatial axis of a specification. */
+interface AxisChoice {
+  readonly input: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly padBegin: number;
+  readonly padEnd: number;
+  readonly outputPadding: number;
+}
+
+interface Choice {
+  readonly transposed: boolean;
+  readonly batch: number;
+  readonly groups: number;
+  readonly groupIn: number;
+  readonly groupOut: number;
+  readonly bias: boolean;
+  readonly axes: readonly AxisChoice[];
+}
+
+const axisChoice = fc.record({
+  input: fc.integer({ min: 1, max: 9 }),
+  kernel: fc.integer({ min: 1, max: 4 }),
+  stride: fc.integer({ min: 1, max: 3 }),
+  dilation: fc.integer({ min: 1, max: 2 }),
+  padBegin: fc.integer({ min: 0, max: 2 }),
+  padEnd: fc.integer({ min: 0, max: 2 }),
+  outputPadding: fc.integer({ min: 0, max: 1 }),
+});
+
+const choice: fc.Arbitrary<Choice> = fc.record({
+  transposed: fc.boolean(),
+  batch: fc.integer({ min: 1, max: 3 }),
+  groups: fc.constantFrom(1, 1, 1, 2, 3),
+  groupIn: fc.integer({ min: 1, max: 5 }),
+  groupOut: fc.constantFrom(1, 2, 3, 5, 9),
+  bias: fc.boolean(),
+  axes: fc.array(axisChoice, { minLength: 1, maxLength: 3 }),
+});
+
+function specOf(given: Choice): ConvSpec {
+  const { axes, transposed } = given;
+  const output = axes.map(axis => {
+    const { input, kernel, stride, dilation, padBegin, padEnd } = axis;
+    return transposed
+      ? convTransposeOutputSize(
+          input,
+          kernel,
+          stride,
+          dilation,
+          padBegin,
+          padEnd,
+          Math.min(axis.outputPadding, stride - 1),
+        )
+      : convOutputSize(input, kernel, stride, dilation, padBegin, padEnd);
+  });
+  return {
+    transposed,
+    batch: given.batch,
+    inChannels: given.groups * given.groupIn,
+    outChannels: given.groups * given.groupOut,
+    groups: given.groups,
+    input: axes.map(axis => axis.input),
+    output,
+    kernel: axes.map(axis => axis.kernel),
+    strides: axes.map(axis => axis.stride),
+    dilations: axes.map(axis => axis.dilation),
+    padsBegin: axes.map(axis => axis.padBegin),
+    bias: given.bias,
+    constantWeights: false,
+  };
+}
+
+/** A two-dimensional convolution with padding that keeps the size, for examples. */
+function plain(
+  options: Partial<ConvSpec> & Pick<ConvSpec, 'inChannels' | 'outChannels' | 'input' | 'kernel'>,
+): ConvSpec {
+  const rank = options.input.length;
+  return {
+    transposed: false,
+    batch: 1,
+    groups: 1,
+    output: options.input,
+    strides: Array<number>(rank).fill(1),
+    dilations: Array<number>(rank).fill(1),
+    padsBegin: options.kernel.map(k => (k - 1) >> 1),
+    bias: true,
+    constantWeights: true,
+    ...options,
+  };
+}
+
+function operandsOf(spec: ConvSpec): Float32Array[] {
+  const x = numbers(spec.batch * spec.inChannels * product(spec.input), 1);
+  const w = numbers((spec.inChannels / spec.groups) * spec.outChannels * product(spec.kernel), 2);
+  return spec.bias ? [x, w, numbers(spec.outChannels, 3)] : [x, w];
+}
+
+const outputLength = (spec: ConvSpec) => spec.batch * spec.outChannels * product(spec.output);
+
+describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => {
+  let device: Device;
+  beforeAll(async () => {
+    device = await requestDevice();
+  });
+  afterAll(() => device.destroy());
+
+  for (const adapterClass of ['software', 'gpu'] as const) {
+    it(`agrees with the definition on random specifications (kernels for ${adapterClass} adapters)`, async () => {
+      const context = contextOf(device, adapterClass);
+      await fc.assert(
+        fc.asyncProperty(choice, async given => {
+          const spec = specOf(given);
+          fc.pre(spec.output.every(size => size > 0));
+          const [x, w, bias] = operandsOf(spec);
+          const y = await runPlan(device, planConv(spec, context), operandsOf(spec), outputLength(spec));
+          expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+        }),
+        { numRuns: 25 },
+      );
+    });
+  }
+
+  it('agrees with the definition when it loops over the taps', async () => {
+    const context = contextOf(device, 'software');
+    await fc.assert(
+      fc.asyncProperty(choice, async given => {
+        const spec = specOf(given);
+        fc.pre(spec.output.every(size => size > 0));
+        const [x, w, bias] = operandsOf(spec);
+        const y = await runPlan(device, convWindow(spec, context), operandsOf(spec), outputLength(spec));
+        expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  const examples: readonly [string, ConvSpec][] = [
+    ['the layers of a U-Net', plain({ inChannels: 8, outChannels: 16, input: [24, 20], kernel: [3, 3], batch: 2 })],
+    ['a stitch', plain({ inChannels: 8, outChannels: 12, input: [13, 11], kernel: [1, 1], batch: 2 })],
+    [
+      'the gradient of a stitch: the window is the whole map',
+      plain({
+        inChannels: 2,
+        outChannels: 12,
+        batch: 8,
+        input: [24, 24],
+        kernel: [24, 24],
+        output: [1, 1],
+        padsBegin: [0, 0],
+        bias: false,
+      }),
+    ],
+    [
+      'the gradient of a 3x3 kernel: the window is almost the whole map',
+      plain({
+        inChannels: 2,
+        outChannels: 9,
+        batch: 5,
+        input: [23, 22],
+        kernel: [23, 22],
+        output: [3, 3],
+        padsBegin: [1, 1],
+        bias: false,
+      }),
+    ],
+    ['a kernel of three axes', plain({ inChannels: 3, outChannels: 4, input: [5, 6, 7], kernel: [3, 3, 3] })],
+    ['a depthwise kernel', plain({ inChannels: 6, outChannels: 6, groups: 6, input: [9, 17], kernel: [3, 3] })],
+  ];
+  for (const [name, spec] of examples) {
+    for (const adapterClass of ['software', 'gpu'] as const) {
+      it(`computes ${name} (${adapterClass})`, async () => {
+        const [x, w, bias] = operandsOf(spec);
+        const plan = planConv(spec, contextOf(device, adapterClass));
+        const y = await runPlan(device, plan, operandsOf(spec), outputLength(spec));
+        expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(2e-4);
+      });
+    }
+  }
+
+  it('does the same without subgroups', async () => {
+    const spec = plain({ inChannels: 5, outChannels: 6, input: [10, 9], kernel: [3, 3] });
+    const [x, w, bias] = operandsOf(spec);
+    const plan = planConv(spec, { ...contextOf(device, 'software'), features: new Set() });
+    expect(plan.dispatches.every(dispatch => !dispatch.wgsl.includes('subgroups'))).toBe(true);
+    const y = await runPlan(device, plan, operandsOf(spec), outputLength(spec));
+    expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+  });
+
+  it('folds grids over the limit on workgroups', async () => {
+    const spec = plain({ inChannels: 2, outChannels: 3, input: [33, 35], kernel: [3, 3] });
+    const [x, w, bias] = operandsOf(spec);
+    for (const adapterClass of ['software', 'gpu'] as const) {
+      const context = contextOf(device, adapterClass);
+      const narrow = {
+        ...context,
+        limits: {
+          maxComputeWorkgroupsPerDimension: 3,
+          maxComputeInvocationsPerWorkgroup: 256,
+          maxComputeWorkgroupStorageSize: 16384,
+          maxStorageBufferBindingSize: 2 ** 27,
+          maxStorageBuffersPerShaderStage: 8,
+        },
+      };
+      const y = await runPlan(device, planConv(spec, narrow), operandsOf(spec), outputLength(spec));
+      expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+    }
+  });
+
+  it('applies an epilogue to each element, with its place', async () => {
+    const epilogue: Epilogue = {
+      inputs: ['f32', 'f32'],
+      emit: (value, at, input) => ({
+        statements: `let scaled = ${value} * ${input(0)}[${at.channel}];`,
+        result: `max(scaled, 0.0) + ${input(1)}[${at.flat}] + f32(${at.batch})`,
+      }),
+    };
+    const specs = [
+      plain({ inChannels: 3, outChannels: 5, input: [7, 9], kernel: [3, 3], batch: 2 }),
+      plain({ inChannels: 3, outChannels: 5, input: [7, 9], kernel: [1, 1], batch: 2 }),
+      plain({
+        inChannels: 6,
+        outChannels: 9,
+        input: [20, 20],
+        kernel: [20, 20],
+        output: [1, 1],
+        padsBegin: [0, 0],
+        batch: 2,
+      }),
+    ];
+    for (const spec of specs) {
+      const [x, w, bias] = operandsOf(spec);
+      const scale = numbers(spec.outChannels, 4);
+      const residual = numbers(outputLength(spec), 5);
+      const positions = product(spec.output);
+      const expected = referenceConv(spec, x!, w!, bias).map((value, i) => {
+        const channel = Math.floor(i / positions) % spec.outChannels;
+        return Math.max(value * scale[channel]!, 0) + residual[i]! + Math.floor(i / positions / spec.outChannels);
+      });
+      for (const adapterClass of ['software', 'gpu'] as const) {
+        const plan = planConv(spec, contextOf(device, adapterClass), epilogue);
+        const y = await runPlan(device, plan, [x!, w!, bias!, scale, residual], outputLength(spec));
+        expect(largestDifference(y, expected)).toBeLessThan(2e-4);
+      }
+    }
+  });
+});
