@@ -5,22 +5,24 @@ import type { Adjoint, AdjointArguments, AdjointTable } from '../rule.ts';
 
 type Reduction = Extract<keyof typeof operators, `Reduce${string}`>;
 
-/** A rule `dX = f(dy, x, y)`, where dy and y have kept the reduced axes with extent 1. */
+/** A rule `dX = f(dy, x, y)`, where dy and y have kept the reduced axes with extent 1, or are scalars. */
 const reduce =
-  <K extends Reduction>(f: (e: Emit, dy: Value, x: Value, y: Value, axes: readonly number[]) => Value): Adjoint<K> =>
+  <K extends Reduction>(
+    f: (e: Emit, dy: Value, x: Value, y: () => Value, axes: readonly number[]) => Value,
+  ): Adjoint<K> =>
   given => {
     const { e, y, dy, node } = given as unknown as AdjointArguments<'ReduceSum'>;
     const [x, over] = (given as unknown as AdjointArguments<'ReduceSum'>).x;
     const axes = reducedAxes(x.type.shape.length, over, node.attributes.noop_with_empty_axes);
     if (!axes) return [];
     const kept = (v: Value): Value =>
-      node.attributes.keepdims || axes.length === 0 ? v : e.b.op('Unsqueeze', [v, e.b.ints(axes)]);
-    return [() => f(e, kept(dy), x, kept(y), axes)];
+      node.attributes.keepdims || v.type.shape.length === 0 ? v : e.b.op('Unsqueeze', [v, e.b.ints(axes)]);
+    return [() => f(e, kept(dy), x, () => kept(y), axes)];
   };
 
 /** The extremum's gradient goes to the elements that attain it, in equal parts. */
 const extremum = reduce((e, dy, x, y, axes) => {
-  const mask = e.indicator(e.b.op('Equal', [x, y]), dy);
+  const mask = e.indicator(e.b.op('Equal', [x, y()]), dy);
   return e.mul(mask, e.div(dy, e.sum(mask, axes)));
 });
 
@@ -28,9 +30,9 @@ const axisOf = (axis: number, x: Value): number => (axis < 0 ? axis + x.type.sha
 
 export const reduction: AdjointTable<keyof typeof operators> = {
   ReduceL1: reduce((e, dy, x) => e.mul(dy, e.b.op('Sign', [x]))),
-  ReduceL2: reduce((e, dy, x, y) => e.mul(x, e.div(dy, y))),
-  ReduceLogSum: reduce((e, dy, x, y) => e.expandLike(e.div(dy, e.b.op('Exp', [y])), x)),
-  ReduceLogSumExp: reduce((e, dy, x, y) => e.mul(dy, e.b.op('Exp', [e.sub(x, y)]))),
+  ReduceL2: reduce((e, dy, x, y) => e.mul(x, e.div(dy, y()))),
+  ReduceLogSum: reduce((e, dy, x, y) => e.expandLike(e.div(dy, e.b.op('Exp', [y()])), x)),
+  ReduceLogSumExp: reduce((e, dy, x, y) => e.mul(dy, e.b.op('Exp', [e.sub(x, y())]))),
   ReduceMax: extremum,
   ReduceMean: reduce((e, dy, x, _y, axes) => e.expandLike(e.div(dy, e.count(x, axes)), x)),
   ReduceMin: extremum,
