@@ -98,6 +98,67 @@ export const basic = {
     },
   },
 
+  /** The p-norm over all spatial axes. */
+  GlobalLpPool: {
+    since: 2,
+    build(form, context) {
+      const [x] = requireInputs(form, 1, context);
+      const { dtype, shape } = x!.type;
+      const p = form.int('p') ?? 2;
+      const sum = context.within(b => {
+        const power = b.op('Pow', [b.op('Abs', [x!]), b.constant(tensorFromNumbers(dtype, [], [p]))]);
+        return b.op('ReduceSum', [power, b.ints(shape.slice(2).map((_, i) => i + 2))]);
+      });
+      return [context.builder.op('Pow', [sum, context.scalar(dtype, 1 / p, 'root')], {}, context.result())];
+    },
+  },
+
+  /** Cut or padded with zeros to a shape, the middle staying in the middle. */
+  CenterCropPad: {
+    since: 18,
+    build(form, context) {
+      const [x, target] = requireInputs(form, 2, context);
+      const rank = x!.type.shape.length;
+      const along = form.ints('axes')?.map(a => (a < 0 ? a + rank : a)) ?? x!.type.shape.map((_, i) => i);
+      const [cut, pads, axes] = context.within(b => {
+        const over = b.ints(along);
+        const half = (value: Value) => b.op('Div', [value, b.ints([2])]);
+        const sizes = b.op('Gather', [b.op('Shape', [x!]), over]);
+        const more = b.op('Sub', [sizes, target!]);
+        const less = b.op('Max', [more, b.ints([0])]);
+        const start = half(less);
+        const slice = b.op('Slice', [x!, start, b.op('Add', [start, b.op('Sub', [sizes, less])]), over]);
+        const missing = b.op('Max', [b.op('Neg', [more]), b.ints([0])]);
+        const before = half(missing);
+        return [slice, b.op('Concat', [before, b.op('Sub', [missing, before])], { axis: 0 }), over];
+      });
+      return [context.builder.op('Pad', [cut, pads, undefined, axes], {}, context.result())];
+    },
+  },
+
+  /** Reverses the first `lengths[b]` steps of each sequence. */
+  ReverseSequence: {
+    since: 10,
+    build(form, context) {
+      const [x, lengths] = requireInputs(form, 2, context);
+      const rank = x!.type.shape.length;
+      const time = form.int('time_axis') ?? 0;
+      const first = time === 0;
+      const indices = context.within(b => {
+        const whole = (value: number) => b.constant(tensorFromNumbers('int64', [], [value]));
+        const size = b.op('Squeeze', [b.op('Shape', [x!], { start: time, end: time + 1 }), b.ints([0])]);
+        const steps = b.op('Unsqueeze', [b.op('Range', [whole(0), size, whole(1)]), b.ints([first ? 1 : 0])]);
+        const counts = b.op('Unsqueeze', [lengths!, b.ints([first ? 0 : 1])]);
+        const mirrored = b.op('Sub', [b.op('Sub', [counts, whole(1)]), steps]);
+        const flat = b.op('Where', [b.op('Less', [steps, counts]), mirrored, steps]);
+        const trailing = Array.from({ length: rank - 2 }, (_, i) => i + 2);
+        const wide = trailing.length === 0 ? flat : b.op('Unsqueeze', [flat, b.ints(trailing)]);
+        return b.op('Expand', [wide, b.op('Shape', [x!])]);
+      });
+      return [context.builder.op('GatherElements', [x!, indices], { axis: time }, context.result())];
+    },
+  },
+
   /** A depthwise convolution over [B, C, T] that looks back only, and the last inputs for the next call. */
   CausalConvWithState: {
     since: 27,

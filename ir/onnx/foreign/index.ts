@@ -3,15 +3,21 @@ import type { ForeignRule } from '../form.ts';
 import { attention } from './attention.ts';
 import { basic } from './basic.ts';
 import { control } from './control.ts';
+import { einsum } from './einsum.ts';
 import { losses } from './losses.ts';
 import { quantized } from './quantized.ts';
+import { recurrent } from './recurrent.ts';
+import { sampling } from './sampling.ts';
 import { windows } from './windows.ts';
 
 export const foreign: Readonly<Record<string, ForeignRule>> = {
   ...attention,
   ...basic,
   ...control,
+  ...einsum,
   ...losses,
   ...quantized,
+  ...recurrent,
+  ...sampling,
   ...windows,
 };

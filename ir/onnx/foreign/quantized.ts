@@ -29,6 +29,44 @@ function alongAxis(b: GraphBuilder, parameter: Value, x: Value, form: NodeForm, 
 const to = (b: GraphBuilder, value: Value, dtype: DType): Value =>
   value.type.dtype === dtype ? value : b.op('Cast', [value], { to: dtype });
 
+/** Numbers less their zero point, as a dtype that products are computed in. */
+function centred(b: GraphBuilder, x: Value, zero: Value | undefined, dtype: DType, rows = false): Value {
+  const numbers = to(b, x, dtype);
+  if (zero === undefined) return numbers;
+  // A zero point for each row of the left matrix has its axis before the last one.
+  const perRow = rows && zero.type.shape.length === 1 && zero.type.shape[0] !== 1;
+  const shaped = perRow ? b.op('Unsqueeze', [zero, b.ints([1])]) : zero;
+  return b.op('Sub', [numbers, to(b, shaped, dtype)]);
+}
+
+/** Whole numbers scaled, rounded, moved by the zero point and kept in the range of a dtype. */
+function requantized(b: GraphBuilder, x: Value, factor: Value, zero: Value, range: readonly [number, number]): Value {
+  const bound = (value: number) => b.constant(tensorFromNumbers('float32', [], [value]));
+  const units = b.op('Round', [b.op('Mul', [to(b, x, 'float32'), factor])]);
+  return b.op('Clip', [b.op('Add', [units, to(b, zero, 'float32')]), bound(range[0]), bound(range[1])]);
+}
+
+/** The factor from a product of two quantised numbers to a third: `a · b / y`. */
+const factorOf = (b: GraphBuilder, left: Value, right: Value, result: Value): Value =>
+  b.op('Div', [b.op('Mul', [to(b, left, 'float32'), to(b, right, 'float32')]), to(b, result, 'float32')]);
+
+/** The window of a convolution as its attributes, which the quantised ones share. */
+const convolution = (form: NodeForm) => ({
+  auto_pad: form.string('auto_pad'),
+  dilations: form.ints('dilations'),
+  group: form.int('group'),
+  kernel_shape: form.ints('kernel_shape'),
+  pads: form.ints('pads'),
+  strides: form.ints('strides'),
+});
+
+/** A value for each output channel of a convolution with an input of this rank. */
+function perChannel(b: GraphBuilder, parameter: Value, trailing: number): Value {
+  const [length] = parameter.type.shape;
+  if (parameter.type.shape.length === 0 || length === 1 || trailing === 0) return parameter;
+  return b.op('Unsqueeze', [parameter, b.ints(Array.from({ length: trailing }, (_, i) => i + 1))]);
+}
+
 export const quantized = {
   DequantizeLinear: {
     since: 10,
@@ -73,18 +111,88 @@ export const quantized = {
     since: 10,
     build(form, context) {
       const [a, b, aZero, bZero] = requireInputs(form, 2, context);
-      const [left, right] = context.within(inner => {
-        const centred = (x: Value, zero: Value | undefined, rows: boolean): Value => {
-          const numbers = to(inner, x, 'int32');
-          if (zero === undefined) return numbers;
-          // A zero point for each row of A, or each column of B.
-          const perRow = rows && zero.type.shape.length === 1 && zero.type.shape[0] !== 1;
-          const shaped = perRow ? inner.op('Unsqueeze', [zero, inner.ints([1])]) : zero;
-          return inner.op('Sub', [numbers, to(inner, shaped, 'int32')]);
-        };
-        return [centred(a!, aZero, true), centred(b!, bZero, false)];
-      });
+      const [left, right] = context.within(inner => [
+        centred(inner, a!, aZero, 'int32', true),
+        centred(inner, b!, bZero, 'int32'),
+      ]);
       return [context.builder.op('MatMul', [left, right], {}, context.result())];
+    },
+  },
+
+  /** The product is computed in int32, exactly, and scaled in float32. */
+  QLinearMatMul: {
+    since: 10,
+    build(form, context) {
+      const [a, aScale, aZero, b, bScale, bZero, yScale, yZero] = requireInputs(form, 8, context);
+      const { dtype } = yZero!.type;
+      const range = ranges[dtype] ?? context.refuse(`its result of ${dtype} is not supported`);
+      const clipped = context.within(inner => {
+        const rowScale = aScale!.type.shape.length === 1 && aScale!.type.shape[0] !== 1;
+        const scale = rowScale ? inner.op('Unsqueeze', [aScale!, inner.ints([1])]) : aScale!;
+        const product = inner.op('MatMul', [
+          centred(inner, a!, aZero, 'int32', true),
+          centred(inner, b!, bZero, 'int32'),
+        ]);
+        return requantized(inner, product, factorOf(inner, scale, bScale!, yScale!), yZero!, range);
+      });
+      return [context.builder.op('Cast', [clipped], { to: dtype }, context.result())];
+    },
+  },
+
+  /** Computed in float32, which is exact for sums below 2^24. */
+  ConvInteger: {
+    since: 10,
+    build(form, context) {
+      const [x, w, xZero, wZero] = requireInputs(form, 2, context);
+      const sums = context.within(b => {
+        const weight = wZero && perChannel(b, wZero, w!.type.shape.length - 1);
+        const operands = [centred(b, x!, xZero, 'float32'), centred(b, w!, weight, 'float32')] as const;
+        return b.op('Conv', operands, convolution(form));
+      });
+      return [context.builder.op('Cast', [sums], { to: 'int32' }, context.result())];
+    },
+  },
+
+  /** Computed in float32, which is exact for sums below 2^24. */
+  QLinearConv: {
+    since: 10,
+    build(form, context) {
+      const [x, xScale, xZero, w, wScale, wZero, yScale, yZero, bias] = requireInputs(form, 8, context);
+      const { dtype } = yZero!.type;
+      const range = ranges[dtype] ?? context.refuse(`its result of ${dtype} is not supported`);
+      const clipped = context.within(b => {
+        const spatial = w!.type.shape.length - 2;
+        const weight = centred(b, w!, wZero && perChannel(b, wZero, spatial + 1), 'float32');
+        const operands = [centred(b, x!, xZero, 'float32'), weight, bias && to(b, bias, 'float32')] as const;
+        const factor = factorOf(b, xScale!, perChannel(b, wScale!, spatial), yScale!);
+        return requantized(b, b.op('Conv', operands, convolution(form)), factor, yZero!, range);
+      });
+      return [context.builder.op('Cast', [clipped], { to: dtype }, context.result())];
+    },
+  },
+
+  /** To uint8, with a scale and a zero point that fit the values and hold zero exactly. */
+  DynamicQuantizeLinear: {
+    since: 11,
+    build(form, context) {
+      const [x] = requireInputs(form, 1, context);
+      const number = (b: GraphBuilder, value: number) => b.constant(tensorFromNumbers('float32', [], [value]));
+      const [range, least] = context.within(b => {
+        const low = b.op('Min', [b.op('ReduceMin', [x!], { keepdims: 0 }), number(b, 0)]);
+        const high = b.op('Max', [b.op('ReduceMax', [x!], { keepdims: 0 }), number(b, 0)]);
+        return [b.op('Sub', [high, low]), low];
+      });
+      const scale = context.builder.op('Div', [range, context.scalar('float32', 255, 'levels')], {}, context.result(1));
+      const level = context.within(b => {
+        const zero = b.op('Div', [b.op('Neg', [least]), scale]);
+        return b.op('Round', [b.op('Clip', [zero, number(b, 0), number(b, 255)])]);
+      });
+      const zero = context.builder.op('Cast', [level], { to: 'uint8' }, context.result(2));
+      const clipped = context.within(b => {
+        const units = b.op('Add', [b.op('Round', [b.op('Div', [x!, scale])]), level]);
+        return b.op('Clip', [units, number(b, 0), number(b, 255)]);
+      });
+      return [context.builder.op('Cast', [clipped], { to: 'uint8' }, context.result()), scale, zero];
     },
   },
 } satisfies Readonly<Record<string, ForeignRule>>;
