@@ -47,6 +47,11 @@ export class NodeForm {
     return value?.kind === 'floats' ? value.value : undefined;
   }
 
+  strings(name: string): readonly string[] | undefined {
+    const value = this.attributes.get(name);
+    return value?.kind === 'strings' ? value.value : undefined;
+  }
+
   graph(name: string): GraphProto | undefined {
     const value = this.attributes.get(name);
     return value?.kind === 'graph' ? value.value : undefined;

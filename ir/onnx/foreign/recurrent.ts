@@ -122,11 +122,8 @@ function build(kind: Kind, form: NodeForm, context: FormContext): (Value | undef
   if (lengths !== undefined && (integersOf(lengths) ?? [-1]).some(n => n !== steps)) {
     return context.refuse('sequences of different lengths are not supported');
   }
-  const names = (
-    form.attributes.get('activations')?.kind === 'strings'
-      ? (form.attributes.get('activations')?.value as readonly string[])
-      : Array.from({ length: directions }, () => kind.defaults).flat()
-  ).map(name => name.toLowerCase());
+  const standard = Array.from({ length: directions }, () => kind.defaults).flat();
+  const names = (form.strings('activations') ?? standard).map(name => name.toLowerCase());
   const unknown = names.find(name => !Object.hasOwn(activations, name));
   if (unknown !== undefined) return context.refuse(`its activation '${unknown}' is not supported`);
   const { dtype } = given!.type;

@@ -15,11 +15,13 @@ type AttributeInit = MessageInit<'AttributeProto'>;
 /** A float as an attribute; a plain number is an integer. */
 export const f = (value: number) => ({ float: value });
 
-type Given = number | string | readonly number[] | { readonly float: number } | Tensor;
+type GraphInit = MessageInit<'GraphProto'>;
+type Given = number | string | readonly number[] | { readonly float: number } | { readonly graph: GraphInit } | Tensor;
 
 function attribute(name: string, value: Given): AttributeInit {
   if (typeof value === 'number') return { name, type: AttributeType.INT, i: BigInt(value) };
   if (typeof value === 'string') return { name, type: AttributeType.STRING, s: Buffer.from(value) };
+  if ('graph' in value) return { name, type: AttributeType.GRAPH, g: value.graph };
   if ('float' in value) return { name, type: AttributeType.FLOAT, f: value.float };
   if ('dtype' in value) return { name, type: AttributeType.TENSOR, t: writeTensor(value) };
   const whole = value.every(Number.isInteger);
@@ -40,6 +42,17 @@ export function node(opType: string, operands: string, attributes: Readonly<Reco
     attribute: Object.entries(attributes).map(([name, value]) => attribute(name, value)),
   };
 }
+
+/** A subgraph, its inputs and outputs by name; types are given where a reader wants them. */
+export const subgraph = (
+  operands: string,
+  nodes: readonly NodeInit[],
+  types: Readonly<Record<string, MessageInit<'ValueInfoProto'>>> = {},
+): { readonly graph: GraphInit } => {
+  const named = (text: string) => text.split(' ').flatMap(name => (name ? [types[name] ?? { name }] : []));
+  const [input, output] = operands.split('->').map(named);
+  return { graph: { name: 'body', input, output, node: nodes } };
+};
 
 type Dims = readonly (number | string)[];
 

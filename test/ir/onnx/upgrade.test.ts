@@ -9,7 +9,7 @@ import { print } from '../../../ir/print.ts';
 import { float32, int64s, scalar, type Tensor, tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
 import { differenceOf } from '../../conformance/harness.ts';
 import { runInOnnxRuntime } from '../../conformance/onnxruntime.ts';
-import { f, importOf, type ModelParts, modelOf, node, value } from './model.ts';
+import { f, importOf, type ModelParts, modelOf, node, subgraph, value } from './model.ts';
 
 const filled = (shape: readonly number[], scale = 1): Tensor =>
   tensorFromNumbers(
@@ -43,7 +43,15 @@ const outputType = ({ nodes }: ModelParts): number =>
     nodes.at(-1)?.opType ?? ''
   ] ?? DataType.FLOAT;
 
-const cases: readonly (readonly [title: string, parts: ModelParts, inputs?: ReadonlyMap<string, Tensor>])[] = [
+type Case = readonly [title: string, parts: ModelParts, inputs?: ReadonlyMap<string, Tensor>];
+
+const gates = { RNN: 1, GRU: 3, LSTM: 4 };
+
+/** The constant that fits the second operand of an equation. */
+const operandOf = (equation: string): string =>
+  ({ nkhw: 'u', nchw: 'x', cd: 'w', hk: 'v' })[equation.split(/,|->/)[1]] ?? 'x';
+
+const cases: readonly Case[] = [
   ['Clip 6', { opset: 10, inputs: image, nodes: [node('Clip', 'x -> y', { min: f(-0.5), max: f(0.25) })] }],
   ['Clip 6 with one bound', { opset: 10, inputs: image, nodes: [node('Clip', 'x -> y', { max: f(0.25) })] }],
   ['Softmax 11 over several axes', { opset: 12, inputs: image, nodes: [node('Softmax', 'x -> y')] }],
@@ -207,6 +215,123 @@ const cases: readonly (readonly [title: string, parts: ModelParts, inputs?: Read
       nodes: [node('Attention', 'x x x -> y', { q_num_heads: 3, kv_num_heads: 3, is_causal: 1 })],
     },
     new Map([['x', filled([2, 5, 12])]]),
+  ],
+  ...['nchw,nkhw->nck', 'nchw,cd->ndhw', '...hw->...wh', 'nchw->nc', 'nchw,nchw->n', 'nchw,hk'].map(
+    (equation): Case => [
+      `Einsum ${equation}`,
+      {
+        inputs: image,
+        constants: { w: filled([4, 3]), v: filled([6, 2]), u: filled([2, 5, 6, 6]) },
+        nodes: [node('Einsum', equation.includes(',') ? `x ${operandOf(equation)} -> y` : 'x -> y', { equation })],
+      },
+    ],
+  ),
+  ...(['RNN', 'GRU', 'LSTM'] as const).map(
+    (op): Case => [
+      `${op} in both directions`,
+      {
+        opset: 14,
+        inputs: [value('x', [3, 'N', 4])],
+        constants: {
+          w: filled([2, 5 * gates[op], 4]),
+          r: filled([2, 5 * gates[op], 5], 0.5),
+          b: filled([2, 10 * gates[op]], 0.3),
+        },
+        nodes: [node(op, 'x w r b -> y h', { hidden_size: 5, direction: 'bidirectional' })],
+        outputs: ['y', 'h'],
+      },
+      new Map([['x', filled([3, 2, 4])]]),
+    ],
+  ),
+  ...['bilinear', 'nearest', 'bicubic'].flatMap(mode =>
+    ['zeros', 'border', 'reflection'].map(
+      (padding_mode): Case => [
+        `GridSample ${mode} ${padding_mode}`,
+        {
+          opset: 16,
+          inputs: image,
+          constants: { g: filled([2, 3, 5, 2], 1.3) },
+          nodes: [node('GridSample', 'x g -> y', { mode, padding_mode })],
+        },
+      ],
+    ),
+  ),
+  [
+    'CenterCropPad',
+    {
+      opset: 18,
+      inputs: image,
+      constants: { to: int64s([3, 9]) },
+      nodes: [node('CenterCropPad', 'x to -> y', { axes: [2, 3] })],
+    },
+  ],
+  [
+    'DynamicQuantizeLinear and MatMulInteger',
+    {
+      opset: 13,
+      inputs: [value('x', ['N', 6])],
+      constants: {
+        w: tensor(
+          'int8',
+          [6, 2],
+          Int8Array.from({ length: 12 }, (_, i) => i * 9 - 50),
+        ),
+      },
+      nodes: [node('DynamicQuantizeLinear', 'x -> q s z'), node('MatMulInteger', 'q w z -> y')],
+    },
+    new Map([['x', filled([3, 6])]]),
+  ],
+  ['GlobalLpPool', { opset: 13, inputs: image, nodes: [node('GlobalLpPool', 'x -> y', { p: 3 })] }],
+  [
+    'If with a known condition',
+    {
+      inputs: image,
+      constants: { c: tensor('bool', [], Uint8Array.of(0)) },
+      nodes: [
+        node('If', 'c -> y', {
+          then_branch: subgraph('-> t', [node('Neg', 'x -> t')]),
+          else_branch: subgraph('-> e', [node('Abs', 'x -> e')]),
+        }),
+      ],
+    },
+  ],
+  [
+    'Loop with a known number of iterations',
+    {
+      inputs: image,
+      constants: { trips: { ...int64s([3]), shape: [] }, c: tensor('bool', [], Uint8Array.of(1)) },
+      nodes: [
+        node('Loop', 'trips c x -> y all', {
+          body: subgraph(
+            'i go h -> on next out',
+            [
+              node('Identity', 'go -> on'),
+              node('Cast', 'i -> f', { to: DataType.FLOAT }),
+              node('Add', 'h f -> next'),
+              node('ReduceSum', 'next -> out', { keepdims: 0 }),
+            ],
+            { i: value('i', [], DataType.INT64), go: value('go', [], DataType.BOOL) },
+          ),
+        }),
+      ],
+      outputs: ['y', 'all'],
+    },
+  ],
+  [
+    'Scan backwards',
+    {
+      inputs: image,
+      constants: { zero: filled([6, 6], 0) },
+      nodes: [
+        node('ReduceMax', 'x -> r', { keepdims: 0, axes: [0] }),
+        node('Scan', 'zero r -> last y', {
+          num_scan_inputs: 1,
+          scan_input_directions: [1],
+          body: subgraph('h e -> next out', [node('Add', 'h e -> next'), node('Identity', 'next -> out')]),
+        }),
+      ],
+      outputs: ['last', 'y'],
+    },
   ],
 ];
 
