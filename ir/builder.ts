@@ -44,6 +44,8 @@ export class GraphBuilder {
   readonly #producers = new Map<Value, AnyNode>();
   readonly #taken = new Set<string>();
   readonly #scopes: string[] = [];
+  /** The number to try next for a stem that is taken. */
+  readonly #counts = new Map<string, number>();
   #unknowns = 0;
 
   constructor(name: string, info: GraphInfo = {}) {
@@ -172,8 +174,12 @@ export class GraphBuilder {
 
   /** `stem`, or the first of `stem_1`, `stem_2`, ... that is free. Nodes and values have name spaces of their own. */
   unique(stem: string, space = ''): string {
+    const key = space + stem;
     let name = stem;
-    for (let i = 1; this.#taken.has(space + name); i++) name = `${stem}_${i}`;
+    // Names are never given back, so those that were taken once need not be tried again.
+    let i = this.#counts.get(key) ?? 1;
+    while (this.#taken.has(space + name)) name = `${stem}_${i++}`;
+    if (name !== stem) this.#counts.set(key, i);
     this.#taken.add(space + name);
     return name;
   }
