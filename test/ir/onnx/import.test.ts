@@ -253,8 +253,8 @@ describe('a model that cannot be expressed', () => {
         opset: 13,
         inputs: [x, value('text', ['N'], DataType.STRING), { name: 'rankless', type: { tensorType: { elemType: 1 } } }],
         nodes: [
-          node('LSTM', 'x -> a'),
-          node('LSTM', 'x -> b'),
+          node('DeformConv', 'x -> a'),
+          node('DeformConv', 'x -> b'),
           node('Relu', 'a -> c'),
           node('Relu', 'nowhere -> d'),
           node('Mish', 'x -> e'),
@@ -265,12 +265,12 @@ describe('a model that cannot be expressed', () => {
       }),
     );
     expect(message).toMatch(
-      /^The model can't be expressed: Input 'text'; Input 'rankless'; Operator LSTM \(opset 13\);/,
+      /^The model can't be expressed: Input 'text'; Input 'rankless'; Operator DeformConv \(opset 13\);/,
     );
     expect(details.slice(0, -1)).toEqual([
       "Input 'text': its element type STRING is not supported.",
       "Input 'rankless': its shape is not given; the number of its dimensions must be known.",
-      "Operator LSTM (opset 13): the operator is not supported (2 nodes: 'LSTM_a', 'LSTM_b').",
+      "Operator DeformConv (opset 13): the operator is not supported (2 nodes: 'DeformConv_a', 'DeformConv_b').",
       "Operator Relu (opset 13): its input 'nowhere' is defined nowhere (node 'Relu_d').",
       "Operator Mish (opset 13): its form of opset 13 is not supported; forms from opset 18 on are (node 'Mish_e').",
       "Operator LeakyRelu (opset 13): it has the attribute 'slope', which LeakyRelu has not (node 'LeakyRelu_g').",
@@ -344,7 +344,9 @@ describe('a model that cannot be expressed', () => {
   });
 
   test('names from the file are harmless on a terminal', () => {
-    const details = problemsOf(modelOf({ inputs: [x], nodes: [{ ...node('LSTM', 'x -> y'), name: '\u001b[2J\r\n' }] }));
+    const details = problemsOf(
+      modelOf({ inputs: [x], nodes: [{ ...node('DeformConv', 'x -> y'), name: '\u001b[2J\r\n' }] }),
+    );
     expect(details.join('')).toContain('\\x1b[2J\\x0d\\x0a');
     expect(details.join('')).not.toContain('\u001b');
   });
