@@ -50,13 +50,15 @@ export function settle(
   options: SettleOptions = {},
 ): Graph {
   const { parentOutputs = false, merge = true, fuse = false, standard = false } = options;
+  const declared = new Map(network.graph.inputs.map(v => [v.name, v]));
   const inputs = new Map<string, Value>();
   for (const { weights } of [...network.switches, ...network.outputs]) {
-    inputs.set(weights, constantInput(network.graph, weights, weightsTensor(network, setting, weights)));
+    const input = declared.get(weights)!;
+    inputs.set(weights, constantInput(input, switchTensor(input, setting)));
   }
   for (const [name, given] of parameters ?? []) {
-    if (!network.graph.inputs.some(v => v.name === name) || inputs.has(name)) continue;
-    inputs.set(name, constantInput(network.graph, name, given));
+    const input = declared.get(name);
+    if (input && !inputs.has(name)) inputs.set(name, constantInput(input, given));
   }
   const chosen = new Map(network.outputs.map(o => [o.name, parentAlone(o, setting)]));
   const outputs = network.graph.outputs.flatMap(({ name, value }) => {
@@ -82,33 +84,33 @@ function mergeNeighbours(graph: Graph): Graph {
 }
 
 /** The weights that a setting gives a switch, as the tensor that the graph's input takes. */
-export function weightsTensor(network: SuperNetwork, setting: Setting, weights: string): Tensor {
-  const input = network.graph.input(weights);
-  const given = setting.get(weights);
-  const [sources] = input.type.shape;
+export const weightsTensor = (network: SuperNetwork, setting: Setting, weights: string): Tensor =>
+  switchTensor(network.graph.input(weights), setting);
+
+function switchTensor({ name, type }: Value, setting: Setting): Tensor {
+  const given = setting.get(name);
+  const [sources] = type.shape;
   if (given === undefined) {
-    throw new SutureError('option-invalid', `The setting says nothing of the switch '${printable(weights)}'.`);
+    throw new SutureError('option-invalid', `The setting says nothing of the switch '${printable(name)}'.`);
   }
-  const tensor = 'dtype' in given ? given : tensorFromNumbers(input.type.dtype, [given.length], given);
-  if (tensor.shape[0] !== sources || tensor.dtype !== input.type.dtype) {
+  const tensor = 'dtype' in given ? given : tensorFromNumbers(type.dtype, [given.length], given);
+  if (tensor.shape[0] !== sources || tensor.dtype !== type.dtype) {
     throw new SutureError(
       'option-invalid',
-      `The switch '${printable(weights)}' has ${sources} sources, but its setting is ${typeText(tensorType(tensor))}.`,
+      `The switch '${printable(name)}' has ${sources} sources, but its setting is ${typeText(tensorType(tensor))}.`,
     );
   }
   return tensor;
 }
 
 /** Every weight of a setting as a tensor, by input name: what an executor is fed. */
-export const settingTensors = (network: SuperNetwork, setting: Setting): Map<string, Tensor> =>
-  new Map(
-    [...network.switches, ...network.outputs].map(
-      s => [s.weights, weightsTensor(network, setting, s.weights)] as const,
-    ),
-  );
+export function settingTensors(network: SuperNetwork, setting: Setting): Map<string, Tensor> {
+  const inputs = new Map(network.graph.inputs.map(v => [v.name, v]));
+  const switches = [...network.switches, ...network.outputs];
+  return new Map(switches.map(s => [s.weights, switchTensor(inputs.get(s.weights)!, setting)] as const));
+}
 
-function constantInput(graph: Graph, name: string, tensor: Tensor): Value {
-  const { type } = graph.input(name);
+function constantInput({ name, type }: Value, tensor: Tensor): Value {
   // Weights per channel have more axes than the input that they take the place of.
   const wider = name.startsWith('switch/') && tensor.shape.length > 1;
   const fits =
@@ -140,8 +142,9 @@ function withoutUnreadParameters(network: SuperNetwork, graph: Graph): Graph {
 }
 
 function checkComplete(network: SuperNetwork, graph: Graph): void {
+  const open = new Set(graph.inputs.map(v => v.name));
   for (const { weight, bias, from, to, position } of network.stitches) {
-    const missing = [weight, bias].find(name => graph.inputs.some(v => v.name === name));
+    const missing = [weight, bias].find(name => open.has(name));
     if (missing === undefined) continue;
     throw new SutureError(
       'run-invalid',

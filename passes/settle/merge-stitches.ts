@@ -1,7 +1,7 @@
 import { type AnyNode, isOp, staticShape, tensorFromNumbers } from '../../ir/index.ts';
 import { convTransposeWindow, convWindow } from '../../ir/ops/linear.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
-import { inPlace, type Rule, readOnce } from '../simplify/rule.ts';
+import { inPlace, nodeNamed, type Rule, readOnce } from '../simplify/rule.ts';
 import { type LayerParameters, numbers, withParameters } from '../simplify/scaled-layer.ts';
 
 /**
@@ -14,13 +14,10 @@ import { type LayerParameters, numbers, withParameters } from '../simplify/scale
  */
 export const mergeStitches: Rule = (node, to, graph) => {
   const inner = node.inputs[0] && to.producer(node.inputs[0]);
-  const original = inner && graph.nodes.find(n => n.name === node.name);
-  if (!inner || !original || !readOnce(graph, original.inputs[0]!)) return undefined;
-  const merged = isOp(node, 'Stitch')
-    ? afterLayer(inner, node)
-    : isOp(inner, 'Stitch')
-      ? beforeLayer(inner, node)
-      : undefined;
+  if (!inner || !(isOp(node, 'Stitch') || isOp(inner, 'Stitch'))) return undefined;
+  const original = nodeNamed(graph, node.name);
+  if (!original || !readOnce(graph, original.inputs[0]!)) return undefined;
+  const merged = isOp(node, 'Stitch') ? afterLayer(inner, node) : beforeLayer(inner, node);
   if (!merged) return undefined;
   const layer = isOp(node, 'Stitch') ? inner : node;
   const named = {

@@ -10,7 +10,7 @@ import {
   type Value,
 } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
-import { inPlace, type Rule, readOnce } from '../simplify/rule.ts';
+import { inPlace, nodeNamed, type Rule, readOnce } from '../simplify/rule.ts';
 import { scaledLayer, withParameters } from '../simplify/scaled-layer.ts';
 import { rowsOf } from './fix-switches.ts';
 
@@ -23,7 +23,7 @@ import { rowsOf } from './fix-switches.ts';
  */
 export const scaleLayers: Rule = (node, to, graph) => {
   const weights = node.op === 'Switch' ? node.inputs[0]!.constant : undefined;
-  const original = weights && graph.nodes.find(n => n.name === node.name);
+  const original = weights && nodeNamed(graph, node.name);
   if (!weights || !original) return undefined;
   const rows = rowsOf(weights);
   const scaled = node.inputs.slice(1).map((feature, s) => {

@@ -1,5 +1,5 @@
 import type { AnyNode } from '../../ir/index.ts';
-import { inPlace, type Rule, readOnce } from './rule.ts';
+import { inPlace, nodeNamed, type Rule, readOnce } from './rule.ts';
 import { numbers, scaledLayer, withParameters } from './scaled-layer.ts';
 
 /**
@@ -12,7 +12,7 @@ import { numbers, scaledLayer, withParameters } from './scaled-layer.ts';
 export const fuseBatchNormalization: Rule = (node, to, graph) => {
   if (node.op !== 'BatchNormalization') return undefined;
   const layer = to.producer(node.inputs[0]!);
-  const original = graph.nodes.find(n => n.name === node.name);
+  const original = nodeNamed(graph, node.name);
   if (!layer || !original || !readOnce(graph, original.inputs[0]!)) return undefined;
   const [gamma, beta, mean, variance] = node.inputs.slice(1).map(numbers);
   if (!gamma || !beta || !mean || !variance) return undefined;

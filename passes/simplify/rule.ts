@@ -28,3 +28,15 @@ export function readOnce(graph: Graph, value: Value): boolean {
     graph.outputs.every(o => o.value !== value)
   );
 }
+
+const nodeIndexes = new WeakMap<Graph, ReadonlyMap<string, AnyNode>>();
+
+/** The node of that name. A rule finds by it what a node that it is shown was before the rewrite. */
+export function nodeNamed(graph: Graph, name: string): AnyNode | undefined {
+  let index = nodeIndexes.get(graph);
+  if (!index) {
+    index = new Map(graph.nodes.map(node => [node.name, node]));
+    nodeIndexes.set(graph, index);
+  }
+  return index.get(name);
+}

@@ -93,9 +93,11 @@ export function stitch(
   };
 }
 
-/** What became of a parent's values: as computed, and as its consumers read them. */
+/** What became of a parent's values. */
 interface Joined {
-  readonly raw: Map<string, Value>;
+  /** By name in the parent: the feature there, and what the joined graph computes for it. */
+  readonly raw: Map<string, { readonly feature: Value; readonly value: Value }>;
+  /** What the consumers of a parent's value read. */
   readonly values: Map<Value, Value>;
 }
 
@@ -136,7 +138,7 @@ function addNode(to: GraphBuilder, tag: Tag, joined: Joined, node: Graph['nodes'
   );
   for (const [i, output] of node.outputs.entries()) {
     joined.values.set(output, copy.outputs[i]);
-    joined.raw.set(output.name, copy.outputs[i]);
+    joined.raw.set(output.name, { feature: output, value: copy.outputs[i] });
   }
 }
 
@@ -146,9 +148,11 @@ function addPosition(
   joined: readonly Joined[],
   position: Position,
 ): { stitches: readonly Stitch[]; switches: readonly Switch[] } {
-  const members = parents.flatMap(({ tag, graph }, p) => {
-    const feature = position.features[tag];
-    return feature === undefined ? [] : [{ tag, graph, joined: joined[p], raw: joined[p].raw.get(feature)! }];
+  const members = parents.flatMap(({ tag }, p): Member[] => {
+    const name = position.features[tag];
+    if (name === undefined) return [];
+    const { feature, value } = joined[p].raw.get(name)!;
+    return [{ tag, joined: joined[p], feature, raw: value }];
   });
   for (const member of members.slice(1)) checkPair(members[0], member);
   const stitches: Stitch[] = [];
@@ -173,14 +177,18 @@ function addPosition(
       features,
       output,
     });
-    for (const [from, value] of target.joined.values) if (value === target.raw) target.joined.values.set(from, output);
+    target.joined.values.set(target.feature, output);
   }
   return { stitches, switches };
 }
 
+/** A parent at a position. */
 interface Member {
   readonly tag: Tag;
   readonly joined: Joined;
+  /** The feature in the parent's own graph. */
+  readonly feature: Value;
+  /** What the joined graph computes for it. */
   readonly raw: Value;
 }
 
