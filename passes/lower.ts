@@ -1,9 +1,11 @@
 import type { Graph } from '../ir/index.ts';
 import { type FuseOptions, fuse } from './lower/fuse.ts';
+import { recompute } from './lower/recompute.ts';
 import { schedule } from './lower/schedule.ts';
 
 export { type FuseOptions, fuse } from './lower/fuse.ts';
 export { type Peak, peak, peakBytes } from './lower/memory.ts';
+export { type RecomputeOptions, recompute } from './lower/recompute.ts';
 export { schedule } from './lower/schedule.ts';
 
 export interface LowerOptions extends FuseOptions {
@@ -11,6 +13,8 @@ export interface LowerOptions extends FuseOptions {
   readonly fuse?: boolean;
   /** False: nodes run in the order given. Default true. */
   readonly schedule?: boolean;
+  /** Of a training step: bytes that its activations may take at once. What is over is computed again instead of kept. */
+  readonly budget?: number;
 }
 
 /**
@@ -19,11 +23,10 @@ export interface LowerOptions extends FuseOptions {
  *
  * Requires: every extent is known (`specialize`). Guarantees: the same outputs; inputs, outputs and their names as they were.
  */
-export function lower(
-  graph: Graph,
-  { fuse: fusing = true, schedule: ordering = true, ...options }: LowerOptions = {},
-): Graph {
-  const ordered = ordering ? schedule(graph) : graph;
-  const fused = fusing ? fuse(ordered, options) : ordered;
+export function lower(graph: Graph, options: LowerOptions = {}): Graph {
+  const { fuse: fusing = true, schedule: ordering = true, budget, ...rest } = options;
+  const affordable = budget === undefined ? graph : recompute(graph, { budget });
+  const ordered = ordering ? schedule(affordable) : affordable;
+  const fused = fusing ? fuse(ordered, rest) : ordered;
   return ordering && fused !== ordered ? schedule(fused) : fused;
 }

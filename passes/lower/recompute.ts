@@ -1,0 +1,186 @@
+import {
+  type AnyNode,
+  type Binding,
+  type GivenAttributesOf,
+  type Graph,
+  GraphBuilder,
+  isElementwise,
+  SutureError,
+  sizeOf,
+  substitute,
+  type Value,
+} from '../../ir/index.ts';
+import { peakBytes, Storage } from './memory.ts';
+import { schedule } from './schedule.ts';
+
+/**
+ * Gradient checkpointing: what the backward pass reads of the forward pass is computed again, where that is cheap, instead of kept.
+ *
+ *     y = LeakyRelu(x)                              y = LeakyRelu(x)
+ *     ...                                 →         ...
+ *     dx = Where(Greater(y, 0), dy, ...)            y' = LeakyRelu(x)
+ *                                                   dx = Where(Greater(y', 0), dy, ...)
+ *
+ * Values are given up in the order of what it costs to have them back, per byte: elementwise results and concatenations first,
+ * normalisations, stitches, convolutions last; as few as bring the peak under the budget. What is recomputed reads what is kept, or
+ * what is recomputed in its turn.
+ *
+ * Requires: the loss is an output; extents are known, or bound. Guarantees: the same outputs and the same arithmetic; the peak is at
+ * most the budget, or else the lowest that was found; no higher than that of the graph given.
+ */
+export interface RecomputeOptions {
+  /** The peak of the activations to reach, in bytes. */
+  readonly budget: number;
+  /** The output that the forward pass computes. Default `loss`. */
+  readonly loss?: string;
+  readonly binding?: Binding;
+}
+
+export function recompute(graph: Graph, { budget, loss = 'loss', binding = {} }: RecomputeOptions): Graph {
+  if (!(budget > 0))
+    throw new SutureError('option-invalid', `The memory budget must be positive, not ${budget} bytes.`);
+  const forward = ancestors(graph, graph.output(loss));
+  const candidates = candidatesOf(graph, forward, binding);
+  const attempt = (count: number) => {
+    const again = new Set(candidates.slice(0, count));
+    const ordered = schedule(count === 0 ? graph : recomputing(graph, forward, again), binding);
+    return { graph: ordered, bytes: peakBytes(ordered, binding) };
+  };
+
+  // The peak falls with the number of values given up until what is recomputed together outweighs what is not kept. So go up by
+  // strides to the first number that fits, then halve the last stride.
+  let best = attempt(0);
+  if (best.bytes <= budget) return best.graph;
+  const stride = Math.max(1, Math.ceil(candidates.length / strides));
+  for (let high = stride; high < candidates.length + stride; high += stride) {
+    const tried = attempt(high);
+    if (tried.bytes < best.bytes) best = tried;
+    if (tried.bytes <= budget) return leastThatFits(attempt, high - stride, high, tried.graph, budget);
+  }
+  return best.graph;
+}
+
+/** Parts that the values are divided into for a first search. */
+const strides = 10;
+
+function leastThatFits(
+  attempt: (count: number) => { readonly graph: Graph; readonly bytes: number },
+  above: number,
+  fits: number,
+  fitting: Graph,
+  budget: number,
+): Graph {
+  let [low, high, graph] = [above, fits, fitting];
+  while (high - low > 1 + (fits - above) / 8) {
+    const middle = (low + high) >> 1;
+    const tried = attempt(middle);
+    if (tried.bytes <= budget) [high, graph] = [middle, tried.graph];
+    else low = middle;
+  }
+  return graph;
+}
+
+/** How many nodes of the backward pass a recomputed value may be kept for; past them it is computed once more. */
+const patience = 80;
+
+function ancestors(graph: Graph, root: Value): Set<AnyNode> {
+  const needed = new Set<Value | undefined>([root]);
+  const nodes = new Set<AnyNode>();
+  for (const node of graph.nodes.toReversed()) {
+    if (!node.outputs.some(o => needed.has(o))) continue;
+    nodes.add(node);
+    for (const input of node.inputs) needed.add(input);
+  }
+  return nodes;
+}
+
+/** Nodes of the forward pass whose results the backward pass reads, the cheapest to run again per byte first. */
+function candidatesOf(graph: Graph, forward: ReadonlySet<AnyNode>, binding: Binding): AnyNode[] {
+  const storage = new Storage(graph, binding);
+  const readLate = (node: AnyNode): boolean =>
+    node.outputs.some(o => graph.consumers(o).some(n => !forward.has(n) || sharesMemory(n)));
+  const sharesMemory = (node: AnyNode): boolean =>
+    storage.rootOf(node.outputs[0]) !== node.outputs[0] && readLate(node);
+  const rated = graph.nodes
+    .filter(node => forward.has(node) && readLate(node))
+    .map((node, i) => {
+      const bytes = node.outputs.reduce((sum, o) => sum + storage.bytes(o), 0);
+      return { node, i, bytes, rate: costOf(node, binding) / Math.max(1, bytes) };
+    });
+  return rated
+    .filter(r => r.bytes >= worthwhile || r.bytes === 0)
+    .sort((a, b) => a.rate - b.rate || a.i - b.i)
+    .map(r => r.node);
+}
+
+/** Bytes below which a value is kept: scalars, statistics. */
+const worthwhile = 4096;
+
+const elements = (value: Value, binding: Binding): number => {
+  const size = substitute(sizeOf(value.type.shape), binding);
+  return typeof size === 'number' ? size : 0;
+};
+
+/** Multiplications, roughly. */
+function costOf(node: AnyNode, binding: Binding): number {
+  const [x, w] = node.inputs;
+  const out = elements(node.outputs[0], binding);
+  switch (node.op) {
+    case 'Conv':
+    case 'ConvTranspose': {
+      const read = node.op === 'Conv' ? out : elements(x!, binding);
+      return read * (elements(w!, binding) / Math.max(1, Number(w!.type.shape[0])));
+    }
+    case 'Stitch':
+    case 'MatMul':
+    case 'Gemm':
+      return out * Math.max(1, Number(w!.type.shape.at(-1)));
+    default:
+      return isElementwise(node.op) || node.op === 'Concat' ? out : 4 * out;
+  }
+}
+
+/** The graph whose backward pass reads copies of these nodes, made where they are first read. */
+function recomputing(graph: Graph, forward: ReadonlySet<AnyNode>, again: ReadonlySet<AnyNode>): Graph {
+  const to = new GraphBuilder(graph.name, graph.info);
+  for (const value of graph.values()) to.reserve(value.name);
+  for (const node of graph.nodes) to.reserve(`node:${node.name}`);
+  for (const input of graph.inputs) to.adoptInput(input);
+  for (const node of graph.nodes) if (forward.has(node)) to.adopt(node);
+
+  const copies = new Map<Value, { readonly value: Value; last: number }>();
+  const moved = new Map<Value, Value>();
+  const late = (value: Value, at: number): Value => {
+    const producer = graph.producer(value);
+    if (!producer || !again.has(producer)) return moved.get(value) ?? value;
+    const known = copies.get(value);
+    if (known && at - known.last <= patience) {
+      known.last = at;
+      return known.value;
+    }
+    const copy = to.node(
+      producer.op,
+      producer.inputs.map(v => v && late(v, at)),
+      producer.attributes as GivenAttributesOf<typeof producer.op>,
+      {
+        name: `again/${producer.name}`,
+        outputs: producer.outputs.map(o => `again/${o.name}`),
+        origin: producer.origin,
+      },
+    );
+    for (const [i, output] of producer.outputs.entries()) copies.set(output, { value: copy.outputs[i], last: at });
+    return copies.get(value)!.value;
+  };
+  for (const [at, node] of graph.nodes.entries()) {
+    if (forward.has(node)) continue;
+    const inputs = node.inputs.map(v => v && late(v, at));
+    if (inputs.every((v, i) => v === node.inputs[i])) {
+      to.adopt(node);
+      continue;
+    }
+    const outputs = to.reinfer({ ...node, inputs } as AnyNode);
+    for (const [i, old] of node.outputs.entries()) moved.set(old, outputs[i]);
+  }
+  for (const { name, value } of graph.outputs) to.output(name, moved.get(value) ?? value);
+  return to.build();
+}
