@@ -227,12 +227,12 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
         loadedQuads.add(quad);
         weight = `${broadcast}(q${quad}, ${u32(element & 3)})`;
       }
-      emit(`  let w${element} = ${weight};`);
+      emit(`  let f${element} = ${weight};`);
     }
     // One sum per output and channel, added once: on SwiftShader each store to a variable costs several instructions.
     byPosition.forEach((products, position) => {
       if (products.length === 0) return;
-      const sum = products.map(p => `x${p.input} * w${c * taps + p.tap}`).join(' + ');
+      const sum = products.map(p => `x${p.input} * f${c * taps + p.tap}`).join(' + ');
       emit(`  ${accumulator(c, position)} += ${sum};`);
     });
   }

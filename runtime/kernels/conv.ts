@@ -8,7 +8,7 @@ import { type MatMulSpec, planMatMul } from './matmul.ts';
 import { ceilDiv, product } from './wgsl.ts';
 
 /** Multiplications that one pass of an unrolled body may hold: compiling a kernel takes time in proportion, and more. */
-const largestBody = 600;
+const largestBody = 450;
 
 /** Loads that an unrolled body may hold: each is four branches to SwiftShader, and compiling them grows with the square. */
 const mostLoads = 128;

@@ -95,7 +95,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('matrix products', ()
           const [a, b, c] = inputs;
           expect(largestDifference(y, referenceMatMul(spec, a!, b!, c))).toBeLessThan(3e-4);
         }),
-        { numRuns: 20 },
+        { numRuns: 10 },
       );
     });
 
