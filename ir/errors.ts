@@ -20,6 +20,7 @@ export const errorCodes = {
   'data-unreadable': 'the bytes are no npz file, or a damaged one',
   'data-invalid': 'an array has the wrong name, shape, dtype or content',
   'loss-not-finite': 'the loss became NaN or infinite',
+  'export-differs': 'ONNX Runtime computes something else from an exported file than was meant',
   'run-invalid': 'a run directory is incomplete, damaged, or of another version',
   'output-exists': 'the output exists already and --force was not given',
   'output-unwritable': 'the output path cannot be written',

@@ -1,13 +1,12 @@
 /** From a trained run to one ONNX file: fix the switches, fold, write, and check the file in ONNX Runtime. */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import { exportOnnx, type Graph, printable, SutureError, tensor, writeOnnx } from '../ir/index.ts';
-import { averagedAt, type Setting, settle } from '../passes/index.ts';
+import { exportOnnx, type Graph, printable, SutureError, writeOnnx } from '../ir/index.ts';
+import { averagedAt, type Setting, settingTensors, settle } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { batchesOf } from './batches.ts';
 import type { Dataset } from './data/dataset.ts';
 import { Runnable } from './execute.ts';
 import { checkOutputFile, type OutputOptions, writeOutput } from './files/output.ts';
-import { interfaceOf } from './model.ts';
 import { type LoadedRun, loadRun } from './run/load.ts';
 import { type Rule, select } from './selection/select.ts';
 import { sweepSchema } from './selection/sweep.ts';
@@ -123,30 +122,29 @@ export interface Agreement {
 export const tolerance = 1e-4;
 
 /**
- * Runs a model file in ONNX Runtime on the CPU and compares its output with what an executor makes of the graph.
- *
- * @param graph what the file is to compute.
+ * Runs an exported file in ONNX Runtime on the CPU and compares its output with what an executor makes of the whole
+ * super-network, all stitches and switches in place: so the settling, the folding and the export are all part of the test.
  */
 export async function compareWithFile(
   executor: Executor,
-  graph: Graph,
+  { network, parameters }: Pick<LoadedRun, 'network' | 'parameters'>,
+  setting: Setting,
   file: string,
   dataset: Dataset,
   images = 8,
 ): Promise<Agreement> {
-  const { input, output } = interfaceOf(graph, file);
+  const [input] = network.parents[0]!.inputs;
+  const { name } = network.outputs[0]!;
   const { value: batch } = batchesOf(dataset, images).next();
-  if (!batch) return { relativeError: 0, images: 0, agrees: true };
-  const runnable = new Runnable(executor, graph);
-  const session = await InferenceSession.create(file);
+  if (!batch) throw new RangeError('There is no image to compare with.');
+  const resident = new Map([...parameters, ...settingTensors(network, setting)]);
+  const runnable = new Runnable(executor, network.graph, resident);
+  const session = await InferenceSession.create(file, { logSeverityLevel: 4 });
   try {
-    const expected = (await runnable.run({ [input]: batch.images }, [output]))[output]!;
-    const feeds = { [input]: new OrtTensor('float32', batch.images.data as Float32Array, batch.images.shape) };
-    const found = (await session.run(feeds, [output]))[output]!;
-    const relativeError = relativeDifference(
-      tensor('float32', found.dims, found.data as Float32Array).data as Float32Array,
-      expected.data as Float32Array,
-    );
+    const expected = (await runnable.run({ [input!]: batch.images }, [name]))[name]!;
+    const feeds = { [input!]: new OrtTensor('float32', batch.images.data as Float32Array, batch.images.shape) };
+    const found = (await session.run(feeds, [name]))[name]!;
+    const relativeError = relativeDifference(found.data as Float32Array, expected.data as Float32Array);
     return { relativeError, images: batch.count, agrees: relativeError <= tolerance };
   } finally {
     runnable.dispose();

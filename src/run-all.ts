@@ -57,7 +57,8 @@ export async function runAll(request: RunAllRequest, work: WorkOptions = {}): Pr
 
     const file = run.directory.file('model');
     const exported: ExportedNetwork = await exportPosition(run, file, position, { rule }, { force: true });
-    const graph = deployed(run, averagedAt(run.network, position), '');
+    const setting = averagedAt(run.network, position);
+    const graph = deployed(run, setting, '');
     const results: TestResult[] = [];
     for (const { name, file: data, dataset } of testData) {
       const rows = await scoreNetworks(executor, parents, dataset, { ...workOptions(work), ensemble: true });
@@ -65,7 +66,7 @@ export async function runAll(request: RunAllRequest, work: WorkOptions = {}): Pr
       const named = [...rows, stitched!].map(({ score }, i) => ({ network: networkNames[i]!, score }));
       results.push({ name, data, images: dataset.count, metric: stitched!.score.metric, rows: named });
     }
-    const agreement: Agreement = await compareWithFile(executor, graph, file, validationData);
+    const agreement: Agreement = await compareWithFile(executor, run, setting, file, validationData);
     const report: Report = { summary, selection, exported, tests: results, agreement };
     await run.directory.write('reportJson', jsonText(report));
     await run.directory.write('reportText', reportText(report));

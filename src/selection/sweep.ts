@@ -154,9 +154,11 @@ async function scoreParts(
     metrics.set(output, metricOf(dataset, graph, what));
   }
   const kind = outputKind(parts[0]!.graph, dataset);
+  const stage = 'scoring every position';
   const groups = grouped(parts);
   const total = groups.length * batchSizes(dataset.count, batch).length;
   let done = 0;
+  onProgress?.({ stage, done, total });
   for (const group of groups) {
     const runnable = new Runnable(executor, mergeGraphs('sweep', group));
     const input = runnable.graph.inputs[0]!.name;
@@ -165,7 +167,7 @@ async function scoreParts(
         throwIfInterrupted(signal, 'The sweep');
         const outputs = await runnable.run({ [input]: images });
         for (const { output } of group) score(metrics.get(output)!, outputs[output]!, kind, first);
-        onProgress?.({ stage: 'scoring every position', done: ++done, total });
+        onProgress?.({ stage, done: ++done, total });
       }
     } finally {
       runnable.dispose();

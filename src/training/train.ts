@@ -123,6 +123,7 @@ export class Trainer {
     const { from, onMetrics, onCheckpoint, onProgress, signal, checkpointSeconds = 20 } = options;
     const { steps, batch, seed } = this.#settings;
     const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#dataset.count, seed);
+    const stage = 'training the stitches';
     const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];
     const shape = [batch, ...this.#dataset.imageShape];
     const checkpoint = async (step: number): Promise<void> => {
@@ -130,6 +131,7 @@ export class Trainer {
     };
     let note: string | undefined;
     let saved = performance.now();
+    onProgress?.({ stage, done: from?.step ?? 0, total: steps });
     for (let step = from?.step ?? 0; step < steps; step++) {
       if (signal?.aborted) {
         await checkpoint(step);

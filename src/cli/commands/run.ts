@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { agreementText, type RunAllResult, resultTable, runAll } from '../../index.ts';
+import { agreementText, type RunAllResult, resultTable, runAll, SutureError } from '../../index.ts';
 import { jsonOption, type NamedFile, namedFile } from '../options.ts';
 import type { Context } from '../program.ts';
 import { name, type Terminal } from '../terminal.ts';
@@ -35,6 +35,8 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
       const { warnings, ...document } = result;
       for (const message of warnings) terminal.warning(message);
       terminal.result(document, () => show(result, terminal));
+      const { agreement, exported } = result;
+      if (!agreement.agrees) throw new SutureError('export-differs', agreementText(agreement, name(exported.file)));
     });
 
 function show(result: RunAllResult, terminal: Terminal): void {
@@ -50,5 +52,5 @@ function show(result: RunAllResult, terminal: Terminal): void {
     terminal.table(head, rows);
     terminal.line();
   }
-  terminal.line(agreementText(agreement, name(exported.file)));
+  if (agreement.agrees) terminal.line(agreementText(agreement, name(exported.file)));
 }

@@ -1,33 +1,58 @@
 import { Command } from 'commander';
-import { createRun, type RunSummary } from '../../index.ts';
+import { createRun, type RunRequest, type RunSummary, resumeRun, SutureError } from '../../index.ts';
 import { jsonOption } from '../options.ts';
 import type { Context } from '../program.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
 
 interface Flags extends TrainingFlags {
-  readonly data: string;
-  readonly output: string;
+  readonly data?: string;
+  readonly output?: string;
+  readonly resume?: string;
 }
 
 export const stitchCommand = ({ terminal, signal }: Context): Command =>
   addTrainingOptions(
     new Command('stitch')
       .description('join two networks at all matched positions and train the stitches')
-      .argument('<a>', 'an ONNX file')
-      .argument('<b>', 'another one')
-      .requiredOption('--data <file>', 'an .npz file with images; labels are not needed')
-      .requiredOption('-o, --output <run>', 'the run directory to make'),
+      .argument('[a]', 'an ONNX file')
+      .argument('[b]', 'another one')
+      .option('--data <file>', 'an .npz file with images; labels are not needed')
+      .option('-o, --output <run>', 'the run directory to make')
+      .option('--resume <run>', 'go on with a training that was interrupted, as it was begun'),
   )
     .addOption(jsonOption())
-    .action(async (a: string, b: string, flags: Flags) => {
-      const { summary, warnings } = await createRun(
-        { a, b, ...flags, training: trainingSettings(flags) },
-        { signal, onProgress: terminal.progress },
-      );
+    .action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
+      const work = { signal, onProgress: terminal.progress };
+      const { summary, warnings } =
+        flags.resume === undefined
+          ? await createRun(requestOf(a, b, flags), work)
+          : { summary: await resumeRun(resumable(flags.resume, command), work), warnings: [] };
       for (const message of warnings) terminal.warning(message);
       terminal.result(summary, () => showSummary(summary, terminal));
     });
+
+/** What is given on the command line as the API's request; networks, data and output have no default. */
+function requestOf(a: string | undefined, b: string | undefined, flags: Flags): RunRequest {
+  const { data, output } = flags;
+  if (a === undefined || b === undefined) throw missing('two networks, A.onnx and B.onnx');
+  if (data === undefined) throw missing('the images to train on, --data TRAIN.npz');
+  if (output === undefined) throw missing('the run directory to make, -o RUN');
+  return { a, b, ...flags, data, output, training: trainingSettings(flags) };
+}
+
+const missing = (what: string): SutureError =>
+  new SutureError('option-invalid', `Name ${what}; or --resume RUN goes on with a training.`);
+
+/** A run goes on as it was begun, so nothing else may be said. */
+function resumable(run: string, command: Command): string {
+  const given = Object.keys(command.opts()).find(
+    name => !['resume', 'json'].includes(name) && command.getOptionValueSource(name) === 'cli',
+  );
+  if (given === undefined && command.args.length === 0) return run;
+  const what = given === undefined ? 'networks' : `--${given.replace(/[A-Z]/g, c => `-${c.toLowerCase()}`)}`;
+  throw new SutureError('option-invalid', `A resumed run goes on as it was begun: leave out ${what}.`);
+}
 
 /** What became of the training, in a few lines. */
 export function showSummary(summary: RunSummary, terminal: Terminal): void {

@@ -1,0 +1,197 @@
+/** The commands in a row on small networks, with ONNX Runtime; what they print and what they leave. */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { importOnnx } from '../../../ir/index.ts';
+import { parseNpz } from '../../../src/data/npz.ts';
+import { smallData, smallParents } from './small.ts';
+import { demo, type Outcome, scratch, suture, sutureWith } from './support.ts';
+
+/** The one document on standard output. */
+function documentOf({ code, stdout, stderr }: Outcome): Record<string, never> & { [key: string]: unknown } {
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout);
+}
+
+async function inputs(): Promise<{ folder: string; a: string; b: string; data: string }> {
+  const folder = await scratch();
+  const [a, b] = await smallParents(folder);
+  const data = await smallData(join(folder, 'data.npz'));
+  return { folder, a, b, data };
+}
+
+const training = ['--steps', '12', '--batch', '2', '--executor', 'ort'];
+
+async function filesOf(folder: string): Promise<Record<string, string>> {
+  const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter(e => e.isFile());
+  const entries = names.map(async e => {
+    const path = join(e.parentPath, e.name);
+    return [path.slice(folder.length + 1), (await readFile(path)).toString('base64')] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+describe('inspect and match', () => {
+  it('inspect gives the facts of a file', async () => {
+    const facts = documentOf(await suture('inspect', demo('parent_a.onnx'), '--json'));
+    expect(facts).toMatchObject({
+      inputs: [{ name: 'x', type: 'float32[N, 1, 48, 48]' }],
+      operators: expect.arrayContaining([{ op: 'ConvTranspose', count: 2 }]),
+      parameters: expect.any(Number),
+      flops: expect.any(Number),
+    });
+    const { stdout } = await suture('inspect', demo('parent_a.onnx'), '--graph');
+    expect(stdout).toContain('return logits = ');
+  });
+
+  it('match gives pairs with scores and positions, and writes them', async () => {
+    const file = join(await scratch(), 'pairs.json');
+    const found = documentOf(await suture('match', demo('parent_a.onnx'), demo('parent_b.onnx'), '--json', '-o', file));
+    const pairs = found.pairs as readonly { score: number }[];
+    expect(pairs[0]).toEqual({
+      a: expect.any(String),
+      b: expect.any(String),
+      score: expect.any(Number),
+      positionA: expect.any(Number),
+      positionB: expect.any(Number),
+    });
+    expect(found.score).toBeCloseTo(pairs.reduce((sum, pair) => sum + pair.score, 0));
+    expect(JSON.parse(await readFile(file, 'utf8'))).toEqual(found);
+  });
+});
+
+describe('evaluate', () => {
+  it('scores networks and their ensemble', async () => {
+    const { a, b, data } = await inputs();
+    const found = documentOf(
+      await suture('evaluate', a, b, '--data', data, '--ensemble', '--executor', 'ort', '--json'),
+    );
+    expect(found).toMatchObject({ metric: 'dice', images: 6 });
+    expect((found.rows as { model: string }[]).map(r => r.model)).toEqual([a, b, 'ensemble']);
+  });
+});
+
+describe('stitch, sweep, export', () => {
+  it('lead from two networks to one', async () => {
+    const { folder, a, b, data } = await inputs();
+    const run = join(folder, 'run');
+    const stitched = documentOf(await suture('stitch', a, b, '--data', data, ...training, '-o', run, '--json'));
+    expect(stitched).toMatchObject({ method: 'double-batched', steps: 12 });
+    expect(stitched.lastLoss as unknown as number).toBeLessThan(stitched.firstLoss as unknown as number);
+    expect(Object.keys(await filesOf(run)).sort()).toEqual([
+      'config.json',
+      'metrics.jsonl',
+      'pairs.json',
+      'parameters.npz',
+      'parents/a.onnx',
+      'parents/b.onnx',
+    ]);
+    const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
+    expect(lines.map(line => JSON.parse(line).step)).toEqual([0, 10, 11]);
+    expect(parseNpz(await readFile(join(run, 'parameters.npz'))).get('stitch/0/b-a/bias')?.dtype).toBe('float32');
+
+    const noSweep = await suture('export', run, '--rule', '1', '-o', join(folder, 's.onnx'));
+    expect(noSweep).toMatchObject({ code: 1, stderr: expect.stringContaining('run `suture sweep` first') });
+    const swept = documentOf(await suture('sweep', run, '--data', data, '--executor', 'ort', '--json'));
+    expect((swept.positions as unknown[]).length).toBe(stitched.positions);
+    expect(swept.folds).toEqual([0, 1]);
+
+    const file = join(folder, 's.onnx');
+    const exported = documentOf(await suture('export', run, '--rule', '2', '-o', file, '--json'));
+    expect(exported).toMatchObject({ rule: 2, file });
+    const { graph } = importOnnx(file);
+    expect(graph.inputs.map(String)).toEqual(importOnnx(a).graph.inputs.map(String));
+    expect(graph.outputs.map(o => o.name)).toEqual(['logits']);
+
+    // The sweep's score of the position is that of the exported file.
+    const scored = documentOf(await suture('evaluate', file, '--data', data, '--executor', 'ort', '--json'));
+    const [row] = scored.rows as unknown as { score: { value: number } }[];
+    const position = (swept.positions as { position: number; value: number }[]).find(
+      p => p.position === (exported.position as unknown),
+    );
+    expect(row!.score.value).toBeCloseTo(position!.value, 6);
+  });
+
+  it.each(['direct', 'double-batched'])('%s: the same seed gives the same bytes, another seed others', async method => {
+    const { folder, a, b, data } = await inputs();
+    const stitch = async (name: string, seed: string): Promise<Record<string, string>> => {
+      const run = join(folder, name);
+      const options = ['--method', method, '--init', 'kaiming', '--seed', seed, ...training];
+      documentOf(await suture('stitch', a, b, '--data', data, ...options, '-o', run, '--json'));
+      return filesOf(run);
+    };
+    const first = await stitch('first', '5');
+    expect(await stitch('second', '5')).toEqual(first);
+    expect((await stitch('third', '6'))['parameters.npz']).not.toBe(first['parameters.npz']);
+  });
+
+  it('goes on after an interruption with the same bytes', async () => {
+    const { folder, a, b, data } = await inputs();
+    const long = ['--steps', '100', '--batch', '2', '--executor', 'ort'];
+    const [whole, stopped] = [join(folder, 'whole'), join(folder, 'stopped')];
+    documentOf(await suture('stitch', a, b, '--data', data, ...long, '-o', whole, '--json'));
+    const controller = new AbortController();
+    const going = sutureWith(controller.signal, 'stitch', a, b, '--data', data, ...long, '-o', stopped);
+    // The configuration is written right before the first step.
+    while (!(await readdir(folder)).includes('stopped')) await new Promise(resolve => setTimeout(resolve, 1));
+    while (!(await readdir(stopped)).includes('metrics.jsonl')) await new Promise(resolve => setTimeout(resolve, 1));
+    controller.abort();
+    const { code, stderr } = await going;
+    expect(stderr).toMatch(/stopped after \d+ of 100 steps.*--resume/);
+    expect(code).toBe(130);
+    const unfinished = await suture('sweep', stopped, '--data', data);
+    expect(unfinished).toMatchObject({ code: 1, stderr: expect.stringContaining('no trained stitches yet') });
+
+    documentOf(await suture('stitch', '--resume', stopped, '--json'));
+    expect(await filesOf(stopped)).toEqual(await filesOf(whole));
+    const again = await suture('stitch', '--resume', stopped);
+    expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('nothing to resume') });
+    expect(await suture('stitch', '--resume', stopped, '--steps', '3')).toMatchObject({ code: 2 });
+  });
+
+  it('replaces a run with --force only, and leaves what is not its own', async () => {
+    const { folder, a, b, data } = await inputs();
+    const run = join(folder, 'run');
+    documentOf(await suture('stitch', a, b, '--data', data, ...training, '--seed', '1', '-o', run, '--json'));
+    await writeFile(join(run, 'notes.txt'), 'mine');
+    const before = await filesOf(run);
+    const refused = await suture('stitch', a, b, '--data', data, ...training, '-o', run);
+    expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('holds a run already') });
+    expect(await filesOf(run)).toEqual(before);
+    documentOf(await suture('stitch', a, b, '--data', data, ...training, '--force', '-o', run, '--json'));
+    const after = await filesOf(run);
+    expect(after['notes.txt']).toBe(before['notes.txt']);
+    expect(after['parameters.npz']).not.toBe(before['parameters.npz']);
+  });
+
+  it('notices a parent or data that changed', async () => {
+    const { folder, a, b, data } = await inputs();
+    const run = join(folder, 'run');
+    documentOf(await suture('stitch', a, b, '--data', data, ...training, '-o', run, '--json'));
+    await writeFile(join(run, 'parents', 'a.onnx'), await readFile(b));
+    const found = await suture('sweep', run, '--data', data);
+    expect(found).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('is not the network that the run was made'),
+    });
+  });
+});
+
+describe('run', () => {
+  it('does everything in a row', async () => {
+    const { folder, a, b, data } = await inputs();
+    const run = join(folder, 'run');
+    const options = ['--train', data, '--val', data, '--test', `own=${data}`, '--test', `other=${data}`];
+    const report = documentOf(await suture('run', a, b, ...options, ...training, '-o', run, '--json'));
+    expect(report).toMatchObject({
+      selection: { rule: 2 },
+      agreement: { agrees: true },
+      tests: [{ name: 'own' }, { name: 'other' }],
+    });
+    const text = await readFile(join(run, 'report.md'), 'utf8');
+    expect(text).toMatch(/\| network \| own: Dice \| pooled \| other: Dice \| pooled \|/);
+    expect(text).toMatch(/\| parent a \|[\s\S]*\| parent b \|[\s\S]*\| output ensemble \|[\s\S]*\| stitched \|/);
+    expect(text).toContain('agrees in ONNX Runtime');
+    expect(JSON.parse(await readFile(join(run, 'report.json'), 'utf8')).tests).toEqual(report.tests);
+  });
+});

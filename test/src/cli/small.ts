@@ -1,0 +1,59 @@
+/** Two small segmentation networks and data for them, for tests that are about everything around the numbers. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { exportOnnx, float32, type Graph, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
+import { npyArray } from '../../../src/data/npy.ts';
+import { formatNpz } from '../../../src/data/npz.ts';
+import { Random } from '../../../src/data/random.ts';
+
+const SIDE = 8;
+
+/** Convolutions of these widths with instance norm and LeakyReLU, and a head of two classes. */
+function network(widths: readonly number[], seed: number): Graph {
+  const random = Random.seeded(seed, 'weights');
+  const b = new GraphBuilder(`net${seed}`);
+  const weights = (shape: readonly number[], scale: number): Value =>
+    b.constant(
+      float32(
+        shape,
+        Float32Array.from({ length: shape.reduce((x, y) => x * y) }, () => scale * random.normal()),
+      ),
+      'w',
+    );
+  let x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 1, SIDE, SIDE] });
+  let channels = 1;
+  for (const width of widths) {
+    const scale = Math.sqrt(2 / (9 * channels));
+    x = b.op('Conv', [x, weights([width, channels, 3, 3], scale), weights([width], 0.1)], { pads: [1, 1, 1, 1] });
+    const ones = b.constant(float32([width], new Float32Array(width).fill(1)), 'scale');
+    x = b.op('InstanceNormalization', [x, ones, weights([width], 0.1)]);
+    x = b.op('LeakyRelu', [x], { alpha: 0.01 });
+    channels = width;
+  }
+  b.output('logits', b.op('Conv', [x, weights([2, channels, 1, 1], 1)]));
+  return b.build();
+}
+
+/** Writes two networks of different width and depth and returns their paths. */
+export async function smallParents(folder: string): Promise<[string, string]> {
+  const files: [string, string] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
+  await writeFile(files[0], exportOnnx(network([4, 5], 1)));
+  await writeFile(files[1], exportOnnx(network([3, 4, 4], 2)));
+  return files;
+}
+
+/** Writes six noisy images with labels and two folds, and returns the path. */
+export async function smallData(file: string): Promise<string> {
+  const random = Random.seeded(3, 'images');
+  const images = Float32Array.from({ length: 6 * SIDE * SIDE }, () => random.normal());
+  const labels = Uint8Array.from(images, v => (v > 0.5 ? 1 : 0));
+  await writeFile(
+    file,
+    formatNpz({
+      images: npyArray(images, [6, 1, SIDE, SIDE]),
+      labels: npyArray(labels, [6, SIDE, SIDE]),
+      fold: npyArray(Int32Array.of(0, 0, 0, 1, 1, 1), [6]),
+    }),
+  );
+  return file;
+}
