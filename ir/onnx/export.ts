@@ -13,7 +13,6 @@ import { integersOf } from '../operator.ts';
 import { isSutureOp, type SutureOp, specOf } from '../ops/index.ts';
 import { inline, rewrite } from '../rewrite.ts';
 import { sameTensor, type Tensor } from '../tensor.ts';
-import type { TensorType } from '../type.ts';
 import { writeAttribute } from './attributes.ts';
 import { writeModelFile } from './file.ts';
 import { sutureFunction } from './functions.ts';
@@ -52,7 +51,7 @@ export function exportModel(given: Graph, options: ExportOptions = {}): MessageI
   const names = exportedNames(graph);
   const initializers: MessageInit<'TensorProto'>[] = [];
   for (const value of graph.constants()) {
-    initializers.push({ ...writeTensor(value.constant, names.of(value)), ...said(graph, names.of(value)) });
+    initializers.push({ ...writeTensor(value.constant, names.of(value)), ...said(graph, value.name) });
   }
   const nodes = graph.nodes.map(node => {
     const written = writeNode(node, opset, names.of);
@@ -79,9 +78,9 @@ export function exportModel(given: Graph, options: ExportOptions = {}): MessageI
       metadataProps: entries(info.graph?.metadata),
       node: [...nodes, ...names.copies.map(([from, to]) => copyNode(names.of(from), to))],
       initializer: initializers,
-      input: graph.inputs.map(value => valueInfo(value.type, names.of(value), graph)),
-      output: graph.outputs.map(({ name, value }) => valueInfo(value.type, name, graph)),
-      valueInfo: between.map(value => valueInfo(value.type, names.of(value), graph)),
+      input: graph.inputs.map(value => valueInfo(value, names.of(value), graph)),
+      output: graph.outputs.map(({ name, value }) => valueInfo(value, name, graph)),
+      valueInfo: between.map(value => valueInfo(value, names.of(value), graph)),
     },
     functions: functions.written(opset),
   };
@@ -185,9 +184,16 @@ function isDefault(value: unknown, standard: unknown): boolean {
 
 // ---------------------------------------------------------------------------------------------- types and what is said
 
-function valueInfo(type: TensorType, name: string, graph: Graph): MessageInit<'ValueInfoProto'> {
+/** What was said of a value under the name that it is written under, or under its own. */
+function valueInfo(value: Value, name: string, graph: Graph): MessageInit<'ValueInfoProto'> {
+  const { type } = value;
   const dim = type.shape.map(dimension);
-  return { name, type: { tensorType: { elemType: dataTypeOf[type.dtype], shape: { dim } } }, ...said(graph, name) };
+  return {
+    name,
+    type: { tensorType: { elemType: dataTypeOf[type.dtype], shape: { dim } } },
+    ...said(graph, value.name),
+    ...said(graph, name),
+  };
 }
 
 const dimension = (dim: Dim): MessageInit<'DimensionProto'> =>

@@ -162,6 +162,10 @@ function addInputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, repor
   for (const input of graph.input) {
     const name = input.name ?? '';
     if (initialized.has(name)) continue;
+    if (scope.has(name)) {
+      report.problem({ subject: `Input '${printable(name)}'`, message: 'it is defined twice' });
+      continue;
+    }
     const type = typeOf(input, `Input '${printable(name)}'`, report);
     scope.set(name, type === undefined ? failed : builder.input(name, type));
   }
@@ -200,6 +204,10 @@ function addInitializers(
     const name = proto.name ?? '';
     if (!used.has(name)) {
       unused.push(name);
+      continue;
+    }
+    if (scope.has(name)) {
+      report.problem({ subject: `Initializer '${printable(name)}'`, message: 'it is defined twice' });
       continue;
     }
     // Before IR version 4 every initialiser had to be an input; since then it is a choice, which is lost here.

@@ -277,7 +277,7 @@ describe('a model that cannot be expressed', () => {
       "Operator com.example.Magic: its domain is not supported and the file holds no function of that name (node 'Magic_i').",
       "Output 'z': it is computed nowhere.",
     ]);
-    expect(details.at(-1)).toMatch(/^Supported are, of ONNX: Abs, .*Conv, ConvTranspose/);
+    expect(details.at(-1)).toMatch(/^Supported are, of ONNX: Abs, .*Conv, .*ConvTranspose, /);
   });
 
   test('names operators whose operands do not fit', () => {
@@ -311,6 +311,20 @@ describe('a model that cannot be expressed', () => {
         outputs: ['y', 'm2'],
       }),
       /only training computes/,
+    ],
+    [
+      'an initialiser defined twice',
+      (() => {
+        const model = modelOf({ inputs: [x], constants: { w: float32([1], [1]) }, nodes: [node('Add', 'x w -> y')] });
+        const [w] = model.graph!.initializer!;
+        return { ...model, graph: { ...model.graph, initializer: [w, w] } };
+      })(),
+      /Initializer 'w': it is defined twice/,
+    ],
+    [
+      'an input defined twice',
+      modelOf({ inputs: [x, x], nodes: [node('Relu', 'x -> y')] }),
+      /Input 'x': it is defined twice/,
     ],
     [
       'a function that calls itself',

@@ -243,6 +243,59 @@ const cases: readonly Case[] = [
       new Map([['x', filled([3, 2, 4])]]),
     ],
   ),
+  [
+    'LSTM with everything',
+    {
+      opset: 14,
+      inputs: [value('x', [3, 'N', 4])],
+      constants: {
+        w: filled([1, 20, 4]),
+        r: filled([1, 20, 5], 0.5),
+        b: filled([1, 40], 0.3),
+        h0: filled([1, 2, 5]),
+        c0: filled([1, 2, 5], 2),
+        p: filled([1, 15], 0.7),
+      },
+      nodes: [node('LSTM', 'x w r b _ h0 c0 p -> y h c', { hidden_size: 5, direction: 'reverse', clip: f(0.9) })],
+      outputs: ['y', 'h', 'c'],
+    },
+    new Map([['x', filled([3, 2, 4])]]),
+  ],
+  [
+    'GRU with the reset gate after the product',
+    {
+      opset: 14,
+      inputs: [value('x', [3, 'N', 4])],
+      constants: { w: filled([1, 15, 4]), r: filled([1, 15, 5], 0.5), b: filled([1, 30], 0.3) },
+      nodes: [node('GRU', 'x w r b -> y', { hidden_size: 5, linear_before_reset: 1 })],
+    },
+    new Map([['x', filled([3, 2, 4])]]),
+  ],
+  [
+    'QLinearConv by channel',
+    {
+      opset: 13,
+      inputs: image,
+      constants: {
+        s: scalar(0.01),
+        z: tensor('uint8', [], Uint8Array.of(128)),
+        w: tensor(
+          'int8',
+          [2, 4, 3, 3],
+          Int8Array.from({ length: 72 }, (_, i) => ((i * 37) % 200) - 100),
+        ),
+        ws: float32([2], [0.02, 0.005]),
+        wz: tensor('int8', [2], Int8Array.of(0, 0)),
+        ys: scalar(0.5),
+        b: tensor('int32', [2], Int32Array.of(500, -300)),
+      },
+      nodes: [
+        node('QuantizeLinear', 'x s z -> q'),
+        node('QLinearConv', 'q s z w ws wz ys z b -> r', { pads: [1, 1, 1, 1], strides: [2, 2] }),
+        node('DequantizeLinear', 'r ys z -> y'),
+      ],
+    },
+  ],
   ...['bilinear', 'nearest', 'bicubic'].flatMap(mode =>
     ['zeros', 'border', 'reflection'].map(
       (padding_mode): Case => [
@@ -337,6 +390,35 @@ const cases: readonly Case[] = [
 
 describe('what ONNX Runtime reads as well', () => {
   for (const [title, parts, inputs] of cases) test(title, () => compare(parts, inputs));
+});
+
+test('recurrent networks with the batch first are those with the time first, transposed', async () => {
+  const constants = { w: filled([2, 20, 4]), r: filled([2, 20, 5], 0.5) };
+  const attributes = { hidden_size: 5, direction: 'bidirectional' };
+  const outputs = ['y', 'h', 'c'];
+  const given = tensorFromNumbers('float32', [2, 3, 4], filled([2, 3, 4]).data as Float32Array);
+  const batchFirst = importOf({
+    opset: 14,
+    inputs: [value('x', ['N', 3, 4])],
+    constants,
+    nodes: [node('LSTM', 'x w r -> y h c', { ...attributes, layout: 1 })],
+    outputs,
+  });
+  const timeFirst = importOf({
+    opset: 14,
+    inputs: [value('x', ['N', 3, 4])],
+    constants,
+    nodes: [
+      node('Transpose', 'x -> t', { perm: [1, 0, 2] }),
+      node('LSTM', 't w r -> a b d', attributes),
+      node('Transpose', 'a -> y', { perm: [2, 0, 1, 3] }),
+      node('Transpose', 'b -> h', { perm: [1, 0, 2] }),
+      node('Transpose', 'd -> c', { perm: [1, 0, 2] }),
+    ],
+    outputs,
+  });
+  const inputs = new Map([['x', given]]);
+  expect(await runInOnnxRuntime(batchFirst, inputs)).toEqual(await runInOnnxRuntime(timeFirst, inputs));
 });
 
 describe('what is older', () => {
