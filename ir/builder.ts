@@ -1,4 +1,4 @@
-import { type Dim, symbol } from './dim.ts';
+import { type Dim, symbol, symbolsOf } from './dim.ts';
 import { printable, SutureError } from './errors.ts';
 import {
   type AnyNode,
@@ -46,7 +46,6 @@ export class GraphBuilder {
   readonly #scopes: string[] = [];
   /** The number to try next for a stem that is taken. */
   readonly #counts = new Map<string, number>();
-  #unknowns = 0;
 
   constructor(name: string, info: GraphInfo = {}) {
     this.#name = name;
@@ -55,6 +54,7 @@ export class GraphBuilder {
 
   input(name: string, type: TensorType): Value {
     const value = new Value(this.unique(name), type);
+    this.reserveSymbols(type);
     this.#inputs.push(value);
     return value;
   }
@@ -62,6 +62,7 @@ export class GraphBuilder {
   /** Takes a value of another graph over as an input of this one. */
   adoptInput(value: Value): Value {
     this.#taken.add(value.name);
+    this.reserveSymbols(value.type);
     this.#inputs.push(value);
     return value;
   }
@@ -116,7 +117,10 @@ export class GraphBuilder {
   /** Takes over a node of another graph as it is. Its inputs must be here already. */
   adopt(node: AnyNode): void {
     this.#taken.add(`node:${node.name}`);
-    for (const output of node.outputs) this.#taken.add(output.name);
+    for (const output of node.outputs) {
+      this.#taken.add(output.name);
+      this.reserveSymbols(output.type);
+    }
     this.#push(node);
   }
 
@@ -146,6 +150,11 @@ export class GraphBuilder {
   /** Marks a name as used, for values that are taken over without a node (constants of another graph). */
   reserve(name: string): void {
     this.#taken.add(name);
+  }
+
+  /** Keeps the symbols of a type from being given to an extent that is not known: equal symbols mean equal extents. */
+  reserveSymbols(type: TensorType): void {
+    for (const dim of type.shape) for (const name of symbolsOf(dim)) this.#taken.add(`symbol:${name}`);
   }
 
   output(name: string, value: Value): void {
@@ -185,7 +194,7 @@ export class GraphBuilder {
   }
 
   #fresh(): Dim {
-    return symbol(`unk${this.#unknowns++}`);
+    return symbol(this.unique('unknown', 'symbol:'));
   }
 
   #scoped(name: string): string {

@@ -25,7 +25,10 @@ export function rewrite(
   const map = new Map<Value, Value>();
   let changed = false;
   // Every old name is taken from the start: what is made on the way must not steal the name of a node that comes later.
-  for (const value of graph.values()) if (!value.constant) to.reserve(value.name);
+  for (const value of graph.values()) {
+    to.reserveSymbols(value.type);
+    if (!value.constant) to.reserve(value.name);
+  }
   for (const constant of graph.constants()) to.reserve(constant.name);
   for (const node of graph.nodes) to.reserve(`node:${node.name}`);
 
