@@ -4,7 +4,7 @@ import { evaluateGraph } from '../../ir/evaluate/index.ts';
 import { conformanceCases, conformancePresent, type Executor, runCase } from './harness.ts';
 
 /** How many of the tests have rules for all their operators; raise it when rules are added. */
-const EVALUATED = 586;
+const EVALUATED = 584;
 
 const evaluated: Executor = async (graph, inputs) => {
   const results = evaluateGraph(graph, Object.fromEntries(inputs));
