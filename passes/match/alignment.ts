@@ -38,8 +38,8 @@ export function alignCanonical(problem: MatchProblem): VertexMatching {
   passes -= 2;
   const unique = isLinear(a, ordersA[0]) && isLinear(b, ordersB[0]);
   if (unique) return best;
-  const limit = assignmentBound(problem);
-  if (best.score >= limit - TOLERANCE) return best;
+  const favourites = favouritePartners(problem);
+  if (best.score >= favourites.bound - TOLERANCE) return best;
 
   for (const [i, j] of combinations(ordersA.length, ordersB.length)) {
     if (passes < MIN_PASSES / 2) break;
@@ -51,48 +51,70 @@ export function alignCanonical(problem: MatchProblem): VertexMatching {
     best = alignOrders(problem, pairable, ordersA[i], ordersB[j]);
     passes -= 2;
   }
-  return refine(problem, pairable, best, limit, Math.floor(passes / 2));
+  return refine(problem, pairable, best, favourites, Math.floor(passes / 2));
 }
+
+/** In the first part of the search every so many steps a loss of about one pair is put up with, to get past plateaus. */
+const EXPLORING_PART = 0.4;
+const EXPLORING_PERIOD = 8;
+const EXPLORING_LOSS = 1.1;
+
+/** Steps without a gain after which the search goes back to the best matching. */
+const PATIENCE = 40;
+
+/** At most so many pairs are let go of in one step. */
+const MAX_DROPPED = 24;
 
 /**
  * Local search over pairs of orders. Each step lets go of some pairs, takes a random topological order of the
  * contraction along those that remain, and aligns the two orders that this implies; what remained is monotone in them,
  * so only what was let go of can be lost, and usually comes back. The randomness is a fixed sequence.
+ *
+ * The random order follows the last one, with noise: a little moves neighbours past each other, much lets whole branches
+ * change sides. Every other time one graph keeps its order, and the vertices of the other are drawn to where their best
+ * partners are.
  */
 function refine(
   problem: MatchProblem,
   pairable: Pairable,
   start: VertexMatching,
-  limit: number,
+  favourites: Favourites,
   steps: number,
 ): VertexMatching {
   const { a, b } = problem;
   const random = pseudoRandom();
   const size = a.size + b.size;
-  let current = start;
-  let best = start;
-  let rank = jointOrder(
-    a,
-    b,
-    start.pairs,
-    Float64Array.from({ length: size }, (_, v) => v),
-  ).rank;
-  for (let step = 0; step < steps && best.score < limit - TOLERANCE; step++) {
-    const count = current.pairs.length;
-    const dropped = Math.floor(random() ** 2 * Math.min(count, 24));
-    const from = Math.floor(random() * Math.max(1, count - dropped + 1));
-    const kept = current.pairs.filter((_, i) => i < from || i >= from + dropped);
-    // Noise on the last ranks moves neighbours past each other; far noise lets whole branches change sides.
+  const byNumber = Float64Array.from({ length: size }, (_, v) => v);
+  let best = { matching: start, rank: jointOrder(a, b, start.pairs, byNumber).rank };
+  let current = best;
+  let lastGain = 0;
+  for (let step = 0; step < steps && best.matching.score < favourites.bound - TOLERANCE; step++) {
+    if (step - lastGain > PATIENCE) {
+      current = best;
+      lastGain = step;
+    }
+    const { pairs, score } = current.matching;
+    const dropped = Math.floor(random() ** 2 * Math.min(pairs.length, MAX_DROPPED));
+    const from = Math.floor(random() * Math.max(1, pairs.length - dropped + 1));
+    const kept = pairs.filter((_, i) => i < from || i >= from + dropped);
+
     const noise = 2 + random() ** 2 * (step % 2 === 0 ? 2 * size : 16);
-    const key = Float64Array.from({ length: size }, (_, v) => rank[v] + noise * random());
-    const joint = jointOrder(a, b, kept, key);
-    const next = alignOrders(problem, pairable, joint.orderA, joint.orderB);
-    if (next.score < current.score - TOLERANCE) continue;
-    current = next;
-    rank = joint.rank;
-    if (next.score > best.score + TOLERANCE) best = next;
+    const draw = step % 4 < 2 ? undefined : step % 4 === 2 ? favourites.ofA : favourites.ofB;
+    const key = current.rank.map((own, v) => {
+      const favourite = draw?.[v] ?? -1;
+      return (favourite < 0 ? own : current.rank[favourite]) + noise * random();
+    });
+
+    const { orderA, orderB, rank } = jointOrder(a, b, kept, key);
+    const matching = alignOrders(problem, pairable, orderA, orderB);
+    const exploring = step < EXPLORING_PART * steps && step % EXPLORING_PERIOD === EXPLORING_PERIOD - 1;
+    if (matching.score < score - TOLERANCE - (exploring ? EXPLORING_LOSS : 0)) continue;
+    current = { matching, rank };
+    if (matching.score <= best.matching.score + TOLERANCE) continue;
+    best = current;
+    lastGain = step;
   }
-  return best;
+  return best.matching;
 }
 
 /** Which vertices occur in an allowed pair at all; the others need not be aligned. */
@@ -125,29 +147,42 @@ function alignOrders(
   return scored(pairs, problem.scores);
 }
 
-/** Every vertex with its best partner, whoever else wants it: no matching scores more. */
-export function assignmentBound({ scores }: MatchProblem): number {
+/** The partner that each vertex scores most with, whoever else wants it. */
+interface Favourites {
+  /** By vertex of the joint graph (B's vertex `b` at `a.size + b`), for A's vertices only and for B's only; else -1. */
+  readonly ofA: Int32Array;
+  readonly ofB: Int32Array;
+  /** What all favourites together would score, on the side where that is less: no matching scores more. */
+  readonly bound: number;
+}
+
+export function favouritePartners({ scores }: MatchProblem): Favourites {
+  const { rows, columns } = scores;
+  const ofA = new Int32Array(rows + columns).fill(-1);
+  const ofB = new Int32Array(rows + columns).fill(-1);
+  const bestOfA = new Float64Array(rows);
+  const bestOfB = new Float64Array(columns);
   const identity = (length: number): Int32Array => Int32Array.from({ length }, (_, v) => v);
-  const scorer = scores.arrange(identity(scores.rows), identity(scores.columns));
-  const row = new Float64Array(scores.columns);
-  const bestOfB = new Float64Array(scores.columns);
-  let sumA = 0;
-  for (let a = 0; a < scores.rows; a++) {
+  const scorer = scores.arrange(identity(rows), identity(columns));
+  const row = new Float64Array(columns);
+  for (let a = 0; a < rows; a++) {
     const from = scorer.spanStart[a];
     const to = scorer.spanEnd[a];
     scorer.fill(a, from, to, row);
-    let bestOfA = 0;
     for (let b = from; b < to; b++) {
       const score = row[b - from];
-      if (score > bestOfA) bestOfA = score;
-      if (score > bestOfB[b]) bestOfB[b] = score;
+      if (score > bestOfA[a]) {
+        bestOfA[a] = score;
+        ofA[a] = rows + b;
+      }
+      if (score > bestOfB[b]) {
+        bestOfB[b] = score;
+        ofB[rows + b] = a;
+      }
     }
-    sumA += bestOfA;
   }
-  return Math.min(
-    sumA,
-    bestOfB.reduce((sum, score) => sum + score, 0),
-  );
+  const sum = (list: Float64Array): number => list.reduce((total, score) => total + score, 0);
+  return { ofA, ofB, bound: Math.min(sum(bestOfA), sum(bestOfB)) };
 }
 
 /** All pairs of candidates but the first, those with equal indices first. */

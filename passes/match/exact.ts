@@ -1,4 +1,4 @@
-import { alignCanonical, assignmentBound } from './alignment.ts';
+import { alignCanonical, favouritePartners } from './alignment.ts';
 import { canonicalForm } from './canonical.ts';
 import { topologicalOrder } from './dag.ts';
 import { isLinear } from './linearise.ts';
@@ -60,7 +60,7 @@ function solve(problem: MatchProblem, relaxationExpired: () => boolean, expired:
   const a = posetOf(problem.a, v => scores.rowAllowed(v));
   const b = posetOf(problem.b, v => transposed.rowAllowed(v));
   if ((a.size + 1) * (b.size + 1) > MAX_TABLE_CELLS) {
-    const limit = assignmentBound(problem);
+    const limit = favouritePartners(problem).bound;
     return limit <= best.score + TOLERANCE ? proven() : { ...best, bound: limit, optimal: false };
   }
   const values = new Float64Array(a.size * b.size);

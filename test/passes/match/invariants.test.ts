@@ -43,7 +43,7 @@ describe.each([
           9,
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -57,7 +57,7 @@ describe.each([
           }
         });
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -69,7 +69,7 @@ describe.each([
         expect(pairs.every(({ a, b }) => a === b)).toBe(true);
         expect(score).toBe(eligible);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -78,13 +78,13 @@ describe.each([
       fc.property(structuredProblems({ maxLayers: 20 }), problem => {
         expect(matcher(transposed(problem)).score).toBe(matcher(problem).score);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
     fc.assert(
       fc.property(distinctProblems({ maxLayers: 15 }), problem => {
         expect(flipped(matcher(transposed(problem)))).toEqual(pairsOf(matcher(problem)));
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -94,7 +94,7 @@ describe.each([
         const other = renamed(problem, permutation(problem.a.size, seed), permutation(problem.b.size, seed + 1));
         expect(matcher(other).score).toBe(matcher(problem).score);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
     fc.assert(
       fc.property(distinctProblems({ maxLayers: 15 }), fc.integer(), (problem, seed) => {
@@ -104,7 +104,7 @@ describe.each([
         const found = matcher(renamed(problem, namesA, namesB));
         expect(pairsOf(found)).toEqual(pairs.map(({ a, b }) => `${namesA[a]}-${namesB[b]}`).sort());
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -130,7 +130,7 @@ describe('the exact matcher', () => {
         expect([bound, optimal]).toEqual([score, true]);
         expect(alignmentMatching(problem).score).toBeLessThanOrEqual(best + 1e-9);
       }),
-      { numRuns: 80 },
+      { numRuns: 50 },
     );
   });
 
@@ -144,7 +144,7 @@ describe('the exact matcher', () => {
         const fewer = exactMatching({ a, b, scores: matrixScores(a.size, b.size, values) });
         expect(fewer.score).toBeLessThanOrEqual(exactMatching(problem).score + 1e-9);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -166,7 +166,7 @@ describe('the exact matcher', () => {
           expect(more.score).toBeGreaterThanOrEqual(exactMatching(problem).score - 1e-9);
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 });

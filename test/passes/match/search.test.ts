@@ -89,7 +89,7 @@ describe('bounds', () => {
           expect(complete.bound).toBeCloseTo(best, 9);
         },
       ),
-      { numRuns: 80 },
+      { numRuns: 50 },
     );
   });
 
