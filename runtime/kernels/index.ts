@@ -3,7 +3,9 @@ import { SutureError } from '../../ir/errors.ts';
 import type { AnyNode, Node } from '../../ir/graph.ts';
 import { type ElementwiseOp, isElementwise, type OpName } from '../../ir/ops/index.ts';
 import { numbersOf, type Tensor, tensorFromNumbers } from '../../ir/tensor.ts';
+import { batchNormalization, localResponse, lpNormalization, meanVariance } from './channels.ts';
 import { concat, split } from './concat.ts';
+import { gather, gatherElements, gatherND, oneHot, scatterElements, scatterND } from './gather.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { conv, convTranspose, gemm, matMul, stitch } from './linear.ts';
 import { depthToSpace, expand, pad, slice, spaceToDepth, transpose, trilu } from './movement.ts';
@@ -17,6 +19,7 @@ import {
 } from './normalization.ts';
 import { averagePool, lpPool, maxPool, maxPoolGrad } from './pooling.ts';
 import { argument, cumulative, globalPool, hardmax, reduce, softmax, topK } from './reduce.ts';
+import { resize } from './resize.ts';
 import { sizesOf } from './shape.ts';
 import { adamW, featureLoss, featureLossGrad, stitchGrad, switchGrad, switchPlan } from './training.ts';
 import { product } from './wgsl.ts';
@@ -53,14 +56,14 @@ const kernels: { readonly [K in Exclude<OpName, ElementwiseOp>]: Entry<K> } = {
   MatMul: anchor(matMul),
   Gemm: anchor(gemm),
 
-  BatchNormalization: null,
+  BatchNormalization: alone(batchNormalization),
   InstanceNormalization: anchor(instanceNormalization),
   LayerNormalization: anchor(layerNormalization),
   GroupNormalization: anchor(groupNormalization),
   RMSNormalization: anchor(rmsNormalization),
-  LRN: null,
-  LpNormalization: null,
-  MeanVarianceNormalization: null,
+  LRN: alone(localResponse),
+  LpNormalization: alone(lpNormalization),
+  MeanVarianceNormalization: alone(meanVariance),
 
   MaxPool: alone(maxPool),
   AveragePool: alone(averagePool),
@@ -100,19 +103,19 @@ const kernels: { readonly [K in Exclude<OpName, ElementwiseOp>]: Entry<K> } = {
   Concat: alone(concat),
   Split: alone(split),
   Slice: alone(slice),
-  Gather: null,
-  GatherElements: null,
-  GatherND: null,
-  ScatterElements: null,
-  ScatterND: null,
+  Gather: alone(gather),
+  GatherElements: alone(gatherElements),
+  GatherND: alone(gatherND),
+  ScatterElements: alone(scatterElements),
+  ScatterND: alone(scatterND),
   Pad: alone(pad),
   Expand: alone(expand),
   Tile: alone(expand),
   DepthToSpace: alone(depthToSpace),
   SpaceToDepth: alone(spaceToDepth),
   Trilu: alone(trilu),
-  OneHot: null,
-  Resize: null,
+  OneHot: alone(oneHot),
+  Resize: alone(resize),
 
   Stitch: anchor(stitch),
   Switch: alone(switchPlan),

@@ -1,6 +1,6 @@
 /** Where every value of a program lies: liveness, updates in place, carried state. No device is involved yet. */
 import { SutureError } from '../../ir/errors.ts';
-import type { Value } from '../../ir/graph.ts';
+import { Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { elementCount } from '../kernels/shape.ts';
 import { elementBytes } from '../kernels/storage.ts';
@@ -80,15 +80,22 @@ export function planLayout(program: Program, carry: ReadonlyMap<string, string>)
   }
 
   // Carried outputs go where they are needed at once, if nothing reads the old value any more.
-  const after: Copy[] = [];
+  // Values that are themselves inputs are saved first, for a copy before theirs may overwrite them.
+  const saves: Copy[] = [];
+  const moves: Copy[] = [];
   for (const [input, { value }] of carried) {
     const source = root(value);
     if (homeOf(source) === input) continue;
     const at = written.get(source);
     const idle = at !== undefined && (lastRead.get(input) ?? -1) < at && !outputs.has(input);
     if (idle && !home.has(source) && !before.get(at)?.some(c => root(c.from) === input)) home.set(source, input);
-    else after.push({ from: value, to: input });
+    else if (inputs.has(source)) {
+      const saved = new Value(`${input.name} (next)`, input.type);
+      saves.push({ from: value, to: saved });
+      moves.push({ from: saved, to: input });
+    } else moves.push({ from: value, to: input });
   }
+  const after = [...saves, ...moves];
 
   const spans = new Map<Value, { from: number; to: number }>();
   for (const [value, at] of written) {
@@ -98,6 +105,7 @@ export function planLayout(program: Program, carry: ReadonlyMap<string, string>)
     const span = spans.get(owner);
     spans.set(owner, span ? { from: Math.min(span.from, at), to: Math.max(span.to, to) } : { from: at, to });
   }
+  for (const { to } of saves) spans.set(to, { from: end, to: end });
   const owners = [...spans.keys()];
   const lifetimes: Lifetime[] = owners.map(value => ({
     name: value.name,
