@@ -129,6 +129,7 @@ function pointwiseProduct(spec: ConvSpec): MatMulSpec {
 
 /** Plans a convolution or a transposed one for the adapter at hand. */
 export function planConv(spec: ConvSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+  if (spec.batch * spec.outChannels * product(spec.output) === 0) return { dispatches: [], scratch: [] };
   if (isWholeWindow(spec)) return planMatMul(wholeWindowProduct(spec), context, epilogue);
   const pointwise = isPointwise(spec);
   if (context.adapterClass === 'gpu') {

@@ -33,6 +33,9 @@ export interface TiledBody {
   readonly a: (row: string, k: string) => string;
   /** The expression of B at `k`, `column`, both in range. */
   readonly b: (k: string, column: string) => string;
+  /** The expression of four rows of A at `k` from `row` on, or of four columns of B, where memory holds them as vectors. */
+  readonly aQuad?: ((row: string, k: string) => string) | undefined;
+  readonly bQuad?: ((k: string, column: string) => string) | undefined;
   /** Whether neighbours in memory are neighbours along k (then invocations load along k), for A and for B. */
   readonly alongK: { readonly a: boolean; readonly b: boolean };
 }
@@ -64,15 +67,24 @@ export function tiledLoop(
     lines.push('    let k = k0 + kk;');
     lines.push('    var values = vec4<f32>();');
     lines.push('    if (k < end) {');
-    for (const i of range(4)) {
-      lines.push(`      let at${i} = ${first} + quad * 4u + ${u32(i)};`);
-      const read = name === 'A' ? body.a(`at${i}`, 'k') : body.b('k', `at${i}`);
-      const lane = 'xyzw'[i]!;
+    const quad = name === 'A' ? body.aQuad?.('at', 'k') : body.bQuad?.('k', 'at');
+    if (quad !== undefined) {
+      // Rows (columns) come in whole quads, so that one comparison decides for all four.
+      lines.push(`      let at = ${first} + quad * 4u;`);
       lines.push(
-        limit % size === 0
-          ? `      values.${lane} = ${read};`
-          : `      if (at${i} < ${u32(limit)}) { values.${lane} = ${read}; }`,
+        limit % size === 0 ? `      values = ${quad};` : `      if (at < ${u32(limit)}) { values = ${quad}; }`,
       );
+    } else {
+      for (const i of range(4)) {
+        lines.push(`      let at${i} = ${first} + quad * 4u + ${u32(i)};`);
+        const read = name === 'A' ? body.a(`at${i}`, 'k') : body.b('k', `at${i}`);
+        const lane = 'xyzw'[i]!;
+        lines.push(
+          limit % size === 0
+            ? `      values.${lane} = ${read};`
+            : `      if (at${i} < ${u32(limit)}) { values.${lane} = ${read}; }`,
+        );
+      }
     }
     lines.push('    }');
     lines.push(`    tile${name}[kk * ${u32(quads)} + quad] = values;`);
@@ -149,12 +161,17 @@ export function tiledProduct(spec: MatMulSpec, context: KernelContext, epilogue?
   const batch = product(spec.batch);
   const tiles = ceilDiv(m, tile.rows) * ceilDiv(n, tile.columns) * batch;
   const splits = splitsOf(k, tiles, 128, 256);
-  const piece = ceilDiv(ceilDiv(k, splits), tile.depth) * tile.depth;
-  const pieces = ceilDiv(k, piece);
+  const piece = Math.max(1, ceilDiv(ceilDiv(k, splits), tile.depth)) * tile.depth;
+  const pieces = Math.max(1, ceilDiv(k, piece));
 
   const builder = new ModuleBuilder();
-  builder.bind('a', { kind: 'input', index: 0 });
-  builder.bind('b', { kind: 'input', index: 1 });
+  // Four neighbours along a row (a column of A) are one load where every matrix row starts on a vector.
+  const vectors = (unit: number, other: number, length: number, batchStrides: readonly number[]) =>
+    unit === 1 && [other, length, ...batchStrides].every(stride => stride % 4 === 0);
+  const aVectors = vectors(spec.a.row, spec.a.column, m, spec.a.batch);
+  const bVectors = vectors(spec.b.column, spec.b.row, n, spec.b.batch);
+  builder.bind('a', { kind: 'input', index: 0 }, aVectors ? 'vec4<f32>' : 'f32');
+  builder.bind('b', { kind: 'input', index: 1 }, bVectors ? 'vec4<f32>' : 'f32');
   const store = storeProduct(builder, spec, pieces, epilogue);
   const place = tiledGrid({ m, n, batch, pieces }, tile, context);
   const base = (strides: readonly number[]) => add(...strides.map((stride, i) => times(`e${i}`, stride)));
@@ -171,7 +188,13 @@ export function tiledProduct(spec: MatMulSpec, context: KernelContext, epilogue?
     ],
     a: (row, at) => `a[${add('ab', times(row, spec.a.row), times(at, spec.a.column))}]`,
     b: (at, column) => `b[${add('bb', times(at, spec.b.row), times(column, spec.b.column))}]`,
-    alongK: { a: spec.a.column === 1, b: spec.b.column !== 1 },
+    aQuad: aVectors
+      ? (row, at) => `a[(${add('ab', times(row, spec.a.row), times(at, spec.a.column))}) / 4u]`
+      : undefined,
+    bQuad: bVectors
+      ? (at, column) => `b[(${add('bb', times(at, spec.b.row), times(column, spec.b.column))}) / 4u]`
+      : undefined,
+    alongK: { a: spec.a.column === 1 && !aVectors, b: spec.b.column !== 1 },
   };
   const { lines, threads } = tiledLoop(builder, body);
   builder.declare(tiledMain(threads, [...place.lines, ...lines, ...tiledStore(body, store)]));

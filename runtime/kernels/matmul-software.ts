@@ -13,6 +13,9 @@ interface RegisterTile {
   readonly columns: number;
 }
 
+/** Elements per invocation: four times as many multiplications are unrolled, and compiling them takes time. */
+const largestTile = 64;
+
 /** Relative costs on SwiftShader: a load from a buffer, a multiplication with addition, the frame of an invocation. */
 const cost = { load: 20, mac: 1.6, pass: 2.5, frame: 80 };
 
@@ -21,7 +24,7 @@ function chooseTile(spec: MatMulSpec, quads: boolean): RegisterTile {
   let bestCost = Number.POSITIVE_INFINITY;
   for (const rows of [1, 2, 3, 4, 6, 8, 12, 16]) {
     for (const columns of [1, 2, 3, 4, 6, 8]) {
-      if (rows * columns > 64 || (rows > 1 && rows > spec.m)) continue;
+      if (rows * columns > largestTile || (rows > 1 && rows > spec.m)) continue;
       // A quad takes four elements of A with one load and passes them around.
       const rowLoads = quads ? rows * (cost.load / 4 + cost.pass) : rows * cost.load;
       const step = rowLoads + columns * cost.load + rows * columns * cost.mac;
@@ -46,8 +49,8 @@ export function registerProduct(spec: MatMulSpec, context: KernelContext, epilog
   const workgroup = columnLanes >= 64 ? 32 : Math.min(16, ceilDiv(columnLanes, 4) * 4);
   const columnGroups = ceilDiv(columnLanes, workgroup);
   const splits = splitsOf(k, columnGroups * rowTiles * batch, 16, 256);
-  const piece = ceilDiv(ceilDiv(k, splits), 4) * 4;
-  const pieces = ceilDiv(k, piece);
+  const piece = Math.max(1, ceilDiv(ceilDiv(k, splits), 4)) * 4;
+  const pieces = Math.max(1, ceilDiv(k, piece));
   const groups = columnGroups * rowTiles * batch * pieces;
   const grid = foldGrid(groups, context.limits);
 

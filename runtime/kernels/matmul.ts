@@ -53,6 +53,7 @@ export function splitsOf(k: number, threads: number, wanted: number, shortest: n
 
 /** Plans a matrix product for the adapter at hand. */
 export function planMatMul(spec: MatMulSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+  if (product(spec.batch) * spec.m * spec.n === 0) return { dispatches: [], scratch: [] };
   return context.adapterClass === 'gpu'
     ? tiledProduct(spec, context, epilogue)
     : registerProduct(spec, context, epilogue);
