@@ -1,16 +1,15 @@
 import {
   type Dim,
-  equalDims,
   type Graph,
   printable,
   SutureError,
-  SymbolicDim,
   substitute,
   symbol,
   symbolsOf,
   typeText,
   type Value,
 } from '../../ir/index.ts';
+import { DimEquations } from '../unify.ts';
 import type { DimMap } from './features.ts';
 
 /** How the dims of two networks read once both are fed the same inputs. */
@@ -37,12 +36,8 @@ export function shareDims(a: Graph, b: Graph): SharedDims {
         'give two networks that take the same inputs.',
     );
   }
-  const known: Record<string, Dim> = {};
-  const resolve = (dim: Dim): Dim => {
-    let resolved = dim;
-    while ([...symbolsOf(resolved)].some(name => Object.hasOwn(known, name))) resolved = substitute(resolved, known);
-    return resolved;
-  };
+  const equations = new DimEquations();
+  const resolve = (dim: Dim): Dim => equations.resolve(dim);
   const ofB = (dim: Dim): Dim =>
     substitute(dim, Object.fromEntries([...symbolsOf(dim)].map(name => [name, symbol(OF_B + name)])));
 
@@ -52,36 +47,13 @@ export function shareDims(a: Graph, b: Graph): SharedDims {
     const fits =
       inputA.type.dtype === inputB.type.dtype &&
       inputA.type.shape.length === inputB.type.shape.length &&
-      inputA.type.shape.every((dim, axis) => equate(resolve(dim), resolve(ofB(inputB.type.shape[axis])), known));
+      inputA.type.shape.every((dim, axis) => equations.equate(dim, ofB(inputB.type.shape[axis])));
     if (!fits) throw inputMismatch(a, inputA, b, inputB);
   }
   // What is still open is named by where it first occurs, so that the networks' own names leave no trace.
   const open = new Set(a.inputs.flatMap(input => input.type.shape.flatMap(dim => [...symbolsOf(resolve(dim))])));
   const names = Object.fromEntries([...open].map((name, i) => [name, symbol(`d${i}`)]));
   return { a: dim => substitute(resolve(dim), names), b: dim => substitute(resolve(ofB(dim)), names) };
-}
-
-/** Makes two dims equal by giving a symbol a meaning, or says that it can't be done. */
-function equate(x: Dim, y: Dim, known: Record<string, Dim>): boolean {
-  if (equalDims(x, y)) return true;
-  const nameOfY = symbolName(y);
-  if (nameOfY !== undefined && !symbolsOf(x).has(nameOfY)) {
-    known[nameOfY] = x;
-    return true;
-  }
-  const nameOfX = symbolName(x);
-  if (nameOfX !== undefined && !symbolsOf(y).has(nameOfX)) {
-    known[nameOfX] = y;
-    return true;
-  }
-  return false;
-}
-
-/** The name of a dim that is nothing but a symbol. */
-function symbolName(dim: Dim): string | undefined {
-  if (!(dim instanceof SymbolicDim)) return undefined;
-  const [name] = symbolsOf(dim);
-  return name !== undefined && equalDims(dim, symbol(name)) ? name : undefined;
 }
 
 function inputMismatch(a: Graph, inputA: Value, b: Graph, inputB: Value): SutureError {

@@ -1,8 +1,6 @@
 import {
   type Dim,
-  equalDims,
   type Graph,
-  isStatic,
   printable,
   SutureError,
   type SymbolicDim,
@@ -12,6 +10,7 @@ import {
   type TensorType,
   typeText,
 } from '../../ir/index.ts';
+import { DimEquations } from '../unify.ts';
 import type { Tag } from './network.ts';
 
 export interface TaggedGraph {
@@ -57,12 +56,7 @@ const counted = (count: number, what: string): string => `${count} ${what}${coun
  * @throws SutureError `parents-incompatible` when the numbers of inputs, their dtypes, ranks or extents differ.
  */
 export function shareInputs(parents: readonly TaggedGraph[]): readonly SharedInput[] {
-  const solved: Record<string, Dim> = {};
-  const resolve = (dim: Dim): Dim => {
-    let now = dim;
-    for (let next = substitute(now, solved); !equalDims(next, now); next = substitute(now, solved)) now = next;
-    return now;
-  };
+  const equations = new DimEquations();
   const shared = alignNames(parents, 'input').map(names => {
     const types = parents.map(({ tag, graph }, p) => qualified(graph.input(names[p]).type, tag));
     const [first] = types;
@@ -70,7 +64,7 @@ export function shareInputs(parents: readonly TaggedGraph[]): readonly SharedInp
       const fits =
         type.dtype === first.dtype &&
         type.shape.length === first.shape.length &&
-        type.shape.every((dim, i) => unify(resolve(first.shape[i]), resolve(dim), solved));
+        type.shape.every((dim, i) => equations.equate(first.shape[i], dim));
       if (fits) continue;
       const [a, b] = [0, p].map(
         q => `'${printable(names[q])}' of parent '${parents[q].tag}' is ${typeOf(parents, names, q)}`,
@@ -79,11 +73,11 @@ export function shareInputs(parents: readonly TaggedGraph[]): readonly SharedInp
     }
     return { names, type: first };
   });
-  const rename = plainNames(shared.flatMap(s => s.type.shape.map(resolve)));
+  const rename = plainNames(shared.flatMap(s => s.type.shape.map(d => equations.resolve(d))));
   return shared.map(({ names, type }) => ({
     name: names[0],
     names,
-    type: { dtype: type.dtype, shape: type.shape.map(dim => substitute(resolve(dim), rename)) },
+    type: { dtype: type.dtype, shape: type.shape.map(dim => substitute(equations.resolve(dim), rename)) },
   }));
 }
 
@@ -97,29 +91,6 @@ function qualified(type: TensorType, tag: Tag): TensorType {
   const names: Record<string, Dim> = {};
   for (const dim of type.shape) for (const name of symbolsOf(dim)) names[name] = symbol(`${name}${separator}${tag}`);
   return { dtype: type.dtype, shape: type.shape.map(dim => substitute(dim, names)) };
-}
-
-/** Makes two dims equal by solving for a symbol of the second, or else of the first; false when that can't be. */
-function unify(a: Dim, b: Dim, solved: Record<string, Dim>): boolean {
-  if (equalDims(a, b)) return true;
-  for (const [from, to] of [
-    [b, a],
-    [a, b],
-  ]) {
-    const name = soleSymbol(from);
-    if (name === undefined || symbolsOf(to).has(name)) continue;
-    if (isStatic(to) && to < 1) return false;
-    solved[name] = to;
-    return true;
-  }
-  return false;
-}
-
-/** The name of the symbol that a dim consists of. */
-function soleSymbol(dim: Dim): string | undefined {
-  if (isStatic(dim)) return undefined;
-  const [name, ...more] = symbolsOf(dim);
-  return more.length === 0 && equalDims(dim, symbol(name)) ? name : undefined;
 }
 
 /** Qualified symbols under their plain names again, with the tag added where two would become one. */
