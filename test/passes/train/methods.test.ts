@@ -5,10 +5,10 @@ import { print } from '../../../ir/print.ts';
 import { float32 } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
 import { differentiate } from '../../../passes/differentiate/index.ts';
-import type { SuperNetwork } from '../../../passes/stitch.ts';
-import { directMatching, doubleBatch, type LossGraph, taskMatching } from '../../../passes/train.ts';
-import { relativeError, runOrt } from '../ort.ts';
-import { feeds, network } from './networks.ts';
+import { type SuperNetwork, stitch } from '../../../passes/stitch.ts';
+import { directMatching, doubleBatch, type LossGraph, taskLoss, taskMatching } from '../../../passes/train.ts';
+import { random, relativeError, runOrt } from '../ort.ts';
+import { feeds, network, unet } from './networks.ts';
 
 const batch = 2;
 
@@ -135,6 +135,32 @@ describe('double-batched training', () => {
   });
 });
 
+describe('three parents', () => {
+  const tags = ['a', 'b', 'c'];
+  const same = (name: string) => Object.fromEntries(tags.map(tag => [tag, name]));
+  const net = stitch(
+    tags.map((tag, i) => ({ tag, graph: unet(tag, 2 + i, i) })),
+    ['down/act', 'up'].map(name => ({ features: same(name) })),
+  );
+
+  it('are stitched from the mean of the two others', async () => {
+    const loss = doubleBatch(net);
+    expect(loss.parameters).toHaveLength(2 * 6 * 2);
+    expect(loss.terms).toHaveLength(2 * 3 + 3);
+    const weights = loss.graph.nodes.flatMap(n => (n.op === 'Switch' ? [[...n.inputs[0]!.constant!.data]] : []));
+    expect(weights).toEqual(Array(6).fill([0, 0.5, 0.5]));
+    const { graph } = differentiate(loss.graph, loss);
+    const results = await runOrt(verify(graph), feeds(graph, batch));
+    expect(results.loss.data[0]).toBeGreaterThan(0);
+  });
+
+  it('have a term for each of their stitches in direct matching', () => {
+    const names = directMatching(net).terms.map(t => t.output);
+    expect(names).toHaveLength(12);
+    expect(new Set(names).size).toBe(12);
+  });
+});
+
 describe('direct matching', () => {
   it('fits each stitch to the clean feature, without any other adjoint', async () => {
     const net = network();
@@ -181,6 +207,40 @@ describe('task loss', () => {
     const after = await runOrt(graph, { ...at(1e-3, before), labels });
     const slope = [...gradients.values()].reduce((s, g) => s + before[g].data.reduce((p, v) => p + v * v, 0), 0);
     expect((before.loss.data[0] - after.loss.data[0]) / (1e-3 * slope)).toBeCloseTo(1, 1);
+  });
+
+  it.each(['softmax', 'sigmoid'] as const)('has the value that its definition gives, for a %s', async mean => {
+    const [n, c, size] = [2, mean === 'softmax' ? 3 : 1, 5];
+    const draw = random(11);
+    const b = new GraphBuilder('loss');
+    const output = b.input('logits', { dtype: 'float32', shape: [n, c, size] });
+    const truth = b.input('labels', { dtype: 'int32', shape: [n, size] });
+    b.output('loss', taskLoss(b, output, truth, 'segmentation', mean));
+    const logits = Float32Array.from({ length: n * c * size }, () => 4 * draw() - 2);
+    const labels = Int32Array.from({ length: n * size }, (_, i) => (mean === 'softmax' ? i % 3 : i % 2));
+    const { loss } = await runOrt(verify(b.build()), {
+      logits: float32([n, c, size], logits),
+      labels: { dtype: 'int32', shape: [n, size], data: labels },
+    });
+
+    const classes = Math.max(2, c);
+    const [hit, sizes] = [Array(classes).fill(0), Array(classes).fill(0)];
+    let entropy = 0;
+    for (let i = 0; i < n * size; i++) {
+      const at = (k: number) => logits[Math.floor(i / size) * c * size + k * size + (i % size)];
+      const scores = c === 1 ? [0, at(0)] : [0, 1, 2].map(at);
+      const total = scores.reduce((sum, v) => sum + Math.exp(v), 0);
+      for (let k = 0; k < classes; k++) {
+        const p = Math.exp(scores[k]) / total;
+        if (labels[i] === k) {
+          entropy -= Math.log(p) / (n * size);
+          hit[k] += p;
+        }
+        sizes[k] += p + (labels[i] === k ? 1 : 0);
+      }
+    }
+    const dice = sizes.map((s, k) => (2 * hit[k]) / s).slice(1);
+    expect(loss.data[0]).toBeCloseTo(entropy + 1 - dice.reduce((x, y) => x + y) / dice.length, 4);
   });
 
   it('learns weights alone where the stitches are frozen', () => {
