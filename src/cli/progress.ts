@@ -53,7 +53,7 @@ export function progressBar(stream: TextStream): ProgressDisplay {
           barsize: 24,
           barCompleteChar: '=',
           barIncompleteChar: ' ',
-          hideCursor: true,
+          hideCursor: false,
           clearOnComplete: false,
           gracefulExit: false,
         });

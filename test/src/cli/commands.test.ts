@@ -127,7 +127,7 @@ describe('stitch, sweep, export', () => {
 
   it('goes on after an interruption with the same bytes', async () => {
     const { folder, a, b, data } = await inputs();
-    const long = ['--steps', '100', '--batch', '2', '--executor', 'ort'];
+    const long = ['--steps', '40', '--batch', '2', '--executor', 'ort'];
     const [whole, stopped] = [join(folder, 'whole'), join(folder, 'stopped')];
     documentOf(await suture('stitch', a, b, '--data', data, ...long, '-o', whole, '--json'));
     const controller = new AbortController();
@@ -137,7 +137,7 @@ describe('stitch, sweep, export', () => {
     while (!(await readdir(stopped)).includes('metrics.jsonl')) await new Promise(resolve => setTimeout(resolve, 1));
     controller.abort();
     const { code, stderr } = await going;
-    expect(stderr).toMatch(/stopped after \d+ of 100 steps.*--resume/);
+    expect(stderr).toMatch(/stopped after \d+ of 40 steps.*--resume/);
     expect(code).toBe(130);
     const unfinished = await suture('sweep', stopped, '--data', data);
     expect(unfinished).toMatchObject({ code: 1, stderr: expect.stringContaining('no trained stitches yet') });

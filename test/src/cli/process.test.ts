@@ -1,0 +1,105 @@
+/** The program as users start it: a process of its own, with exit codes and signals. */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { smallData, smallParents } from './small.ts';
+import { demo, scratch } from './support.ts';
+
+// Below the package, so that dependencies and package.json are found from there.
+const build = join('dist', '.test');
+const main = join(build, 'src', 'cli', 'main.js');
+
+beforeAll(async () => {
+  await promisify(execFile)('npx', ['tsc', '-p', 'tsconfig.build.json', '--outDir', build]);
+}, 120_000);
+
+interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): { child: ChildProcess; ended: Promise<Ended> } {
+  const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });
+  const text = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', chunk => (text.stdout += chunk));
+  child.stderr.setEncoding('utf8').on('data', chunk => (text.stderr += chunk));
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, ...text }));
+  });
+  return { child, ended };
+}
+
+const ends = (...args: readonly string[]): Promise<Ended> => start(args).ended;
+
+describe('the program', () => {
+  it('prints one JSON document and exits with 0', async () => {
+    const { code, stdout } = await ends('match', demo('parent_a.onnx'), demo('parent_b.onnx'), '--json');
+    expect(JSON.parse(stdout)).toHaveProperty('pairs');
+    expect(code).toBe(0);
+  });
+
+  it('exits with 1 on bad input and 2 on wrong usage, with nothing on standard output', async () => {
+    const bad = await ends('inspect', 'no-such.onnx');
+    expect(bad).toMatchObject({ code: 1, stdout: '', stderr: "error 'no-such.onnx' does not exist.\n" });
+    expect(await ends('inspect')).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  it('says what to do where there is no adapter', async () => {
+    const { ended } = start(
+      ['evaluate', demo('parent_a.onnx'), '--data', demo('site_a_val.npz'), '--executor', 'webgpu'],
+      { SUTURE_ADAPTER: 'gpu', VK_DRIVER_FILES: '/dev/null', VK_ICD_FILENAMES: '/dev/null' },
+    );
+    const { code, stdout, stderr } = await ended;
+    expect(stderr).toMatch(/error No GPU adapter can be used here; .*--executor ort/);
+    expect(stdout).toBe('');
+    expect(code).toBe(1);
+  });
+});
+
+describe('a training that is ended from outside', () => {
+  const settings = ['--steps', '60', '--batch', '2', '--executor', 'ort'];
+
+  async function begun(): Promise<{ args: string[]; run: string; whole: string; folder: string }> {
+    const folder = await scratch();
+    const [a, b] = await smallParents(folder);
+    const data = await smallData(join(folder, 'data.npz'));
+    const run = join(folder, 'run');
+    return { args: ['stitch', a, b, '--data', data, ...settings, '-o'], run, whole: join(folder, 'whole'), folder };
+  }
+
+  const untilTraining = async (run: string): Promise<void> => {
+    while (!existsSync(join(run, 'metrics.jsonl'))) await new Promise(resolve => setTimeout(resolve, 5));
+  };
+
+  it('by Ctrl-C ends with a checkpoint, and says how to go on', async () => {
+    const { args, run } = await begun();
+    const { child, ended } = start([...args, run]);
+    await untilTraining(run);
+    child.kill('SIGINT');
+    const { code, stderr } = await ended;
+    expect(stderr).toContain(`go on with \`suture stitch --resume ${run}\``);
+    expect(code).toBe(130);
+    expect(existsSync(join(run, 'checkpoint.npz'))).toBe(true);
+  }, 180_000);
+
+  it('by kill -9 goes on to the same bytes', async () => {
+    const { args, run, whole } = await begun();
+    const { child, ended } = start([...args, run]);
+    await untilTraining(run);
+    child.kill('SIGKILL');
+    expect(await ended).toMatchObject({ signal: 'SIGKILL' });
+    expect(existsSync(join(run, 'parameters.npz'))).toBe(false);
+
+    expect(await ends('stitch', '--resume', run)).toMatchObject({ code: 0 });
+    expect(await ends(...args, whole)).toMatchObject({ code: 0 });
+    for (const file of ['parameters.npz', 'metrics.jsonl', 'config.json']) {
+      expect(await readFile(join(run, file))).toEqual(await readFile(join(whole, file)));
+    }
+  }, 180_000);
+});
