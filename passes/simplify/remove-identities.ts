@@ -6,7 +6,7 @@ import type { Rule } from './rule.ts';
  * A node that gives its operand back is left out, bit for bit:
  *
  *     Identity(%x), Cast(%x) to its own dtype, Reshape(%x) to its own shape, Concat(%x), Pad(%x) by zeros,
- *     Transpose(%x) in its own order, Slice(%x) of everything, %x · 1, %x / 1, %x - 0   →  %x
+ *     Transpose(%x) in its own order, Slice(%x) of everything, %x · 1, %x / 1, %x - 0, Where(true, %x, %y)   →  %x
  *
  * `%x + 0` is not among them: it makes +0 of -0.
  */
@@ -49,6 +49,8 @@ function keptOperand(node: Parameters<Rule>[0]): Value | undefined {
       return isAll(rest[0], 1) ? x : undefined;
     case 'Sub':
       return isAll(rest[0], 0) ? x : undefined;
+    case 'Where':
+      return isAll(x, 0) ? rest[1] : isAll(x, 1) ? rest[0] : undefined;
     case 'Switch': {
       // One source at weight one.
       const [only, ...more] = rest;

@@ -68,7 +68,7 @@ describe('settle', () => {
           expect(unprefixed(settled, tag)).toEqual(unprefixed(graph, tag));
         }
       }),
-      { numRuns: 20 },
+      { numRuns: 15 },
     );
   });
 
@@ -115,7 +115,7 @@ describe('settle', () => {
           }
         },
       ),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 

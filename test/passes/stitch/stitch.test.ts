@@ -9,6 +9,7 @@ import {
   match,
   original,
   type Setting,
+  type StitchOptions,
   type SuperNetwork,
   settingTensors,
   stitch,
@@ -88,7 +89,7 @@ describe('stitch', () => {
           expect(numbers(results.get(`${tag}/logits`))).toEqual(numbers(evaluateGraph(graph, { x }).get('logits')));
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 
@@ -135,7 +136,7 @@ describe('stitch', () => {
           expect(numbers(second.get(name))).toEqual(numbers(first.get(name)));
         expect(relativeError(numbers(second.get('logits')), numbers(first.get('logits')))).toBeLessThan(1e-6);
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 
@@ -185,6 +186,63 @@ describe('stitch', () => {
     const [pa, pb] = ['a/logits', 'b/logits'].map(name => softmax(numbers(results.get(name))));
     const wanted = pa.map((p, i) => Math.log(0.25 * p + 0.75 * pb[i]));
     expect(relativeError(numbers(results.get('logits')), wanted)).toBeLessThan(1e-6);
+  });
+});
+
+describe('the combined output', () => {
+  /** A feature, and an output of `channels` channels behind `activation`. */
+  const parent = (scale: number, channels: number, activation?: 'Softmax' | 'Sigmoid') => {
+    const b = new GraphBuilder('net');
+    const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 2] });
+    const f = b.op('Mul', [x, b.scalar(scale)], {}, { outputs: ['f'] });
+    const logits = channels === 1 ? b.op('ReduceSum', [f, b.ints([1])]) : f;
+    b.output(
+      'y',
+      activation === 'Softmax' ? b.op('Softmax', [logits]) : activation ? b.op('Sigmoid', [logits]) : logits,
+    );
+    return b.build();
+  };
+  const combined = (graphs: readonly [Graph, Graph], options: StitchOptions = {}) => {
+    const network = stitch(
+      graphs.map((graph, i) => ({ tag: 'ab'[i], graph })),
+      [{ features: { a: 'f', b: 'f' } }],
+      options,
+    );
+    const x: Tensor = { dtype: 'float32', shape: [1, 2], data: Float32Array.of(3, -1) };
+    const [{ mean }] = network.outputs;
+    return { mean, y: numbers(evaluateGraph(network.graph, feeds(network, x, original(network))).get('y')) };
+  };
+  const near = (got: readonly number[], wanted: readonly number[]) =>
+    expect(relativeError(got, wanted)).toBeLessThan(1e-6);
+
+  test('one channel: the logit of the mean probability, to the last digit where it is near one', () => {
+    const { mean, y } = combined([parent(1, 1), parent(20, 1)]);
+    expect(mean).toBe('sigmoid');
+    const no = (1 / (1 + Math.exp(2)) + 1 / (1 + Math.exp(40))) / 2;
+    near(y, [Math.log((1 - no) / no)]);
+  });
+
+  test('probabilities, regression and logits on request are averaged as they are', () => {
+    near(combined([parent(1, 2), parent(2, 2)], { task: 'regression' }).y, [4.5, -1.5]);
+    near(combined([parent(1, 2), parent(2, 2)], { outputMean: 'logits' }).y, [4.5, -1.5]);
+    const { mean, y } = combined([parent(1, 2, 'Softmax'), parent(2, 2, 'Softmax')]);
+    expect(mean).toBe('plain');
+    near(y, [
+      (1 / (1 + Math.exp(-4)) + 1 / (1 + Math.exp(-8))) / 2,
+      (1 / (1 + Math.exp(4)) + 1 / (1 + Math.exp(8))) / 2,
+    ]);
+  });
+
+  test('a class that no parent believes in has a finite logarithm', () => {
+    const { y } = combined([parent(1000, 2), parent(1000, 2)]);
+    expect(y.every(Number.isFinite)).toBe(true);
+    expect(y[0]).toBe(0);
+  });
+
+  test('logits do not meet probabilities', () => {
+    expect(() => combined([parent(1, 2), parent(1, 2, 'Softmax')])).toThrow(
+      /holds logits, 'y' of parent 'b' holds probabilities/,
+    );
   });
 });
 
