@@ -1,33 +1,39 @@
 /** From a trained run to one ONNX file: fix the switches, fold, write, and check the file in ONNX Runtime. */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { exportOnnx, type Graph, printable, SutureError, writeOnnx } from '../ir/index.ts';
-import { averagedAt, type Setting, settingTensors, settle } from '../passes/index.ts';
+import { allStitched, averagedAt, type Setting, settingTensors, settle } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { batchesOf } from './batches.ts';
 import type { Dataset } from './data/dataset.ts';
 import { Runnable } from './execute.ts';
 import { checkOutputFile, type OutputOptions, writeOutput } from './files/output.ts';
+import { parameterCount } from './inspect.ts';
 import { type LoadedRun, loadRun } from './run/load.ts';
 import { type Rule, select } from './selection/select.ts';
 import { sweepSchema } from './selection/sweep.ts';
 import { sutureVersion } from './version.ts';
 
-/** Which position is deployed: by its number, or by a rule on the scores of `sweep.json`. */
-export type Choice = { readonly position: number } | { readonly rule: Rule };
+/**
+ * What is deployed: the average at one position, by its number or by a rule on the scores of `sweep.json`; or every position
+ * on its stitched features, which is what double-batched training trains.
+ */
+export type Choice = { readonly position: number } | { readonly rule: Rule } | { readonly all: true };
 
 export interface ExportedNetwork {
-  readonly position: number;
+  /** Undefined when every position is stitched. */
+  readonly position?: number;
   /** Set when a rule chose. */
   readonly rule?: Rule;
-  readonly a: string;
-  readonly b: string;
+  /** The features that are joined; undefined when every position is. */
+  readonly a?: string;
+  readonly b?: string;
   readonly file: string;
   readonly nodes: number;
   readonly parameters: number;
 }
 
 /** Settles a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
-export async function choosePosition(run: LoadedRun, choice: Choice): Promise<number> {
+export async function choosePosition(run: LoadedRun, choice: Exclude<Choice, { all: true }>): Promise<number> {
   const { positions } = run.network;
   if ('position' in choice) {
     if (positions.some(p => p.id === choice.position)) return choice.position;
@@ -73,7 +79,8 @@ export async function writeModel(graph: Graph, path: string, options: OutputOpti
 }
 
 /**
- * Writes the stitched network of a run: features averaged at one position in both directions, outputs averaged.
+ * Writes the stitched network of a run: features averaged at one position in both directions (or all stitched), outputs
+ * averaged.
  *
  * @throws SutureError `run-invalid`, `option-invalid`, `output-exists`, `output-unwritable`.
  */
@@ -85,7 +92,10 @@ export async function exportRun(
 ): Promise<ExportedNetwork> {
   await checkOutputFile(file, options);
   const run = await loadRun(path);
-  return exportPosition(run, file, await choosePosition(run, choice), choice, options);
+  if (!('all' in choice)) return exportPosition(run, file, await choosePosition(run, choice), choice, options);
+  const graph = deployed(run, allStitched(run.network), 'stitched at every position');
+  await writeModel(graph, file, options);
+  return { file, nodes: graph.nodes.length, parameters: parameterCount(graph) };
 }
 
 /** As {@link exportRun}, for a run that is loaded and a position that is chosen. */
@@ -106,7 +116,7 @@ export async function exportPosition(
     b: features.b!,
     file,
     nodes: graph.nodes.length,
-    parameters: graph.constants().reduce((sum, { constant }) => sum + constant.data.length, 0),
+    parameters: parameterCount(graph),
   };
 }
 

@@ -73,7 +73,7 @@ export function reportText({ summary, selection, exported, tests, agreement }: R
     `seed ${summary.seed}, ${printable(summary.executor)}.`,
     '',
     `Stitched at position ${exported.position} (rule ${selection.rule}, ${rule} on the validation data):`,
-    `\`${printable(exported.a)}\` with \`${printable(exported.b)}\`.`,
+    `\`${printable(exported.a ?? '')}\` with \`${printable(exported.b ?? '')}\`.`,
     '',
     ...(tests.length > 0
       ? [

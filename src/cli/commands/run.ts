@@ -45,7 +45,7 @@ function show(result: RunAllResult, terminal: Terminal): void {
   terminal.line();
   showSweep(sweep, terminal);
   terminal.line();
-  terminal.line(`Stitched at position ${exported.position} (rule ${selection.rule}): ${name(exported.a)}`);
+  terminal.line(`Stitched at position ${exported.position} (rule ${selection.rule}): ${name(exported.a ?? '')}`);
   terminal.line();
   if (tests.length > 0) {
     const { head, rows } = resultTable(tests);
