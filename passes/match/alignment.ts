@@ -10,7 +10,7 @@ import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
  */
 const WORK = 60_000_000;
 const MIN_PASSES = 12;
-const MAX_PASSES = 1000;
+const MAX_PASSES = 1500;
 
 /** Scores that differ by less are equal: sums of some thousand numbers near 1 are exact to about this much. */
 const TOLERANCE = 1e-10;
