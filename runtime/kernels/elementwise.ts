@@ -153,6 +153,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
 export function epilogueOf(region: Region, anchor: Value, extras: readonly Value[]): Epilogue {
   const [output, ...others] = region.outputs;
   if (others.length > 0) throw new SutureError('kernel-missing', 'an epilogue stores one value');
+  if (storageOf(output.type.dtype) !== 'f32' || storageOf(anchor.type.dtype) !== 'f32') {
+    throw new SutureError('kernel-missing', 'an epilogue takes floats and stores floats');
+  }
   const shape = sizesOf(output);
   const functions = new FunctionSet();
   const lane: Lane = { width: 1 };
@@ -182,5 +185,5 @@ function extraIndex(walk: Walk, shape: readonly number[], own: readonly number[]
   // Along the channels only: the usual bias or scale.
   const full = [...Array<number>(shape.length - own.length).fill(1), ...own];
   if (full.every((n, axis) => axis === 1 || n === 1)) return at.channel;
-  return add(...unravel(at.flat, walk.shape).map((c, axis) => times(`(${c})`, walk.strides[0][axis])));
+  return add(...unravel(`(${at.flat})`, walk.shape).map((c, axis) => times(`(${c})`, walk.strides[0][axis])));
 }

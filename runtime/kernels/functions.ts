@@ -48,8 +48,8 @@ interface Template {
 
 const own = <T extends Record<string, Template>>(table: T) => table as { readonly [K in keyof T]: Template };
 
-/** The bits of infinity and NaN go through a variable, since WGSL rejects them in constant expressions. */
-const special = `var<private> special_bits: u32 = 0u;
+/** Where infinity and NaN come from: their bits go through a variable, since WGSL rejects them in constant expressions. */
+export const specialNumbers = `var<private> special_bits: u32 = 0u;
 fn special_u32(bits: u32) -> u32 { return bits | special_bits; }
 fn special_f32(bits: u32) -> f32 { return bitcast<f32>(bits | special_bits); }`;
 
@@ -387,6 +387,6 @@ export class FunctionSet {
   declarations(code: string): string {
     const texts = [...this.#texts.values()];
     const all = texts.join('\n');
-    return /special_[fu]32\(/.test(code + all) ? [special, ...texts].join('\n') : all;
+    return /special_[fu]32\(/.test(code + all) ? [specialNumbers, ...texts].join('\n') : all;
   }
 }

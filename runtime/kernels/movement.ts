@@ -4,7 +4,7 @@ import type { Node, Value } from '../../ir/graph.ts';
 import { integersOf, normalizeAxis } from '../../ir/operator.ts';
 import { sliceRanges } from '../../ir/ops/movement.ts';
 import { numbersOf } from '../../ir/tensor.ts';
-import { literal } from './functions.ts';
+import { literal, specialNumbers } from './functions.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { sizesOf, stridesOf } from './shape.ts';
@@ -38,6 +38,7 @@ function moved(
         ...(filled ? [{ name: 'filling', operand: input(2), type }] : []),
         { name: 'y', operand: output(0), type, access: 'read_write' },
       ],
+      declarations: specialNumbers,
       element(flat, at) {
         const { statements = '', index: from, inside, filling = `${type}(0)` } = index(at);
         if (inside === undefined) return `${statements} y[${flat}] = x[${from}];`;

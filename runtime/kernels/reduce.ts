@@ -2,8 +2,9 @@
 import { SutureError } from '../../ir/errors.ts';
 import type { Node } from '../../ir/graph.ts';
 import { reducedAxes } from '../../ir/ops/reduction.ts';
+import { literal, specialNumbers } from './functions.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan, Operand, Scratch } from './kernel.ts';
-import { input, output } from './mapped.ts';
+import { input, mappedPlan, output } from './mapped.ts';
 import { type Combine, type RowShape, Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
 import { type Stored, storageOf } from './storage.ts';
@@ -139,6 +140,31 @@ function reducePass(
   }
 }
 
+/** What a reduction of no elements gives. */
+function emptyReduction(
+  { how, after, exponential }: Reduction,
+  shape: readonly number[],
+  axes: readonly number[],
+  type: Stored,
+  label: string,
+  context: KernelContext,
+): KernelPlan {
+  const least = { f32: Number.NEGATIVE_INFINITY, i32: -2147483648, u32: 0 }[type];
+  const most = { f32: Number.POSITIVE_INFINITY, i32: 2147483647, u32: 4294967295 }[type];
+  const start = { sum: 0, product: 1, max: least, min: most }[how];
+  const value = literal(exponential ? Number.NEGATIVE_INFINITY : start, type, { width: 1 });
+  return mappedPlan(
+    {
+      label,
+      shape: shape.map((n, i) => (axes.includes(i) ? 1 : n)),
+      bindings: [{ name: 'y', operand: output(0), type, access: 'read_write' }],
+      declarations: specialNumbers,
+      element: i => `let none = ${value}; y[${i}] = ${after ? after('none', 0) : 'none'};`,
+    },
+    context,
+  );
+}
+
 /** Plans a reduction of operand 0 to output 0. */
 function planReduction(
   reduction: Reduction,
@@ -149,7 +175,7 @@ function planReduction(
   context: KernelContext,
 ): KernelPlan {
   const count = product(axes.map(a => shape[a]));
-  if (product(shape) === 0) throw new SutureError('kernel-missing', 'it reduces a tensor without elements');
+  if (count === 0) return emptyReduction(reduction, shape, axes, type, label, context);
   const found = passesOf(shape, axes);
   const passes = found.length > 0 ? found : [{ outer: product(shape), length: 1, inner: 1 }];
   const scratch: Scratch[] = [];

@@ -149,6 +149,7 @@ function mapsOf(node: Node<'Resize'>): AxisMap[] {
     throw new SutureError('kernel-missing', 'its scales or sizes must be known before the run');
   }
   const crop = attributes.coordinate_transformation_mode === 'tf_crop_and_resize';
+  if (crop && roi && !regions) throw new SutureError('kernel-missing', 'its region must be known before the run');
   return axes.flatMap((axis, i) => {
     const scale = given ? given[i] : to[axis] / shape[axis];
     const region: readonly [number, number] = regions ? [regions[i], regions[axes.length + i]] : [0, 1];

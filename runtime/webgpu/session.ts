@@ -132,6 +132,7 @@ class Assembly {
     for (const [at, step] of steps.entries()) {
       for (const copy of this.#layout.before.get(at) ?? []) each.push(this.copy(copy));
       for (const [k, dispatch] of step.plan.dispatches.entries()) {
+        if (dispatch.workgroups.includes(0)) continue;
         const { pipeline, layout } = made[at][k];
         const bound = dispatch.operands.map(operand => this.#operand(step, at, operand));
         if (!dispatch.once) for (const buffer of bound) this.lasting.add(buffer);
