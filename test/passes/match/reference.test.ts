@@ -28,16 +28,17 @@ function check(problem: MatchProblem, matching: VertexMatching): void {
 describe.skipIf(!present)('on graphs of real networks', () => {
   it.each(keys)('%s: the alignment is as good as the fixed order', key => {
     const { problem, results } = readPair(join(folder, `${key}.json.gz`));
-    const started = performance.now();
+    // Processor time: how busy the machine is otherwise does not matter.
+    const started = process.cpuUsage();
     const matching = alignmentMatching(problem);
-    expect(performance.now() - started).toBeLessThan(5000);
+    expect(process.cpuUsage(started).user).toBeLessThan(2e6);
     check(problem, matching);
     expect(matching.score + SENTINEL_SCORE).toBeGreaterThanOrEqual(results.order_dp.weight! - 1e-9);
   });
 
   it.each(keys)('%s: the optimum is found and proven', key => {
     const { problem, results } = readPair(join(folder, `${key}.json.gz`));
-    const matching = exactMatching(problem);
+    const matching = exactMatching(problem, { timeLimit: 50 });
     check(problem, matching);
     expect([matching.optimal, matching.bound]).toEqual([true, matching.score]);
     expect(matching.score + SENTINEL_SCORE).toBeGreaterThanOrEqual((results.reference.dp.weight ?? 0) - 1e-9);
