@@ -87,6 +87,7 @@ export async function scoreNetworks(
   const stage = `scoring on ${printable(dataset.source, 40)}`;
   let done = 0;
   const total = batchSizes(dataset.count, batch).length * networks.length;
+  onProgress?.({ stage, done, total });
   try {
     for (const { first, images } of batchesOf(dataset, batch)) {
       const outputs: { output: Awaited<ReturnType<Runnable['run']>>[string]; kind: ReturnType<typeof outputKind> }[] =

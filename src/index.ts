@@ -25,6 +25,7 @@ export { openExecutor, prepare, Runnable, withExecutor } from './execute.ts';
 export { type ExecutorChoice, type ExecutorOptions, executorChoices } from './executors.ts';
 export { checkOutputFile, jsonText, type OutputOptions, writeOutput } from './files/output.ts';
 export { inspectModel, type ModelFacts } from './inspect.ts';
+export { type LoweredFile, lowerRun, type NamedType, type RunGraph } from './lower-run.ts';
 export type { ClassScore, MetricName, Score } from './metrics/metric.ts';
 export { interfaceOf, loadModel, type Model, type NetworkInterface } from './model.ts';
 export { type PairEntry, type PairsDocument, readPairs } from './pairs.ts';

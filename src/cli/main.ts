@@ -1,6 +1,10 @@
 #!/usr/bin/env node
 /** The command line: sets up what a process has (streams, signals, exit code) around {@link execute}. */
+import { tmpdir } from 'node:os';
 import { execute } from './program.ts';
+
+// WebGPU's library looks for a display, and a library below it complains on standard error where this is not set.
+process.env.XDG_RUNTIME_DIR ??= tmpdir();
 
 const controller = new AbortController();
 let interruptions = 0;

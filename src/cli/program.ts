@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { exportCommand } from './commands/export.ts';
 import { inspectCommand } from './commands/inspect.ts';
+import { lowerCommand } from './commands/lower.ts';
 import { matchCommand } from './commands/match.ts';
 import { runCommand } from './commands/run.ts';
 import { stitchCommand } from './commands/stitch.ts';
@@ -28,6 +29,7 @@ const commands = [
   stitchCommand,
   sweepCommand,
   exportCommand,
+  lowerCommand,
   evaluateCommand,
   runCommand,
 ];

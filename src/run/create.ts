@@ -126,7 +126,7 @@ export async function trainRun(plan: RunPlan, executor: Executor, work: WorkOpti
       versions: { ...versions() },
     };
     const directory = await RunDirectory.create(plan.output, config, { pairs: plan.pairs }, { force: plan.force });
-    return await finishTraining(directory, trainer, initial, work);
+    return await finishTraining(directory, network.positions.length, trainer, initial, work);
   } finally {
     trainer?.dispose();
   }
@@ -135,6 +135,7 @@ export async function trainRun(plan: RunPlan, executor: Executor, work: WorkOpti
 /** Runs a training to its end and writes what comes out of it. */
 async function finishTraining(
   directory: RunDirectory,
+  positions: number,
   trainer: Trainer | undefined,
   initial: ReadonlyMap<string, Tensor>,
   work: WorkOptions,
@@ -171,7 +172,7 @@ async function finishTraining(
   return {
     run: path,
     parents: { a: config.parents.a.source, b: config.parents.b.source },
-    positions: new Set([...parameters.keys()].map(name => name.split('/')[1])).size,
+    positions,
     method,
     steps,
     batch,
@@ -219,6 +220,7 @@ export async function resumeRun(path: string, work: WorkOptions = {}): Promise<R
     const source = printable(config.data.source);
     throw new SutureError('data-invalid', `${source} has changed since the run was started; put the old file back.`);
   }
+  await directory.removeTemporaries();
   const stored = await directory.readTensors('checkpoint');
   const state = stored && v.safeParse(checkpointSchema, stored.state);
   if (state && !state.success) {
@@ -230,7 +232,7 @@ export async function resumeRun(path: string, work: WorkOptions = {}): Promise<R
     const { training } = config;
     const trainer = training.steps > 0 ? await Trainer.create(executor, network, dataset, training, values) : undefined;
     try {
-      return await finishTraining(directory, trainer, values, work, from);
+      return await finishTraining(directory, network.positions.length, trainer, values, work, from);
     } finally {
       trainer?.dispose();
     }

@@ -229,6 +229,13 @@ export class RunDirectory {
     await rm(this.file(name), { force: true });
   }
 
+  /** Removes what a process that was killed left half-written. */
+  async removeTemporaries(): Promise<void> {
+    for (const name of await readdir(this.path)) {
+      if (/\.\d+-\d+\.tmp$/.test(name)) await rm(join(this.path, name), { force: true });
+    }
+  }
+
   /** Opens the metrics for appending, cut to the first `bytes`: what came after a checkpoint is computed again. */
   async openMetrics(bytes = 0): Promise<MetricsFile> {
     const path = this.file('metrics');

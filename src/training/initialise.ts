@@ -54,6 +54,8 @@ async function leastSquares(
   const moments = new FeatureMoments(network);
   const runnable = new Runnable(executor, featureStatistics(network));
   const input = network.parents[0]!.inputs[0]!;
+  const stage = 'initialising the stitches';
+  onProgress?.({ stage, done: 0, total: drawn.length });
   try {
     let first = 0;
     for (const count of batchSizes(drawn.length, batch)) {
@@ -65,7 +67,7 @@ async function leastSquares(
       );
       moments.add(new Map(Object.entries(await runnable.run({ [input]: images }))), count);
       first += count;
-      onProgress?.({ stage: 'initialising the stitches', done: first, total: drawn.length });
+      onProgress?.({ stage, done: first, total: drawn.length });
     }
   } finally {
     runnable.dispose();

@@ -1,0 +1,54 @@
+import { Command, Option } from 'commander';
+import { type LoweredFile, lowerRun, type NamedType, type RunGraph, SutureError } from '../../index.ts';
+import { forceOption, jsonOption } from '../options.ts';
+import type { Context } from '../program.ts';
+import { name, type Terminal } from '../terminal.ts';
+
+interface Flags {
+  readonly trainingStep?: boolean;
+  readonly supernet?: boolean;
+  readonly output: string;
+  readonly force?: boolean;
+}
+
+export const lowerCommand = ({ terminal }: Context): Command =>
+  new Command('lower')
+    .description('write what a run computes as one ONNX file: its training step, or its super-network')
+    .argument('<run>', 'a run directory')
+    .addOption(
+      new Option(
+        '--training-step',
+        'forward, loss, backward and optimiser; parameters and state go in and come out',
+      ).conflicts('supernet'),
+    )
+    .option('--supernet', 'both networks with the trained stitches; the weights of the switches are inputs')
+    .requiredOption('-o, --output <file>', 'the ONNX file')
+    .addOption(forceOption())
+    .addOption(jsonOption())
+    .action(async (run: string, { output, force, ...flags }: Flags) => {
+      const lowered = await lowerRun(run, output, graphOf(flags), force ? { force } : {});
+      terminal.result(lowered, () => show(lowered, terminal));
+    });
+
+function graphOf({ trainingStep, supernet }: Pick<Flags, 'trainingStep' | 'supernet'>): RunGraph {
+  if (trainingStep) return 'training-step';
+  if (supernet) return 'supernet';
+  throw new SutureError('option-invalid', 'Say what to write: --training-step or --supernet.');
+}
+
+/** Inputs and outputs by kind: there are hundreds, and their names say what they are. */
+function show({ file, nodes, inputs, outputs }: LoweredFile, terminal: Terminal): void {
+  terminal.line(`${name(file)}: ${nodes} nodes.`);
+  terminal.line();
+  const rows = (side: string, values: readonly NamedType[]) =>
+    [...Map.groupBy(values, v => kind(v.name))].map(([, [first, ...more]]) => [
+      side,
+      more.length + 1,
+      name(first?.name ?? ''),
+      first?.type,
+    ]);
+  terminal.table(['', 'number', 'such as', 'type'], [...rows('inputs', inputs), ...rows('outputs', outputs)]);
+}
+
+/** A name up to what numbers the positions: `next/adamw/m/stitch/…`. */
+const kind = (text: string): string => text.replace(/\d+(\/.*)?$/, '');

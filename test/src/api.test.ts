@@ -1,0 +1,47 @@
+/** The library as the README shows it. */
+import { describe, expect, it } from 'vitest';
+import {
+  averagedAt,
+  doubleBatch,
+  exportOnnx,
+  featurePairs,
+  float32,
+  importOnnx,
+  kaimingStitches,
+  match,
+  Runnable,
+  settle,
+  stitch,
+  trainingStep,
+  withExecutor,
+} from '../../src/index.ts';
+import { smallParents } from './cli/small.ts';
+import { scratch } from './cli/support.ts';
+
+describe('the public API', () => {
+  it('leads from two files to one', async () => {
+    const [a, b] = (await smallParents(await scratch())).map(file => importOnnx(file).graph);
+    const network = stitch(
+      [
+        { tag: 'a', graph: a! },
+        { tag: 'b', graph: b! },
+      ],
+      featurePairs(match(a!, b!).pairs),
+    );
+    const step = trainingStep(doubleBatch(network), { steps: 300 });
+    expect(step.graph.outputs.map(o => o.name)).toContain('loss');
+
+    let next = 0;
+    const parameters = kaimingStitches(network, () => (next = (next + 0.37) % 1));
+    const stitched = settle(network, averagedAt(network, 1), parameters, { standard: true });
+    const again = importOnnx(exportOnnx(stitched)).graph;
+    const x = float32(
+      [2, 1, 8, 8],
+      Array.from({ length: 128 }, (_, i) => Math.sin(i)),
+    );
+    await withExecutor({ executor: 'ort' }, async executor => {
+      const [before, after] = [new Runnable(executor, stitched), new Runnable(executor, again)];
+      expect((await after.run({ x })).logits).toEqual((await before.run({ x })).logits);
+    });
+  });
+});
