@@ -40,13 +40,11 @@ function graphOf({ trainingStep, supernet }: Pick<Flags, 'trainingStep' | 'super
 function show({ file, nodes, inputs, outputs }: LoweredFile, terminal: Terminal): void {
   terminal.line(`${name(file)}: ${nodes} nodes.`);
   terminal.line();
-  const rows = (side: string, values: readonly NamedType[]) =>
-    [...Map.groupBy(values, v => kind(v.name))].map(([, [first, ...more]]) => [
-      side,
-      more.length + 1,
-      name(first?.name ?? ''),
-      first?.type,
-    ]);
+  const rows = (side: string, values: readonly NamedType[]) => {
+    const kinds = new Map<string, NamedType[]>();
+    for (const v of values) kinds.set(kind(v.name), [...(kinds.get(kind(v.name)) ?? []), v]);
+    return [...kinds.values()].map(([first, ...more]) => [side, more.length + 1, name(first!.name), first!.type]);
+  };
   terminal.table(['', 'number', 'such as', 'type'], [...rows('inputs', inputs), ...rows('outputs', outputs)]);
 }
 
