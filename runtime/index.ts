@@ -10,4 +10,4 @@ export type {
   Session,
 } from './executor.ts';
 export { createOrtExecutor, type OrtOptions } from './ort/executor.ts';
-export { createWebgpuExecutor } from './webgpu/executor.ts';
+export { createWebgpuExecutor, type WebgpuOptions } from './webgpu/executor.ts';

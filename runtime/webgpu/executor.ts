@@ -1,16 +1,21 @@
 import type { Graph } from '../../ir/graph.ts';
-import { type AdapterOptions, adapterName, type Device, requestDevice } from '../adapter/index.ts';
+import { type AdapterClass, type AdapterOptions, adapterName, type Device, requestDevice } from '../adapter/index.ts';
 import type { Executor, PrepareOptions, Session } from '../executor.ts';
 import type { KernelContext } from '../kernels/kernel.ts';
 import { PipelineCache } from './pipelines.ts';
 import { compile } from './program.ts';
 import { WebgpuSession } from './session.ts';
 
+export interface WebgpuOptions extends AdapterOptions {
+  /** Generates the code of this class of adapter, whatever the adapter is: for tests of the other class's kernels. */
+  readonly kernels?: AdapterClass;
+}
+
 /** What kernels may know of a device. */
-export function kernelContext({ facts }: Device): KernelContext {
+export function kernelContext({ facts }: Device, { kernels }: WebgpuOptions = {}): KernelContext {
   const { limits } = facts;
   return {
-    adapterClass: facts.adapterClass,
+    adapterClass: kernels ?? facts.adapterClass,
     features: new Set(facts.features),
     subgroups: facts.subgroups,
     limits: {
@@ -26,11 +31,13 @@ export function kernelContext({ facts }: Device): KernelContext {
 class WebgpuExecutor implements Executor {
   readonly name = 'webgpu';
   readonly #device: Device;
+  readonly #options: WebgpuOptions;
   readonly #pipelines: PipelineCache;
   readonly #sessions = new Set<WebgpuSession>();
 
-  constructor(device: Device) {
+  constructor(device: Device, options: WebgpuOptions) {
     this.#device = device;
+    this.#options = options;
     this.#pipelines = new PipelineCache(device);
   }
 
@@ -46,7 +53,7 @@ class WebgpuExecutor implements Executor {
   }
 
   async prepare(graph: Graph, options: PrepareOptions = {}): Promise<Session> {
-    const program = compile(graph, kernelContext(this.#device));
+    const program = compile(graph, kernelContext(this.#device, this.#options));
     const session = await WebgpuSession.create(this.#device, this.#pipelines, program, options);
     this.#sessions.add(session);
     return session;
@@ -64,6 +71,6 @@ class WebgpuExecutor implements Executor {
  *
  * @throws SutureError `adapter-missing` where no adapter can be used.
  */
-export async function createWebgpuExecutor(options: AdapterOptions = {}): Promise<Executor> {
-  return new WebgpuExecutor(await requestDevice(options));
+export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise<Executor> {
+  return new WebgpuExecutor(await requestDevice(options), options);
 }

@@ -9,7 +9,10 @@ let opened: Promise<{ webgpu: Executor; ort: Executor }> | undefined;
 
 /** The executors of this test file, opened once. */
 export function executors(): Promise<{ webgpu: Executor; ort: Executor }> {
-  opened ??= (async () => ({ webgpu: await createWebgpuExecutor(), ort: createOrtExecutor({ threads: 1 }) }))();
+  opened ??= (async () => ({
+    webgpu: await createWebgpuExecutor(process.env.SUTURE_TEST_KERNELS === 'gpu' ? { kernels: 'gpu' } : {}),
+    ort: createOrtExecutor({ threads: 1 }),
+  }))();
   return opened;
 }
 

@@ -1,94 +1,106 @@
-import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { axisPattern } from '../../../runtime/kernels/conv-spec.ts';
-import { f32, foldGrid, product, range, u32, unravel } from '../../../runtime/kernels/wgsl.ts';
+/** Generated WGSL, pinned: what a kernel looks like, and that it changes only on purpose. No device is needed. */
+import { expect, it } from 'vitest';
+import { GraphBuilder, type Value } from '../../../ir/index.ts';
+import type { KernelContext } from '../../../runtime/kernels/kernel.ts';
+import { compile } from '../../../runtime/webgpu/program.ts';
 
-/** Evaluates an index expression of WGSL, whose operators on u32 are those of bigints. */
-function evaluate(expression: string, variables: Readonly<Record<string, number>>): number {
-  const names = Object.keys(variables);
-  const text = expression.replace(/(\d+)u/g, '$1n').replace(/\bid\.(\w)/g, 'id_$1');
-  const compiled = new Function(...names, `return ${text};`) as (...values: readonly bigint[]) => bigint;
-  return Number(compiled(...names.map(name => BigInt(variables[name]!))));
+const context: KernelContext = {
+  adapterClass: 'software',
+  features: new Set(),
+  limits: {
+    maxComputeWorkgroupsPerDimension: 65535,
+    maxComputeInvocationsPerWorkgroup: 256,
+    maxComputeWorkgroupStorageSize: 16384,
+    maxStorageBufferBindingSize: 2 ** 27,
+    maxStorageBuffersPerShaderStage: 8,
+  },
+};
+
+function kernelsOf(make: (b: GraphBuilder) => Value, adapterClass: KernelContext['adapterClass'] = 'software'): string {
+  const b = new GraphBuilder('test');
+  b.output('y', make(b));
+  const { steps } = compile(b.build(), { ...context, adapterClass });
+  return steps.flatMap(s => s.plan.dispatches.map(d => `// ${d.label}, ${d.workgroups}\n${d.wgsl}`)).join('\n');
 }
 
-describe('WGSL helpers', () => {
-  it('split a flat index into coordinates', () => {
-    const shapes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 4 });
-    fc.assert(
-      fc.property(shapes, shape => {
-        const expressions = unravel('flat', shape);
-        for (const flat of range(product(shape))) {
-          const at = expressions.map(expression => evaluate(expression, { flat }));
-          expect(at.every((i, axis) => i < shape[axis]!)).toBe(true);
-          expect(at.reduce((sum, i, axis) => sum * shape[axis]! + i, 0)).toBe(flat);
-        }
-      }),
-    );
+it('an elementwise node with a scale for each channel, by fours', () => {
+  const text = kernelsOf(b => {
+    const x = b.input('x', { dtype: 'float32', shape: [2, 3, 4, 8] });
+    const s = b.input('s', { dtype: 'float32', shape: [3, 1, 1] });
+    return b.op('Mul', [x, s]);
   });
+  expect(text).toMatchInlineSnapshot(`
+    "// Mul, 1,1,1
+    @group(0) @binding(0) var<storage, read> x0: array<vec4<f32>>;
+    @group(0) @binding(1) var<storage, read> x1: array<f32>;
+    @group(0) @binding(2) var<storage, read_write> y0: array<vec4<f32>>;
 
-  it('fold a grid so that each flat index occurs once, within the limit', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 5, max: 9 }), (count, limit) => {
-        const grid = foldGrid(count, { maxComputeWorkgroupsPerDimension: limit });
-        const [x, y, z] = grid.workgroups;
-        expect(Math.max(x, y, z)).toBeLessThanOrEqual(limit);
-        const seen = range(z).flatMap(iz =>
-          range(y).flatMap(iy => range(x).map(ix => evaluate(grid.flat('id'), { id_x: ix, id_y: iy, id_z: iz }))),
-        );
-        expect([...seen].sort((a, b) => a - b)).toEqual(range(x * y * z));
-        expect(x * y * z >= count).toBe(true);
-        expect(grid.padded).toBe(x * y * z !== count);
-      }),
-    );
-  });
-
-  it('write floats that read back as they were', () => {
-    fc.assert(
-      fc.property(fc.float({ noNaN: true, noDefaultInfinity: true }), x => {
-        const text = f32(x);
-        expect(text).toMatch(/^-?\d+(\.\d+)?(e[+-]?\d+)?f$/);
-        expect(Math.fround(Number(text.slice(0, -1)))).toBe(x);
-      }),
-    );
-    expect(() => f32(Number.NaN)).toThrow(RangeError);
-    expect(() => u32(-1)).toThrow(RangeError);
-    expect(() => u32(0.5)).toThrow(RangeError);
-  });
+    @compute @workgroup_size(64)
+    fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+      let start = group.x * 128u + local;
+      for (var i = start; i < min(start + 128u, 48u); i += 64u) {
+        let c0 = i / 24u;
+        let c1 = (i / 8u) % 3u;
+        let c2 = i % 8u;
+        let v0: vec4<f32> = x0[i];
+        let v1: vec4<f32> = vec4<f32>(x1[c1]);
+        let v2: vec4<f32> = (v0 * v1);
+        y0[i] = v2;
+      }
+    }
+    "
+  `);
 });
 
-describe('the pattern of an axis', () => {
-  const axes = fc.record({
-    input: fc.integer({ min: 1, max: 12 }),
-    output: fc.integer({ min: 1, max: 12 }),
-    kernel: fc.integer({ min: 1, max: 5 }),
-    stride: fc.integer({ min: 1, max: 3 }),
-    dilation: fc.integer({ min: 1, max: 3 }),
-    pad: fc.integer({ min: 0, max: 3 }),
-  });
-
-  it('connects outputs and inputs as the definition does, whatever the tile', () => {
-    fc.assert(
-      fc.property(axes, fc.boolean(), fc.integer({ min: 1, max: 7 }), (axis, transposed, tile) => {
-        const expected = new Set<string>();
-        for (let o = 0; o < axis.output; o++) {
-          for (let i = 0; i < axis.input; i++) {
-            for (let k = 0; k < axis.kernel; k++) {
-              const [small, large] = transposed ? [i, o] : [o, i];
-              if (large === small * axis.stride + k * axis.dilation - axis.pad) expected.add(`${o} ${i} ${k}`);
-            }
-          }
+it('a softmax on a GPU, a row to a workgroup', () => {
+  const text = kernelsOf(b => b.op('Softmax', [b.input('x', { dtype: 'float32', shape: [4, 512] })]), 'gpu');
+  expect(text).toMatchInlineSnapshot(`
+    "// Softmax 4x512 axis -1, 4,1,1
+    @group(0) @binding(0) var<storage, read> x: array<f32>;
+    @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+    var<workgroup> shared_max_f32: array<f32, 256>;
+    fn combine_max_f32(value: f32, local: u32) -> f32 {
+      workgroupBarrier();
+      shared_max_f32[local] = value;
+      workgroupBarrier();
+      for (var half = 128u; half > 0u; half = half >> 1u) {
+        if (local < half) {
+          let a = shared_max_f32[local];
+          let b = shared_max_f32[local + half];
+          shared_max_f32[local] = select(a, b, b > a || b != b);
         }
-        const pattern = axisPattern(axis, transposed, tile);
-        const found = new Set<string>();
-        for (let at = 0; at < pattern.tiles; at++) {
-          for (const { t, k, offset } of pattern.taps) {
-            const [o, i] = [at * pattern.tile + t, at * pattern.step + offset];
-            if (o < axis.output && i >= 0 && i < axis.input) found.add(`${o} ${i} ${k}`);
-          }
+        workgroupBarrier();
+      }
+      return shared_max_f32[0];
+    }
+    var<workgroup> shared_sum_f32: array<f32, 256>;
+    fn combine_sum_f32(value: f32, local: u32) -> f32 {
+      workgroupBarrier();
+      shared_sum_f32[local] = value;
+      workgroupBarrier();
+      for (var half = 128u; half > 0u; half = half >> 1u) {
+        if (local < half) {
+          let a = shared_sum_f32[local];
+          let b = shared_sum_f32[local + half];
+          shared_sum_f32[local] = a + b;
         }
-        expect(found).toEqual(expected);
-        expect(pattern.tiles * pattern.tile).toBeGreaterThanOrEqual(axis.output);
-      }),
-    );
-  });
+        workgroupBarrier();
+      }
+      return shared_sum_f32[0];
+    }
+    @compute @workgroup_size(256)
+    fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+      let row = group.x;
+      
+      let base = row * 512u;
+      var best = x[base];
+      for (var k0 = local; k0 < 512u; k0 += 256u) { best = max(best, x[base + k0]); }
+      best = combine_max_f32(best, local);
+      var total = 0.0;
+      for (var k1 = local; k1 < 512u; k1 += 256u) {  total += exp(x[base + k1] - best); }
+      total = combine_sum_f32(total, local);
+      for (var k2 = local; k2 < 512u; k2 += 256u) { let at = base + k2; let value = exp(x[at] - best) / total; y[at] = value; }
+    }
+    "
+  `);
 });
