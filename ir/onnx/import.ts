@@ -100,7 +100,7 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
   });
   addOutputs(graph, builder, scope, report);
   report.throwIfAny(what);
-  return { graph: builder.build(), warnings: report.warnings };
+  return { graph: withoutFolded(builder.build(), used), warnings: report.warnings };
 }
 
 function fileNames(graph: GraphProto): Set<string> {
@@ -246,6 +246,17 @@ function addOutputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, repo
       builder.output(name, value);
     }
   }
+}
+
+/** Leaves out nodes that only fed what was folded. Nodes that nothing reads in the file itself stay. */
+function withoutFolded(graph: Graph, used: ReadonlySet<string>): Graph {
+  const live = new Set(graph.outputs.map(output => output.value));
+  const kept = graph.nodes.toReversed().filter(node => {
+    const needed = node.outputs.some(value => live.has(value)) || node.outputs.every(value => !used.has(value.name));
+    if (needed) for (const input of node.inputs) if (input) live.add(input);
+    return needed;
+  });
+  return kept.length === graph.nodes.length ? graph : graph.with({ nodes: kept.reverse() });
 }
 
 /** The file's own statement of an output's type must not contradict what follows from the operators. */

@@ -11,7 +11,7 @@ import type { AnyNode, Origin, Value } from '../graph.ts';
 import type { AttributeSpecs } from '../operator.ts';
 import { isOpName, isSutureOp, type OpName, specOf } from '../ops/index.ts';
 import { int64s, type Tensor, tensorFromNumbers } from '../tensor.ts';
-import type { DType } from '../type.ts';
+import { type DType, isFloat } from '../type.ts';
 import { type AttributeValue, convertAttribute, readAttribute } from './attributes.ts';
 import type { ExternalSource } from './external.ts';
 import { foreign } from './foreign/index.ts';
@@ -218,21 +218,26 @@ export class NodeImporter {
   }
 
   /**
-   * What a node of small constants gives: exporters that do not fold leave shapes, scales and bounds to be computed, and
-   * type rules need them known.
+   * What a node gives that is known before the run: of small constants, or of shapes whose extents are known. Exporters that do
+   * not fold leave shapes, pads, scales and bounds to be computed, and type rules need them known.
    */
   #folded(op: OpName, form: NodeForm, attributes: object, outputs: readonly string[]): readonly Value[] | undefined {
-    const inputs = form.inputs.map(value => value?.constant);
-    if (inputs.length === 0 || form.inputs.some(v => v !== undefined && v.constant === undefined)) return undefined;
+    const given = form.inputs.filter(value => value !== undefined);
     const small = (tensors: readonly (Tensor | undefined)[]): boolean =>
       tensors.every(t => t === undefined || t.data.length <= FOLDED_ELEMENTS);
-    if (!small(inputs)) return undefined;
+    const constants = form.inputs.map(value => value?.constant);
+    const constant = given.every(value => value.constant !== undefined) && small(constants);
+    const shapes = op === 'Shape' || op === 'Size' || given.every(value => !isFloat(value.type.dtype));
+    if (given.length === 0 || !(constant || shapes)) return undefined;
     const alone = new GraphBuilder('folded').node(op, form.inputs, attributes as never, { outputs });
-    if (alone.outputs.some(v => !v.type.shape.every(d => typeof d === 'number' && d <= FOLDED_ELEMENTS)))
+    const named = (tensors: readonly Tensor[]) => tensors.map((t, i) => this.#env.builder.constant(t, outputs[i]));
+    const known = alone.outputs.flatMap(value => knownElements(value) ?? []);
+    if (known.length === alone.outputs.length) return named(known);
+    if (!constant || alone.outputs.some(v => !v.type.shape.every(d => typeof d === 'number' && d <= FOLDED_ELEMENTS))) {
       return undefined;
-    const tensors = evaluate(alone as unknown as AnyNode, inputs);
-    if (tensors === undefined || !small(tensors)) return undefined;
-    return tensors.map((t, i) => this.#env.builder.constant(t, outputs[i]));
+    }
+    const tensors = evaluate(alone as unknown as AnyNode, constants);
+    return tensors === undefined || !small(tensors) ? undefined : named(tensors);
   }
 
   #bind(node: NodeProto, values: readonly (Value | undefined)[], scope: Scope): void {
@@ -360,6 +365,12 @@ function rowsOf({ opType, attribute }: NodeProto, weight: Value): Dim | undefine
   const { shape } = weight.type;
   if (shape.length !== 2 || (opType !== 'Gemm' && opType !== 'MatMul')) return undefined;
   return attribute.some(a => a.name === 'transB' && a.i === 1n) ? shape[1] : shape[0];
+}
+
+/** The elements of an integer tensor, when all of them are plain numbers. */
+function knownElements({ type: { dtype, shape }, elements }: Value): Tensor | undefined {
+  if (!elements || elements.length > FOLDED_ELEMENTS || !elements.every(e => typeof e === 'number')) return undefined;
+  return tensorFromNumbers(dtype, shape as readonly number[], elements as readonly number[]);
 }
 
 /** Versions by domain; a function says its own. */

@@ -21,8 +21,10 @@ export const basic = {
   Dropout: {
     since: 1,
     build(form, context) {
-      const [data, , training] = requireInputs(form, 1, context);
-      if (isTrue(training) || (context.opset < 7 && form.int('is_test') === 0)) {
+      const [data, ratio, training] = requireInputs(form, 1, context);
+      // At a ratio of zero, training mode drops nothing either.
+      const drops = ratio?.constant === undefined || Number(ratio.constant.data[0]) !== 0;
+      if ((drops && isTrue(training)) || (context.opset < 7 && form.int('is_test') === 0)) {
         context.report.warn(
           'training-mode',
           `${context.where} is in training mode; it was read as inference: no dropout.`,

@@ -118,6 +118,24 @@ describe('importing', () => {
     expect(graph.outputs[0].value.type.shape.map(String)).toEqual(['N', '32']);
   });
 
+  test('folds what follows from known extents, and leaves out what only fed it', () => {
+    const graph = importOf({
+      inputs: [x],
+      constants: { two: { ...int64s([2]), shape: [] }, one: int64s([1]), axis: int64s([0]), flat: int64s([-1]) },
+      nodes: [
+        node('Shape', 'x -> s'),
+        node('Gather', 's two -> h', { axis: 0 }),
+        node('Unsqueeze', 'h axis -> row'),
+        node('Concat', 'row one -> pair', { axis: 0 }),
+        node('Tile', 'pair row -> many'),
+        node('Reshape', 'many flat -> pads'),
+        node('Pad', 'x pads -> y'),
+      ],
+    });
+    expect(graph.nodes.map(n => n.op)).toEqual(['Pad']);
+    expect(graph.outputs[0].value.type.shape.map(String)).toEqual(['N + 8', '4', '12', '6']);
+  });
+
   test('takes nodes in any order that has an order', () => {
     const graph = importOf({
       inputs: [x],
@@ -190,6 +208,16 @@ describe('importing', () => {
     );
     expect(graph.nodes.map(n => [n.op, n.outputs.length])).toEqual([['BatchNormalization', 1]]);
     expect(warnings.map(w => w.code)).toEqual(['training-mode']);
+  });
+
+  test('says nothing of training mode where it drops nothing', () => {
+    const on = { ...float32([], [1]), dtype: 'bool', data: Uint8Array.of(1) } as const;
+    const dropout = (ratio: number) =>
+      imported(
+        modelOf({ inputs: [x], constants: { r: float32([], [ratio]), on }, nodes: [node('Dropout', 'x r on -> y')] }),
+      ).warnings.map(w => w.code);
+    expect(dropout(0)).toEqual([]);
+    expect(dropout(0.5)).toEqual(['training-mode']);
   });
 
   test('names initialisers that nothing reads', () => {
