@@ -9,6 +9,7 @@ import { demo, type Outcome, scratch, suture, sutureWith } from './support.ts';
 
 /** The one document on standard output. */
 function documentOf({ code, stdout, stderr }: Outcome): Record<string, never> & { [key: string]: unknown } {
+  // On failure the reason is shown; on success standard error may hold progress.
   expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
   return JSON.parse(stdout);
 }
@@ -175,6 +176,29 @@ describe('stitch, sweep, export', () => {
       stderr: expect.stringContaining('is not the network that the run was made'),
     });
   });
+});
+
+describe('WebGPU', () => {
+  it('gives the same bytes for the same seed, and the losses of ONNX Runtime', async () => {
+    const { folder, a, b, data } = await inputs();
+    const stitch = async (name: string, executor: string): Promise<Record<string, string>> => {
+      const run = join(folder, name);
+      const options = ['--init', 'kaiming', '--steps', '6', '--batch', '2', '--executor', executor, '--json'];
+      documentOf(await suture('stitch', a, b, '--data', data, ...options, '-o', run));
+      return filesOf(run);
+    };
+    const first = await stitch('first', 'webgpu');
+    const second = await stitch('second', 'webgpu');
+    for (const file of ['parameters.npz', 'metrics.jsonl']) expect(second[file]).toBe(first[file]);
+    const other = await stitch('third', 'ort');
+    const losses = (files: Record<string, string>): number[] =>
+      Buffer.from(files['metrics.jsonl']!, 'base64')
+        .toString()
+        .trimEnd()
+        .split('\n')
+        .map(line => JSON.parse(line).loss as number);
+    for (const [i, loss] of losses(first).entries()) expect(loss / losses(other)[i]!).toBeCloseTo(1, 3);
+  }, 240_000);
 });
 
 describe('run', () => {
