@@ -1,0 +1,249 @@
+/** Charts as SVG text: lines and points over two axes, with a legend. No fonts, scripts or styles from elsewhere. */
+import { scaleLinear, scaleLog } from 'd3-scale';
+import { area, line } from 'd3-shape';
+import { printable } from '../../ir/errors.ts';
+
+export interface ChartPoint {
+  readonly x: number;
+  readonly y: number;
+  /** The range of repeated measurements, drawn as a band (lines) or a whisker (points). */
+  readonly low?: number;
+  readonly high?: number;
+  /** Shown where the pointer rests on the point. */
+  readonly title?: string;
+  /** Written beside the point. */
+  readonly text?: string;
+}
+
+export interface ChartSeries {
+  /** In the legend; left out of it where empty. */
+  readonly name: string;
+  /** Points that are not finite, or not positive where the axis is logarithmic, are left out and break the line. */
+  readonly points: readonly ChartPoint[];
+  /** Whether the points are joined in their order. Default: of a line chart yes, of a scatter chart no. */
+  readonly joined?: boolean;
+  readonly dashed?: boolean;
+  /** Default `circle`. */
+  readonly marker?: 'circle' | 'square' | 'cross' | 'none';
+  /** A colour of CSS. Default: the next of {@link palette}. */
+  readonly color?: string;
+}
+
+export interface ChartOptions {
+  readonly title?: string;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  /** Values that are marked on the axis. Default: round numbers. */
+  readonly xTicks?: readonly number[];
+  readonly yTicks?: readonly number[];
+  /** What the axes span. Default: the data, with a little room. */
+  readonly xDomain?: readonly [number, number];
+  readonly yDomain?: readonly [number, number];
+  /** Base 2, for counts. Needs positive x. */
+  readonly xLog?: boolean;
+  /** In pixels. Default 720 × 440. */
+  readonly width?: number;
+  readonly height?: number;
+}
+
+/** Okabe and Ito's colours, which people with any colour vision can tell apart. */
+export const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'] as const;
+
+/** Lines over two axes. */
+export const lineChart = (series: readonly ChartSeries[], options: ChartOptions): string =>
+  chart(series, options, true);
+
+/** Points over two axes, joined only in series that ask for it. */
+export const scatterChart = (series: readonly ChartSeries[], options: ChartOptions): string =>
+  chart(series, options, false);
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
+
+/** Text that may come from a file, fit for SVG. */
+const escaped = (text: string): string =>
+  printable(text)
+    .replace(/[&<>"]/g, c => entities[c]!)
+    .replace(/[\ud800-\udfff\ufffe\uffff]/gu, '\ufffd');
+
+const px = (value: number): string => String(Math.round(value * 100) / 100);
+
+type Scale = (value: number) => number;
+
+interface Axis {
+  readonly scale: Scale;
+  readonly ticks: readonly number[];
+  readonly format: (tick: number) => string;
+}
+
+const finite = (values: readonly (number | undefined)[]): number[] =>
+  values.filter((v): v is number => v !== undefined && Number.isFinite(v));
+
+function extent(values: readonly number[], room: number): [number, number] {
+  if (values.length === 0) return [0, 1];
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const pad = high > low ? (high - low) * room : Math.abs(high) * 0.1 || 1;
+  return [low - pad, high + pad];
+}
+
+interface AxisRequest {
+  readonly values: readonly number[];
+  readonly domain: readonly [number, number] | undefined;
+  readonly ticks: readonly number[] | undefined;
+  readonly range: readonly [number, number];
+  readonly count: number;
+  readonly log: boolean;
+}
+
+function axis({ values, domain, ticks, range, count, log }: AxisRequest): Axis {
+  if (log) {
+    const positive = values.filter(v => v > 0);
+    const [low, high] = positive.length === 0 ? [1, 2] : [Math.min(...positive), Math.max(...positive)];
+    const scale = scaleLog([...(domain ?? [low / 1.08, high * 1.08])], [...range]).base(2);
+    return { scale, ticks: ticks ?? scale.ticks(count), format: String };
+  }
+  const scale = scaleLinear([...(domain ?? extent(values, 0.04))], [...range]);
+  if (domain === undefined && ticks === undefined) scale.nice(count);
+  const plain = scale.tickFormat(count);
+  return { scale, ticks: ticks ?? scale.ticks(count), format: ticks ? String : plain };
+}
+
+function chart(series: readonly ChartSeries[], options: ChartOptions, joined: boolean): string {
+  const { title, xLabel, yLabel, width = 720, height = 440, xLog = false } = options;
+  const colored: readonly Drawn[] = series.map((s, i) => ({
+    joined,
+    marker: 'circle',
+    dashed: false,
+    color: palette[i % palette.length]!,
+    ...s,
+    points: s.points.map(p => (xLog && p.x <= 0 ? { ...p, x: Number.NaN } : p)),
+  }));
+  const points = colored.flatMap(s => s.points);
+  const named = colored.filter(s => s.name !== '');
+  const columns = Math.max(1, Math.floor((width - 80) / (40 + 7 * Math.max(1, ...named.map(s => s.name.length)))));
+  const rows = Math.ceil(named.length / columns);
+  const frame = {
+    left: 64,
+    right: width - 20,
+    top: title === undefined ? 16 : 40,
+    bottom: height - 52 - 20 * rows,
+  };
+  const x = axis({
+    values: finite(points.map(p => p.x)),
+    domain: options.xDomain,
+    ticks: options.xTicks,
+    range: [frame.left, frame.right],
+    count: 8,
+    log: xLog,
+  });
+  const y = axis({
+    values: finite(points.flatMap(p => [p.y, p.low, p.high])),
+    domain: options.yDomain,
+    ticks: options.yTicks,
+    range: [frame.bottom, frame.top],
+    count: 6,
+    log: false,
+  });
+
+  const parts: string[] = [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12" fill="#222">`,
+    `<rect width="${width}" height="${height}" fill="#fff"/>`,
+  ];
+  if (title !== undefined) {
+    parts.push(`<text x="${frame.left}" y="24" font-size="15" font-weight="600">${escaped(title)}</text>`);
+  }
+  for (const tick of y.ticks) {
+    const at = px(y.scale(tick));
+    parts.push(
+      `<line x1="${frame.left}" x2="${frame.right}" y1="${at}" y2="${at}" stroke="#ddd"/>`,
+      `<text x="${frame.left - 8}" y="${at}" dy="0.32em" text-anchor="end">${y.format(tick)}</text>`,
+    );
+  }
+  for (const tick of x.ticks) {
+    const at = px(x.scale(tick));
+    parts.push(
+      `<line x1="${at}" x2="${at}" y1="${frame.bottom}" y2="${frame.bottom + 5}" stroke="#222"/>`,
+      `<text x="${at}" y="${frame.bottom + 18}" text-anchor="middle">${x.format(tick)}</text>`,
+    );
+  }
+  parts.push(
+    `<line x1="${frame.left}" x2="${frame.right}" y1="${frame.bottom}" y2="${frame.bottom}" stroke="#222"/>`,
+    `<text x="${px((frame.left + frame.right) / 2)}" y="${frame.bottom + 38}" text-anchor="middle">${escaped(xLabel)}</text>`,
+    `<text transform="translate(16 ${px((frame.top + frame.bottom) / 2)}) rotate(-90)" text-anchor="middle">${escaped(yLabel)}</text>`,
+  );
+  for (const s of colored) parts.push(...drawn(s, x.scale, y.scale));
+  for (const [i, s] of named.entries()) {
+    const left = frame.left + ((frame.right - frame.left) / columns) * (i % columns);
+    const at = frame.bottom + 58 + 20 * Math.floor(i / columns);
+    const swatch = s.joined
+      ? `<line x1="${px(left)}" x2="${px(left + 24)}" y1="${at}" y2="${at}" ${strokeOf(s)}/>`
+      : '';
+    parts.push(
+      swatch + mark(s, left + 12, at),
+      `<text x="${px(left + 32)}" y="${at}" dy="0.32em">${escaped(s.name)}</text>`,
+    );
+  }
+  parts.push('</svg>');
+  return `${parts.filter(p => p !== '').join('\n')}\n`;
+}
+
+type Drawn = Required<ChartSeries>;
+
+const strokeOf = ({ color, dashed }: Drawn): string =>
+  `fill="none" stroke="${escaped(color)}" stroke-width="2"${dashed ? ' stroke-dasharray="6 4"' : ''}`;
+
+const shown = (p: ChartPoint): boolean => Number.isFinite(p.x) && Number.isFinite(p.y);
+const ranged = (p: ChartPoint): boolean => shown(p) && finite([p.low, p.high]).length === 2;
+
+function drawn(s: Drawn, x: Scale, y: Scale): readonly string[] {
+  const parts: string[] = [];
+  if (s.joined) {
+    const band = area<ChartPoint>(
+      p => x(p.x),
+      p => y(p.low ?? p.y),
+      p => y(p.high ?? p.y),
+    )
+      .defined(ranged)
+      .digits(2);
+    const path = line<ChartPoint>(
+      p => x(p.x),
+      p => y(p.y),
+    )
+      .defined(shown)
+      .digits(2);
+    const spread = band([...s.points]);
+    if (spread) parts.push(`<path d="${spread}" fill="${escaped(s.color)}" fill-opacity="0.15"/>`);
+    parts.push(`<path d="${path([...s.points]) ?? ''}" ${strokeOf(s)}/>`);
+  }
+  for (const p of s.points.filter(shown)) {
+    if (!s.joined && ranged(p)) {
+      const at = px(x(p.x));
+      parts.push(
+        `<line x1="${at}" x2="${at}" y1="${px(y(p.low!))}" y2="${px(y(p.high!))}" stroke="${escaped(s.color)}"/>`,
+      );
+    }
+    const shape = mark(s, x(p.x), y(p.y));
+    parts.push(p.title === undefined ? shape : `<g><title>${escaped(p.title)}</title>${shape}</g>`);
+    if (p.text !== undefined) {
+      parts.push(`<text x="${px(x(p.x) + 7)}" y="${px(y(p.y) - 6)}" font-size="11">${escaped(p.text)}</text>`);
+    }
+  }
+  return parts;
+}
+
+function mark({ marker, color }: Drawn, x: number, y: number): string {
+  const fill = `fill="${escaped(color)}"`;
+  switch (marker) {
+    case 'circle':
+      return `<circle cx="${px(x)}" cy="${px(y)}" r="3.5" ${fill}/>`;
+    case 'square':
+      return `<rect x="${px(x - 3.5)}" y="${px(y - 3.5)}" width="7" height="7" ${fill}/>`;
+    case 'cross': {
+      const [l, r, t, b] = [x - 4, x + 4, y - 4, y + 4].map(px);
+      return `<path d="M${l} ${t}L${r} ${b}M${l} ${b}L${r} ${t}" stroke="${escaped(color)}" stroke-width="2"/>`;
+    }
+    case 'none':
+      return '';
+    default:
+      return marker satisfies never;
+  }
+}
