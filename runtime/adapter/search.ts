@@ -10,7 +10,7 @@ import {
   adapterName,
   isSoftwareAdapter,
 } from './facts.ts';
-import { embeddedDriverUnavailable, loadEmbeddedDriver } from './swiftshader.ts';
+import { embeddedDriverLoaded, embeddedDriverUnavailable, loadEmbeddedDriver } from './swiftshader.ts';
 
 /** What a search may be told. */
 export interface AdapterOptions {
@@ -79,6 +79,8 @@ export async function searchAdapter(options: AdapterOptions = {}): Promise<Searc
 
   if (choice === 'embedded') {
     attempts.push({ origin: 'system', outcome: 'skipped', detail: 'The embedded adapter was asked for.' });
+  } else if (choice === 'auto' && embeddedDriverLoaded()) {
+    attempts.push({ origin: 'system', outcome: 'absent', detail: 'An earlier search of this process found none.' });
   } else {
     const gpu = await createInstance();
     const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });

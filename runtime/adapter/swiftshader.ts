@@ -140,6 +140,9 @@ function loadLibrary(file: string): void {
 
 let loaded: Promise<EmbeddedDriver> | undefined;
 
+/** Whether this process has loaded the embedded driver: it is then what every search of the system finds. */
+export const embeddedDriverLoaded = (): boolean => loaded !== undefined;
+
 /**
  * Unpacks the embedded driver if need be, loads its Vulkan loader into this process and points `VK_DRIVER_FILES` to it.
  * Every WebGPU implementation in the process that looks for adapters afterwards finds it.
