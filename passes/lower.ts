@@ -4,7 +4,7 @@ import { recompute } from './lower/recompute.ts';
 import { schedule } from './lower/schedule.ts';
 
 export { type FuseOptions, fuse } from './lower/fuse.ts';
-export { type Peak, peak, peakBytes } from './lower/memory.ts';
+export { occupancy, type Peak, peak, peakBytes } from './lower/memory.ts';
 export { type RecomputeOptions, recompute } from './lower/recompute.ts';
 export { schedule } from './lower/schedule.ts';
 

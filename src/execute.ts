@@ -14,11 +14,12 @@ import {
   type Tensor,
   typeText,
 } from '../ir/index.ts';
-import { lower, simplify, specialize } from '../passes/index.ts';
+import { simplify, specialize } from '../passes/index.ts';
 import { inspectAdapters } from '../runtime/adapter/index.ts';
 import type { Executor, ExecutorName, PrepareOptions, Session } from '../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../runtime/index.ts';
 import { automaticExecutor, type ExecutorOptions } from './executors.ts';
+import { lowerWithin } from './training/memory.ts';
 
 /** Settles `auto`. Asks for adapters only where the choice depends on them. */
 export async function chooseExecutor(options: ExecutorOptions = {}): Promise<ExecutorName> {
@@ -42,15 +43,15 @@ export async function withExecutor<T>(options: ExecutorOptions, work: (executor:
   }
 }
 
-/** Compiles a graph for an executor with every symbol bound. */
+/** Compiles a graph for an executor with every symbol bound. `memory` is for training steps: see `lowerWithin`. */
 export function prepare(
   executor: Executor,
   graph: Graph,
   binding: Binding,
-  options: PrepareOptions = {},
+  { memory, ...options }: PrepareOptions & { readonly memory?: number | undefined } = {},
 ): Promise<Session> {
   const bound = simplify(specialize(graph, binding));
-  return executor.prepare(executor.name === 'webgpu' ? lower(bound) : bound, options);
+  return executor.prepare(executor.name === 'webgpu' ? lowerWithin(bound, memory) : bound, options);
 }
 
 /** What the symbols of a graph's inputs are for given shapes. @throws SutureError `data-invalid` where they do not fit. */

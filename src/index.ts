@@ -25,6 +25,7 @@ export { openExecutor, prepare, Runnable, withExecutor } from './execute.ts';
 export { type ExecutorChoice, type ExecutorOptions, executorChoices } from './executors.ts';
 export { checkOutputFile, jsonText, type OutputOptions, writeOutput } from './files/output.ts';
 export { inspectModel, type ModelFacts } from './inspect.ts';
+export { type InspectRunOptions, inspectRun, isFolder, type MemoryPlan, type RunFacts } from './inspect-run.ts';
 export { type LoweredFile, lowerRun, type NamedType, type RunGraph } from './lower-run.ts';
 export type { ClassScore, MetricName, Score } from './metrics/metric.ts';
 export { interfaceOf, loadModel, type Model, type NetworkInterface } from './model.ts';
@@ -49,5 +50,12 @@ export { type RunAllRequest, type RunAllResult, runAll } from './run-all.ts';
 export { type Rule, type Selection, select } from './selection/select.ts';
 export { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
 export { sweepRun } from './sweep.ts';
+export {
+  type MemoryUse,
+  mebibytes,
+  memoryUses,
+  type Phase,
+  type StepMemory,
+} from './training/memory.ts';
 export { type Checkpoint, type MetricsEntry, Trainer, type TrainOptions } from './training/train.ts';
 export { sutureVersion, type Versions, versions } from './version.ts';

@@ -1,11 +1,11 @@
 /** A run's own graphs as ONNX files: one step of its training, or its super-network with the switches open. */
 import { type Graph, rewrite, type Tensor, tensorType, typeText, Value } from '../ir/index.ts';
-import { type SuperNetwork, simplify, type TrainingStep, trainingStep } from '../passes/index.ts';
+import { type SuperNetwork, simplify } from '../passes/index.ts';
 import { writeModel } from './deploy.ts';
 import { checkOutputFile, type OutputOptions } from './files/output.ts';
 import type { TrainingSettings } from './run/config.ts';
 import { type LoadedRun, loadRun, openNetwork } from './run/load.ts';
-import { lossOf } from './training/train.ts';
+import { stepOf } from './training/train.ts';
 
 /** Which graph of a run is written. */
 export type RunGraph = 'training-step' | 'supernet';
@@ -24,17 +24,6 @@ export interface NamedType {
   readonly name: string;
   readonly type: string;
 }
-
-/**
- * The training step that a run's settings describe. A run that trains nothing (`steps` 0) has the schedule of one step.
- *
- * @throws SutureError `adjoint-missing`.
- */
-export const stepOf = (network: SuperNetwork, settings: TrainingSettings): TrainingStep =>
-  trainingStep(lossOf(network, settings), {
-    steps: Math.max(1, settings.steps),
-    learningRate: settings.learningRate,
-  });
 
 /**
  * The whole training step of a run as one graph: forward, loss, backward, optimiser. The batch stays symbolic.

@@ -64,26 +64,44 @@ export interface Peak {
   readonly living: readonly { readonly value: Value; readonly bytes: number }[];
 }
 
-/** The peak of the activations when the nodes run in the order given. A node's operands and outputs are alive together. */
+/** Bytes of the activations while each node runs, in the order given. A node's operands and outputs are alive together. */
+export function occupancy(graph: Graph, binding: Binding = {}): readonly number[] {
+  const bytes: number[] = [];
+  walk(graph, binding, (_, living) => bytes.push(living));
+  return bytes;
+}
+
+/** The peak of the activations when the nodes run in the order given: the highest `occupancy`. */
 export function peak(graph: Graph, binding: Binding = {}): Peak {
+  let best: Peak = { bytes: 0, node: undefined, living: [] };
+  walk(graph, binding, (node, bytes, living) => {
+    if (bytes > best.bytes) best = { bytes, node, living: living() };
+  });
+  return { ...best, living: best.living.toSorted((a, b) => b.bytes - a.bytes) };
+}
+
+/** Visits the nodes in order, each with the bytes that are alive while it runs and a function that lists them. */
+function walk(
+  graph: Graph,
+  binding: Binding,
+  visit: (node: AnyNode, bytes: number, living: () => { value: Value; bytes: number }[]) => void,
+): void {
   const storage = new Storage(graph, binding);
   const last = lastUses(graph, storage);
   const ends = new Map<number, Value[]>();
   for (const [root, at] of last) ends.set(at, [...(ends.get(at) ?? []), root]);
   const living = new Set<Value>();
-  let [bytes, best]: [number, Peak] = [0, { bytes: 0, node: undefined, living: [] }];
+  const list = () => [...living].map(value => ({ value, bytes: storage.bytes(value) }));
+  let bytes = 0;
   for (const [i, node] of graph.nodes.entries()) {
     for (const output of node.outputs) {
       if (storage.bytes(output) === 0) continue;
       living.add(output);
       bytes += storage.bytes(output);
     }
-    if (bytes > best.bytes) {
-      best = { bytes, node, living: [...living].map(value => ({ value, bytes: storage.bytes(value) })) };
-    }
+    visit(node, bytes, list);
     for (const root of ends.get(i) ?? []) if (living.delete(root)) bytes -= storage.bytes(root);
   }
-  return { ...best, living: best.living.toSorted((a, b) => b.bytes - a.bytes) };
 }
 
 /** The peak in bytes. */

@@ -22,6 +22,29 @@ export const naturalOption = (flags: string, text: string, standard?: number): O
 export const positiveOption = (flags: string, text: string, standard?: number): Option =>
   withDefault(new Option(flags, text).argParser(positive), standard);
 
+/** Bytes with a unit, or a fraction: `0.5`, `50%`, `2GiB`, `800 MB`. */
+function memorySize(text: string): number {
+  const [, digits, unit = ''] = /^\s*(\d+(?:\.\d+)?)\s*(%|B|[kMG]i?B)?\s*$/.exec(text) ?? [];
+  const factor = units[unit];
+  const value = Number(digits) * (factor ?? Number.NaN);
+  if (value > 0 && (unit === '' || unit === '%' ? value <= 1 : value > 1)) return value;
+  throw new InvalidArgumentError('It must be a fraction as 0.5 or 50%, or bytes as 800MB or 2GiB.');
+}
+
+const units: { readonly [unit: string]: number | undefined } = {
+  '': 1,
+  '%': 0.01,
+  B: 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  kiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+};
+
+export const memoryOption = (text: string): Option => new Option('--memory <limit>', text).argParser(memorySize);
+
 export const choiceOption = (flags: string, text: string, choices: readonly string[], standard?: string): Option => {
   const option = new Option(flags, text).choices(choices);
   return standard === undefined ? option : option.default(standard);

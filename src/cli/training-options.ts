@@ -12,7 +12,15 @@ import {
   tasks,
   trainingDefaults,
 } from '../index.ts';
-import { choiceOption, countOption, executorOption, forceOption, naturalOption, positiveOption } from './options.ts';
+import {
+  choiceOption,
+  countOption,
+  executorOption,
+  forceOption,
+  memoryOption,
+  naturalOption,
+  positiveOption,
+} from './options.ts';
 
 export interface TrainingFlags {
   readonly pairs?: string;
@@ -23,6 +31,7 @@ export interface TrainingFlags {
   readonly init: Initialisation;
   readonly seed: number;
   readonly normalize: boolean;
+  readonly memory?: number;
   readonly task: Task;
   readonly outputMean: (typeof outputMeans)[number];
   readonly executor: ExecutorChoice;
@@ -41,6 +50,7 @@ export const addTrainingOptions = (command: Command): Command =>
     .addOption(choiceOption('--init <how>', 'how the stitches start', initialisations, defaults.init))
     .addOption(naturalOption('--seed <s>', 'seed of batches and initialisation', defaults.seed))
     .addOption(new Option('--no-normalize', 'weigh loss terms as they are, not by the variance of their features'))
+    .addOption(memoryOption('what a step may keep on WebGPU: 800MB, or 50%; the rest is computed again'))
     .addOption(choiceOption('--task <name>', 'what the networks do', tasks, 'segmentation'))
     .addOption(choiceOption('--output-mean <what>', 'what of the outputs is averaged', outputMeans, 'probabilities'))
     .addOption(executorOption())
@@ -56,4 +66,5 @@ export const trainingSettings = (flags: TrainingFlags): TrainingSettings => ({
   seed: flags.seed,
   normalize: flags.normalize,
   initImages: defaults.initImages,
+  ...(flags.memory !== undefined && { memory: flags.memory }),
 });

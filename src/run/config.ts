@@ -29,6 +29,11 @@ export const trainingSchema = v.object({
   normalize: v.boolean(),
   /** How many images the closed-form initialisation looks at. */
   initImages: count,
+  /**
+   * What a step's activations may take on WebGPU: bytes, or up to 1 a fraction of what they take without a limit. What is over is
+   * computed again instead of kept.
+   */
+  memory: v.optional(v.pipe(v.number(), v.gtValue(0))),
 });
 
 export const configSchema = v.object({

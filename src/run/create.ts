@@ -12,6 +12,7 @@ import { loadModel, type Model, requireFittingImages } from '../model.ts';
 import { type PairEntry, readPairs } from '../pairs.ts';
 import { type WorkOptions, workOptions } from '../progress.ts';
 import { initialise } from '../training/initialise.ts';
+import { requireBudgetSupport } from '../training/memory.ts';
 import { type Checkpoint, type MetricsEntry, Trainer } from '../training/train.ts';
 import { versions } from '../version.ts';
 import { type RunConfig, type TrainingSettings, trainingDefaults, trainingSchema } from './config.ts';
@@ -108,6 +109,7 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
  */
 export async function trainRun(plan: RunPlan, executor: Executor, work: WorkOptions = {}): Promise<RunSummary> {
   const { network, dataset, settings, parents } = plan;
+  requireBudgetSupport(executor, settings);
   const initial = await initialise(executor, network, dataset, settings, work);
   const trainer = settings.steps > 0 ? await Trainer.create(executor, network, dataset, settings, initial) : undefined;
   try {

@@ -62,6 +62,17 @@ export function lossOf(network: SuperNetwork, { method, normalize }: TrainingSet
   }
 }
 
+/**
+ * The training step that settings describe. Settings that train nothing (`steps` 0) have the schedule of one step.
+ *
+ * @throws SutureError `adjoint-missing`.
+ */
+export const stepOf = (network: SuperNetwork, settings: TrainingSettings): TrainingStep =>
+  trainingStep(lossOf(network, settings), {
+    steps: Math.max(1, settings.steps),
+    learningRate: settings.learningRate,
+  });
+
 /** The learning rate of a step: half a cosine down to 0 (`trainingStep` computes the same on the device). */
 export const learningRateAt = (step: number, { steps, learningRate }: TrainingSettings): number =>
   (learningRate * (1 + Math.cos((Math.PI * step) / steps))) / 2;
@@ -101,8 +112,8 @@ export class Trainer {
     settings: TrainingSettings,
     values: ReadonlyMap<string, Tensor>,
   ): Promise<Trainer> {
-    const { steps, learningRate, batch } = settings;
-    const step = trainingStep(lossOf(network, settings), { steps, learningRate });
+    const { batch, memory } = settings;
+    const step = stepOf(network, settings);
     const input = network.parents[0]!.inputs[0]!;
     const binding = bindingFor(step.graph, { [input]: [batch, ...dataset.imageShape] });
     const resident = new Map(step.state);
@@ -110,7 +121,7 @@ export class Trainer {
       const value = values.get(name);
       if (value) resident.set(name, value);
     }
-    const session = await prepare(executor, step.graph, binding, { carry: step.carry, resident });
+    const session = await prepare(executor, step.graph, binding, { carry: step.carry, resident, memory });
     return new Trainer(session, step, dataset, settings, input);
   }
 

@@ -1,18 +1,39 @@
 import { Command } from 'commander';
-import { inspectModel, type ModelFacts } from '../../index.ts';
-import { jsonOption } from '../options.ts';
+import { inspectModel, inspectRun, isFolder, type ModelFacts, SutureError } from '../../index.ts';
+import { countOption, jsonOption, memoryOption } from '../options.ts';
 import type { Context } from '../program.ts';
 import { grouped, name, type Terminal } from '../terminal.ts';
+import { showRun } from './inspect-run.ts';
+
+interface Flags {
+  readonly graph?: boolean;
+  readonly batch?: number;
+  readonly memory?: number;
+}
 
 export const inspectCommand = ({ terminal }: Context): Command =>
   new Command('inspect')
-    .description('show the inputs, outputs, operators, parameters and FLOPs of a network')
-    .argument('<model>', 'an ONNX file')
-    .option('--graph', 'print the whole graph as well')
+    .description('show what a network consists of, or the memory that the training of a run takes')
+    .argument('<path>', 'an ONNX file or a run directory')
+    .option('--graph', 'of a network: print the whole graph as well')
+    .addOption(countOption('--batch <n>', 'of a run: images in a step, instead of as it was trained'))
+    .addOption(memoryOption('of a run: what a step may keep, as 800MB or 50%, instead of as it was trained'))
     .addOption(jsonOption())
-    .action(async (path: string, flags: { readonly graph?: boolean }) => {
+    .action(async (path: string, { graph, batch, memory }: Flags) => {
+      if (await isFolder(path)) {
+        if (graph) throw new SutureError('option-invalid', '--graph is for networks, and this is a folder.');
+        const facts = await inspectRun(path, {
+          ...(batch !== undefined && { batch }),
+          ...(memory !== undefined && { memory }),
+        });
+        terminal.result(facts, () => showRun(facts, terminal));
+        return;
+      }
+      if (batch !== undefined || memory !== undefined) {
+        throw new SutureError('option-invalid', '--batch and --memory are for run directories, and this is none.');
+      }
       const facts = await inspectModel(path);
-      terminal.result(facts, () => show(facts, flags.graph === true, terminal));
+      terminal.result(facts, () => show(facts, graph === true, terminal));
     });
 
 function show(facts: ModelFacts, withGraph: boolean, terminal: Terminal): void {

@@ -1,0 +1,85 @@
+/** A run described by the memory that a step of its training takes: the data behind `suture inspect RUN`. */
+import { stat } from 'node:fs/promises';
+import { staticShape } from '../ir/index.ts';
+import type { SuperNetwork } from '../passes/index.ts';
+import { loadDataset } from './data/dataset.ts';
+import { bindingFor } from './execute.ts';
+import { type Method, methods, type RunConfig } from './run/config.ts';
+import { openNetwork } from './run/load.ts';
+import { type StepMemory, stepMemory } from './training/memory.ts';
+import { stepOf } from './training/train.ts';
+
+/** The memory of one way to train. */
+export interface MemoryPlan extends StepMemory {
+  readonly method: Method;
+  readonly schedule: 'planned' | 'conventional';
+  /** The budget that was asked for, as in `TrainingSettings.memory`. */
+  readonly memory: number | undefined;
+}
+
+export interface RunFacts {
+  readonly run: string;
+  readonly parents: { readonly a: string; readonly b: string };
+  readonly positions: number;
+  readonly method: Method;
+  /** Images in a step. */
+  readonly batch: number;
+  /** The first is the plan that the run's training follows on WebGPU. */
+  readonly plans: readonly MemoryPlan[];
+}
+
+export interface InspectRunOptions {
+  /** Instead of the run's. */
+  readonly batch?: number;
+  /** Instead of the run's. See `TrainingSettings.memory`. */
+  readonly memory?: number;
+}
+
+/** Whether a path is a folder, so that it may be a run and is no model file. */
+export const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    found => found.isDirectory(),
+    () => false,
+  );
+
+/**
+ * Plans the memory of a run's training step: as the run trains, and for comparison by the other method, without the budget, and by a
+ * conventional schedule. Nothing is computed and no adapter is needed.
+ *
+ * @throws SutureError `run-invalid`, `device-memory` when a budget cannot be kept.
+ */
+export async function inspectRun(path: string, options: InspectRunOptions = {}): Promise<RunFacts> {
+  const { directory, network } = await openNetwork(path);
+  const { config } = directory;
+  const settings = { ...config.training, ...options };
+  const [input] = network.parents[0]!.inputs;
+  const shape = [settings.batch, ...(await imageShape(network, config))];
+  const { memory } = settings;
+  const other = methods.filter(m => m !== settings.method);
+  const wanted: readonly Pick<MemoryPlan, 'method' | 'schedule' | 'memory'>[] = [
+    ...(memory === undefined ? [] : [{ method: settings.method, schedule: 'planned' as const, memory }]),
+    ...(['planned', 'conventional'] as const).flatMap(schedule =>
+      [settings.method, ...other].map(method => ({ method, schedule, memory: undefined })),
+    ),
+  ];
+  const plans = wanted.map(plan => {
+    const step = stepOf(network, { ...settings, method: plan.method });
+    const binding = bindingFor(step.graph, { [input!]: shape });
+    const { memory: budget, schedule } = plan;
+    return { ...plan, ...stepMemory(step, binding, { schedule, ...(budget !== undefined && { memory: budget }) }) };
+  });
+  return {
+    run: path,
+    parents: { a: config.parents.a.source, b: config.parents.b.source },
+    positions: network.positions.length,
+    method: settings.method,
+    batch: settings.batch,
+    plans,
+  };
+}
+
+/** The shape of an image: the networks say it, or else the data does. */
+async function imageShape(network: SuperNetwork, { data }: RunConfig): Promise<readonly number[]> {
+  const fixed = staticShape(network.graph.input(network.parents[0]!.inputs[0]!).type.shape.slice(1));
+  return fixed ?? (await loadDataset(data.source)).imageShape;
+}

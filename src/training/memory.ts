@@ -1,0 +1,194 @@
+/** How much memory a training step takes: the plan within a budget, and what the plan is made of. */
+import {
+  type AnyNode,
+  type Binding,
+  bytesPerElement,
+  type Graph,
+  SutureError,
+  staticShape,
+  type Value,
+} from '../../ir/index.ts';
+import { type LossTerm, lower, occupancy, peak, peakBytes, simplify, specialize } from '../../passes/index.ts';
+import type { Executor } from '../../runtime/executor.ts';
+import type { TrainingSettings } from '../run/config.ts';
+
+const MIB = 2 ** 20;
+
+/** A number of bytes for people. */
+export const mebibytes = (bytes: number): string => `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 1 : 0)} MiB`;
+
+/**
+ * Lowers a training step so that its activations stay within `memory`: bytes, or up to 1 a fraction of what they take when nothing
+ * is computed again. Without it nothing is.
+ *
+ * @throws SutureError `device-memory` when no plan that was found is small enough.
+ */
+export function lowerWithin(graph: Graph, memory: number | undefined): Graph {
+  const free = lower(graph);
+  if (memory === undefined) return free;
+  const unlimited = peakBytes(free);
+  const budget = memory <= 1 ? memory * unlimited : memory;
+  if (unlimited <= budget) return free;
+  const frugal = lower(graph, { budget });
+  const least = peakBytes(frugal);
+  if (least <= budget) return frugal;
+  throw new SutureError(
+    'device-memory',
+    `The activations of a training step take ${mebibytes(least)} however much is computed again, and ${mebibytes(budget)} were ` +
+      'allowed (without a limit: ' +
+      `${mebibytes(unlimited)}); raise --memory or lower --batch.`,
+  );
+}
+
+/** @throws SutureError `option-invalid` where a memory budget is asked of an executor that plans its own memory. */
+export function requireBudgetSupport(executor: Executor, { memory }: TrainingSettings): void {
+  if (memory === undefined || executor.name === 'webgpu') return;
+  throw new SutureError(
+    'option-invalid',
+    'A --memory budget is kept by the WebGPU executor only, ONNX Runtime plans its own memory; add --executor webgpu.',
+  );
+}
+
+/**
+ * What the activations of a training step are there for:
+ *
+ * - `reference`: features of the networks as they are; they do not depend on a parameter, and no gradient goes into them;
+ * - `kept`: what the forward pass made of the parameters and the backward pass reads;
+ * - `forward`: the rest of the forward pass, read by its next nodes only;
+ * - `recomputed`: what is computed again instead of kept;
+ * - `gradient`: the adjoints, and what they are made of;
+ * - `update`: new parameters and state, as far as they are not written in place.
+ */
+export const memoryUses = ['reference', 'kept', 'forward', 'recomputed', 'gradient', 'update'] as const;
+export type MemoryUse = (typeof memoryUses)[number];
+
+/** The part of a training step that a node belongs to. A planned schedule interleaves them. */
+export type Phase = 'forward' | 'backward' | 'update';
+
+export interface StepMemory {
+  /** Bytes of the activations at the peak. No assignment to buffers can do with less under this schedule. */
+  readonly activations: number;
+  /** The node that runs at the peak. */
+  readonly node: string;
+  readonly op: string;
+  readonly phase: Phase;
+  /** Its number in the schedule, from 0, and how many there are. */
+  readonly at: number;
+  readonly nodes: number;
+  /** How many of them compute something again. */
+  readonly recomputed: number;
+  /** What lives at the peak, in bytes by use. They sum up to `activations`. */
+  readonly uses: Readonly<Record<MemoryUse, number>>;
+  /** What lives at the peak, largest first. */
+  readonly values: readonly { readonly name: string; readonly use: MemoryUse; readonly bytes: number }[];
+  /** The highest number of bytes in each twentieth of the schedule. */
+  readonly timeline: readonly number[];
+  /** Bytes besides the activations: the networks' weights; parameters with the optimiser's state; the batch. */
+  readonly weights: number;
+  readonly state: number;
+  readonly batch: number;
+}
+
+/** A training step, or a graph that has its inputs and outputs. */
+export interface PlannedStep {
+  readonly graph: Graph;
+  readonly loss: string;
+  readonly terms: readonly LossTerm[];
+  readonly data: readonly string[];
+  readonly parameters: readonly string[];
+}
+
+export interface PlanOptions {
+  /** As for {@link lowerWithin}. */
+  readonly memory?: number;
+  /**
+   * The order of the nodes. `planned`: for a low peak, as `suture stitch` runs them on WebGPU. `conventional`: the forward pass, then
+   * the backward pass in the opposite order, then the update, as frameworks do that record a tape. Both with fused kernels.
+   */
+  readonly schedule?: 'planned' | 'conventional';
+}
+
+/** The memory of a training step with its symbols bound. */
+export function stepMemory(step: PlannedStep, binding: Binding, options: PlanOptions = {}): StepMemory {
+  const { memory, schedule = 'planned' } = options;
+  const bound = simplify(specialize(step.graph, binding));
+  const graph = schedule === 'planned' ? lowerWithin(bound, memory) : lower(bound, { schedule: false });
+  const { bytes: activations, node, living } = peak(graph);
+  const roles = new Roles(graph, step);
+  const values = living.map(({ value, bytes }) => ({ name: value.name, use: roles.useOf(value), bytes }));
+  const uses = Object.fromEntries(memoryUses.map(use => [use, 0])) as Record<MemoryUse, number>;
+  for (const { use, bytes } of values) uses[use] += bytes;
+  const data = new Set(step.data);
+  const [batch, state] = [true, false].map(fed =>
+    graph.inputs.filter(v => data.has(v.name) === fed).reduce((sum, v) => sum + bytesOf(v), 0),
+  );
+  return {
+    activations,
+    node: node?.name ?? '',
+    op: node?.op ?? '',
+    phase: node ? roles.phaseOf(node) : 'forward',
+    at: node ? graph.nodes.indexOf(node) : 0,
+    nodes: graph.nodes.length,
+    recomputed: graph.nodes.filter(isRecomputed).length,
+    uses,
+    values,
+    timeline: highest(occupancy(graph), 20),
+    weights: graph.constants().reduce((sum, { constant }) => sum + constant.data.byteLength, 0),
+    state: state!,
+    batch: batch!,
+  };
+}
+
+const bytesOf = ({ type: { dtype, shape } }: Value): number =>
+  (staticShape(shape)?.reduce((p, q) => p * q, 1) ?? 0) * bytesPerElement[dtype];
+
+/** The highest value in each of `parts` stretches. */
+function highest(values: readonly number[], parts: number): number[] {
+  const edge = (part: number): number => Math.round((part * values.length) / parts);
+  return Array.from({ length: parts }, (_, i) => Math.max(0, ...values.slice(edge(i), edge(i + 1))));
+}
+
+/** `recompute` calls its copies after what they copy. */
+const isRecomputed = (node: AnyNode): boolean => node.name.startsWith('again/');
+
+/** Which part of the step each node and value belongs to. */
+class Roles {
+  readonly #graph: Graph;
+  readonly #forward = new Set<AnyNode>();
+  /** Values that depend on a parameter. */
+  readonly #varying = new Set<Value>();
+
+  constructor(graph: Graph, { loss, terms, parameters }: PlannedStep) {
+    this.#graph = graph;
+    const needed = new Set<Value | undefined>([loss, ...terms.map(t => t.output)].map(name => graph.output(name)));
+    for (const node of graph.nodes.toReversed()) {
+      if (!node.outputs.some(o => needed.has(o))) continue;
+      this.#forward.add(node);
+      for (const input of node.inputs) needed.add(input);
+    }
+    for (const name of parameters) this.#varying.add(graph.input(name));
+    for (const node of graph.nodes) {
+      if (node.inputs.some(v => v && this.#varying.has(v)))
+        for (const output of node.outputs) this.#varying.add(output);
+    }
+  }
+
+  phaseOf(node: AnyNode): Phase {
+    if (this.#forward.has(node)) return 'forward';
+    return node.outputs.every(o => this.#isNext(o)) ? 'update' : 'backward';
+  }
+
+  useOf(value: Value): MemoryUse {
+    const node = this.#graph.producer(value);
+    if (!node) return 'reference';
+    if (isRecomputed(node)) return 'recomputed';
+    if (this.#isNext(value)) return 'update';
+    if (!this.#forward.has(node)) return 'gradient';
+    if (!this.#varying.has(value)) return 'reference';
+    return this.#graph.consumers(value).some(n => !this.#forward.has(n)) ? 'kept' : 'forward';
+  }
+
+  #isNext(value: Value): boolean {
+    return this.#graph.outputs.some(o => o.value === value && o.name.startsWith('next/'));
+  }
+}
