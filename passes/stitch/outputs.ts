@@ -30,21 +30,20 @@ export interface OutputOptions {
 const leastProbability: Partial<Record<DType, number>> = { float16: 6.2e-5 };
 
 /** What a value holds, by the operator that computed it. */
-function contentOf(graph: Graph, value: Value): 'probabilities' | 'logits' {
+export function contentOf(graph: Graph, value: Value): 'probabilities' | 'logits' {
   const passing = new Set(['Identity', 'Cast', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Flatten', 'Clip']);
   let node = graph.producer(value);
   while (node && passing.has(node.op)) node = node.inputs[0] && graph.producer(node.inputs[0]);
   return node?.op === 'Softmax' || node?.op === 'Sigmoid' || node?.op === 'HardSigmoid' ? 'probabilities' : 'logits';
 }
 
-/** Chooses how outputs are averaged. `names` are the parents' names for the output. */
-export function outputMeanOf(
+/** What makes probabilities of outputs; undefined where they are no logits. `names` are the parents' names for the output. */
+export function activationOf(
   parents: readonly TaggedGraph[],
   names: readonly string[],
-  options: OutputOptions,
-): OutputMean {
-  const { outputMean = 'probabilities', task = 'segmentation', activation } = options;
-  if (task === 'regression') return 'plain';
+  { task = 'segmentation', activation }: OutputOptions,
+): OutputSwitch['activation'] {
+  if (task === 'regression') return undefined;
   const contents = parents.map(({ graph }, p) => contentOf(graph, graph.output(names[p])));
   const other = contents.findIndex(c => c !== contents[0]);
   if (other > 0) {
@@ -54,10 +53,17 @@ export function outputMeanOf(
         `parent '${parents[other].tag}' holds ${contents[other]}: export both with or both without the final activation.`,
     );
   }
-  if (outputMean === 'logits' || contents[0] === 'probabilities') return 'plain';
+  if (contents[0] === 'probabilities') return undefined;
   const { shape } = parents[0].graph.output(names[0]).type;
   return activation ?? (shape[channelAxis(shape.length)] === 1 || shape.length < 2 ? 'sigmoid' : 'softmax');
 }
+
+/** Chooses how outputs are averaged. */
+export const outputMeanOf = (
+  parents: readonly TaggedGraph[],
+  names: readonly string[],
+  options: OutputOptions,
+): OutputMean => (options.outputMean === 'logits' ? 'plain' : (activationOf(parents, names, options) ?? 'plain'));
 
 /**
  * Adds the switch where one output of the parents meets: `values` are the parents' own, `names` what their files call them.
@@ -83,11 +89,20 @@ export function addOutputSwitch(
         `'${printable(names[p])}' of parent '${parents[p].tag}' is ${typeText(value.type)}: ${advice}.`,
     );
   }
-  const mean = outputMeanOf(parents, names, options);
+  const activation = activationOf(parents, names, options);
+  const mean: OutputMean = options.outputMean === 'logits' ? 'plain' : (activation ?? 'plain');
   const { dtype } = first.type;
   const weights = to.input(`output/${names[0]}`, { dtype, shape: [values.length] });
   const output = to.scope(`output/${names[0]}`, () => combine(to, mean, weights, values));
-  return { name: names[0], weights: weights.name, sources: parents.map(p => p.tag), features: values, mean, output };
+  return {
+    name: names[0],
+    weights: weights.name,
+    sources: parents.map(p => p.tag),
+    features: values,
+    mean,
+    activation,
+    output,
+  };
 }
 
 /** `Σ weights[p] · values[p]` in the space of `mean`, back as logits. */
