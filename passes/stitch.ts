@@ -8,4 +8,4 @@ export * from './stitch/network.ts';
 export type { OutputOptions } from './stitch/outputs.ts';
 export { type FeaturePair, featurePairs } from './stitch/positions.ts';
 export { type AffineMap, type Matrix, type PairMoments, ridge } from './stitch/ridge.ts';
-export { FeatureMoments, featureStatistics } from './stitch/statistics.ts';
+export { centred, covariance, FeatureMoments, featureStatistics, Moments } from './stitch/statistics.ts';

@@ -10,4 +10,5 @@ export {
   taskMatching,
 } from './train/methods.ts';
 export { type OptimizerOptions, type TrainingStep, trainingStep } from './train/optimizer.ts';
-export type { SwitchMode, SwitchModes } from './train/streams.ts';
+export { type FitStage, fitStages, StageFit } from './train/sequential.ts';
+export { type SwitchMode, type SwitchModes, settingInput } from './train/streams.ts';

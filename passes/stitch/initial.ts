@@ -31,9 +31,12 @@ function randomMap({ inputChannels, outputChannels }: Stitch, random: () => numb
 }
 
 /** An affine map for each stitch, as the tensors that the graph takes. */
-export function parametersOf(network: SuperNetwork, map: (stitch: Stitch) => AffineMap): StitchParameters {
+export function parametersOf(
+  { stitches }: Pick<SuperNetwork, 'stitches'>,
+  map: (stitch: Stitch) => AffineMap,
+): StitchParameters {
   const parameters = new Map<string, Tensor>();
-  for (const stitch of network.stitches) {
+  for (const stitch of stitches) {
     const { dtype } = stitch.source.type;
     const { weight, bias } = map(stitch);
     parameters.set(stitch.weight, tensorFromNumbers(dtype, [stitch.outputChannels, stitch.inputChannels], weight));

@@ -78,6 +78,8 @@ export interface OutputSwitch {
   /** The parents' own outputs, in the same order. */
   readonly features: readonly Value[];
   readonly mean: OutputMean;
+  /** What makes probabilities of the parents' outputs; undefined where they are no logits. */
+  readonly activation: 'softmax' | 'sigmoid' | undefined;
   /** The combination. */
   readonly output: Value;
 }

@@ -58,13 +58,6 @@ export function activationOf(
   return activation ?? (shape[channelAxis(shape.length)] === 1 || shape.length < 2 ? 'sigmoid' : 'softmax');
 }
 
-/** Chooses how outputs are averaged. */
-export const outputMeanOf = (
-  parents: readonly TaggedGraph[],
-  names: readonly string[],
-  options: OutputOptions,
-): OutputMean => (options.outputMean === 'logits' ? 'plain' : (activationOf(parents, names, options) ?? 'plain'));
-
 /**
  * Adds the switch where one output of the parents meets: `values` are the parents' own, `names` what their files call them.
  *

@@ -57,7 +57,8 @@ export function featureStatistics(network: SuperNetwork): Graph {
   return to.build();
 }
 
-function centred(to: GraphBuilder, feature: Value): { mean: Value; rest: Value } {
+/** A feature's means over all places, [C], and what is left of it without them. */
+export function centred(to: GraphBuilder, feature: Value): { mean: Value; rest: Value } {
   const rank = feature.type.shape.length;
   const axis = channelAxis(rank);
   const others = Array.from({ length: rank }, (_, i) => i).filter(i => i !== axis);
@@ -66,7 +67,7 @@ function centred(to: GraphBuilder, feature: Value): { mean: Value; rest: Value }
 }
 
 /** `[C_x, C_y]`: the mean of the outer products over all places. It is a stitch's weight gradient, for which kernels exist. */
-function covariance(to: GraphBuilder, x: Value, y: Value): Value {
+export function covariance(to: GraphBuilder, x: Value, y: Value): Value {
   const [sums] = to.ops('StitchGrad', [x, y]);
   const { shape, dtype } = y.type;
   const channels = shape[channelAxis(shape.length)] as number;
@@ -76,9 +77,57 @@ function covariance(to: GraphBuilder, x: Value, y: Value): Value {
 }
 
 /**
- * Collects the statistics of several batches in double precision, by the parallel formula of Chan, Golub and LeVeque (1979): the
- * covariance of a union is the weighted mean of the covariances plus that of the means.
+ * The covariance of a union, by the parallel formula of Chan, Golub and LeVeque (1979): the weighted mean of the covariances plus
+ * that of the means. `share` is the part of the union that is new, `x` and `y` by how much its means are above those of the rest.
  */
+function pooled(
+  old: Float64Array | undefined,
+  added: ArrayLike<number>,
+  share: number,
+  x: Float64Array,
+  y: Float64Array,
+): Float64Array {
+  return Float64Array.from({ length: added.length }, (_, k) => {
+    const apart = x[Math.floor(k / y.length)] * y[k % y.length];
+    return (1 - share) * (old?.[k] ?? 0) + share * added[k] + share * (1 - share) * apart;
+  });
+}
+
+/** Collects the moments of one pair over several batches in double precision. */
+export class Moments {
+  #samples = 0;
+  #known: PairMoments | undefined;
+
+  /** Adds the moments of a batch of `samples`, as `PairMoments` has them: means [C_x], [C_y], covariances [C_x, C_x], [C_x, C_y]. */
+  add(batch: Readonly<Record<keyof PairMoments, Tensor>>, samples: number): void {
+    this.#samples += samples;
+    const share = samples / this.#samples;
+    const [meanX, meanY, xx, xy] = [batch.meanX, batch.meanY, batch.xx, batch.xy].map(t =>
+      Float64Array.from(numbersOf(t)),
+    );
+    const old = this.#known;
+    const [x, y] = [
+      meanX.map((m, c) => m - (old ?? { meanX }).meanX[c]),
+      meanY.map((m, c) => m - (old ?? { meanY }).meanY[c]),
+    ];
+    const moved = (mean: Float64Array, apart: Float64Array) => mean.map((m, c) => m - (1 - share) * apart[c]);
+    const matrix = (rows: number, columns: number, data: Float64Array): Matrix => ({ rows, columns, data });
+    this.#known = {
+      meanX: moved(meanX, x),
+      meanY: moved(meanY, y),
+      xx: matrix(x.length, x.length, pooled(old?.xx.data, xx, share, x, x)),
+      xy: matrix(x.length, y.length, pooled(old?.xy.data, xy, share, x, y)),
+    };
+  }
+
+  /** The moments over all samples so far. */
+  get pair(): PairMoments {
+    if (!this.#known) throw new RangeError('no sample was added');
+    return this.#known;
+  }
+}
+
+/** Collects the statistics of several batches in double precision. */
 export class FeatureMoments {
   readonly #network: SuperNetwork;
   #samples = 0;
@@ -110,13 +159,8 @@ export class FeatureMoments {
           const [rows, columns] = tensor.shape;
           const added = numbersOf(tensor);
           const old = this.#covariances.get(name)?.data;
-          const data = new Float64Array(rows * columns);
-          for (let k = 0; k < data.length; k++) {
-            const [r, c] = [Math.floor(k / columns), k % columns];
-            const apart = (batch[i][r] - before[i][r]) * (batch[j][c] - before[j][c]);
-            data[k] = (1 - share) * (old?.[k] ?? 0) + share * added[k] + share * (1 - share) * apart;
-          }
-          this.#covariances.set(name, { rows, columns, data });
+          const [x, y] = [i, j].map(k => batch[k].map((m, c) => m - before[k][c]));
+          this.#covariances.set(name, { rows, columns, data: pooled(old, added, share, x, y) });
         }
       }
       for (const [i, tag] of tags.entries()) {

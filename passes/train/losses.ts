@@ -42,10 +42,13 @@ export class Terms {
     this.#b = b;
   }
 
-  /** `FeatureLoss(x, reference)` as a term. Nothing where the two are the same value: the term would be zero. */
-  addFeature(x: Value, reference: Value, normalize: boolean, term: LossTerm): void {
+  /** `weight · FeatureLoss(x, reference)` as a term. Nothing where the two are the same value: the term would be zero. */
+  addFeature(x: Value, reference: Value, normalize: boolean, term: LossTerm, weight = 1): void {
     if (x === reference) return;
-    this.add(this.#b.op('FeatureLoss', [x, reference], { normalize: normalize ? 1 : 0 }, { name: term.output }), term);
+    const b = this.#b;
+    const loss = b.op('FeatureLoss', [x, reference], { normalize: normalize ? 1 : 0 }, { name: term.output });
+    const factor = b.constant(tensorFromNumbers(x.type.dtype, [], [weight]), 'weight');
+    this.add(weight === 1 ? loss : b.op('Mul', [loss, factor], {}, { name: term.output }), term);
   }
 
   add(value: Value, term: LossTerm): void {

@@ -1,4 +1,5 @@
-import { GraphBuilder, SutureError } from '../../ir/index.ts';
+import { GraphBuilder, isStatic, SutureError, type Value } from '../../ir/index.ts';
+import { channelAxis } from '../../ir/ops/stitching.ts';
 import type { SuperNetwork, Switch } from '../stitch.ts';
 import { type LossGraph, type Task, Terms, taskLoss } from './losses.ts';
 import {
@@ -38,11 +39,19 @@ export interface DoubleBatchOptions {
   readonly normalize?: boolean;
   /** Where terms are: at every switch and output that the stitched stream changes (default), at switches only, at outputs only. */
   readonly terms?: 'all' | 'switches' | 'outputs';
+  /**
+   * What the terms of each parent's output probabilities count for, beside those of its logits: differences of logits where the
+   * class is certain do not matter to the result. Default 0: none. Outputs that are no logits have none.
+   */
+  readonly probabilityWeight?: number;
 }
 
-/** The published method: each stitch sees what the stitches before it make of the features. Terms `loss/3/a`, `loss/output/a`. */
+/**
+ * The published method: each stitch sees what the stitches before it make of the features. Terms `loss/3/a`, `loss/output/a`, and
+ * with a `probabilityWeight` `loss/probability/a`.
+ */
 export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions = {}): LossGraph {
-  const { switches: modes = 'stitched', normalize = true, terms: where = 'all' } = options;
+  const { switches: modes = 'stitched', normalize = true, terms: where = 'all', probabilityWeight = 0 } = options;
   const b = new GraphBuilder('double-batched', network.graph.info);
   const draft = newDraft(network, b, modes);
   const reference = new Stream(b);
@@ -79,9 +88,38 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
         if (x && target) terms.addFeature(x, target, normalize, { output, position: undefined, parent: tag });
       }
     }
+    if (probabilityWeight > 0) {
+      for (const output of network.outputs) {
+        for (const [i, parent] of output.sources.entries()) {
+          const values = [stitched, reference].map(stream => stream.read(output.features[i]));
+          if (!output.activation || !values[0] || values[0] === values[1]) continue;
+          const [x, target] = values.map(v => probabilities(b, v!, output.activation!));
+          const suffix = network.outputs.length > 1 ? `${parent}/${output.name}` : parent;
+          terms.addFeature(
+            x,
+            target,
+            normalize,
+            { output: `loss/probability/${suffix}`, position: undefined, parent },
+            probabilityWeight,
+          );
+        }
+      }
+    }
   }
   return terms.finish(draft.data, draft.parameters);
 }
+
+/** The probabilities of all classes but the first, which follows from the others; of one channel its own. */
+function probabilities(b: GraphBuilder, logits: Value, activation: 'softmax' | 'sigmoid'): Value {
+  if (activation === 'sigmoid') return b.op('Sigmoid', [logits]);
+  const axis = channelAxis(logits.type.shape.length);
+  const all = b.op('Softmax', [logits], { axis });
+  const channels = logits.type.shape[axis];
+  return b.op('Slice', [all, b.ints([1]), b.ints([isStatic(channels) ? channels : endOfAxis]), b.ints([axis])]);
+}
+
+/** Past the end of any axis: `Slice` stops there. */
+const endOfAxis = 2 ** 31 - 1;
 
 export interface DirectOptions {
   readonly normalize?: boolean;
@@ -146,7 +184,7 @@ export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {
   addStitches(draft, [stream], activeSwitches(network, draft.modeOf));
   const stitchParameters = [...draft.parameters];
   const count = output.sources.length;
-  const mode: Exclude<SwitchMode, 'original'> = outputs ?? Array<number>(count).fill(1 / count);
+  const mode: Exclude<SwitchMode, 'original' | 'position'> = outputs ?? Array<number>(count).fill(1 / count);
   stream.set(network.graph.input(output.weights), switchWeights(draft, output.weights, mode, output.features));
 
   const switches = byOutput(network);

@@ -17,6 +17,8 @@ import type { SuperNetwork, Switch } from '../stitch.ts';
  * - `original`, `stitched`: one source, fixed; no Switch is emitted. With several stitched sources, their mean.
  * - numbers: fixed weights, one for each source.
  * - `step`, `sample`: weights are data, [S] for the whole step or [S, N] for each sample, so that the host draws the setting.
+ * - `position`: as `sample`, with one input for all switches of a position (`settingInput`) that holds the weight of each sample on
+ *   the original; the rest of the weight is on the stitched sources, evenly. It broadcasts as it is, so no kernel has to take it apart.
  * - `learned`, `learned-per-channel`: a parameter of logits, [S] or [S, 1, C], whose softmax over the sources weighs them.
  */
 export type SwitchMode =
@@ -24,6 +26,7 @@ export type SwitchMode =
   | 'stitched'
   | 'step'
   | 'sample'
+  | 'position'
   | 'learned'
   | 'learned-per-channel'
   | readonly number[];
@@ -81,11 +84,14 @@ export interface Draft {
   readonly data: string[];
   readonly parameters: string[];
   readonly modeOf: (s: Switch) => SwitchMode;
+  /** Inputs of `position` mode, by position. */
+  readonly settings: Map<number, Value>;
 }
 
 export function newDraft(network: SuperNetwork, b: GraphBuilder, modes: SwitchModes): Draft {
   for (const constant of network.graph.constants()) b.reserve(constant.name);
-  return { b, network, data: [], parameters: [], modeOf: typeof modes === 'function' ? modes : () => modes };
+  const modeOf = typeof modes === 'function' ? modes : () => modes;
+  return { b, network, data: [], parameters: [], modeOf, settings: new Map() };
 }
 
 /** Gives the parents' inputs to a stream. */
@@ -129,16 +135,52 @@ export function applySwitch(draft: Draft, stream: Stream, s: Switch): void {
     stream.set(s.output, given[1]);
     return;
   }
-  const weights = switchWeights(draft, s.weights, mode, given);
   const name = `stitched/${s.weights}`;
+  if (mode === 'position') {
+    stream.set(s.output, blend(draft, s, given, name));
+    return;
+  }
+  const weights = switchWeights(draft, s.weights, mode, given);
   stream.set(s.output, draft.b.op('Switch', [weights, ...given], {}, { name, outputs: [`${name}/output`] }));
 }
+
+/** The name of the input that holds each sample's weight on the originals of a position, [N, 1, ...] of the features' rank. */
+export const settingInput = (position: number): string => `setting/${position}`;
+
+/** `stitched + w · (original - stitched)`: a sample's own weight at all switches of the position. */
+function blend(draft: Draft, s: Switch, [first, ...others]: readonly Value[], name: string): Value {
+  const { b } = draft;
+  const stitched =
+    others.length === 1
+      ? others[0]
+      : b.op('Switch', [
+          switchWeights(
+            draft,
+            s.weights,
+            others.map(() => 1 / others.length),
+            others,
+          ),
+          ...others,
+        ]);
+  const weight = draft.settings.get(s.position) ?? b.input(settingInput(s.position), settingType(first.type));
+  if (!draft.settings.has(s.position)) {
+    draft.settings.set(s.position, weight);
+    draft.data.push(weight.name);
+  }
+  const difference = b.op('Mul', [weight, b.op('Sub', [first, stitched])]);
+  return b.op('Add', [stitched, difference], {}, { name, outputs: [`${name}/output`] });
+}
+
+const settingType = ({ dtype, shape }: TensorType): TensorType => ({
+  dtype,
+  shape: shape.map((d, i) => (i === 0 ? d : 1)),
+});
 
 /** The weights of a switch with these features, of the form that the mode asks for. */
 export function switchWeights(
   { b, data, parameters }: Draft,
   name: string,
-  mode: Exclude<SwitchMode, 'original'>,
+  mode: Exclude<SwitchMode, 'original' | 'position'>,
   features: readonly Value[],
 ): Value {
   const [{ type }] = features;

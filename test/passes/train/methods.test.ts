@@ -133,7 +133,53 @@ describe('double-batched training', () => {
     expect(relativeError(one.loss.data, want.loss.data)).toBeLessThan(1e-6);
     expect(relativeError(two.loss.data, want.loss.data)).toBeLessThan(1e-6);
   });
+
+  it('takes one weight for each position and sample, which is that of both switches there', async () => {
+    const net = network();
+    const perSwitch = doubleBatch(net, { switches: 'sample' });
+    const perPosition = doubleBatch(net, { switches: 'position' });
+    expect(perPosition.data).toEqual(['images', ...net.positions.map(({ id }) => `setting/${id}`)]);
+    expect(perPosition.graph.nodes.some(n => n.op === 'Slice' || n.op === 'Switch')).toBe(false);
+    const given = feeds(perSwitch.graph, batch);
+    const draw = random(3);
+    for (const { id } of net.positions) {
+      const original = [draw() < 0.5 ? 1 : 0, draw()];
+      given[`setting/${id}`] = float32([batch, 1, 1, 1], original);
+      for (const { weights } of net.switches.filter(s => s.position === id))
+        given[weights] = float32([2, batch], [...original, ...original.map(w => 1 - w)]);
+    }
+    const [got, want] = [perPosition, perSwitch].map(loss => differentiate(loss.graph, loss));
+    const a = await runOrt(verify(got!.graph), given);
+    const b = await runOrt(verify(want!.graph), given);
+    expect(relativeError(a.loss.data, b.loss.data)).toBeLessThan(1e-5);
+    for (const name of perSwitch.parameters) {
+      const error = relativeError(a[got!.gradients.get(name)!].data, b[want!.gradients.get(name)!].data);
+      expect(error, name).toBeLessThan(2e-4);
+    }
+  });
+
+  it('weighs the error of the probabilities of all classes but the first, relative to their variance', async () => {
+    const net = network();
+    const loss = doubleBatch(net, { probabilityWeight: 20 });
+    expect(loss.terms.map(t => t.output).slice(-2)).toEqual(['loss/probability/a', 'loss/probability/b']);
+    const given = feeds(loss.graph, batch);
+    const names = ['stitched/a/head', 'a/head'];
+    const outputs = names.map(name => ({ name, value: [...loss.graph.values()].find(v => v.name === name)! }));
+    const all = await runOrt(verify(loss.graph.with({ outputs: [...loss.graph.outputs, ...outputs] })), given);
+    const [p, q] = names.map(name => foreground([...all[name].data] as number[]));
+    const mean = (values: readonly number[]) => values.reduce((x, y) => x + y, 0) / values.length;
+    const center = mean(q!);
+    const error = mean(p!.map((v, i) => (v - q![i]!) ** 2)) / mean(q!.map(v => (v - center) ** 2));
+    expect(Number(all['loss/probability/a'].data[0])).toBeCloseTo(20 * error, 3);
+  });
 });
+
+/** The probability of the second class at each place, of logits [N, 2, 8, 8]. */
+const foreground = (logits: readonly number[]): number[] =>
+  Array.from({ length: logits.length / 2 }, (_, i) => {
+    const at = Math.floor(i / 64) * 128 + (i % 64);
+    return 1 / (1 + Math.exp(logits[at]! - logits[at + 64]!));
+  });
 
 describe('three parents', () => {
   const tags = ['a', 'b', 'c'];
