@@ -159,8 +159,8 @@ export class FeatureMoments {
           const [rows, columns] = tensor.shape;
           const added = numbersOf(tensor);
           const old = this.#covariances.get(name)?.data;
-          const [x, y] = [i, j].map(k => batch[k].map((m, c) => m - before[k][c]));
-          this.#covariances.set(name, { rows, columns, data: pooled(old, added, share, x, y) });
+          const apart = [i, j].map(k => batch[k].map((m, c) => m - before[k][c]));
+          this.#covariances.set(name, { rows, columns, data: pooled(old, added, share, apart[0], apart[1]) });
         }
       }
       for (const [i, tag] of tags.entries()) {
