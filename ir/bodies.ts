@@ -28,14 +28,16 @@ export const bodies: { readonly [K in SutureOp]: (node: Node<K>) => Graph } = {
     body(node, (b, [x, reference]) => {
       const difference = b.op('Sub', [x, reference]);
       const mean = meanOfSquares(b, difference);
-      return [node.attributes.normalize ? b.op('Div', [mean, variance(b, reference)]) : mean];
+      const divisor = node.attributes.normalize ? variance(b, reference) : number(b, 1, x);
+      const loss = node.attributes.normalize ? b.op('Div', [mean, divisor]) : mean;
+      return node.outputs.length > 1 ? [loss, divisor] : [loss];
     }),
 
   FeatureLossGrad: node =>
-    body(node, (b, [dloss, x, reference]) => {
+    body(node, (b, [dloss, x, reference, given]) => {
       const count = b.op('Cast', [b.op('Size', [x])], { to: x.type.dtype });
       const mean = b.op('Div', [b.op('Mul', [dloss, number(b, 2, x)]), count]);
-      const factor = node.attributes.normalize ? b.op('Div', [mean, variance(b, reference)]) : mean;
+      const factor = node.attributes.normalize ? b.op('Div', [mean, given ?? variance(b, reference)]) : mean;
       return [b.op('Mul', [b.op('Sub', [x, reference]), factor])];
     }),
 

@@ -57,21 +57,26 @@ export const stitching = {
       return [features[0].type];
     },
   }),
-  /** `mean((X - reference)²) / divisor`, a scalar. The divisor is `var(reference)` where `normalize` is 1, else 1. */
+  /**
+   * `mean((X - reference)²) / divisor`, a scalar. The divisor is `var(reference)` where `normalize` is 1, else 1; it is the second
+   * output, for the adjoint to use again.
+   */
   FeatureLoss: operator({
     domain: 'suture',
     inputs: ['X', 'reference'],
+    outputs: ['loss', 'divisor?'],
     attributes: { normalize: attr.int.default(1) },
     versions: [1],
-    infer([x, reference]): readonly Inferred[] {
+    infer([x, reference], _, { outputs }): readonly Inferred[] {
       alike([x, reference]);
-      return [{ dtype: requireSameDType([x, reference]), shape: [] }];
+      const scalar = { dtype: requireSameDType([x, reference]), shape: [] };
+      return outputs > 1 ? [scalar, scalar] : [scalar];
     },
   }),
-  /** The adjoint of FeatureLoss with respect to X. dloss is a scalar. */
+  /** The adjoint of FeatureLoss with respect to X. dloss is a scalar. Without the loss's divisor it is computed anew. */
   FeatureLossGrad: operator({
     domain: 'suture',
-    inputs: ['dloss', 'X', 'reference'],
+    inputs: ['dloss', 'X', 'reference', 'divisor?'],
     outputs: ['dX'],
     attributes: { normalize: attr.int.default(1) },
     versions: [1],

@@ -46,7 +46,9 @@ export class Terms {
   addFeature(x: Value, reference: Value, normalize: boolean, term: LossTerm, weight = 1): void {
     if (x === reference) return;
     const b = this.#b;
-    const loss = b.op('FeatureLoss', [x, reference], { normalize: normalize ? 1 : 0 }, { name: term.output });
+    const { output: name } = term;
+    const outputs = normalize ? [name, `${name}/divisor`] : [name];
+    const [loss] = b.ops('FeatureLoss', [x, reference], { normalize: normalize ? 1 : 0 }, { name, outputs });
     const factor = b.constant(tensorFromNumbers(x.type.dtype, [], [weight]), 'weight');
     this.add(weight === 1 ? loss : b.op('Mul', [loss, factor], {}, { name: term.output }), term);
   }

@@ -132,10 +132,13 @@ export function featureLoss(node: Node<'FeatureLoss'>, context: KernelContext): 
   const module = new ModuleBuilder();
   module.bind('parts', scratch(0));
   module.bind('y', output(0), 'f32', 'read_write');
+  const kept = node.outputs.length > 1;
+  if (kept) module.bind('divisor', output(1), 'f32', 'read_write');
   module.declare(`@compute @workgroup_size(1)
 fn main() {
   ${combineMoments(length, pieces, normalize)}
   y[0] = squares / ${f32(length)} / variance;
+  ${kept ? 'divisor[0] = variance;' : ''}
 }`);
   const second: Dispatch = {
     label: `${label} sum`,
@@ -152,18 +155,20 @@ export function featureLossGrad(node: Node<'FeatureLossGrad'>, context: KernelCo
   const label = `featureLossGrad ${shape.join('x')}`;
   const normalize = node.attributes.normalize !== 0;
   const pieces = piecesOf(length, lossPieces(context));
-  const moments = normalize
+  const given = normalize && node.inputs[3] !== undefined;
+  const anew = normalize && !given;
+  const moments = anew
     ? [momentPass(length, pieces, label, { x: undefined, reference: input(2), to: scratch(0) }, true, context)]
     : [];
   const factor: Dispatch[] = [];
-  if (normalize) {
+  if (anew) {
     const module = new ModuleBuilder();
     module.bind('parts', scratch(0));
-    module.bind('factor', scratch(1), 'f32', 'read_write');
+    module.bind('divisor', scratch(1), 'f32', 'read_write');
     module.declare(`@compute @workgroup_size(1)
 fn main() {
   ${combineMoments(length, pieces, true)}
-  factor[0] = ${f32(2 / length)} / variance + 0.0 * squares;
+  divisor[0] = variance + 0.0 * squares;
 }`);
     factor.push({ label: `${label} sum`, wgsl: module.text(), workgroups: [1, 1, 1], operands: module.operands });
   }
@@ -175,17 +180,17 @@ fn main() {
         { name: 'dloss', operand: input(0), type: 'f32' },
         { name: 'x', operand: input(1), type: 'f32' },
         { name: 'reference', operand: input(2), type: 'f32' },
-        ...(normalize ? [{ name: 'factor', operand: scratch(1), type: 'f32' }] : []),
+        ...(normalize ? [{ name: 'divisor', operand: given ? input(3) : scratch(1), type: 'f32' }] : []),
         { name: 'dx', operand: output(0), type: 'f32', access: 'read_write' as const },
       ],
       element: i =>
-        `dx[${i}] = (x[${i}] - reference[${i}]) * (dloss[0] * ${normalize ? 'factor[0]' : f32(2 / length)});`,
+        `dx[${i}] = (x[${i}] - reference[${i}]) * (dloss[0] * ${f32(2 / length)}${normalize ? ' / divisor[0]' : ''});`,
     },
     context,
   );
   return {
     dispatches: [...moments, ...factor, ...scaled.dispatches],
-    scratch: normalize
+    scratch: anew
       ? [
           { bytes: 12 * pieces, lifetime: 'run' },
           { bytes: 4, lifetime: 'run' },

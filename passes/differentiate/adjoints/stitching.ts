@@ -40,8 +40,9 @@ export const stitching: AdjointTable<keyof typeof operators> = {
   /** A normalised loss is not differentiated with respect to its reference: the variance is taken for a constant. */
   FeatureLoss: ({ e, node, x: [x, reference], dy }) => {
     const { normalize } = node.attributes;
+    const [, divisor] = node.outputs;
     return [
-      () => e.b.op('FeatureLossGrad', [dy, x, reference], { normalize }),
+      () => e.b.op('FeatureLossGrad', normalize ? [dy, x, reference, divisor] : [dy, x, reference], { normalize }),
       normalize ? undefined : () => e.b.op('FeatureLossGrad', [dy, reference, x], { normalize }),
     ];
   },
