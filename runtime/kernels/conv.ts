@@ -8,15 +8,30 @@ import { type MatMulSpec, planMatMul } from './matmul.ts';
 import { ceilDiv, product } from './wgsl.ts';
 
 /** Multiplications that one pass of an unrolled body may hold: compiling a kernel takes time in proportion, and more. */
-const largestBody = 450;
+const largestBody = 600;
 
 /** Loads that an unrolled body may hold: each is four branches to SwiftShader, and compiling them grows with the square. */
-const mostLoads = 128;
+const mostLoads = 64;
 
-/** Relative costs on SwiftShader: a load or store, a weight from the quad, a multiplication, an invocation's frame. */
-const cost = { load: 20, pass: 3, mac: 1.7, frame: 100 };
+/** Sums that an invocation may keep: with more of them SwiftShader spends its time on moving them. */
+const mostSums = 64;
 
-/** The block and channels of a direct convolution that cost least by the model above; undefined where no body fits. */
+/** What four lanes take on SwiftShader, in nanoseconds: see bench/README.md. */
+const cost = { load: 15, pass: 3, mac: 1.9, sum: 1.5, store: 20, frame: 100 };
+
+/** Runs that compiling must pay off in. Training makes hundreds; evaluating a network on a data set a few. */
+const expectedRuns = 100;
+
+/** Processor time that SwiftShader takes to compile a direct convolution, in nanoseconds. */
+function compileTime(inputs: number, weights: number, products: number, sums: number): number {
+  const size = inputs + sums + weights / 4 + products / 8;
+  return (size + 0.02 * size ** 2) * 1e6;
+}
+
+/**
+ * The block and channels of a direct convolution for which compiling it and running it take least, by the model above; undefined
+ * where no body fits. So small convolutions get small bodies: what they would gain by unrolling is less than what compiling costs.
+ */
 export function chooseDirectTile(spec: ConvSpec, context: KernelContext): DirectTile | undefined {
   const axes = axesOf(spec);
   const [depth, height, width] = axes;
@@ -34,7 +49,7 @@ export function chooseDirectTile(spec: ConvSpec, context: KernelContext): Direct
     for (const h of sizes(height.output, height.stride, [1, 2, 3, 4, 6])) {
       for (const w of sizes(width.output, width.stride, [1, 2, 3, 4, 6, 8, 12, 16])) {
         const positions = d * h * w;
-        if (positions > 64) continue;
+        if (positions > mostSums) continue;
         const patterns = [
           axisPattern(depth, spec.transposed, d),
           axisPattern(height, spec.transposed, h),
@@ -44,13 +59,15 @@ export function chooseDirectTile(spec: ConvSpec, context: KernelContext): Direct
         const inputs = product(patterns.map(pattern => pattern.offsets.length));
         const lanes = ceilDiv(spec.batch * product(patterns.map(pattern => pattern.tiles)), 4) * 4;
         for (const channels of [1, 2, 3, 4, 6, 8, 12, 16]) {
-          if (channels > groupOut || channels * positions > 128) continue;
+          const sums = channels * positions;
+          if (channels > groupOut || sums > mostSums) continue;
           if (products * channels > largestBody || inputs > mostLoads) continue;
           const weights = channels * taps;
           const weightCost = quads ? (weights / 4) * cost.load + weights * cost.pass : weights * cost.load;
-          const step = inputs * cost.load + weightCost + products * channels * cost.mac;
-          const each = groupIn * step + channels * positions * cost.load + cost.frame;
-          const total = lanes * ceilDiv(groupOut, channels) * each;
+          const step = inputs * cost.load + weightCost + products * channels * cost.mac + sums * cost.sum;
+          const each = groupIn * step + sums * cost.store + cost.frame;
+          const run = (lanes / 4) * spec.groups * ceilDiv(groupOut, channels) * each;
+          const total = expectedRuns * run + compileTime(inputs, weights, products * channels, sums);
           if (total < bestCost) {
             bestCost = total;
             best = { block: [d, h, w], channels, workgroup: workgroupSize(lanes, ceilDiv(groupOut, channels)) };
