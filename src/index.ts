@@ -39,17 +39,36 @@ export {
   methods,
   outputMeans,
   type RunConfig,
+  settingsOfTraining,
   type TrainingSettings,
   tasks,
   trainingDefaults,
+  withDefaults,
 } from './run/config.ts';
 export { createRun, type RunRequest, type RunSummary, resumeRun } from './run/create.ts';
 export { RunDirectory } from './run/directory.ts';
+export { type Learnable, type LearnedRecord, learnable, readLearned } from './run/learned.ts';
 export { type LoadedRun, loadRun } from './run/load.ts';
 export { type RunAllRequest, type RunAllResult, runAll } from './run-all.ts';
 export { type Rule, type Selection, select } from './selection/select.ts';
 export { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
-export { sweepRun } from './sweep.ts';
+export {
+  type Combination,
+  combinationText,
+  type LearnedWeights,
+  positionsText,
+  settingOf,
+} from './selection/combination.ts';
+export { above, beyond, dominates, type Point, paretoSet } from './selection/front.ts';
+export { frontFigures } from './selection/front-figure.ts';
+export {
+  type Front,
+  type FrontOptions,
+  type FrontPoint,
+  type NamedDataset,
+  sweepFront,
+} from './selection/weighted.ts';
+export { type FrontRequest, frontRun, sweepRun } from './sweep.ts';
 export {
   type MemoryUse,
   mebibytes,
@@ -59,3 +78,4 @@ export {
 } from './training/memory.ts';
 export { type Checkpoint, type MetricsEntry, Trainer, type TrainOptions } from './training/train.ts';
 export { sutureVersion, type Versions, versions } from './version.ts';
+export { type WeighOptions, type WeighSummary, weighRun } from './weigh.ts';

@@ -13,6 +13,8 @@ const natural = (text: string): number =>
   parse(text, 'a whole number from 0 on', v => Number.isSafeInteger(v) && v >= 0);
 const positive = (text: string): number => parse(text, 'a number greater than 0', v => Number.isFinite(v) && v > 0);
 
+const nonNegative = (text: string): number => parse(text, 'a number from 0 on', v => Number.isFinite(v) && v >= 0);
+
 export const countOption = (flags: string, text: string, standard?: number): Option =>
   withDefault(new Option(flags, text).argParser(count), standard);
 
@@ -45,6 +47,9 @@ const units: { readonly [unit: string]: number | undefined } = {
 
 export const memoryOption = (text: string): Option => new Option('--memory <limit>', text).argParser(memorySize);
 
+export const nonNegativeOption = (flags: string, text: string): Option =>
+  new Option(flags, text).argParser(nonNegative);
+
 export const choiceOption = (flags: string, text: string, choices: readonly string[], standard?: string): Option => {
   const option = new Option(flags, text).choices(choices);
   return standard === undefined ? option : option.default(standard);
@@ -69,6 +74,26 @@ export function namedFile(text: string, previous: readonly NamedFile[] = []): re
 export interface NamedFile {
   readonly name: string;
   readonly file: string;
+}
+
+/** Numbers in [0, 1], separated by commas. */
+export function shares(text: string): readonly number[] {
+  return text.split(',').map(part => parse(part, 'numbers from 0 to 1, as in 0,0.5,1', v => v >= 0 && v <= 1));
+}
+
+export const share = (text: string): number => parse(text, 'a number from 0 to 1', v => v >= 0 && v <= 1);
+
+/** Positions, separated by commas, with ranges as in 38-41. `none` is the empty list. */
+export function positions(text: string): readonly number[] {
+  if (text === 'none') return [];
+  return text.split(',').flatMap(part => {
+    const [, from, to = from] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part) ?? [];
+    const [first, last] = [Number(from), Number(to)];
+    if (!(first <= last) || last - first > 9999) {
+      throw new InvalidArgumentError('It must be positions, as in 38,41,44-47.');
+    }
+    return Array.from({ length: last - first + 1 }, (_, i) => first + i);
+  });
 }
 
 export const executorOption = (): Option =>

@@ -7,6 +7,7 @@ import {
   type Method,
   methods,
   outputMeans,
+  settingsOfTraining,
   type Task,
   type TrainingSettings,
   tasks,
@@ -19,6 +20,7 @@ import {
   forceOption,
   memoryOption,
   naturalOption,
+  nonNegativeOption,
   positiveOption,
 } from './options.ts';
 
@@ -27,8 +29,11 @@ export interface TrainingFlags {
   readonly method: Method;
   readonly steps: number;
   readonly batch: number;
-  readonly lr: number;
-  readonly init: Initialisation;
+  readonly settings?: TrainingSettings['settings'];
+  readonly lr?: number;
+  readonly init?: Initialisation;
+  readonly initImages?: number;
+  readonly probabilityWeight?: number;
   readonly seed: number;
   readonly normalize: boolean;
   readonly memory?: number;
@@ -46,8 +51,35 @@ export const addTrainingOptions = (command: Command): Command =>
     .addOption(choiceOption('--method <name>', 'how the stitches are trained', methods, defaults.method))
     .addOption(naturalOption('--steps <n>', 'training steps; 0 keeps the initialisation', defaults.steps))
     .addOption(countOption('--batch <n>', 'images in a step', defaults.batch))
-    .addOption(positiveOption('--lr <x>', 'learning rate at the start; it falls by a cosine', defaults.learningRate))
-    .addOption(choiceOption('--init <how>', 'how the stitches start', initialisations, defaults.init))
+    .addOption(
+      choiceOption(
+        '--settings <which>',
+        'stitched positions: a number and choice drawn for each sample, or all (default: sampled; direct: all)',
+        settingsOfTraining,
+      ),
+    )
+    .addOption(
+      positiveOption(
+        '--lr <x>',
+        'learning rate at the start; it falls by a cosine (default: 0.003; all or direct: 0.01)',
+      ),
+    )
+    .addOption(
+      choiceOption(
+        '--init <how>',
+        'how the stitches start (default: sequential; all or direct: ridge)',
+        initialisations,
+      ),
+    )
+    .addOption(
+      countOption('--init-images <n>', 'images that a closed form looks at (default: sequential 80, ridge 40)'),
+    )
+    .addOption(
+      nonNegativeOption(
+        '--probability-weight <x>',
+        'what errors of output probabilities count for in the loss (default: sampled 20, all 0)',
+      ),
+    )
     .addOption(naturalOption('--seed <s>', 'seed of batches and initialisation', defaults.seed))
     .addOption(new Option('--no-normalize', 'weigh loss terms as they are, not by the variance of their features'))
     .addOption(memoryOption('what a step may keep on WebGPU: 800MB, or 50%; the rest is computed again'))
@@ -57,14 +89,16 @@ export const addTrainingOptions = (command: Command): Command =>
     .addOption(forceOption());
 
 /** The flags as the API's settings. */
-export const trainingSettings = (flags: TrainingFlags): TrainingSettings => ({
+export const trainingSettings = (flags: TrainingFlags): Partial<TrainingSettings> => ({
   method: flags.method,
-  init: flags.init,
   steps: flags.steps,
   batch: flags.batch,
-  learningRate: flags.lr,
   seed: flags.seed,
   normalize: flags.normalize,
-  initImages: defaults.initImages,
+  ...(flags.settings !== undefined && { settings: flags.settings }),
+  ...(flags.lr !== undefined && { learningRate: flags.lr }),
+  ...(flags.init !== undefined && { init: flags.init }),
+  ...(flags.initImages !== undefined && { initImages: flags.initImages }),
+  ...(flags.probabilityWeight !== undefined && { probabilityWeight: flags.probabilityWeight }),
   ...(flags.memory !== undefined && { memory: flags.memory }),
 });

@@ -13,13 +13,19 @@ const parent = v.object({
 });
 
 export const methods = ['double-batched', 'direct'] as const;
-export const initialisations = ['ridge', 'kaiming', 'identity'] as const;
+export const initialisations = ['sequential', 'ridge', 'kaiming', 'identity'] as const;
+export const settingsOfTraining = ['sampled', 'all'] as const;
 export const tasks = ['segmentation', 'classification', 'regression'] as const;
 export const outputMeans = ['probabilities', 'logits'] as const;
 
 /** How stitches are trained. */
 export const trainingSchema = v.object({
   method: v.picklist(methods),
+  /**
+   * Which positions are stitched while double-batched training runs: all at once, or a number and a choice drawn for each sample
+   * of each step. Runs that say nothing of it are of the former kind.
+   */
+  settings: v.optional(v.picklist(settingsOfTraining), 'all'),
   init: v.picklist(initialisations),
   steps: v.pipe(v.number(), v.integer(), v.minValue(0)),
   batch: count,
@@ -27,6 +33,8 @@ export const trainingSchema = v.object({
   seed: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   /** Whether each term of the loss is divided by the variance of its reference feature. */
   normalize: v.boolean(),
+  /** What the error of the output probabilities counts for in the loss of double-batched training. */
+  probabilityWeight: v.optional(v.pipe(v.number(), v.minValue(0)), 0),
   /** How many images the closed-form initialisation looks at. */
   initImages: count,
   /**
@@ -54,14 +62,29 @@ export type Initialisation = (typeof initialisations)[number];
 export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
 export type RunConfig = v.InferOutput<typeof configSchema>;
 
-/** The reference's settings (arXiv 2512.17592), with the closed-form initialisation. */
-export const trainingDefaults: TrainingSettings = {
-  method: 'double-batched',
-  init: 'ridge',
-  steps: 300,
-  batch: 8,
-  learningRate: 1e-2,
-  seed: 0,
-  normalize: true,
-  initImages: 40,
-};
+/**
+ * Settings that are completed by the defaults of their kind. Double-batched training under sampled settings starts from stitches
+ * fitted in sequence. Direct matching, and double-batched training with all positions stitched, have the reference's settings (arXiv
+ * 2512.17592) and start from least squares.
+ */
+export function withDefaults(given: Partial<TrainingSettings> = {}): TrainingSettings {
+  const method = given.method ?? 'double-batched';
+  const settings = given.settings ?? (method === 'direct' ? 'all' : 'sampled');
+  const sampled = settings === 'sampled';
+  const init = given.init ?? (sampled ? 'sequential' : 'ridge');
+  return {
+    steps: 300,
+    batch: 8,
+    learningRate: sampled && init === 'sequential' ? 3e-3 : 1e-2,
+    seed: 0,
+    normalize: true,
+    probabilityWeight: sampled ? 20 : 0,
+    initImages: init === 'sequential' ? 80 : 40,
+    ...given,
+    method,
+    settings,
+    init,
+  };
+}
+
+export const trainingDefaults: TrainingSettings = withDefaults();

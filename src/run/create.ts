@@ -15,7 +15,7 @@ import { initialise } from '../training/initialise.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { type Checkpoint, type MetricsEntry, Trainer } from '../training/train.ts';
 import { versions } from '../version.ts';
-import { type RunConfig, type TrainingSettings, trainingDefaults, trainingSchema } from './config.ts';
+import { type RunConfig, type TrainingSettings, trainingSchema, withDefaults } from './config.ts';
 import { checkRunOutput, RunDirectory, runFiles } from './directory.ts';
 import { joinParents, openNetwork } from './load.ts';
 
@@ -30,7 +30,7 @@ export interface RunRequest extends ExecutorOptions {
   readonly force?: boolean;
   /** A file of pairs; without one the parents are matched. */
   readonly pairs?: string;
-  /** What is not given is as in `trainingDefaults`. */
+  /** What is not given is as `withDefaults` says. */
   readonly training?: Partial<TrainingSettings>;
   readonly task?: Task;
   readonly outputMean?: RunConfig['outputMean'];
@@ -67,8 +67,14 @@ export interface RunPlan {
 
 /** Fills in the defaults. @throws SutureError `option-invalid`. */
 function completed(given: Partial<TrainingSettings> | undefined): TrainingSettings {
-  const parsed = v.safeParse(trainingSchema, { ...trainingDefaults, ...given });
-  if (parsed.success) return parsed.output;
+  const parsed = v.safeParse(trainingSchema, withDefaults(given));
+  if (parsed.success) {
+    if (parsed.output.method !== 'direct' || parsed.output.settings === 'all') return parsed.output;
+    throw new SutureError(
+      'option-invalid',
+      'Direct matching fits clean features, so there is no setting to sample: leave out --settings sampled, or train double-batched.',
+    );
+  }
   const [issue] = parsed.issues;
   throw new SutureError('option-invalid', `The training setting ${v.getDotPath(issue) ?? ''}: ${issue.message}.`);
 }
@@ -156,9 +162,9 @@ async function finishTraining(
           losses.push(entry.loss);
           await metrics.append(entry);
         },
-        onCheckpoint: async ({ step, sampler, values }) => {
+        onCheckpoint: async ({ step, sampler, settings, values }) => {
           await metrics.sync();
-          await directory.writeTensors('checkpoint', values, { step, sampler, metricsBytes: metrics.bytes });
+          await directory.writeTensors('checkpoint', values, { step, sampler, settings, metricsBytes: metrics.bytes });
         },
       });
     }
@@ -194,14 +200,17 @@ const resumable = (error: SutureError, path: string): SutureError =>
     },
   );
 
+const randomState = v.tuple([v.number(), v.number(), v.number(), v.number()]);
+
 const checkpointSchema = v.object({
   step: v.number(),
   metricsBytes: v.number(),
+  settings: v.optional(randomState),
   sampler: v.object({
     count: v.number(),
     epoch: v.number(),
     position: v.number(),
-    random: v.tuple([v.number(), v.number(), v.number(), v.number()]),
+    random: randomState,
   }),
 });
 

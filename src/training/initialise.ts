@@ -15,11 +15,12 @@ import { Random } from '../data/random.ts';
 import { Runnable } from '../execute.ts';
 import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
 import type { TrainingSettings } from '../run/config.ts';
+import { fitInSequence } from './sequential.ts';
 
 /**
  * The first values of every stitch's parameters, by input name. The same seed gives the same values.
  *
- * `ridge` looks at `initImages` images of the data, drawn without repetition.
+ * `ridge` and `sequential` look at `initImages` images of the data, drawn without repetition.
  */
 export async function initialise(
   executor: Executor,
@@ -37,6 +38,10 @@ export async function initialise(
       return identityStitches(network, () => random.float());
     case 'ridge':
       return leastSquares(executor, network, dataset, settings, random, work);
+    case 'sequential': {
+      const drawn = random.permutation(dataset.count).subarray(0, settings.initImages);
+      return fitInSequence(executor, network, dataset, drawn, settings.batch, random, work);
+    }
     default:
       return init satisfies never;
   }

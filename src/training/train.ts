@@ -1,20 +1,23 @@
 /** The training loop: batches in, parameters carried on the device, loss read back now and then. */
-import { printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import { type Binding, printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
 import {
   directMatching,
   doubleBatch,
   type LossGraph,
   type LossTerm,
   type SuperNetwork,
+  type SwitchModes,
   type TrainingStep,
   trainingStep,
 } from '../../passes/index.ts';
 import type { Executor, Session } from '../../runtime/executor.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
+import type { RandomState } from '../data/random.ts';
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
 import { bindingFor, prepare } from '../execute.ts';
 import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
 import type { TrainingSettings } from '../run/config.ts';
+import { SettingSampler, settingFeeds } from './settings.ts';
 
 /** A line of `metrics.jsonl`. */
 export interface MetricsEntry {
@@ -32,6 +35,8 @@ export interface Checkpoint {
   /** How many steps are done. */
   readonly step: number;
   readonly sampler: SamplerState;
+  /** What draws the settings of the samples, where they are drawn. */
+  readonly settings?: RandomState | undefined;
   /** Parameters and optimiser state, by input name. */
   readonly values: ReadonlyMap<string, Tensor>;
 }
@@ -50,11 +55,18 @@ export interface TrainOptions extends WorkOptions {
 /** Steps from one reading of the loss to the next. */
 export const metricsInterval = 10;
 
+/** What switches do in the stitched stream. */
+const switchModes = { sampled: 'position', all: 'stitched' } as const satisfies Record<
+  TrainingSettings['settings'],
+  SwitchModes
+>;
+
 /** The loss of a method. */
-export function lossOf(network: SuperNetwork, { method, normalize }: TrainingSettings): LossGraph {
+export function lossOf(network: SuperNetwork, given: TrainingSettings): LossGraph {
+  const { method, normalize, probabilityWeight } = given;
   switch (method) {
     case 'double-batched':
-      return doubleBatch(network, { normalize });
+      return doubleBatch(network, { normalize, probabilityWeight, switches: switchModes[given.settings] });
     case 'direct':
       return directMatching(network, { normalize });
     default:
@@ -83,20 +95,23 @@ export class Trainer {
   readonly #step: TrainingStep;
   readonly #dataset: Dataset;
   readonly #settings: TrainingSettings;
-  readonly #input: string;
+  readonly #network: SuperNetwork;
+  readonly #binding: Binding;
 
   private constructor(
     session: Session,
     step: TrainingStep,
     dataset: Dataset,
     settings: TrainingSettings,
-    input: string,
+    network: SuperNetwork,
+    binding: Binding,
   ) {
     this.#session = session;
     this.#step = step;
     this.#dataset = dataset;
     this.#settings = settings;
-    this.#input = input;
+    this.#network = network;
+    this.#binding = binding;
   }
 
   /**
@@ -122,7 +137,7 @@ export class Trainer {
       if (value) resident.set(name, value);
     }
     const session = await prepare(executor, step.graph, binding, { carry: step.carry, resident, memory });
-    return new Trainer(session, step, dataset, settings, input);
+    return new Trainer(session, step, dataset, settings, network, binding);
   }
 
   /**
@@ -133,12 +148,18 @@ export class Trainer {
   async run(options: TrainOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
     const { from, onMetrics, onCheckpoint, onProgress, signal, checkpointSeconds = 20 } = options;
     const { steps, batch, seed } = this.#settings;
+    const input = this.#network.parents[0]!.inputs[0]!;
+    const taken = this.#step.data.filter(name => name !== input).map(name => this.#step.graph.input(name));
+    const settings = taken.length > 0 ? SettingSampler.forTraining(this.#network, seed, from?.settings) : undefined;
     const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#dataset.count, seed);
     const stage = 'training the stitches';
     const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];
     const shape = [batch, ...this.#dataset.imageShape];
     const checkpoint = async (step: number): Promise<void> => {
-      if (onCheckpoint) await onCheckpoint({ step, sampler: sampler.state(), values: await this.#values(step) });
+      if (onCheckpoint) {
+        const values = await this.#values(step);
+        await onCheckpoint({ step, sampler: sampler.state(), settings: settings?.state(), values });
+      }
     };
     let note: string | undefined;
     let saved = performance.now();
@@ -150,7 +171,8 @@ export class Trainer {
       }
       const images = tensor('float32', shape, gatherImages(this.#dataset, sampler.next(batch)));
       const read = step % metricsInterval === 0 || step === steps - 1;
-      const found = await this.#session.run({ [this.#input]: images }, read ? outputs : []);
+      const drawn = settings ? settingFeeds(taken, settings.next(batch), this.#binding) : {};
+      const found = await this.#session.run({ [input]: images, ...drawn }, read ? outputs : []);
       if (read) {
         const entry = this.#metrics(step, found);
         await onMetrics?.(entry);
