@@ -1,0 +1,122 @@
+/** Closed-form stitches fitted one after the other: see `passes/train/sequential.ts`. */
+import { bytesPerElement, type Graph, staticShape, type Tensor, tensor } from '../../ir/index.ts';
+import { type FitStage, fitStages, StageFit, type StitchParameters, type SuperNetwork } from '../../passes/index.ts';
+import type { Executor, Session } from '../../runtime/executor.ts';
+import { batchSizes } from '../batches.ts';
+import { type Dataset, gatherImages } from '../data/dataset.ts';
+import type { Random } from '../data/random.ts';
+import { bindingFor, prepare } from '../execute.ts';
+import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
+import { type SampleSettings, SettingSampler, settingFeeds } from './settings.ts';
+
+/** Features between two stages may take this many bytes of host memory; with larger ones fewer images are looked at. */
+const maxKeptBytes = 2 ** 31;
+
+interface FitBatch {
+  readonly count: number;
+  readonly images: Tensor;
+  readonly settings: SampleSettings;
+  /** What earlier stages computed and later ones read. */
+  readonly kept: Map<string, Tensor>;
+}
+
+/**
+ * Fits all stitches in the order of the network, with settings of their own for each of the images.
+ *
+ * @param images the numbers of the images to look at.
+ */
+export async function fitInSequence(
+  executor: Executor,
+  network: SuperNetwork,
+  dataset: Dataset,
+  images: Uint32Array,
+  limit: number,
+  random: Random,
+  { onProgress, signal }: WorkOptions,
+): Promise<StitchParameters> {
+  const input = network.parents[0]!.inputs[0]!;
+  const stagesFor = (count: number): readonly FitStage[] =>
+    fitStages(network, bindingFor(network.graph, { [input]: [count, ...dataset.imageShape] }));
+  const size = Math.min(limit, images.length);
+  const affordable = Math.floor(maxKeptBytes / (keptBytes(stagesFor(size)) / size));
+  const used = images.subarray(0, Math.max(1, affordable));
+  const sampler = new SettingSampler(network, random, 0);
+
+  const batches: FitBatch[] = [];
+  let first = 0;
+  for (const count of batchSizes(used.length, limit)) {
+    const numbers = used.subarray(first, first + count);
+    batches.push({
+      count,
+      images: tensor('float32', [count, ...dataset.imageShape], gatherImages(dataset, numbers)),
+      settings: sampler.next(count),
+      kept: new Map(),
+    });
+    first += count;
+  }
+  const plans = new Map([...new Set(batches.map(b => b.count))].map(count => [count, stagesFor(count)]));
+  const stages = plans.get(batches[0]!.count)!;
+
+  const parameters = new Map<string, Tensor>();
+  const stage = 'initialising the stitches';
+  const total = stages.length * batches.length;
+  let done = 0;
+  onProgress?.({ stage, done, total });
+  for (const s of stages.keys()) {
+    const fit = new StageFit(stages[s]!);
+    const sessions = new Map<number, Session>();
+    try {
+      for (const batch of batches) {
+        throwIfInterrupted(signal, 'The initialisation');
+        const { graph, keeps, drops } = plans.get(batch.count)![s]!;
+        const session = sessions.get(batch.count) ?? (await prepare(executor, graph, {}));
+        sessions.set(batch.count, session);
+        const outputs = await session.run(feedsOf(graph, input, batch, parameters));
+        fit.add(outputs, batch.count);
+        for (const name of keeps) batch.kept.set(name, outputs[name]!);
+        for (const name of drops) batch.kept.delete(name);
+        onProgress?.({ stage, done: ++done, total });
+      }
+    } finally {
+      for (const session of sessions.values()) session.dispose();
+    }
+    for (const [name, value] of fit.ridge()) parameters.set(name, value);
+  }
+  return parameters;
+}
+
+/** What a stage reads: images, settings, stitches, values of earlier stages. */
+function feedsOf(
+  graph: Graph,
+  input: string,
+  { images, settings, kept }: FitBatch,
+  parameters: StitchParameters,
+): Record<string, Tensor> {
+  const feeds = settingFeeds(graph.inputs, settings);
+  for (const { name } of graph.inputs) {
+    const value = name === input ? images : (kept.get(name) ?? parameters.get(name));
+    if (value) feeds[name] = value;
+  }
+  return feeds;
+}
+
+/** The most that is kept between two stages, for one batch. */
+function keptBytes(stages: readonly FitStage[]): number {
+  const sizes = new Map<string, number>();
+  let most = 1;
+  for (const { graph, keeps, drops } of stages) {
+    for (const name of keeps) {
+      const { dtype, shape } = graph.output(name).type;
+      sizes.set(
+        name,
+        staticShape(shape)!.reduce((x, y) => x * y, bytesPerElement[dtype]),
+      );
+    }
+    for (const name of drops) sizes.delete(name);
+    most = Math.max(
+      most,
+      [...sizes.values()].reduce((x, y) => x + y, 0),
+    );
+  }
+  return most;
+}
