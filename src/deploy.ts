@@ -1,30 +1,50 @@
 /** From a trained run to one ONNX file: fix the switches, fold, write, and check the file in ONNX Runtime. */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { exportOnnx, type Graph, printable, SutureError, writeOnnx } from '../ir/index.ts';
-import { allStitched, averagedAt, type Setting, settingTensors, settle } from '../passes/index.ts';
+import { allStitched, averagedAt, type Setting, settingTensors, settle, settleGated } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { batchesOf } from './batches.ts';
 import type { Dataset } from './data/dataset.ts';
 import { Runnable } from './execute.ts';
 import { checkOutputFile, type OutputOptions, writeOutput } from './files/output.ts';
 import { parameterCount } from './inspect.ts';
+import { readLearned } from './run/learned.ts';
 import { type LoadedRun, loadRun } from './run/load.ts';
+import {
+  type Combination,
+  checkCombination,
+  combinationText,
+  gateOf,
+  type LearnedWeights,
+  settingOf,
+} from './selection/combination.ts';
 import { type Rule, select } from './selection/select.ts';
 import { sweepSchema } from './selection/sweep.ts';
+import { frontSchema } from './selection/weighted.ts';
 import { sutureVersion } from './version.ts';
 
 /**
- * What is deployed: the average at one position, by its number or by a rule on the scores of `sweep.json`; or every position
- * on its stitched features, which is what double-batched training trains.
+ * What is deployed: the average at one position, by its number or by a rule on the scores of `sweep.json`; every position
+ * on its stitched features, which is what double-batched training trains; or any positions, weights and gate.
  */
-export type Choice = { readonly position: number } | { readonly rule: Rule } | { readonly all: true };
+export type Choice =
+  | { readonly position: number }
+  | { readonly rule: Rule }
+  | { readonly all: true }
+  | { readonly combination: Combination }
+  /** What a sweep over settings chose: see `sweepFront`. */
+  | { readonly chosen: 'best' | 'even' }
+  /** What `suture weigh` learned. */
+  | { readonly learned: true };
 
 export interface ExportedNetwork {
-  /** Undefined when every position is stitched. */
+  /** Set when one position is averaged. */
   readonly position?: number;
+  /** Set when a combination was asked for. */
+  readonly combination?: Combination;
   /** Set when a rule chose. */
   readonly rule?: Rule;
-  /** The features that are joined; undefined when every position is. */
+  /** The features that are joined, at one position. */
   readonly a?: string;
   readonly b?: string;
   readonly file: string;
@@ -33,7 +53,10 @@ export interface ExportedNetwork {
 }
 
 /** Settles a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
-export async function choosePosition(run: LoadedRun, choice: Exclude<Choice, { all: true }>): Promise<number> {
+export async function choosePosition(
+  run: LoadedRun,
+  choice: Extract<Choice, { position: number } | { rule: Rule }>,
+): Promise<number> {
   const { positions } = run.network;
   if ('position' in choice) {
     if (positions.some(p => p.id === choice.position)) return choice.position;
@@ -54,8 +77,23 @@ export async function choosePosition(run: LoadedRun, choice: Exclude<Choice, { a
 }
 
 /** A run's network under a setting, with a note of where it came from. */
-export function deployed(run: LoadedRun, setting: Setting, note: string): Graph {
-  const graph = settle(run.network, setting, run.parameters, { standard: true });
+export const deployed = (run: LoadedRun, setting: Setting, note: string): Graph =>
+  annotated(run, settle(run.network, setting, run.parameters, { standard: true }), note);
+
+/** A run's network under a combination. @throws SutureError `option-invalid`, `run-invalid`. */
+export function deployedCombination(run: LoadedRun, combination: Combination, learned?: LearnedWeights): Graph {
+  const { network } = run;
+  checkCombination(network, combination);
+  const setting = settingOf(network, combination, learned);
+  const parameters = new Map([...run.parameters, ...(learned?.parameters ?? [])]);
+  const gate = gateOf(combination);
+  const graph = gate
+    ? settleGated(network, setting, gate, parameters, { standard: true })
+    : settle(network, setting, parameters, { standard: true });
+  return annotated(run, graph, combinationText(combination));
+}
+
+function annotated(run: LoadedRun, graph: Graph, note: string): Graph {
   const { parents } = run.directory.config;
   const metadata = {
     ...graph.info.metadata,
@@ -79,8 +117,8 @@ export async function writeModel(graph: Graph, path: string, options: OutputOpti
 }
 
 /**
- * Writes the stitched network of a run: features averaged at one position in both directions (or all stitched), outputs
- * averaged.
+ * Writes the stitched network of a run: features averaged at one position in both directions and outputs averaged, or what else
+ * the choice says.
  *
  * @throws SutureError `run-invalid`, `option-invalid`, `output-exists`, `output-unwritable`.
  */
@@ -92,10 +130,44 @@ export async function exportRun(
 ): Promise<ExportedNetwork> {
   await checkOutputFile(file, options);
   const run = await loadRun(path);
-  if (!('all' in choice)) return exportPosition(run, file, await choosePosition(run, choice), choice, options);
-  const graph = deployed(run, allStitched(run.network), 'stitched at every position');
+  if ('position' in choice || 'rule' in choice) {
+    return exportPosition(run, file, await choosePosition(run, choice), choice, options);
+  }
+  const found = 'all' in choice ? undefined : await combinationOf(run, choice);
+  const graph = found
+    ? deployedCombination(run, found.combination, found.learned)
+    : deployed(run, allStitched(run.network), 'stitched at every position');
   await writeModel(graph, file, options);
-  return { file, nodes: graph.nodes.length, parameters: parameterCount(graph) };
+  return {
+    ...(found && { combination: found.combination }),
+    file,
+    nodes: graph.nodes.length,
+    parameters: parameterCount(graph),
+  };
+}
+
+/** Settles a choice of several settings. @throws SutureError `run-invalid` when what it refers to was not computed. */
+async function combinationOf(
+  run: LoadedRun,
+  choice: Extract<Choice, { combination: Combination } | { chosen: unknown } | { learned: true }>,
+): Promise<{ readonly combination: Combination; readonly learned?: LearnedWeights }> {
+  if ('learned' in choice) {
+    const learned = await readLearned(run);
+    return { combination: { positions: learned.positions, weight: 'learned', output: learned.output }, learned };
+  }
+  if ('combination' in choice) {
+    const { combination } = choice;
+    return combination.weight === 'learned' ? { combination, learned: await readLearned(run) } : { combination };
+  }
+  const front = await run.directory.readJson('front', frontSchema);
+  if (!front) {
+    throw new SutureError(
+      'run-invalid',
+      `${printable(run.directory.path)} has no sweep over settings to choose by; run \`suture sweep --weights\` first.`,
+    );
+  }
+  const { positions, weight, output, gate } = front.points[front.chosen[choice.chosen]]!;
+  return combinationOf(run, { combination: { positions, weight, output, ...(gate && { gate }) } });
 }
 
 /** As {@link exportRun}, for a run that is loaded and a position that is chosen. */

@@ -50,8 +50,6 @@ export { RunDirectory } from './run/directory.ts';
 export { type Learnable, type LearnedRecord, learnable, readLearned } from './run/learned.ts';
 export { type LoadedRun, loadRun } from './run/load.ts';
 export { type RunAllRequest, type RunAllResult, runAll } from './run-all.ts';
-export { type Rule, type Selection, select } from './selection/select.ts';
-export { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
 export {
   type Combination,
   combinationText,
@@ -61,6 +59,8 @@ export {
 } from './selection/combination.ts';
 export { above, beyond, dominates, type Point, paretoSet } from './selection/front.ts';
 export { frontFigures } from './selection/front-figure.ts';
+export { type Rule, type Selection, select } from './selection/select.ts';
+export { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
 export {
   type Front,
   type FrontOptions,

@@ -58,7 +58,7 @@ export function score(metric: Metric, output: Tensor, kind: OutputKind, first: n
 }
 
 /** Softmax over axis 1, or the sigmoid of a single channel, in double precision. */
-function toProbabilities(output: Tensor): Float64Array {
+export function toProbabilities(output: Tensor): Float64Array {
   const [n, channels, ...spatial] = output.shape as [number, number, ...number[]];
   const pixels = spatial.reduce((product, dim) => product * dim, 1);
   const values = numbersOf(output);

@@ -1,12 +1,14 @@
-/** The sweep of a run directory. */
+/** The sweeps of a run directory: over positions, and over all settings. */
 import { loadDataset } from './data/dataset.ts';
 import { requireScorable } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import { jsonText } from './files/output.ts';
 import { workOptions } from './progress.ts';
+import { readLearned } from './run/learned.ts';
 import { loadRun } from './run/load.ts';
 import { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
+import { type Front, type FrontOptions, type NamedDataset, sweepFront } from './selection/weighted.ts';
 
 /**
  * Scores every position of a run on a data file and keeps the result as `sweep.json` in the run.
@@ -33,5 +35,40 @@ export async function sweepRun(
     });
     await run.directory.write('sweep', jsonText(result));
     return result;
+  });
+}
+
+export interface FrontRequest extends Omit<FrontOptions, 'learned'>, ExecutorOptions {
+  /** Test sets: the own site's first. They decide nothing. */
+  readonly tests?: readonly { readonly name: string; readonly file: string }[];
+  /** Also score the weights that `suture weigh` left in the run. */
+  readonly learned?: boolean;
+}
+
+/**
+ * Scores settings of a run on the own site's validation data and on test sets, and keeps the result as `front.json` in the run.
+ *
+ * @throws SutureError `run-invalid`, `option-invalid`, `data-unreadable`, `data-invalid`.
+ */
+export async function frontRun(path: string, data: string, request: FrontRequest = {}): Promise<Front> {
+  const { tests = [], learned = false, ...options } = request;
+  const run = await loadRun(path);
+  const parents = [run.parents.a, run.parents.b].map(({ path: name, graph }) => ({ name, graph }));
+  const validation = await loadDataset(data);
+  requireScorable(parents, validation);
+  const sets: NamedDataset[] = [];
+  for (const { name, file } of tests) {
+    const dataset = await loadDataset(file);
+    requireScorable(parents, dataset);
+    sets.push({ name, dataset });
+  }
+  const weights = learned ? await readLearned(run) : undefined;
+  return withExecutor(options, async executor => {
+    const front = await sweepFront(executor, run.network, run.parameters, validation, sets, {
+      ...options,
+      learned: weights,
+    });
+    await run.directory.write('front', jsonText(front));
+    return front;
   });
 }

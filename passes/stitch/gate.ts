@@ -69,7 +69,8 @@ export function settleGated(
   return standard ? lowerToStandard(simple) : simple;
 }
 
-function gateable(network: SuperNetwork): OutputSwitch {
+/** The output that a gate can act on. @throws SutureError `option-invalid` where there is none. */
+export function gateable(network: SuperNetwork): OutputSwitch {
   const fail = (problem: string): never => {
     throw new SutureError('option-invalid', `A gate compares the probabilities of two parents: ${problem}.`);
   };

@@ -11,6 +11,7 @@ import { matchCommand } from './commands/match.ts';
 import { runCommand } from './commands/run.ts';
 import { stitchCommand } from './commands/stitch.ts';
 import { sweepCommand } from './commands/sweep.ts';
+import { weighCommand } from './commands/weigh.ts';
 import { type Streams, Terminal } from './terminal.ts';
 
 /** What a command is given besides its options. */
@@ -27,6 +28,7 @@ const commands = [
   inspectCommand,
   matchCommand,
   stitchCommand,
+  weighCommand,
   sweepCommand,
   exportCommand,
   lowerCommand,

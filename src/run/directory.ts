@@ -18,7 +18,9 @@ export const runFiles = {
   checkpoint: 'checkpoint.npz',
   parameters: 'parameters.npz',
   metrics: 'metrics.jsonl',
+  weights: 'weights.npz',
   sweep: 'sweep.json',
+  front: 'front.json',
   model: 'stitched.onnx',
   reportJson: 'report.json',
   reportText: 'report.md',
@@ -188,7 +190,7 @@ export class RunDirectory {
   }
 
   writeTensors(
-    name: 'parameters' | 'checkpoint',
+    name: 'parameters' | 'checkpoint' | 'weights',
     tensors: ReadonlyMap<string, Tensor>,
     state?: unknown,
   ): Promise<void> {
@@ -196,14 +198,16 @@ export class RunDirectory {
   }
 
   /** Tensors of the run; undefined when the file is not there. @throws SutureError `run-invalid`. */
-  async readTensors(name: 'parameters' | 'checkpoint'): Promise<ReturnType<typeof tensorsFromNpz> | undefined> {
+  async readTensors(
+    name: 'parameters' | 'checkpoint' | 'weights',
+  ): Promise<ReturnType<typeof tensorsFromNpz> | undefined> {
     const bytes = await this.#read(name);
     return bytes && tensorsFromNpz(bytes, this.file(name));
   }
 
   /** One of the run's JSON documents, checked; undefined when it is not there. @throws SutureError `run-invalid`. */
   async readJson<S extends v.GenericSchema>(
-    name: 'pairs' | 'sweep' | 'reportJson',
+    name: 'pairs' | 'sweep' | 'front' | 'reportJson',
     schema: S,
   ): Promise<v.InferOutput<S> | undefined> {
     const bytes = await this.#read(name);

@@ -3,16 +3,15 @@ import * as v from 'valibot';
 import type { Tensor } from '../../ir/index.ts';
 import { averagedAt, original, type Setting, type SuperNetwork, settle, withOutputOf } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
-import { batchesOf, batchSizes } from '../batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { Runnable } from '../execute.ts';
 import { flopsPerSample } from '../flops.ts';
 import { parameterCount } from '../inspect.ts';
 import { imagesByFold, type Metric } from '../metrics/metric.ts';
 import { requireFittingImages } from '../model.ts';
-import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
+import type { WorkOptions } from '../progress.ts';
 import { metricOf, outputKind, score } from '../scoring.ts';
-import { mergeGraphs } from './merge.ts';
+import type { MergedPart } from './merge.ts';
+import { type Bundle, runParts } from './parts.ts';
 
 /** NaN (a score of nothing) is null in JSON. */
 const number = v.union([
@@ -63,9 +62,6 @@ export interface SweepOptions extends WorkOptions {
   /** Images at a time. Default 8. */
   readonly batch?: number;
 }
-
-/** Graphs with more nodes than this are run in parts, each of which computes the shared prefix anew. */
-const maxNodes = 6000;
 
 interface Candidate {
   readonly key: string;
@@ -124,28 +120,11 @@ export async function sweep(
   };
 }
 
-type Part = Parameters<typeof mergeGraphs>[1][number];
-
-/** Parts in their order, so many together that the merged graph stays within bounds. */
-function grouped(parts: readonly Part[]): readonly (readonly Part[])[] {
-  const groups: Part[][] = [[]];
-  let nodes = 0;
-  for (const part of parts) {
-    if (nodes > 0 && nodes + part.graph.nodes.length > maxNodes) {
-      groups.push([]);
-      nodes = 0;
-    }
-    groups.at(-1)!.push(part);
-    nodes += part.graph.nodes.length;
-  }
-  return groups;
-}
-
 async function scoreParts(
   executor: Executor,
-  parts: readonly Part[],
+  parts: readonly MergedPart[],
   dataset: Dataset,
-  { batch = 8, onProgress, signal }: SweepOptions,
+  options: SweepOptions,
 ): Promise<ReadonlyMap<string, Metric>> {
   const what = 'the stitched network';
   const metrics = new Map<string, Metric>();
@@ -154,24 +133,9 @@ async function scoreParts(
     metrics.set(output, metricOf(dataset, graph, what));
   }
   const kind = outputKind(parts[0]!.graph, dataset);
-  const stage = 'scoring every position';
-  const groups = grouped(parts);
-  const total = groups.length * batchSizes(dataset.count, batch).length;
-  let done = 0;
-  onProgress?.({ stage, done, total });
-  for (const group of groups) {
-    const runnable = new Runnable(executor, mergeGraphs('sweep', group));
-    const input = runnable.graph.inputs[0]!.name;
-    try {
-      for (const { first, images } of batchesOf(dataset, batch)) {
-        throwIfInterrupted(signal, 'The sweep');
-        const outputs = await runnable.run({ [input]: images });
-        for (const { output } of group) score(metrics.get(output)!, outputs[output]!, kind, first);
-        onProgress?.({ stage, done: ++done, total });
-      }
-    } finally {
-      runnable.dispose();
-    }
-  }
+  const bundles = parts.map((part): Bundle => [part]);
+  await runParts(executor, bundles, dataset, { ...options, stage: 'scoring every position' }, (run, outputs, first) => {
+    for (const [{ output }] of run) score(metrics.get(output)!, outputs[output]!, kind, first);
+  });
   return metrics;
 }

@@ -1,6 +1,6 @@
-import { Command, Option } from 'commander';
-import { type Choice, exportRun, SutureError } from '../../index.ts';
-import { forceOption, jsonOption, naturalOption } from '../options.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Choice, type Combination, combinationText, exportRun, SutureError } from '../../index.ts';
+import { forceOption, jsonOption, naturalOption, positions as parsePositions, share } from '../options.ts';
 import type { Context } from '../program.ts';
 import { grouped, name } from '../terminal.ts';
 
@@ -8,6 +8,12 @@ interface Flags {
   readonly position?: number;
   readonly rule?: '1' | '2';
   readonly all?: boolean;
+  readonly chosen?: 'best' | 'even';
+  readonly learned?: boolean;
+  readonly positions?: readonly number[];
+  readonly weight?: number;
+  readonly outputWeight?: number;
+  readonly gate?: NonNullable<Combination['gate']>;
   readonly output: string;
   readonly force?: boolean;
 }
@@ -16,32 +22,84 @@ export const exportCommand = ({ terminal }: Context): Command =>
   new Command('export')
     .description('write the stitched network of a run as one ONNX file')
     .argument('<run>', 'a run directory')
-    .addOption(naturalOption('--position <i>', 'stitch at this position').conflicts(['rule', 'all']))
+    .addOption(naturalOption('--position <i>', 'stitch at this position').conflicts(others('position')))
     .addOption(
       new Option('--rule <n>', 'choose by the scores of `suture sweep`: 1 the best, 2 the lowest mean rank over folds')
         .choices(['1', '2'])
-        .conflicts(['position', 'all']),
+        .conflicts(others('rule')),
     )
-    .option('--all', 'put every position on stitched features, as the training does')
+    .addOption(
+      new Option('--all', 'put every position on stitched features, as the training does').conflicts(others('all')),
+    )
+    .addOption(
+      new Option('--chosen <how>', 'what `suture sweep --weights` chose on the validation data')
+        .choices(['best', 'even'])
+        .conflicts(others('chosen')),
+    )
+    .addOption(new Option('--learned', 'with the weights that `suture weigh` learned').conflicts(others('learned')))
+    .addOption(
+      new Option('--positions <list>', 'average at these positions, as in 38,41,44-47, or none')
+        .argParser(parsePositions)
+        .conflicts(others('positions')),
+    )
+    .addOption(
+      new Option('--weight <w>', 'with --positions: share of the original feature (default: 0.5)').argParser(share),
+    )
+    .addOption(
+      new Option('--output-weight <v>', "with --positions: parent a's share of the output (default: 0.5)").argParser(
+        share,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--gate <t:v>',
+        "with --positions: give parent a's output the share v on images where the parents disagree by more than t",
+      ).argParser(gate),
+    )
     .requiredOption('-o, --output <file>', 'the ONNX file')
     .addOption(forceOption())
     .addOption(jsonOption())
     .action(async (run: string, { output, force, ...flags }: Flags) => {
       const exported = await exportRun(run, output, choiceOf(flags), force ? { force } : {});
       terminal.result(exported, () => {
-        const { position, a, b } = exported;
-        terminal.line(
-          position === undefined
-            ? 'Stitched at every position.'
-            : `Stitched at position ${position}: ${name(a ?? '')} with ${name(b ?? '')}.`,
-        );
+        const { position, combination, a, b } = exported;
+        if (position !== undefined) {
+          terminal.line(`Stitched at position ${position}: ${name(a ?? '')} with ${name(b ?? '')}.`);
+        } else terminal.line(combination ? `${combinationText(combination)}.` : 'Stitched at every position.');
         terminal.line(`${name(output)}: ${exported.nodes} nodes, ${grouped(exported.parameters)} parameters.`);
       });
     });
 
-function choiceOf({ position, rule, all }: Pick<Flags, 'position' | 'rule' | 'all'>): Choice {
+const choices = ['position', 'rule', 'all', 'chosen', 'learned', 'positions'] as const;
+
+const others = (one: (typeof choices)[number]): string[] => choices.filter(other => other !== one);
+
+function gate(text: string): NonNullable<Combination['gate']> {
+  const [threshold, apart, ...more] = text.split(':').map(part => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (more.length === 0 && [threshold, apart].every(v => v !== undefined && v >= 0 && v <= 1)) {
+    return { threshold: threshold!, apart: apart! };
+  }
+  throw new InvalidArgumentError('It must be two numbers from 0 to 1, as in 0.136:0.');
+}
+
+function choiceOf(flags: Omit<Flags, 'output' | 'force'>): Choice {
+  const { position, rule, all, chosen, learned, positions, weight, outputWeight, gate } = flags;
+  if (positions !== undefined) {
+    return { combination: { positions, weight: weight ?? 0.5, output: outputWeight ?? 0.5, ...(gate && { gate }) } };
+  }
+  if (weight !== undefined || outputWeight !== undefined || gate) {
+    throw new SutureError(
+      'option-invalid',
+      'Weights and gates go with --positions (none, to leave the parents unstitched).',
+    );
+  }
   if (position !== undefined) return { position };
   if (rule !== undefined) return { rule: Number(rule) as 1 | 2 };
   if (all) return { all };
-  throw new SutureError('option-invalid', 'Say where to stitch: --position I, or --rule 1 or 2 (or --all).');
+  if (chosen) return { chosen };
+  if (learned) return { learned };
+  throw new SutureError(
+    'option-invalid',
+    'Say where to stitch: --position I, or --rule 1 or 2 (or --all, --positions, --chosen, --learned).',
+  );
 }

@@ -1,28 +1,197 @@
-import { Command } from 'commander';
-import { type ExecutorChoice, type Sweep, select, sweepRun } from '../../index.ts';
-import { batchOption, executorOption, jsonOption } from '../options.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import {
+  checkOutputFile,
+  type ExecutorChoice,
+  type Front,
+  frontFigures,
+  frontRun,
+  positionsText,
+  SutureError,
+  type Sweep,
+  select,
+  sweepRun,
+  writeOutput,
+} from '../../index.ts';
+import {
+  batchOption,
+  executorOption,
+  forceOption,
+  jsonOption,
+  type NamedFile,
+  namedFile,
+  positions as parsePositions,
+  share,
+  shares,
+} from '../options.ts';
 import type { Context } from '../program.ts';
 import { metricTitle } from '../scores.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
-interface Flags {
+interface FrontFlags {
+  readonly positions?: readonly (readonly number[])[];
+  readonly weights?: readonly number[];
+  readonly outputs?: readonly number[];
+  readonly gate?: readonly number[] | true;
+  readonly learned?: boolean;
+  readonly loss?: number;
+  readonly test?: readonly NamedFile[];
+  readonly output?: string;
+  readonly force?: boolean;
+}
+
+interface Flags extends FrontFlags {
   readonly data: string;
   readonly executor: ExecutorChoice;
   readonly batch?: number;
 }
 
+/** Quantiles of the disagreement on the validation images that gates are tried at, where none are given. */
+const gateQuantiles = [0.5, 0.75, 0.9, 1] as const;
+
+const group = (text: string, previous: readonly (readonly number[])[] = []): readonly (readonly number[])[] => [
+  ...previous,
+  parsePositions(text),
+];
+
+function quantiles(text: string): readonly number[] {
+  const found = shares(text);
+  if (found.includes(0)) throw new InvalidArgumentError('A quantile is larger than 0; 1 is the largest disagreement.');
+  return found;
+}
+
 export const sweepCommand = ({ terminal, signal }: Context): Command =>
   new Command('sweep')
-    .description('score every position of a run on validation data')
+    .description('score every position of a run on validation data, or many settings against all output ensembles')
     .argument('<run>', 'a run directory')
-    .requiredOption('--data <file>', 'an .npz file with images and labels, and folds for rule 2')
+    .requiredOption('--data <file>', 'an .npz file with images and labels of the own site, and folds for rule 2')
+    .optionsGroup('Over settings:')
+    .addOption(
+      new Option('--weights <list>', 'shares of the original feature, as in 0,0.25,0.5,0.75').argParser(shares),
+    )
+    .addOption(new Option('--outputs <list>', "parent a's shares of the output, as in 0,0.5,1").argParser(shares))
+    .addOption(
+      new Option('--positions <list>', 'positions that are on together, as in 38,41,44-47; may be repeated').argParser(
+        group,
+      ),
+    )
+    .addOption(
+      new Option(
+        '--gate [quantiles]',
+        `also weigh outputs by the parents' agreement on each image (${gateQuantiles.join(',')})`,
+      ).argParser(quantiles),
+    )
+    .option('--learned', 'also score the weights that `suture weigh` learned')
+    .addOption(
+      new Option('--loss <x>', 'what the choice `even` may lose on the validation data (default: 0.005)').argParser(
+        share,
+      ),
+    )
+    .option('--test <name=file>', "a test set, the own site's first; may be repeated; decides nothing", namedFile)
+    .option('-o, --output <file>', 'draw the front into this SVG file')
+    .addOption(forceOption())
+    .optionsGroup('Options:')
     .addOption(executorOption())
     .addOption(batchOption())
     .addOption(jsonOption())
-    .action(async (run: string, { data, ...flags }: Flags) => {
-      const result = await sweepRun(run, data, { ...flags, signal, onProgress: terminal.progress });
-      terminal.result(result, () => showSweep(result, terminal));
+    .action(async (run: string, { data, executor, batch, ...flags }: Flags) => {
+      const common = { executor, ...(batch !== undefined && { batch }), signal, onProgress: terminal.progress };
+      if (!overSettings(flags)) {
+        const result = await sweepRun(run, data, common);
+        terminal.result(result, () => showSweep(result, terminal));
+        return;
+      }
+      const { positions, gate, test, output, force, weights, outputs, learned, loss } = flags;
+      const files = figureFiles(output, (test?.length ?? 0) - 1);
+      const overwrite = force ? { force } : {};
+      for (const file of files) await checkOutputFile(file, overwrite);
+      const front = await frontRun(run, data, {
+        ...common,
+        ...(positions && { groups: positions }),
+        ...(weights && { weights }),
+        ...(outputs && { outputs }),
+        ...(gate && { gates: gate === true ? gateQuantiles : gate }),
+        ...(learned && { learned }),
+        ...(loss !== undefined && { loss }),
+        ...(test && { tests: test }),
+      });
+      const figures = frontFigures(front);
+      for (const [i, file] of files.entries()) await writeOutput(file, figures[i]!, overwrite);
+      terminal.result(front, () => {
+        showFront(front, terminal);
+        for (const file of files) terminal.line(`Drawn in ${name(file)}.`);
+      });
     });
+
+/** Whether settings are asked for, and not just positions. @throws SutureError `option-invalid`. */
+function overSettings(flags: FrontFlags): boolean {
+  if (flags.weights ?? flags.outputs ?? flags.positions ?? flags.gate ?? flags.learned) return true;
+  if (flags.test ?? flags.output ?? flags.loss) {
+    throw new SutureError(
+      'option-invalid',
+      'Test sets and figures belong to a sweep over settings: say --weights, --outputs, --positions, --gate or --learned too.',
+    );
+  }
+  return false;
+}
+
+/** `front.svg`, and `front.2.svg` and so on for further test sets. */
+function figureFiles(output: string | undefined, count: number): readonly string[] {
+  if (output === undefined) return [];
+  return Array.from({ length: Math.max(1, count) }, (_, i) =>
+    i === 0 ? output : output.replace(/(\.svg)?$/i, end => `.${i + 1}${end || '.svg'}`),
+  );
+}
+
+/** How many rows of settings are shown. */
+const shownRows = 12;
+
+/** The rivals, the settings that lie farthest beyond them, and the chosen ones. */
+export function showFront(front: Front, terminal: Terminal): void {
+  const { sets, rivals, points, axes, chosen, metric } = front;
+  const names = axes.map(i => name(sets[i]!.name, 24)).join(' and ');
+  const scored = (scores: readonly number[]) => scores.map(s => fixed(s));
+  const head = sets.map(({ name: set }) => name(set, 24));
+  terminal.heading(`${metricTitle[metric]} of the output-weighted ensembles`);
+  terminal.line();
+  terminal.table(
+    ["a's share", ...head],
+    rivals.filter((_, i) => i % 4 === 0).map(({ output, scores }) => [fixed(output, 2), ...scored(scores)]),
+  );
+  terminal.line();
+  const order = points.map((_, i) => i).sort((i, j) => points[j]!.beyond - points[i]!.beyond);
+  const marks = new Map([[chosen.best, 'best']]);
+  marks.set(chosen.even, marks.has(chosen.even) ? 'best, even' : 'even');
+  const rows = [...new Set([...order.slice(0, shownRows), chosen.best, chosen.even])];
+  const gated = points.some(p => p.gate);
+  terminal.heading(`Settings farthest beyond their front on ${names}`);
+  terminal.line();
+  terminal.table(
+    ['positions', 'weight', 'output', ...(gated ? ['gate'] : []), ...head, 'beyond', 'above', ''],
+    rows.map(i => {
+      const { positions, weight, output, gate, scores, beyond, above } = points[i]!;
+      return [
+        positions.length === 0 ? 'none' : positionsText(positions),
+        positions.length === 0 ? '–' : String(weight),
+        fixed(output, 2),
+        ...(gated ? [gate ? `${gate.apart} from ${gate.threshold}` : '–'] : []),
+        ...scored(scores),
+        fixed(beyond),
+        fixed(above),
+        marks.get(i),
+      ];
+    }),
+  );
+  terminal.line();
+  const held = points.filter(p => p.pareto).length;
+  terminal.line(`${held} of ${points.length} settings are in the Pareto set on ${names}.`);
+  terminal.line(
+    'beyond: what every score may lose before some ensemble is as good. above: the second score less the best',
+  );
+  terminal.line(
+    `ensemble's at the same first score. Chosen on the validation data alone, best: the best score; even: of those`,
+  );
+  terminal.line(`within ${chosen.loss} of it the one with the least of parent a's output.`);
+}
 
 /** The table of all positions, the chosen ones marked. */
 export function showSweep(sweep: Sweep, terminal: Terminal): void {

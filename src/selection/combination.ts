@@ -1,0 +1,73 @@
+/** What a sweep over settings varies, and an export fixes: where features are averaged, and how features and outputs are weighed. */
+import { SutureError, type Tensor } from '../../ir/index.ts';
+import { type Gate, type Setting, type SuperNetwork, weightedAt, withOutputs } from '../../passes/index.ts';
+
+/** A setting of all switches, in the terms of the two parents. */
+export interface Combination {
+  /** Where features are averaged, in both directions; none: the parents as they are. */
+  readonly positions: readonly number[];
+  /** The share of the original feature there; `learned`: as `suture weigh` left it. */
+  readonly weight: number | 'learned';
+  /** Parent a's share of the output; with a gate, on images where the parents agree. */
+  readonly output: number;
+  /** Other weights of the outputs where they disagree by more than the threshold: parent a's share there. See `Gate`. */
+  readonly gate?: { readonly threshold: number; readonly apart: number } | undefined;
+}
+
+/** What `suture weigh` learned. */
+export interface LearnedWeights {
+  /** The switches that were weighed, as the positions they are at. */
+  readonly positions: readonly number[];
+  /** By the names of the super-network's inputs: weights of switches, [S] or per channel. */
+  readonly switches: ReadonlyMap<string, Tensor>;
+  /** Parent a's share of the output. */
+  readonly output: number;
+  /** Parameters of the stitches where they were trained along; empty otherwise. */
+  readonly parameters: ReadonlyMap<string, Tensor>;
+}
+
+/** Checks numbers and positions. @throws SutureError `option-invalid`. */
+export function checkCombination(network: SuperNetwork, { positions, weight, output, gate }: Combination): void {
+  const missing = positions.find(id => !network.positions.some(p => p.id === id));
+  if (missing !== undefined) {
+    throw new SutureError(
+      'option-invalid',
+      `There is no position ${missing}; the run has the positions 0 to ${network.positions.length - 1}.`,
+    );
+  }
+  const shares = [output, ...(weight === 'learned' ? [] : [weight]), ...(gate ? [gate.threshold, gate.apart] : [])];
+  const wrong = shares.find(v => !(v >= 0 && v <= 1));
+  if (wrong !== undefined)
+    throw new SutureError('option-invalid', `A share must lie between 0 and 1, not be ${wrong}.`);
+}
+
+/** The setting that a combination stands for. A gate is no part of it. */
+export function settingOf(network: SuperNetwork, c: Combination, learned?: LearnedWeights): Setting {
+  const setting = weightedAt(network, c.weight === 'learned' ? 1 : c.weight, ...c.positions);
+  if (c.weight !== 'learned') return withOutputs(network, setting, [c.output, 1 - c.output]);
+  if (!learned) {
+    throw new SutureError('run-invalid', 'The run has no learned weights; `suture weigh` learns them.');
+  }
+  return withOutputs(network, new Map([...setting, ...learned.switches]), [c.output, 1 - c.output]);
+}
+
+/** The gate of a combination in the form that passes take. */
+export const gateOf = ({ gate, output }: Combination): Gate | undefined =>
+  gate && { threshold: gate.threshold, together: output, apart: gate.apart };
+
+/** `38, 41 at 0.9 · output 0.5 · beyond 0.136: 0`, for tables and notes in files. */
+export function combinationText({ positions, weight, output, gate }: Combination): string {
+  const where = positions.length === 0 ? 'no stitch' : `${positionsText(positions)} at ${weight}`;
+  return `${where}, output ${output}${gate ? `, ${gate.apart} where apart by more than ${gate.threshold}` : ''}`;
+}
+
+/** Neighbouring numbers as ranges: `38, 41–44`. */
+export function positionsText(positions: readonly number[]): string {
+  const runs: number[][] = [];
+  for (const p of positions) {
+    const last = runs.at(-1);
+    if (last && p === last.at(-1)! + 1) last.push(p);
+    else runs.push([p]);
+  }
+  return runs.map(r => (r.length > 2 ? `${r[0]}–${r.at(-1)}` : r.join(', '))).join(', ');
+}

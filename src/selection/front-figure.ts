@@ -1,0 +1,105 @@
+/** A sweep over settings drawn: the rivals' front, and what lies where beside it. */
+import { type ChartSeries, lineChart, scatterChart } from '../figures/chart.ts';
+import { combinationText } from './combination.ts';
+import type { Front, FrontPoint } from './weighted.ts';
+
+const metricTitle = { dice: 'Dice', accuracy: 'accuracy', mse: 'MSE' } as const;
+
+const titleOf = (p: FrontPoint): string => combinationText(p);
+
+/** Kinds of points, in the order of the legend. */
+const kinds: readonly { readonly name: string; readonly is: (p: FrontPoint) => boolean }[] = [
+  { name: 'stitched', is: p => !p.gate && p.positions.length > 0 && p.weight !== 'learned' },
+  { name: 'learned weights', is: p => !p.gate && p.weight === 'learned' },
+  { name: 'gated', is: p => p.gate !== undefined && p.positions.length === 0 },
+  { name: 'stitched and gated', is: p => p.gate !== undefined && p.positions.length > 0 },
+];
+
+const colors = ['#56b4e9', '#cc79a7', '#009e73', '#e69f00'] as const;
+
+/**
+ * One figure for each pair of data sets: the first axis against each other one. With validation data alone, the scores over the
+ * share of the output.
+ */
+export function frontFigures(front: Front, title?: string): readonly string[] {
+  const [x, ...others] = front.axes;
+  return others.length === 0 ? [overShares(front, title)] : others.map(y => scatter(front, x!, y, title));
+}
+
+function scatter(front: Front, x: number, y: number, title: string | undefined): string {
+  const at = (scores: readonly number[]) => ({ x: scores[x]!, y: scores[y]! });
+  const rivals: ChartSeries = {
+    name: 'output-weighted ensembles',
+    joined: true,
+    marker: 'none',
+    color: '#000000',
+    points: front.rivals.map(r => at(r.scores)),
+  };
+  const named: ChartSeries = {
+    name: '',
+    marker: 'square',
+    color: '#000000',
+    points: [
+      [0, 'b'],
+      [0.5, 'mean'],
+      [1, 'a'],
+    ].flatMap(([output, text]) => {
+      const rival = front.rivals.find(r => r.output === output);
+      return rival ? [{ ...at(rival.scores), text: String(text) }] : [];
+    }),
+  };
+  const series = kinds.map(({ name, is }, i): ChartSeries => {
+    const points = front.points.filter(is).map(p => ({ ...at(p.scores), title: titleOf(p) }));
+    return { name: points.length > 0 ? name : '', marker: 'circle', color: colors[i]!, points };
+  });
+  const chosen: ChartSeries = {
+    name: 'chosen on the validation data',
+    marker: 'cross',
+    color: '#d55e00',
+    points: chosenPoints(front).map(([text, p]) => ({ ...at(p.scores), text, title: titleOf(p) })),
+  };
+  const metric = metricTitle[front.metric];
+  return scatterChart([...series, rivals, named, chosen], {
+    xLabel: `${metric} on ${front.sets[x]!.name}`,
+    yLabel: `${metric} on ${front.sets[y]!.name}`,
+    height: 560,
+    ...(title !== undefined && { title }),
+  });
+}
+
+/** The best of each kind at each share of the output. */
+function overShares(front: Front, title: string | undefined): string {
+  const better = (p: number, q: number): boolean => (front.higherIsBetter ? p > q : p < q);
+  const series = kinds.map(({ name, is }, i): ChartSeries => {
+    const best = new Map<number, FrontPoint>();
+    for (const p of front.points.filter(is)) {
+      const known = best.get(p.output);
+      if (!known || better(p.scores[0]!, known.scores[0]!)) best.set(p.output, p);
+    }
+    const points = [...best.values()]
+      .sort((p, q) => p.output - q.output)
+      .map(p => ({ x: p.output, y: p.scores[0]!, title: titleOf(p) }));
+    return { name: points.length > 0 ? `${name} (the best)` : '', color: colors[i]!, points };
+  });
+  const rivals: ChartSeries = {
+    name: 'output-weighted ensembles',
+    marker: 'none',
+    color: '#000000',
+    points: front.rivals.map(r => ({ x: r.output, y: r.scores[0]! })),
+  };
+  return lineChart([...series, rivals], {
+    xLabel: "parent a's share of the output",
+    yLabel: `${metricTitle[front.metric]} on ${front.sets[0]!.name}`,
+    ...(title !== undefined && { title }),
+  });
+}
+
+function chosenPoints({ chosen, points }: Front): readonly (readonly [string, FrontPoint])[] {
+  const [best, even] = [points[chosen.best]!, points[chosen.even]!];
+  return chosen.best === chosen.even
+    ? [['best, even', best]]
+    : [
+        ['best', best],
+        ['even', even],
+      ];
+}

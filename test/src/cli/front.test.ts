@@ -1,0 +1,125 @@
+/** From a run to settings: sweep over weights, learn weights, export what was chosen, score the file. */
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { importOnnx } from '../../../ir/index.ts';
+import type { Front, WeighSummary } from '../../../src/index.ts';
+import { smallData, smallParents } from './small.ts';
+import { type Outcome, suture } from './support.ts';
+
+function documentOf<T>({ code, stdout, stderr }: Outcome): T {
+  expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+  return JSON.parse(stdout) as T;
+}
+
+describe('a sweep over settings', () => {
+  let folder = '';
+  let [run, data] = ['', ''];
+  const ort = ['--executor', 'ort'] as const;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'suture-test-'));
+    const [a, b] = await smallParents(folder);
+    data = await smallData(join(folder, 'data.npz'));
+    run = join(folder, 'run');
+    documentOf(
+      await suture('stitch', a, b, '--data', data, '--method', 'direct', '--steps', '0', ...ort, '-o', run, '--json'),
+    );
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  const scoreOf = async (file: string): Promise<number> => {
+    const found = documentOf<{ rows: { score: { value: number } }[] }>(
+      await suture('evaluate', file, '--data', data, ...ort, '--json'),
+    );
+    return found.rows[0]!.score.value;
+  };
+
+  it('gives the scores that the exported files have, and draws the front', async () => {
+    const figure = join(folder, 'front.svg');
+    const options = [
+      '--weights',
+      '0.5,0.9',
+      '--outputs',
+      '0,0.5,1',
+      '--positions',
+      '1',
+      '--positions',
+      '0-2',
+      '--gate',
+      '0.5',
+    ];
+    const tests = ['--test', `own=${data}`, '--test', `partner=${data}`, '--test', `third=${data}`];
+    const front = documentOf<Front>(
+      await suture('sweep', run, '--data', data, ...options, ...tests, ...ort, '-o', figure, '--json'),
+    );
+    expect(front).toMatchObject({ metric: 'dice', axes: [1, 2, 3] });
+    expect(front.sets.map(s => s.name)).toEqual(['validation', 'own', 'partner', 'third']);
+    expect(front.rivals).toHaveLength(41);
+    // (the parents + 2 groups × 2 weights) × (3 shares + gates with either parent, but for the one that is no gate)
+    expect(front.points).toHaveLength(5 * (3 + 4));
+    for (const { scores } of front.points) expect(new Set(scores).size).toBe(1);
+    for (const n of ['', '.2']) expect(await readFile(join(folder, `front${n}.svg`), 'utf8')).toContain('</svg>');
+
+    const file = join(folder, 'out.onnx');
+    for (const p of [front.points[1]!, front.points[17]!, front.points.at(-1)!, front.points.at(-2)!]) {
+      const where = ['--positions', p.positions.join(',') || 'none', '--weight', String(p.weight)];
+      const gate = p.gate ? ['--gate', `${p.gate.threshold}:${p.gate.apart}`] : [];
+      const output = ['--output-weight', String(p.output)];
+      documentOf(await suture('export', run, ...where, ...output, ...gate, '-o', file, '--force', '--json'));
+      expect(await scoreOf(file)).toBeCloseTo(p.scores[0]!, 3);
+      expect(importOnnx(file).graph.nodes.some(n => n.op === 'Switch')).toBe(false);
+    }
+    for (const chosen of ['best', 'even'] as const) {
+      documentOf(await suture('export', run, '--chosen', chosen, '-o', file, '--force', '--json'));
+      expect(await scoreOf(file)).toBeCloseTo(front.points[front.chosen[chosen]]!.scores[0]!, 3);
+    }
+  });
+
+  it('shows a table for people, and the score over the outputs without test sets', async () => {
+    const { code, stdout } = await suture('sweep', run, '--data', data, '--weights', '0.5', '--positions', '1', ...ort);
+    expect(code).toBe(0);
+    expect(stdout).toContain('beyond');
+    expect(stdout).toContain('Chosen on the validation data alone');
+  });
+
+  it.each(['switches', 'channels', 'outputs', 'stitches', 'channels,outputs,stitches'])(
+    'learns %s from labels',
+    async what => {
+      const learning = ['--learn', what, '--positions', '0-2', '--steps', '30', '--batch', '6', '--lr', '0.05'];
+      const found = documentOf<WeighSummary>(await suture('weigh', run, '--data', data, ...learning, ...ort, '--json'));
+      expect(found.learned).toEqual(what.split(','));
+      expect(found.lastLoss).toBeLessThan(found.firstLoss);
+      if (what === 'outputs')
+        expect(found.switches).toContainEqual({ position: 1, a: expect.closeTo(0.9), b: expect.closeTo(0.9) });
+      else if (what === 'stitches') expect(found.output).toBe(0.5);
+
+      const front = documentOf<Front>(
+        await suture('sweep', run, '--data', data, '--learned', '--weights', '1', '--outputs', '0,1', ...ort, '--json'),
+      );
+      const point = front.points.find(p => p.weight === 'learned' && p.output === found.output)!;
+      const file = join(folder, 'learned.onnx');
+      documentOf(await suture('export', run, '--learned', '-o', file, '--force', '--json'));
+      expect(await scoreOf(file)).toBeCloseTo(point.scores[0]!, 3);
+    },
+  );
+
+  it.each([
+    [['sweep', '--test', 'a=x.npz'], /belong to a sweep over settings/],
+    [['sweep', '--positions', '99'], /no position 99/],
+    [['sweep', '--weights', '1.5'], /numbers from 0 to 1/],
+    [['weigh', '--learn', 'switches,channels'], /not both/],
+    [['weigh', '--learn', 'switches', '--positions', 'none'], /nothing to learn/],
+  ] as const)('refuses %j', async ([command, ...options], message) => {
+    const { code, stderr } = await suture(command, run, '--data', data, ...ort, ...options);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+
+  it('says what is missing for an export', async () => {
+    const file = join(folder, 'none.onnx');
+    expect((await suture('export', run, '--weight', '0.5', '-o', file)).stderr).toMatch(/go with --positions/);
+    expect((await suture('export', run, '--gate', '2', '--positions', '1', '-o', file)).code).toBe(2);
+  });
+});
