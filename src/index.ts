@@ -10,6 +10,7 @@ export {
   adapterName,
 } from '../runtime/adapter/index.ts';
 export type { Executor, PrepareOptions, Session } from '../runtime/index.ts';
+export { type Curve, type CurveOptions, curve, curveChart, defaultCounts, evenlySpread } from './curve.ts';
 export { type Dataset, loadDataset, parseDataset } from './data/dataset.ts';
 export {
   type Agreement,

@@ -105,10 +105,31 @@ function fitGraph(network: SuperNetwork): Graph {
 }
 
 /**
- * When each value can be computed. Parameters of stitches are there one stage after the moments of their position; everything
- * else is computed in the last stage of what it reads.
+ * When each value is computed. A position's moments come in the first stage in which all that they read can be there: parameters
+ * of stitches are, one stage after the moments of their position. Everything else is computed when it is first read, so that
+ * little has to be kept: the reference could run ahead to its end.
  */
 function stagesOf(network: SuperNetwork, graph: Graph): ReadonlyMap<Value, number> {
+  const earliest = earliestStages(network, graph);
+  const stages = new Map<Value, number>();
+  for (const { id } of network.positions) {
+    const moments = network.stitches
+      .filter(s => s.position === id)
+      .flatMap(stitch => keys.map(key => graph.output(momentName(stitch, key))));
+    const stage = Math.max(...moments.map(v => earliest.get(v)!));
+    for (const value of moments) stages.set(value, stage);
+  }
+  const read = (value: Value, stage: number) => stages.set(value, Math.min(stages.get(value) ?? stage, stage));
+  for (const node of graph.nodes.toReversed()) {
+    const stage = Math.min(...node.outputs.flatMap(o => stages.get(o) ?? []));
+    for (const output of node.outputs) stages.set(output, stage);
+    for (const input of node.inputs) if (input && !input.constant) read(input, stage);
+  }
+  return stages;
+}
+
+/** The first stage in which each value can be computed. */
+function earliestStages(network: SuperNetwork, graph: Graph): ReadonlyMap<Value, number> {
   const moments = new Map<number, Value[]>();
   const parameters = new Map<Value, number>();
   for (const stitch of network.stitches) {
@@ -135,10 +156,6 @@ function stagesOf(network: SuperNetwork, graph: Graph): ReadonlyMap<Value, numbe
     if (stages.has(value)) continue;
     const latest = Math.max(0, ...before.map(v => stages.get(v)!));
     stages.set(value, parameters.has(value) ? latest + 1 : latest);
-  }
-  for (const node of graph.nodes) {
-    const stage = stages.get(node.outputs[0]) ?? node.outputs.map(o => stages.get(o)).find(s => s !== undefined)!;
-    for (const output of node.outputs) stages.set(output, stage);
   }
   return stages;
 }

@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander';
 import { SutureError } from '../../ir/errors.ts';
 import { sutureVersion } from '../version.ts';
+import { curveCommand } from './commands/curve.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { exportCommand } from './commands/export.ts';
@@ -30,6 +31,7 @@ const commands = [
   stitchCommand,
   weighCommand,
   sweepCommand,
+  curveCommand,
   exportCommand,
   lowerCommand,
   evaluateCommand,
