@@ -4,7 +4,7 @@ import { staticShape } from '../ir/index.ts';
 import type { SuperNetwork } from '../passes/index.ts';
 import { loadDataset } from './data/dataset.ts';
 import { bindingFor } from './execute.ts';
-import { type Method, methods, type RunConfig } from './run/config.ts';
+import type { Method, RunConfig, TrainingSettings } from './run/config.ts';
 import { openNetwork } from './run/load.ts';
 import { type StepMemory, stepMemory } from './training/memory.ts';
 import { stepOf } from './training/train.ts';
@@ -12,6 +12,8 @@ import { stepOf } from './training/train.ts';
 /** The memory of one way to train. */
 export interface MemoryPlan extends StepMemory {
   readonly method: Method;
+  /** As in `TrainingSettings`. */
+  readonly settings: TrainingSettings['settings'];
   readonly schedule: 'planned' | 'conventional';
   /** The budget that was asked for, as in `TrainingSettings.memory`. */
   readonly memory: number | undefined;
@@ -43,8 +45,8 @@ export const isFolder = (path: string): Promise<boolean> =>
   );
 
 /**
- * Plans the memory of a run's training step: as the run trains, and for comparison by the other method, without the budget, and by a
- * conventional schedule. Nothing is computed and no adapter is needed.
+ * Plans the memory of a run's training step: as the run trains, and for comparison without the budget, by the other methods, and by
+ * a conventional schedule. Nothing is computed and no adapter is needed.
  *
  * @throws SutureError `run-invalid`, `device-memory` when a budget cannot be kept.
  */
@@ -55,15 +57,17 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   const [input] = network.parents[0]!.inputs;
   const shape = [settings.batch, ...(await imageShape(network, config))];
   const { memory } = settings;
-  const other = methods.filter(m => m !== settings.method);
-  const wanted: readonly Pick<MemoryPlan, 'method' | 'schedule' | 'memory'>[] = [
-    ...(memory === undefined ? [] : [{ method: settings.method, schedule: 'planned' as const, memory }]),
+  const own: Way = { method: settings.method, settings: settings.settings };
+  const ways = [own, ...published.filter(way => way.method !== own.method || way.settings !== own.settings)];
+  const wanted: readonly (Way & Pick<MemoryPlan, 'schedule' | 'memory'>)[] = [
+    ...(memory === undefined ? [] : [{ ...own, schedule: 'planned' as const, memory }]),
     ...(['planned', 'conventional'] as const).flatMap(schedule =>
-      [settings.method, ...other].map(method => ({ method, schedule, memory: undefined })),
+      ways.map(way => ({ ...way, schedule, memory: undefined })),
     ),
   ];
   const plans = wanted.map(plan => {
-    const step = stepOf(network, { ...settings, method: plan.method });
+    const { probabilityWeight } = plan.settings === own.settings ? settings : { probabilityWeight: 0 };
+    const step = stepOf(network, { ...settings, method: plan.method, settings: plan.settings, probabilityWeight });
     const binding = bindingFor(step.graph, { [input!]: shape });
     const { memory: budget, schedule } = plan;
     return { ...plan, ...stepMemory(step, binding, { schedule, ...(budget !== undefined && { memory: budget }) }) };
@@ -77,6 +81,14 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
     plans,
   };
 }
+
+type Way = Pick<MemoryPlan, 'method' | 'settings'>;
+
+/** What a run's own training is compared with: the methods as they were published. */
+const published: readonly Way[] = [
+  { method: 'double-batched', settings: 'all' },
+  { method: 'direct', settings: 'all' },
+];
 
 /** The shape of an image: the networks say it, or else the data does. */
 async function imageShape(network: SuperNetwork, { data }: RunConfig): Promise<readonly number[]> {

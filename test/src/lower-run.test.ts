@@ -23,14 +23,14 @@ import { BatchSampler } from '../../src/data/sampler.ts';
 import { Runnable } from '../../src/execute.ts';
 import { createRun, loadModel } from '../../src/index.ts';
 import { lowerRun } from '../../src/lower-run.ts';
-import { type TrainingSettings, trainingDefaults } from '../../src/run/config.ts';
+import { type TrainingSettings, withDefaults } from '../../src/run/config.ts';
 import { loadRun } from '../../src/run/load.ts';
 import { initialise } from '../../src/training/initialise.ts';
 import { smallData, smallParents } from './cli/small.ts';
 import { scratch, suture } from './cli/support.ts';
 
 const steps = 50;
-const settings: TrainingSettings = { ...trainingDefaults, steps, batch: 2, init: 'kaiming' };
+const settings: TrainingSettings = withDefaults({ steps, batch: 2, settings: 'all', init: 'kaiming' });
 
 /** A run of two small networks at three positions; trained on the embedded adapter, or with `steps` 0 not at all. */
 async function trained(

@@ -49,12 +49,12 @@ export function showRun(facts: RunFacts, terminal: Terminal): void {
   if (own.values.length > largest) terminal.line(`and ${own.values.length - largest} smaller ones; --json lists all.`);
 }
 
-const title = ({ method, schedule, memory }: MemoryPlan): string =>
-  schedule === 'conventional'
-    ? `${method}, conventional`
-    : memory === undefined
-      ? method
-      : `${method}, within a budget`;
+const title = ({ method, settings, schedule, memory }: MemoryPlan): string =>
+  [
+    settings === 'sampled' ? 'sampled' : method,
+    ...(schedule === 'conventional' ? ['by a tape'] : []),
+    ...(memory === undefined ? [] : ['within a budget']),
+  ].join(', ');
 
 /** Bars of eighths. */
 function chart(values: readonly number[]): string {
