@@ -7,18 +7,20 @@ const metricTitle = { dice: 'Dice', accuracy: 'accuracy', mse: 'MSE' } as const;
 
 const titleOf = (p: FrontPoint): string => combinationText(p);
 
-/** Kinds of points, in the order of the legend. */
-const kinds: readonly { readonly name: string; readonly is: (p: FrontPoint) => boolean }[] = [
-  { name: 'stitched', is: p => !p.gate && p.positions.length > 0 && p.weight !== 'learned' },
-  { name: 'learned weights', is: p => !p.gate && p.weight === 'learned' },
-  { name: 'gated', is: p => p.gate !== undefined && p.positions.length === 0 },
-  { name: 'stitched and gated', is: p => p.gate !== undefined && p.positions.length > 0 },
+/** Kinds of points, in the order in which they are drawn. */
+const kinds: readonly {
+  readonly name: string;
+  readonly color: string;
+  readonly is: (p: FrontPoint) => boolean;
+}[] = [
+  { name: 'stitched and gated', color: '#e69f00', is: p => p.gate !== undefined && p.positions.length > 0 },
+  { name: 'stitched', color: '#56b4e9', is: p => !p.gate && p.positions.length > 0 && p.weight !== 'learned' },
+  { name: 'learned weights', color: '#cc79a7', is: p => !p.gate && p.weight === 'learned' },
+  { name: 'gated', color: '#009e73', is: p => p.gate !== undefined && p.positions.length === 0 },
 ];
 
-const colors = ['#56b4e9', '#cc79a7', '#009e73', '#e69f00'] as const;
-
 /**
- * One figure for each pair of data sets: the first axis against each other one. With validation data alone, the scores over the
+ * One figure for each pair of data sets: the first axis against each other one; settings far behind the front are left out. With validation data alone, the scores over the
  * share of the output.
  */
 export function frontFigures(front: Front, title?: string): readonly string[] {
@@ -48,9 +50,19 @@ function scatter(front: Front, x: number, y: number, title: string | undefined):
       return rival ? [{ ...at(rival.scores), text: String(text) }] : [];
     }),
   };
-  const series = kinds.map(({ name, is }, i): ChartSeries => {
-    const points = front.points.filter(is).map(p => ({ ...at(p.scores), title: titleOf(p) }));
-    return { name: points.length > 0 ? name : '', marker: 'circle', color: colors[i]!, points };
+  // Settings far behind the front would take all the room.
+  const floors = [x, y].map(axis => {
+    const values = front.rivals.map(r => r.scores[axis]!);
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    return front.higherIsBetter ? low - (high - low) / 4 : -high - (high - low) / 4;
+  });
+  const inView = (scores: readonly number[]): boolean =>
+    [x, y].every((axis, i) => (front.higherIsBetter ? scores[axis]! : -scores[axis]!) >= floors[i]!);
+  const series = kinds.map(({ name, color, is }): ChartSeries => {
+    const points = front.points
+      .filter(p => is(p) && inView(p.scores))
+      .map(p => ({ ...at(p.scores), title: titleOf(p) }));
+    return { name: points.length > 0 ? name : '', marker: 'circle', color, points };
   });
   const chosen: ChartSeries = {
     name: 'chosen on the validation data',
@@ -70,7 +82,7 @@ function scatter(front: Front, x: number, y: number, title: string | undefined):
 /** The best of each kind at each share of the output. */
 function overShares(front: Front, title: string | undefined): string {
   const better = (p: number, q: number): boolean => (front.higherIsBetter ? p > q : p < q);
-  const series = kinds.map(({ name, is }, i): ChartSeries => {
+  const series = kinds.map(({ name, color, is }): ChartSeries => {
     const best = new Map<number, FrontPoint>();
     for (const p of front.points.filter(is)) {
       const known = best.get(p.output);
@@ -79,7 +91,7 @@ function overShares(front: Front, title: string | undefined): string {
     const points = [...best.values()]
       .sort((p, q) => p.output - q.output)
       .map(p => ({ x: p.output, y: p.scores[0]!, title: titleOf(p) }));
-    return { name: points.length > 0 ? `${name} (the best)` : '', color: colors[i]!, points };
+    return { name: points.length > 0 ? `${name} (the best)` : '', color, points };
   });
   const rivals: ChartSeries = {
     name: 'output-weighted ensembles',

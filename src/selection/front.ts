@@ -13,8 +13,14 @@ export function dominates(p: Point, q: Point): boolean {
 }
 
 /** The Pareto set: the indices of the points that no other dominates, in order. Equal points are in it together. */
-export const paretoSet = (points: readonly Point[]): readonly number[] =>
-  points.flatMap((p, i) => (points.some(q => dominates(q, p)) ? [] : [i]));
+export function paretoSet(points: readonly Point[]): readonly number[] {
+  let kept: number[] = [];
+  for (const [i, p] of points.entries()) {
+    if (kept.some(k => dominates(points[k]!, p))) continue;
+    kept = [...kept.filter(k => !dominates(p, points[k]!)), i];
+  }
+  return kept;
+}
 
 /** Straight pieces of a curve; a curve of one point is one piece without length. */
 const pieces = (curve: readonly Point[]): readonly (readonly [Point, Point])[] =>

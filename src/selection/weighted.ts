@@ -41,8 +41,8 @@ export const frontSchema = v.object({
       weight: v.union([v.number(), v.literal('learned')]),
       output: v.number(),
       gate: v.optional(v.object({ threshold: v.number(), apart: v.number() })),
-      /** Parent a's mean share of the output on the validation images. */
-      share: v.number(),
+      /** The share of the validation images on which the gate finds the parents apart; 0 without a gate. */
+      apart: v.number(),
       /** One for each set. */
       scores: v.array(score),
       /** What may be taken off its score on every axis before some rival is as good: positive beyond the rivals' front. */
@@ -56,7 +56,7 @@ export const frontSchema = v.object({
   chosen: v.object({
     /** What `even` may lose on the validation data. */
     loss: v.number(),
-    /** Indices of points. */
+    /** Indices of points: see `choose`. */
     best: v.number(),
     even: v.number(),
   }),
@@ -72,7 +72,10 @@ export interface FrontOptions extends WorkOptions {
   readonly weights?: readonly number[];
   /** Parent a's shares of the output. Default 0, 0.1, …, 1. */
   readonly outputs?: readonly number[];
-  /** Gates: thresholds, as quantiles of the disagreement on the validation images. Default none. */
+  /**
+   * Gates: thresholds, as quantiles of the disagreement on the validation images. They are tried on the parents as they are, on
+   * learned weights, and on `groups` where those are given. Default none.
+   */
   readonly gates?: readonly number[];
   /** Also the weights that `suture weigh` learned. */
   readonly learned?: LearnedWeights | undefined;
@@ -153,11 +156,13 @@ export async function sweepFront(
     scores: scored.map(([plain]) => plain!.metrics.get(output)!.score().value),
   }));
   const curve = rivals.map(r => pointOf(r.scores));
+  const gatesOf = ({ positions, weight }: Places): readonly number[] =>
+    options.groups || positions.length === 0 || weight === 'learned' ? gates : [];
   const found = places.flatMap((place, i) =>
-    combinations(scored[0]![i]!, shares, gates).map(blend => ({
+    combinations(scored[0]![i]!, shares, gatesOf(place)).map(blend => ({
       ...place,
       ...blend,
-      share: meanShare(blend, scored[0]![i]!),
+      apart: apartOn(scored[0]![i]!, blend),
       scores: scored.map(settings => scoreOf(settings[i]!, blend)),
     })),
   );
@@ -180,7 +185,15 @@ export async function sweepFront(
     axes,
     rivals,
     points,
-    chosen: { loss, ...choose(points, higherIsBetter, loss) },
+    chosen: {
+      loss,
+      ...choose(
+        points,
+        rivals.map(r => r.scores[0]!),
+        higherIsBetter,
+        loss,
+      ),
+    },
   };
 }
 
@@ -204,11 +217,9 @@ function scoreOf({ metrics, disagreement }: Scored, { output, gate }: Blend): nu
   return together.scoreWith(metrics.get(gate.apart)!, image => disagreement[image]! > gate.threshold).value;
 }
 
-function meanShare({ output, gate }: Blend, { disagreement }: Scored): number {
-  if (!gate) return output;
-  const apart = disagreement.filter(d => d > gate.threshold).length / disagreement.length;
-  return apart * gate.apart + (1 - apart) * output;
-}
+/** The share of the images on which a gate finds the parents apart. */
+const apartOn = ({ disagreement }: Scored, { gate }: Blend): number =>
+  gate ? disagreement.filter(d => d > gate.threshold).length / disagreement.length : 0;
 
 async function scoreBundles(
   executor: Executor,
@@ -243,29 +254,40 @@ async function scoreBundles(
   return scored;
 }
 
+/** What the choices look at: points by their scores on the validation data, the first of `scores`. */
+export type Choosable = Pick<FrontPoint, 'output' | 'gate' | 'apart' | 'scores'>;
+
 /**
- * The choices, by the validation data alone. `best`: the best score; of equal ones the first, so rather fewer stitches. `even`: of
- * all that lose at most `loss` against the best, the one with the least of the own parent's (a's) output, which leans most on what
- * the own data cannot show; of equal ones the one that leaves more to the partner where the parents disagree, then the best.
+ * The choices, by the validation data alone.
+ *
+ * `best`: the best score; of equal ones the first, so rather fewer stitches. It says nothing of other sites, and the best of many is
+ * lucky in part.
+ *
+ * `even`: the parents' outputs weighed as evenly as the own site allows. Of what loses at most `loss` against the best rival there:
+ * the share of the output nearest to ½; of equal ones the gate that finds the fewest own images apart, rather than none; of those one
+ * that leaves what is apart to the partner (b); then the best score. A gate that acts on no own image is thus free, and hands over
+ * what is unlike anything at home.
  */
-function choose(
-  points: readonly FrontPoint[],
+export function choose(
+  points: readonly Choosable[],
+  rivals: readonly number[],
   higherIsBetter: boolean,
   loss: number,
 ): { readonly best: number; readonly even: number } {
-  const worth = points.map(({ scores: [value] }) =>
-    Number.isNaN(value) ? -Infinity : higherIsBetter ? value! : -value!,
-  );
+  const worthOf = (value: number): number =>
+    Number.isNaN(value) ? Number.NEGATIVE_INFINITY : higherIsBetter ? value : -value;
+  const worth = points.map(({ scores }) => worthOf(scores[0]!));
   const best = worth.indexOf(Math.max(...worth));
+  const least = Math.max(...rivals.map(worthOf)) - loss;
   const keyOf = (i: number): readonly number[] => {
-    const { share, output, gate } = points[i]!;
-    return [share, gate?.apart ?? output, -worth[i]!];
+    const { output, gate, apart } = points[i]!;
+    return [Math.abs(output - 0.5), apart, gate ? gate.apart : 2, -worth[i]!];
   };
   const even = points
     .map((_, i) => i)
-    .filter(i => worth[i]! >= worth[best]! - loss)
-    .sort((i, j) => compare(keyOf(i), keyOf(j)) || i - j)[0]!;
-  return { best, even };
+    .filter(i => worth[i]! >= least)
+    .sort((i, j) => compare(keyOf(i), keyOf(j)) || i - j)[0];
+  return { best, even: even ?? best };
 }
 
 function compare(p: readonly number[], q: readonly number[]): number {

@@ -46,7 +46,7 @@ interface Flags extends FrontFlags {
 }
 
 /** Quantiles of the disagreement on the validation images that gates are tried at, where none are given. */
-const gateQuantiles = [0.5, 0.75, 0.9, 1] as const;
+const gateQuantiles = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1] as const;
 
 const group = (text: string, previous: readonly (readonly number[])[] = []): readonly (readonly number[])[] => [
   ...previous,
@@ -77,7 +77,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
     .addOption(
       new Option(
         '--gate [quantiles]',
-        `also weigh outputs by the parents' agreement on each image (${gateQuantiles.join(',')})`,
+        `also weigh outputs by the parents' agreement on each image (0.1 to 1)`,
       ).argParser(quantiles),
     )
     .option('--learned', 'also score the weights that `suture weigh` learned')
@@ -188,9 +188,11 @@ export function showFront(front: Front, terminal: Terminal): void {
     'beyond: what every score may lose before some ensemble is as good. above: the second score less the best',
   );
   terminal.line(
-    `ensemble's at the same first score. Chosen on the validation data alone, best: the best score; even: of those`,
+    "ensemble's at the same first score. Chosen on the validation data alone, best: the best score there; even: outputs",
   );
-  terminal.line(`within ${chosen.loss} of it the one with the least of parent a's output.`);
+  terminal.line(
+    `weighed as evenly as loses at most ${chosen.loss} there against the best ensemble, gates that cost nothing included.`,
+  );
 }
 
 /** The table of all positions, the chosen ones marked. */
