@@ -1,0 +1,83 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { symbol, Value } from '../../../ir/index.ts';
+import { Random } from '../../../src/data/random.ts';
+import { withDefaults } from '../../../src/run/config.ts';
+import { SettingSampler, settingFeeds } from '../../../src/training/settings.ts';
+
+const network = (count: number) => ({
+  positions: Array.from({ length: count }, (_, id) => ({ id, features: {}, score: 1, progress: {} })),
+});
+
+const counts = (positions: number, samples: number, full: number, seed = 1): number[] => {
+  const settings = new SettingSampler(network(positions), Random.seeded(seed), full).next(samples);
+  return Array.from({ length: samples }, (_, n) => [...settings.values()].filter(w => w[n] === 0).length);
+};
+
+describe('settings of samples', () => {
+  it('stitch one position at least, and leave the others as they are', () => {
+    const size = fc.integer({ min: 1, max: 60 });
+    fc.assert(
+      fc.property(
+        size,
+        size,
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        fc.nat(),
+        (positions, samples, full, seed) => {
+          const drawn = new SettingSampler(network(positions), Random.seeded(seed), full).next(samples);
+          expect([...drawn.keys()]).toEqual(network(positions).positions.map(p => p.id));
+          expect([...drawn.values()].flat().every(w => w === 0 || w === 1)).toBe(true);
+          for (let n = 0; n < samples; n++) expect([...drawn.values()].some(w => w[n] === 0)).toBe(true);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it('draw every count alike, and all positions in a quarter of the samples', () => {
+    const [positions, samples] = [6, 6000];
+    const uniform = counts(positions, samples, 0);
+    const shares = (list: readonly number[]) =>
+      Array.from({ length: positions }, (_, k) => list.filter(c => c === k + 1).length / samples);
+    for (const share of shares(uniform)) expect(share).toBeCloseTo(1 / positions, 1);
+    expect(shares(counts(positions, samples, 0.25)).at(-1)).toBeCloseTo(0.25 + 0.75 / positions, 1);
+  });
+
+  it('go on from a state', () => {
+    const sampler = SettingSampler.forTraining(network(9) as never, 3);
+    sampler.next(5);
+    const state = sampler.state();
+    const next = sampler.next(4);
+    expect(SettingSampler.forTraining(network(9) as never, 0, state).next(4)).toEqual(next);
+    expect(SettingSampler.forTraining(network(9) as never, 4, undefined).next(4)).not.toEqual(next);
+  });
+
+  it('become inputs of the features’ rank; several rows of a sample get its weight', () => {
+    const input = (id: number, rows: number) =>
+      new Value(`setting/${id}`, { dtype: 'float32', shape: [rows === 2 ? symbol('N') : rows, 1, 1] });
+    const given = new Map([
+      [0, [1, 0]],
+      [1, [0, 1]],
+      [2, [0, 0]],
+    ]);
+    const feeds = settingFeeds([input(0, 2), input(1, 6)], given, { N: 2 });
+    expect(Object.keys(feeds)).toEqual(['setting/0', 'setting/1']);
+    expect(feeds['setting/0']).toMatchObject({ shape: [2, 1, 1], data: Float32Array.of(1, 0) });
+    expect(feeds['setting/1']).toMatchObject({ shape: [6, 1, 1], data: Float32Array.of(0, 0, 0, 1, 1, 1) });
+  });
+});
+
+describe('defaults', () => {
+  it('are those of the kind of training', () => {
+    expect(withDefaults()).toMatchObject({
+      ...{ method: 'double-batched', settings: 'sampled', init: 'sequential', initImages: 80 },
+      ...{ learningRate: 3e-3, probabilityWeight: 20, steps: 300, batch: 8 },
+    });
+    expect(withDefaults({ settings: 'all' })).toMatchObject({
+      ...{ init: 'ridge', initImages: 40, learningRate: 1e-2, probabilityWeight: 0 },
+    });
+    expect(withDefaults({ method: 'direct' })).toMatchObject({ settings: 'all', init: 'ridge', learningRate: 1e-2 });
+    expect(withDefaults({ init: 'kaiming' })).toMatchObject({ settings: 'sampled', learningRate: 1e-2 });
+    expect(withDefaults({ learningRate: 1, init: 'ridge' })).toMatchObject({ learningRate: 1, init: 'ridge' });
+  });
+});
