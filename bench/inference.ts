@@ -10,12 +10,7 @@ import { float32, importOnnx, type Tensor } from '../ir/index.ts';
 import { lower, simplify, specialize } from '../passes/index.ts';
 import { type AdapterChoice, adapterChoices } from '../runtime/adapter/index.ts';
 import { createWebgpuExecutor, type Profile } from '../runtime/index.ts';
-
-/** Milliseconds per run, sorted: by the clock, and of processor time, which other work on the machine disturbs less. */
-interface Timing {
-  readonly wall: readonly number[];
-  readonly processor: readonly number[];
-}
+import { noise, ratioOf, type Spent, type Timing, timed, timingOf, timingText } from './timing.ts';
 
 interface Measured {
   readonly model: string;
@@ -42,40 +37,6 @@ const { values: options, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
-
-function median(sorted: readonly number[]): number {
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
-}
-
-interface Spent {
-  readonly milliseconds: number;
-  readonly processor: number;
-}
-
-async function timed<T>(work: () => Promise<T>): Promise<Spent & { readonly value: T }> {
-  const before = process.cpuUsage();
-  const start = performance.now();
-  const value = await work();
-  const milliseconds = performance.now() - start;
-  const { user, system } = process.cpuUsage(before);
-  return { value, milliseconds, processor: (user + system) / 1000 };
-}
-
-function timingOf(runs: readonly Spent[]): Timing {
-  const sorted = (of: (run: Spent) => number) => runs.map(of).sort((a, b) => a - b);
-  return { wall: sorted(run => run.milliseconds), processor: sorted(run => run.processor) };
-}
-
-/** Reproducible numbers that look like normalised images to a network: mean 0, variance 1. */
-function noise(length: number): Float32Array {
-  let state = 1;
-  const uniform = () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-  return Float32Array.from({ length }, () => Math.sqrt(12) * (uniform() - 0.5));
-}
 
 async function measure(model: string, batch: number, runs: number, adapter: AdapterChoice): Promise<Measured> {
   // Opening our executor first also loads the embedded driver, where it is needed, for ONNX Runtime to find.
@@ -127,12 +88,13 @@ async function measure(model: string, batch: number, runs: number, adapter: Adap
   await theirStart.value.session.release();
   executor.dispose();
   const timings = { ours: timingOf(ours), theirs: timingOf(theirs) };
+  const ratio = ratioOf(timings.theirs, timings.ours);
   return {
     model,
     batch,
     ...timings,
-    ratio: median(timings.theirs.wall) / median(timings.ours.wall),
-    processorRatio: median(timings.theirs.processor) / median(timings.ours.processor),
+    ratio: ratio.wall,
+    processorRatio: ratio.processor,
     difference: difference / largest,
     firstRun: { ours: ourStart.milliseconds, theirs: theirStart.milliseconds },
     profile,
@@ -141,12 +103,9 @@ async function measure(model: string, batch: number, runs: number, adapter: Adap
 
 function show(measured: Measured, where: string): void {
   const { model, batch, ours, theirs, ratio, processorRatio, difference, firstRun, profile } = measured;
-  const line = (name: string, { wall, processor }: Timing, first: number) =>
-    `  ${name.padEnd(20)} ${median(wall).toFixed(1).padStart(9)} ms (${wall[0]!.toFixed(1)} to ${wall.at(-1)!.toFixed(1)}), ` +
-    `${median(processor).toFixed(1).padStart(9)} ms of processor time, first run ${(first / 1000).toFixed(1)} s`;
   console.log(`${model}, batch ${batch}, ${where}`);
-  console.log(line('suture', ours, firstRun.ours));
-  console.log(line('ONNX Runtime WebGPU', theirs, firstRun.theirs));
+  console.log(timingText('suture', ours, firstRun.ours));
+  console.log(timingText('ONNX Runtime WebGPU', theirs, firstRun.theirs));
   console.log(
     `  ${ratio.toFixed(1)} times as fast (${processorRatio.toFixed(1)} by processor time); ` +
       `outputs differ by ${difference.toExponential(1)} of the largest`,
