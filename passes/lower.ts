@@ -5,7 +5,7 @@ import { schedule } from './lower/schedule.ts';
 
 export { type FuseOptions, fuse } from './lower/fuse.ts';
 export { occupancy, type Peak, peak, peakBytes } from './lower/memory.ts';
-export { type RecomputeOptions, recompute } from './lower/recompute.ts';
+export { isRecomputed, type RecomputeOptions, recompute } from './lower/recompute.ts';
 export { schedule } from './lower/schedule.ts';
 
 export interface LowerOptions extends FuseOptions {

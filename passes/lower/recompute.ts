@@ -80,6 +80,9 @@ function leastThatFits(
   return graph;
 }
 
+/** Whether a node, or a fused region, computes again what was computed before. */
+export const isRecomputed = (node: AnyNode): boolean => /^(fused\/)?again\//.test(node.name);
+
 /** How many nodes of the backward pass a recomputed value may be kept for; past them it is computed once more. */
 const patience = 80;
 
