@@ -101,6 +101,8 @@ function overShares(front: Front, title: string | undefined): string {
   };
   return lineChart([...series, rivals], {
     xLabel: "parent a's share of the output",
+    xDomain: [0, 1],
+    xTicks: [0, 0.2, 0.4, 0.6, 0.8, 1],
     yLabel: `${metricTitle[front.metric]} on ${front.sets[0]!.name}`,
     ...(title !== undefined && { title }),
   });

@@ -255,7 +255,7 @@ async function scoreBundles(
 }
 
 /** What the choices look at: points by their scores on the validation data, the first of `scores`. */
-export type Choosable = Pick<FrontPoint, 'output' | 'gate' | 'apart' | 'scores'>;
+export type Choosable = Pick<FrontPoint, 'positions' | 'output' | 'gate' | 'apart' | 'scores'>;
 
 /**
  * The choices, by the validation data alone.
@@ -265,8 +265,8 @@ export type Choosable = Pick<FrontPoint, 'output' | 'gate' | 'apart' | 'scores'>
  *
  * `even`: the parents' outputs weighed as evenly as the own site allows. Of what loses at most `loss` against the best rival there:
  * the share of the output nearest to ½; of equal ones the gate that finds the fewest own images apart, rather than none; of those one
- * that leaves what is apart to the partner (b); then the best score. A gate that acts on no own image is thus free, and hands over
- * what is unlike anything at home.
+ * that leaves what is apart to the partner (b); then the fewest stitches, then the best score. A gate that acts on no own image is
+ * thus free, and hands over what is unlike anything at home; stitches are used where they let outputs be weighed more evenly.
  */
 export function choose(
   points: readonly Choosable[],
@@ -280,8 +280,8 @@ export function choose(
   const best = worth.indexOf(Math.max(...worth));
   const least = Math.max(...rivals.map(worthOf)) - loss;
   const keyOf = (i: number): readonly number[] => {
-    const { output, gate, apart } = points[i]!;
-    return [Math.abs(output - 0.5), apart, gate ? gate.apart : 2, -worth[i]!];
+    const { output, gate, apart, positions } = points[i]!;
+    return [Math.abs(output - 0.5), apart, gate ? gate.apart : 2, positions.length, -worth[i]!];
   };
   const even = points
     .map((_, i) => i)

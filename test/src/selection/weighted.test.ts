@@ -4,7 +4,7 @@ import { disagreements, quantile } from '../../../src/selection/blend.ts';
 import { combinationText, positionsText } from '../../../src/selection/combination.ts';
 import { type Choosable, choose } from '../../../src/selection/weighted.ts';
 
-const plain = (output: number, score: number): Choosable => ({ output, apart: 0, scores: [score] });
+const plain = (output: number, score: number): Choosable => ({ positions: [], output, apart: 0, scores: [score] });
 const gated = (output: number, score: number, apart: number, to: number): Choosable => ({
   ...plain(output, score),
   apart,
@@ -32,6 +32,12 @@ describe('the choices', () => {
       plain(0.9, 0.85),
     ];
     expect(choose(points, [0.85], true, 0.005).even).toBe(3);
+  });
+
+  it('stitch only where that lets outputs be weighed more evenly', () => {
+    const stitched = (point: Choosable): Choosable => ({ ...point, positions: [4] });
+    expect(choose([stitched(plain(0.5, 0.951)), plain(0.5, 0.95)], [0.95], true, 0.005)).toEqual({ best: 0, even: 1 });
+    expect(choose([stitched(plain(0.5, 0.95)), plain(0.5, 0.94), plain(0.6, 0.95)], [0.95], true, 0.005).even).toBe(0);
   });
 
   it('take errors the other way round, and the best where nothing else is left', () => {
