@@ -79,7 +79,8 @@ describe('models', () => {
 
   it('not there, or a folder', async () => {
     expectError(await suture('inspect', 'no-such.onnx'), /no-such\.onnx.*does not exist/);
-    expectError(await suture('inspect', 'fixtures'), /fixtures.*folder/);
+    expectError(await suture('match', 'fixtures', B), /fixtures.*folder/);
+    expectError(await suture('inspect', 'fixtures'), /fixtures is no run directory/);
   });
 
   it('escapes what a terminal would obey', async () => {
