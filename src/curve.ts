@@ -116,18 +116,19 @@ export async function curve(paths: readonly string[], data: string, options: Cur
       metric = scored.metric;
     }
     const keys = runs.map(r => recipeKey(r.directory.config.training));
+    const recipes = [...new Set(keys)].map(key =>
+      recipeCurve(
+        counts,
+        curves.filter((_, i) => keys[i] === key),
+      ),
+    );
     return {
       data: { source: dataset.source, images: dataset.count },
       metric,
       executor: executor.describe(),
       counts,
       runs: curves,
-      recipes: [...new Set(keys)].map(key =>
-        recipeCurve(
-          counts,
-          curves.filter((_, i) => keys[i] === key),
-        ),
-      ),
+      recipes: recipes.map((r, i) => ({ ...r, recipe: toldApart(recipes, i) })),
     };
   });
 }
@@ -180,6 +181,13 @@ function recipeCurve(counts: readonly number[], runs: readonly RunCurve[]): Reci
       return [{ count, mean, low: Math.min(...values), high: Math.max(...values) }];
     }),
   };
+}
+
+/** The words for a recipe; a number after those that another one has too, for what the words do not say. */
+function toldApart(recipes: readonly RecipeCurve[], i: number): string {
+  const { recipe } = recipes[i]!;
+  const same = recipes.filter(r => r.recipe === recipe);
+  return same.length === 1 ? recipe : `${recipe} (${1 + same.indexOf(recipes[i]!)})`;
 }
 
 const metricNames = { dice: 'Dice', accuracy: 'accuracy', mse: 'mean squared error' } as const;

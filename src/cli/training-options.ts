@@ -34,6 +34,7 @@ export interface TrainingFlags {
   readonly init?: Initialisation;
   readonly initImages?: number;
   readonly probabilityWeight?: number;
+  readonly averaged?: number;
   readonly seed: number;
   readonly normalize: boolean;
   readonly memory?: number;
@@ -56,6 +57,12 @@ export const addTrainingOptions = (command: Command): Command =>
         '--settings <which>',
         'stitched positions: a number and choice drawn for each sample, or all (default: sampled; direct: all)',
         settingsOfTraining,
+      ),
+    )
+    .addOption(
+      nonNegativeOption(
+        '--averaged <share>',
+        'of the stitched positions of a sample, the share that is averaged with the original (default: 0)',
       ),
     )
     .addOption(
@@ -99,6 +106,7 @@ export const trainingSettings = (flags: TrainingFlags): Partial<TrainingSettings
   ...(flags.lr !== undefined && { learningRate: flags.lr }),
   ...(flags.init !== undefined && { init: flags.init }),
   ...(flags.initImages !== undefined && { initImages: flags.initImages }),
+  ...(flags.averaged !== undefined && { averaged: flags.averaged }),
   ...(flags.probabilityWeight !== undefined && { probabilityWeight: flags.probabilityWeight }),
   ...(flags.memory !== undefined && { memory: flags.memory }),
 });

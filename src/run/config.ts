@@ -33,6 +33,8 @@ export const trainingSchema = v.object({
   seed: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   /** Whether each term of the loss is divided by the variance of its reference feature. */
   normalize: v.boolean(),
+  /** Under sampled settings: how likely a stitched position of a sample is averaged with the original instead. */
+  averaged: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0),
   /** What the error of the output probabilities counts for in the loss of double-batched training. */
   probabilityWeight: v.optional(v.pipe(v.number(), v.minValue(0)), 0),
   /** How many images the closed-form initialisation looks at. */
@@ -79,6 +81,7 @@ export function withDefaults(given: Partial<TrainingSettings> = {}): TrainingSet
     seed: 0,
     normalize: true,
     probabilityWeight: sampled ? 20 : 0,
+    averaged: 0,
     initImages: init === 'sequential' ? 80 : 40,
     ...given,
     method,

@@ -40,7 +40,7 @@ export async function initialise(
       return leastSquares(executor, network, dataset, settings, random, work);
     case 'sequential': {
       const drawn = random.permutation(dataset.count).subarray(0, settings.initImages);
-      return fitInSequence(executor, network, dataset, drawn, settings.batch, random, work);
+      return fitInSequence(executor, network, dataset, drawn, settings, random, work);
     }
     default:
       return init satisfies never;

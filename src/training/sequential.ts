@@ -7,6 +7,7 @@ import { type Dataset, gatherImages } from '../data/dataset.ts';
 import type { Random } from '../data/random.ts';
 import { bindingFor, prepare } from '../execute.ts';
 import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
+import type { TrainingSettings } from '../run/config.ts';
 import { type SampleSettings, SettingSampler, settingFeeds } from './settings.ts';
 
 /** Features between two stages may take this many bytes of host memory; with larger ones fewer images are looked at. */
@@ -30,7 +31,7 @@ export async function fitInSequence(
   network: SuperNetwork,
   dataset: Dataset,
   images: Uint32Array,
-  limit: number,
+  { batch: limit, averaged }: Pick<TrainingSettings, 'batch' | 'averaged'>,
   random: Random,
   { onProgress, signal }: WorkOptions,
 ): Promise<StitchParameters> {
@@ -40,7 +41,7 @@ export async function fitInSequence(
   const size = Math.min(limit, images.length);
   const affordable = Math.floor(maxKeptBytes / (keptBytes(stagesFor(size)) / size));
   const used = images.subarray(0, Math.max(1, affordable));
-  const sampler = new SettingSampler(network, random, 0);
+  const sampler = new SettingSampler(network, random, { full: 0, averaged });
 
   const batches: FitBatch[] = [];
   let first = 0;

@@ -150,7 +150,8 @@ export class Trainer {
     const { steps, batch, seed } = this.#settings;
     const input = this.#network.parents[0]!.inputs[0]!;
     const taken = this.#step.data.filter(name => name !== input).map(name => this.#step.graph.input(name));
-    const settings = taken.length > 0 ? SettingSampler.forTraining(this.#network, seed, from?.settings) : undefined;
+    const settings =
+      taken.length > 0 ? SettingSampler.forTraining(this.#network, this.#settings, from?.settings) : undefined;
     const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#dataset.count, seed);
     const stage = 'training the stitches';
     const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];

@@ -10,7 +10,7 @@ const network = (count: number) => ({
 });
 
 const counts = (positions: number, samples: number, full: number, seed = 1): number[] => {
-  const settings = new SettingSampler(network(positions), Random.seeded(seed), full).next(samples);
+  const settings = new SettingSampler(network(positions), Random.seeded(seed), { full, averaged: 0 }).next(samples);
   return Array.from({ length: samples }, (_, n) => [...settings.values()].filter(w => w[n] === 0).length);
 };
 
@@ -24,7 +24,9 @@ describe('settings of samples', () => {
         fc.double({ min: 0, max: 1, noNaN: true }),
         fc.nat(),
         (positions, samples, full, seed) => {
-          const drawn = new SettingSampler(network(positions), Random.seeded(seed), full).next(samples);
+          const drawn = new SettingSampler(network(positions), Random.seeded(seed), { full, averaged: 0 }).next(
+            samples,
+          );
           expect([...drawn.keys()]).toEqual(network(positions).positions.map(p => p.id));
           expect([...drawn.values()].flat().every(w => w === 0 || w === 1)).toBe(true);
           for (let n = 0; n < samples; n++) expect([...drawn.values()].some(w => w[n] === 0)).toBe(true);
@@ -43,13 +45,20 @@ describe('settings of samples', () => {
     expect(shares(counts(positions, samples, 0.25)).at(-1)).toBeCloseTo(0.25 + 0.75 / positions, 1);
   });
 
+  it('are averaged in a share of the stitched positions', () => {
+    const drawn = new SettingSampler(network(10), Random.seeded(2), { full: 1, averaged: 0.3 }).next(500);
+    const weights = [...drawn.values()].flat();
+    expect(new Set(weights)).toEqual(new Set([0, 0.5]));
+    expect(weights.filter(w => w === 0.5).length / weights.length).toBeCloseTo(0.3, 1);
+  });
+
   it('go on from a state', () => {
-    const sampler = SettingSampler.forTraining(network(9) as never, 3);
+    const sampler = SettingSampler.forTraining(network(9), { seed: 3, averaged: 0.5 });
     sampler.next(5);
     const state = sampler.state();
     const next = sampler.next(4);
-    expect(SettingSampler.forTraining(network(9) as never, 0, state).next(4)).toEqual(next);
-    expect(SettingSampler.forTraining(network(9) as never, 4, undefined).next(4)).not.toEqual(next);
+    expect(SettingSampler.forTraining(network(9), { seed: 0, averaged: 0.5 }, state).next(4)).toEqual(next);
+    expect(SettingSampler.forTraining(network(9), { seed: 4, averaged: 0.5 }).next(4)).not.toEqual(next);
   });
 
   it('become inputs of the features’ rank; several rows of a sample get its weight', () => {

@@ -1,0 +1,51 @@
+/** Stitches fitted in sequence, and steps under sampled settings, on both executors. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { numbersOf, type Tensor } from '../../../ir/index.ts';
+import { match } from '../../../passes/index.ts';
+import { withExecutor } from '../../../src/execute.ts';
+import { loadModel } from '../../../src/model.ts';
+import { planRun } from '../../../src/run/create.ts';
+import { initialise } from '../../../src/training/initialise.ts';
+import { Trainer } from '../../../src/training/train.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+import { scratch } from '../cli/support.ts';
+
+/** The largest difference, relative to the largest magnitude. */
+function difference(found: ReadonlyMap<string, Tensor>, wanted: ReadonlyMap<string, Tensor>): number {
+  expect([...found.keys()].sort()).toEqual([...wanted.keys()].sort());
+  const errors = [...wanted].map(([name, t]) => {
+    const [x, y] = [found.get(name)!, t].map(tensor => Array.from(numbersOf(tensor)));
+    const largest = y!.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-3);
+    return y!.reduce((m, v, i) => Math.max(m, Math.abs(v - x![i]!)), 0) / largest;
+  });
+  return Math.max(...errors);
+}
+
+it('the embedded adapter and ONNX Runtime fit and train the same stitches', async () => {
+  const folder = await scratch();
+  const [a, b] = await smallParents(folder);
+  const data = await smallData(join(folder, 'data.npz'));
+  const pairs = join(folder, 'pairs.json');
+  const matched = match((await loadModel(a)).graph, (await loadModel(b)).graph).pairs;
+  await writeFile(pairs, JSON.stringify({ pairs: [1, 4].map(i => matched[i]) }));
+  // Five images in steps of two: the last batch is a smaller one.
+  const training = { steps: 3, batch: 2, initImages: 5 };
+  const plan = await planRun({ a, b, data, pairs, training, output: join(folder, 'run') });
+  const { network, dataset, settings } = plan;
+  const results = await Promise.all(
+    (['ort', 'webgpu'] as const).map(executor =>
+      withExecutor({ executor, adapter: 'embedded' }, async open => {
+        const initial = await initialise(open, network, dataset, settings);
+        const trainer = await Trainer.create(open, network, dataset, settings, initial);
+        const trained = await trainer.run();
+        trainer.dispose();
+        return { initial, trained };
+      }),
+    ),
+  );
+  expect(difference(results[1]!.initial, results[0]!.initial)).toBeLessThan(1e-3);
+  expect(difference(results[1]!.trained, results[0]!.trained)).toBeLessThan(1e-2);
+  expect(difference(results[0]!.trained, results[0]!.initial)).toBeGreaterThan(1e-2);
+}, 120_000);
