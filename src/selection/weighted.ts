@@ -264,9 +264,10 @@ export type Choosable = Pick<FrontPoint, 'positions' | 'output' | 'gate' | 'apar
  * lucky in part.
  *
  * `even`: the parents' outputs weighed as evenly as the own site allows. Of what loses at most `loss` against the best rival there:
- * the share of the output nearest to ½; of equal ones the gate that finds the fewest own images apart, rather than none; of those one
- * that leaves what is apart to the partner (b); then the fewest stitches, then the best score. A gate that acts on no own image is
- * thus free, and hands over what is unlike anything at home; stitches are used where they let outputs be weighed more evenly.
+ * the share of the output nearest to ½; of equal ones the fewest stitches, so that these are used only where they let outputs be
+ * weighed more evenly; then the gate that finds the fewest own images apart, rather than none; of those one that leaves what is apart
+ * to the partner (b); then the best score. A gate that acts on no own image is thus free, and hands over what is unlike anything at
+ * home.
  */
 export function choose(
   points: readonly Choosable[],
@@ -281,7 +282,7 @@ export function choose(
   const least = Math.max(...rivals.map(worthOf)) - loss;
   const keyOf = (i: number): readonly number[] => {
     const { output, gate, apart, positions } = points[i]!;
-    return [Math.abs(output - 0.5), apart, gate ? gate.apart : 2, positions.length, -worth[i]!];
+    return [Math.abs(output - 0.5), positions.length, apart, gate ? gate.apart : 2, -worth[i]!];
   };
   const even = points
     .map((_, i) => i)
