@@ -19,6 +19,7 @@ import { inspectAdapters } from '../runtime/adapter/index.ts';
 import type { Executor, ExecutorName, PrepareOptions, Session } from '../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../runtime/index.ts';
 import { automaticExecutor, type ExecutorOptions } from './executors.ts';
+import { ProfilingExecutor } from './profiling.ts';
 import { lowerWithin } from './training/memory.ts';
 
 /** Settles `auto`. Asks for adapters only where the choice depends on them. */
@@ -37,7 +38,11 @@ export async function openExecutor(options: ExecutorOptions = {}): Promise<Execu
 export async function withExecutor<T>(options: ExecutorOptions, work: (executor: Executor) => Promise<T>): Promise<T> {
   const executor = await openExecutor(options);
   try {
-    return await work(executor);
+    if (!options.onProfile) return await work(executor);
+    const profiling = new ProfilingExecutor(executor);
+    const result = await work(profiling);
+    options.onProfile(await profiling.finish());
+    return result;
   } finally {
     executor.dispose();
   }

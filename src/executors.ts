@@ -1,6 +1,7 @@
 /** Which executors there are, and which one `auto` means. */
 import type { AdapterOptions, AdapterReport } from '../runtime/adapter/index.ts';
 import type { ExecutorName } from '../runtime/executor.ts';
+import type { GraphProfile } from './profiling.ts';
 
 export const executorChoices = ['auto', 'webgpu', 'ort'] as const;
 export type ExecutorChoice = (typeof executorChoices)[number];
@@ -11,6 +12,8 @@ export interface ExecutorOptions extends AdapterOptions {
    * (default): WebGPU where there is a real GPU, ONNX Runtime elsewhere.
    */
   readonly executor?: ExecutorChoice;
+  /** Takes, at the end of the work, the time by kernel of each graph that ran. Each runs once more for it. */
+  readonly onProfile?: (profiles: readonly GraphProfile[]) => void;
 }
 
 /** The executor that suits the outcome of a search for adapters, and why. */

@@ -9,7 +9,7 @@ export {
   adapterChoices,
   adapterName,
 } from '../runtime/adapter/index.ts';
-export type { Executor, PrepareOptions, Session } from '../runtime/index.ts';
+export type { Executor, PrepareOptions, Profile, Session } from '../runtime/index.ts';
 export { type Curve, type CurveOptions, curve, curveChart, defaultCounts, evenlySpread } from './curve.ts';
 export { type Dataset, loadDataset, parseDataset } from './data/dataset.ts';
 export {
@@ -31,6 +31,7 @@ export { type LoweredFile, lowerRun, type NamedType, type RunGraph } from './low
 export type { ClassScore, MetricName, Score } from './metrics/metric.ts';
 export { interfaceOf, loadModel, type Model, type NetworkInterface } from './model.ts';
 export { type PairEntry, type PairsDocument, readPairs } from './pairs.ts';
+export { type GraphProfile, type KernelTime, kernelTimes } from './profiling.ts';
 export type { ProgressEvent, WorkOptions } from './progress.ts';
 export { agreementText, type Report, resultTable, type TestResult } from './report.ts';
 export {

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
-import { type Evaluation, type ExecutorChoice, evaluate } from '../../index.ts';
+import { type Evaluation, type ExecutorChoice, evaluate, type GraphProfile } from '../../index.ts';
 import { batchOption, executorOption, jsonOption } from '../options.ts';
+import { profileOption, showProfiles } from '../profile.ts';
 import type { Context } from '../program.ts';
 import { scoreTable } from '../scores.ts';
 import { name, type Terminal } from '../terminal.ts';
@@ -10,6 +11,7 @@ interface Flags {
   readonly ensemble?: boolean;
   readonly executor: ExecutorChoice;
   readonly batch?: number;
+  readonly profile?: boolean;
 }
 
 export const evaluateCommand = ({ terminal, signal }: Context): Command =>
@@ -20,15 +22,23 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     .option('--ensemble', 'also score the mean of their outputs')
     .addOption(executorOption())
     .addOption(batchOption())
+    .addOption(profileOption())
     .addOption(jsonOption())
     .action(async (paths: readonly string[], { data, ...flags }: Flags) => {
+      let profiles: readonly GraphProfile[] | undefined;
       const { models, ...evaluation } = await evaluate(paths, data, {
         ...flags,
+        ...(flags.profile && {
+          onProfile: found => {
+            profiles = found;
+          },
+        }),
         signal,
         onProgress: terminal.progress,
       });
       for (const { warnings } of models) for (const { message } of warnings) terminal.warning(message);
-      terminal.result(evaluation, () => show(evaluation, terminal));
+      terminal.result({ ...evaluation, ...(profiles && { profiles }) }, () => show(evaluation, terminal));
+      showProfiles(profiles ?? [], terminal);
     });
 
 function show(evaluation: Evaluation, terminal: Terminal): void {

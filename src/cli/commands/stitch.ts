@@ -1,6 +1,7 @@
 import { Command } from 'commander';
-import { createRun, type RunRequest, type RunSummary, resumeRun, SutureError } from '../../index.ts';
+import { createRun, type GraphProfile, type RunRequest, type RunSummary, resumeRun, SutureError } from '../../index.ts';
 import { jsonOption } from '../options.ts';
+import { profileOption, showProfiles } from '../profile.ts';
 import type { Context } from '../program.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
@@ -9,6 +10,7 @@ interface Flags extends TrainingFlags {
   readonly data?: string;
   readonly output?: string;
   readonly resume?: string;
+  readonly profile?: boolean;
 }
 
 export const stitchCommand = ({ terminal, signal }: Context): Command =>
@@ -21,15 +23,21 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
       .option('-o, --output <run>', 'the run directory to make')
       .option('--resume <run>', 'go on with a training that was interrupted, as it was begun'),
   )
+    .addOption(profileOption())
     .addOption(jsonOption())
     .action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
       const work = { signal, onProgress: terminal.progress };
+      let profiles: readonly GraphProfile[] | undefined;
+      const onProfile = (found: readonly GraphProfile[]) => {
+        profiles = found;
+      };
       const { summary, warnings } =
         flags.resume === undefined
-          ? await createRun(requestOf(a, b, flags), work)
+          ? await createRun({ ...requestOf(a, b, flags), ...(flags.profile && { onProfile }) }, work)
           : { summary: await resumeRun(resumable(flags.resume, command), work), warnings: [] };
       for (const message of warnings) terminal.warning(message);
-      terminal.result(summary, () => showSummary(summary, terminal));
+      terminal.result({ ...summary, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));
+      showProfiles(profiles ?? [], terminal);
     });
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
