@@ -17,6 +17,7 @@ import {
   layerNormalizationGrad,
   rmsNormalization,
 } from './normalization.ts';
+import { requireFit } from './operands.ts';
 import { averagePool, lpPool, maxPool, maxPoolGrad } from './pooling.ts';
 import { argument, cumulative, globalPool, hardmax, reduce, softmax, topK } from './reduce.ts';
 import { resize } from './resize.ts';
@@ -169,5 +170,6 @@ export function planNode(node: AnyNode, context: KernelContext, epilogue?: Epilo
   const entry = entryOf(node.op);
   if (entry === null || typeof entry === 'string') throw new SutureError('kernel-missing', 'there is no kernel for it');
   if (epilogue && !entry.fuses) throw new SutureError('kernel-missing', `${node.op} takes no epilogue`);
+  requireFit(node);
   return entry.plan(node as unknown as Node<OpName>, context, epilogue);
 }

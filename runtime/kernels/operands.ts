@@ -1,0 +1,94 @@
+/**
+ * What kernels rely on and type inference does not settle: that operands fit each other, so that no index leaves a buffer. Dawn's own
+ * bounds checks are off (see `adapter/search.ts`), so a node that does not fit is refused before there is code for it.
+ */
+import { SutureError } from '../../ir/errors.ts';
+import type { AnyNode, Node } from '../../ir/graph.ts';
+import { normalizeAxis } from '../../ir/operator.ts';
+import { type OpName, operators } from '../../ir/ops/index.ts';
+import { channelAxis } from '../../ir/ops/stitching.ts';
+import { sizesOf } from './shape.ts';
+import { product } from './wgsl.ts';
+
+type Sizes = readonly number[];
+type Rule<K extends OpName> = (node: Node<K>, sizes: readonly Sizes[]) => boolean;
+
+const same = (a: Sizes | undefined, b: Sizes | undefined): boolean =>
+  a !== undefined && b !== undefined && a.length === b.length && a.every((n, i) => n === b[i]);
+
+/** Whether elements that indices of this shape name lie on axes that have elements. */
+const reachable = (indices: Sizes, axes: Sizes): boolean => product(indices) === 0 || axes.every(n => n > 0);
+
+/** Whether each line of indices along an axis has a line of data to itself. */
+function withinLines(data: Sizes, indices: Sizes, axis: number): boolean {
+  const at = normalizeAxis(axis, data.length);
+  return (
+    data.length === indices.length &&
+    indices.every((n, i) => i === at || n <= data[i]!) &&
+    reachable(indices, [data[at]!])
+  );
+}
+
+/** Whether the weights of a switch line up with its features from the left. */
+const weigh = ([sources, ...rest]: Sizes, features: readonly Sizes[]): boolean =>
+  sources === features.length &&
+  features.every(
+    feature =>
+      same(feature, features[0]) && rest.length <= feature.length && rest.every((n, i) => n === 1 || n === feature[i]),
+  );
+
+const rules: { readonly [K in OpName]?: Rule<K> } = {
+  Gather: ({ attributes: { axis } }, [data, indices]) =>
+    reachable(indices!, [data![normalizeAxis(axis, data!.length)]!]),
+  GatherElements: ({ attributes: { axis } }, [data, indices]) => withinLines(data!, indices!, axis),
+  GatherND: ({ attributes: { batch_dims } }, [data, indices]) => {
+    const length = indices!.at(-1) ?? 0;
+    return (
+      same(data!.slice(0, batch_dims), indices!.slice(0, batch_dims)) &&
+      batch_dims + length <= data!.length &&
+      reachable(indices!, data!.slice(batch_dims, batch_dims + length))
+    );
+  },
+  ScatterElements: ({ attributes: { axis } }, [data, indices, updates]) =>
+    same(indices, updates) && withinLines(data!, indices!, axis),
+  ScatterND: (_, [data, indices, updates]) => {
+    const length = indices!.at(-1) ?? 0;
+    return (
+      length <= data!.length &&
+      same(updates, [...indices!.slice(0, -1), ...data!.slice(length)]) &&
+      reachable(indices!, data!.slice(0, length))
+    );
+  },
+  Switch: (_, [weights, ...features]) => weigh(weights!, features),
+  SwitchGrad: (_, [dy, weights, ...features]) => same(dy, features[0]) && weigh(weights!, features),
+  StitchGrad: (_, [dy, x]) => {
+    const axis = channelAxis(x!.length);
+    return same(
+      dy!.filter((_n, i) => i !== axis),
+      x!.filter((_n, i) => i !== axis),
+    );
+  },
+  FeatureLossGrad: (_, [dloss, , , divisor]) => product(dloss!) === 1 && (!divisor || product(divisor) === 1),
+  InstanceNormalizationGrad: (_, [dy, x, scale]) => same(dy, x) && same(scale, [x![1]!]),
+  LayerNormalizationGrad: (_, [dy, x]) => same(dy, x),
+  MaxPoolGrad: ({ inputs, attributes }, [dy]) => {
+    const [y] = operators.MaxPool.infer(
+      [inputs[1]!],
+      { storage_order: 0, ...attributes },
+      { outputs: 1, fresh: () => -1 },
+    );
+    return same(dy, y!.shape as Sizes);
+  },
+  AdamW: (_, [parameter, gradient, m, v, ...numbers]) =>
+    [gradient, m, v].every(other => same(parameter, other)) && numbers.every(n => product(n) === 1),
+};
+
+/** @throws SutureError `kernel-missing` where a kernel would read or write beside its operands. */
+export function requireFit(node: AnyNode): void {
+  const rule = rules[node.op] as Rule<OpName> | undefined;
+  if (!rule) return;
+  const sizes = node.inputs.map(v => (v ? sizesOf(v) : []));
+  if (rule(node as unknown as Node<OpName>, sizes)) return;
+  const shapes = sizes.map(s => `[${s.join(', ')}]`).join(', ');
+  throw new SutureError('kernel-missing', `its operands do not fit each other: ${shapes}`);
+}
