@@ -47,7 +47,7 @@ export {
   trainingDefaults,
   withDefaults,
 } from './run/config.ts';
-export { createRun, type RunRequest, type RunSummary, resumeRun } from './run/create.ts';
+export { createRun, type RunRequest, type RunSummary, resumeRun, type TrainingWork } from './run/create.ts';
 export { RunDirectory } from './run/directory.ts';
 export { type Learnable, type LearnedRecord, learnable, readLearned } from './run/learned.ts';
 export { type LoadedRun, loadRun } from './run/load.ts';
@@ -78,6 +78,12 @@ export {
   type Phase,
   type StepMemory,
 } from './training/memory.ts';
-export { type Checkpoint, type MetricsEntry, Trainer, type TrainOptions } from './training/train.ts';
+export {
+  type Checkpoint,
+  checkpointInterval,
+  type MetricsEntry,
+  Trainer,
+  type TrainOptions,
+} from './training/train.ts';
 export { sutureVersion, type Versions, versions } from './version.ts';
 export { type WeighOptions, type WeighSummary, weighRun } from './weigh.ts';

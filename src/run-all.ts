@@ -5,9 +5,9 @@ import { type Agreement, compareWithFile, deployed, type ExportedNetwork, export
 import { requireScorable, scoreNetworks } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import { jsonText } from './files/output.ts';
-import { type WorkOptions, workOptions } from './progress.ts';
+import { workOptions } from './progress.ts';
 import { type Report, reportText, type TestResult } from './report.ts';
-import { planRun, type RunRequest, trainRun } from './run/create.ts';
+import { planRun, type RunRequest, type TrainingWork, trainRun } from './run/create.ts';
 import { loadRun } from './run/load.ts';
 import { type Selection, select } from './selection/select.ts';
 import { type Sweep, sweep } from './selection/sweep.ts';
@@ -34,7 +34,7 @@ const chooseBy = (result: Sweep): Selection =>
  *
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
-export async function runAll(request: RunAllRequest, work: WorkOptions = {}): Promise<RunAllResult> {
+export async function runAll(request: RunAllRequest, work: TrainingWork = {}): Promise<RunAllResult> {
   const { train, validation, tests, ...rest } = request;
   const plan = await planRun({ ...rest, data: train });
   const parents = [plan.parents.a, plan.parents.b].map(({ path: name, graph }) => ({ name, graph }));

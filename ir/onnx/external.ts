@@ -66,6 +66,35 @@ function checkLocation(location: string, what: string): void {
   }
 }
 
+function unreadable(location: string, what: string, cause: unknown): SutureError {
+  const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+  return refused(
+    `${what} is external data in '${printable(location)}', which ${missing ? 'is missing' : 'cannot be read'}: it must lie beside the model.`,
+    cause,
+  );
+}
+
+/**
+ * The real path of a file below a model's folder, links followed.
+ *
+ * @throws SutureError `model-external-data` when it is not there, or outside.
+ */
+export function resolveExternal(folder: string, location: string, what: string): string {
+  checkLocation(location, what);
+  let root: string;
+  let path: string;
+  try {
+    root = realpathSync(folder);
+    path = realpathSync(join(root, location));
+  } catch (cause) {
+    throw unreadable(location, what, cause);
+  }
+  if (path.startsWith(root.endsWith(sep) ? root : root + sep)) return path;
+  throw refused(
+    `${what} points to external data in '${printable(location)}', a link out of the model's folder: only files inside it are read.`,
+  );
+}
+
 /** Reads external data below a folder. Files stay open between reads; `close` closes them. */
 export class ExternalFolder implements ExternalSource {
   readonly folder: string;
@@ -99,25 +128,13 @@ export class ExternalFolder implements ExternalSource {
   #file(location: string, what: string): { readonly fd: number; readonly size: number } {
     const known = this.#open.get(location);
     if (known !== undefined) return known;
-    checkLocation(location, what);
+    const path = resolveExternal(this.folder, location, what);
     let fd: number;
     try {
-      const root = realpathSync(this.folder);
-      const path = realpathSync(join(root, location));
-      if (!path.startsWith(root.endsWith(sep) ? root : root + sep)) {
-        throw refused(
-          `${what} points to external data in '${printable(location)}', a link out of the model's folder: only files inside it are read.`,
-        );
-      }
       // A link put there since is not followed, and a pipe does not block.
       fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
     } catch (cause) {
-      if (cause instanceof SutureError) throw cause;
-      const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
-      throw refused(
-        `${what} is external data in '${printable(location)}', which ${missing ? 'is missing' : 'cannot be read'}: it must lie beside the model.`,
-        cause,
-      );
+      throw unreadable(location, what, cause);
     }
     const stat = fstatSync(fd);
     if (!stat.isFile()) {

@@ -47,8 +47,8 @@ const units: { readonly [unit: string]: number | undefined } = {
 
 export const memoryOption = (text: string): Option => new Option('--memory <limit>', text).argParser(memorySize);
 
-export const nonNegativeOption = (flags: string, text: string): Option =>
-  new Option(flags, text).argParser(nonNegative);
+export const nonNegativeOption = (flags: string, text: string, standard?: number): Option =>
+  withDefault(new Option(flags, text).argParser(nonNegative), standard);
 
 export const choiceOption = (flags: string, text: string, choices: readonly string[], standard?: string): Option => {
   const option = new Option(flags, text).choices(choices);

@@ -1,6 +1,7 @@
 /** The options of `stitch` and `run` that say how stitches are trained. Their defaults are the API's. */
 import { type Command, Option } from 'commander';
 import {
+  checkpointInterval,
   type ExecutorChoice,
   type Initialisation,
   initialisations,
@@ -41,6 +42,7 @@ export interface TrainingFlags {
   readonly task: Task;
   readonly outputMean: (typeof outputMeans)[number];
   readonly executor: ExecutorChoice;
+  readonly checkpointEvery: number;
   readonly force?: boolean;
 }
 
@@ -93,6 +95,7 @@ export const addTrainingOptions = (command: Command): Command =>
     .addOption(choiceOption('--task <name>', 'what the networks do', tasks, 'segmentation'))
     .addOption(choiceOption('--output-mean <what>', 'what of the outputs is averaged', outputMeans, 'probabilities'))
     .addOption(executorOption())
+    .addOption(nonNegativeOption('--checkpoint-every <s>', 'seconds from checkpoint to checkpoint', checkpointInterval))
     .addOption(forceOption());
 
 /** The flags as the API's settings. */

@@ -72,8 +72,8 @@ export async function checkOutputFile(path: string, options: OutputOptions = {})
   }
 }
 
-/** Makes the names in a folder durable. Not every file system lets folders be synchronised; there it is left to the system. */
-async function syncFolder(path: string): Promise<void> {
+/** Makes the name of a file durable. Not every file system lets folders be synchronised; there it is left to the system. */
+export async function syncFolder(path: string): Promise<void> {
   const folder = await open(dirname(resolve(path)), 'r').catch(() => undefined);
   await folder?.sync().catch(() => undefined);
   await folder?.close();

@@ -1,5 +1,4 @@
 /** Making a run: parents joined, stitches trained, everything kept in a directory. */
-import { join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { match, type SuperNetwork, type Task } from '../../passes/index.ts';
@@ -17,7 +16,8 @@ import { type Checkpoint, type MetricsEntry, Trainer } from '../training/train.t
 import { versions } from '../version.ts';
 import { type RunConfig, type TrainingSettings, trainingSchema, withDefaults } from './config.ts';
 import { checkRunOutput, RunDirectory, runFiles } from './directory.ts';
-import { joinParents, openNetwork } from './load.ts';
+import { parentCopy } from './external.ts';
+import { joinOpened, joinParents } from './load.ts';
 
 export interface RunRequest extends ExecutorOptions {
   /** The parents' files. */
@@ -34,6 +34,11 @@ export interface RunRequest extends ExecutorOptions {
   readonly training?: Partial<TrainingSettings>;
   readonly task?: Task;
   readonly outputMean?: RunConfig['outputMean'];
+}
+
+export interface TrainingWork extends WorkOptions {
+  /** Seconds from one checkpoint to the next, 20 without; 0 writes one after every step. */
+  readonly checkpointSeconds?: number | undefined;
 }
 
 /** What `suture stitch` shows. */
@@ -113,7 +118,7 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
  *
  * @throws SutureError `output-unwritable`, `kernel-missing`, `device-memory`, `loss-not-finite`, `interrupted`.
  */
-export async function trainRun(plan: RunPlan, executor: Executor, work: WorkOptions = {}): Promise<RunSummary> {
+export async function trainRun(plan: RunPlan, executor: Executor, work: TrainingWork = {}): Promise<RunSummary> {
   const { network, dataset, settings, parents } = plan;
   requireBudgetSupport(executor, settings);
   const initial = await initialise(executor, network, dataset, settings, work);
@@ -123,8 +128,8 @@ export async function trainRun(plan: RunPlan, executor: Executor, work: WorkOpti
       format: 'suture-run',
       version: 1,
       parents: {
-        a: { file: join(runFiles.parents, 'a.onnx'), source: parents.a.path, sha256: parents.a.sha256 },
-        b: { file: join(runFiles.parents, 'b.onnx'), source: parents.b.path, sha256: parents.b.sha256 },
+        a: parentOf('a', parents.a),
+        b: parentOf('b', parents.b),
       },
       task: plan.task,
       outputMean: plan.outputMean,
@@ -140,28 +145,30 @@ export async function trainRun(plan: RunPlan, executor: Executor, work: WorkOpti
   }
 }
 
+const parentOf = (tag: 'a' | 'b', { path, sha256 }: Model): RunConfig['parents']['a'] => ({
+  file: parentCopy(runFiles.parents, tag, path),
+  source: path,
+  sha256,
+});
+
 /** Runs a training to its end and writes what comes out of it. */
 async function finishTraining(
   directory: RunDirectory,
   positions: number,
   trainer: Trainer | undefined,
   initial: ReadonlyMap<string, Tensor>,
-  work: WorkOptions,
+  work: TrainingWork,
   from?: Checkpoint & { readonly metricsBytes: number },
 ): Promise<RunSummary> {
-  const { config, path } = directory;
   const metrics = await directory.openMetrics(from?.metricsBytes);
-  const losses: number[] = [];
   let parameters = initial;
   try {
     if (trainer) {
       parameters = await trainer.run({
         ...workOptions(work),
         ...(from && { from }),
-        onMetrics: async (entry: MetricsEntry) => {
-          losses.push(entry.loss);
-          await metrics.append(entry);
-        },
+        checkpointSeconds: work.checkpointSeconds,
+        onMetrics: (entry: MetricsEntry) => metrics.append(entry),
         onCheckpoint: async ({ step, sampler, settings, values }) => {
           await metrics.sync();
           await directory.writeTensors('checkpoint', values, { step, sampler, settings, metricsBytes: metrics.bytes });
@@ -169,14 +176,22 @@ async function finishTraining(
       });
     }
     await metrics.sync();
+    await directory.writeTensors('parameters', parameters);
   } catch (error) {
-    throw error instanceof SutureError && error.code === 'interrupted' ? resumable(error, path) : error;
+    throw error instanceof SutureError ? await resumable(error, directory) : error;
   } finally {
     await metrics.close();
   }
-  await directory.writeTensors('parameters', parameters);
-  await directory.remove('checkpoint');
+  await directory.finish();
+  return summaryOf(directory, positions);
+}
+
+const lossSchema = v.object({ loss: v.number() });
+
+async function summaryOf(directory: RunDirectory, positions: number): Promise<RunSummary> {
+  const { config, path } = directory;
   const { method, steps, batch, seed } = config.training;
+  const metrics = await directory.readMetrics(lossSchema);
   return {
     run: path,
     parents: { a: config.parents.a.source, b: config.parents.b.source },
@@ -186,25 +201,36 @@ async function finishTraining(
     batch,
     seed,
     executor: config.executor.description,
-    firstLoss: losses[0],
-    lastLoss: losses.at(-1),
+    firstLoss: metrics[0]?.loss,
+    lastLoss: metrics.at(-1)?.loss,
   };
 }
 
-const resumable = (error: SutureError, path: string): SutureError =>
-  new SutureError(
-    'interrupted',
-    `${error.message.replace(/\.$/, '')}; go on with \`suture stitch --resume ${printable(path)}\`.`,
-    {
-      cause: error,
-    },
-  );
+/** An error that ended a training, with what is left of the training and what to do with it. */
+async function resumable(error: SutureError, directory: RunDirectory): Promise<SutureError> {
+  const { path, replaces } = directory;
+  const message = error.message.replace(/\.$/, '');
+  const resume = `\`suture stitch --resume ${printable(path)}\``;
+  const old = replaces ? `; ${printable(path)} holds the run that was there before until the new one is trained` : '';
+  if (error.code === 'loss-not-finite') {
+    const kept = (await directory.has('checkpoint'))
+      ? 'the last good checkpoint is kept'
+      : 'there is no checkpoint yet';
+    return new SutureError(error.code, `${message}; ${kept}${old}.`, { details: error.details, cause: error });
+  }
+  return new SutureError(error.code, `${message}; go on with ${resume}${old}.`, {
+    details: error.details,
+    cause: error,
+  });
+}
 
 const randomState = v.tuple([v.number(), v.number(), v.number(), v.number()]);
 
+const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
 const checkpointSchema = v.object({
-  step: v.number(),
-  metricsBytes: v.number(),
+  step: natural,
+  metricsBytes: natural,
   settings: v.optional(randomState),
   sampler: v.object({
     count: v.number(),
@@ -220,11 +246,20 @@ const checkpointSchema = v.object({
  *
  * @throws SutureError `run-invalid`, and `data-invalid` when the data file is not the one that the run was started with.
  */
-export async function resumeRun(path: string, work: WorkOptions = {}): Promise<RunSummary> {
-  const { directory, network } = await openNetwork(path);
+export async function resumeRun(
+  path: string,
+  work: TrainingWork & Pick<ExecutorOptions, 'onProfile'> = {},
+): Promise<RunSummary> {
+  const { directory, network } = await joinOpened(await RunDirectory.openUnfinished(path));
   const { config } = directory;
-  if (await directory.readTensors('parameters')) {
-    throw new SutureError('run-invalid', `The training of ${printable(path)} has ended: there is nothing to resume.`);
+  const { onProfile } = work;
+  if (await directory.has('parameters')) {
+    if (!directory.replaces && !(await directory.has('checkpoint'))) {
+      throw new SutureError('run-invalid', `The training of ${printable(path)} has ended: there is nothing to resume.`);
+    }
+    // It was killed between its last step and its end.
+    await directory.finish();
+    return summaryOf(directory, network.positions.length);
   }
   const dataset = await loadDataset(config.data.source);
   if ((await hashFile(config.data.source)) !== config.data.sha256) {
@@ -238,7 +273,7 @@ export async function resumeRun(path: string, work: WorkOptions = {}): Promise<R
     throw new SutureError('run-invalid', `${printable(directory.file('checkpoint'))} holds no state of a training.`);
   }
   const from = stored && state?.success ? { ...state.output, values: stored.tensors } : undefined;
-  return withExecutor({ executor: config.executor.name }, async executor => {
+  return withExecutor({ executor: config.executor.name, ...(onProfile && { onProfile }) }, async executor => {
     const values = from?.values ?? (await initialise(executor, network, dataset, config.training, work));
     const { training } = config;
     const trainer = training.steps > 0 ? await Trainer.create(executor, network, dataset, training, values) : undefined;
@@ -257,7 +292,7 @@ export async function resumeRun(path: string, work: WorkOptions = {}): Promise<R
  */
 export async function createRun(
   request: RunRequest,
-  work: WorkOptions = {},
+  work: TrainingWork = {},
 ): Promise<{ readonly summary: RunSummary; readonly warnings: readonly string[] }> {
   const plan = await planRun(request);
   return withExecutor(request, async executor => ({

@@ -1,13 +1,15 @@
 /** A run directory: what `docs/files.md` describes, written and read. */
 import { constants } from 'node:fs';
-import { access, copyFile, lstat, open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { access, copyFile, open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
+import { resolveExternal } from '../../ir/onnx/external.ts';
 import { hashFile } from '../files/hash.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
 import { configSchema, type RunConfig } from './config.ts';
 import { externalFiles } from './external.ts';
+import { isThere, nextFolder, promote, readyFolder, settle } from './replacement.ts';
 import { tensorsFromNpz, tensorsToNpz } from './tensors.ts';
 
 /** The files of a run directory. */
@@ -25,6 +27,8 @@ export const runFiles = {
   reportJson: 'report.json',
   reportText: 'report.md',
 } as const;
+
+const runFileNames = Object.values(runFiles);
 
 const errno = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
@@ -61,8 +65,9 @@ export async function checkRunOutput(
     if (errno(error) === 'ENOENT') return [] as string[];
     throw unwritable(path, error);
   });
-  if (present.length === 0) return;
-  const isRun = present.includes(runFiles.config);
+  // A leftover of a run that was killed before it was one is nothing.
+  if (present.every(name => name === nextFolder)) return;
+  const isRun = present.includes(runFiles.config) || present.includes(readyFolder);
   if (isRun && force) return;
   throw new SutureError(
     'output-exists',
@@ -75,24 +80,32 @@ export async function checkRunOutput(
 export class RunDirectory {
   readonly path: string;
   readonly config: RunConfig;
+  /** Where the files are: `path`, or a folder inside it while the run is to replace another. */
+  #root: string;
 
-  private constructor(path: string, config: RunConfig) {
+  private constructor(path: string, root: string, config: RunConfig) {
     this.path = path;
+    this.#root = root;
     this.config = config;
   }
 
   file(name: keyof typeof runFiles): string {
-    return join(this.path, runFiles[name]);
+    return join(this.#root, runFiles[name]);
   }
 
   parentFile(tag: 'a' | 'b'): string {
-    return join(this.path, this.config.parents[tag].file);
+    return join(this.#root, this.config.parents[tag].file);
+  }
+
+  /** Whether the run takes another one's place when its training has ended. */
+  get replaces(): boolean {
+    return this.#root !== this.path;
   }
 
   /**
-   * Makes a run directory with the parents copied into it. `config.json` is written last: a folder without it is no run.
+   * Makes a run directory with the parents copied into it. Where it replaces a run, that one stays until `finish`.
    *
-   * @throws SutureError as {@link checkRunOutput}.
+   * @throws SutureError as {@link checkRunOutput}, and `model-unreadable` when a parent's file is no longer what was read.
    */
   static async create(
     path: string,
@@ -101,38 +114,49 @@ export class RunDirectory {
     options: { readonly force?: boolean } = {},
   ): Promise<RunDirectory> {
     await checkRunOutput(path, options);
-    for (const { source } of [config.parents.a, config.parents.b]) {
-      if (!relative(resolve(path), resolve(source)).startsWith('..')) {
-        throw new SutureError(
-          'option-invalid',
-          `${printable(source)} lies in the run directory that it is to be replaced in.`,
-        );
-      }
-    }
-    const run = new RunDirectory(path, config);
-    const fresh = !(await lstat(path).then(
-      () => true,
-      () => false,
-    ));
+    const fresh = !(await isThere(path));
+    const root = join(path, nextFolder);
     try {
-      for (const name of Object.values(runFiles)) await rm(join(path, name), { recursive: true, force: true });
-      for (const tag of ['a', 'b'] as const) {
-        const { source, file } = config.parents[tag];
-        await makeFolder(dirname(join(path, file)));
-        await copyFile(source, join(path, file), constants.COPYFILE_FICLONE);
-        for (const location of externalFiles(source)) {
-          const target = join(dirname(join(path, file)), location);
-          await makeFolder(dirname(target));
-          await copyFile(join(dirname(source), location), target, constants.COPYFILE_FICLONE);
-        }
-      }
+      await settle(path, runFileNames);
+      await rm(root, { recursive: true, force: true });
+      await makeFolder(root);
+      const run = new RunDirectory(path, root, config);
+      for (const tag of ['a', 'b'] as const) await run.#copyParent(tag);
       await writeOutput(run.file('pairs'), jsonText(pairs));
       await writeOutput(run.file('config'), jsonText(config));
+      if (!(await isThere(join(path, runFiles.config)))) await run.#promote();
+      return run;
     } catch (cause) {
-      if (fresh) await rm(path, { recursive: true, force: true }).catch(() => undefined);
+      await rm(fresh ? path : root, { recursive: true, force: true }).catch(() => undefined);
       throw unwritable(path, cause);
     }
-    return run;
+  }
+
+  async #copyParent(tag: 'a' | 'b'): Promise<void> {
+    const { source, sha256 } = this.config.parents[tag];
+    const copy = this.parentFile(tag);
+    await makeFolder(dirname(copy));
+    await copyFile(source, copy, constants.COPYFILE_FICLONE);
+    if ((await hashFile(copy)) !== sha256) {
+      throw new SutureError('model-unreadable', `${printable(source)} was changed while it was in use; start again.`);
+    }
+    for (const location of externalFiles(source)) {
+      const target = join(dirname(copy), location);
+      await makeFolder(dirname(target));
+      const file = resolveExternal(dirname(source), location, `'${printable(source)}'`);
+      await copyFile(file, target, constants.COPYFILE_FICLONE);
+    }
+  }
+
+  async #promote(): Promise<void> {
+    await promote(this.path, runFileNames);
+    this.#root = this.path;
+  }
+
+  /** The training has ended and its parameters are written: puts the run in its place. @throws SutureError `output-unwritable`. */
+  async finish(): Promise<void> {
+    await this.remove('checkpoint');
+    if (this.replaces) await this.#promote();
   }
 
   /**
@@ -141,7 +165,19 @@ export class RunDirectory {
    * @throws SutureError `run-invalid`.
    */
   static async open(path: string): Promise<RunDirectory> {
-    const file = join(path, runFiles.config);
+    await settle(path, runFileNames);
+    return RunDirectory.#openAt(path, path);
+  }
+
+  /** Opens the run whose training is to go on: the one that is to replace the run there, if such a one was begun. */
+  static async openUnfinished(path: string): Promise<RunDirectory> {
+    await settle(path, runFileNames);
+    const next = join(path, nextFolder);
+    return RunDirectory.#openAt(path, (await isThere(join(next, runFiles.config))) ? next : path);
+  }
+
+  static async #openAt(path: string, root: string): Promise<RunDirectory> {
+    const file = join(root, runFiles.config);
     let document: unknown;
     try {
       document = JSON.parse(await readFile(file, 'utf8'));
@@ -166,7 +202,7 @@ export class RunDirectory {
         `${printable(file)}: ${place ? `${printable(place)}: ` : ''}${printable(issue.message)}${hint}.`,
       );
     }
-    const run = new RunDirectory(path, parsed.output);
+    const run = new RunDirectory(path, root, parsed.output);
     for (const tag of ['a', 'b'] as const) await run.#checkParent(tag);
     return run;
   }
@@ -182,6 +218,10 @@ export class RunDirectory {
         `${printable(file)} is not the network that the run was made with: its SHA-256 is ${found}.`,
       );
     }
+  }
+
+  has(name: keyof typeof runFiles): Promise<boolean> {
+    return isThere(this.file(name));
   }
 
   /** Writes one of the run's files, replacing what a part of the same run wrote there before. */
@@ -228,6 +268,17 @@ export class RunDirectory {
     }
   }
 
+  /** The lines of `metrics.jsonl`. @throws SutureError `run-invalid`. */
+  async readMetrics<S extends v.GenericSchema>(schema: S): Promise<readonly v.InferOutput<S>[]> {
+    const bytes = await this.#read('metrics');
+    try {
+      const lines = (bytes?.toString('utf8') ?? '').split('\n').filter(line => line !== '');
+      return lines.map(line => v.parse(schema, JSON.parse(line)));
+    } catch (cause) {
+      throw new SutureError('run-invalid', `${printable(this.file('metrics'))} is damaged.`, { cause });
+    }
+  }
+
   /** Removes one of the run's files. */
   async remove(name: keyof typeof runFiles): Promise<void> {
     await rm(this.file(name), { force: true });
@@ -235,18 +286,28 @@ export class RunDirectory {
 
   /** Removes what a process that was killed left half-written. */
   async removeTemporaries(): Promise<void> {
-    for (const name of await readdir(this.path)) {
-      if (/\.\d+-\d+\.tmp$/.test(name)) await rm(join(this.path, name), { force: true });
+    for (const name of await readdir(this.#root)) {
+      if (/\.\d+-\d+\.tmp$/.test(name)) await rm(join(this.#root, name), { force: true });
     }
   }
 
-  /** Opens the metrics for appending, cut to the first `bytes`: what came after a checkpoint is computed again. */
+  /**
+   * Opens the metrics for appending, cut to the first `bytes`: what came after a checkpoint is computed again.
+   *
+   * @throws SutureError `run-invalid` when there are fewer, `output-unwritable`.
+   */
   async openMetrics(bytes = 0): Promise<MetricsFile> {
     const path = this.file('metrics');
     try {
-      const file = await open(path, bytes === 0 ? 'w' : 'a');
-      if (bytes > 0) await truncate(path, bytes);
-      return new MetricsFile(path, file, bytes);
+      if (bytes > 0) {
+        const { size } = await stat(path);
+        if (size < bytes) {
+          const text = `${printable(path)} has ${size} bytes, and the checkpoint was written when it had ${bytes}: it is damaged.`;
+          throw new SutureError('run-invalid', text);
+        }
+        await truncate(path, bytes);
+      }
+      return new MetricsFile(path, await open(path, bytes === 0 ? 'w' : 'a'), bytes);
     } catch (cause) {
       throw unwritable(path, cause);
     }

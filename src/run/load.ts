@@ -31,8 +31,11 @@ export const joinParents = (
   );
 
 /** Opens a run up to its super-network, trained or not. @throws SutureError `run-invalid`. */
-export async function openNetwork(path: string): Promise<Omit<LoadedRun, 'parameters'>> {
-  const directory = await RunDirectory.open(path);
+export const openNetwork = async (path: string): Promise<Omit<LoadedRun, 'parameters'>> =>
+  joinOpened(await RunDirectory.open(path));
+
+/** Joins the parents of a run whose directory is open. @throws SutureError `run-invalid`. */
+export async function joinOpened(directory: RunDirectory): Promise<Omit<LoadedRun, 'parameters'>> {
   const document = await directory.readJson('pairs', pairsSchema);
   if (!document) throw incomplete(directory.file('pairs'));
   const [a, b] = [await loadModel(directory.parentFile('a')), await loadModel(directory.parentFile('b'))];

@@ -48,9 +48,12 @@ export interface TrainOptions extends WorkOptions {
   readonly onMetrics?: (entry: MetricsEntry) => Promise<void> | void;
   /** Takes checkpoints: every `checkpointSeconds`, and before an interruption ends the training. */
   readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void> | void;
-  /** Default 20. */
-  readonly checkpointSeconds?: number;
+  /** Default {@link checkpointInterval}. */
+  readonly checkpointSeconds?: number | undefined;
 }
+
+/** Seconds from one checkpoint to the next. */
+export const checkpointInterval = 20;
 
 /** Steps from one reading of the loss to the next. */
 export const metricsInterval = 10;
@@ -146,7 +149,7 @@ export class Trainer {
    * @throws SutureError `loss-not-finite` (the last checkpoint is kept), `interrupted`, `device-lost`.
    */
   async run(options: TrainOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
-    const { from, onMetrics, onCheckpoint, onProgress, signal, checkpointSeconds = 20 } = options;
+    const { from, onMetrics, onCheckpoint, onProgress, signal, checkpointSeconds = checkpointInterval } = options;
     const { steps, batch, seed } = this.#settings;
     const input = this.#network.parents[0]!.inputs[0]!;
     const taken = this.#step.data.filter(name => name !== input).map(name => this.#step.graph.input(name));
@@ -202,10 +205,9 @@ export class Trainer {
   async #values(step: number): Promise<Map<string, Tensor>> {
     const values = new Map<string, Tensor>();
     for (const name of this.#step.carry.values()) values.set(name, await this.#session.read(name));
-    for (const name of this.#step.parameters) {
-      const value = values.get(name)!;
-      if ((value.data as Float32Array).every(Number.isFinite)) continue;
-      throw notFinite(`The parameter '${printable(name)}' is no longer finite after step ${step}`);
+    for (const [name, { data }] of values) {
+      if (Array.from(data as Float32Array).every(Number.isFinite)) continue;
+      throw notFinite(`'${printable(name)}' is no longer finite after ${step} steps`, step);
     }
     return values;
   }
@@ -214,7 +216,7 @@ export class Trainer {
     const loss = (output: string): number => Number(found[output]!.data[0]);
     const terms = this.#step.terms.map(term => ({ term, value: loss(term.output) }));
     const bad = terms.find(({ value }) => !Number.isFinite(value));
-    if (bad) throw notFinite(`At step ${step} the loss ${termText(bad.term)} is ${bad.value}`);
+    if (bad) throw notFinite(`At step ${step} the loss ${termText(bad.term)} is ${bad.value}`, step);
     return {
       step,
       loss: loss(this.#step.loss),
@@ -229,8 +231,11 @@ const termText = ({ output, position, parent }: LossTerm): string =>
     ? `of ${parent === undefined ? `'${printable(output)}'` : `parent ${parent}'s output`}`
     : `at position ${position}, switch of parent ${parent ?? '?'} ('${printable(output)}'),`;
 
-const notFinite = (what: string): SutureError =>
+/** At step 0 nothing has been trained, so that no other way of training helps. */
+const notFinite = (what: string, step: number): SutureError =>
   new SutureError(
     'loss-not-finite',
-    `${what}; lower --lr, or start from --init ridge. The last good checkpoint is kept.`,
+    step === 0
+      ? `${what}: the networks or their first stitches give numbers that are not finite; \`suture evaluate\` says which network.`
+      : `${what}; lower --lr, or start from --init ridge.`,
   );

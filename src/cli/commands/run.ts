@@ -30,7 +30,7 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
       const { val, test, ...rest } = flags;
       const result = await runAll(
         { a, b, ...rest, validation: val, tests: test ?? [], training: trainingSettings(flags) },
-        { signal, onProgress: terminal.progress },
+        { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery },
       );
       const { warnings, ...document } = result;
       for (const message of warnings) terminal.warning(message);

@@ -26,15 +26,16 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
     .addOption(profileOption())
     .addOption(jsonOption())
     .action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
-      const work = { signal, onProgress: terminal.progress };
+      const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
       let profiles: readonly GraphProfile[] | undefined;
       const onProfile = (found: readonly GraphProfile[]) => {
         profiles = found;
       };
+      const profile = flags.profile ? { onProfile } : {};
       const { summary, warnings } =
         flags.resume === undefined
-          ? await createRun({ ...requestOf(a, b, flags), ...(flags.profile && { onProfile }) }, work)
-          : { summary: await resumeRun(resumable(flags.resume, command), work), warnings: [] };
+          ? await createRun({ ...requestOf(a, b, flags), ...profile }, work)
+          : { summary: await resumeRun(resumable(flags.resume, command), { ...work, ...profile }), warnings: [] };
       for (const message of warnings) terminal.warning(message);
       terminal.result({ ...summary, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));
       showProfiles(profiles ?? [], terminal);
@@ -52,10 +53,13 @@ function requestOf(a: string | undefined, b: string | undefined, flags: Flags): 
 const missing = (what: string): SutureError =>
   new SutureError('option-invalid', `Name ${what}; or --resume RUN goes on with a training.`);
 
+/** What does not touch the numbers. */
+const sayable = ['resume', 'json', 'profile', 'checkpointEvery'];
+
 /** A run goes on as it was begun, so nothing else may be said. */
 function resumable(run: string, command: Command): string {
   const given = Object.keys(command.opts()).find(
-    name => !['resume', 'json'].includes(name) && command.getOptionValueSource(name) === 'cli',
+    name => !sayable.includes(name) && command.getOptionValueSource(name) === 'cli',
   );
   if (given === undefined && command.args.length === 0) return run;
   const what = given === undefined ? 'networks' : `--${given.replace(/[A-Z]/g, c => `-${c.toLowerCase()}`)}`;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
 import { parseNpz } from '../../../src/data/npz.ts';
+import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
 import { demo, type Outcome, scratch, suture, sutureWith } from './support.ts';
 
@@ -22,15 +23,6 @@ async function inputs(): Promise<{ folder: string; a: string; b: string; data: s
 }
 
 const training = ['--steps', '12', '--batch', '2', '--executor', 'ort'];
-
-async function filesOf(folder: string): Promise<Record<string, string>> {
-  const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter(e => e.isFile());
-  const entries = names.map(async e => {
-    const path = join(e.parentPath, e.name);
-    return [path.slice(folder.length + 1), (await readFile(path)).toString('base64')] as const;
-  });
-  return Object.fromEntries(await Promise.all(entries));
-}
 
 describe('inspect and match', () => {
   it('inspect gives the facts of a file', async () => {

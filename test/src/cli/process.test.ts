@@ -1,10 +1,10 @@
 /** The program as users start it: a process of its own, with exit codes and signals. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
 import { demo, scratch } from './support.ts';
 
@@ -63,7 +63,7 @@ describe('the program', () => {
 });
 
 describe('a training that is ended from outside', () => {
-  const settings = ['--steps', '60', '--batch', '2', '--executor', 'ort'];
+  const settings = ['--steps', '30', '--batch', '2', '--executor', 'ort'];
 
   async function begun(): Promise<{ args: string[]; run: string; whole: string; folder: string }> {
     const folder = await scratch();
@@ -88,18 +88,69 @@ describe('a training that is ended from outside', () => {
     expect(existsSync(join(run, 'checkpoint.npz'))).toBe(true);
   }, 180_000);
 
-  it('by kill -9 goes on to the same bytes', async () => {
-    const { args, run, whole } = await begun();
-    const { child, ended } = start([...args, run]);
-    await untilTraining(run);
-    child.kill('SIGKILL');
-    expect(await ended).toMatchObject({ signal: 'SIGKILL' });
-    expect(existsSync(join(run, 'parameters.npz'))).toBe(false);
+  /** Kills a command after a share of the time that it takes in full, and says whether it was still running. */
+  async function killed(milliseconds: number, ...command: readonly string[]): Promise<boolean> {
+    const { child, ended } = start(command);
+    const timer = setTimeout(() => child.kill('SIGKILL'), milliseconds);
+    const { signal, code, stderr } = await ended;
+    clearTimeout(timer);
+    if (signal === null) expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+    return signal === 'SIGKILL';
+  }
 
-    expect(await ends('stitch', '--resume', run)).toMatchObject({ code: 0 });
-    expect(await ends(...args, whole)).toMatchObject({ code: 0 });
-    for (const file of ['parameters.npz', 'metrics.jsonl', 'config.json']) {
-      expect(await readFile(join(run, file))).toEqual(await readFile(join(whole, file)));
+  // The moments differ from one running of the test to the next; a failure names them.
+  const kills = 3;
+
+  it.each(['webgpu', 'ort'])(
+    'by kill -9 at any moment goes on to the same bytes: %s',
+    async executor => {
+      const { args, run, whole } = await begun();
+      const options = ['--executor', executor, '--checkpoint-every', '0'];
+      const since = performance.now();
+      expect(await ends(...args, whole, ...options)).toMatchObject({ code: 0 });
+      const took = performance.now() - since;
+      const moments: number[] = [];
+      const begin = [...args, run, ...options];
+      const again = ['stitch', '--resume', run, '--checkpoint-every', '0'];
+      const command = () => (existsSync(join(run, 'config.json')) ? again : begin);
+      for (let going = true; going && moments.length < kills; ) {
+        moments.push(Math.round(took * Math.random()));
+        going = await killed(moments.at(-1)!, ...command());
+        if (!going) break;
+      }
+      const left = existsSync(join(run, 'parameters.npz')) && !existsSync(join(run, 'checkpoint.npz'));
+      if (!left) expect(await ends(...command()), `killed after ${moments} ms`).toMatchObject({ code: 0 });
+      expect(await filesOf(run), `killed after ${moments} ms`).toEqual(await filesOf(whole));
+    },
+    240_000,
+  );
+
+  it('by kill -9 at any moment of a replacement, has the old run or the new one', async () => {
+    const { args, run, whole } = await begun();
+    const since = performance.now();
+    expect(await ends(...args, whole, '--seed', '2', '--checkpoint-every', '0')).toMatchObject({ code: 0 });
+    const took = performance.now() - since;
+    expect(await ends(...args, run)).toMatchObject({ code: 0 });
+    const old = await filesOf(run);
+    const wanted = await filesOf(whole);
+    const moments: number[] = [];
+    while (moments.length < kills) {
+      moments.push(Math.round(took * (0.4 + 0.6 * Math.random())));
+      if (!(await killed(moments.at(-1)!, ...args, run, '--seed', '2', '--checkpoint-every', '0', '--force'))) break;
+      // Whatever was going on, the run can be used.
+      const file = join(run, '..', `${moments.length}.onnx`);
+      expect(await ends('export', run, '--all', '-o', file), `killed after ${moments} ms`).toMatchObject({ code: 0 });
+      const { 'config.json': config, 'parameters.npz': parameters } = await filesOf(run);
+      expect([old, wanted].map(f => ({ config: f['config.json'], parameters: f['parameters.npz'] }))).toContainEqual({
+        config,
+        parameters,
+      });
     }
-  }, 180_000);
+    if ((await filesOf(run))['config.json'] === old['config.json']) {
+      const next = existsSync(join(run, '.suture-next', 'config.json'));
+      const end = next ? ['stitch', '--resume', run] : [...args, run, '--seed', '2', '--force'];
+      expect(await ends(...end), `killed after ${moments} ms`).toMatchObject({ code: 0 });
+    }
+    expect(await filesOf(run), `killed after ${moments} ms`).toEqual(wanted);
+  }, 240_000);
 });

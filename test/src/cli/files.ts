@@ -1,0 +1,12 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** All files below a folder, by their path in it. */
+export async function filesOf(folder: string, encoding: 'base64' | 'utf8' = 'base64'): Promise<Record<string, string>> {
+  const names = (await readdir(folder, { recursive: true, withFileTypes: true })).filter(e => e.isFile());
+  const entries = names.map(async e => {
+    const path = join(e.parentPath, e.name);
+    return [path.slice(folder.length + 1), (await readFile(path)).toString(encoding)] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
