@@ -162,6 +162,13 @@ export function integersOf(operand: Operand | undefined): readonly number[] | un
   return elements?.every(e => typeof e === 'number') ? (elements as readonly number[]) : undefined;
 }
 
+/** The only element of an operand of any dtype, when it is known before the run. */
+export function scalarOf(operand: Operand): Dim | undefined {
+  const { constant } = operand;
+  if (constant?.data.length === 1) return numbersOf(constant)[0];
+  return operand.elements?.length === 1 ? operand.elements[0] : undefined;
+}
+
 /** An axis in [-rank, rank) as one in [0, rank). */
 export function normalizeAxis(axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= Math.max(rank, 1)) {

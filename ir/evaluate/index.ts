@@ -11,14 +11,21 @@ import { evaluateElementwise } from './elementwise.ts';
 import { linearRules } from './linear.ts';
 import { movementRules } from './movement.ts';
 import { normalizationRules } from './normalization.ts';
+import { poolingRules } from './pooling.ts';
 import { reductionRules } from './reduction.ts';
-import type { EvaluationRule, EvaluationRules, StaticType } from './rule.ts';
+import type { EvaluatedOp, EvaluationRule, EvaluationRules, StaticType } from './rule.ts';
 
-const rules: EvaluationRules = { ...movementRules, ...reductionRules, ...linearRules, ...normalizationRules };
+const rules: EvaluationRules<EvaluatedOp> = {
+  ...movementRules,
+  ...reductionRules,
+  ...linearRules,
+  ...normalizationRules,
+  ...poolingRules,
+};
 
 /**
- * Computes a node on constants: a tensor for each output, or undefined when there is no rule for the operator or the result
- * can't be computed exactly. Our own operators are computed by their bodies.
+ * Computes a node on constants: a tensor for each output, or undefined when the result can't be computed exactly (integers beyond
+ * 2^53, a division of integers by zero) or an index lies outside. Our own operators are computed by their bodies.
  */
 export function evaluate(node: AnyNode, inputs: readonly (Tensor | undefined)[]): readonly Tensor[] | undefined {
   if (specOf(node.op).impure) return undefined;
@@ -34,8 +41,8 @@ export function evaluate(node: AnyNode, inputs: readonly (Tensor | undefined)[])
   }
   if (isElementwise(node.op)) return evaluateElementwise(node.op, node.attributes, inputs, outputs[0]);
   if (isSutureOp(node.op)) return evaluateBody(node as Node<SutureOp>, inputs as readonly Tensor[]);
-  const rule = rules[node.op] as EvaluationRule<never> | undefined;
-  return rule?.(inputs, node.attributes as never, outputs);
+  const rule = rules[node.op] as EvaluationRule<never>;
+  return rule(inputs, node.attributes as never, outputs);
 }
 
 function evaluateBody(node: Node<SutureOp>, inputs: readonly Tensor[]): readonly Tensor[] | undefined {
@@ -66,7 +73,7 @@ function run(
 
 /**
  * Runs a whole graph in JavaScript: slow, exact to the rounding of each operator, and in need of no executor. Returns the
- * outputs by name. Throws `kernel-missing` when an operator has no rule.
+ * outputs by name. Throws `kernel-missing` when a node can't be computed on what it is given.
  */
 export function evaluateGraph(graph: Graph, inputs: Readonly<Record<string, Tensor>>): Map<string, Tensor> {
   const values = new Map<Value, Tensor>();

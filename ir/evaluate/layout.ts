@@ -35,6 +35,22 @@ export function offsets(shape: readonly number[], strides: readonly number[], ba
   return result;
 }
 
+/** Offsets into a tensor of `from`, where the index on each axis is given by a table; -1 where a table says so. */
+export function tabled(from: readonly number[], tables: readonly (readonly number[])[]): Int32Array {
+  const strides = stridesOf(from);
+  let result = Int32Array.of(0);
+  for (const [axis, table] of tables.entries()) {
+    const next = new Int32Array(result.length * table.length);
+    for (let i = 0; i < result.length; i++) {
+      for (let k = 0; k < table.length; k++) {
+        next[i * table.length + k] = result[i] < 0 || table[k] < 0 ? -1 : result[i] + table[k] * strides[axis];
+      }
+    }
+    result = next;
+  }
+  return result;
+}
+
 /** The elements of `source` at the given offsets, in their order: bits are kept. A negative offset leaves the fill. */
 export function pick<D extends DType>(
   source: Tensor<D>,

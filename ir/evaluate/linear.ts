@@ -1,9 +1,9 @@
-import { convTransposeWindow, convWindow } from '../ops/linear.ts';
-import { windowOf } from '../ops/spatial.ts';
+import { convTransposeWindow, convWindow, type linear } from '../ops/linear.ts';
 import type { Tensor } from '../tensor.ts';
-import { broadcastStrides, countOf, offsets, stridesOf } from './layout.ts';
+import { broadcastStrides, countOf, offsets } from './layout.ts';
 import { exactNumbers, result } from './numbers.ts';
 import type { EvaluationRules } from './rule.ts';
+import { tapTable } from './taps.ts';
 
 /** Operands as numbers; undefined when one of those given can't be read exactly. */
 function operands(inputs: readonly (Tensor | undefined)[]): (ArrayLike<number> | undefined)[] | undefined {
@@ -11,51 +11,8 @@ function operands(inputs: readonly (Tensor | undefined)[]): (ArrayLike<number> |
   return numbers.some((n, i) => inputs[i] && !n) ? undefined : numbers;
 }
 
-const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
-
-/**
- * For each output position and kernel tap, the offset into one channel of the input, or -1 in the padding:
- * `taps[position · kernel + tap]`.
- */
-function tapTable(
-  spatial: readonly number[],
-  out: readonly number[],
-  window: {
-    kernel: readonly number[];
-    strides: readonly number[];
-    dilations: readonly number[];
-    pads: readonly number[];
-  },
-): Int32Array {
-  const strides = stridesOf(spatial);
-  const [positions, taps] = [indices(out), indices(window.kernel)];
-  const table = new Int32Array(positions.length * taps.length);
-  positions.forEach((position, i) => {
-    taps.forEach((tap, k) => {
-      let offset = 0;
-      for (let axis = 0; axis < spatial.length; axis++) {
-        const at = position[axis] * window.strides[axis] + tap[axis] * window.dilations[axis] - window.pads[axis];
-        offset = offset < 0 || at < 0 || at >= spatial[axis] ? -1 : offset + at * strides[axis];
-      }
-      table[i * taps.length + k] = offset;
-    });
-  });
-  return table;
-}
-
-function indices(shape: readonly number[]): number[][] {
-  let list: number[][] = [[]];
-  for (const d of shape) list = list.flatMap(head => range(d).map(i => [...head, i]));
-  return list;
-}
-
-const poolWindow = (
-  attributes: Parameters<typeof windowOf>[0] & { readonly kernel_shape: readonly number[] },
-  x: Tensor,
-) => windowOf(attributes, attributes.kernel_shape, x.shape.slice(2));
-
-/** Matrix products, convolutions and poolings, in double precision, rounded once. */
-export const linearRules: EvaluationRules = {
+/** Matrix products and convolutions, in double precision, rounded once. */
+export const linearRules: EvaluationRules<keyof typeof linear> = {
   MatMul([a, b], _, [output]) {
     const numbers = operands([a, b]);
     if (!numbers) return undefined;
@@ -168,62 +125,4 @@ export const linearRules: EvaluationRules = {
     }
     return result(output, values);
   },
-
-  MaxPool([x], attributes, outputs) {
-    const input = exactNumbers(x!);
-    if (!input || outputs.length > 1) return undefined;
-    return pooled(x!, input, poolWindow(attributes, x!), outputs[0].shape, taps =>
-      taps.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY),
-    );
-  },
-
-  AveragePool([x], attributes, [output]) {
-    const input = exactNumbers(x!);
-    const window = poolWindow(attributes, x!);
-    // With a ceiling, how many taps of the last window count depends on rules that no constant needs.
-    if (!input || (attributes.count_include_pad && window.ceil)) return undefined;
-    const all = attributes.count_include_pad ? countOf(window.kernel) : undefined;
-    return pooled(x!, input, window, output.shape, taps => taps.reduce((a, b) => a + b, 0) / (all ?? taps.length));
-  },
-
-  GlobalAveragePool([x], _, [output]) {
-    const input = exactNumbers(x!);
-    const window = wholePlane(x!);
-    return input && pooled(x!, input, window, output.shape, t => t.reduce((a, b) => a + b, 0) / t.length);
-  },
-
-  GlobalMaxPool([x], _, [output]) {
-    const input = exactNumbers(x!);
-    return input && pooled(x!, input, wholePlane(x!), output.shape, t => t.reduce((a, b) => Math.max(a, b)));
-  },
 };
-
-function wholePlane(x: Tensor) {
-  const kernel = x.shape.slice(2);
-  const ones = kernel.map(() => 1);
-  return { kernel, strides: ones, dilations: ones, pads: [...ones, ...ones].map(() => 0) };
-}
-
-function pooled(
-  x: Tensor,
-  input: ArrayLike<number>,
-  window: Parameters<typeof tapTable>[2],
-  shape: readonly number[],
-  f: (taps: number[]) => number,
-): readonly Tensor[] | undefined {
-  const spatial = x.shape.slice(2);
-  const table = tapTable(spatial, shape.slice(2), window);
-  const kernel = countOf(window.kernel);
-  const [plane, positions] = [countOf(spatial), countOf(shape.slice(2))];
-  const values = new Float64Array(countOf(shape));
-  for (let i = 0; i < values.length; i++) {
-    const [channel, position] = [Math.floor(i / positions), i % positions];
-    const taps: number[] = [];
-    for (let t = 0; t < kernel; t++) {
-      const tap = table[position * kernel + t];
-      if (tap >= 0) taps.push(input[channel * plane + tap]);
-    }
-    values[i] = f(taps);
-  }
-  return result({ dtype: x.dtype, shape }, values);
-}

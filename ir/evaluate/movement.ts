@@ -1,8 +1,10 @@
 import { integersOf, normalizeAxis } from '../operator.ts';
-import { sliceRanges } from '../ops/movement.ts';
+import { type movement, sliceRanges } from '../ops/movement.ts';
 import { int64s, type Tensor, tensorFromNumbers, tensorType } from '../tensor.ts';
-import { broadcastStrides, countOf, offsets, pick, reshaped, stridesOf } from './layout.ts';
+import { indexingRules } from './indexing.ts';
+import { broadcastStrides, countOf, offsets, pick, reshaped, stridesOf, tabled } from './layout.ts';
 import { exactNumbers } from './numbers.ts';
+import { resize } from './resize.ts';
 import type { EvaluationRule, EvaluationRules } from './rule.ts';
 
 type Reshaping = 'Identity' | 'Reshape' | 'Flatten' | 'Squeeze' | 'Unsqueeze';
@@ -10,14 +12,6 @@ type Reshaping = 'Identity' | 'Reshape' | 'Flatten' | 'Squeeze' | 'Unsqueeze';
 const sameElements: EvaluationRule<Reshaping> = ([x], _, [output]) => [reshaped(x!, output.shape)];
 
 const integers = (t: Tensor): number[] => Array.from(integersOf({ type: tensorType(t), constant: t })!);
-
-/** Indices along an axis of `size`, negative ones counted from the end; undefined when one is outside. */
-function indicesIn(t: Tensor, size: number): number[] | undefined {
-  const numbers = exactNumbers(t);
-  if (!numbers) return undefined;
-  const list = Array.from(numbers, i => (i < 0 ? i + size : i));
-  return list.every(i => i >= 0 && i < size) ? list : undefined;
-}
 
 function transpose(x: Tensor, perm: readonly number[] | undefined, shape: readonly number[]): Tensor {
   const order = perm ?? x.shape.map((_, i) => x.shape.length - 1 - i);
@@ -45,28 +39,15 @@ const padded: Readonly<Record<string, (i: number, size: number) => number>> = {
   wrap: (i, size) => ((i % size) + size) % size,
 };
 
-/** Offsets into a tensor of `from`, where the index on each axis is given by a table; -1 where a table says so. */
-function tabled(from: readonly number[], tables: readonly (readonly number[])[]): Int32Array {
-  const strides = stridesOf(from);
-  let result = Int32Array.of(0);
-  for (const [axis, table] of tables.entries()) {
-    const next = new Int32Array(result.length * table.length);
-    for (let i = 0; i < result.length; i++) {
-      for (let k = 0; k < table.length; k++) {
-        next[i * table.length + k] = result[i] < 0 || table[k] < 0 ? -1 : result[i] + table[k] * strides[axis];
-      }
-    }
-    result = next;
-  }
-  return result;
-}
-
 const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
 
 const minus1 = (text: string): boolean => text !== 'constant';
 
 /** Operators that move elements: bits are kept. */
-export const movementRules: EvaluationRules = {
+export const movementRules: EvaluationRules<keyof typeof movement> = {
+  ...indexingRules,
+  Resize: resize,
+
   Identity: sameElements,
   Reshape: sameElements,
   Flatten: sameElements,
@@ -133,32 +114,6 @@ export const movementRules: EvaluationRules = {
       strides[axis] *= step;
     }
     return [pick(x!, shape, offsets(shape, strides, base))];
-  },
-
-  Gather([x, indices], { axis }, [{ shape }]) {
-    const at = normalizeAxis(axis, x!.shape.length);
-    const list = indicesIn(indices!, x!.shape[at]);
-    if (!list) return undefined;
-    const tables = x!.shape.map((d, i) => (i === at ? list : range(d)));
-    return [pick(x!, shape, tabled(x!.shape, tables))];
-  },
-
-  GatherElements([x, indices], { axis }, [{ shape }]) {
-    const at = normalizeAxis(axis, x!.shape.length);
-    const list = indicesIn(indices!, x!.shape[at]);
-    if (!list) return undefined;
-    const strides = stridesOf(x!.shape);
-    const from = offsets(
-      shape,
-      strides.map((s, i) => (i === at ? 0 : s)),
-    );
-    return [
-      pick(
-        x!,
-        shape,
-        from.map((o, i) => o + list[i] * strides[at]),
-      ),
-    ];
   },
 
   Pad([x, pads, fill, axes], { mode }, [{ dtype, shape }]) {
@@ -230,21 +185,6 @@ export const movementRules: EvaluationRules = {
         range(shape[0]).map(i => from[0] + i * by[0]),
       ),
     ];
-  },
-
-  OneHot([indices, depth, values], { axis }, [{ shape }]) {
-    const at = normalizeAxis(axis, shape.length);
-    const size = shape[at];
-    const list = exactNumbers(indices!);
-    if (!list || !depth) return undefined;
-    const inner = countOf(shape.slice(at + 1));
-    const from = new Int32Array(countOf(shape));
-    for (let i = 0; i < from.length; i++) {
-      const [outer, hot] = [Math.floor(i / (inner * size)), Math.floor(i / inner) % size];
-      const index = list[outer * inner + (i % inner)];
-      from[i] = (index < 0 ? index + size : index) === hot ? 1 : 0;
-    }
-    return [pick(values!, shape, from)];
   },
 };
 

@@ -1,8 +1,8 @@
 import { normalizeAxis } from '../operator.ts';
-import { reducedAxes } from '../ops/reduction.ts';
+import { reducedAxes, type reduction } from '../ops/reduction.ts';
 import { type Tensor, tensorType } from '../tensor.ts';
 import { countOf, offsets, stridesOf } from './layout.ts';
-import { exactNumbers, result } from './numbers.ts';
+import { computed, exactNumbers, result } from './numbers.ts';
 import type { EvaluationRule, EvaluationRules, StaticType } from './rule.ts';
 
 /** A function of the elements that are reduced to one. There may be none. */
@@ -70,27 +70,41 @@ const argument =
       return at;
     });
 
-/** Replaces each line along an axis by a function of it. */
-function alongLines(
+/** Replaces each line along an axis by a function of it, which gives as many elements as the output has there. */
+export function mapLines(
   x: Tensor,
   axis: number,
-  output: StaticType,
-  f: (line: Float64Array) => Float64Array,
-): readonly Tensor[] | undefined {
+  shape: readonly number[],
+  f: (line: Float64Array) => ArrayLike<number>,
+): Float64Array | undefined {
   const values = exactNumbers(x);
   if (!values) return undefined;
   const at = normalizeAxis(axis, x.shape.length);
-  const strides = stridesOf(x.shape);
-  const starts = offsets(
-    x.shape.map((d, i) => (i === at ? 1 : d)),
-    strides,
-  );
-  const done = new Float64Array(countOf(x.shape));
-  for (const start of starts) {
-    const line = Float64Array.from({ length: x.shape[at] }, (_, k) => values[start + k * strides[at]]);
-    for (const [k, v] of f(line).entries()) done[start + k * strides[at]] = v;
+  const starts = (of: readonly number[]) =>
+    offsets(
+      of.map((d, i) => (i === at ? 1 : d)),
+      stridesOf(of),
+    );
+  const [from, to] = [starts(x.shape), starts(shape)];
+  const [step, stride] = [stridesOf(x.shape)[at], stridesOf(shape)[at]];
+  const done = new Float64Array(countOf(shape));
+  for (const [i, start] of from.entries()) {
+    const line = Float64Array.from({ length: x.shape[at] }, (_, k) => values[start + k * step]);
+    const mapped = f(line);
+    for (let k = 0; k < mapped.length; k++) done[to[i] + k * stride] = mapped[k];
   }
-  return result(output, done);
+  return done;
+}
+
+/** As `mapLines`, for operators of one output. */
+export function alongLines(
+  x: Tensor,
+  axis: number,
+  output: StaticType,
+  f: (line: Float64Array) => ArrayLike<number>,
+): readonly Tensor[] | undefined {
+  const done = mapLines(x, axis, output.shape, f);
+  return done && result(output, done);
 }
 
 const cumulative =
@@ -117,7 +131,13 @@ const softmax = (x: Float64Array): Float64Array => {
   return exps.map(v => v / total);
 };
 
-export const reductionRules: EvaluationRules = {
+/** The order of the elements of a line from the first on; equal ones stay in order. */
+function ranked(line: Float64Array, largest: boolean): number[] {
+  const order = Array.from(line, (_, i) => i);
+  return order.sort((i, j) => (largest ? line[j] - line[i] : line[i] - line[j]) || i - j);
+}
+
+export const reductionRules: EvaluationRules<keyof typeof reduction> = {
   ReduceL1: reduce(reducers.ReduceL1),
   ReduceL2: reduce(reducers.ReduceL2),
   ReduceLogSum: reduce(reducers.ReduceLogSum),
@@ -136,6 +156,22 @@ export const reductionRules: EvaluationRules = {
       const all = logSumExp(line);
       return line.map(v => v - all);
     }),
+  Hardmax: ([x], { axis }, [output]) =>
+    alongLines(x!, axis, output, line => {
+      const first = line.indexOf(line.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY));
+      return line.map((_, i) => (i === first ? 1 : 0));
+    }),
+  TopK([x], { axis, largest }, [values, indices]) {
+    const chosen = (line: Float64Array): number[] =>
+      ranked(line, largest !== 0).slice(0, values.shape[normalizeAxis(axis, x!.shape.length)]);
+    const first = mapLines(x!, axis, values.shape, line => chosen(line).map(i => line[i]));
+    const places = first && mapLines(x!, axis, indices.shape, chosen);
+    const tensors = places && [
+      computed(values.dtype, values.shape, first),
+      computed(indices.dtype, indices.shape, places),
+    ];
+    return tensors?.every(t => t !== undefined) ? tensors : undefined;
+  },
   CumSum: cumulative((a, b) => a + b, 0),
   CumProd: cumulative((a, b) => a * b, 1),
 };

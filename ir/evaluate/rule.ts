@@ -1,5 +1,5 @@
 import type { AttributesOf } from '../graph.ts';
-import type { OpName } from '../ops/index.ts';
+import type { ElementwiseOp, OpName, SutureOp } from '../ops/index.ts';
 import type { Tensor } from '../tensor.ts';
 import type { DType } from '../type.ts';
 
@@ -19,4 +19,8 @@ export type EvaluationRule<K extends OpName> = (
   outputs: readonly StaticType[],
 ) => readonly Tensor[] | undefined;
 
-export type EvaluationRules = { readonly [K in OpName]?: EvaluationRule<K> };
+/** Operators that have a rule of their own: elementwise ones are computed by `scalars.ts`, ours by their bodies. */
+export type EvaluatedOp = Exclude<OpName, ElementwiseOp | SutureOp>;
+
+/** The rules of one family of operators; the families' tables together are total. */
+export type EvaluationRules<K extends EvaluatedOp> = { readonly [P in K]: EvaluationRule<P> };

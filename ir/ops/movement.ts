@@ -5,6 +5,7 @@ import {
   divideExactly,
   equalDims,
   floorDivide,
+  isStatic,
   multiplyDims,
   productOf,
   subtractDims,
@@ -19,10 +20,12 @@ import {
   operator,
   reject,
   requireSameDType,
+  scalarOf,
 } from '../operator.ts';
-import { scalar } from '../tensor.ts';
-import { type Shape, sizeOf, typeText } from '../type.ts';
+import { numbersOf, scalar } from '../tensor.ts';
+import { isFloat, type Shape, sizeOf, typeText } from '../type.ts';
 import { broadcast } from './elementwise.ts';
+import { keptAspect, scaledExtent, unknownMode } from './interpolation.ts';
 
 /** The length of a shape-like operand, needed for the rank of the result. */
 function lengthOf(operand: Operand, what: string): number {
@@ -339,10 +342,12 @@ export const movement = {
     versions: [11, 27],
     infer([start, limit, delta], _, { fresh }): readonly Inferred[] {
       const dtype = requireSameDType([start, limit, delta]);
-      const [from, to, by] = [start, limit, delta].map(o => elementsOf(o)?.[0]);
+      const [from, to, by] = [start, limit, delta].map(scalarOf);
       if (typeof from === 'number' && typeof to === 'number' && typeof by === 'number') {
+        if (by === 0) reject('the step must not be 0');
         const length = Math.max(0, Math.ceil((to - from) / by));
-        return [{ dtype, shape: [length], elements: Array.from({ length }, (_v, i) => from + i * by) }];
+        const elements = isFloat(dtype) ? undefined : Array.from({ length }, (_v, i) => from + i * by);
+        return [{ dtype, shape: [length], elements }];
       }
       if (from === 0 && by === 1 && to !== undefined) return [{ dtype, shape: [to] }];
       return [{ dtype, shape: [fresh()] }];
@@ -381,7 +386,9 @@ export const movement = {
     infer([indices, depth, values], { axis }, { fresh }): readonly Inferred[] {
       const shape = [...indices.type.shape];
       const at = normalizeAxis(axis, shape.length + 1);
-      shape.splice(at, 0, elementsOf(depth)?.[0] ?? fresh());
+      const count = scalarOf(depth);
+      // A depth may be a float: ONNX truncates it.
+      shape.splice(at, 0, typeof count === 'number' ? Math.trunc(count) : (count ?? fresh()));
       return [{ dtype: values.type.dtype, shape }];
     },
   }),
@@ -400,16 +407,17 @@ export const movement = {
       nearest_mode: attr.string.default('round_prefer_floor'),
     },
     versions: [10, 11, 13, 18, 19],
-    infer([x, , scales, sizes], { axes, keep_aspect_ratio_policy }, { fresh }): readonly Inferred[] {
+    infer([x, , scales, sizes], attributes, { fresh }): readonly Inferred[] {
       const { dtype, shape } = x.type;
-      const along = axes?.map(a => normalizeAxis(a, shape.length)) ?? shape.map((_d, i) => i);
+      const unknown = unknownMode(attributes);
+      if (unknown !== undefined) reject(`the mode '${unknown}' is unknown`);
+      const along = attributes.axes?.map(a => normalizeAxis(a, shape.length)) ?? shape.map((_d, i) => i);
+      const by = scales?.constant && Array.from(numbersOf(scales.constant));
+      const given = by?.length ? along.map((axis, i) => scaled(shape[axis], by[i])) : undefined;
+      const extents = given ?? (sizes && extentsWanted(shape, along, sizes, attributes.keep_aspect_ratio_policy));
       const to = [...shape];
-      const given = sizes && elementsOf(sizes);
-      const by = scales?.constant && Array.from(scales.constant.data as Float32Array, Number);
       along.forEach((axis, i) => {
-        if (given && keep_aspect_ratio_policy === 'stretch') to[axis] = given[i];
-        else if (by && by.length > 0) to[axis] = scaled(shape[axis], by[i]);
-        else to[axis] = fresh();
+        to[axis] = extents?.[i] ?? fresh();
       });
       return [{ dtype, shape: to }];
     },
@@ -422,8 +430,21 @@ function evenParts(extent: Dim, count: number): readonly Dim[] {
   return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(size, extent - i * size)));
 }
 
+/** The extents that the operand `sizes` of a Resize asks for; undefined where they depend on data. */
+function extentsWanted(
+  shape: Shape,
+  axes: readonly number[],
+  sizes: Operand,
+  policy: string,
+): readonly Dim[] | undefined {
+  if (policy === 'stretch') return elementsOf(sizes);
+  const wanted = integersOf(sizes);
+  const extents = axes.map(axis => shape[axis]);
+  return wanted && extents.every(isStatic) ? keptAspect(policy, extents as number[], wanted).extents : undefined;
+}
+
 function scaled(extent: Dim, by: number): Dim {
-  if (typeof extent === 'number') return Math.floor(extent * by);
+  if (typeof extent === 'number') return scaledExtent(extent, by);
   if (Number.isInteger(by)) return multiplyDims(extent, by);
   const inverse = 1 / by;
   return Number.isInteger(inverse)

@@ -6,7 +6,6 @@ import { SutureError } from '../../ir/errors.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
-import { knownIntegers } from './movement.ts';
 import { around, sizesOf, stridesOf } from './shape.ts';
 import { type Stored, storageOf } from './storage.ts';
 import { add, i32, product, times, u32 } from './wgsl.ts';
@@ -186,10 +185,10 @@ export function scatterND(node: Node<'ScatterND'>, context: KernelContext): Kern
 }
 
 export function oneHot(node: Node<'OneHot'>, context: KernelContext): KernelPlan {
-  const [indices, depth, values] = node.inputs as readonly Value[];
+  const [indices, , values] = node.inputs as readonly Value[];
   const shape = sizesOf(node.outputs[0]);
   const axis = node.attributes.axis < 0 ? node.attributes.axis + shape.length : node.attributes.axis;
-  const [count] = knownIntegers(depth, 'depth');
+  const count = shape[axis];
   const type = storageOf(values.type.dtype);
   const own = stridesOf(sizesOf(indices));
   return mappedPlan(

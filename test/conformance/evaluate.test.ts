@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { evaluateGraph } from '../../ir/evaluate/index.ts';
 import { conformanceCases, conformancePresent, type Executor, runCase } from './harness.ts';
 
-/** How many of the tests have rules for all their operators; raise it when rules are added. */
-const EVALUATED = 584;
+/** How many of the tests can be expressed, which is how many are evaluated; raise it when the vocabulary grows. */
+const EVALUATED = 658;
 
 const evaluated: Executor = async (graph, inputs) => {
   const results = evaluateGraph(graph, Object.fromEntries(inputs));
@@ -12,7 +12,7 @@ const evaluated: Executor = async (graph, inputs) => {
 };
 
 describe.skipIf(!conformancePresent)('the backend tests of ONNX, evaluated', () => {
-  test('give the expected numbers, or say that there is no rule', async () => {
+  test('give the expected numbers wherever they can be expressed', async () => {
     const failures: string[] = [];
     let passed = 0;
     for (const given of conformanceCases()) {
@@ -20,7 +20,7 @@ describe.skipIf(!conformancePresent)('the backend tests of ONNX, evaluated', () 
       if (given.name.startsWith('test_training_dropout')) continue;
       const outcome = await runCase(given, evaluated, { relative: 1e-3, absolute: 1e-5 });
       if (outcome.kind === 'passed') passed++;
-      else if (outcome.kind !== 'refused' && outcome.kind !== 'unsupported') {
+      else if (outcome.kind !== 'refused') {
         failures.push(`${given.name} ${outcome.kind}: ${outcome.reason}`);
       }
     }
