@@ -14,7 +14,6 @@ import {
   type Combination,
   checkCombination,
   combinationText,
-  gateOf,
   type LearnedWeights,
   settingOf,
 } from './selection/combination.ts';
@@ -86,10 +85,8 @@ export function deployedCombination(run: LoadedRun, combination: Combination, le
   checkCombination(network, combination);
   const setting = settingOf(network, combination, learned);
   const parameters = new Map([...run.parameters, ...(learned?.parameters ?? [])]);
-  const gate = gateOf(combination);
-  const graph = gate
-    ? settleGated(network, setting, gate, parameters, { standard: true })
-    : settle(network, setting, parameters, { standard: true });
+  const settled = combination.gated ? settleGated : settle;
+  const graph = settled(network, setting, parameters, { standard: true });
   return annotated(run, graph, combinationText(combination));
 }
 
@@ -166,8 +163,8 @@ async function combinationOf(
       `${printable(run.directory.path)} has no sweep over settings to choose by; run \`suture sweep --weights\` first.`,
     );
   }
-  const { positions, weight, output, gate } = front.points[front.chosen[choice.chosen]]!;
-  return combinationOf(run, { combination: { positions, weight, output, ...(gate && { gate }) } });
+  const { positions, weight, output, gated } = front.points[front.chosen[choice.chosen]]!;
+  return combinationOf(run, { combination: { positions, weight, output, gated } });
 }
 
 /** As {@link exportRun}, for a run that is loaded and a position that is chosen. */

@@ -1,9 +1,9 @@
 /**
- * A gate for each image at the output switch: where the parents agree their outputs are weighed one way, where they do not another.
+ * A gate at the output switch: on each image, outputs are weighed by how sure each parent is of its own answer.
  *
- *     %logits = Log(Σ w · Softmax(...))        →  %disagreement = 1 - (2·Σ pq + 1) / (Σ p² + Σ q² + 1)     [N]
- *                                                 %weights = Where(%disagreement > threshold, apart, together)  [2, N]
- *                                                 %logits = Log(Switch(%weights, Softmax(%a), Softmax(%b)))
+ *     %logits = Log(Σ w · Softmax(...))   →  %error = 1 - (2·Σ p·[p > ½] + 1) / (Σ p + Σ [p > ½] + 1) + 0.001     [N], of a and of b
+ *                                            %weight = w_a / (w_a + w_b · (%error_a / %error_b)²)                   [N]
+ *                                            %logits = Log(Switch([%weight, 1 - %weight], Softmax(%a), Softmax(%b)))
  *
  * Requires: two parents with one dense output of probabilities, or of logits that are averaged as probabilities. Guarantees: the
  * same inputs and outputs; the gate reads nothing but the parents' outputs, and is of ONNX's operators but for the Switch.
@@ -11,6 +11,7 @@
 import {
   type Graph,
   type GraphBuilder,
+  numbersOf,
   printable,
   SutureError,
   type Tensor,
@@ -25,24 +26,18 @@ import { simplify } from '../simplify/simplify.ts';
 import type { OutputSwitch, Setting, SuperNetwork } from './network.ts';
 import { combine, contentOf } from './outputs.ts';
 
-/** How outputs are weighed for each image. */
-export interface Gate {
-  /**
-   * The parents disagree on an image where `1 - (2·Σ pq + 1) / (Σ p² + Σ q² + 1)` is larger than this, with p and q their
-   * probabilities of the foreground classes, summed over classes and pixels: a soft Dice distance, from 0 (the same) to 1.
-   */
-  readonly threshold: number;
-  /** The first parent's share of the output where they agree. */
-  readonly together: number;
-  /** The first parent's share of the output where they disagree. */
-  readonly apart: number;
-}
-
-/** Keeps the disagreement of two empty predictions at 0. */
+/** Keeps the expected error of an empty answer near 0. */
 export const gateSmoothing = 1;
 
+/** The least expected error: nobody is surer than that, and nothing is divided by zero. */
+export const leastError = 1e-3;
+
 /**
- * The network that a setting picks out, with a gate in place of the weights of its outputs.
+ * The network that a setting picks out, with its output weights gated: on each image a parent's weight is divided by the square of
+ * the error that the parent itself expects, and the weights are brought back to the sum 1. The expected error is one less the soft
+ * Dice of the parent's foreground probabilities p with its own answer [p > ½], summed over pixels and foreground classes: what Dice
+ * it would lose if its probabilities were true. Weights by inverse squared errors are those of the best linear combination of
+ * independent estimates.
  *
  * @throws SutureError as `settle`; `option-invalid` where there is nothing to gate: other than two parents or one output, outputs
  * that are no probabilities, or no dense ones.
@@ -50,18 +45,19 @@ export const gateSmoothing = 1;
 export function settleGated(
   network: SuperNetwork,
   setting: Setting,
-  gate: Gate,
   parameters?: ReadonlyMap<string, Tensor>,
   options: SettleOptions = {},
 ): Graph {
-  const output = gateable(network);
+  const output = requireGateable(network);
   const { standard = false, parentOutputs = false, ...rest } = options;
   const graph = settle(network, setting, parameters, { ...rest, parentOutputs: true });
   const own = network.parents.flatMap(p => p.outputs);
   const features = own.map(name => graph.output(name));
+  const given = setting.get(output.weights)!;
+  const shares = 'data' in given ? Array.from(numbersOf(given)) : given;
   const b = continued(graph.with({ outputs: [] }));
   const combined = b.scope(`output/${output.name}`, () =>
-    combine(b, output.mean, gateWeights(b, output, features, gate), features),
+    combine(b, output.mean, gateWeights(b, output, features, shares), features),
   );
   b.output(output.name, combined);
   if (parentOutputs) for (const [i, name] of own.entries()) b.output(name, features[i]);
@@ -69,42 +65,62 @@ export function settleGated(
   return standard ? lowerToStandard(simple) : simple;
 }
 
-/** The output that a gate can act on. @throws SutureError `option-invalid` where there is none. */
-export function gateable(network: SuperNetwork): OutputSwitch {
-  const fail = (problem: string): never => {
-    throw new SutureError('option-invalid', `A gate compares the probabilities of two parents: ${problem}.`);
-  };
-  const [output, ...more] = network.outputs;
-  if (more.length > 0 || network.parents.length !== 2) {
-    return fail(`there are ${network.parents.length} parents with ${network.outputs.length} outputs`);
+/** Why a gate cannot act on the network; undefined where it can. */
+function obstacle({ graph, outputs, parents }: SuperNetwork): string | undefined {
+  const [output, ...more] = outputs;
+  if (more.length > 0 || parents.length !== 2) {
+    return `there are ${parents.length} parents with ${outputs.length} outputs`;
   }
   const [first] = output.features;
-  if (first.type.shape.length < 4) return fail(`'${printable(output.name)}' is no map of an image, ${first}`);
-  if (output.mean === 'plain' && contentOf(network.graph, first) !== 'probabilities') {
-    return fail(`'${printable(output.name)}' is averaged as it is`);
+  if (first.type.shape.length < 4) return `'${printable(output.name)}' is no map of an image, ${first}`;
+  if (output.mean === 'plain' && contentOf(graph, first) !== 'probabilities') {
+    return `'${printable(output.name)}' is averaged as it is`;
   }
-  return output;
+  return undefined;
+}
+
+/** Whether a gate can act on the network's output. */
+export const isGateable = (network: SuperNetwork): boolean => obstacle(network) === undefined;
+
+/** The output that a gate can act on. @throws SutureError `option-invalid` where there is none. */
+export function requireGateable(network: SuperNetwork): OutputSwitch {
+  const problem = obstacle(network);
+  if (problem === undefined) return network.outputs[0];
+  throw new SutureError(
+    'option-invalid',
+    `A gate compares how sure two parents are of their probabilities: ${problem}.`,
+  );
 }
 
 /** The weights of both parents for each image: [2, N]. */
-function gateWeights(b: GraphBuilder, { mean }: OutputSwitch, features: readonly Value[], gate: Gate): Value {
-  const { dtype, shape } = features[0].type;
+function gateWeights(
+  b: GraphBuilder,
+  { mean }: OutputSwitch,
+  features: readonly Value[],
+  [first, second]: readonly number[],
+): Value {
+  const { dtype } = features[0].type;
+  const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
+  const [p, q] = features.map(feature => expectedError(b, foreground(b, probabilities(b, mean, feature))));
+  const ratio = b.op('Div', [p, q]);
+  const others = b.op('Mul', [b.op('Mul', [ratio, ratio]), number(second)]);
+  const weight = b.op('Div', [number(first), b.op('Add', [others, number(first)])]);
+  const rows = [weight, b.op('Sub', [number(1), weight])].map(row => b.op('Unsqueeze', [row, b.ints([0])]));
+  return b.op('Concat', rows, { axis: 0 }, { name: 'gate' });
+}
+
+/** What Dice a network expects to lose on each image, from its foreground probabilities: [N]. */
+function expectedError(b: GraphBuilder, p: Value): Value {
+  const { dtype, shape } = p.type;
   const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
   const axes = b.ints(shape.map((_, i) => i).slice(1));
-  const [p, q] = features.map(v => foreground(b, probabilities(b, mean, v)));
-  const sum = (x: Value, y: Value): Value => b.op('ReduceSum', [b.op('Mul', [x, y]), axes], { keepdims: 0 });
-  const shared = b.op('Add', [b.op('Mul', [sum(p, q), number(2)]), number(gateSmoothing)]);
-  const sizes = b.op('Add', [b.op('Add', [sum(p, p), sum(q, q)]), number(gateSmoothing)]);
-  const disagreement = b.op('Sub', [number(1), b.op('Div', [shared, sizes])], {}, { name: 'disagreement' });
-  const apart = b.op('Greater', [disagreement, number(gate.threshold)]);
-  const rows = [
-    [gate.apart, gate.together],
-    [1 - gate.apart, 1 - gate.together],
-  ].map(([yes, no]) => {
-    const row = b.op('Where', [apart, number(yes), number(no)]);
-    return b.op('Unsqueeze', [row, b.ints([0])]);
-  });
-  return b.op('Concat', rows, { axis: 0 }, { name: 'gate' });
+  const sum = (x: Value): Value => b.op('ReduceSum', [x, axes], { keepdims: 0 });
+  const yes = b.op('Greater', [p, number(0.5)]);
+  const shared = sum(b.op('Where', [yes, p, number(0)]));
+  const sizes = b.op('Add', [sum(p), sum(b.op('Where', [yes, number(1), number(0)]))]);
+  const over = b.op('Add', [b.op('Mul', [shared, number(2)]), number(gateSmoothing)]);
+  const dice = b.op('Div', [over, b.op('Add', [sizes, number(gateSmoothing)])]);
+  return b.op('Sub', [number(1 + leastError), dice], {}, { name: 'expected_error' });
 }
 
 function probabilities(b: GraphBuilder, mean: OutputSwitch['mean'], value: Value): Value {

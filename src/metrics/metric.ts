@@ -48,8 +48,6 @@ export interface Metric {
   add(outputs: Outputs, first: number): void;
   /** The score of some images (by number), or of all that were added. */
   score(images?: Iterable<number>): Score;
-  /** The score of a network that answers as `other` does on the images that `where` picks. Both were given the same images. */
-  scoreWith(other: Metric, where: (image: number) => boolean): Score;
 }
 
 /** What one image contributes. Dice: (both, predicted, labelled) per foreground class. Otherwise: (sum, count). */
@@ -81,12 +79,6 @@ abstract class Accumulator implements Metric {
 
   score(images: Iterable<number> = this.#records.keys()): Score {
     return this.summarise(Array.from(images, image => this.#recordOf(image)));
-  }
-
-  scoreWith(other: Metric, where: (image: number) => boolean): Score {
-    if (!(other instanceof Accumulator) || other.name !== this.name) throw new TypeError('the metrics differ');
-    const images = [...this.#records.keys()];
-    return this.summarise(images.map(image => (where(image) ? other : this).#recordOf(image)));
   }
 
   #recordOf(image: number): Record {

@@ -1,6 +1,6 @@
 /** Two parents' outputs blended on the host: what a setting's outputs are at any weight, computed from one run of it. */
 import { numbersOf, type Tensor } from '../../ir/index.ts';
-import { gateSmoothing, type OutputMean } from '../../passes/index.ts';
+import { gateSmoothing, leastError, type OutputMean } from '../../passes/index.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { classOutputs, type OutputKind, toProbabilities } from '../scoring.ts';
 
@@ -21,37 +21,44 @@ export function blendable(a: Tensor, b: Tensor, mean: OutputMean, kind: OutputKi
     : { a: toProbabilities(a), b: toProbabilities(b), shape, kind: 'probabilities' };
 }
 
-/** Adds `share · a + (1 - share) · b` to a metric. */
-export function scoreBlend(metric: Metric, { a, b, shape, kind }: BlendedBatch, share: number, first: number): void {
+/** Adds `share · a + (1 - share) · b` to a metric, with a share for each image of the batch. */
+export function scoreBlend(metric: Metric, batch: BlendedBatch, shares: readonly number[], first: number): void {
+  const { a, b, shape, kind } = batch;
   const data = new Float32Array(a.length);
-  for (let i = 0; i < data.length; i++) data[i] = share * a[i]! + (1 - share) * b[i]!;
+  const size = data.length / shares.length;
+  for (const [image, share] of shares.entries()) {
+    for (let i = image * size; i < (image + 1) * size; i++) data[i] = share * a[i]! + (1 - share) * b[i]!;
+  }
   const output = classOutputs({ dtype: 'float32', shape, data }, kind);
   metric.add({ data: numbersOf(output), shape: output.shape }, first);
 }
 
-/**
- * How much the parents disagree on each image of a batch: `1 - (2·Σ pq + 1) / (Σ p² + Σ q² + 1)` over the pixels and the
- * foreground classes. What the gate of `settleGated` computes in the graph.
- */
-export function disagreements({ a, b, shape }: BlendedBatch): readonly number[] {
+/** The error that each parent expects on each image of a batch: what the gate of `settleGated` computes in the graph. */
+export interface ExpectedErrors {
+  readonly a: readonly number[];
+  readonly b: readonly number[];
+}
+
+export const expectedErrors = ({ a, b, shape }: BlendedBatch): ExpectedErrors => ({
+  a: errorsOf(a, shape),
+  b: errorsOf(b, shape),
+});
+
+function errorsOf(p: ArrayLike<number>, shape: readonly number[]): readonly number[] {
   const [count, channels] = shape as [number, number, ...number[]];
-  const size = a.length / count;
+  const size = p.length / count;
   const background = channels === 1 ? 0 : size / channels;
   return Array.from({ length: count }, (_, image) => {
-    let shared = 0;
-    let sizes = 0;
+    let [shared, sizes] = [0, 0];
     for (let i = image * size + background; i < (image + 1) * size; i++) {
-      const [p, q] = [a[i]!, b[i]!];
-      shared += p * q;
-      sizes += p * p + q * q;
+      const yes = p[i]! > 0.5;
+      sizes += p[i]! + (yes ? 1 : 0);
+      if (yes) shared += p[i]!;
     }
-    return 1 - (2 * shared + gateSmoothing) / (sizes + gateSmoothing);
+    return 1 + leastError - (2 * shared + gateSmoothing) / (sizes + gateSmoothing);
   });
 }
 
-/** The value below which the share `q` of all values lies, the largest for 1, rounded up to four digits. */
-export function quantile(values: readonly number[], q: number): number {
-  const sorted = [...values].sort((x, y) => x - y);
-  const at = Math.min(sorted.length - 1, Math.max(0, Math.ceil(q * sorted.length) - 1));
-  return Math.ceil(sorted[at]! * 1e4) / 1e4;
-}
+/** The first parent's share on each image, where it is `share` if both are as sure. */
+export const gatedShares = ({ a, b }: ExpectedErrors, share: number): readonly number[] =>
+  a.map((error, image) => share / (share + (1 - share) * (error / b[image]!) ** 2));

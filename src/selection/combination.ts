@@ -1,6 +1,6 @@
 /** What a sweep over settings varies, and an export fixes: where features are averaged, and how features and outputs are weighed. */
 import { SutureError, type Tensor } from '../../ir/index.ts';
-import { type Gate, type Setting, type SuperNetwork, weightedAt, withOutputs } from '../../passes/index.ts';
+import { type Setting, type SuperNetwork, weightedAt, withOutputs } from '../../passes/index.ts';
 
 /** A setting of all switches, in the terms of the two parents. */
 export interface Combination {
@@ -8,10 +8,10 @@ export interface Combination {
   readonly positions: readonly number[];
   /** The share of the original feature there; `learned`: as `suture weigh` left it. */
   readonly weight: number | 'learned';
-  /** Parent a's share of the output; with a gate, on images where the parents agree. */
+  /** Parent a's share of the output; with a gate, on images of which both parents are as sure. */
   readonly output: number;
-  /** Other weights of the outputs where they disagree by more than the threshold: parent a's share there. See `Gate`. */
-  readonly gate?: { readonly threshold: number; readonly apart: number } | undefined;
+  /** Whether a gate weighs the outputs on each image by how sure the parents are: see `settleGated`. Default false. */
+  readonly gated?: boolean | undefined;
 }
 
 /** What `suture weigh` learned. */
@@ -27,7 +27,7 @@ export interface LearnedWeights {
 }
 
 /** Checks numbers and positions. @throws SutureError `option-invalid`. */
-export function checkCombination(network: SuperNetwork, { positions, weight, output, gate }: Combination): void {
+export function checkCombination(network: SuperNetwork, { positions, weight, output }: Combination): void {
   const missing = positions.find(id => !network.positions.some(p => p.id === id));
   if (missing !== undefined) {
     throw new SutureError(
@@ -35,7 +35,7 @@ export function checkCombination(network: SuperNetwork, { positions, weight, out
       `There is no position ${missing}; the run has the positions 0 to ${network.positions.length - 1}.`,
     );
   }
-  const shares = [output, ...(weight === 'learned' ? [] : [weight]), ...(gate ? [gate.threshold, gate.apart] : [])];
+  const shares = [output, ...(weight === 'learned' ? [] : [weight])];
   const wrong = shares.find(v => !(v >= 0 && v <= 1));
   if (wrong !== undefined)
     throw new SutureError('option-invalid', `A share must lie between 0 and 1, not be ${wrong}.`);
@@ -51,14 +51,10 @@ export function settingOf(network: SuperNetwork, c: Combination, learned?: Learn
   return withOutputs(network, new Map([...setting, ...learned.switches]), [c.output, 1 - c.output]);
 }
 
-/** The gate of a combination in the form that passes take. */
-export const gateOf = ({ gate, output }: Combination): Gate | undefined =>
-  gate && { threshold: gate.threshold, together: output, apart: gate.apart };
-
-/** `38, 41 at 0.9 · output 0.5 · beyond 0.136: 0`, for tables and notes in files. */
-export function combinationText({ positions, weight, output, gate }: Combination): string {
+/** `38, 41 at 0.9, output 0.5, gated`, for tables and notes in files. */
+export function combinationText({ positions, weight, output, gated }: Combination): string {
   const where = positions.length === 0 ? 'no stitch' : `${positionsText(positions)} at ${weight}`;
-  return `${where}, output ${output}${gate ? `, ${gate.apart} where apart by more than ${gate.threshold}` : ''}`;
+  return `${where}, output ${output}${gated ? ', gated' : ''}`;
 }
 
 /** Neighbouring numbers as ranges: `38, 41–44`. */

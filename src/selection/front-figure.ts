@@ -1,7 +1,6 @@
 /** A sweep over settings drawn: the rivals' front, and what lies where beside it. */
 import { type ChartSeries, lineChart, scatterChart } from '../figures/chart.ts';
 import { combinationText } from './combination.ts';
-import { paretoSet } from './front.ts';
 import type { Front, FrontPoint } from './weighted.ts';
 
 const metricTitle = { dice: 'Dice', accuracy: 'accuracy', mse: 'MSE' } as const;
@@ -12,19 +11,16 @@ const titleOf = (p: FrontPoint): string => combinationText(p);
 const kinds: readonly {
   readonly name: string;
   readonly color: string;
-  /** Whether only those are drawn that no other of the kind beats: gates make many. */
-  readonly front?: boolean;
   readonly is: (p: FrontPoint) => boolean;
 }[] = [
   {
     name: 'stitched and gated',
     color: '#e69f00',
-    front: true,
-    is: p => p.gate !== undefined && p.positions.length > 0,
+    is: p => p.gated && p.positions.length > 0,
   },
-  { name: 'stitched', color: '#56b4e9', is: p => !p.gate && p.positions.length > 0 && p.weight !== 'learned' },
-  { name: 'learned weights', color: '#cc79a7', is: p => !p.gate && p.weight === 'learned' },
-  { name: 'gated', color: '#009e73', front: true, is: p => p.gate !== undefined && p.positions.length === 0 },
+  { name: 'stitched', color: '#56b4e9', is: p => !p.gated && p.positions.length > 0 && p.weight !== 'learned' },
+  { name: 'learned weights', color: '#cc79a7', is: p => !p.gated && p.weight === 'learned' },
+  { name: 'gated', color: '#009e73', is: p => p.gated && p.positions.length === 0 },
 ];
 
 /**
@@ -66,14 +62,10 @@ function scatter(front: Front, x: number, y: number, title: string | undefined):
   });
   const inView = (scores: readonly number[]): boolean =>
     [x, y].every((axis, i) => (front.higherIsBetter ? scores[axis]! : -scores[axis]!) >= floors[i]!);
-  const series = kinds.map(({ name, color, is, front: best = false }): ChartSeries => {
+  const series = kinds.map(({ name, color, is }): ChartSeries => {
     const found = front.points.filter(p => is(p) && inView(p.scores));
-    const sign = front.higherIsBetter ? 1 : -1;
-    const kept = best
-      ? paretoSet(found.map(p => [sign * p.scores[x]!, sign * p.scores[y]!])).map(i => found[i]!)
-      : found;
-    const points = kept.map(p => ({ ...at(p.scores), title: titleOf(p) }));
-    return { name: points.length === 0 ? '' : best ? `${name}: the front` : name, marker: 'circle', color, points };
+    const points = found.map(p => ({ ...at(p.scores), title: titleOf(p) }));
+    return { name: points.length === 0 ? '' : name, marker: 'circle', color, points };
   });
   const chosen: ChartSeries = {
     name: 'chosen on the validation data',

@@ -1,17 +1,17 @@
 /**
- * The sweep over settings: positions × share of the original feature × share of the outputs, and gates, against the front of all
- * output-weighted ensembles.
+ * The sweep over settings: positions × share of the original feature × share of the outputs, gated or not, against the front of
+ * all output-weighted ensembles.
  */
 import * as v from 'valibot';
-import { SutureError, type Tensor } from '../../ir/index.ts';
-import { gateable, type SuperNetwork, settle, withOutputOf } from '../../passes/index.ts';
+import type { Tensor } from '../../ir/index.ts';
+import { isGateable, requireGateable, type SuperNetwork, settle, withOutputOf } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { requireFittingImages } from '../model.ts';
 import type { WorkOptions } from '../progress.ts';
 import { metricOf, outputKind } from '../scoring.ts';
-import { blendable, disagreements, quantile, scoreBlend } from './blend.ts';
+import { blendable, expectedErrors, gatedShares, scoreBlend } from './blend.ts';
 import { type Combination, checkCombination, type LearnedWeights, settingOf } from './combination.ts';
 import { above, beyond, type Point, paretoSet } from './front.ts';
 import { type Bundle, runParts } from './parts.ts';
@@ -40,9 +40,8 @@ export const frontSchema = v.object({
       positions: v.array(v.number()),
       weight: v.union([v.number(), v.literal('learned')]),
       output: v.number(),
-      gate: v.optional(v.object({ threshold: v.number(), apart: v.number() })),
-      /** The share of the validation images on which the gate finds the parents apart; 0 without a gate. */
-      apart: v.number(),
+      /** Whether a gate weighs the outputs on each image by how sure the parents are. */
+      gated: v.boolean(),
       /** One for each set. */
       scores: v.array(score),
       /** What may be taken off its score on every axis before some rival is as good: positive beyond the rivals' front. */
@@ -72,11 +71,8 @@ export interface FrontOptions extends WorkOptions {
   readonly weights?: readonly number[];
   /** Parent a's shares of the output. Default 0, 0.1, …, 1. */
   readonly outputs?: readonly number[];
-  /**
-   * Gates: thresholds, as quantiles of the disagreement on the validation images. They are tried on the parents as they are, on
-   * learned weights, and on `groups` where those are given. Default none.
-   */
-  readonly gates?: readonly number[];
+  /** Also every share with a gate: see `settleGated`. Default: where the outputs are such that a gate can act on them. */
+  readonly gate?: boolean;
   /** Also the weights that `suture weigh` learned. */
   readonly learned?: LearnedWeights | undefined;
   /** What the choice `even` may lose on the validation data. Default 0.005. */
@@ -97,10 +93,13 @@ const tenths = Array.from({ length: 11 }, (_, i) => i / 10);
 
 type Places = Pick<Combination, 'positions' | 'weight'>;
 
-/** One setting on one data set: a metric for each share of the output, and how much the outputs disagree on each image. */
+/** How a setting's outputs are put together. */
+type Blend = Pick<Combination, 'output' | 'gated'>;
+
+/** One setting on one data set: a metric for each share of the output, and for each with a gate. */
 interface Scored {
-  readonly metrics: ReadonlyMap<number, Metric>;
-  readonly disagreement: readonly number[];
+  readonly plain: ReadonlyMap<number, Metric>;
+  readonly gated: ReadonlyMap<number, Metric>;
 }
 
 const unstitched: Places = { positions: [], weight: 1 };
@@ -119,7 +118,7 @@ export async function sweepFront(
   tests: readonly NamedDataset[],
   options: FrontOptions = {},
 ): Promise<Front> {
-  const { weights = [0, 0.25, 0.5, 0.75], outputs = tenths, gates = [], learned, loss = 0.005 } = options;
+  const { weights = [0, 0.25, 0.5, 0.75], outputs = tenths, learned, loss = 0.005 } = options;
   const groups = options.groups ?? network.positions.map(p => [p.id]);
   const places = [
     unstitched,
@@ -128,9 +127,8 @@ export async function sweepFront(
   ];
   const shares = [...new Set([...outputs, ...(learned ? [learned.output] : [])])].sort((p, q) => p - q);
   for (const place of places) for (const output of shares) checkCombination(network, { ...place, output });
-  const wrong = gates.find(q => !(q > 0 && q <= 1));
-  if (wrong !== undefined) throw new SutureError('option-invalid', `A quantile lies in (0, 1], and ${wrong} does not.`);
-  if (gates.length > 0) gateable(network);
+  const { gate = isGateable(network) } = options;
+  if (gate) requireGateable(network);
 
   const bundles = places.map((place, i): Bundle => {
     const trained = place.weight === 'learned' ? new Map([...parameters, ...learned!.parameters]) : parameters;
@@ -145,26 +143,20 @@ export async function sweepFront(
   const sets = [{ name: 'validation', dataset: validation }, ...tests];
   const scored: (readonly Scored[])[] = [];
   for (const { name, dataset } of sets) {
-    scored.push(await scoreBundles(executor, network, bundles, shares, name, dataset, options));
+    scored.push(await scoreBundles(executor, network, bundles, { shares, gate }, name, dataset, options));
   }
 
-  const { name: metric, higherIsBetter } = scored[0]![0]!.metrics.get(1)!;
+  const { name: metric, higherIsBetter } = scored[0]![0]!.plain.get(1)!;
   const axes = tests.length >= 2 ? tests.map((_, i) => i + 1) : sets.map((_, i) => i);
   const pointOf = (scores: readonly number[]): Point => axes.map(i => (higherIsBetter ? scores[i]! : -scores[i]!));
   const rivals = rivalShares.map(output => ({
     output,
-    scores: scored.map(([plain]) => plain!.metrics.get(output)!.score().value),
+    scores: scored.map(([parents]) => parents!.plain.get(output)!.score().value),
   }));
   const curve = rivals.map(r => pointOf(r.scores));
-  const gatesOf = ({ positions, weight }: Places): readonly number[] =>
-    options.groups || positions.length === 0 || weight === 'learned' ? gates : [];
+  const blends = (gate ? [false, true] : [false]).flatMap(gated => shares.map(output => ({ output, gated })));
   const found = places.flatMap((place, i) =>
-    combinations(scored[0]![i]!, shares, gatesOf(place)).map(blend => ({
-      ...place,
-      ...blend,
-      apart: apartOn(scored[0]![i]!, blend),
-      scores: scored.map(settings => scoreOf(settings[i]!, blend)),
-    })),
+    blends.map(blend => ({ ...place, ...blend, scores: scored.map(settings => scoreOf(settings[i]!, blend)) })),
   );
   const kept = new Set(paretoSet([...found.map(p => pointOf(p.scores)), ...curve]));
   const points = found.map((p, i) => {
@@ -197,35 +189,14 @@ export async function sweepFront(
   };
 }
 
-/** How a setting's outputs are put together. */
-type Blend = Pick<Combination, 'output' | 'gate'>;
-
-/** Every share, and with gates every threshold with either parent alone where the outputs disagree. */
-function combinations({ disagreement }: Scored, shares: readonly number[], gates: readonly number[]): readonly Blend[] {
-  const thresholds = [...new Set(gates.map(q => quantile(disagreement, q)))];
-  const gated = thresholds.flatMap(threshold =>
-    [0, 1].flatMap(apart =>
-      shares.flatMap(output => (output === apart ? [] : [{ output, gate: { threshold, apart } }])),
-    ),
-  );
-  return [...shares.map(output => ({ output })), ...gated];
-}
-
-function scoreOf({ metrics, disagreement }: Scored, { output, gate }: Blend): number {
-  const together = metrics.get(output)!;
-  if (!gate) return together.score().value;
-  return together.scoreWith(metrics.get(gate.apart)!, image => disagreement[image]! > gate.threshold).value;
-}
-
-/** The share of the images on which a gate finds the parents apart. */
-const apartOn = ({ disagreement }: Scored, { gate }: Blend): number =>
-  gate ? disagreement.filter(d => d > gate.threshold).length / disagreement.length : 0;
+const scoreOf = ({ plain, gated }: Scored, blend: Blend): number =>
+  (blend.gated ? gated : plain).get(blend.output)!.score().value;
 
 async function scoreBundles(
   executor: Executor,
   network: SuperNetwork,
   bundles: readonly Bundle[],
-  shares: readonly number[],
+  { shares, gate }: { readonly shares: readonly number[]; readonly gate: boolean },
   name: string,
   dataset: Dataset,
   options: FrontOptions,
@@ -235,27 +206,37 @@ async function scoreBundles(
   requireFittingImages(dataset, graph, what);
   const kind = outputKind(graph, dataset);
   const { mean } = network.outputs[0]!;
-  // Gates need either parent alone; the rivals' front is drawn more finely than the rest.
-  const sharesOf = (i: number): Set<number> => new Set([...shares, 0, 1, ...(i === 0 ? rivalShares : [])]);
+  const metricsOf = (all: readonly number[]) =>
+    new Map(all.map(share => [share, metricOf(dataset, graph, what)] as const));
+  // The rivals' front is drawn more finely than the rest, and from either parent alone.
   const scored = bundles.map((_, i) => ({
-    metrics: new Map([...sharesOf(i)].map(share => [share, metricOf(dataset, graph, what)] as const)),
-    disagreement: new Array<number>(dataset.count).fill(0),
+    plain: metricsOf(i === 0 ? [...new Set([...shares, ...rivalShares])] : shares),
+    gated: metricsOf(gate ? shares : []),
   }));
   const stage = `scoring settings on ${name}`;
   await runParts(executor, bundles, dataset, { ...options, stage }, (round, outputs, first) => {
     for (const bundle of round) {
       const [a, b] = bundle.map(part => outputs[part.output]!);
       const batch = blendable(a!, b!, mean, kind);
-      const { metrics, disagreement } = scored[bundles.indexOf(bundle)]!;
-      for (const [share, metric] of metrics) scoreBlend(metric, batch, share, first);
-      if (options.gates?.length) for (const [i, d] of disagreements(batch).entries()) disagreement[first + i] = d;
+      const images = Array.from({ length: batch.shape[0]! }, (_, i) => i);
+      const { plain, gated } = scored[bundles.indexOf(bundle)]!;
+      for (const [share, metric] of plain) {
+        scoreBlend(
+          metric,
+          batch,
+          images.map(() => share),
+          first,
+        );
+      }
+      const errors = gate ? expectedErrors(batch) : undefined;
+      for (const [share, metric] of gated) scoreBlend(metric, batch, gatedShares(errors!, share), first);
     }
   });
   return scored;
 }
 
 /** What the choices look at: points by their scores on the validation data, the first of `scores`. */
-export type Choosable = Pick<FrontPoint, 'positions' | 'output' | 'gate' | 'apart' | 'scores'>;
+export type Choosable = Pick<FrontPoint, 'positions' | 'output' | 'gated' | 'scores'>;
 
 /**
  * The choices, by the validation data alone.
@@ -264,10 +245,8 @@ export type Choosable = Pick<FrontPoint, 'positions' | 'output' | 'gate' | 'apar
  * lucky in part.
  *
  * `even`: the parents' outputs weighed as evenly as the own site allows. Of what loses at most `loss` against the best rival there:
- * the share of the output nearest to ½; of equal ones the fewest stitches, so that these are used only where they let outputs be
- * weighed more evenly; then the gate that finds the fewest own images apart, rather than none; of those one that leaves what is apart
- * to the partner (b); then the best score. A gate that acts on no own image is thus free, and hands over what is unlike anything at
- * home.
+ * the share of the output nearest to ½; of equal ones those with a gate; then the fewest stitches, so that these are used only where
+ * they let outputs be weighed more evenly; then the best score.
  */
 export function choose(
   points: readonly Choosable[],
@@ -281,8 +260,8 @@ export function choose(
   const best = worth.indexOf(Math.max(...worth));
   const least = Math.max(...rivals.map(worthOf)) - loss;
   const keyOf = (i: number): readonly number[] => {
-    const { output, gate, apart, positions } = points[i]!;
-    return [Math.abs(output - 0.5), positions.length, apart, gate ? gate.apart : 2, -worth[i]!];
+    const { output, gated, positions } = points[i]!;
+    return [Math.abs(output - 0.5), gated ? 0 : 1, positions.length, -worth[i]!];
   };
   const even = points
     .map((_, i) => i)

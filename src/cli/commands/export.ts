@@ -1,5 +1,5 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { type Choice, type Combination, combinationText, exportRun, SutureError } from '../../index.ts';
+import { Command, Option } from 'commander';
+import { type Choice, combinationText, exportRun, SutureError } from '../../index.ts';
 import { forceOption, jsonOption, naturalOption, positions as parsePositions, share } from '../options.ts';
 import type { Context } from '../program.ts';
 import { grouped, name } from '../terminal.ts';
@@ -13,7 +13,7 @@ interface Flags {
   readonly positions?: readonly number[];
   readonly weight?: number;
   readonly outputWeight?: number;
-  readonly gate?: NonNullable<Combination['gate']>;
+  readonly gate?: boolean;
   readonly output: string;
   readonly force?: boolean;
 }
@@ -50,12 +50,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
         share,
       ),
     )
-    .addOption(
-      new Option(
-        '--gate <t:v>',
-        "with --positions: give parent a's output the share v on images where the parents disagree by more than t",
-      ).argParser(gate),
-    )
+    .option('--gate', 'with --positions: weigh outputs on each image by how sure the parents are')
     .requiredOption('-o, --output <file>', 'the ONNX file')
     .addOption(forceOption())
     .addOption(jsonOption())
@@ -74,18 +69,12 @@ const choices = ['position', 'rule', 'all', 'chosen', 'learned', 'positions'] as
 
 const others = (one: (typeof choices)[number]): string[] => choices.filter(other => other !== one);
 
-function gate(text: string): NonNullable<Combination['gate']> {
-  const [threshold, apart, ...more] = text.split(':').map(part => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (more.length === 0 && [threshold, apart].every(v => v !== undefined && v >= 0 && v <= 1)) {
-    return { threshold: threshold!, apart: apart! };
-  }
-  throw new InvalidArgumentError('It must be two numbers from 0 to 1, as in 0.136:0.');
-}
-
 function choiceOf(flags: Omit<Flags, 'output' | 'force'>): Choice {
   const { position, rule, all, chosen, learned, positions, weight, outputWeight, gate } = flags;
   if (positions !== undefined) {
-    return { combination: { positions, weight: weight ?? 0.5, output: outputWeight ?? 0.5, ...(gate && { gate }) } };
+    return {
+      combination: { positions, weight: weight ?? 0.5, output: outputWeight ?? 0.5, ...(gate && { gated: true }) },
+    };
   }
   if (weight !== undefined || outputWeight !== undefined || gate) {
     throw new SutureError(

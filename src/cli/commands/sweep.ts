@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import {
   checkOutputFile,
   type ExecutorChoice,
@@ -31,7 +31,7 @@ interface FrontFlags {
   readonly positions?: readonly (readonly number[])[];
   readonly weights?: readonly number[];
   readonly outputs?: readonly number[];
-  readonly gate?: readonly number[] | true;
+  readonly gate: boolean;
   readonly learned?: boolean;
   readonly loss?: number;
   readonly test?: readonly NamedFile[];
@@ -45,19 +45,10 @@ interface Flags extends FrontFlags {
   readonly batch?: number;
 }
 
-/** Quantiles of the disagreement on the validation images that gates are tried at, where none are given. */
-const gateQuantiles = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1] as const;
-
 const group = (text: string, previous: readonly (readonly number[])[] = []): readonly (readonly number[])[] => [
   ...previous,
   parsePositions(text),
 ];
-
-function quantiles(text: string): readonly number[] {
-  const found = shares(text);
-  if (found.includes(0)) throw new InvalidArgumentError('A quantile is larger than 0; 1 is the largest disagreement.');
-  return found;
-}
 
 export const sweepCommand = ({ terminal, signal }: Context): Command =>
   new Command('sweep')
@@ -74,12 +65,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
         group,
       ),
     )
-    .addOption(
-      new Option(
-        '--gate [quantiles]',
-        `also weigh outputs by the parents' agreement on each image (0.1 to 1)`,
-      ).argParser(quantiles),
-    )
+    .option('--no-gate', 'leave out the gate, which weighs outputs on each image by how sure the parents are')
     .option('--learned', 'also score the weights that `suture weigh` learned')
     .addOption(
       new Option('--loss <x>', 'what the choice `even` may lose on the validation data (default: 0.005)').argParser(
@@ -109,7 +95,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
         ...(positions && { groups: positions }),
         ...(weights && { weights }),
         ...(outputs && { outputs }),
-        ...(gate && { gates: gate === true ? gateQuantiles : gate }),
+        ...(!gate && { gate }),
         ...(learned && { learned }),
         ...(loss !== undefined && { loss }),
         ...(test && { tests: test }),
@@ -124,11 +110,11 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
 
 /** Whether settings are asked for, and not just positions. @throws SutureError `option-invalid`. */
 function overSettings(flags: FrontFlags): boolean {
-  if (flags.weights ?? flags.outputs ?? flags.positions ?? flags.gate ?? flags.learned) return true;
-  if (flags.test ?? flags.output ?? flags.loss) {
+  if (flags.weights ?? flags.outputs ?? flags.positions ?? flags.learned) return true;
+  if (flags.test ?? flags.output ?? flags.loss ?? (flags.gate ? undefined : 'no gate')) {
     throw new SutureError(
       'option-invalid',
-      'Test sets and figures belong to a sweep over settings: say --weights, --outputs, --positions, --gate or --learned too.',
+      'Test sets, figures and gates belong to a sweep over settings: say --weights, --outputs, --positions or --learned too.',
     );
   }
   return false;
@@ -162,18 +148,18 @@ export function showFront(front: Front, terminal: Terminal): void {
   const marks = new Map([[chosen.best, 'best']]);
   marks.set(chosen.even, marks.has(chosen.even) ? 'best, even' : 'even');
   const rows = [...new Set([...order.slice(0, shownRows), chosen.best, chosen.even])];
-  const gated = points.some(p => p.gate);
+  const gates = points.some(p => p.gated);
   terminal.heading(`Settings farthest beyond their front on ${names}`);
   terminal.line();
   terminal.table(
-    ['positions', 'weight', 'output', ...(gated ? ['gate'] : []), ...head, 'beyond', 'above', ''],
+    ['positions', 'weight', 'output', ...(gates ? ['gate'] : []), ...head, 'beyond', 'above', ''],
     rows.map(i => {
-      const { positions, weight, output, gate, scores, beyond, above } = points[i]!;
+      const { positions, weight, output, gated, scores, beyond, above } = points[i]!;
       return [
         positions.length === 0 ? 'none' : positionsText(positions),
         positions.length === 0 ? '–' : String(weight),
         fixed(output, 2),
-        ...(gated ? [gate ? `${gate.apart} from ${gate.threshold}` : '–'] : []),
+        ...(gates ? [gated ? 'yes' : 'no'] : []),
         ...scored(scores),
         fixed(beyond),
         fixed(above),
@@ -191,7 +177,7 @@ export function showFront(front: Front, terminal: Terminal): void {
     "ensemble's at the same first score. Chosen on the validation data alone, best: the best score there; even: outputs",
   );
   terminal.line(
-    `weighed as evenly as loses at most ${chosen.loss} there against the best ensemble, gates that cost nothing included.`,
+    `weighed as evenly as loses at most ${chosen.loss} there against the best ensemble, rather with a gate and with few stitches.`,
   );
 }
 
