@@ -198,13 +198,7 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
 
   const accumulator = (c: number, position: number) => `a${c}_${position}`;
   for (const c of range(tile.channels)) {
-    const start = spec.bias
-      ? `bias[${groupOut % tile.channels === 0 ? '' : 'min('}g * ${u32(groupOut)} + oc + ${u32(c)}${
-          groupOut % tile.channels === 0 ? '' : `, ${u32(spec.outChannels - 1)})`
-        }]`
-      : '0.0';
-    emit(`let b${c} = ${start};`);
-    for (const position of range(body.positions)) emit(`var ${accumulator(c, position)} = b${c};`);
+    for (const position of range(body.positions)) emit(`var ${accumulator(c, position)} = 0.0;`);
   }
 
   const plane = product(patterns.map(pattern => pattern.input));
@@ -229,11 +223,11 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
       }
       emit(`  let f${element} = ${weight};`);
     }
-    // One sum per output and channel, added once: on SwiftShader each store to a variable costs several instructions.
+    // One statement per output and channel: on SwiftShader each store to a variable costs several instructions.
     byPosition.forEach((products, position) => {
       if (products.length === 0) return;
-      const sum = products.map(p => `x${p.input} * f${c * taps + p.tap}`).join(' + ');
-      emit(`  ${accumulator(c, position)} += ${sum};`);
+      const sum = accumulator(c, position);
+      emit(`  ${sum} = ${products.reduce((rest, p) => `fma(x${p.input}, f${c * taps + p.tap}, ${rest})`, sum)};`);
     });
   }
   emit(`  xi += ${u32(plane)};`);
@@ -267,6 +261,7 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
     for (const c of range(tile.channels)) {
       const partial = groupOut % tile.channels !== 0 && c > 0;
       if (partial) emit(`if (oc + ${u32(c)} < ${u32(groupOut)}) {`);
+      if (spec.bias) emit(`let b${c} = bias[g * ${u32(groupOut)} + oc + ${u32(c)}];`);
       for (const position of range(body.positions)) {
         const w = position % patterns[2].tile;
         const h = Math.floor(position / patterns[2].tile) % patterns[1].tile;
@@ -278,6 +273,7 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
           return whole ? [] : [`o${axisNames[axis]!} + ${u32(offset)} < ${u32(pattern.output)}`];
         });
         const shift = c * outputPlane + offsets.reduce((sum, offset, axis) => sum + offset * outputStrides[axis]!, 0);
+        if (spec.bias) emit(`${accumulator(c, position)} += b${c};`);
         const statement = store(
           accumulator(c, position),
           {

@@ -2,9 +2,18 @@
 import { axesOf, type ConvSpec, convLabel, convMacs, kernelSize } from './conv-spec.ts';
 import { convFinish } from './conv-store.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import { splitsOf } from './matmul.ts';
-import { chooseWorkgroupTile, type TiledBody, tiledGrid, tiledLoop, tiledMain, tiledStore } from './matmul-gpu.ts';
-import { ceilDiv, i32, ModuleBuilder, product, u32, unravel } from './wgsl.ts';
+import {
+  type TiledBody,
+  tiledGrid,
+  tiledLoop,
+  tiledMain,
+  tiledPieces,
+  tiledStore,
+  type WorkgroupTile,
+  workgroupTiles,
+} from './matmul-gpu.ts';
+import { type Pieces, pieceRange } from './matmul-parts.ts';
+import { i32, ModuleBuilder, product, u32, unravel } from './wgsl.ts';
 
 /** WGSL of the function that reads the input for element `k` of the sum and column `column` of the output. */
 function inputReader(spec: ConvSpec, groupIn: number): string {
@@ -46,32 +55,43 @@ function inputReader(spec: ConvSpec, groupIn: number): string {
   return `fn input(g: u32, k: u32, column: u32) -> f32 {\n  ${lines.join('\n  ')}\n}`;
 }
 
-export function convTiled(spec: ConvSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+/** Rows, columns and terms of the product that one group of channels is. */
+function productShape(spec: ConvSpec) {
+  const groupIn = spec.inChannels / spec.groups;
+  const taps = kernelSize(spec);
+  return { m: spec.outChannels / spec.groups, n: spec.batch * product(spec.output), k: groupIn * taps };
+}
+
+/** The tiles that a convolution as a product may have, the standard one first, and the pieces that its sum is cut into. */
+export function convTiles(spec: ConvSpec, context: KernelContext) {
+  const { m, n, k } = productShape(spec);
+  return { tiles: workgroupTiles(m, n, context), pieces: tiledPieces(m, n, k, spec.groups) };
+}
+
+export function convTiled(
+  spec: ConvSpec,
+  tile: WorkgroupTile,
+  pieces: Pieces,
+  context: KernelContext,
+  epilogue?: Epilogue,
+): KernelPlan {
   const groupOut = spec.outChannels / spec.groups;
   const groupIn = spec.inChannels / spec.groups;
   const taps = kernelSize(spec);
   const positions = product(spec.output);
-  const [m, n, k] = [groupOut, spec.batch * positions, groupIn * taps];
-  const tile = chooseWorkgroupTile(m, n);
-  const tiles = ceilDiv(m, tile.rows) * ceilDiv(n, tile.columns) * spec.groups;
-  const splits = splitsOf(k, tiles, 128, 256);
-  const piece = ceilDiv(ceilDiv(k, splits), tile.depth) * tile.depth;
-  const pieces = ceilDiv(k, piece);
+  const { m, n, k } = productShape(spec);
 
   const builder = new ModuleBuilder();
   builder.bind('x', { kind: 'input', index: 0 });
   builder.bind('w', { kind: 'input', index: 1 });
-  const finish = convFinish(spec, builder, pieces, context, epilogue);
+  const finish = convFinish(spec, builder, pieces.count, context, epilogue);
   builder.declare(inputReader(spec, groupIn));
   const place = tiledGrid({ m, n, batch: spec.groups, pieces }, tile, context);
   const body: TiledBody = {
     m,
     n,
     tile,
-    prologue: [
-      `let begin = ${pieces === 1 ? '0u' : `split * ${u32(piece)}`};`,
-      `let end = ${pieces === 1 ? u32(k) : `min(begin + ${u32(piece)}, ${u32(k)})`};`,
-    ],
+    prologue: pieceRange(k, pieces),
     a: (row, at) =>
       spec.transposed
         ? `w[((element * ${u32(groupIn)} + ${at} / ${u32(taps)}) * ${u32(groupOut)} + ${row}) * ${u32(taps)} + ${at} % ${u32(taps)}]`

@@ -6,7 +6,7 @@
 import { axesOf, type ConvSpec, convLabel, convMacs } from './conv-spec.ts';
 import { convFinish } from './conv-store.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import { splitsOf } from './matmul.ts';
+import { pieceRange, piecesOfSum } from './matmul-parts.ts';
 import { add, ceilDiv, foldGrid, i32, ModuleBuilder, range, times, u32, unravel } from './wgsl.ts';
 
 // Conditions are joined by `&`, which evaluates both sides: `&&` is a branch, and branches are what compiling chokes on.
@@ -28,23 +28,21 @@ export function convWindow(spec: ConvSpec, context: KernelContext, epilogue?: Ep
   const workgroup = lanes >= 64 ? 32 : Math.min(16, ceilDiv(lanes, 4) * 4);
   const laneGroups = ceilDiv(lanes, workgroup);
   const rows = groupIn * depth.kernel * height.kernel;
-  const splits = splitsOf(rows, laneGroups * blocks * spec.groups, 16, 4);
-  const piece = ceilDiv(rows, splits);
-  const pieces = ceilDiv(rows, piece);
-  const groups = laneGroups * blocks * spec.groups * pieces;
+  const pieces = piecesOfSum(rows, laneGroups * blocks * spec.groups, 16, 4, 1);
+  const groups = laneGroups * blocks * spec.groups * pieces.count;
   const grid = foldGrid(groups, context.limits);
 
   const builder = new ModuleBuilder();
   if (quads) builder.enable('subgroups');
   builder.bind('x', { kind: 'input', index: 0 });
   builder.bind('w', { kind: 'input', index: 1 });
-  const finish = convFinish(spec, builder, pieces, context, epilogue);
+  const finish = convFinish(spec, builder, pieces.count, context, epilogue);
 
   const lines: string[] = [];
   const emit = (line: string) => lines.push(`  ${line}`);
   const flat = grid.flat('wid');
   emit(`let group = ${grid.padded ? `min(${flat}, ${u32(groups - 1)})` : flat};`);
-  const [split, g, block, laneGroup] = unravel('group', [pieces, spec.groups, blocks, laneGroups]);
+  const [split, g, block, laneGroup] = unravel('group', [pieces.count, spec.groups, blocks, laneGroups]);
   emit(`let split = ${split};`);
   emit(`let g = ${g};`);
   emit(`let oc = (${block}) * ${u32(channels)};`);
@@ -83,8 +81,7 @@ export function convWindow(spec: ConvSpec, context: KernelContext, epilogue?: Ep
   };
   const clamped = (name: string, axis: (typeof axes)[number]) => `u32(clamp(i${name}, 0i, ${i32(axis.input - 1)}))`;
 
-  emit(`let begin = ${pieces === 1 ? '0u' : `split * ${u32(piece)}`};`);
-  emit(`let end = ${pieces === 1 ? u32(rows) : `min(begin + ${u32(piece)}, ${u32(rows)})`};`);
+  pieceRange(rows, pieces).forEach(emit);
   emit('for (var r = begin; r < end; r++) {');
   const [ic, kd, kh] = unravel('r', [groupIn, depth.kernel, height.kernel]);
   emit(`  let ic = ${ic};`);

@@ -1,10 +1,12 @@
 /** Convolutions: which kernel computes which, and with what sizes. */
+import { choiceKey, chosenPlan } from './choice.ts';
 import { convDirect, type DirectTile } from './conv-direct.ts';
-import { convTiled } from './conv-gpu.ts';
+import { convTiled, convTiles } from './conv-gpu.ts';
 import { axesOf, axisPattern, type ConvSpec, kernelSize } from './conv-spec.ts';
 import { convWindow } from './conv-window.ts';
-import type { Epilogue, KernelContext, KernelPlan, Operand } from './kernel.ts';
+import type { Candidate, Epilogue, KernelContext, KernelPlan, Operand } from './kernel.ts';
 import { type MatMulSpec, planMatMul } from './matmul.ts';
+import { tileName } from './matmul-gpu.ts';
 import { ceilDiv, product } from './wgsl.ts';
 
 /** Multiplications that one pass of an unrolled body may hold: compiling a kernel takes time in proportion, and more. */
@@ -28,11 +30,18 @@ function compileTime(inputs: number, weights: number, products: number, sums: nu
   return (size + 0.02 * size ** 2) * 1e6;
 }
 
+/** Candidates whose model time is beyond this many times the best's are not worth measuring. */
+const worthMeasuring = 1.5;
+
+/** Sizes of a direct convolution that are measured at most: each takes a compilation. */
+const mostMeasured = 6;
+
 /**
- * The block and channels of a direct convolution for which compiling it and running it take least, by the model above; undefined
- * where no body fits. So small convolutions get small bodies: what they would gain by unrolling is less than what compiling costs.
+ * Blocks and channels of a direct convolution, best first: those for which compiling it and running it take least, by the model
+ * above; none where no body fits. So small convolutions get small bodies: what they would gain by unrolling is less than what
+ * compiling costs.
  */
-export function chooseDirectTile(spec: ConvSpec, context: KernelContext): DirectTile | undefined {
+export function directTiles(spec: ConvSpec, context: KernelContext): readonly DirectTile[] {
   const axes = axesOf(spec);
   const [depth, height, width] = axes;
   const groupOut = spec.outChannels / spec.groups;
@@ -43,8 +52,7 @@ export function chooseDirectTile(spec: ConvSpec, context: KernelContext): Direct
     const wanted = spec.transposed ? candidates.map(size => ceilDiv(size, stride) * stride) : candidates;
     return [...new Set(wanted.map(size => (spec.transposed ? size : Math.min(size, output))))];
   };
-  let best: DirectTile | undefined;
-  let bestCost = Number.POSITIVE_INFINITY;
+  const found: { readonly tile: DirectTile; readonly cost: number }[] = [];
   for (const d of sizes(depth.output, depth.stride, [1, 2])) {
     for (const h of sizes(height.output, height.stride, [1, 2, 3, 4, 6])) {
       for (const w of sizes(width.output, width.stride, [1, 2, 3, 4, 6, 8, 12, 16])) {
@@ -67,16 +75,20 @@ export function chooseDirectTile(spec: ConvSpec, context: KernelContext): Direct
           const step = inputs * cost.load + weightCost + products * channels * cost.mac + sums * cost.sum;
           const each = groupIn * step + sums * cost.store + cost.frame;
           const run = (lanes / 4) * spec.groups * ceilDiv(groupOut, channels) * each;
-          const total = expectedRuns * run + compileTime(inputs, weights, products * channels, sums);
-          if (total < bestCost) {
-            bestCost = total;
-            best = { block: [d, h, w], channels, workgroup: workgroupSize(lanes, ceilDiv(groupOut, channels)) };
-          }
+          const workgroup = workgroupSize(lanes, ceilDiv(groupOut, channels));
+          found.push({
+            tile: { block: [d, h, w], channels, workgroup },
+            cost: expectedRuns * run + compileTime(inputs, weights, products * channels, sums),
+          });
         }
       }
     }
   }
-  return best;
+  found.sort((a, b) => a.cost - b.cost);
+  return found
+    .filter(({ cost }) => cost <= worthMeasuring * found[0]!.cost)
+    .slice(0, mostMeasured)
+    .map(({ tile }) => tile);
 }
 
 /** Large workgroups have less overhead, but a few processor cores want at least some of them each. */
@@ -107,10 +119,19 @@ function isWholeWindow(spec: ConvSpec): boolean {
   );
 }
 
-/** The plan with its inputs under other numbers. */
-function renumberInputs(plan: KernelPlan, renumber: (index: number) => number): KernelPlan {
-  const operand = (o: Operand): Operand => (o.kind === 'input' ? { kind: 'input', index: renumber(o.index) } : o);
-  return { ...plan, dispatches: plan.dispatches.map(d => ({ ...d, operands: d.operands.map(operand) })) };
+/** A plan, and what could be chosen instead, with inputs 0 and 1 in each other's place. */
+function withSwappedInputs({ choice, ...plan }: KernelPlan): KernelPlan {
+  const operand = (o: Operand): Operand => (o.kind === 'input' && o.index < 2 ? { ...o, index: 1 - o.index } : o);
+  return {
+    ...plan,
+    dispatches: plan.dispatches.map(d => ({ ...d, operands: d.operands.map(operand) })),
+    ...(choice && {
+      choice: {
+        ...choice,
+        candidates: choice.candidates.map(({ name, plan }) => ({ name, plan: () => withSwappedInputs(plan()) })),
+      },
+    }),
+  };
 }
 
 /** Rows are the batch, columns the output channels, and the sum runs over channels and taps. */
@@ -149,20 +170,43 @@ export function planConv(spec: ConvSpec, context: KernelContext, epilogue?: Epil
   if (spec.batch * spec.outChannels * product(spec.output) === 0) return { dispatches: [], scratch: [] };
   if (isWholeWindow(spec)) return planMatMul(wholeWindowProduct(spec), context, epilogue);
   const pointwise = isPointwise(spec);
-  if (context.adapterClass === 'gpu') {
-    if (pointwise && spec.groups === 1) {
-      const swapped = planMatMul(pointwiseProduct(spec), context, epilogue);
-      return renumberInputs(swapped, index => (index < 2 ? 1 - index : index));
-    }
-    // Few channels per group leave most of a workgroup's tile empty; a strided transposition most of its products zero.
-    const direct = spec.outChannels / spec.groups < 8 || (spec.transposed && spec.strides.some(s => s > 1));
-    const tile = direct ? gpuDirectTile(spec) : undefined;
-    return tile ? convDirect(spec, tile, withoutQuads(context), epilogue) : convTiled(spec, context, epilogue);
+  if (context.adapterClass === 'gpu' && pointwise && spec.groups === 1) {
+    return withSwappedInputs(planMatMul(pointwiseProduct(spec), context, epilogue));
   }
   // Without neighbours to share there is no use for axes: one long one has the fewest remainders.
   const flat = pointwise ? flattened(spec) : spec;
-  const tile = chooseDirectTile(flat, context);
-  return tile ? convDirect(flat, tile, context, epilogue) : convWindow(spec, context, epilogue);
+  const candidates =
+    context.adapterClass === 'gpu' ? gpuConvs(spec, context, epilogue) : softwareConvs(flat, context, epilogue);
+  if (candidates.length === 0) return convWindow(spec, context, epilogue);
+  return chosenPlan(context, choiceKey('conv', spec, epilogue !== undefined), candidates);
+}
+
+function directCandidate(
+  spec: ConvSpec,
+  tile: DirectTile,
+  context: KernelContext,
+  epilogue: Epilogue | undefined,
+): Candidate {
+  const name = `${tile.block.join('x')} c${tile.channels} w${tile.workgroup}`;
+  return { name, plan: () => convDirect(spec, tile, context, epilogue) };
+}
+
+const softwareConvs = (spec: ConvSpec, context: KernelContext, epilogue: Epilogue | undefined): readonly Candidate[] =>
+  directTiles(spec, context).map(tile => directCandidate(spec, tile, context, epilogue));
+
+/** Implicit products and, where the sum is in one piece and so has the same order, direct convolutions. */
+function gpuConvs(spec: ConvSpec, context: KernelContext, epilogue: Epilogue | undefined): readonly Candidate[] {
+  const { tiles, pieces } = convTiles(spec, context);
+  const tiled = tiles.map(tile => ({
+    name: tileName(tile),
+    plan: () => convTiled(spec, tile, pieces, context, epilogue),
+  }));
+  // Few channels per group leave most of a workgroup's tile empty; a strided transposition most of its products zero.
+  const sparse = spec.outChannels / spec.groups < 8 || (spec.transposed && spec.strides.some(s => s > 1));
+  if (!sparse && pieces.count > 1) return tiled;
+  const direct = gpuDirectTiles(spec).map(tile => directCandidate(spec, tile, withoutQuads(context), epilogue));
+  if (!sparse) return [...tiled, ...direct];
+  return pieces.count > 1 && direct.length > 0 ? direct : [...direct, ...tiled];
 }
 
 function flattened(spec: ConvSpec): ConvSpec {
@@ -171,13 +215,25 @@ function flattened(spec: ConvSpec): ConvSpec {
 }
 
 /** On a GPU registers are scarcer and loads cheaper: few outputs per invocation, in a row where neighbours coalesce. */
-function gpuDirectTile(spec: ConvSpec): DirectTile | undefined {
+function gpuDirectTiles(spec: ConvSpec): readonly DirectTile[] {
   const axes = axesOf(spec);
-  const along = axes.map((axis, i) => (spec.transposed ? axis.stride : i === 1 ? Math.min(2, axis.output) : 1));
-  const channels = Math.min(spec.outChannels / spec.groups, 4);
-  const products = product(axes.map((axis, i) => axisPattern(axis, spec.transposed, along[i]!).taps.length));
-  if (products * channels > largestBody) return undefined;
-  return { block: [along[0]!, along[1]!, along[2]!], channels, workgroup: 64 };
+  const tiles: DirectTile[] = [];
+  for (const [rows, most] of [
+    [2, 4],
+    [1, 4],
+    [2, 8],
+    [4, 2],
+    [1, 1],
+  ] as const) {
+    const along = axes.map((axis, i) => (spec.transposed ? axis.stride : i === 1 ? Math.min(rows, axis.output) : 1));
+    const channels = Math.min(spec.outChannels / spec.groups, most);
+    const products = product(axes.map((axis, i) => axisPattern(axis, spec.transposed, along[i]!).taps.length));
+    if (products * channels > largestBody) continue;
+    const block = [along[0]!, along[1]!, along[2]!] as const;
+    if (tiles.some(tile => tile.block.join() === block.join() && tile.channels === channels)) continue;
+    tiles.push({ block, channels, workgroup: 64 });
+  }
+  return tiles;
 }
 
 /** Loads of equal addresses are cheap on GPUs: the quad need not pass weights around. */

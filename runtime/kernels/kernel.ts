@@ -44,6 +44,28 @@ export interface KernelPlan {
    * session lets both share memory where the input is not read again, and copies it beforehand where it is.
    */
   readonly inPlace?: readonly { readonly input: number; readonly output: number }[];
+  /** What else would compute the same, where the plan is one of several. */
+  readonly choice?: Choice;
+}
+
+/**
+ * One of the sizes that a kernel comes in. Sizes differ in how the work is laid out over invocations and never in the order of a
+ * sum, so that the numbers are the same whichever is taken.
+ */
+export interface Candidate {
+  /** The sizes for people and for caches: `1x4x4 c4 w64`. */
+  readonly name: string;
+  readonly plan: () => KernelPlan;
+}
+
+/** A choice between candidates. */
+export interface Choice {
+  /** The family and its specification. Equal keys have equal candidates on an adapter. */
+  readonly key: string;
+  /** The candidate that was taken. */
+  readonly name: string;
+  /** Best first by the family's model of the adapter. */
+  readonly candidates: readonly Candidate[];
 }
 
 /** The limits of a device that kernels heed. */
@@ -62,6 +84,8 @@ export interface KernelContext {
   readonly features: ReadonlySet<string>;
   /** Smallest and largest subgroup where the device has subgroups, from the adapter's facts. */
   readonly subgroups?: { readonly min: number; readonly max: number } | undefined;
+  /** The names of candidates that measurement preferred, by the keys of their choices. */
+  readonly choices?: ReadonlyMap<string, string> | undefined;
 }
 
 /** Where in the output an epilogue stands. Every field is a WGSL expression of type `u32`. */

@@ -2,24 +2,82 @@
  * Matrix products for GPUs: workgroup-memory tiles, four by four elements per invocation. Both operands are read through
  * functions, so that a convolution is the same kernel with another way to read its input (an implicit product).
  */
-import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import { type MatMulSpec, matmulLabel, matmulMacs, splitsOf } from './matmul.ts';
-import { storeProduct, sumPieces } from './matmul-store.ts';
+import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { MatMulSpec } from './matmul.ts';
+import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
 import { add, ceilDiv, foldGrid, ModuleBuilder, product, range, times, u32, unravel } from './wgsl.ts';
 
-/** Rows, columns and depth of the tile that a workgroup computes from workgroup memory. */
+/** The tile that a workgroup computes from workgroup memory, and what of it an invocation computes. */
 export interface WorkgroupTile {
   readonly rows: number;
   readonly columns: number;
+  /** Terms of the sum that lie in workgroup memory at a time. */
   readonly depth: number;
+  /** Rows and columns of an invocation, in fours. */
+  readonly quadRows: number;
+  readonly quadColumns: number;
 }
 
-/** The tile of a product: small ones where there are few rows or columns, so that no lane is idle. */
-export function chooseWorkgroupTile(m: number, n: number): WorkgroupTile {
-  const sizeFor = (size: number) => (size > 32 ? 64 : size > 16 ? 32 : size > 8 ? 16 : 8);
+export const tileName = ({ rows, columns, depth, quadRows, quadColumns }: WorkgroupTile): string =>
+  `${rows}x${columns}x${depth} by ${4 * quadRows}x${4 * quadColumns}`;
+
+const threadsOf = (tile: WorkgroupTile): number =>
+  (tile.rows / (4 * tile.quadRows)) * (tile.columns / (4 * tile.quadColumns));
+
+/** Bytes of workgroup memory that a tile takes. */
+const tileBytes = ({ rows, columns, depth }: WorkgroupTile): number => (rows + columns) * depth * 4;
+
+/** The smallest tile size that covers an extent, or the largest there is. */
+const sizeFor = (extent: number, largest = 64): number => {
+  let size = 8;
+  while (size < extent && size < largest) size *= 2;
+  return size;
+};
+
+/** The tile that needs no measuring: small ones where there are few rows or columns, so that no lane is idle. */
+function standardTile(m: number, n: number): WorkgroupTile {
   const rows = sizeFor(m);
-  const columns = Math.max(sizeFor(n), rows < 64 ? Math.min(64, (rows <= 16 ? 2 : 1) * sizeFor(n)) : sizeFor(n));
-  return { rows, columns, depth: 16 };
+  const columns = rows < 64 ? Math.max(sizeFor(n), Math.min(64, (rows <= 16 ? 2 : 1) * sizeFor(n))) : sizeFor(n);
+  return { rows, columns, depth: 16, quadRows: 1, quadColumns: 1 };
+}
+
+/** What else is worth measuring, as rows, columns, depth, and the fours of an invocation. */
+const otherTiles = [
+  [128, 128, 16, 2, 2],
+  [128, 64, 16, 2, 2],
+  [64, 128, 16, 2, 2],
+  [64, 64, 16, 1, 1],
+  [64, 64, 16, 2, 1],
+  [64, 64, 32, 1, 1],
+  [64, 32, 16, 1, 1],
+  [32, 64, 16, 1, 1],
+  [32, 128, 16, 1, 2],
+  [32, 32, 32, 1, 1],
+  [16, 128, 16, 1, 1],
+  [16, 64, 32, 1, 1],
+  [8, 128, 16, 1, 1],
+] as const;
+
+/** Tiles that fit a product and the device, the standard one first. */
+export function workgroupTiles(m: number, n: number, { limits }: KernelContext): readonly WorkgroupTile[] {
+  const standard = standardTile(m, n);
+  const others = otherTiles
+    .map(([rows, columns, depth, quadRows, quadColumns]) => ({ rows, columns, depth, quadRows, quadColumns }))
+    .filter(
+      tile =>
+        tileName(tile) !== tileName(standard) &&
+        tile.rows <= sizeFor(m, 128) &&
+        tile.columns <= sizeFor(n, 128) &&
+        tileBytes(tile) <= limits.maxComputeWorkgroupStorageSize &&
+        threadsOf(tile) <= limits.maxComputeInvocationsPerWorkgroup,
+    );
+  return [standard, ...others];
+}
+
+/** Pieces of the sum of `m` by `n` elements in each of `batch` products. */
+export function tiledPieces(m: number, n: number, k: number, batch: number): Pieces {
+  const { rows, columns } = standardTile(m, n);
+  return piecesOfSum(k, ceilDiv(m, rows) * ceilDiv(n, columns) * batch, 128, 256, 32);
 }
 
 /** A product whose operands are read element by element through expressions. */
@@ -40,21 +98,23 @@ export interface TiledBody {
   readonly alongK: { readonly a: boolean; readonly b: boolean };
 }
 
-/** Statements that compute one tile into `sum0` to `sum3`, four columns each, for k from `begin` to `end`. */
+/** Statements that compute one tile for k from `begin` to `end`: row `r` of an invocation into `sum<r>_<j>`, four columns each. */
 export function tiledLoop(
   builder: ModuleBuilder,
   body: TiledBody,
 ): { readonly lines: string[]; readonly threads: number } {
   const { m, n, tile } = body;
-  const { rows, columns, depth } = tile;
-  const threads = (rows / 4) * (columns / 4);
+  const { rows, columns, depth, quadRows, quadColumns } = tile;
+  const threads = threadsOf(tile);
+  const across = columns / (4 * quadColumns);
+  const down = rows / (4 * quadRows);
   builder.declare(`var<workgroup> tileA: array<vec4<f32>, ${(rows / 4) * depth}>;`);
   builder.declare(`var<workgroup> tileB: array<vec4<f32>, ${(columns / 4) * depth}>;`);
   const lines = [
-    `let threadRow = lid / ${u32(columns / 4)};`,
-    `let threadColumn = lid % ${u32(columns / 4)};`,
+    `let threadRow = lid / ${u32(across)};`,
+    `let threadColumn = lid % ${u32(across)};`,
     ...body.prologue,
-    ...range(4).map(i => `var sum${i} = vec4<f32>();`),
+    ...range(4 * quadRows).flatMap(i => range(quadColumns).map(j => `var sum${i}_${j} = vec4<f32>();`)),
     `for (var k0 = begin; k0 < end; k0 += ${u32(depth)}) {`,
   ];
   // Each slot of a tile holds four rows (columns) at one k; the invocations fill the slots in the order of memory.
@@ -94,30 +154,45 @@ export function tiledLoop(
   fill('B', columns, n, 'firstColumn', body.alongK.b);
   lines.push('  workgroupBarrier();');
   lines.push(`  for (var kk = 0u; kk < ${u32(depth)}; kk++) {`);
-  lines.push(`    let av = tileA[kk * ${u32(rows / 4)} + threadRow];`);
-  lines.push(`    let bv = tileB[kk * ${u32(columns / 4)} + threadColumn];`);
-  range(4).forEach(i => {
-    lines.push(`    sum${i} = fma(vec4<f32>(av.${'xyzw'[i]!}), bv, sum${i});`);
-  });
+  // An invocation's fours lie a whole row (column) of invocations apart, so that neighbours read neighbouring vectors.
+  for (const i of range(quadRows)) {
+    lines.push(`    let a${i} = tileA[kk * ${u32(rows / 4)} + ${add('threadRow', u32(i * down))}];`);
+  }
+  for (const j of range(quadColumns)) {
+    lines.push(`    let b${j} = tileB[kk * ${u32(columns / 4)} + ${add('threadColumn', u32(j * across))}];`);
+  }
+  for (const i of range(4 * quadRows)) {
+    const a = `a${i >> 2}.${'xyzw'[i & 3]!}`;
+    for (const j of range(quadColumns)) lines.push(`    sum${i}_${j} = fma(vec4<f32>(${a}), b${j}, sum${i}_${j});`);
+  }
   lines.push('  }');
   lines.push('  workgroupBarrier();');
   lines.push('}');
   return { lines, threads };
 }
 
-/** Statements that store the sixteen elements of an invocation. */
+/** Statements that store the elements of an invocation. */
 export function tiledStore(
   body: Pick<TiledBody, 'm' | 'n' | 'tile'>,
   store: (value: string, row: string, column: string) => string,
 ): string[] {
   const { m, n, tile } = body;
-  const lines = ['let row = firstRow + threadRow * 4u;', 'let column = firstColumn + threadColumn * 4u;'];
-  for (const r of range(4)) {
-    for (const c of range(4)) {
+  const { quadRows, quadColumns } = tile;
+  const lines: string[] = [];
+  for (const i of range(quadRows)) {
+    lines.push(`let row${i} = firstRow + threadRow * 4u + ${u32((i * tile.rows) / quadRows)};`);
+  }
+  for (const j of range(quadColumns)) {
+    lines.push(`let column${j} = firstColumn + threadColumn * 4u + ${u32((j * tile.columns) / quadColumns)};`);
+  }
+  for (const r of range(4 * quadRows)) {
+    for (const c of range(4 * quadColumns)) {
+      const row = add(`row${r >> 2}`, u32(r & 3));
+      const column = add(`column${c >> 2}`, u32(c & 3));
       const guards: string[] = [];
-      if (m % tile.rows !== 0) guards.push(`row + ${u32(r)} < ${u32(m)}`);
-      if (n % tile.columns !== 0) guards.push(`column + ${u32(c)} < ${u32(n)}`);
-      const statement = store(`sum${r}.${'xyzw'[c]!}`, add('row', u32(r)), add('column', u32(c)));
+      if (m % tile.rows !== 0) guards.push(`${row} < ${u32(m)}`);
+      if (n % tile.columns !== 0) guards.push(`${column} < ${u32(n)}`);
+      const statement = store(`sum${r}_${c >> 2}.${'xyzw'[c & 3]!}`, row, column);
       lines.push(guards.length > 0 ? `if (${guards.join(' && ')}) { ${statement} }` : statement);
     }
   }
@@ -126,16 +201,16 @@ export function tiledStore(
 
 /** The grid of a tiled product and the statements that find a workgroup's place in it. */
 export function tiledGrid(
-  shape: { readonly m: number; readonly n: number; readonly batch: number; readonly pieces: number },
+  shape: { readonly m: number; readonly n: number; readonly batch: number; readonly pieces: Pieces },
   tile: WorkgroupTile,
   context: KernelContext,
 ) {
   const rowTiles = ceilDiv(shape.m, tile.rows);
   const columnTiles = ceilDiv(shape.n, tile.columns);
-  const groups = rowTiles * columnTiles * shape.batch * shape.pieces;
+  const groups = rowTiles * columnTiles * shape.batch * shape.pieces.count;
   const grid = foldGrid(groups, context.limits);
   // Which workgroup this is is the same for all its invocations, so that a whole group may leave before a barrier.
-  const [split, element, row, column] = unravel('group', [shape.pieces, shape.batch, rowTiles, columnTiles]);
+  const [split, element, row, column] = unravel('group', [shape.pieces.count, shape.batch, rowTiles, columnTiles]);
   const lines = [
     `let group = ${grid.flat('wid')};`,
     ...(grid.padded ? [`if (group >= ${u32(groups)}) { return; }`] : []),
@@ -155,15 +230,28 @@ ${lines.map(line => `  ${line}`).join('\n')}
 }`;
 }
 
-export function tiledProduct(spec: MatMulSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function tiledProducts(
+  spec: MatMulSpec,
+  context: KernelContext,
+  epilogue: Epilogue | undefined,
+): readonly Candidate[] {
   const { m, n, k } = spec;
-  const tile = chooseWorkgroupTile(m, n);
-  const batch = product(spec.batch);
-  const tiles = ceilDiv(m, tile.rows) * ceilDiv(n, tile.columns) * batch;
-  const splits = splitsOf(k, tiles, 128, 256);
-  const piece = Math.max(1, ceilDiv(ceilDiv(k, splits), tile.depth)) * tile.depth;
-  const pieces = Math.max(1, ceilDiv(k, piece));
+  const pieces = tiledPieces(m, n, k, product(spec.batch));
+  return workgroupTiles(m, n, context).map(tile => ({
+    name: tileName(tile),
+    plan: () => tiledProduct(spec, tile, pieces, context, epilogue),
+  }));
+}
 
+function tiledProduct(
+  spec: MatMulSpec,
+  tile: WorkgroupTile,
+  pieces: Pieces,
+  context: KernelContext,
+  epilogue: Epilogue | undefined,
+): KernelPlan {
+  const { m, n, k } = spec;
+  const batch = product(spec.batch);
   const builder = new ModuleBuilder();
   // Four neighbours along a row (a column of A) are one load where every matrix row starts on a vector.
   const vectors = (unit: number, other: number, length: number, batchStrides: readonly number[]) =>
@@ -174,18 +262,11 @@ export function tiledProduct(spec: MatMulSpec, context: KernelContext, epilogue?
   builder.bind('b', { kind: 'input', index: 1 }, bVectors ? 'vec4<f32>' : 'f32');
   const store = storeProduct(builder, spec, pieces, epilogue);
   const place = tiledGrid({ m, n, batch, pieces }, tile, context);
-  const base = (strides: readonly number[]) => add(...strides.map((stride, i) => times(`e${i}`, stride)));
   const body: TiledBody = {
     m,
     n,
     tile,
-    prologue: [
-      ...unravel('element', spec.batch).map((at, i) => `let e${i} = ${at};`),
-      `let ab = ${base(spec.a.batch)};`,
-      `let bb = ${base(spec.b.batch)};`,
-      `let begin = ${pieces === 1 ? '0u' : `split * ${u32(piece)}`};`,
-      `let end = ${pieces === 1 ? u32(k) : `min(begin + ${u32(piece)}, ${u32(k)})`};`,
-    ],
+    prologue: [...matricesOf(spec), ...pieceRange(k, pieces)],
     a: (row, at) => `a[${add('ab', times(row, spec.a.row), times(at, spec.a.column))}]`,
     b: (at, column) => `b[${add('bb', times(at, spec.b.row), times(column, spec.b.column))}]`,
     aQuad: aVectors
@@ -198,16 +279,5 @@ export function tiledProduct(spec: MatMulSpec, context: KernelContext, epilogue?
   };
   const { lines, threads } = tiledLoop(builder, body);
   builder.declare(tiledMain(threads, [...place.lines, ...lines, ...tiledStore(body, store)]));
-  const dispatch: Dispatch = {
-    label: matmulLabel(spec),
-    wgsl: builder.text(),
-    workgroups: place.workgroups,
-    operands: builder.operands,
-    macs: matmulMacs(spec),
-  };
-  if (pieces === 1) return { dispatches: [dispatch], scratch: [] };
-  return {
-    dispatches: [dispatch, sumPieces(spec, pieces, context, epilogue)],
-    scratch: [{ bytes: pieces * batch * m * n * 4, lifetime: 'run' }],
-  };
+  return productPlan(spec, pieces, builder, place.workgroups, context, epilogue);
 }

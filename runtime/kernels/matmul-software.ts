@@ -3,9 +3,9 @@
  * columns, each invocation computes some rows and columns, and long sums over few elements are cut into pieces that a second
  * dispatch adds up. See `conv-direct.ts` for what is dear and what is cheap there.
  */
-import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import { type MatMulSpec, matmulLabel, matmulMacs, splitsOf } from './matmul.ts';
-import { storeProduct, sumPieces } from './matmul-store.ts';
+import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { MatMulSpec } from './matmul.ts';
+import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
 import { add, ceilDiv, foldGrid, ModuleBuilder, product, range, times, u32, unravel } from './wgsl.ts';
 
 interface RegisterTile {
@@ -13,15 +13,24 @@ interface RegisterTile {
   readonly columns: number;
 }
 
+/** Terms of the sum that one turn of the loop takes: as many as a quad loads at once. */
+const unroll = 4;
+
 /** Elements per invocation: four times as many multiplications are unrolled, and compiling them takes time. */
 const largestTile = 64;
 
 /** Relative costs on SwiftShader: a load from a buffer, a multiplication with addition, the frame of an invocation. */
 const cost = { load: 20, mac: 1.6, pass: 2.5, frame: 80 };
 
-function chooseTile(spec: MatMulSpec, quads: boolean): RegisterTile {
-  let best: RegisterTile = { rows: 1, columns: 1 };
-  let bestCost = Number.POSITIVE_INFINITY;
+/** Sizes that are measured at most: each takes a compilation. */
+const mostMeasured = 6;
+
+/** Candidates whose model time is beyond this many times the best's are not worth measuring. */
+const worthMeasuring = 1.5;
+
+/** Tiles, best first by the model above. */
+function registerTiles(spec: MatMulSpec, quads: boolean): readonly RegisterTile[] {
+  const found: { readonly tile: RegisterTile; readonly cost: number }[] = [];
   for (const rows of [1, 2, 3, 4, 6, 8, 12, 16]) {
     for (const columns of [1, 2, 3, 4, 6, 8]) {
       if (rows * columns > largestTile || (rows > 1 && rows > spec.m)) continue;
@@ -30,28 +39,50 @@ function chooseTile(spec: MatMulSpec, quads: boolean): RegisterTile {
       const step = rowLoads + columns * cost.load + rows * columns * cost.mac;
       const lanes = ceilDiv(ceilDiv(spec.n, columns), 4) * 4;
       const total = ceilDiv(spec.m, rows) * lanes * (spec.k * step + rows * columns * cost.load + cost.frame);
-      if (total < bestCost) {
-        best = { rows, columns };
-        bestCost = total;
-      }
+      found.push({ tile: { rows, columns }, cost: total });
     }
   }
-  return best;
+  found.sort((a, b) => a.cost - b.cost);
+  return found
+    .filter(each => each.cost <= worthMeasuring * found[0]!.cost)
+    .slice(0, mostMeasured)
+    .map(({ tile }) => tile);
 }
 
-export function registerProduct(spec: MatMulSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
-  const { m, n, k } = spec;
-  const quads = context.features.has('subgroups');
-  const tile = chooseTile(spec, quads);
-  const batch = product(spec.batch);
-  const rowTiles = ceilDiv(m, tile.rows);
-  const columnLanes = ceilDiv(n, tile.columns);
+/** How a product is laid out over workgroups. */
+function layoutOf(spec: MatMulSpec, tile: RegisterTile) {
+  const rowTiles = ceilDiv(spec.m, tile.rows);
+  const columnLanes = ceilDiv(spec.n, tile.columns);
   const workgroup = columnLanes >= 64 ? 32 : Math.min(16, ceilDiv(columnLanes, 4) * 4);
   const columnGroups = ceilDiv(columnLanes, workgroup);
-  const splits = splitsOf(k, columnGroups * rowTiles * batch, 16, 256);
-  const piece = Math.max(1, ceilDiv(ceilDiv(k, splits), 4)) * 4;
-  const pieces = Math.max(1, ceilDiv(k, piece));
-  const groups = columnGroups * rowTiles * batch * pieces;
+  return { rowTiles, workgroup, columnGroups, groups: columnGroups * rowTiles * product(spec.batch) };
+}
+
+export function registerProducts(
+  spec: MatMulSpec,
+  context: KernelContext,
+  epilogue: Epilogue | undefined,
+): readonly Candidate[] {
+  const tiles = registerTiles(spec, context.features.has('subgroups'));
+  const pieces = piecesOfSum(spec.k, layoutOf(spec, tiles[0]!).groups, 16, 256, unroll);
+  return tiles.map(tile => ({
+    name: `${tile.rows}x${tile.columns}`,
+    plan: () => registerProduct(spec, tile, pieces, context, epilogue),
+  }));
+}
+
+function registerProduct(
+  spec: MatMulSpec,
+  tile: RegisterTile,
+  pieces: Pieces,
+  context: KernelContext,
+  epilogue: Epilogue | undefined,
+): KernelPlan {
+  const { m, n, k } = spec;
+  const quads = context.features.has('subgroups');
+  const batch = product(spec.batch);
+  const { rowTiles, workgroup, columnGroups, groups: unsplit } = layoutOf(spec, tile);
+  const groups = unsplit * pieces.count;
   const grid = foldGrid(groups, context.limits);
 
   const builder = new ModuleBuilder();
@@ -64,17 +95,12 @@ export function registerProduct(spec: MatMulSpec, context: KernelContext, epilog
   const emit = (line: string) => lines.push(`  ${line}`);
   const flat = grid.flat('wid');
   emit(`let group = ${grid.padded ? `min(${flat}, ${u32(groups - 1)})` : flat};`);
-  const [piecePart, batchPart, rowPart, columnPart] = unravel('group', [pieces, batch, rowTiles, columnGroups]);
+  const [piecePart, batchPart, rowPart, columnPart] = unravel('group', [pieces.count, batch, rowTiles, columnGroups]);
   emit(`let split = ${piecePart};`);
   emit(`let element = ${batchPart};`);
   emit(`let row = (${rowPart}) * ${u32(tile.rows)};`);
   emit(`let column = ((${columnPart}) * ${u32(workgroup)} + lid) * ${u32(tile.columns)};`);
-  unravel('element', spec.batch).forEach((at, i) => {
-    emit(`let e${i} = ${at};`);
-  });
-  const base = (strides: readonly number[]) => add(...strides.map((stride, i) => times(`e${i}`, stride)));
-  emit(`let ab = ${base(spec.a.batch)};`);
-  emit(`let bb = ${base(spec.b.batch)};`);
+  matricesOf(spec).forEach(emit);
   // Rows and columns beyond the edge repeat the last one; only the store leaves them out.
   const edge = (at: string, i: number, end: number, covered: number) =>
     end === covered ? add(at, u32(i)) : `min(${add(at, u32(i))}, ${u32(end - 1)})`;
@@ -87,10 +113,8 @@ export function registerProduct(spec: MatMulSpec, context: KernelContext, epilog
   }
   for (const r of range(tile.rows)) for (const c of range(tile.columns)) emit(`var s${r}_${c} = 0.0;`);
 
-  emit(pieces === 1 ? 'let begin = 0u;' : `let begin = split * ${u32(piece)};`);
-  emit(pieces === 1 ? `let end = ${u32(k)};` : `let end = min(begin + ${u32(piece)}, ${u32(k)});`);
+  pieceRange(k, pieces).forEach(emit);
   emit('var k = begin;');
-  const unroll = 4;
   emit(`for (; k + ${u32(unroll - 1)} < end; k += ${u32(unroll)}) {`);
   for (const r of range(tile.rows)) {
     if (quads) emit(`  let q${r} = a[ar${r} + ${times('(k + (lane & 3u))', spec.a.column)}];`);
@@ -141,16 +165,5 @@ export function registerProduct(spec: MatMulSpec, context: KernelContext, epilog
   const signature = ['@builtin(workgroup_id) wid: vec3<u32>', '@builtin(local_invocation_index) lid: u32'];
   if (quads) signature.push('@builtin(subgroup_invocation_id) lane: u32');
   builder.declare(`@compute @workgroup_size(${workgroup})\nfn main(${signature.join(', ')}) {\n${lines.join('\n')}\n}`);
-  const dispatch: Dispatch = {
-    label: matmulLabel(spec),
-    wgsl: builder.text(),
-    workgroups: grid.workgroups,
-    operands: builder.operands,
-    macs: matmulMacs(spec),
-  };
-  if (pieces === 1) return { dispatches: [dispatch], scratch: [] };
-  return {
-    dispatches: [dispatch, sumPieces(spec, pieces, context, epilogue)],
-    scratch: [{ bytes: pieces * batch * m * n * 4, lifetime: 'run' }],
-  };
+  return productPlan(spec, pieces, builder, grid.workgroups, context, epilogue);
 }

@@ -3,9 +3,10 @@
  *
  * Plan inputs: 0 A, 1 B, 2 C if there is one. Plan output: 0 the product `[...batch, m, n]`.
  */
+import { choiceKey, chosenPlan } from './choice.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import { tiledProduct } from './matmul-gpu.ts';
-import { registerProduct } from './matmul-software.ts';
+import { tiledProducts } from './matmul-gpu.ts';
+import { registerProducts } from './matmul-software.ts';
 import { product } from './wgsl.ts';
 
 /** Strides of one operand in elements; 0 along axes that it is broadcast over. */
@@ -41,20 +42,10 @@ export function matmulLabel(spec: MatMulSpec): string {
   return `matmul ${batch === 1 ? '' : `${batch}x `}${spec.m}x${spec.k} · ${spec.k}x${spec.n}`;
 }
 
-/**
- * How many pieces a long sum is cut into, so that a product with few elements still keeps the adapter busy.
- *
- * @param threads invocations that compute the product unsplit.
- * @param wanted invocations that keep the adapter busy.
- */
-export function splitsOf(k: number, threads: number, wanted: number, shortest: number): number {
-  return Math.max(1, Math.min(Math.floor(wanted / threads), Math.floor(k / shortest)));
-}
-
 /** Plans a matrix product for the adapter at hand. */
 export function planMatMul(spec: MatMulSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
   if (product(spec.batch) * spec.m * spec.n === 0) return { dispatches: [], scratch: [] };
-  return context.adapterClass === 'gpu'
-    ? tiledProduct(spec, context, epilogue)
-    : registerProduct(spec, context, epilogue);
+  const candidates =
+    context.adapterClass === 'gpu' ? tiledProducts(spec, context, epilogue) : registerProducts(spec, context, epilogue);
+  return chosenPlan(context, choiceKey('matmul', spec, epilogue !== undefined), candidates);
 }

@@ -4,86 +4,13 @@ import { type Device, requestDevice } from '../../../runtime/adapter/index.ts';
 import { embeddedDriverUnavailable } from '../../../runtime/adapter/swiftshader.ts';
 import { planConv } from '../../../runtime/kernels/conv.ts';
 import { convDirect } from '../../../runtime/kernels/conv-direct.ts';
-import { type ConvSpec, convOutputSize, convTransposeOutputSize } from '../../../runtime/kernels/conv-spec.ts';
+import type { ConvSpec } from '../../../runtime/kernels/conv-spec.ts';
 import { convWindow } from '../../../runtime/kernels/conv-window.ts';
 import type { Epilogue } from '../../../runtime/kernels/kernel.ts';
 import { product } from '../../../runtime/kernels/wgsl.ts';
 import { referenceConv } from './reference.ts';
 import { contextOf, largestDifference, numbers, runPlan } from './run-plan.ts';
-
-/** One spatial axis of a specification. */
-interface AxisChoice {
-  readonly input: number;
-  readonly kernel: number;
-  readonly stride: number;
-  readonly dilation: number;
-  readonly padBegin: number;
-  readonly padEnd: number;
-  readonly outputPadding: number;
-}
-
-interface Choice {
-  readonly transposed: boolean;
-  readonly batch: number;
-  readonly groups: number;
-  readonly groupIn: number;
-  readonly groupOut: number;
-  readonly bias: boolean;
-  readonly axes: readonly AxisChoice[];
-}
-
-const axisChoice = fc.record({
-  input: fc.integer({ min: 1, max: 9 }),
-  kernel: fc.integer({ min: 1, max: 4 }),
-  stride: fc.integer({ min: 1, max: 3 }),
-  dilation: fc.integer({ min: 1, max: 2 }),
-  padBegin: fc.integer({ min: 0, max: 2 }),
-  padEnd: fc.integer({ min: 0, max: 2 }),
-  outputPadding: fc.integer({ min: 0, max: 1 }),
-});
-
-const choice: fc.Arbitrary<Choice> = fc.record({
-  transposed: fc.boolean(),
-  batch: fc.integer({ min: 1, max: 3 }),
-  groups: fc.constantFrom(1, 1, 1, 2, 3),
-  groupIn: fc.integer({ min: 1, max: 5 }),
-  groupOut: fc.constantFrom(1, 2, 3, 5, 9),
-  bias: fc.boolean(),
-  axes: fc.array(axisChoice, { minLength: 1, maxLength: 3 }),
-});
-
-function specOf(given: Choice): ConvSpec {
-  const { axes, transposed } = given;
-  const output = axes.map(axis => {
-    const { input, kernel, stride, dilation, padBegin, padEnd } = axis;
-    return transposed
-      ? convTransposeOutputSize(
-          input,
-          kernel,
-          stride,
-          dilation,
-          padBegin,
-          padEnd,
-          Math.min(axis.outputPadding, stride - 1),
-        )
-      : convOutputSize(input, kernel, stride, dilation, padBegin, padEnd);
-  });
-  return {
-    transposed,
-    batch: given.batch,
-    inChannels: given.groups * given.groupIn,
-    outChannels: given.groups * given.groupOut,
-    groups: given.groups,
-    input: axes.map(axis => axis.input),
-    output,
-    kernel: axes.map(axis => axis.kernel),
-    strides: axes.map(axis => axis.stride),
-    dilations: axes.map(axis => axis.dilation),
-    padsBegin: axes.map(axis => axis.padBegin),
-    bias: given.bias,
-    constantWeights: false,
-  };
-}
+import { convLength, convOperands, convSpecs } from './specs.ts';
 
 /** A two-dimensional convolution with padding that keeps the size, for examples. */
 function plain(
@@ -104,14 +31,6 @@ function plain(
   };
 }
 
-function operandsOf(spec: ConvSpec): Float32Array[] {
-  const x = numbers(spec.batch * spec.inChannels * product(spec.input), 1);
-  const w = numbers((spec.inChannels / spec.groups) * spec.outChannels * product(spec.kernel), 2);
-  return spec.bias ? [x, w, numbers(spec.outChannels, 3)] : [x, w];
-}
-
-const outputLength = (spec: ConvSpec) => spec.batch * spec.outChannels * product(spec.output);
-
 describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => {
   let device: Device;
   beforeAll(async () => {
@@ -123,11 +42,9 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
     it(`agrees with the definition on random specifications (kernels for ${adapterClass} adapters)`, async () => {
       const context = contextOf(device, adapterClass);
       await fc.assert(
-        fc.asyncProperty(choice, async given => {
-          const spec = specOf(given);
-          fc.pre(spec.output.every(size => size > 0));
-          const [x, w, bias] = operandsOf(spec);
-          const y = await runPlan(device, planConv(spec, context), operandsOf(spec), outputLength(spec));
+        fc.asyncProperty(convSpecs, async spec => {
+          const [x, w, bias] = convOperands(spec);
+          const y = await runPlan(device, planConv(spec, context), convOperands(spec), convLength(spec));
           expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
         }),
         { numRuns: 14 },
@@ -138,11 +55,9 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
   it('agrees with the definition when it loops over the taps', async () => {
     const context = contextOf(device, 'software');
     await fc.assert(
-      fc.asyncProperty(choice, async given => {
-        const spec = specOf(given);
-        fc.pre(spec.output.every(size => size > 0));
-        const [x, w, bias] = operandsOf(spec);
-        const y = await runPlan(device, convWindow(spec, context), operandsOf(spec), outputLength(spec));
+      fc.asyncProperty(convSpecs, async spec => {
+        const [x, w, bias] = convOperands(spec);
+        const y = await runPlan(device, convWindow(spec, context), convOperands(spec), convLength(spec));
         expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
       }),
       { numRuns: 8 },
@@ -184,9 +99,9 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
   for (const [name, spec] of examples) {
     for (const adapterClass of ['software', 'gpu'] as const) {
       it(`computes ${name} (${adapterClass})`, async () => {
-        const [x, w, bias] = operandsOf(spec);
+        const [x, w, bias] = convOperands(spec);
         const plan = planConv(spec, contextOf(device, adapterClass));
-        const y = await runPlan(device, plan, operandsOf(spec), outputLength(spec));
+        const y = await runPlan(device, plan, convOperands(spec), convLength(spec));
         expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(2e-4);
       });
     }
@@ -227,8 +142,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
         let w1 = (tw + 1u) * 1u;
         let p0 = d0 + h0 + w0;
         let p1 = d0 + h0 + w1;
-        let b0 = 0.0;
-        var a0_0 = b0;
+        var a0_0 = 0.0;
         var xi = (n * 1u + g * 1u) * 2u;
         var wi = block * 4u + (lane & 3u);
         for (var ic = 0u; ic < 1u; ic++) {
@@ -237,7 +151,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
           let q0 = w[wi + 0u];
           let f0 = subgroupBroadcast(q0, 0u);
           let f1 = subgroupBroadcast(q0, 1u);
-          a0_0 += x0 * f0 + x1 * f1;
+          a0_0 = fma(x1, f1, fma(x0, f0, a0_0));
           xi += 2u;
           wi += 4u;
         }
@@ -256,16 +170,16 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
 
   it('does the same without subgroups', async () => {
     const spec = plain({ inChannels: 5, outChannels: 6, input: [10, 9], kernel: [3, 3] });
-    const [x, w, bias] = operandsOf(spec);
+    const [x, w, bias] = convOperands(spec);
     const plan = planConv(spec, { ...contextOf(device, 'software'), features: new Set() });
     expect(plan.dispatches.every(dispatch => !dispatch.wgsl.includes('subgroups'))).toBe(true);
-    const y = await runPlan(device, plan, operandsOf(spec), outputLength(spec));
+    const y = await runPlan(device, plan, convOperands(spec), convLength(spec));
     expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
   });
 
   it('folds grids over the limit on workgroups', async () => {
     const spec = plain({ inChannels: 2, outChannels: 3, input: [33, 35], kernel: [3, 3] });
-    const [x, w, bias] = operandsOf(spec);
+    const [x, w, bias] = convOperands(spec);
     for (const adapterClass of ['software', 'gpu'] as const) {
       const context = contextOf(device, adapterClass);
       const narrow = {
@@ -278,7 +192,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
           maxStorageBuffersPerShaderStage: 8,
         },
       };
-      const y = await runPlan(device, planConv(spec, narrow), operandsOf(spec), outputLength(spec));
+      const y = await runPlan(device, planConv(spec, narrow), convOperands(spec), convLength(spec));
       expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
     }
   });
@@ -305,9 +219,9 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
       }),
     ];
     for (const spec of specs) {
-      const [x, w, bias] = operandsOf(spec);
+      const [x, w, bias] = convOperands(spec);
       const scale = numbers(spec.outChannels, 4);
-      const residual = numbers(outputLength(spec), 5);
+      const residual = numbers(convLength(spec), 5);
       const positions = product(spec.output);
       const expected = referenceConv(spec, x!, w!, bias).map((value, i) => {
         const channel = Math.floor(i / positions) % spec.outChannels;
@@ -315,7 +229,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
       });
       for (const adapterClass of ['software', 'gpu'] as const) {
         const plan = planConv(spec, contextOf(device, adapterClass), epilogue);
-        const y = await runPlan(device, plan, [x!, w!, bias!, scale, residual], outputLength(spec));
+        const y = await runPlan(device, plan, [x!, w!, bias!, scale, residual], convLength(spec));
         expect(largestDifference(y, expected)).toBeLessThan(2e-4);
       }
     }

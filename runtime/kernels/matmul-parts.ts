@@ -1,6 +1,9 @@
-/** The ends that matrix products share: scale, bias and epilogue at the store, and the sum over pieces of a long product. */
-import type { Dispatch, Epilogue, KernelContext } from './kernel.ts';
-import { type MatMulSpec, matmulLabel } from './matmul.ts';
+/**
+ * What matrix products share on every class of adapter: how a long sum is cut, where an element of the batch lies, scale, bias and
+ * epilogue at the store, and the sum over the pieces.
+ */
+import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import { type MatMulSpec, matmulLabel, matmulMacs } from './matmul.ts';
 import {
   add,
   bindEpilogue,
@@ -14,6 +17,66 @@ import {
   u32,
   unravel,
 } from './wgsl.ts';
+
+/** A long sum in pieces of consecutive terms: the last may be shorter. */
+export interface Pieces {
+  readonly count: number;
+  readonly length: number;
+}
+
+/**
+ * Cuts a long sum, so that a product with few elements still keeps the adapter busy. How a sum is cut decides the order of its
+ * terms, so it follows from the shape and the adapter's class and not from the sizes that a kernel is given.
+ *
+ * @param threads invocations (or workgroups) that compute the product unsplit.
+ * @param wanted as many of them as keep the adapter busy.
+ * @param shortest terms that a piece has at least.
+ * @param unit lengths of pieces are multiples of it.
+ */
+export function piecesOfSum(k: number, threads: number, wanted: number, shortest: number, unit: number): Pieces {
+  const splits = Math.max(1, Math.min(Math.floor(wanted / threads), Math.floor(k / shortest)));
+  const length = Math.max(1, ceilDiv(ceilDiv(k, splits), unit)) * unit;
+  return { count: Math.max(1, ceilDiv(k, length)), length };
+}
+
+/** Statements for the range of the sum that piece `split` covers: `begin` to `end`. */
+export const pieceRange = (k: number, { count, length }: Pieces): readonly string[] => [
+  `let begin = ${count === 1 ? '0u' : `split * ${u32(length)}`};`,
+  `let end = ${count === 1 ? u32(k) : `min(begin + ${u32(length)}, ${u32(k)})`};`,
+];
+
+/** Statements that find batch element `element`: its coordinates `e0`, `e1`, ..., and where its matrices begin, `ab` and `bb`. */
+export function matricesOf(spec: MatMulSpec): readonly string[] {
+  const base = (strides: readonly number[]) => add(...strides.map((stride, i) => times(`e${i}`, stride)));
+  return [
+    ...unravel('element', spec.batch).map((at, i) => `let e${i} = ${at};`),
+    `let ab = ${base(spec.a.batch)};`,
+    `let bb = ${base(spec.b.batch)};`,
+  ];
+}
+
+/** The plan of a product whose module is complete. */
+export function productPlan(
+  spec: MatMulSpec,
+  { count }: Pieces,
+  module: ModuleBuilder,
+  workgroups: Dispatch['workgroups'],
+  context: KernelContext,
+  epilogue: Epilogue | undefined,
+): KernelPlan {
+  const dispatch: Dispatch = {
+    label: matmulLabel(spec),
+    wgsl: module.text(),
+    workgroups,
+    operands: module.operands,
+    macs: matmulMacs(spec),
+  };
+  if (count === 1) return { dispatches: [dispatch], scratch: [] };
+  return {
+    dispatches: [dispatch, sumPieces(spec, count, context, epilogue)],
+    scratch: [{ bytes: count * product(spec.batch) * spec.m * spec.n * 4, lifetime: 'run' }],
+  };
+}
 
 type Store = (value: string, row: string, column: string) => string;
 
@@ -43,10 +106,10 @@ function finish(builder: ModuleBuilder, spec: MatMulSpec, epilogue: Epilogue | u
 export function storeProduct(
   builder: ModuleBuilder,
   spec: MatMulSpec,
-  pieces: number,
+  pieces: Pieces,
   epilogue: Epilogue | undefined,
 ): Store {
-  if (pieces === 1) return finish(builder, spec, epilogue);
+  if (pieces.count === 1) return finish(builder, spec, epilogue);
   builder.bind('partial', { kind: 'scratch', index: 0 }, 'f32', 'read_write');
   const { m, n } = spec;
   const batch = product(spec.batch);
@@ -55,12 +118,7 @@ export function storeProduct(
 }
 
 /** The dispatch that adds up the pieces, in their order, and finishes the product. */
-export function sumPieces(
-  spec: MatMulSpec,
-  pieces: number,
-  context: KernelContext,
-  epilogue: Epilogue | undefined,
-): Dispatch {
+function sumPieces(spec: MatMulSpec, pieces: number, context: KernelContext, epilogue: Epilogue | undefined): Dispatch {
   const { m, n } = spec;
   const total = product(spec.batch) * m * n;
   const grid = foldGrid(ceilDiv(total, 64), context.limits);
