@@ -25,8 +25,13 @@ export interface LowerOptions extends FuseOptions {
  */
 export function lower(graph: Graph, options: LowerOptions = {}): Graph {
   const { fuse: fusing = true, schedule: ordering = true, budget, ...rest } = options;
-  const affordable = budget === undefined ? graph : recompute(graph, { budget });
-  const ordered = ordering ? schedule(affordable) : affordable;
-  const fused = fusing ? fuse(ordered, rest) : ordered;
-  return ordering && fused !== ordered ? schedule(fused) : fused;
+  const finish = (given: Graph, phase?: FuseOptions['phase']): Graph => {
+    const ordered = ordering ? schedule(given) : given;
+    if (!fusing) return ordered;
+    const fused = fuse(ordered, { ...rest, ...(phase && { phase }) });
+    return ordering ? schedule(fused) : fused;
+  };
+  if (budget === undefined) return finish(graph);
+  // A region of both passes would run in the forward pass, and keep what it computes again from then on.
+  return recompute(graph, { budget, finish: (g, forward) => finish(g, node => forward.has(node)) });
 }

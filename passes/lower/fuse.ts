@@ -28,9 +28,10 @@ import { domainOf, type Group, isInline, Partition } from './groups.ts';
  *
  * Requires: every extent is known. Guarantees: the same outputs, the same arithmetic; deterministic.
  */
-export function fuse(graph: Graph, { buffers = 8 }: FuseOptions = {}): Graph {
+export function fuse(graph: Graph, { buffers = 8, phase = () => 0 }: FuseOptions = {}): Graph {
   const partition = new Partition(graph);
-  const fits = (group: Group): boolean => group.inputs.length + group.outputs.length <= buffers;
+  const fits = ({ nodes: [first, ...rest], inputs, outputs }: Group): boolean =>
+    inputs.length + outputs.length <= buffers && rest.every(n => phase(n) === phase(first));
   joinElementwise(graph, partition, fits);
   joinAnchors(graph, partition, fits);
   return rebuilt(graph, partition);
@@ -39,6 +40,8 @@ export function fuse(graph: Graph, { buffers = 8 }: FuseOptions = {}): Graph {
 export interface FuseOptions {
   /** Storage buffers that a kernel may bind. Default 8, what every WebGPU device has. */
   readonly buffers?: number;
+  /** Nodes of different phases do not share a region. Default: all are of one. */
+  readonly phase?: (node: AnyNode) => unknown;
 }
 
 /** Operators whose kernels take an epilogue. */

@@ -23,7 +23,7 @@ import { schedule } from './schedule.ts';
  *
  * Values are given up in the order of what it costs to have them back, per byte: elementwise results and concatenations first,
  * normalisations, stitches, convolutions last; as few as bring the peak under the budget. What is recomputed reads what is kept, or
- * what is recomputed in its turn.
+ * what is recomputed in its turn; a value of the forward pass that nothing else keeps is not kept for it either.
  *
  * Requires: the loss is an output; extents are known, or bound. Guarantees: the same outputs and the same arithmetic; the peak is at
  * most the budget, or else the lowest that was found; no higher than that of the graph given.
@@ -34,17 +34,23 @@ export interface RecomputeOptions {
   /** The output that the forward pass computes. Default `loss`. */
   readonly loss?: string;
   readonly binding?: Binding;
+  /**
+   * Makes of a graph what is run, and what the budget is held against: an order, kernels. `forward` are the nodes of the forward pass,
+   * which copies are to be kept apart from; none where nothing is copied. Default: `schedule`.
+   */
+  readonly finish?: (graph: Graph, forward: ReadonlySet<AnyNode>) => Graph;
 }
 
-export function recompute(graph: Graph, { budget, loss = 'loss', binding = {} }: RecomputeOptions): Graph {
+export function recompute(graph: Graph, options: RecomputeOptions): Graph {
+  const { budget, loss = 'loss', binding = {}, finish = (g: Graph) => schedule(g, binding) } = options;
   if (!(budget > 0))
     throw new SutureError('option-invalid', `The memory budget must be positive, not ${budget} bytes.`);
-  const forward = ancestors(graph, graph.output(loss));
-  const candidates = candidatesOf(graph, forward, binding);
+  const pass = new ForwardPass(graph, graph.output(loss), binding);
+  const candidates = pass.candidates();
   const attempt = (count: number) => {
     const again = new Set(candidates.slice(0, count));
-    const ordered = schedule(count === 0 ? graph : recomputing(graph, forward, again), binding);
-    return { graph: ordered, bytes: peakBytes(ordered, binding) };
+    const finished = count === 0 ? finish(graph, again) : finish(recomputing(graph, pass, again), pass.nodes);
+    return { graph: finished, bytes: peakBytes(finished, binding) };
   };
 
   // The peak falls with the number of values given up until what is recomputed together outweighs what is not kept. So go up by
@@ -86,6 +92,66 @@ export const isRecomputed = (node: AnyNode): boolean => /^(fused\/)?again\//.tes
 /** How many nodes of the backward pass a recomputed value may be kept for; past them it is computed once more. */
 const patience = 80;
 
+/** The nodes that compute the loss, and what of their results outlives them. */
+class ForwardPass {
+  readonly nodes: ReadonlySet<AnyNode>;
+  readonly #graph: Graph;
+  readonly #binding: Binding;
+  readonly #storage: Storage;
+
+  constructor(graph: Graph, loss: Value, binding: Binding) {
+    this.#graph = graph;
+    this.#binding = binding;
+    this.#storage = new Storage(graph, binding);
+    this.nodes = ancestors(graph, loss);
+  }
+
+  /** Nodes whose results the backward pass reads, the cheapest to run again per byte first. */
+  candidates(): AnyNode[] {
+    const rated = this.#graph.nodes
+      .filter(node => this.nodes.has(node) && !this.isView(node) && this.#isReadLate(node))
+      .map((node, i) => {
+        const bytes = this.#bytes(node);
+        return { node, i, bytes, rate: this.#cost(node) / Math.max(1, bytes) };
+      });
+    return rated
+      .filter(r => r.bytes >= worthwhile)
+      .sort((a, b) => a.rate - b.rate || a.i - b.i)
+      .map(r => r.node);
+  }
+
+  /** Whether the node's results would not be there any more when the backward pass runs. */
+  isPassing(node: AnyNode): boolean {
+    return this.nodes.has(node) && !this.isView(node) && this.#bytes(node) >= worthwhile && !this.#isReadLate(node);
+  }
+
+  isView(node: AnyNode): boolean {
+    return this.#storage.rootOf(node.outputs[0]) !== node.outputs[0];
+  }
+
+  #isReadLate(node: AnyNode): boolean {
+    return node.outputs.some(o =>
+      this.#graph.consumers(o).some(n => !this.nodes.has(n) || (this.isView(n) && this.#isReadLate(n))),
+    );
+  }
+
+  #bytes(node: AnyNode): number {
+    return node.outputs.reduce((sum, o) => sum + this.#storage.bytes(o), 0);
+  }
+
+  /** What it takes to run the node again, with what of its operands is not kept. */
+  #cost(node: AnyNode): number {
+    const nodes = new Set([node]);
+    for (const each of nodes) {
+      for (const input of each.inputs) {
+        const producer = input && this.#graph.producer(input);
+        if (producer && (this.isPassing(producer) || this.isView(producer))) nodes.add(producer);
+      }
+    }
+    return [...nodes].reduce((sum, n) => sum + (this.isView(n) ? 0 : costOf(n, this.#binding)), 0);
+  }
+}
+
 function ancestors(graph: Graph, root: Value): Set<AnyNode> {
   const needed = new Set<Value | undefined>([root]);
   const nodes = new Set<AnyNode>();
@@ -95,25 +161,6 @@ function ancestors(graph: Graph, root: Value): Set<AnyNode> {
     for (const input of node.inputs) needed.add(input);
   }
   return nodes;
-}
-
-/** Nodes of the forward pass whose results the backward pass reads, the cheapest to run again per byte first. */
-function candidatesOf(graph: Graph, forward: ReadonlySet<AnyNode>, binding: Binding): AnyNode[] {
-  const storage = new Storage(graph, binding);
-  const readLate = (node: AnyNode): boolean =>
-    node.outputs.some(o => graph.consumers(o).some(n => !forward.has(n) || sharesMemory(n)));
-  const sharesMemory = (node: AnyNode): boolean =>
-    storage.rootOf(node.outputs[0]) !== node.outputs[0] && readLate(node);
-  const rated = graph.nodes
-    .filter(node => forward.has(node) && readLate(node))
-    .map((node, i) => {
-      const bytes = node.outputs.reduce((sum, o) => sum + storage.bytes(o), 0);
-      return { node, i, bytes, rate: costOf(node, binding) / Math.max(1, bytes) };
-    });
-  return rated
-    .filter(r => r.bytes >= worthwhile || r.bytes === 0)
-    .sort((a, b) => a.rate - b.rate || a.i - b.i)
-    .map(r => r.node);
 }
 
 /** Bytes below which a value is kept: scalars, statistics. */
@@ -144,7 +191,8 @@ function costOf(node: AnyNode, binding: Binding): number {
 }
 
 /** The graph whose backward pass reads copies of these nodes, made where they are first read. */
-function recomputing(graph: Graph, forward: ReadonlySet<AnyNode>, again: ReadonlySet<AnyNode>): Graph {
+function recomputing(graph: Graph, pass: ForwardPass, again: ReadonlySet<AnyNode>): Graph {
+  const { nodes: forward } = pass;
   const to = new GraphBuilder(graph.name, graph.info);
   for (const value of graph.values()) to.reserve(value.name);
   for (const node of graph.nodes) to.reserve(`node:${node.name}`);
@@ -155,22 +203,21 @@ function recomputing(graph: Graph, forward: ReadonlySet<AnyNode>, again: Readonl
   const moved = new Map<Value, Value>();
   const late = (value: Value, at: number): Value => {
     const producer = graph.producer(value);
-    if (!producer || !again.has(producer)) return moved.get(value) ?? value;
+    if (!producer || !forward.has(producer)) return moved.get(value) ?? value;
+    const view = pass.isView(producer);
+    if (!view && !again.has(producer) && !pass.isPassing(producer)) return value;
     const known = copies.get(value);
     if (known && at - known.last <= patience) {
       known.last = at;
       return known.value;
     }
-    const copy = to.node(
-      producer.op,
-      producer.inputs.map(v => v && late(v, at)),
-      producer.attributes as GivenAttributesOf<typeof producer.op>,
-      {
-        name: `again/${producer.name}`,
-        outputs: producer.outputs.map(o => `again/${o.name}`),
-        origin: producer.origin,
-      },
-    );
+    const inputs = producer.inputs.map(v => v && late(v, at));
+    if (view && inputs[0] === producer.inputs[0]) return value;
+    const copy = to.node(producer.op, inputs, producer.attributes as GivenAttributesOf<typeof producer.op>, {
+      name: `again/${producer.name}`,
+      outputs: producer.outputs.map(o => `again/${o.name}`),
+      origin: producer.origin,
+    });
     for (const [i, output] of producer.outputs.entries()) copies.set(output, { value: copy.outputs[i], last: at });
     return copies.get(value)!.value;
   };

@@ -38,15 +38,9 @@ export function lowerWithin(graph: Graph, memory: number | undefined): Graph {
   const unlimited = peakBytes(free);
   const budget = memory <= 1 ? memory * unlimited : memory;
   if (unlimited <= budget) return free;
-  // What is recomputed is chosen before kernels are fused, and fusing moves the peak a little: so aim lower where that was too much.
-  let [least, aim] = [Number.POSITIVE_INFINITY, budget];
-  for (let tries = 0; tries < 4; tries++) {
-    const frugal = lower(graph, { budget: aim });
-    const bytes = peakBytes(frugal);
-    if (bytes <= budget) return frugal;
-    least = Math.min(least, bytes);
-    aim *= (0.98 * budget) / bytes;
-  }
+  const frugal = lower(graph, { budget });
+  const least = peakBytes(frugal);
+  if (least <= budget) return frugal;
   throw new SutureError(
     'device-memory',
     `The activations of a training step take ${mebibytes(least)} however much is computed again, and ${mebibytes(budget)} were ` +
