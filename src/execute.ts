@@ -28,10 +28,14 @@ export async function chooseExecutor(options: ExecutorOptions = {}): Promise<Exe
   return executor === 'auto' ? automaticExecutor(await inspectAdapters(options)).executor : executor;
 }
 
-/** Opens an executor. @throws SutureError `adapter-missing`. The caller disposes of it. */
+/** Opens an executor, which the caller disposes of. @throws SutureError `adapter-missing`; `option-invalid` for `tune` without WebGPU. */
 export async function openExecutor(options: ExecutorOptions = {}): Promise<Executor> {
   const name = await chooseExecutor(options);
-  return name === 'webgpu' ? createWebgpuExecutor(options) : createOrtExecutor();
+  if (name === 'webgpu') return createWebgpuExecutor(options);
+  if (options.tune) {
+    throw new SutureError('option-invalid', 'Only the kernels of WebGPU are measured (--tune); add --executor webgpu.');
+  }
+  return createOrtExecutor();
 }
 
 /** Opens an executor, hands it to `work`, and gives the device back whatever happens. */

@@ -1,12 +1,13 @@
 /** Which executors there are, and which one `auto` means. */
 import type { AdapterOptions, AdapterReport } from '../runtime/adapter/index.ts';
 import type { ExecutorName } from '../runtime/executor.ts';
+import type { WebgpuOptions } from '../runtime/index.ts';
 import type { GraphProfile } from './profiling.ts';
 
 export const executorChoices = ['auto', 'webgpu', 'ort'] as const;
 export type ExecutorChoice = (typeof executorChoices)[number];
 
-export interface ExecutorOptions extends AdapterOptions {
+export interface ExecutorOptions extends AdapterOptions, Pick<WebgpuOptions, 'tune' | 'onTuning'> {
   /**
    * `webgpu`: generated kernels on the best adapter, the embedded one if need be. `ort`: ONNX Runtime on the CPU. `auto`
    * (default): WebGPU where there is a real GPU, ONNX Runtime elsewhere.

@@ -1,3 +1,4 @@
+export { cacheDirectories } from './cache.ts';
 export { Device, requestDevice } from './device.ts';
 export {
   type AdapterAttempt,
@@ -10,4 +11,4 @@ export {
   type SubgroupMatrixConfig,
 } from './facts.ts';
 export { type AdapterOptions, inspectAdapters } from './search.ts';
-export { cacheDirectories, type EmbeddedDriver, loadEmbeddedDriver } from './swiftshader.ts';
+export { type EmbeddedDriver, loadEmbeddedDriver } from './swiftshader.ts';

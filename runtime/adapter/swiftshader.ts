@@ -4,14 +4,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
-import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { constants, homedir, tmpdir } from 'node:os';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import { extract } from 'tar-fs';
 import { SutureError } from '../../ir/errors.ts';
+import { cacheDirectories, ensurePrivate } from './cache.ts';
 
 /** The files of the archive that a Vulkan program needs; the OpenGL ES ones beside them are left packed. */
 const driverFiles = ['libvulkan.so.1', 'libvk_swiftshader.so', 'vk_swiftshader_icd.json'] as const;
@@ -59,32 +60,6 @@ export function embeddedDriverUnavailable(): string | undefined {
   }
   if (findArchive() === undefined) return 'the package @sparticuz/chromium, which carries it, is not installed';
   return undefined;
-}
-
-/**
- * The directories that may hold suture's caches, the preferred one first: `SUTURE_CACHE_DIR`, the user's cache directory
- * (`XDG_CACHE_HOME`, else `~/.cache`), and a private directory under the system's temporary one.
- */
-export function cacheDirectories(env: NodeJS.ProcessEnv = process.env): readonly string[] {
-  const directories: string[] = [];
-  if (env.SUTURE_CACHE_DIR) directories.push(env.SUTURE_CACHE_DIR);
-  if (env.XDG_CACHE_HOME) directories.push(join(env.XDG_CACHE_HOME, 'suture'));
-  else if (homedir() !== '') directories.push(join(homedir(), '.cache', 'suture'));
-  directories.push(join(tmpdir(), `suture-${process.getuid?.() ?? 'user'}`));
-  return directories;
-}
-
-/** Makes `directory` if need be, and refuses one that another user could have filled. */
-async function ensurePrivate(directory: string): Promise<void> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const status = await lstat(directory);
-  const uid = process.getuid?.();
-  if (!status.isDirectory()) throw new Error('is not a directory');
-  if (uid !== undefined && status.uid !== uid && status.uid !== 0) throw new Error('belongs to another user');
-  if ((status.mode & 0o022) !== 0) {
-    if (uid !== status.uid) throw new Error('can be written by others');
-    await chmod(directory, 0o755);
-  }
 }
 
 function complete(directory: string): boolean {

@@ -2,13 +2,22 @@ import type { Graph } from '../../ir/graph.ts';
 import { type AdapterClass, type AdapterOptions, adapterName, type Device, requestDevice } from '../adapter/index.ts';
 import type { Executor, PrepareOptions, Session } from '../executor.ts';
 import type { KernelContext } from '../kernels/kernel.ts';
+import { KernelChoices } from './choices.ts';
 import { PipelineCache } from './pipelines.ts';
 import { compile } from './program.ts';
 import { WebgpuSession } from './session.ts';
+import { measureChoices, type TuningProgress } from './tuning.ts';
 
 export interface WebgpuOptions extends AdapterOptions {
   /** Generates the code of this class of adapter, whatever the adapter is: for tests of the other class's kernels. */
   readonly kernels?: AdapterClass;
+  /**
+   * Measures the sizes that kernels may have, before a graph is prepared, where that was not done on this adapter before. What is
+   * found is kept in the user's cache directory and serves every later session, with this option or without.
+   */
+  readonly tune?: boolean;
+  /** Takes how far the measuring of a graph's kernels is. */
+  readonly onTuning?: TuningProgress;
 }
 
 /** What kernels may know of a device. */
@@ -32,11 +41,13 @@ class WebgpuExecutor implements Executor {
   readonly name = 'webgpu';
   readonly #device: Device;
   readonly #options: WebgpuOptions;
+  readonly #choices: KernelChoices;
   readonly #pipelines: PipelineCache;
   readonly #sessions = new Set<WebgpuSession>();
 
-  constructor(device: Device, options: WebgpuOptions) {
+  constructor(device: Device, choices: KernelChoices, options: WebgpuOptions) {
     this.#device = device;
+    this.#choices = choices;
     this.#options = options;
     this.#pipelines = new PipelineCache(device);
   }
@@ -53,7 +64,15 @@ class WebgpuExecutor implements Executor {
   }
 
   async prepare(graph: Graph, options: PrepareOptions = {}): Promise<Session> {
-    const program = compile(graph, kernelContext(this.#device, this.#options));
+    const { tune, onTuning } = this.#options;
+    const { measured } = this.#choices;
+    const context = { ...kernelContext(this.#device, this.#options), choices: measured };
+    let program = compile(graph, context);
+    if (tune) {
+      const { size } = measured;
+      await measureChoices(this.#device, context.adapterClass, program, this.#choices, onTuning);
+      if (measured.size > size) program = compile(graph, context);
+    }
     const session = await WebgpuSession.create(this.#device, this.#pipelines, program, options);
     this.#sessions.add(session);
     return session;
@@ -72,5 +91,7 @@ class WebgpuExecutor implements Executor {
  * @throws SutureError `adapter-missing` where no adapter can be used.
  */
 export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise<Executor> {
-  return new WebgpuExecutor(await requestDevice(options), options);
+  const device = await requestDevice(options);
+  const choices = await KernelChoices.open(device.facts, kernelContext(device, options).adapterClass);
+  return new WebgpuExecutor(device, choices, options);
 }

@@ -2,23 +2,24 @@
 import type { Device } from '../adapter/index.ts';
 import type { Profile, ProfiledKernel } from '../executor.ts';
 import { usage } from './buffers.ts';
-import { type Command, encode } from './session.ts';
+import { type Command, encode, encodeDispatch } from './session.ts';
 
 export type Timed = Profile;
 
 /** `GPUBufferUsage.QUERY_RESOLVE`. */
 const queryResolve = 512;
 
-/** Timestamps of one query set, two for each dispatch. */
-const dispatchesPerSet = 2048;
+/** Groups that one query set holds the two timestamps of. */
+const groupsPerSet = 2048;
 
 /** Runs the commands once, each dispatch on its own. */
 export async function timeDispatches(device: Device, commands: readonly Command[]): Promise<Timed> {
   await device.queue.onSubmittedWorkDone();
   const start = performance.now();
-  const times = device.gpu.features.has('timestamp-query')
-    ? await byDeviceClock(device, commands)
-    : await byWallClock(device, commands);
+  const times = await timeGroups(
+    device,
+    commands.map(command => [command]),
+  );
   const total = performance.now() - start;
   const kernels: ProfiledKernel[] = [];
   for (const [i, command] of commands.entries()) {
@@ -31,11 +32,21 @@ export async function timeDispatches(device: Device, commands: readonly Command[
   return { total, kernels };
 }
 
-async function byWallClock(device: Device, commands: readonly Command[]): Promise<number[]> {
+/** The milliseconds that each group of commands takes when it runs on its own. */
+export async function timeGroups(device: Device, groups: readonly (readonly Command[])[]): Promise<number[]> {
+  if (!device.gpu.features.has('timestamp-query')) return byWallClock(device, groups);
   const times: number[] = [];
-  for (const command of commands) {
+  for (let from = 0; from < groups.length; from += groupsPerSet) {
+    times.push(...(await byDeviceClock(device, groups.slice(from, from + groupsPerSet))));
+  }
+  return times;
+}
+
+async function byWallClock(device: Device, groups: readonly (readonly Command[])[]): Promise<number[]> {
+  const times: number[] = [];
+  for (const commands of groups) {
     const encoder = device.gpu.createCommandEncoder();
-    encode(encoder, [command]);
+    encode(encoder, commands);
     const buffer = encoder.finish();
     const start = performance.now();
     device.queue.submit([buffer]);
@@ -45,31 +56,23 @@ async function byWallClock(device: Device, commands: readonly Command[]): Promis
   return times;
 }
 
-async function byDeviceClock(device: Device, commands: readonly Command[]): Promise<number[]> {
-  const times: number[] = [];
-  for (let from = 0; from < commands.length; from += dispatchesPerSet) {
-    times.push(...(await clocked(device, commands.slice(from, from + dispatchesPerSet))));
-  }
-  return times;
-}
-
-async function clocked(device: Device, commands: readonly Command[]): Promise<number[]> {
+/** Each group is one pass between two timestamps. Copies, which no pass holds, count for nothing. */
+async function byDeviceClock(device: Device, groups: readonly (readonly Command[])[]): Promise<number[]> {
   const { gpu, queue } = device;
-  const count = 2 * commands.length;
+  const count = 2 * groups.length;
   const querySet = gpu.createQuerySet({ type: 'timestamp', count });
   const resolved = gpu.createBuffer({ size: 8 * count, usage: queryResolve | usage.copySource });
   const staging = gpu.createBuffer({ size: 8 * count, usage: usage.mapRead | usage.copyDestination });
   const encoder = gpu.createCommandEncoder();
-  for (const [i, command] of commands.entries()) {
-    if (command.kind === 'copy') {
-      encode(encoder, [command]);
+  const timed = groups.map(commands => commands.every(command => command.kind === 'dispatch'));
+  for (const [i, commands] of groups.entries()) {
+    if (!timed[i]) {
+      encode(encoder, commands);
       continue;
     }
     const timestampWrites = { querySet, beginningOfPassWriteIndex: 2 * i, endOfPassWriteIndex: 2 * i + 1 };
     const pass = encoder.beginComputePass({ timestampWrites });
-    pass.setPipeline(command.pipeline);
-    pass.setBindGroup(0, command.group);
-    pass.dispatchWorkgroups(...command.dispatch.workgroups);
+    for (const command of commands) if (command.kind === 'dispatch') encodeDispatch(pass, command);
     pass.end();
   }
   encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
@@ -79,5 +82,5 @@ async function clocked(device: Device, commands: readonly Command[]): Promise<nu
   const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
   staging.unmap();
   for (const resource of [querySet, resolved, staging]) resource.destroy();
-  return commands.map((command, i) => (command.kind === 'copy' ? 0 : Number(stamps[2 * i + 1] - stamps[2 * i]) / 1e6));
+  return timed.map((clocked, i) => (clocked ? Number(stamps[2 * i + 1] - stamps[2 * i]) / 1e6 : 0));
 }

@@ -40,11 +40,18 @@ export function encode(encoder: GPUCommandEncoder, commands: readonly Command[])
       continue;
     }
     pass ??= encoder.beginComputePass();
-    pass.setPipeline(command.pipeline);
-    pass.setBindGroup(0, command.group);
-    pass.dispatchWorkgroups(...command.dispatch.workgroups);
+    encodeDispatch(pass, command);
   }
   pass?.end();
+}
+
+export function encodeDispatch(
+  pass: GPUComputePassEncoder,
+  { pipeline, group, dispatch }: Extract<Command, { kind: 'dispatch' }>,
+): void {
+  pass.setPipeline(pipeline);
+  pass.setBindGroup(0, group);
+  pass.dispatchWorkgroups(...dispatch.workgroups);
 }
 
 /** Makes buffers for a layout and turns steps into commands. */

@@ -5,8 +5,9 @@ import { profileOption, showProfiles } from '../profile.ts';
 import type { Context } from '../program.ts';
 import { scoreTable } from '../scores.ts';
 import { name, type Terminal } from '../terminal.ts';
+import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
 
-interface Flags {
+interface Flags extends TuneFlags {
   readonly data: string;
   readonly ensemble?: boolean;
   readonly executor: ExecutorChoice;
@@ -23,11 +24,13 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     .addOption(executorOption())
     .addOption(batchOption())
     .addOption(profileOption())
+    .addOption(tuneOption())
     .addOption(jsonOption())
     .action(async (paths: readonly string[], { data, ...flags }: Flags) => {
       let profiles: readonly GraphProfile[] | undefined;
       const { models, ...evaluation } = await evaluate(paths, data, {
         ...flags,
+        ...tuning(flags, terminal),
         ...(flags.profile && {
           onProfile: found => {
             profiles = found;

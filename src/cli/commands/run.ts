@@ -4,10 +4,11 @@ import { jsonOption, type NamedFile, namedFile } from '../options.ts';
 import type { Context } from '../program.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
+import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
 import { showSummary } from './stitch.ts';
 import { showSweep } from './sweep.ts';
 
-interface Flags extends TrainingFlags {
+interface Flags extends TrainingFlags, TuneFlags {
   readonly train: string;
   readonly val: string;
   readonly test?: readonly NamedFile[];
@@ -25,11 +26,20 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
       .option('--test <name=file>', 'a test set to report on; may be repeated', namedFile)
       .requiredOption('-o, --output <run>', 'the run directory to make'),
   )
+    .addOption(tuneOption())
     .addOption(jsonOption())
     .action(async (a: string, b: string, flags: Flags) => {
       const { val, test, ...rest } = flags;
       const result = await runAll(
-        { a, b, ...rest, validation: val, tests: test ?? [], training: trainingSettings(flags) },
+        {
+          a,
+          b,
+          ...rest,
+          validation: val,
+          tests: test ?? [],
+          training: trainingSettings(flags),
+          ...tuning(flags, terminal),
+        },
         { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery },
       );
       const { warnings, ...document } = result;

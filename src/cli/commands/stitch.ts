@@ -5,8 +5,9 @@ import { profileOption, showProfiles } from '../profile.ts';
 import type { Context } from '../program.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
+import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
 
-interface Flags extends TrainingFlags {
+interface Flags extends TrainingFlags, TuneFlags {
   readonly data?: string;
   readonly output?: string;
   readonly resume?: string;
@@ -24,6 +25,7 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
       .option('--resume <run>', 'go on with a training that was interrupted, as it was begun'),
   )
     .addOption(profileOption())
+    .addOption(tuneOption())
     .addOption(jsonOption())
     .action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
       const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
@@ -34,7 +36,7 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
       const profile = flags.profile ? { onProfile } : {};
       const { summary, warnings } =
         flags.resume === undefined
-          ? await createRun({ ...requestOf(a, b, flags), ...profile }, work)
+          ? await createRun({ ...requestOf(a, b, flags), ...profile, ...tuning(flags, terminal) }, work)
           : { summary: await resumeRun(resumable(flags.resume, command), { ...work, ...profile }), warnings: [] };
       for (const message of warnings) terminal.warning(message);
       terminal.result({ ...summary, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));

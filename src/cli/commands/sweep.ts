@@ -26,6 +26,7 @@ import {
 import type { Context } from '../program.ts';
 import { metricTitle } from '../scores.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
+import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
 
 interface FrontFlags {
   readonly positions?: readonly (readonly number[])[];
@@ -39,7 +40,7 @@ interface FrontFlags {
   readonly force?: boolean;
 }
 
-interface Flags extends FrontFlags {
+interface Flags extends FrontFlags, TuneFlags {
   readonly data: string;
   readonly executor: ExecutorChoice;
   readonly batch?: number;
@@ -78,9 +79,16 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
     .optionsGroup('Options:')
     .addOption(executorOption())
     .addOption(batchOption())
+    .addOption(tuneOption())
     .addOption(jsonOption())
     .action(async (run: string, { data, executor, batch, ...flags }: Flags) => {
-      const common = { executor, ...(batch !== undefined && { batch }), signal, onProgress: terminal.progress };
+      const common = {
+        executor,
+        ...(batch !== undefined && { batch }),
+        ...tuning(flags, terminal),
+        signal,
+        onProgress: terminal.progress,
+      };
       if (!overSettings(flags)) {
         const result = await sweepRun(run, data, common);
         terminal.result(result, () => showSweep(result, terminal));

@@ -5,13 +5,9 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { SutureError } from '../../../ir/errors.ts';
-import { type Device, inspectAdapters, requestDevice } from '../../../runtime/adapter/index.ts';
+import { cacheDirectories, type Device, inspectAdapters, requestDevice } from '../../../runtime/adapter/index.ts';
 import { adapterChoice } from '../../../runtime/adapter/search.ts';
-import {
-  cacheDirectories,
-  embeddedDriverUnavailable,
-  unpackEmbeddedDriver,
-} from '../../../runtime/adapter/swiftshader.ts';
+import { embeddedDriverUnavailable, unpackEmbeddedDriver } from '../../../runtime/adapter/swiftshader.ts';
 
 /** Whether this Node can run TypeScript, which a test needs that starts a process of its own. */
 const runsTypeScript =
