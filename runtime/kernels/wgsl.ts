@@ -41,10 +41,22 @@ export function add(...terms: readonly string[]): string {
   return present.length === 0 ? '0u' : present.join(' + ');
 }
 
-/** `a * n` of an index expression and a number, without the ones. */
+/** `a * n` of an index expression and a number, without the ones. A sum is put in parentheses. */
 export function times(expression: string, n: number): string {
   if (n === 0 || expression === '0u') return '0u';
-  return n === 1 ? expression : `${expression} * ${u32(n)}`;
+  if (n === 1) return expression;
+  return `${isSum(expression) ? `(${expression})` : expression} * ${u32(n)}`;
+}
+
+/** Whether an expression is a sum or a difference outside of all parentheses. */
+function isSum(expression: string): boolean {
+  let depth = 0;
+  for (const c of expression) {
+    if (c === '(' || c === '[') depth++;
+    else if (c === ')' || c === ']') depth--;
+    else if ((c === '+' || c === '-') && depth === 0) return true;
+  }
+  return false;
 }
 
 /**

@@ -64,6 +64,25 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
     );
   });
 
+  it.each([
+    ['a strided window with several tiles of columns', { kernel: [3, 5], strides: [1, 2], output: [12, 15] }],
+    ['a dilated window of several turns', { kernel: [1, 9], dilations: [1, 2], output: [12, 30], padsBegin: [0, 8] }],
+    [
+      'the same, transposed',
+      { transposed: true, kernel: [2, 6], strides: [2, 3], output: [24, 91], padsBegin: [0, 1] },
+    ],
+  ])('agrees with the definition when it loops over %s', async (_, options) => {
+    const spec = plain({ inChannels: 2, outChannels: 3, input: [12, 30], ...options });
+    const [x, w, bias] = convOperands(spec);
+    const y = await runPlan(
+      device,
+      convWindow(spec, contextOf(device, 'software')),
+      convOperands(spec),
+      convLength(spec),
+    );
+    expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+  });
+
   const examples: readonly [string, ConvSpec][] = [
     ['the layers of a U-Net', plain({ inChannels: 8, outChannels: 16, input: [24, 20], kernel: [3, 3], batch: 2 })],
     ['a stitch', plain({ inChannels: 8, outChannels: 12, input: [13, 11], kernel: [1, 1], batch: 2 })],
