@@ -11,6 +11,7 @@ import type { MetricName } from './metrics/metric.ts';
 import { type WorkOptions, workOptions } from './progress.ts';
 import type { TrainingSettings } from './run/config.ts';
 import { type LoadedRun, loadRun } from './run/load.ts';
+import { positionsText } from './selection/combination.ts';
 
 export interface CurveOptions extends WorkOptions, ExecutorOptions {
   /** How many positions are stitched. Default: {@link defaultCounts}. */
@@ -78,8 +79,10 @@ export function evenlySpread(count: number, positions: number): readonly number[
 }
 
 /** A way of training in words. */
-function recipeOf({ method, settings, init, steps }: TrainingSettings): string {
-  const way = method === 'direct' ? 'direct' : `double-batched, ${settings === 'sampled' ? 'sampled' : 'all on'}`;
+function recipeOf({ method, settings, positions, weight = 0.5, init, steps }: TrainingSettings): string {
+  const places = positions ? positionsText(positions) : 'all';
+  const where = { sampled: 'sampled', all: 'all on', fixed: `${places} at ${weight}` }[settings];
+  const way = method === 'direct' ? method : `${method}, ${where}`;
   return steps === 0 ? `${way}, ${init} only` : `${way}, ${steps} steps`;
 }
 

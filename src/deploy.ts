@@ -84,9 +84,8 @@ export function deployedCombination(run: LoadedRun, combination: Combination, le
   const { network } = run;
   checkCombination(network, combination);
   const setting = settingOf(network, combination, learned);
-  const parameters = new Map([...run.parameters, ...(learned?.parameters ?? [])]);
   const settled = combination.gated ? settleGated : settle;
-  const graph = settled(network, setting, parameters, { standard: true });
+  const graph = settled(network, setting, run.parameters, { standard: true });
   return annotated(run, graph, combinationText(combination));
 }
 

@@ -86,4 +86,4 @@ export {
   type TrainOptions,
 } from './training/train.ts';
 export { sutureVersion, type Versions, versions } from './version.ts';
-export { type WeighOptions, type WeighSummary, weighRun } from './weigh.ts';
+export { resumeWeigh, type WeighOptions, type WeighSummary, weighRun } from './weigh.ts';

@@ -67,7 +67,11 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   ];
   const plans = wanted.map(plan => {
     const { probabilityWeight } = plan.settings === own.settings ? settings : { probabilityWeight: 0 };
-    const step = stepOf(network, { ...settings, method: plan.method, settings: plan.settings, probabilityWeight });
+    const step = stepOf(
+      network,
+      { ...settings, method: plan.method, settings: plan.settings, probabilityWeight },
+      config.task,
+    );
     const binding = bindingFor(step.graph, { [input!]: shape });
     const { memory: budget, schedule } = plan;
     return { ...plan, ...stepMemory(step, binding, { schedule, ...(budget !== undefined && { memory: budget }) }) };

@@ -1,6 +1,6 @@
 /** A run's own graphs as ONNX files: one step of its training, or its super-network with the switches open. */
 import { type Graph, rewrite, type Tensor, tensorType, typeText, Value } from '../ir/index.ts';
-import { type SuperNetwork, simplify } from '../passes/index.ts';
+import { type SuperNetwork, simplify, type Task } from '../passes/index.ts';
 import { writeModel } from './deploy.ts';
 import { checkOutputFile, type OutputOptions } from './files/output.ts';
 import type { TrainingSettings } from './run/config.ts';
@@ -31,8 +31,8 @@ export interface NamedType {
  * Inputs: the images, the stitches' parameters, the optimiser's state (zeros before the first step). Outputs: `loss`, its terms,
  * `gradient/…`, and `next/…` for each parameter and each part of the state.
  */
-export function trainingStepGraph(network: SuperNetwork, settings: TrainingSettings): Graph {
-  const step = stepOf(network, settings);
+export function trainingStepGraph(network: SuperNetwork, settings: TrainingSettings, task?: Task): Graph {
+  const step = stepOf(network, settings, task);
   const graph = simplify(step.graph);
   return withMetadata(graph, {
     'suture.graph': 'training-step',
@@ -95,7 +95,7 @@ async function graphOf(path: string, what: RunGraph): Promise<Graph> {
   switch (what) {
     case 'training-step': {
       const { network, directory } = await openNetwork(path);
-      return trainingStepGraph(network, directory.config.training);
+      return trainingStepGraph(network, directory.config.training, directory.config.task);
     }
     case 'supernet':
       return superNetworkGraph(await loadRun(path));

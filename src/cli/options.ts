@@ -1,6 +1,6 @@
 /** Parsers of option values. What does not parse is a usage error with one sentence. */
-import { InvalidArgumentError, Option } from 'commander';
-import { executorChoices } from '../index.ts';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { executorChoices, SutureError } from '../index.ts';
 
 function parse(text: string, what: string, fits: (value: number) => boolean): number {
   const value = Number(text);
@@ -105,3 +105,13 @@ export const executorOption = (): Option =>
   );
 
 export const batchOption = (): Option => countOption('--batch <n>', 'images at a time');
+
+/** What is resumed goes on as it was begun, so that beside `--resume` only what does not touch the numbers may be said. */
+export function refuseBesides(command: Command, sayable: readonly string[]): void {
+  const given = Object.keys(command.opts()).find(
+    option => !sayable.includes(option) && command.getOptionValueSource(option) === 'cli',
+  );
+  if (given === undefined) return;
+  const flag = given.replace(/[A-Z]/g, c => `-${c.toLowerCase()}`);
+  throw new SutureError('option-invalid', `What is resumed goes on as it was begun: leave out --${flag}.`);
+}

@@ -22,7 +22,9 @@ import {
   memoryOption,
   naturalOption,
   nonNegativeOption,
+  positions,
   positiveOption,
+  share,
 } from './options.ts';
 
 export interface TrainingFlags {
@@ -31,6 +33,9 @@ export interface TrainingFlags {
   readonly steps: number;
   readonly batch: number;
   readonly settings?: TrainingSettings['settings'];
+  readonly positions?: readonly number[];
+  readonly weight?: number;
+  readonly outputWeight?: number;
   readonly lr?: number;
   readonly init?: Initialisation;
   readonly initImages?: number;
@@ -57,9 +62,24 @@ export const addTrainingOptions = (command: Command): Command =>
     .addOption(
       choiceOption(
         '--settings <which>',
-        'stitched positions: a number and choice drawn for each sample, or all (default: sampled; direct: all)',
+        'stitched positions: a choice drawn for each sample, all, or those of --positions (default: sampled; direct: all)',
         settingsOfTraining,
       ),
+    )
+    .addOption(
+      new Option(
+        '--positions <list>',
+        'train for the setting that is deployed: these positions, as in 38,41',
+      ).argParser(positions),
+    )
+    .addOption(
+      new Option('--weight <w>', 'with --positions: share of the original feature (default: 0.5)').argParser(share),
+    )
+    .addOption(
+      new Option(
+        '--output-weight <v>',
+        "with --method task: the first network's share of the output (default: 0.5)",
+      ).argParser(share),
     )
     .addOption(
       nonNegativeOption(
@@ -106,6 +126,9 @@ export const trainingSettings = (flags: TrainingFlags): Partial<TrainingSettings
   seed: flags.seed,
   normalize: flags.normalize,
   ...(flags.settings !== undefined && { settings: flags.settings }),
+  ...(flags.positions !== undefined && { positions: [...flags.positions] }),
+  ...(flags.weight !== undefined && { weight: flags.weight }),
+  ...(flags.outputWeight !== undefined && { output: flags.outputWeight }),
   ...(flags.lr !== undefined && { learningRate: flags.lr }),
   ...(flags.init !== undefined && { init: flags.init }),
   ...(flags.initImages !== undefined && { initImages: flags.initImages }),

@@ -12,9 +12,9 @@ const parent = v.object({
   sha256: hash,
 });
 
-export const methods = ['double-batched', 'direct'] as const;
+export const methods = ['double-batched', 'direct', 'task'] as const;
 export const initialisations = ['sequential', 'ridge', 'kaiming', 'identity'] as const;
-export const settingsOfTraining = ['sampled', 'all'] as const;
+export const settingsOfTraining = ['sampled', 'all', 'fixed'] as const;
 export const tasks = ['segmentation', 'classification', 'regression'] as const;
 export const outputMeans = ['probabilities', 'logits'] as const;
 
@@ -22,10 +22,16 @@ export const outputMeans = ['probabilities', 'logits'] as const;
 export const trainingSchema = v.object({
   method: v.picklist(methods),
   /**
-   * Which positions are stitched while double-batched training runs: all at once, or a number and a choice drawn for each sample
-   * of each step. Runs that say nothing of it are of the former kind.
+   * Which positions are stitched while the training runs: all at once, a number and a choice drawn for each sample of each step, or
+   * the setting that is deployed: `positions`, averaged by `weight`. Runs that say nothing of it are of the first kind.
    */
   settings: v.optional(v.picklist(settingsOfTraining), 'all'),
+  /** Under a fixed setting: where features are averaged. Default: everywhere. Only stitches there are trained. */
+  positions: v.optional(v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1))),
+  /** Under a fixed setting: the share of the original feature, below 1. Default ½. */
+  weight: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1))),
+  /** Of the task loss: parent a's share of the output. Default ½. */
+  output: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
   init: v.picklist(initialisations),
   steps: v.pipe(v.number(), v.integer(), v.minValue(0)),
   batch: count,
@@ -65,13 +71,14 @@ export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
 export type RunConfig = v.InferOutput<typeof configSchema>;
 
 /**
- * Settings that are completed by the defaults of their kind. Double-batched training under sampled settings starts from stitches
- * fitted in sequence. Direct matching, and double-batched training with all positions stitched, have the reference's settings (arXiv
+ * Settings that are completed by the defaults of their kind. Training under sampled settings starts from stitches fitted in sequence.
+ * Direct matching, and training with all positions stitched or those that are deployed, have the reference's settings (arXiv
  * 2512.17592) and start from least squares.
  */
 export function withDefaults(given: Partial<TrainingSettings> = {}): TrainingSettings {
   const method = given.method ?? 'double-batched';
-  const settings = given.settings ?? (method === 'direct' ? 'all' : 'sampled');
+  const deployed = given.positions !== undefined || given.weight !== undefined;
+  const settings = given.settings ?? (method === 'direct' ? 'all' : deployed ? 'fixed' : 'sampled');
   const sampled = settings === 'sampled';
   const init = given.init ?? (sampled ? 'sequential' : 'ridge');
   return {

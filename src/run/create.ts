@@ -4,16 +4,19 @@ import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { match, type SuperNetwork, type Task } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { type Dataset, loadDataset } from '../data/dataset.ts';
+import { requireScorable } from '../evaluate.ts';
 import { withExecutor } from '../execute.ts';
 import type { ExecutorOptions } from '../executors.ts';
 import { hashFile } from '../files/hash.ts';
 import { loadModel, type Model, requireFittingImages } from '../model.ts';
 import { type PairEntry, readPairs } from '../pairs.ts';
 import { type WorkOptions, workOptions } from '../progress.ts';
+import { checkPositions } from '../selection/combination.ts';
 import { initialise } from '../training/initialise.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
-import { type Checkpoint, type MetricsEntry, Trainer } from '../training/train.ts';
+import { type Checkpoint, type MetricsEntry, stepOf, Trainer } from '../training/train.ts';
 import { versions } from '../version.ts';
+import { naturalSchema, randomStateSchema, samplerStateSchema } from './checkpoint.ts';
 import { type RunConfig, type TrainingSettings, trainingSchema, withDefaults } from './config.ts';
 import { checkRunOutput, RunDirectory, runFiles } from './directory.ts';
 import { parentCopy } from './external.ts';
@@ -74,14 +77,27 @@ export interface RunPlan {
 function completed(given: Partial<TrainingSettings> | undefined): TrainingSettings {
   const parsed = v.safeParse(trainingSchema, withDefaults(given));
   if (parsed.success) {
-    if (parsed.output.method !== 'direct' || parsed.output.settings === 'all') return parsed.output;
-    throw new SutureError(
-      'option-invalid',
-      'Direct matching fits clean features, so there is no setting to sample: leave out --settings sampled, or train double-batched.',
-    );
+    const problem = contradiction(parsed.output);
+    if (problem === undefined) return parsed.output;
+    throw new SutureError('option-invalid', problem);
   }
   const [issue] = parsed.issues;
   throw new SutureError('option-invalid', `The training setting ${v.getDotPath(issue) ?? ''}: ${issue.message}.`);
+}
+
+/** What does not go together; undefined where all does. */
+function contradiction({ method, settings, positions, weight, output }: TrainingSettings): string | undefined {
+  const deployed = positions !== undefined || weight !== undefined;
+  if (method === 'direct' && (settings !== 'all' || deployed)) {
+    return 'Direct matching fits clean features, whatever is stitched later: leave out --settings, --positions and --weight, or train double-batched.';
+  }
+  if (deployed && settings !== 'fixed') {
+    return `Positions and a weight are a setting of their own: leave out --settings ${settings}.`;
+  }
+  if (output !== undefined && method !== 'task') {
+    return 'Outputs are weighed by --method task alone: without labels each network is held to its own output.';
+  }
+  return undefined;
 }
 
 /**
@@ -98,6 +114,13 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
   const network = joinParents(a, b, pairs, { task, outputMean });
   const dataset = await loadDataset(request.data);
   for (const { graph, path } of [a, b]) requireFittingImages(dataset, graph, path);
+  checkPositions(network, settings.positions ?? []);
+  if (settings.method === 'task') {
+    requireScorable(
+      [a, b].map(({ path: name, graph }) => ({ name, graph })),
+      dataset,
+    );
+  }
   return {
     output,
     force,
@@ -122,7 +145,7 @@ export async function trainRun(plan: RunPlan, executor: Executor, work: Training
   const { network, dataset, settings, parents } = plan;
   requireBudgetSupport(executor, settings);
   const initial = await initialise(executor, network, dataset, settings, work);
-  const trainer = settings.steps > 0 ? await Trainer.create(executor, network, dataset, settings, initial) : undefined;
+  const trainer = await trainerFor(executor, network, dataset, settings, plan.task, initial);
   try {
     const config: RunConfig = {
       format: 'suture-run',
@@ -139,10 +162,23 @@ export async function trainRun(plan: RunPlan, executor: Executor, work: Training
       versions: { ...versions() },
     };
     const directory = await RunDirectory.create(plan.output, config, { pairs: plan.pairs }, { force: plan.force });
-    return await finishTraining(directory, network.positions.length, trainer, initial, work);
+    return await finishTraining(directory, network, trainer, initial, work);
   } finally {
     trainer?.dispose();
   }
+}
+
+/** The trainer of a run; undefined where it takes no steps. */
+async function trainerFor(
+  executor: Executor,
+  network: SuperNetwork,
+  dataset: Dataset,
+  settings: TrainingSettings,
+  task: Task,
+  values: ReadonlyMap<string, Tensor>,
+): Promise<Trainer | undefined> {
+  if (settings.steps === 0) return undefined;
+  return Trainer.create(executor, network, dataset, stepOf(network, settings, task), settings, values);
 }
 
 const parentOf = (tag: 'a' | 'b', { path, sha256 }: Model): RunConfig['parents']['a'] => ({
@@ -154,26 +190,33 @@ const parentOf = (tag: 'a' | 'b', { path, sha256 }: Model): RunConfig['parents']
 /** Runs a training to its end and writes what comes out of it. */
 async function finishTraining(
   directory: RunDirectory,
-  positions: number,
+  network: SuperNetwork,
   trainer: Trainer | undefined,
   initial: ReadonlyMap<string, Tensor>,
   work: TrainingWork,
   from?: Checkpoint & { readonly metricsBytes: number },
 ): Promise<RunSummary> {
   const metrics = await directory.openMetrics(from?.metricsBytes);
-  let parameters = initial;
+  // Stitches that are not trained stay as they began.
+  const parameters = stitchParameters(network, initial);
   try {
     if (trainer) {
-      parameters = await trainer.run({
+      const trained = await trainer.run({
         ...workOptions(work),
         ...(from && { from }),
         checkpointSeconds: work.checkpointSeconds,
         onMetrics: (entry: MetricsEntry) => metrics.append(entry),
         onCheckpoint: async ({ step, sampler, settings, values }) => {
           await metrics.sync();
-          await directory.writeTensors('checkpoint', values, { step, sampler, settings, metricsBytes: metrics.bytes });
+          await directory.writeTensors('checkpoint', new Map([...parameters, ...values]), {
+            step,
+            sampler,
+            settings,
+            metricsBytes: metrics.bytes,
+          });
         },
       });
+      for (const [name, value] of trained) parameters.set(name, value);
     }
     await metrics.sync();
     await directory.writeTensors('parameters', parameters);
@@ -183,7 +226,13 @@ async function finishTraining(
     await metrics.close();
   }
   await directory.finish();
-  return summaryOf(directory, positions);
+  return summaryOf(directory, network.positions.length);
+}
+
+/** Of some values those that belong to the stitches. */
+function stitchParameters(network: SuperNetwork, values: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  const names = network.stitches.flatMap(({ weight, bias }) => [weight, bias]);
+  return new Map(names.map(name => [name, values.get(name)!]));
 }
 
 const lossSchema = v.object({ loss: v.number() });
@@ -224,20 +273,11 @@ async function resumable(error: SutureError, directory: RunDirectory): Promise<S
   });
 }
 
-const randomState = v.tuple([v.number(), v.number(), v.number(), v.number()]);
-
-const natural = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
-
 const checkpointSchema = v.object({
-  step: natural,
-  metricsBytes: natural,
-  settings: v.optional(randomState),
-  sampler: v.object({
-    count: v.number(),
-    epoch: v.number(),
-    position: v.number(),
-    random: randomState,
-  }),
+  step: naturalSchema,
+  metricsBytes: naturalSchema,
+  settings: v.optional(randomStateSchema),
+  sampler: samplerStateSchema,
 });
 
 /**
@@ -275,10 +315,10 @@ export async function resumeRun(
   const from = stored && state?.success ? { ...state.output, values: stored.tensors } : undefined;
   return withExecutor({ executor: config.executor.name, ...(onProfile && { onProfile }) }, async executor => {
     const values = from?.values ?? (await initialise(executor, network, dataset, config.training, work));
-    const { training } = config;
-    const trainer = training.steps > 0 ? await Trainer.create(executor, network, dataset, training, values) : undefined;
+    const { training, task } = config;
+    const trainer = await trainerFor(executor, network, dataset, training, task, values);
     try {
-      return await finishTraining(directory, network.positions.length, trainer, values, work, from);
+      return await finishTraining(directory, network, trainer, values, work, from);
     } finally {
       trainer?.dispose();
     }

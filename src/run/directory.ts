@@ -21,6 +21,7 @@ export const runFiles = {
   parameters: 'parameters.npz',
   metrics: 'metrics.jsonl',
   weights: 'weights.npz',
+  weighing: 'weights-checkpoint.npz',
   sweep: 'sweep.json',
   front: 'front.json',
   model: 'stitched.onnx',
@@ -230,7 +231,7 @@ export class RunDirectory {
   }
 
   writeTensors(
-    name: 'parameters' | 'checkpoint' | 'weights',
+    name: 'parameters' | 'checkpoint' | 'weights' | 'weighing',
     tensors: ReadonlyMap<string, Tensor>,
     state?: unknown,
   ): Promise<void> {
@@ -239,7 +240,7 @@ export class RunDirectory {
 
   /** Tensors of the run; undefined when the file is not there. @throws SutureError `run-invalid`. */
   async readTensors(
-    name: 'parameters' | 'checkpoint' | 'weights',
+    name: 'parameters' | 'checkpoint' | 'weights' | 'weighing',
   ): Promise<ReturnType<typeof tensorsFromNpz> | undefined> {
     const bytes = await this.#read(name);
     return bytes && tensorsFromNpz(bytes, this.file(name));

@@ -1,18 +1,19 @@
-/** `weights.npz` of a run directory: what `suture weigh` learned. */
+/** `weights.npz` of a run directory: what `suture weigh` learned; and its checkpoint. */
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import type { LearnedWeights } from '../selection/combination.ts';
-import type { RunDirectory } from './directory.ts';
+import { naturalSchema, samplerStateSchema } from './checkpoint.ts';
 import type { LoadedRun } from './load.ts';
 
 /** What can be learned from labels. */
-export const learnable = ['switches', 'channels', 'outputs', 'stitches'] as const;
+export const learnable = ['switches', 'channels', 'outputs'] as const;
 export type Learnable = (typeof learnable)[number];
 
-const learnedSchema = v.object({
+/** What decides the numbers. */
+const planEntries = {
   learned: v.array(v.picklist(learnable)),
   positions: v.array(v.number()),
-  /** Parent a's share of the output. */
+  /** Parent a's share of the output: where learning starts, or what is kept; in the end, what came out. */
   output: v.number(),
   weight: v.number(),
   steps: v.number(),
@@ -20,19 +21,26 @@ const learnedSchema = v.object({
   learningRate: v.number(),
   seed: v.number(),
   data: v.object({ source: v.string(), sha256: v.string(), images: v.number() }),
-  firstLoss: v.number(),
-  lastLoss: v.number(),
+};
+
+const learnedSchema = v.object({ ...planEntries, firstLoss: v.number(), lastLoss: v.number() });
+
+const weighingSchema = v.object({
+  plan: v.object(planEntries),
+  executor: v.picklist(['webgpu', 'ort']),
+  step: naturalSchema,
+  sampler: samplerStateSchema,
+  /** Of every step so far. */
+  losses: v.array(v.number()),
 });
 
 /** How weights came about. */
 export type LearnedRecord = v.InferOutput<typeof learnedSchema>;
+export type LearningPlan = Omit<LearnedRecord, 'firstLoss' | 'lastLoss'>;
 
-export async function writeLearned(
-  directory: RunDirectory,
-  tensors: ReadonlyMap<string, Tensor>,
-  record: LearnedRecord,
-): Promise<void> {
-  await directory.writeTensors('weights', tensors, record);
+/** Where a learning that was interrupted is to go on. */
+export interface WeighingCheckpoint extends v.InferOutput<typeof weighingSchema> {
+  readonly values: ReadonlyMap<string, Tensor>;
 }
 
 /** @throws SutureError `run-invalid` when there are none, or they do not fit the network. */
@@ -48,12 +56,20 @@ export async function readLearned({ directory, network }: LoadedRun): Promise<Le
   const parsed = v.safeParse(learnedSchema, stored.state);
   if (!parsed.success) throw new SutureError('run-invalid', `${file} does not say how it came about.`);
   const names = new Set(network.switches.map(s => s.weights));
-  const parameters = new Map([...stored.tensors].filter(([name]) => !names.has(name)));
   for (const [name, { shape }] of stored.tensors) {
-    const wanted = network.graph.inputs.find(i => i.name === name)?.type.shape;
-    const fits = wanted?.every((dim, i) => dim === shape[i]) && (names.has(name) || wanted.length === shape.length);
+    const fits = names.has(name) && network.graph.input(name).type.shape.every((dim, i) => dim === shape[i]);
     if (!fits) throw new SutureError('run-invalid', `${file} does not fit the network: '${printable(name)}'.`);
   }
-  const switches = new Map([...stored.tensors].filter(([name]) => names.has(name)));
-  return { ...parsed.output, switches, parameters };
+  return { ...parsed.output, switches: stored.tensors };
+}
+
+/** @throws SutureError `run-invalid` when there is nothing to go on with. */
+export async function readWeighing({ directory }: Pick<LoadedRun, 'directory'>): Promise<WeighingCheckpoint> {
+  const stored = await directory.readTensors('weighing');
+  if (!stored) {
+    throw new SutureError('run-invalid', `${printable(directory.path)} has no interrupted learning to go on with.`);
+  }
+  const parsed = v.safeParse(weighingSchema, stored.state);
+  if (parsed.success) return { ...parsed.output, values: stored.tensors };
+  throw new SutureError('run-invalid', `${printable(directory.file('weighing'))} holds no state of a learning.`);
 }

@@ -22,19 +22,21 @@ export interface LearnedWeights {
   readonly switches: ReadonlyMap<string, Tensor>;
   /** Parent a's share of the output. */
   readonly output: number;
-  /** Parameters of the stitches where they were trained along; empty otherwise. */
-  readonly parameters: ReadonlyMap<string, Tensor>;
+}
+
+/** @throws SutureError `option-invalid` for a position that the network does not have. */
+export function checkPositions(network: SuperNetwork, positions: readonly number[]): void {
+  const missing = positions.find(id => !network.positions.some(p => p.id === id));
+  if (missing === undefined) return;
+  throw new SutureError(
+    'option-invalid',
+    `There is no position ${missing}; the run has the positions 0 to ${network.positions.length - 1}.`,
+  );
 }
 
 /** Checks numbers and positions. @throws SutureError `option-invalid`. */
 export function checkCombination(network: SuperNetwork, { positions, weight, output }: Combination): void {
-  const missing = positions.find(id => !network.positions.some(p => p.id === id));
-  if (missing !== undefined) {
-    throw new SutureError(
-      'option-invalid',
-      `There is no position ${missing}; the run has the positions 0 to ${network.positions.length - 1}.`,
-    );
-  }
+  checkPositions(network, positions);
   const shares = [output, ...(weight === 'learned' ? [] : [weight])];
   const wrong = shares.find(v => !(v >= 0 && v <= 1));
   if (wrong !== undefined)

@@ -131,12 +131,11 @@ export async function sweepFront(
   if (gate) requireGateable(network);
 
   const bundles = places.map((place, i): Bundle => {
-    const trained = place.weight === 'learned' ? new Map([...parameters, ...learned!.parameters]) : parameters;
     const setting = settingOf(network, { ...place, output: 0.5 }, learned);
     // Merged into neighbouring layers, weights would differ from setting to setting in what settings share.
     const part = (tag: string) => ({
       output: `${i}/${tag}`,
-      graph: settle(network, withOutputOf(network, setting, tag), trained, { merge: false }),
+      graph: settle(network, withOutputOf(network, setting, tag), parameters, { merge: false }),
     });
     return [part('a'), part('b')];
   });

@@ -5,9 +5,13 @@ import {
   doubleBatch,
   type LossGraph,
   type LossTerm,
+  labelsInput,
   type SuperNetwork,
   type SwitchModes,
+  settingInput,
+  type Task,
   type TrainingStep,
+  taskMatching,
   trainingStep,
 } from '../../passes/index.ts';
 import type { Executor, Session } from '../../runtime/executor.ts';
@@ -17,6 +21,7 @@ import { BatchSampler, type SamplerState } from '../data/sampler.ts';
 import { bindingFor, prepare } from '../execute.ts';
 import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
 import type { TrainingSettings } from '../run/config.ts';
+import { LabelFeed } from './labels.ts';
 import { SettingSampler, settingFeeds } from './settings.ts';
 
 /** A line of `metrics.jsonl`. */
@@ -44,7 +49,11 @@ export interface Checkpoint {
 export interface TrainOptions extends WorkOptions {
   /** Where to go on. */
   readonly from?: Checkpoint;
-  /** Takes the metrics of every {@link metricsInterval}th step and the last. */
+  /** What is trained, in words. Default: `training the stitches`. */
+  readonly stage?: string;
+  /** Steps from one reading of the loss to the next. Default {@link metricsInterval}. */
+  readonly metricsEvery?: number;
+  /** Takes the metrics of every `metricsEvery`th step and the last. */
   readonly onMetrics?: (entry: MetricsEntry) => Promise<void> | void;
   /** Takes checkpoints: every `checkpointSeconds`, and before an interruption ends the training. */
   readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void> | void;
@@ -55,21 +64,34 @@ export interface TrainOptions extends WorkOptions {
 /** Seconds from one checkpoint to the next. */
 export const checkpointInterval = 20;
 
-/** Steps from one reading of the loss to the next. */
+/** Steps from one reading of the loss to the next, where nothing else is said. */
 export const metricsInterval = 10;
 
 /** What switches do in the stitched stream. */
-const switchModes = { sampled: 'position', all: 'stitched' } as const satisfies Record<
-  TrainingSettings['settings'],
-  SwitchModes
->;
+function switchModes({ settings, positions, weight = 0.5 }: TrainingSettings): SwitchModes {
+  switch (settings) {
+    case 'sampled':
+      return 'position';
+    case 'all':
+      return 'stitched';
+    case 'fixed': {
+      const mode = weight === 0 ? 'stitched' : [weight, 1 - weight];
+      return s => (positions === undefined || positions.includes(s.position) ? mode : 'original');
+    }
+    default:
+      return settings satisfies never;
+  }
+}
 
-/** The loss of a method. */
-export function lossOf(network: SuperNetwork, given: TrainingSettings): LossGraph {
-  const { method, normalize, probabilityWeight } = given;
+/** The loss of a method. `task` says what labels are, for the method that looks at them. */
+export function lossOf(network: SuperNetwork, given: TrainingSettings, task?: Task): LossGraph {
+  const { method, normalize, probabilityWeight, output = 0.5 } = given;
+  const switches = switchModes(given);
   switch (method) {
     case 'double-batched':
-      return doubleBatch(network, { normalize, probabilityWeight, switches: switchModes[given.settings] });
+      return doubleBatch(network, { normalize, probabilityWeight, switches });
+    case 'task':
+      return taskMatching(network, { switches, outputs: [output, 1 - output], ...(task && { task }) });
     case 'direct':
       return directMatching(network, { normalize });
     default:
@@ -82,14 +104,18 @@ export function lossOf(network: SuperNetwork, given: TrainingSettings): LossGrap
  *
  * @throws SutureError `adjoint-missing`.
  */
-export const stepOf = (network: SuperNetwork, settings: TrainingSettings): TrainingStep =>
-  trainingStep(lossOf(network, settings), {
+export const stepOf = (network: SuperNetwork, settings: TrainingSettings, task?: Task): TrainingStep =>
+  trainingStep(lossOf(network, settings, task), {
     steps: Math.max(1, settings.steps),
     learningRate: settings.learningRate,
   });
 
+/** What the loop looks at. */
+export type Schedule = Pick<TrainingSettings, 'steps' | 'batch' | 'learningRate' | 'seed'> &
+  Partial<Pick<TrainingSettings, 'averaged' | 'memory'>>;
+
 /** The learning rate of a step: half a cosine down to 0 (`trainingStep` computes the same on the device). */
-export const learningRateAt = (step: number, { steps, learningRate }: TrainingSettings): number =>
+export const learningRateAt = (step: number, { steps, learningRate }: Schedule): number =>
   (learningRate * (1 + Math.cos((Math.PI * step) / steps))) / 2;
 
 /** A training that is planned and ready to run. */
@@ -97,7 +123,7 @@ export class Trainer {
   readonly #session: Session;
   readonly #step: TrainingStep;
   readonly #dataset: Dataset;
-  readonly #settings: TrainingSettings;
+  readonly #settings: Schedule;
   readonly #network: SuperNetwork;
   readonly #binding: Binding;
 
@@ -105,7 +131,7 @@ export class Trainer {
     session: Session,
     step: TrainingStep,
     dataset: Dataset,
-    settings: TrainingSettings,
+    settings: Schedule,
     network: SuperNetwork,
     binding: Binding,
   ) {
@@ -118,24 +144,28 @@ export class Trainer {
   }
 
   /**
-   * Plans the training step for a batch of the data.
+   * Plans a training step for a batch of the data.
    *
-   * @param values parameters, and the optimiser's state where a training goes on.
+   * @param values parameters, trained or not, and the optimiser's state where a training goes on.
    * @throws SutureError `adjoint-missing`, `kernel-missing`, `device-memory`, `data-invalid`.
    */
   static async create(
     executor: Executor,
     network: SuperNetwork,
     dataset: Dataset,
-    settings: TrainingSettings,
+    step: TrainingStep,
+    settings: Schedule,
     values: ReadonlyMap<string, Tensor>,
   ): Promise<Trainer> {
     const { batch, memory } = settings;
-    const step = stepOf(network, settings);
     const input = network.parents[0]!.inputs[0]!;
-    const binding = bindingFor(step.graph, { [input]: [batch, ...dataset.imageShape] });
+    const labels = LabelFeed.of(step, dataset, batch);
+    const binding = bindingFor(step.graph, {
+      [input]: [batch, ...dataset.imageShape],
+      ...(labels && { [labelsInput]: labels.shape }),
+    });
     const resident = new Map(step.state);
-    for (const name of [...step.parameters, ...step.state.keys()]) {
+    for (const { name } of step.graph.inputs) {
       const value = values.get(name);
       if (value) resident.set(name, value);
     }
@@ -150,13 +180,16 @@ export class Trainer {
    */
   async run(options: TrainOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
     const { from, onMetrics, onCheckpoint, onProgress, signal, checkpointSeconds = checkpointInterval } = options;
+    const { stage = 'training the stitches', metricsEvery: every = metricsInterval } = options;
     const { steps, batch, seed } = this.#settings;
     const input = this.#network.parents[0]!.inputs[0]!;
-    const taken = this.#step.data.filter(name => name !== input).map(name => this.#step.graph.input(name));
+    const drawing = new Set(this.#network.positions.map(p => settingInput(p.id)));
+    const taken = this.#step.data.filter(name => drawing.has(name)).map(name => this.#step.graph.input(name));
+    const { averaged = 0 } = this.#settings;
     const settings =
-      taken.length > 0 ? SettingSampler.forTraining(this.#network, this.#settings, from?.settings) : undefined;
+      taken.length > 0 ? SettingSampler.forTraining(this.#network, { seed, averaged }, from?.settings) : undefined;
+    const labels = LabelFeed.of(this.#step, this.#dataset, batch);
     const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#dataset.count, seed);
-    const stage = 'training the stitches';
     const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];
     const shape = [batch, ...this.#dataset.imageShape];
     const checkpoint = async (step: number): Promise<void> => {
@@ -173,21 +206,18 @@ export class Trainer {
         await checkpoint(step);
         throwIfInterrupted(signal, `The training was stopped after ${step} of ${steps} steps; it`);
       }
-      const images = tensor('float32', shape, gatherImages(this.#dataset, sampler.next(batch)));
-      const read = step % metricsInterval === 0 || step === steps - 1;
+      const numbers = sampler.next(batch);
+      const images = tensor('float32', shape, gatherImages(this.#dataset, numbers));
+      const read = step % every === 0 || step === steps - 1;
       const drawn = settings ? settingFeeds(taken, settings.next(batch), this.#binding) : {};
-      const found = await this.#session.run({ [input]: images, ...drawn }, read ? outputs : []);
+      const feeds = { [input]: images, ...labels?.take(numbers), ...drawn };
+      const found = await this.#session.run(feeds, read ? outputs : []);
       if (read) {
         const entry = this.#metrics(step, found);
         await onMetrics?.(entry);
         note = `loss ${entry.loss.toPrecision(4)}`;
       }
-      onProgress?.({
-        stage: 'training the stitches',
-        done: step + 1,
-        total: steps,
-        ...(note !== undefined && { note }),
-      });
+      onProgress?.({ stage, done: step + 1, total: steps, ...(note !== undefined && { note }) });
       if (performance.now() - saved > checkpointSeconds * 1000 && step < steps - 1) {
         await checkpoint(step + 1);
         saved = performance.now();
@@ -237,5 +267,5 @@ const notFinite = (what: string, step: number): SutureError =>
     'loss-not-finite',
     step === 0
       ? `${what}: the networks or their first stitches give numbers that are not finite; \`suture evaluate\` says which network.`
-      : `${what}; lower --lr, or start from --init ridge.`,
+      : `${what}; lower --lr.`,
   );

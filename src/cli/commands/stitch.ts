@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { createRun, type GraphProfile, type RunRequest, type RunSummary, resumeRun, SutureError } from '../../index.ts';
-import { jsonOption } from '../options.ts';
+import { jsonOption, refuseBesides } from '../options.ts';
 import { profileOption, showProfiles } from '../profile.ts';
 import type { Context } from '../program.ts';
 import { name, type Terminal } from '../terminal.ts';
@@ -60,12 +60,9 @@ const sayable = ['resume', 'json', 'profile', 'checkpointEvery'];
 
 /** A run goes on as it was begun, so nothing else may be said. */
 function resumable(run: string, command: Command): string {
-  const given = Object.keys(command.opts()).find(
-    name => !sayable.includes(name) && command.getOptionValueSource(name) === 'cli',
-  );
-  if (given === undefined && command.args.length === 0) return run;
-  const what = given === undefined ? 'networks' : `--${given.replace(/[A-Z]/g, c => `-${c.toLowerCase()}`)}`;
-  throw new SutureError('option-invalid', `A resumed run goes on as it was begun: leave out ${what}.`);
+  refuseBesides(command, sayable);
+  if (command.args.length === 0) return run;
+  throw new SutureError('option-invalid', 'What is resumed goes on as it was begun: leave out networks.');
 }
 
 /** What became of the training, in a few lines. */

@@ -1,19 +1,32 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { type ExecutorChoice, type Learnable, learnable, type WeighSummary, weighRun } from '../../index.ts';
+import {
+  checkpointInterval,
+  type ExecutorChoice,
+  type Learnable,
+  learnable,
+  resumeWeigh,
+  SutureError,
+  type WeighSummary,
+  weighRun,
+} from '../../index.ts';
 import {
   countOption,
   executorOption,
   jsonOption,
   naturalOption,
+  nonNegativeOption,
   positions as parsePositions,
   positiveOption,
+  refuseBesides,
   share,
 } from '../options.ts';
 import type { Context } from '../program.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
 interface Flags {
-  readonly data: string;
+  readonly data?: string;
+  readonly resume?: boolean;
+  readonly checkpointEvery: number;
   readonly learn: readonly Learnable[];
   readonly positions?: readonly number[];
   readonly weight: number;
@@ -37,7 +50,8 @@ export const weighCommand = ({ terminal, signal }: Context): Command =>
   new Command('weigh')
     .description('learn the weights of switches and outputs of a run from labels, all else frozen')
     .argument('<run>', 'a run directory')
-    .requiredOption('--data <file>', "an .npz file with the own site's training images and labels")
+    .option('--data <file>', "an .npz file with the own site's training images and labels")
+    .option('--resume', 'go on with what was interrupted, as it was begun')
     .addOption(
       new Option('--learn <what>', `${learnable.join(', ')}: several separated by commas`)
         .argParser(learned)
@@ -59,17 +73,22 @@ export const weighCommand = ({ terminal, signal }: Context): Command =>
     )
     .addOption(countOption('--steps <n>', 'training steps', 100))
     .addOption(countOption('--batch <n>', 'images in a step', 8))
-    .addOption(positiveOption('--lr <x>', 'learning rate at the start (default: 0.05, with stitches 0.01)'))
+    .addOption(positiveOption('--lr <x>', 'learning rate at the start (default: 0.05)'))
     .addOption(naturalOption('--seed <s>', 'seed of the batches', 0))
     .addOption(executorOption())
+    .addOption(nonNegativeOption('--checkpoint-every <s>', 'seconds from checkpoint to checkpoint', checkpointInterval))
     .addOption(jsonOption())
-    .action(async (run: string, { data, lr, outputWeight, ...flags }: Flags) => {
-      const summary = await weighRun(
-        run,
-        data,
-        { ...flags, output: outputWeight, ...(lr !== undefined && { learningRate: lr }) },
-        { signal, onProgress: terminal.progress },
-      );
+    .action(async (run: string, { data, lr, outputWeight, ...flags }: Flags, command: Command) => {
+      const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
+      const options = { ...flags, output: outputWeight, ...(lr !== undefined && { learningRate: lr }) };
+      if (flags.resume) refuseBesides(command, ['resume', 'json', 'checkpointEvery']);
+      else if (data === undefined) {
+        throw new SutureError(
+          'option-invalid',
+          'Name the labelled images to learn from, --data TRAIN.npz; or --resume.',
+        );
+      }
+      const summary = data === undefined ? await resumeWeigh(run, work) : await weighRun(run, data, options, work);
       terminal.result(summary, () => show(summary, terminal));
     });
 

@@ -8,7 +8,7 @@ import { withExecutor } from '../../../src/execute.ts';
 import { loadModel } from '../../../src/model.ts';
 import { planRun } from '../../../src/run/create.ts';
 import { initialise } from '../../../src/training/initialise.ts';
-import { Trainer } from '../../../src/training/train.ts';
+import { stepOf, Trainer } from '../../../src/training/train.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch } from '../cli/support.ts';
 
@@ -38,7 +38,7 @@ it('the embedded adapter and ONNX Runtime fit and train the same stitches', asyn
     (['ort', 'webgpu'] as const).map(executor =>
       withExecutor({ executor, adapter: 'embedded' }, async open => {
         const initial = await initialise(open, network, dataset, settings);
-        const trainer = await Trainer.create(open, network, dataset, settings, initial);
+        const trainer = await Trainer.create(open, network, dataset, stepOf(network, settings), settings, initial);
         const trained = await trainer.run();
         trainer.dispose();
         return { initial, trained };

@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { withExecutor } from '../../../src/execute.ts';
 import { planRun } from '../../../src/run/create.ts';
 import { initialise } from '../../../src/training/initialise.ts';
-import { type Checkpoint, Trainer } from '../../../src/training/train.ts';
+import { type Checkpoint, stepOf, Trainer } from '../../../src/training/train.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch } from '../cli/support.ts';
 
@@ -19,7 +19,14 @@ it('a training under sampled settings goes on from any step with the same bytes'
     const initial = await initialise(executor, network, dataset, settings);
     const train = async (from?: Checkpoint) => {
       const checkpoints: Checkpoint[] = [];
-      const trainer = await Trainer.create(executor, network, dataset, settings, from?.values ?? initial);
+      const trainer = await Trainer.create(
+        executor,
+        network,
+        dataset,
+        stepOf(network, settings),
+        settings,
+        from?.values ?? initial,
+      );
       const parameters = await trainer.run({
         ...(from && { from }),
         checkpointSeconds: 0,

@@ -1,0 +1,121 @@
+/** Training for the setting that is deployed, from features or from labels; and what labels teach about weights. Interrupted, too. */
+import { cp, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import {
+  createRun,
+  loadRun,
+  numbersOf,
+  type RunRequest,
+  resumeRun,
+  resumeWeigh,
+  type TrainingSettings,
+  weighRun,
+} from '../../../src/index.ts';
+import { filesOf } from '../cli/files.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+import { scratch, suture } from '../cli/support.ts';
+
+const executor = 'ort';
+
+/** A request for a run of two small networks. */
+async function requestOf(training: Partial<TrainingSettings>): Promise<RunRequest> {
+  const folder = await scratch();
+  const [a, b] = await smallParents(folder);
+  const data = await smallData(join(folder, 'data.npz'));
+  return { a, b, data, output: join(folder, 'run'), training: { steps: 30, batch: 6, ...training }, executor };
+}
+
+/** Work that ends itself after so many steps of the stage. */
+function endedAfter(steps: number, stage: string) {
+  const controller = new AbortController();
+  return {
+    signal: controller.signal,
+    onProgress: (event: { stage: string; done: number }) => {
+      if (event.stage === stage && event.done === steps) controller.abort();
+    },
+  };
+}
+
+const trainings: readonly Partial<TrainingSettings>[] = [
+  { method: 'double-batched', positions: [1], learningRate: 0.01 },
+  { method: 'double-batched', positions: [0, 1], weight: 0.9, learningRate: 0.01 },
+  { method: 'task', positions: [1], output: 0.7, learningRate: 0.05 },
+  { method: 'task', settings: 'all', learningRate: 0.05 },
+  { method: 'task', settings: 'sampled', learningRate: 0.01 },
+];
+
+describe.each(trainings)('a training by %j', training => {
+  it('trains the stitches that are used, and leaves the others as they began', async () => {
+    const request = await requestOf(training);
+    const { summary } = await createRun(request);
+    // Single batches differ under sampled settings; here all images are in each.
+    if (training.settings !== 'sampled') expect(summary.lastLoss!).toBeLessThan(summary.firstLoss!);
+    const begun = { ...request, output: `${request.output}-0`, training: { ...request.training, steps: 0 } };
+    await createRun(begun);
+    const [run, first] = [await loadRun(request.output), await loadRun(begun.output)];
+    const trained = training.positions ?? run.network.positions.map(p => p.id);
+    for (const { position, weight } of run.network.stitches) {
+      const [x, y] = [run, first].map(({ parameters }) => Array.from(numbersOf(parameters.get(weight)!)));
+      expect(
+        x!.some((v, i) => v !== y![i]),
+        weight,
+      ).toBe(trained.includes(position));
+    }
+  });
+
+  it('goes on after an interruption to the same bytes', async () => {
+    const request = await requestOf(training);
+    await createRun(request);
+    const again = { ...request, output: `${request.output}-again` };
+    await expect(createRun(again, endedAfter(13, 'training the stitches'))).rejects.toThrow(/--resume/);
+    await resumeRun(again.output);
+    expect(await filesOf(again.output)).toEqual(await filesOf(request.output));
+  });
+});
+
+describe('settings that do not go together', () => {
+  it.each([
+    [['--method', 'direct', '--positions', '1'], /whatever is stitched later/],
+    [['--settings', 'sampled', '--weight', '0.5'], /leave out --settings sampled/],
+    [['--output-weight', '0.5'], /--method task alone/],
+    [['--positions', '99'], /no position 99/],
+    [['--positions', '1', '--weight', '1'], /weight/],
+  ] as const)('%j are refused', async (options, message) => {
+    const { a, b, data, output } = await requestOf({});
+    const { code, stderr } = await suture('stitch', a, b, '--data', data, '-o', output, ...options);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('weights from labels', () => {
+  const learning = { learn: ['channels', 'outputs'], positions: [0, 1], steps: 20, batch: 4, executor } as const;
+
+  it('go on after an interruption to the same bytes, and lose nothing that was learned before', async () => {
+    const request = await requestOf({ method: 'direct', steps: 0 });
+    const { output: run, data } = request;
+    await createRun(request);
+    await weighRun(run, data, { ...learning, steps: 5 });
+    const before = await readFile(join(run, 'weights.npz'));
+    const whole = `${run}-whole`;
+    await cp(run, whole, { recursive: true });
+    const summary = await weighRun(whole, data, learning);
+
+    const interrupted = weighRun(run, data, learning, endedAfter(7, 'learning weights'));
+    await expect(interrupted).rejects.toThrow(/after 7 of 20 steps.*suture weigh .*--resume/);
+    expect(await readFile(join(run, 'weights.npz'))).toEqual(before);
+    expect((await suture('weigh', run, '--resume', '--lr', '1')).stderr).toMatch(/leave out --lr/);
+    expect(await resumeWeigh(run)).toEqual({ ...summary, run });
+    expect(await filesOf(run)).toEqual(await filesOf(whole));
+    await expect(resumeWeigh(run)).rejects.toThrow(/no interrupted learning/);
+  });
+
+  it('keep what there was when the loss is not finite', async () => {
+    const request = await requestOf({ method: 'direct', steps: 0 });
+    await createRun(request);
+    const failing = weighRun(request.output, request.data, { ...learning, learningRate: 1e38 });
+    await expect(failing).rejects.toThrow(/lower --lr; what the run had learned before is as it was/);
+    expect((await suture('weigh', request.output)).stderr).toMatch(/Name the labelled images/);
+  });
+});
