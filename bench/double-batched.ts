@@ -6,10 +6,8 @@
  *     node dist/bench/double-batched.js FOLDER [--parents A.onnx,B.onnx] [--images FILE.npz] [--executors ort,webgpu] [--batch N]
  *       [--steps N] [--python PATH] [--adapter auto|gpu|embedded] [--profile]
  */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { float32, importOnnx, type Tensor } from '../ir/index.ts';
 import { doubleBatch, featurePairs, identityStitches, match, stitch, trainingStep } from '../passes/index.ts';
@@ -18,7 +16,8 @@ import type { Session } from '../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../runtime/index.ts';
 import { gatherImages, loadDataset } from '../src/data/dataset.ts';
 import { bindingFor, prepare } from '../src/execute.ts';
-import { ratioOf, type Spent, timed, timingOf, timingText } from './timing.ts';
+import { openPeer, type PeerStep } from './peer.ts';
+import { ratioOf, timed, timingOf, timingText } from './timing.ts';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -34,14 +33,10 @@ const { values: options, positionals } = parseArgs({
   },
 });
 
-interface Step extends Spent {
-  readonly loss: number;
-}
-
 /** One of those that are compared. */
-interface Peer {
+interface Competitor {
   readonly name: string;
-  step(): Promise<Step>;
+  step(): Promise<PeerStep>;
   profile?(): Promise<void>;
   close(): void;
 }
@@ -53,7 +48,7 @@ const [a, b] = options.parents.split(',').map(name => join(folder, name)) as [st
 const images = join(folder, options.images);
 const adapter = adapterChoices.find(choice => choice === options.adapter) ?? 'auto';
 
-async function openSuture(name: string): Promise<Peer> {
+async function openSuture(name: string): Promise<Competitor> {
   const parents = [a, b].map((path, i) => ({ tag: 'ab'[i]!, graph: importOnnx(path).graph }));
   const pairs = featurePairs(match(parents[0]!.graph, parents[1]!.graph).pairs);
   const network = stitch(parents, pairs, { task: 'segmentation' });
@@ -98,41 +93,25 @@ async function openSuture(name: string): Promise<Peer> {
   };
 }
 
-/** PyTorch in a process of its own, which makes a step for each line that it is sent. */
-async function openTorch(): Promise<Peer | undefined> {
+async function openTorch(): Promise<Competitor | undefined> {
   const script = [
     join(import.meta.dirname, 'double_batched.py'),
     resolve(import.meta.dirname, '../../bench/double_batched.py'),
   ].find(existsSync);
   if (script === undefined || !existsSync(options.python)) return undefined;
-  const child: ChildProcess = spawn(options.python, [script, a, b, images, String(batch)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' },
-  });
-  const lines = createInterface({ input: child.stdout! })[Symbol.asyncIterator]();
-  const answer = async (): Promise<unknown> => {
-    const { value, done } = await lines.next();
-    return done ? undefined : JSON.parse(value);
-  };
-  const hello = await answer();
-  if (hello === undefined) return undefined;
-  console.log(`PyTorch: ${JSON.stringify(hello)}`);
-  return {
-    name: 'PyTorch',
-    step: async () => {
-      child.stdin!.write('\n');
-      return (await answer()) as Step;
-    },
-    close: () => void child.stdin!.end(),
-  };
+  const single = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
+  const peer = await openPeer(options.python, [script, a, b, images, String(batch)], single);
+  if (!peer) return undefined;
+  console.log(`PyTorch: ${JSON.stringify(peer.hello)}`);
+  return { name: 'PyTorch', step: () => peer.step(), close: () => peer.close() };
 }
 
 const torch = await openTorch();
 if (!torch) console.log(`There is no PyTorch at ${options.python}.`);
-const peers: Peer[] = [];
+const peers: Competitor[] = [];
 for (const name of options.executors.split(',')) peers.push(await openSuture(name));
 if (torch) peers.push(torch);
-const all = new Map<Peer, Step[]>(peers.map(peer => [peer, []]));
+const all = new Map<Competitor, PeerStep[]>(peers.map(peer => [peer, []]));
 for (let i = 0; i <= Number(options.steps); i++) for (const peer of peers) all.get(peer)!.push(await peer.step());
 
 console.log(`A double-batched step, ${batch} images`);

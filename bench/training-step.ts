@@ -1,18 +1,19 @@
 /**
  * A training step of four 3×3 convolutions of 16 channels on images [4, 16, 64, 64] (mean squared error, Adam): suture's WebGPU
- * executor against jax-js (`jit` of loss, gradients and update), on the same adapter, in one process and in turns. The losses of
- * both are compared as they go.
+ * executor against jax-js (`jit` of loss, gradients and update, in a child process: `training-step-jax.ts`), on the same adapter and
+ * in turns. The losses of both are compared as they go.
  *
  *     node dist/bench/training-step.js [--steps N] [--adapter auto|gpu|embedded] [--profile] [--json]
  */
+import { extname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import * as jax from '@jax-js/jax';
 import { float32, GraphBuilder } from '../ir/index.ts';
 import { lower, simplify, trainingStep } from '../passes/index.ts';
 import { adapterChoices } from '../runtime/adapter/index.ts';
-import { searchAdapter } from '../runtime/adapter/search.ts';
 import { createWebgpuExecutor, type Profile } from '../runtime/index.ts';
-import { noise, ratioOf, type Spent, timed, timingOf, timingText } from './timing.ts';
+import { adam, image, layers, target, weight, weights, x } from './four-convolutions.ts';
+import { openPeer, type PeerStep } from './peer.ts';
+import { ratioOf, timed, timingOf, timingText } from './timing.ts';
 
 const { values: options } = parseArgs({
   options: {
@@ -23,16 +24,6 @@ const { values: options } = parseArgs({
   },
 });
 const adapter = adapterChoices.find(choice => choice === options.adapter) ?? 'auto';
-
-const image = [4, 16, 64, 64];
-const weight = [16, 16, 3, 3];
-const layers = ['w0', 'w1', 'w2', 'w3'];
-const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-const x = noise(sizeOf(image), 1);
-const target = noise(sizeOf(image), 2);
-// He's initialisation: numbers of variance 1 times √(2 / fan-in).
-const weights = layers.map((_, i) => noise(sizeOf(weight), 3 + i).map(v => v * Math.sqrt(2 / (16 * 9))));
-const adam = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
 /** One step; returns the loss before the update. */
 type Step = () => Promise<number>;
@@ -71,79 +62,22 @@ async function openSuture(): Promise<{
   };
 }
 
-/** jax-js finds its adapter through `navigator.gpu`, which Node lacks: it is given the one that suture found. */
-async function openJax(): Promise<{ step: Step }> {
-  const { found } = await searchAdapter({ adapter });
-  if (!found) throw new Error('There is no adapter.');
-  const navigator = { gpu: { requestAdapter: async () => found.adapter }, userAgent: 'node', hardwareConcurrency: 1 };
-  Object.defineProperty(globalThis, 'navigator', { value: navigator, configurable: true });
-  if (!(await jax.init('webgpu')).includes('webgpu')) throw new Error('jax-js does not open the adapter.');
-  jax.defaultDevice('webgpu');
-  const { numpy: np, lax } = jax;
-  const array = (data: Float32Array, shape: readonly number[]) =>
-    np.array(data as Float32Array<ArrayBuffer>, { shape: [...shape] });
-
-  // Every use of an array takes it over; `ref` keeps it.
-  const lossOf = (w: jax.Array[], input: jax.Array, wanted: jax.Array): jax.Array => {
-    const output = w.reduce((h, each) => lax.convGeneralDilated(h, each, [1, 1], 'SAME'), input);
-    return np.square(output.sub(wanted)).mean();
-  };
-  const { learningRate, beta1, beta2, epsilon } = adam;
-  const update = jax.jit(
-    (w: jax.Array[], m: jax.Array[], v: jax.Array[], bias: jax.Array[], input: jax.Array, wanted: jax.Array) => {
-      const [loss, gradients] = jax.valueAndGrad(lossOf)(
-        w.map(each => each.ref),
-        input,
-        wanted,
-      );
-      const [bias1, bias2] = bias.map((each, i) =>
-        each.mul(i === 0 ? beta1 : beta2).add(i === 0 ? 1 - beta1 : 1 - beta2),
-      );
-      const next = w.map((each, i) => {
-        const g = (gradients as jax.Array[])[i]!;
-        const first = m[i]!.mul(beta1).add(g.ref.mul(1 - beta1));
-        const second = v[i]!.mul(beta2).add(np.square(g).mul(1 - beta2));
-        const root = np.sqrt(second.ref.div(bias2!.ref)).add(epsilon);
-        const moved = first.ref.div(bias1!.ref).div(root).mul(learningRate);
-        return { w: each.sub(moved), m: first, v: second };
-      });
-      return {
-        loss,
-        w: next.map(each => each.w),
-        m: next.map(each => each.m),
-        v: next.map(each => each.v),
-        bias: [bias1!, bias2!],
-      };
-    },
-  );
-  const zeros = () => layers.map(() => array(new Float32Array(sizeOf(weight)), weight));
-  const [input, wanted] = [array(x, image), array(target, image)];
-  let state = {
-    w: weights.map(each => array(each, weight)),
-    m: zeros(),
-    v: zeros(),
-    bias: [array(new Float32Array(1), []), array(new Float32Array(1), [])],
-  };
-  return {
-    step: async () => {
-      const { loss, ...next } = update(state.w, state.m, state.v, state.bias, input.ref, wanted.ref);
-      state = next;
-      await jax.blockUntilReady(Object.values(next).flat());
-      return Number((await loss.data())[0]);
-    },
-  };
-}
-
 const suture = await openSuture();
-const peer = await openJax();
-const first = { ours: await timed(suture.step), theirs: await timed(peer.step) };
-const ours: (Spent & { value: number })[] = [];
-const theirs: (Spent & { value: number })[] = [];
+const extension = extname(import.meta.filename);
+const peer = await openPeer(process.execPath, [join(import.meta.dirname, `training-step-jax${extension}`), adapter]);
+if (!peer) process.exit(1);
+const ownStep = async (): Promise<PeerStep> => {
+  const { value, ...spent } = await timed(suture.step);
+  return { loss: value, ...spent };
+};
+const first = { ours: await ownStep(), theirs: await peer.step() };
+const ours: PeerStep[] = [];
+const theirs: PeerStep[] = [];
 for (let i = 0; i < Number(options.steps); i++) {
-  ours.push(await timed(suture.step));
-  theirs.push(await timed(peer.step));
+  ours.push(await ownStep());
+  theirs.push(await peer.step());
 }
-const losses = [first.ours, ...ours].map((own, i) => [own.value, [first.theirs, ...theirs][i]!.value] as const);
+const losses = [first.ours, ...ours].map((own, i) => [own.loss, [first.theirs, ...theirs][i]!.loss] as const);
 const difference = Math.max(...losses.map(([own, other]) => Math.abs(own - other) / Math.abs(other)));
 const timings = { ours: timingOf(ours), theirs: timingOf(theirs) };
 const ratio = ratioOf(timings.theirs, timings.ours);
@@ -162,5 +96,4 @@ if (options.json) {
   for (const { kernel, milliseconds } of kernels) console.log(`  ${milliseconds.toFixed(2).padStart(9)} ms  ${kernel}`);
 }
 suture.close();
-// jax-js keeps its device open.
-process.exit(0);
+peer.close();
