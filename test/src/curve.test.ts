@@ -87,13 +87,4 @@ describe('suture curve', () => {
     const table = await suture('curve', one, two, '--counts', '1,2', '--data', data, '--executor', 'ort');
     expect(table.stdout).toMatch(/2 runs +double-batched, sampled, 2 steps +0\.\d{4} +0\.\d{4}/);
   });
-
-  it('says that direct matching has no settings to sample', async () => {
-    const folder = await scratch();
-    const [a, b] = await smallParents(folder);
-    const data = await smallData(join(folder, 'data.npz'));
-    const options = ['--method', 'direct', '--settings', 'sampled', '--data', data, '-o', join(folder, 'run')];
-    const refused = await suture('stitch', a, b, ...options);
-    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('no setting to sample') });
-  });
 });

@@ -77,6 +77,7 @@ describe.each(trainings)('a training by %j', training => {
 describe('settings that do not go together', () => {
   it.each([
     [['--method', 'direct', '--positions', '1'], /whatever is stitched later/],
+    [['--method', 'direct', '--settings', 'sampled'], /whatever is stitched later/],
     [['--settings', 'sampled', '--weight', '0.5'], /leave out --settings sampled/],
     [['--output-weight', '0.5'], /--method task alone/],
     [['--positions', '99'], /no position 99/],
