@@ -1,6 +1,7 @@
 import { type AnyNode, type Dim, type Graph, isFloat, type Shape, type Value } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { createDag, type Dag, type Edge } from './dag.ts';
+import { restrictedValues } from './domains.ts';
 import { positionalProgress } from './progress.ts';
 
 /** A network as the matchers see it: activations and how they depend on each other. */
@@ -13,7 +14,7 @@ export interface FeatureGraph {
   readonly progress: Float64Array;
   /**
    * What a vertex can be paired with: two features are compatible iff their keys are equal. Undefined for what is never
-   * matched: inputs, outputs, and features that no stitch can be made for.
+   * matched: inputs, outputs, features that no stitch can be made for, and those that must stay in a part of all numbers.
    */
   readonly keys: readonly (string | undefined)[];
   /** What each vertex is, for telling apart vertices that the edges do not: its operator, attributes and shape. */
@@ -66,7 +67,12 @@ export function featureGraph(graph: Graph, dims: DimMap = dim => dim): FeatureGr
   const outputs = outputVertices(graph, vertexOf, behind);
   const inputs = graph.inputs.map((_, v) => v);
   const size = values.length;
-  const excluded = new Set([...inputs, ...outputs]);
+  const restricted = restrictedValues(graph);
+  const excluded = new Set([
+    ...inputs,
+    ...outputs,
+    ...values.flatMap((value, v) => (restricted.has(value) ? [v] : [])),
+  ]);
   const progress = positionalProgress(createDag(size, flowEdges), inputs, outputs);
   return {
     values,
