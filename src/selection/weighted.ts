@@ -243,9 +243,9 @@ export type Choosable = Pick<FrontPoint, 'positions' | 'output' | 'gated' | 'sco
  * `best`: the best score; of equal ones the first, so rather fewer stitches. It says nothing of other sites, and the best of many is
  * lucky in part.
  *
- * `even`: the parents' outputs weighed as evenly as the own site allows. Of what loses at most `loss` against the best rival there:
- * the share of the output nearest to ½; of equal ones those with a gate; then the fewest stitches, so that these are used only where
- * they let outputs be weighed more evenly; then the best score.
+ * `even`: the parents' outputs weighed as evenly as the own site allows, rather with a gate. Of what loses at most `loss` against the
+ * best rival there: those with a gate, if any; of these the share of the output nearest to ½; then the fewest stitches, so that
+ * these are used only where they let outputs be weighed more evenly; then the best score.
  */
 export function choose(
   points: readonly Choosable[],
@@ -260,7 +260,7 @@ export function choose(
   const least = Math.max(...rivals.map(worthOf)) - loss;
   const keyOf = (i: number): readonly number[] => {
     const { output, gated, positions } = points[i]!;
-    return [Math.abs(output - 0.5), gated ? 0 : 1, positions.length, -worth[i]!];
+    return [gated ? 0 : 1, Math.abs(output - 0.5), positions.length, -worth[i]!];
   };
   const even = points
     .map((_, i) => i)

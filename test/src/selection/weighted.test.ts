@@ -11,7 +11,8 @@ describe('the choices', () => {
   it('weigh outputs as evenly as costs at most the loss, rather with a gate', () => {
     const points = [plain(1, 0.95), plain(0.5, 0.949), gated(0.5, 0.947), gated(0.4, 0.95), plain(0.2, 0.96)];
     expect(choose(points, [0.94, 0.95], true, 0.005)).toEqual({ best: 4, even: 2 });
-    expect(choose(points, [0.94, 0.953], true, 0.005).even).toBe(1);
+    expect(choose(points, [0.94, 0.953], true, 0.005).even).toBe(3);
+    expect(choose(points.slice(0, 3), [0.94, 0.953], true, 0.005).even).toBe(1);
   });
 
   it('stitch only where that lets outputs be weighed more evenly', () => {
