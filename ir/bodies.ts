@@ -81,6 +81,22 @@ export const bodies: { readonly [K in SutureOp]: (node: Node<K>) => Graph } = {
       return [normalizationGrad(b, b.op('Mul', [dy, perChannel]), x, range(2, rank), node.attributes.epsilon)];
     }),
 
+  InverseDeviation: node =>
+    body(node, (b, [x]) => {
+      const axes = range(2, x.type.shape.length);
+      const [, spread] = centred(b, x, axes, node.attributes.epsilon);
+      return [b.op('Squeeze', [b.op('Reciprocal', [spread]), b.ints(axes)])];
+    }),
+
+  InstanceNormalizationGradFromOutput: node =>
+    body(node, (b, [dy, y, scale, bias, inverse]) => {
+      const axes = range(2, y.type.shape.length);
+      const perChannel = (v: Value) => b.op('Unsqueeze', [v, b.ints(axes.map(i => i - 1))]);
+      const normal = b.op('Div', [b.op('Sub', [y, perChannel(bias)]), perChannel(scale)]);
+      const slopes = projected(b, b.op('Mul', [dy, perChannel(scale)]), normal, axes);
+      return [b.op('Mul', [slopes, b.op('Unsqueeze', [inverse, b.ints(axes)])])];
+    }),
+
   LayerNormalizationGrad: node =>
     body(node, (b, [dy, x, scale]) => {
       const rank = x.type.shape.length;
@@ -158,10 +174,21 @@ function weightOf(b: GraphBuilder, weights: Value, s: number, feature: Value): V
 
 /** `(g - mean(g) - x̂ · mean(g · x̂)) / σ` over `axes`, where g is the gradient of x̂. */
 function normalizationGrad(b: GraphBuilder, g: Value, x: Value, axes: readonly number[], epsilon: number): Value {
-  const mean = (v: Value) => b.op('ReduceMean', [v, b.ints(axes)]);
-  const centred = b.op('Sub', [x, mean(x)]);
-  const spread = b.op('Sqrt', [b.op('Add', [mean(b.op('Mul', [centred, centred])), number(b, epsilon, x)])]);
-  const normal = b.op('Div', [centred, spread]);
-  const along = b.op('Mul', [normal, mean(b.op('Mul', [g, normal]))]);
-  return b.op('Div', [b.op('Sub', [b.op('Sub', [g, mean(g)]), along]), spread]);
+  const [difference, spread] = centred(b, x, axes, epsilon);
+  return b.op('Div', [projected(b, g, b.op('Div', [difference, spread]), axes), spread]);
+}
+
+const meanOver = (b: GraphBuilder, x: Value, axes: readonly number[]): Value => b.op('ReduceMean', [x, b.ints(axes)]);
+
+/** `x - mean(x)` and `σ` over `axes`. */
+function centred(b: GraphBuilder, x: Value, axes: readonly number[], epsilon: number): readonly [Value, Value] {
+  const difference = b.op('Sub', [x, meanOver(b, x, axes)]);
+  const variance = meanOver(b, b.op('Mul', [difference, difference]), axes);
+  return [difference, b.op('Sqrt', [b.op('Add', [variance, number(b, epsilon, x)])])];
+}
+
+/** `g - mean(g) - x̂ · mean(g · x̂)` over `axes`. */
+function projected(b: GraphBuilder, g: Value, normal: Value, axes: readonly number[]): Value {
+  const along = b.op('Mul', [normal, meanOver(b, b.op('Mul', [g, normal]), axes)]);
+  return b.op('Sub', [b.op('Sub', [g, meanOver(b, g, axes)]), along]);
 }

@@ -1,9 +1,11 @@
 import type { Graph } from '../ir/index.ts';
 import { type FuseOptions, fuse } from './lower/fuse.ts';
+import { invert } from './lower/invert.ts';
 import { recompute } from './lower/recompute.ts';
 import { schedule } from './lower/schedule.ts';
 
 export { type FuseOptions, fuse } from './lower/fuse.ts';
+export { invert } from './lower/invert.ts';
 export { occupancy, type Peak, peak, peakBytes } from './lower/memory.ts';
 export { isRecomputed, type RecomputeOptions, recompute } from './lower/recompute.ts';
 export { schedule } from './lower/schedule.ts';
@@ -11,7 +13,7 @@ export { schedule } from './lower/schedule.ts';
 export interface LowerOptions extends FuseOptions {
   /** False: each node is a kernel of its own. Default true. */
   readonly fuse?: boolean;
-  /** False: nodes run in the order given. Default true. */
+  /** False: nodes run in the order given, and read what they are given to read. Default true. */
   readonly schedule?: boolean;
   /** Of a training step: bytes that its activations may take at once. What is over is computed again instead of kept. */
   readonly budget?: number;
@@ -31,7 +33,9 @@ export function lower(graph: Graph, options: LowerOptions = {}): Graph {
     const fused = fuse(ordered, { ...rest, ...(phase && { phase }) });
     return ordering ? schedule(fused) : fused;
   };
-  if (budget === undefined) return finish(graph);
+  const loss = graph.outputs.find(o => o.name === 'loss')?.value;
+  const given = ordering && loss ? invert(graph, loss) : graph;
+  if (budget === undefined) return finish(given);
   // A region of both passes would run in the forward pass, and keep what it computes again from then on.
-  return recompute(graph, { budget, finish: (g, forward) => finish(g, node => forward.has(node)) });
+  return recompute(given, { budget, finish: (g, forward) => finish(g, node => forward.has(node)) });
 }

@@ -120,6 +120,27 @@ export const stitching = {
     versions: [1],
     infer: ([, x]) => [x.type],
   }),
+  /** `1 / √(var + ε)` of each instance's channels over the positions, X [N, C, ...] → [N, C]. */
+  InverseDeviation: operator({
+    domain: 'suture',
+    inputs: ['X'],
+    outputs: ['Y'],
+    attributes: { epsilon: attr.float.default(1e-5) },
+    versions: [1],
+    infer: ([x]) => [{ dtype: x.type.dtype, shape: x.type.shape.slice(0, 2) }],
+  }),
+  /**
+   * The adjoint of InstanceNormalization with respect to its input, from its output Y and the InverseDeviation [N, C] of its input.
+   * Where no scale is 0 the normalised input is `(Y - B) / scale`.
+   */
+  InstanceNormalizationGradFromOutput: operator({
+    domain: 'suture',
+    inputs: ['dY', 'Y', 'scale', 'B', 'inverse'],
+    outputs: ['dX'],
+    attributes: {},
+    versions: [1],
+    infer: ([, y]) => [y.type],
+  }),
   /** The adjoint of LayerNormalization with respect to its input. */
   LayerNormalizationGrad: operator({
     domain: 'suture',

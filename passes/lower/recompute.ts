@@ -10,6 +10,7 @@ import {
   substitute,
   type Value,
 } from '../../ir/index.ts';
+import { forwardPass } from './forward.ts';
 import { peakBytes, Storage } from './memory.ts';
 import { schedule } from './schedule.ts';
 
@@ -92,7 +93,7 @@ export const isRecomputed = (node: AnyNode): boolean => /^(fused\/)?again\//.tes
 /** How many nodes of the backward pass a recomputed value may be kept for; past them it is computed once more. */
 const patience = 80;
 
-/** The nodes that compute the loss, and what of their results outlives them. */
+/** The nodes of the forward pass, and what of their results outlives them. */
 class ForwardPass {
   readonly nodes: ReadonlySet<AnyNode>;
   readonly #graph: Graph;
@@ -103,7 +104,7 @@ class ForwardPass {
     this.#graph = graph;
     this.#binding = binding;
     this.#storage = new Storage(graph, binding);
-    this.nodes = ancestors(graph, loss);
+    this.nodes = forwardPass(graph, loss, binding);
   }
 
   /** Nodes whose results the backward pass reads, the cheapest to run again per byte first. */
@@ -150,17 +151,6 @@ class ForwardPass {
     }
     return [...nodes].reduce((sum, n) => sum + (this.isView(n) ? 0 : costOf(n, this.#binding)), 0);
   }
-}
-
-function ancestors(graph: Graph, root: Value): Set<AnyNode> {
-  const needed = new Set<Value | undefined>([root]);
-  const nodes = new Set<AnyNode>();
-  for (const node of graph.nodes.toReversed()) {
-    if (!node.outputs.some(o => needed.has(o))) continue;
-    nodes.add(node);
-    for (const input of node.inputs) needed.add(input);
-  }
-  return nodes;
 }
 
 /** Bytes below which a value is kept: scalars, statistics. */

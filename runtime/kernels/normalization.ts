@@ -218,22 +218,69 @@ function rowNormalizationGrad(
     rows.loop((k, at) => `${g(k, at)} dx[${at}] = (g - slope - (x[${at}] - mean) * along) * inverse;`),
   ];
   module.declare(rows.main(body));
-  return {
-    dispatches: [{ label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands }],
-    scratch: [],
-  };
+  return alone(label, module, rows);
 }
 
 export function instanceNormalizationGrad(node: Node<'InstanceNormalizationGrad'>, context: KernelContext): KernelPlan {
   const shape = sizesOf(node.inputs[1]!);
+  const { rows, channel } = instances(shape);
+  return rowNormalizationGrad(`instanceNormGrad ${text(shape)}`, rows, node.attributes.epsilon, () => channel, context);
+}
+
+/** Instances and channels as rows. */
+function instances(shape: readonly number[]): { readonly rows: RowShape; readonly channel: string } {
   const [n, c, ...spatial] = shape;
-  return rowNormalizationGrad(
-    `instanceNormGrad ${text(shape)}`,
-    { outer: n * c, length: product(spatial), inner: 1 },
-    node.attributes.epsilon,
-    () => `row % ${u32(c)}`,
-    context,
+  return { rows: { outer: n * c, length: product(spatial), inner: 1 }, channel: `row % ${u32(c)}` };
+}
+
+export function inverseDeviation(node: Node<'InverseDeviation'>, context: KernelContext): KernelPlan {
+  const shape = sizesOf(node.inputs[0]!);
+  const module = new ModuleBuilder();
+  module.bind('x', { kind: 'input', index: 0 });
+  module.bind('y', { kind: 'output', index: 0 }, 'f32', 'read_write');
+  const rows = new Rows(instances(shape).rows, context);
+  const n = f32(product(shape.slice(2)));
+  module.declare(
+    rows.main([
+      rows.sums(['total'], (_k, at) => ({ terms: [`x[${at}]`] })),
+      `let mean = total / ${n};`,
+      rows.sums(['squares'], (_k, at) => ({ statements: `let d = x[${at}] - mean;`, terms: ['d * d'] })),
+      rows.once(`y[row] = 1.0 / sqrt(squares / ${n} + ${f32(node.attributes.epsilon)});`),
+    ]),
   );
+  return alone(`inverseDeviation ${text(shape)}`, module, rows);
+}
+
+export function instanceNormalizationGradFromOutput(
+  node: Node<'InstanceNormalizationGradFromOutput'>,
+  context: KernelContext,
+): KernelPlan {
+  const shape = sizesOf(node.inputs[1]!);
+  const { rows: rowShape, channel } = instances(shape);
+  const module = new ModuleBuilder();
+  for (const [index, name] of ['dy', 'y', 'scale', 'bias', 'inverse'].entries())
+    module.bind(name, { kind: 'input', index });
+  module.bind('dx', { kind: 'output', index: 0 }, 'f32', 'read_write');
+  const rows = new Rows(rowShape, context);
+  const n = f32(rowShape.length);
+  const operands = (at: string) => `let g = dy[${at}] * scaling; let h = (y[${at}] - shift) / scaling;`;
+  module.declare(
+    rows.main([
+      `let scaling = scale[${channel}]; let shift = bias[${channel}];`,
+      rows.sums(['slopes', 'products'], (_k, at) => ({ statements: operands(at), terms: ['g', 'g * h'] })),
+      `let slope = slopes / ${n}; let along = products / ${n}; let spread = inverse[row];`,
+      rows.loop((_k, at) => `${operands(at)} dx[${at}] = (g - slope - h * along) * spread;`),
+    ]),
+  );
+  return alone(`instanceNormGradFromOutput ${text(shape)}`, module, rows);
+}
+
+/** One dispatch over rows. */
+function alone(label: string, module: ModuleBuilder, rows: Rows): KernelPlan {
+  return {
+    dispatches: [{ label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands }],
+    scratch: [],
+  };
 }
 
 export function layerNormalizationGrad(node: Node<'LayerNormalizationGrad'>, context: KernelContext): KernelPlan {

@@ -70,6 +70,8 @@ const rules: { readonly [K in OpName]?: Rule<K> } = {
   },
   FeatureLossGrad: (_, [dloss, , , divisor]) => product(dloss!) === 1 && (!divisor || product(divisor) === 1),
   InstanceNormalizationGrad: (_, [dy, x, scale]) => same(dy, x) && same(scale, [x![1]!]),
+  InstanceNormalizationGradFromOutput: (_, [dy, y, scale, bias, inverse]) =>
+    same(dy, y) && same(scale, [y![1]!]) && same(bias, scale) && same(inverse, y!.slice(0, 2)),
   LayerNormalizationGrad: (_, [dy, x]) => same(dy, x),
   MaxPoolGrad: ({ inputs, attributes }, [dy]) => {
     const [y] = operators.MaxPool.infer(

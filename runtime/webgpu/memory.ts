@@ -45,13 +45,11 @@ export function planMemory(lifetimes: readonly Lifetime[], steps: number): Memor
     let gap = Number.POSITIVE_INFINITY;
     for (const [k, buffer] of buffers.entries()) {
       if (buffer.tenants.some(tenant => overlap(tenant, lifetime))) continue;
-      // Of the free ones the one whose neighbours in time are nearest, which leaves the others longer stretches.
+      // Of the free ones, all large enough, the one whose neighbours in time are nearest: that leaves the others longer stretches.
       const distance = Math.min(
         ...buffer.tenants.map(t => (t.to < lifetime.from ? lifetime.from - t.to : t.from - lifetime.to)),
       );
-      const waste = buffer.bytes - lifetime.bytes;
-      const cost = waste + distance / (steps + 1);
-      if (cost < gap) [best, gap] = [k, cost];
+      if (distance < gap) [best, gap] = [k, distance];
     }
     if (best < 0) best = buffers.push({ bytes: lifetime.bytes, tenants: [] }) - 1;
     buffers[best].tenants.push(lifetime);

@@ -50,6 +50,8 @@ export const stitching: AdjointTable<keyof typeof operators> = {
   StitchGrad: null,
   SwitchGrad: null,
   InstanceNormalizationGrad: null,
+  InverseDeviation: null,
+  InstanceNormalizationGradFromOutput: null,
   LayerNormalizationGrad: null,
   MaxPoolGrad: null,
   AdamW: null,

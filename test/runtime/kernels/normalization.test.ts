@@ -18,6 +18,14 @@ describe('normalisation', () => {
         (b, { x, dy, scale, bias }) => [
           b.op('InstanceNormalization', [x, scale, bias]),
           b.op('InstanceNormalizationGrad', [dy, x, scale]),
+          b.op('InverseDeviation', [x]),
+          b.op('InstanceNormalizationGradFromOutput', [
+            dy,
+            b.op('InstanceNormalization', [x, scale, bias]),
+            scale,
+            bias,
+            b.op('InverseDeviation', [x]),
+          ]),
           b.op('GroupNormalization', [x, scale, bias], { num_groups: c % 2 === 0 ? 2 : 1 }),
         ],
         { absolute: 2e-4 },
