@@ -55,18 +55,21 @@ export function convTransposeWindow(
   const full = transposedOutput(input.slice(2), zero, outputPadding);
   const begins: number[] = [];
   const ends: number[] = [];
+  const filled: number[] = [];
   for (const [i, extent] of full.entries()) {
     const wanted = attributes.output_shape?.at(i - rank) ?? multiply(input[2 + i], plain.strides[i]);
     if (typeof extent !== 'number' || typeof wanted !== 'number') {
       return reject(`output_shape and auto_pad ${attributes.auto_pad} need a known spatial size`);
     }
-    const total = extent - wanted;
+    // As ONNX Runtime has it: what a given shape is longer than the windows reach is filled up at the end; `auto_pad` adds nothing.
+    const total = Math.max(0, extent - wanted);
+    filled.push(outputPadding[i] + (attributes.output_shape ? Math.max(0, wanted - extent) : 0));
     const less = Math.floor(total / 2);
     const upper = attributes.auto_pad === 'SAME_UPPER';
     begins.push(upper ? less : total - less);
     ends.push(upper ? total - less : less);
   }
-  return { ...plain, pads: [...begins, ...ends], outputPadding };
+  return { ...plain, pads: [...begins, ...ends], outputPadding: filled };
 }
 
 const multiply = (size: Dim, by: number): Dim => (typeof size === 'number' ? size * by : size);

@@ -89,6 +89,11 @@ export class Emit {
     return isOne(right) ? left : this.b.op('Div', [left, right]);
   }
 
+  /** `a / b` where b is not zero, and zero where it is: what a norm's gradient is by convention at the origin. */
+  divOrZero(a: Operand, b: Value): Value {
+    return this.where(this.b.op('Equal', [b, this.number(0, b)]), 0, this.div(a, b));
+  }
+
   neg(a: Value): Value {
     return this.b.op('Neg', [a]);
   }

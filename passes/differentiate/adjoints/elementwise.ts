@@ -65,12 +65,22 @@ function power({ e, dy, x, y }: AdjointArguments<'Pow'>) {
     exponent.type.dtype === base.type.dtype ? exponent : e.b.op('Cast', [exponent], { to: base.type.dtype });
   return [
     () => {
+      if (known === 0) return e.filled(0, y);
+      if (known === 1) return dy;
       if (known === 2) return e.mul(dy, e.mul(base, 2));
       if (known !== undefined) return e.mul(dy, e.mul(e.b.op('Pow', [base, e.number(known - 1, base)]), known));
       const p = floatExponent();
-      return e.mul(dy, e.mul(p, e.b.op('Pow', [base, e.sub(p, 1)])));
+      const slope = e.mul(p, e.b.op('Pow', [base, e.sub(p, 1)]));
+      // x⁰ is 1 everywhere, and 0 · 0⁻¹ would be NaN.
+      return e.mul(dy, e.where(e.b.op('Equal', [p, e.number(0, p)]), 0, slope));
     },
-    isFloat(exponent.type.dtype) ? () => e.mul(dy, e.mul(y, e.b.op('Log', [base]))) : undefined,
+    isFloat(exponent.type.dtype)
+      ? () => {
+          const zero = e.b.op('Equal', [base, e.number(0, base)]);
+          // 0ᵖ stays 0 for all positive p, where the logarithm would give 0 · -∞.
+          return e.mul(dy, e.where(zero, 0, e.mul(y, e.b.op('Log', [base]))));
+        }
+      : undefined,
   ];
 }
 
@@ -145,7 +155,8 @@ export const elementwise: AdjointTable<ElementwiseOp> = {
   Mul: ({ e, dy, x: [a, b] }) => [() => e.mul(dy, b), () => e.mul(dy, a)],
   Div: ({ e, dy, x: [, b], y }) => [() => e.div(dy, b), () => e.neg(e.div(e.mul(dy, y), b))],
   Pow: power,
-  Mod: ({ dy }) => [() => dy, undefined],
+  /** `a - b · trunc(a / b)`; the quotient is constant wherever it is differentiable. */
+  Mod: ({ e, dy, x: [a, b], y }) => [() => dy, () => e.neg(e.mul(dy, e.b.op('Round', [e.div(e.sub(a, y), b)])))],
   PRelu: ({ e, dy, x: [x, slope] }) => [
     () => e.where(e.greater(x, 0), dy, e.mul(dy, slope)),
     () => e.where(e.greater(x, 0), 0, e.mul(dy, x)),
@@ -156,7 +167,7 @@ export const elementwise: AdjointTable<ElementwiseOp> = {
   Mean: ({ e, dy, x }) => x.map(() => () => e.mul(dy, 1 / x.length)),
   Where: ({ e, dy, x: [condition] }) => [undefined, () => e.where(condition, dy, 0), () => e.where(condition, 0, dy)],
   /** By the output, which is strictly between the bounds exactly where the input is. */
-  Clip: ({ e, dy, x: [, min, max], y }) => [
+  Clip: ({ e, dy, x: [x, min, max], y }) => [
     () => {
       const tests = [min && e.greater(y, min), max && e.greater(max, y)].filter(t => t !== undefined);
       return tests.length === 0
@@ -167,6 +178,8 @@ export const elementwise: AdjointTable<ElementwiseOp> = {
             0,
           );
     },
+    min && (() => e.where(e.greater(min, x), dy, 0)),
+    max && (() => e.where(e.greater(x, max), dy, 0)),
   ],
   Cast: ({ e, dy, x: [x] }) => [isFloat(x.type.dtype) ? () => e.b.op('Cast', [dy], { to: x.type.dtype }) : undefined],
 

@@ -1,4 +1,4 @@
-import { addDims, subtractDims } from '../../../ir/dim.ts';
+import { addDims, multiplyDims, subtractDims } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
 import { convTransposeWindow, convWindow } from '../../../ir/ops/linear.ts';
 import type { Window } from '../../../ir/ops/spatial.ts';
@@ -70,17 +70,30 @@ function convInput({ e, node, x: [x, w], dy }: AdjointArguments<'Conv'>): Value 
   return e.b.op('ConvTranspose', [dy, w], { dilations, group, strides, ...padding });
 }
 
-const swapped = (e: Emit, x: Value): Value =>
+/** [N, G·C, ...] as [C, G·N, ...]: channels become the batch, the batch what is summed over, in each group. */
+function byChannel(e: Emit, x: Value, group: number): Value {
+  const [n, channels, ...spatial] = x.type.shape;
+  const axes = spatialAxes(x.type.shape.length);
+  if (group === 1) return e.b.op('Transpose', [x], { perm: [1, 0, ...axes] });
+  const perGroup = known(channels, x) / group;
+  const apart = e.reshape(x, [n, group, perGroup, ...spatial]);
+  const turned = e.b.op('Transpose', [apart], { perm: [2, 1, 0, ...axes.map(i => i + 1)] });
+  return e.reshape(turned, [perGroup, multiplyDims(group, n), ...spatial]);
+}
+
+/** [N, G·C, ...] as a kernel [G·C, N, ...]. */
+const asKernel = (e: Emit, x: Value): Value =>
   e.b.op('Transpose', [x], { perm: [1, 0, ...spatialAxes(x.type.shape.length)] });
 
 /**
  * The gradient of a kernel as a convolution: channels are the batch, the batch is what is summed over, and the output's gradient is
- * the kernel, so that strides and dilations trade places. Not for groups.
+ * the kernel, so that strides and dilations trade places.
  */
-function kernelGradient(e: Emit, image: Value, kernel: Value, window: Window): Value {
+function kernelGradient(e: Emit, image: Value, kernel: Value, window: Window, group: number): Value {
   const rank = window.kernel.length;
-  const full = e.b.op('Conv', [swapped(e, image), swapped(e, kernel)], {
+  const full = e.b.op('Conv', [byChannel(e, image, group), asKernel(e, kernel)], {
     dilations: window.strides,
+    group,
     pads: window.pads,
     strides: window.dilations,
   });
@@ -90,7 +103,7 @@ function kernelGradient(e: Emit, image: Value, kernel: Value, window: Window): V
   const cut = longer
     ? e.b.op('Slice', [full, e.b.ints(axes.map(() => 0)), e.b.ints(window.kernel), e.b.ints(axes)])
     : full;
-  return swapped(e, cut);
+  return asKernel(e, cut);
 }
 
 /** numpy's matmul takes vectors: as a row on the left, as a column on the right. */
@@ -127,9 +140,10 @@ export const linear: AdjointTable<'Conv' | 'ConvTranspose' | 'MatMul' | 'Gemm'> 
     const [image, w] = x;
     return [
       () => convInput(given),
-      node.attributes.group === 1
-        ? () => kernelGradient(e, image, dy, convWindow(node.attributes, image.type.shape, w.type.shape))
-        : undefined,
+      () => {
+        const window = convWindow(node.attributes, image.type.shape, w.type.shape);
+        return kernelGradient(e, image, dy, window, node.attributes.group);
+      },
       () => overPositions(e, dy),
     ];
   },
@@ -149,7 +163,7 @@ export const linear: AdjointTable<'Conv' | 'ConvTranspose' | 'MatMul' | 'Gemm'> 
         const ends = cut.map(i => known(x.type.shape[i], x));
         return e.b.op('Slice', [g, e.b.ints(cut.map(() => 0)), e.b.ints(ends), e.b.ints(cut)]);
       },
-      group === 1 ? () => kernelGradient(e, dy, x, window) : undefined,
+      () => kernelGradient(e, dy, x, window, group),
       () => overPositions(e, dy),
     ];
   },

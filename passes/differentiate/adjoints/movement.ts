@@ -2,6 +2,7 @@ import { productOf } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
 import { elementsOf, integersOf } from '../../../ir/operator.ts';
 import { type movement as operators, sliceRanges } from '../../../ir/ops/movement.ts';
+import { int64s } from '../../../ir/tensor.ts';
 import { type Emit, known, range } from '../emit.ts';
 import type { Adjoint, AdjointArguments, AdjointTable, Gradient } from '../rule.ts';
 import { resize } from './resize.ts';
@@ -110,6 +111,23 @@ function gatherByIndex(e: Emit, data: Value, indices: Value, axis: number, dy: V
   return e.b.op('ScatterElements', [e.filled(0, data), wide, flat], { axis, reduction: 'add' });
 }
 
+/** Indices of a GatherND that point into each element of a batch, with the place in the batch put before them. */
+function wholeTuples(e: Emit, data: Value, indices: Value, batchDims: number): Value {
+  if (batchDims === 0) return indices;
+  const shape = indices.type.shape.slice(0, -1);
+  const extents = shape.map(d => known(d, indices));
+  const places = range(0, batchDims).map(axis => {
+    const line = extents.map((_, i) => (i === axis ? extents[axis] : 1));
+    const counted = e.b.constant(
+      { ...int64s(range(0, known(data.type.shape[axis], data))), shape: [...line, 1] },
+      'place',
+    );
+    const wide = e.b.op('Expand', [counted, e.b.ints([...extents, 1])]);
+    return indices.type.dtype === 'int64' ? wide : e.b.op('Cast', [wide], { to: indices.type.dtype });
+  });
+  return e.b.op('Concat', [...places, indices], { axis: extents.length });
+}
+
 /** The element of the input that each element of a padded axis shows. */
 function paddedIndices(mode: string, extent: number, before: number, after: number): number[] {
   return range(-before, extent + after).map(i => {
@@ -203,10 +221,12 @@ export const movement: AdjointTable<keyof typeof operators> = {
         reduction: 'add',
       }),
   ],
-  GatherND: ({ e, node, x: [data, indices], dy }) =>
-    node.attributes.batch_dims === 0
-      ? [() => e.b.op('ScatterND', [e.filled(0, data), indices, dy], { reduction: 'add' })]
-      : [],
+  GatherND: ({ e, node, x: [data, indices], dy }) => [
+    () => {
+      const whole = wholeTuples(e, data, indices, node.attributes.batch_dims);
+      return e.b.op('ScatterND', [e.filled(0, data), whole, dy], { reduction: 'add' });
+    },
+  ],
   ScatterElements: ({ e, node, x: [, indices, updates], dy }) => {
     const { axis, reduction } = node.attributes;
     if (reduction !== 'none' && reduction !== 'add') return [];

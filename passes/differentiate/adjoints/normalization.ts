@@ -2,7 +2,7 @@ import { productOf } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { normalization as operators } from '../../../ir/ops/normalization.ts';
 import { numbersOf, tensorFromNumbers } from '../../../ir/tensor.ts';
-import { type Emit, range } from '../emit.ts';
+import { type Emit, known, range } from '../emit.ts';
 import type { AdjointArguments, AdjointTable } from '../rule.ts';
 import { overPositions } from './linear.ts';
 
@@ -11,10 +11,10 @@ function instanceNormal(e: Emit, x: Value, scale: Value, epsilon: number): Value
   return e.b.op('InstanceNormalization', [x, e.filled(1, scale), e.filled(0, scale)], { epsilon });
 }
 
-/** `(g - mean(g) - x̂ · mean(g·x̂)) / σ` over `axes`. */
-function normalized(e: Emit, g: Value, x: Value, axes: readonly number[], epsilon: number): Value {
+/** `(g - mean(g) - x̂ · mean(g·x̂)) / σ` over `axes`; ONNX's function body adds 1e-9 to the deviation. */
+function normalized(e: Emit, g: Value, x: Value, axes: readonly number[]): Value {
   const centred = e.sub(x, e.mean(x, axes));
-  const spread = e.b.op('Sqrt', [e.add(e.mean(e.square(centred), axes), epsilon)]);
+  const spread = e.add(e.b.op('Sqrt', [e.mean(e.square(centred), axes)]), 1e-9);
   const normal = e.div(centred, spread);
   const along = e.mul(normal, e.mean(e.mul(g, normal), axes));
   return e.div(e.sub(e.sub(g, e.mean(g, axes)), along), spread);
@@ -115,6 +115,29 @@ const rmsNormalization = ({ e, node, x: [x, scale], dy }: AdjointArguments<'RMSN
   ];
 };
 
+/** With `s = bias + alpha / size · Σ x²` over neighbouring channels: `dy · s^-β - 2·alpha·β / size · x · Σ dy · y / s` over those. */
+const localResponse = ({ e, node, x: [x], y, dy }: AdjointArguments<'LRN'>) => {
+  const { alpha, beta, bias, size } = node.attributes;
+  return [
+    () => {
+      const channels = known(x.type.shape[1], x);
+      const [before, after] = [Math.floor((size - 1) / 2), Math.ceil((size - 1) / 2)];
+      const near = (c: number, other: number): number => (other >= c - before && other <= c + after ? 1 : 0);
+      const matrix = (f: (row: number, column: number) => number) =>
+        range(0, channels).map(i => Float64Array.from({ length: channels }, (_, j) => f(i, j)));
+      const sums = e.along(e.square(x), 1, matrix(near));
+      const spread = e.add(e.mul(sums, alpha / size), bias);
+      const direct = e.mul(dy, e.b.op('Pow', [spread, e.number(-beta, spread)]));
+      const shares = e.along(
+        e.div(e.mul(dy, y), spread),
+        1,
+        matrix((i, j) => near(j, i)),
+      );
+      return e.sub(direct, e.mul(e.mul(x, (2 * alpha * beta) / size), shares));
+    },
+  ];
+};
+
 export const normalization: AdjointTable<keyof typeof operators> = {
   BatchNormalization: batchNormalization,
   InstanceNormalization: ({ e, node, x: [x, scale], dy }) => {
@@ -128,18 +151,27 @@ export const normalization: AdjointTable<keyof typeof operators> = {
   LayerNormalization: layerNormalization,
   GroupNormalization: groupNormalization,
   RMSNormalization: rmsNormalization,
-  LRN: null,
+  LRN: localResponse,
   LpNormalization: ({ e, node, x: [x], y, dy }) => {
     const { axis, p } = node.attributes;
     const at = [axis < 0 ? axis + x.type.shape.length : axis];
-    if (p !== 2) return [];
     return [
       () => {
-        const norm = e.b.op('ReduceL2', [x, e.b.ints(at)]);
-        return e.div(e.sub(dy, e.mul(y, e.sum(e.mul(dy, y), at))), norm);
+        const norm = e.b.op(p === 1 ? 'ReduceL1' : 'ReduceL2', [x, e.b.ints(at)]);
+        const along = e.sum(e.mul(dy, y), at);
+        return e.divOrZero(e.sub(dy, e.mul(p === 1 ? e.b.op('Sign', [x]) : y, along)), norm);
       },
     ];
   },
-  /** ONNX's function body has no epsilon under the root but adds 1e-9 to the deviation. */
-  MeanVarianceNormalization: ({ e, node, x: [x], dy }) => [() => normalized(e, dy, x, node.attributes.axes, 0)],
+  MeanVarianceNormalization: ({ e, node, x: [x], dy }) => [
+    () => {
+      const rank = x.type.shape.length;
+      return normalized(
+        e,
+        dy,
+        x,
+        node.attributes.axes.map(a => (a < 0 ? a + rank : a)),
+      );
+    },
+  ],
 };

@@ -36,22 +36,39 @@ function inverseCounts(e: Emit, x: Value, y: Value, window: Window, withPads: bo
   );
 }
 
-/** Each output's share goes to every element of its window: a transposed convolution of each channel with a kernel of ones. */
+/** Each output's share goes to every element of its window. */
 function averagePool({ e, node, x: [x], y, dy }: AdjointArguments<'AveragePool'>): Value {
   const { attributes } = node;
   const window = windowOf(attributes, attributes.kernel_shape, x.type.shape.slice(2));
-  const channels = known(x.type.shape[1], x);
   const share = inverseCounts(e, x, y, window, attributes.count_include_pad !== 0);
+  return typeof share === 'number' ? toWindows(e, x, dy, window, share) : toWindows(e, x, e.mul(dy, share), window, 1);
+}
+
+/** For each input the sum of `weight · g` over the windows that it lies in: a transposed convolution of each channel. */
+function toWindows(e: Emit, x: Value, g: Value, window: Window, weight: number): Value {
+  const channels = known(x.type.shape[1], x);
   const size = window.kernel.reduce((a, b) => a * b, 1);
-  const weight = typeof share === 'number' ? share : 1;
   const kernel = e.constant([channels, 1, ...window.kernel], new Float64Array(channels * size).fill(weight), x, 'ones');
   const { dilations, strides } = window;
-  return e.b.op('ConvTranspose', [typeof share === 'number' ? dy : e.mul(dy, share), kernel], {
+  return e.b.op('ConvTranspose', [g, kernel], {
     dilations,
     group: channels,
     strides,
-    ...transposedPadding(dy.type.shape.slice(2), x.type.shape.slice(2), window, x),
+    ...transposedPadding(g.type.shape.slice(2), x.type.shape.slice(2), window, x),
   });
+}
+
+/** `dX = sign(x) · |x|^(p-1) · Σ dy / y^(p-1)` over the windows that hold x. */
+function lpPool({ e, node, x: [x], y, dy }: AdjointArguments<'LpPool'>): Value {
+  const { attributes } = node;
+  const { p } = attributes;
+  const window = windowOf(attributes, attributes.kernel_shape, x.type.shape.slice(2));
+  const power = (v: Value): Value => (p === 2 ? v : e.b.op('Pow', [v, e.number(p - 1, v)]));
+  const shares = p === 1 ? dy : e.divOrZero(dy, power(y));
+  const sums = toWindows(e, x, shares, window, 1);
+  if (p === 2) return e.mul(x, sums);
+  const signed = e.mul(e.b.op('Sign', [x]), sums);
+  return p === 1 ? signed : e.mul(signed, power(e.b.op('Abs', [x])));
 }
 
 export const pooling: AdjointTable<keyof typeof operators> = {
@@ -60,7 +77,7 @@ export const pooling: AdjointTable<keyof typeof operators> = {
     return [() => e.b.op('MaxPoolGrad', [dy, x], attributes)];
   },
   AveragePool: given => [() => averagePool(given)],
-  LpPool: null,
+  LpPool: given => [() => lpPool(given)],
   GlobalAveragePool: ({ e, x: [x], dy }) => [() => e.expandLike(e.div(dy, e.count(x, spatialAxes(x))), x)],
   GlobalMaxPool: ({ e, x: [x], dy }) => [
     () => {

@@ -26,17 +26,28 @@ const extremum = reduce((e, dy, x, y, axes) => {
   return e.mul(mask, e.div(dy, e.sum(mask, axes)));
 });
 
+/** The product of the other elements. What is divided by is never zero: zeros are counted, and left out of the product. */
+const product = reduce((e, dy, x, _y, axes) => {
+  const zero = e.b.op('Equal', [x, e.number(0, x)]);
+  const zeros = e.sum(e.indicator(zero, x), axes);
+  const rest = e.where(zero, 1, x);
+  const others = e.b.op('ReduceProd', [rest, e.b.ints(axes)]);
+  const ifNone = e.where(e.b.op('Equal', [zeros, e.number(0, x)]), others, 0);
+  const ifOne = e.where(e.b.op('Equal', [zeros, e.number(1, x)]), others, 0);
+  return e.mul(dy, e.where(zero, ifOne, e.div(ifNone, rest)));
+});
+
 const axisOf = (axis: number, x: Value): number => (axis < 0 ? axis + x.type.shape.length : axis);
 
 export const reduction: AdjointTable<keyof typeof operators> = {
   ReduceL1: reduce((e, dy, x) => e.mul(dy, e.b.op('Sign', [x]))),
-  ReduceL2: reduce((e, dy, x, y) => e.mul(x, e.div(dy, y()))),
+  ReduceL2: reduce((e, dy, x, y) => e.mul(x, e.divOrZero(dy, y()))),
   ReduceLogSum: reduce((e, dy, x, y) => e.expandLike(e.div(dy, e.b.op('Exp', [y()])), x)),
   ReduceLogSumExp: reduce((e, dy, x, y) => e.mul(dy, e.b.op('Exp', [e.sub(x, y())]))),
   ReduceMax: extremum,
   ReduceMean: reduce((e, dy, x, _y, axes) => e.expandLike(e.div(dy, e.count(x, axes)), x)),
   ReduceMin: extremum,
-  ReduceProd: null,
+  ReduceProd: product,
   ReduceSum: reduce((e, dy, x) => e.expandLike(dy, x)),
   ReduceSumSquare: reduce((e, dy, x) => e.mul(e.mul(dy, 2), x)),
   Softmax: ({ e, node, x: [x], y, dy }) => [

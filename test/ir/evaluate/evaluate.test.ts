@@ -178,6 +178,18 @@ const linear: Case[] = [
     attributes: { group: 2, pads: [1, 1, 0, 1], strides: [2, 2] },
   },
   { op: 'ConvTranspose', inputs: [image, floats(4, 2, 2, 2)], attributes: { strides: [3, 2], output_padding: [1, 0] } },
+  ...['SAME_UPPER', 'SAME_LOWER'].map(
+    (auto_pad): Case => ({
+      op: 'ConvTranspose',
+      inputs: [image, floats(4, 2, 3, 2)],
+      attributes: { strides: [2, 3], auto_pad },
+    }),
+  ),
+  {
+    op: 'ConvTranspose',
+    inputs: [image, floats(4, 2, 3, 2)],
+    attributes: { strides: [2, 3], output_shape: [10, 16] },
+  },
   {
     op: 'MaxPool',
     inputs: [image],

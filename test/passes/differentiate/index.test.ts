@@ -4,7 +4,7 @@ import { symbol } from '../../../ir/dim.ts';
 import { SutureError } from '../../../ir/errors.ts';
 import type { Graph, Value } from '../../../ir/graph.ts';
 import { print } from '../../../ir/print.ts';
-import { float32 } from '../../../ir/tensor.ts';
+import { float32, int64s } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
 import { differentiate } from '../../../passes/differentiate/index.ts';
 import { runOrt } from '../ort.ts';
@@ -110,9 +110,10 @@ describe('differentiation', () => {
   it('names every operator without a rule at once, each with the way through it', () => {
     const b = new GraphBuilder('net');
     const p = b.input('p', f32(2, 4, 5, 5));
-    const first = b.op('LRN', [b.op('Exp', [p])], { size: 3 }, { name: 'norm1' });
-    const second = b.op('LRN', [b.op('Tanh', [first])], { size: 3 }, { name: 'norm2' });
-    b.op('LRN', [p], { size: 3 }, { name: 'unused' });
+    const axis = b.constant(int64s([1]));
+    const first = b.op('CumProd', [b.op('Exp', [p]), axis], {}, { name: 'product1' });
+    const second = b.op('CumProd', [b.op('Tanh', [first]), axis], {}, { name: 'product2' });
+    b.op('CumProd', [p, axis], {}, { name: 'unused' });
     b.output('loss', b.op('ReduceSum', [second], { keepdims: 0 }));
     let error: unknown;
     try {
@@ -124,8 +125,8 @@ describe('differentiation', () => {
     const { code, details } = error as SutureError;
     expect(code).toBe('adjoint-missing');
     expect(details).toEqual([
-      "LRN 'norm1' has no adjoint rule (p → exp → norm1 → tanh → norm2 → reducesum)",
-      "LRN 'norm2' has no adjoint rule (p → exp → … → tanh → norm2 → reducesum)",
+      "CumProd 'product1' has no adjoint rule (p → exp → product1 → tanh → product2 → reducesum)",
+      "CumProd 'product2' has no adjoint rule (p → exp → … → tanh → product2 → reducesum)",
     ]);
   });
 
