@@ -192,7 +192,7 @@ function* combinations(countA: number, countB: number): Generator<[number, numbe
 }
 
 /** Uniform numbers in [0, 1), always the same sequence (the generator "mulberry32"). */
-function pseudoRandom(): () => number {
+export function pseudoRandom(): () => number {
   let state = 0x2545f491;
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -38,6 +38,18 @@ export class DownsetLattice {
     return (this.#bits[downset * this.poset.words + (element >> 5)] & (1 << (element & 31))) !== 0;
   }
 
+  /** Calls `visit` for every element that the larger of two downsets holds and the smaller does not. */
+  between(smaller: number, larger: number, visit: (element: number) => void): void {
+    const { words } = this.poset;
+    for (let w = 0; w < words; w++) {
+      let word = this.#bits[larger * words + w] & ~this.#bits[smaller * words + w];
+      while (word !== 0) {
+        visit(32 * w + 31 - Math.clz32(word & -word));
+        word &= word - 1;
+      }
+    }
+  }
+
   /** The downset with the element at place `place` of `frontier` added; the place must be in its own frontier. */
   extend(downset: number, place: number): number {
     const known = this.#children[place];

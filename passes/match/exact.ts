@@ -1,11 +1,14 @@
 import { alignCanonical, favouritePartners } from './alignment.ts';
+import { Budget } from './budget.ts';
 import { canonicalForm } from './canonical.ts';
+import { cliqueBound, roundCost } from './cliques.ts';
 import { topologicalOrder } from './dag.ts';
 import { isLinear } from './linearise.ts';
-import { posetOf } from './poset.ts';
+import { improveByParts } from './neighbourhoods.ts';
+import { type Poset, posetOf } from './poset.ts';
 import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
-import { type PosetScores, relax } from './relaxation.ts';
-import { searchLattice, TOLERANCE } from './search.ts';
+import { type PosetScores, relax, tableOf } from './relaxation.ts';
+import { type SearchBounds, searchLattice, TOLERANCE } from './search.ts';
 
 /** A matching with what is known of how good it could be at best. */
 export interface ProvenMatching extends VertexMatching {
@@ -13,14 +16,24 @@ export interface ProvenMatching extends VertexMatching {
   readonly bound: number;
   /** Is the score proven to be the maximum? Then `bound` equals `score`. */
   readonly optimal: boolean;
+  /** Why the search ended. After `time`, another machine may come further; otherwise the answer is the same everywhere. */
+  readonly ended: 'proof' | 'work' | 'time';
 }
 
 export interface ExactOptions {
   /** Seconds after which the best matching so far is returned, with the gap that is left. Default 8. */
   readonly timeLimit?: number;
+  /** The work to do, by the seconds of time limit that stand for it. Default: the time limit's own. */
+  readonly work?: number;
 }
 
 const DEFAULT_TIME_LIMIT = 8;
+
+/**
+ * Work per second of the time limit, in the units of {@link Budget}: well below what ordinary processors do in that time, so
+ * that the work ends a search and not the clock.
+ */
+const WORK_PER_SECOND = 5e8;
 
 /** Larger tables (64 MB of scores and as much for the bound) are not made; then only the bound of the alignment holds. */
 const MAX_TABLE_CELLS = 8_000_000;
@@ -31,60 +44,125 @@ const WIDENING = 8;
 const MIN_WIDENING = 1.5;
 const MAX_STATES = 4_000_000;
 
-/** The part of the time that the search for prices may take. */
-const RELAXATION_SHARE = 0.4;
+/** The parts of the work that go at most to the windows' prices, to searches with them, and to the cliques' bound; of the rest, to parts. */
+const WINDOWS_SHARE = 0.1;
+const FIRST_SHARE = 0.15;
+const CLIQUES_SHARE = 0.25;
+const PARTS_SHARE = 0.5;
+
+/** The cliques' bound is not sought with fewer rounds, or beyond so many pairs of elements (about 100 bytes each). */
+const MIN_ROUNDS = 40;
+const MAX_ROUNDS = 1500;
+const MAX_CLIQUE_CELLS = 2_000_000;
 
 /**
- * The exact matcher: starts from the alignment, bounds it by a relaxation, and searches what lies between. Searches wider
- * and wider until one is complete, which proves the optimum, or time or memory end; then the gap is reported as it is.
+ * The exact matcher: starts from the alignment, bounds it by relaxations, and searches what lies between, wider and wider
+ * until a search is complete, which proves the optimum, or the budget is spent; then the gap is reported as it is.
  *
- * The answer depends on structure only, unless the time limit cuts the search short.
+ * The answer depends on structure and on the time limit only, unless the clock cuts the search short (`ended: 'time'`).
  */
 export function exactMatching(problem: MatchProblem, options: ExactOptions = {}): ProvenMatching {
   const started = performance.now();
-  const limit = 1000 * (options.timeLimit ?? DEFAULT_TIME_LIMIT);
-  const past = (share: number) => (): boolean => performance.now() - started > share * limit;
+  const seconds = options.timeLimit ?? DEFAULT_TIME_LIMIT;
+  const budget = new Budget(
+    WORK_PER_SECOND * (options.work ?? seconds),
+    () => performance.now() - started > 1000 * seconds,
+  );
   const form = canonicalForm(problem);
-  const { bound, optimal, ...matching } = solve(form.problem, past(RELAXATION_SHARE), past(1));
-  return { ...form.restore(matching), bound, optimal };
+  const { bound, optimal, ended, ...matching } = solve(form.problem, budget);
+  return { ...form.restore(matching), bound, optimal, ended };
 }
 
-function solve(problem: MatchProblem, relaxationExpired: () => boolean, expired: () => boolean): ProvenMatching {
+function solve(problem: MatchProblem, budget: Budget): ProvenMatching {
   const { scores } = problem;
   const transposed = scores.transpose();
-  let best = alignCanonical(problem);
-  const proven = (): ProvenMatching => ({ ...best, bound: best.score, optimal: true });
+  const aligned = alignCanonical(problem);
   const linear = [problem.a, problem.b].every(dag => isLinear(dag, topologicalOrder(dag)));
-  if (linear) return proven();
-
+  if (linear) return judged(aligned, aligned.score, budget);
   const a = posetOf(problem.a, v => scores.rowAllowed(v));
   const b = posetOf(problem.b, v => transposed.rowAllowed(v));
   if ((a.size + 1) * (b.size + 1) > MAX_TABLE_CELLS) {
-    const limit = favouritePartners(problem).bound;
-    return limit <= best.score + TOLERANCE ? proven() : { ...best, bound: limit, optimal: false };
+    return judged(aligned, favouritePartners(problem).bound, budget);
   }
-  const values = new Float64Array(a.size * b.size);
-  for (let i = 0; i < a.size; i++) {
-    for (let j = 0; j < b.size; j++) values[i * b.size + j] = scores.at(a.vertex[i], b.vertex[j]);
-  }
-  const table: PosetScores = { rows: a.size, columns: b.size, values };
+  return new TableSolver(problem, a, b, aligned, budget).run();
+}
 
-  const relaxation = relax(a, b, table, best.score + TOLERANCE, relaxationExpired);
-  let bound = relaxation.bound;
-  let width = FIRST_WIDTH;
-  while (bound > best.score + TOLERANCE && !expired()) {
-    const outcome = searchLattice(a, b, table, relaxation, best.score, { width, maxStates: MAX_STATES, expired });
-    if (outcome.pairs !== undefined) {
-      best = scored(
-        outcome.pairs.map(pair => ({ a: a.vertex[pair.a], b: b.vertex[pair.b] })),
-        scores,
-      );
-    }
-    bound = Math.min(bound, outcome.bound);
-    // States grow about as the width does.
-    const room = (0.9 * MAX_STATES) / outcome.states;
-    if (room < MIN_WIDENING) break;
-    width = Math.floor(width * Math.min(WIDENING, room));
+/** What is known once no matching can score more than `bound`. */
+function judged(best: VertexMatching, bound: number, budget: Budget): ProvenMatching {
+  if (bound <= best.score + TOLERANCE) return { ...best, bound: best.score, optimal: true, ended: 'proof' };
+  return { ...best, bound, optimal: false, ended: budget.late ? 'time' : 'work' };
+}
+
+class TableSolver {
+  readonly #problem: MatchProblem;
+  readonly #a: Poset;
+  readonly #b: Poset;
+  readonly #table: PosetScores;
+  readonly #budget: Budget;
+  #best: VertexMatching;
+  #bound = Infinity;
+
+  constructor(problem: MatchProblem, a: Poset, b: Poset, start: VertexMatching, budget: Budget) {
+    this.#problem = problem;
+    this.#a = a;
+    this.#b = b;
+    this.#best = start;
+    this.#budget = budget;
+    this.#table = tableOf(a, b, problem.scores);
   }
-  return bound <= best.score + TOLERANCE ? proven() : { ...best, bound, optimal: false };
+
+  /** Narrow graphs are done with windows alone; the cliques' bound is for the others. */
+  run(): ProvenMatching {
+    const work = this.#budget.left;
+    const windows = relax(this.#a, this.#b, this.#table, this.#target, this.#budget.part(WINDOWS_SHARE * work));
+    this.#bound = windows.bound;
+    if (!this.#done) this.#searchWider({ windows }, this.#budget.part(FIRST_SHARE * work));
+    const cost = roundCost(this.#a, this.#b, this.#table);
+    const rounds = Math.min(MAX_ROUNDS, Math.floor((CLIQUES_SHARE * work) / cost));
+    let bounds: SearchBounds = { windows };
+    if (!this.#done && rounds >= MIN_ROUNDS && this.#table.values.length <= MAX_CLIQUE_CELLS) {
+      const limits = { rounds, target: this.#target, budget: this.#budget };
+      const cliques = cliqueBound(this.#a, this.#b, this.#table, limits);
+      this.#bound = Math.min(this.#bound, cliques.bound);
+      bounds = { windows, cliques };
+    }
+    if (!this.#done) {
+      this.#best = improveByParts(this.#problem, this.#best, this.#budget.part(PARTS_SHARE * this.#budget.left));
+    }
+    if (!this.#done) this.#searchWider(bounds, this.#budget);
+    return judged(this.#best, this.#bound, this.#budget);
+  }
+
+  get #target(): number {
+    return this.#best.score + TOLERANCE;
+  }
+
+  get #done(): boolean {
+    return this.#bound <= this.#target || this.#budget.left === 0;
+  }
+
+  /** Searches wider and wider, as far as the budget is expected to reach. */
+  #searchWider(bounds: SearchBounds, budget: Budget): void {
+    let width = FIRST_WIDTH;
+    while (!this.#done && budget.left > 0) {
+      const before = budget.left;
+      const states = this.#search(bounds, width, budget);
+      // States and work grow about as the width does.
+      const room = Math.min((0.9 * MAX_STATES) / states, budget.left / (before - budget.left));
+      if (room < MIN_WIDENING) return;
+      width = Math.floor(width * Math.min(WIDENING, room));
+    }
+  }
+
+  /** One search; returns how many states it made. */
+  #search(bounds: SearchBounds, width: number, budget: Budget): number {
+    const limits = { width, maxStates: MAX_STATES, budget };
+    const { pairs, bound, states } = searchLattice(this.#a, this.#b, this.#table, bounds, this.#best.score, limits);
+    if (pairs !== undefined) {
+      const found = pairs.map(pair => ({ a: this.#a.vertex[pair.a], b: this.#b.vertex[pair.b] }));
+      this.#best = scored(found, this.#problem.scores);
+    }
+    this.#bound = Math.min(this.#bound, bound);
+    return states;
+  }
 }

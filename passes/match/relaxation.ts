@@ -1,10 +1,21 @@
+import type { Budget } from './budget.ts';
 import type { Poset } from './poset.ts';
+import type { PairScores } from './scores.ts';
 
 /** Scores of the pairs of two posets' elements, row by row; `-Infinity` where a pair is not allowed. */
 export interface PosetScores {
   readonly rows: number;
   readonly columns: number;
   readonly values: Float64Array;
+}
+
+/** The scores of two posets' elements. */
+export function tableOf(a: Poset, b: Poset, scores: PairScores): PosetScores {
+  const values = new Float64Array(a.size * b.size);
+  for (let i = 0; i < a.size; i++) {
+    for (let j = 0; j < b.size; j++) values[i * b.size + j] = scores.at(a.vertex[i], b.vertex[j]);
+  }
+  return { rows: a.size, columns: b.size, values };
 }
 
 /**
@@ -34,14 +45,15 @@ const MAX_HALVINGS = 9;
 
 /**
  * Finds good prices by subgradient ascent: an element that the relaxed solution uses twice becomes dearer, one that it
- * does not use becomes cheaper. Stops when the bound meets `target`, when steps get short, or when `expired` says so.
+ * does not use becomes cheaper. Stops when the bound meets `target`, when steps get short, or when
+ * the budget is spent.
  */
 export function relax(
   a: Poset,
   b: Poset,
   scores: PosetScores,
   target: number,
-  expired: () => boolean,
+  budget: Budget,
   maxRounds = 400,
 ): Relaxation {
   const worker = new RelaxedAlignment(a, b, scores);
@@ -50,7 +62,8 @@ export function relax(
   let step = 1;
   let stale = 0;
   let halvings = 0;
-  for (let round = 0; round < maxRounds && best.bound > target && halvings < MAX_HALVINGS && !expired(); round++) {
+  for (let round = 0; round < maxRounds && best.bound > target && halvings < MAX_HALVINGS; round++) {
+    if (!budget.spend(worker.cost)) break;
     const { usesA, usesB } = worker.uses();
     const slope = slopeOf(usesA, pricesA) + slopeOf(usesB, pricesB);
     if (slope === 0) break;
@@ -107,6 +120,8 @@ class RelaxedAlignment {
   readonly #partnerStart: Int32Array;
   readonly #partners: Int32Array;
   #table = new Float64Array(0);
+  /** Operations of one round. */
+  readonly cost: number;
   bound = Infinity;
 
   constructor(a: Poset, b: Poset, scores: PosetScores) {
@@ -122,6 +137,12 @@ class RelaxedAlignment {
       this.#partnerStart[i + 1] = partners.length;
     }
     this.#partners = Int32Array.from(partners);
+    let cost = 4 * rows * columns;
+    for (const members of this.#windowsA) {
+      for (const i of members) cost += this.#partnerStart[i + 1] - this.#partnerStart[i];
+    }
+    for (const members of this.#windowsB) cost += rows * members.length;
+    this.cost = cost;
   }
 
   solve(pricesA: Float64Array, pricesB: Float64Array): Relaxation {

@@ -1,17 +1,26 @@
+import type { Budget } from './budget.ts';
+import type { CliqueBound } from './cliques.ts';
 import type { VertexPair } from './contraction.ts';
 import { DownsetLattice, enlarged } from './downsets.ts';
 import type { Poset } from './poset.ts';
 import type { PosetScores, Relaxation } from './relaxation.ts';
+import { Remainders } from './remainders.ts';
 
 /** What one search through the lattice came to. */
 export interface SearchOutcome {
   /** Pairs of elements that score more than the score to beat, or undefined if none were found. */
   readonly pairs: readonly VertexPair[] | undefined;
   readonly score: number;
-  /** No matching scores more than this. Infinity if the search was broken off. */
+  /** No matching scores more than this. */
   readonly bound: number;
   /** States made, a measure of the work. */
   readonly states: number;
+}
+
+/** What is known of how much a state can still get; the less of the two counts. */
+export interface SearchBounds {
+  readonly windows: Relaxation;
+  readonly cliques?: CliqueBound;
 }
 
 export interface SearchLimits {
@@ -19,7 +28,7 @@ export interface SearchLimits {
   readonly width: number;
   /** How many states may be made in all. */
   readonly maxStates: number;
-  readonly expired: () => boolean;
+  readonly budget: Budget;
 }
 
 /** Gains smaller than this are rounding. */
@@ -33,24 +42,26 @@ export const TOLERANCE = 1e-9;
  * of A's frontier, or one of B's, or one of each as a pair. So the optimum is the longest path through the pairs of
  * downsets. What keeps their number small:
  *
- * - a state is dropped if what it has and the relaxation's bound of what it can still get do not beat the best known;
+ * - a state is dropped if what it has and the bounds of what it can still get do not beat the best known;
  * - an element whose partners have all been passed is passed at once, in both graphs, until none is left;
  * - if a layer is still wider than `width`, its best states are followed. The bound that then holds is that of the best
- *   state given up.
+ *   state given up, also of those that a search leaves open when it is broken off.
  */
 export function searchLattice(
   a: Poset,
   b: Poset,
   scores: PosetScores,
-  relaxation: Relaxation,
+  bounds: SearchBounds,
   toBeat: number,
   limits: SearchLimits,
 ): SearchOutcome {
-  return new LatticeSearch(a, b, scores, relaxation, toBeat, limits).run();
+  return new LatticeSearch(a, b, scores, bounds, toBeat, limits).run();
 }
 
 const NO_PAIR = -1;
-const TIME_CHECK_INTERVAL = 1024;
+/** What a state costs in units of a {@link Budget}, and after how many states followed the budget is asked. */
+const STATE_COST = 2000;
+const CHECK_INTERVAL = 256;
 
 class LatticeSearch {
   readonly #scores: PosetScores;
@@ -58,6 +69,7 @@ class LatticeSearch {
   readonly #limits: SearchLimits;
   readonly #sideA: Side;
   readonly #sideB: Side;
+  readonly #remainders: Remainders | undefined;
   readonly #layers: number[][];
   #incumbent: number;
   #incumbentState = -1;
@@ -68,42 +80,52 @@ class LatticeSearch {
   #downsetA = new Int32Array(1024);
   #downsetB = new Int32Array(1024);
   #gain = new Float64Array(1024);
+  /** What the cliques' bound still allows. */
+  #rest = new Float64Array(1024);
   #parent = new Int32Array(1024);
   /** The pair that led here, as `a · columns + b`, or NO_PAIR. */
   #pair = new Int32Array(1024);
   #slots = new Int32Array(4096).fill(-1);
 
-  constructor(a: Poset, b: Poset, scores: PosetScores, relaxation: Relaxation, toBeat: number, limits: SearchLimits) {
+  constructor(a: Poset, b: Poset, scores: PosetScores, bounds: SearchBounds, toBeat: number, limits: SearchLimits) {
+    const { windows, cliques } = bounds;
     this.#scores = scores;
-    this.#relaxation = relaxation;
+    this.#relaxation = windows;
     this.#limits = limits;
     this.#incumbent = toBeat;
-    this.#sideA = new Side(a, relaxation.pricesA, partnerLists(scores, false));
-    this.#sideB = new Side(b, relaxation.pricesB, partnerLists(scores, true));
+    this.#sideA = new Side(a, windows.pricesA, partnerLists(scores, false));
+    this.#sideB = new Side(b, windows.pricesB, partnerLists(scores, true));
+    this.#remainders = cliques && new Remainders(cliques, this.#sideA.lattice, this.#sideB.lattice);
     this.#layers = Array.from({ length: a.size + b.size + 1 }, () => []);
   }
 
   run(): SearchOutcome {
-    this.#reach(0, 0, 0, -1, NO_PAIR);
-    let complete = true;
+    this.#reach(0, 0, 0, -1, NO_PAIR, this.#remainders?.whole ?? Infinity);
+    const { maxStates, budget } = this.#limits;
+    let open = true;
     let sinceCheck = 0;
-    for (let depth = 0; depth < this.#layers.length && complete; depth++) {
-      const layer = this.#mostPromising(this.#layers[depth]);
+    let paidFor = 0;
+    for (let depth = 0; depth < this.#layers.length; depth++) {
+      const layer = open ? this.#mostPromising(this.#layers[depth]) : this.#layers[depth];
       this.#layers[depth] = [];
       for (const state of layer) {
-        this.#expand(state);
-        if (this.#count > this.#limits.maxStates) complete = false;
-        if (++sinceCheck >= TIME_CHECK_INTERVAL) {
-          sinceCheck = 0;
-          if (this.#limits.expired()) complete = false;
+        if (!open) {
+          this.#givenUp = Math.max(this.#givenUp, this.#potential(state));
+          continue;
         }
-        if (!complete) break;
+        this.#expand(state);
+        if (this.#count > maxStates) open = false;
+        if (++sinceCheck < CHECK_INTERVAL) continue;
+        sinceCheck = 0;
+        if (!budget.spend((this.#count - paidFor) * STATE_COST)) open = false;
+        paidFor = this.#count;
       }
     }
+    budget.spend((this.#count - paidFor) * STATE_COST);
     return {
       pairs: this.#incumbentState < 0 ? undefined : this.#trace(this.#incumbentState),
       score: this.#incumbent,
-      bound: complete ? Math.max(this.#incumbent, this.#givenUp) : Infinity,
+      bound: Math.max(this.#incumbent, this.#givenUp),
       states: this.#count,
     };
   }
@@ -127,48 +149,71 @@ class LatticeSearch {
     const needPair = needed - table[here + columns + 2];
     const needSkipA = needed - table[here + columns + 1];
     const needSkipB = needed - table[here + 1];
+    const remainders = this.#remainders;
+    const lossesA = sideA.losses;
+    const lossesB = sideB.losses;
+    if (remainders !== undefined) {
+      for (let i = startA; i < endA; i++) lossesA[i - startA] = remainders.lossOfA(sideA.lattice.frontier[i], inB);
+      for (let j = startB; j < endB; j++) lossesB[j - startB] = remainders.lossOfB(sideB.lattice.frontier[j], inA);
+    }
+    const rest = this.#rest[state];
+    const needRest = this.#incumbent + TOLERANCE - gain;
     for (let i = startA; i < endA; i++) {
       const a = sideA.lattice.frontier[i];
       for (let j = startB; j < endB; j++) {
         const b = sideB.lattice.frontier[j];
         const score = values[a * columns + b];
         if (score <= 0 || score - sideA.prices[a] - sideB.prices[b] <= needPair) continue;
+        const left = rest - lossesA[i - startA] - lossesB[j - startB] + (remainders?.shared(a, b) ?? 0);
+        if (score + left <= needRest) continue;
         const pair = a * columns + b;
-        this.#reach(sideA.extend(inA, i), sideB.extend(inB, j), gain + score, state, pair);
+        this.#reach(sideA.extend(inA, i), sideB.extend(inB, j), gain + score, state, pair, left);
       }
     }
     for (let i = startA; i < endA; i++) {
-      if (-sideA.prices[sideA.lattice.frontier[i]] <= needSkipA) continue;
-      this.#reach(sideA.extend(inA, i), inB, gain, state, NO_PAIR);
+      const left = rest - lossesA[i - startA];
+      if (-sideA.prices[sideA.lattice.frontier[i]] <= needSkipA || left <= needRest) continue;
+      this.#reach(sideA.extend(inA, i), inB, gain, state, NO_PAIR, left);
     }
     for (let j = startB; j < endB; j++) {
-      if (-sideB.prices[sideB.lattice.frontier[j]] <= needSkipB) continue;
-      this.#reach(inA, sideB.extend(inB, j), gain, state, NO_PAIR);
+      const left = rest - lossesB[j - startB];
+      if (-sideB.prices[sideB.lattice.frontier[j]] <= needSkipB || left <= needRest) continue;
+      this.#reach(inA, sideB.extend(inB, j), gain, state, NO_PAIR, left);
     }
   }
 
-  /** Records that (inA, inB) can be reached with `gain`, unless that is of no use. */
-  #reach(inA: number, inB: number, gain: number, parent: number, pair: number): void {
+  /**
+   * Records that the downsets (fromA, fromB) can be reached with `gain`, unless that is of no use. `rest` is what the
+   * cliques' bound allows from there on.
+   */
+  #reach(fromA: number, fromB: number, gain: number, parent: number, pair: number, rest: number): void {
+    const sideA = this.#sideA;
+    const sideB = this.#sideB;
+    let inA = fromA;
+    let inB = fromB;
     for (;;) {
-      const passedA = this.#sideA.passHopeless(inA, this.#sideB.lattice, inB);
-      const passedB = this.#sideB.passHopeless(inB, this.#sideA.lattice, passedA);
+      const passedA = sideA.passHopeless(inA, sideB.lattice, inB);
+      const passedB = sideB.passHopeless(inB, sideA.lattice, passedA);
       if (passedA === inA && passedB === inB) break;
       inA = passedA;
       inB = passedB;
     }
-    if (this.#potential(inA, inB, gain) <= this.#incumbent + TOLERANCE) return;
+    if (this.#windowPotential(inA, inB, gain) <= this.#incumbent + TOLERANCE) return;
 
     const slot = this.#slotOf(inA, inB);
     let state = this.#slots[slot];
     if (state >= 0) {
       if (gain <= this.#gain[state]) return;
     } else {
+      const left = this.#restAfter(fromA, fromB, inA, inB, rest);
+      if (gain + left <= this.#incumbent + TOLERANCE) return;
       state = this.#count++;
       if (state === this.#gain.length) this.#grow();
       this.#slots[slot] = state;
       this.#downsetA[state] = inA;
       this.#downsetB[state] = inB;
-      this.#layers[this.#sideA.lattice.sizes[inA] + this.#sideB.lattice.sizes[inB]].push(state);
+      this.#rest[state] = left;
+      this.#layers[sideA.lattice.sizes[inA] + sideB.lattice.sizes[inB]].push(state);
       if (2 * this.#count > this.#slots.length) this.#rehash();
     }
     this.#gain[state] = gain;
@@ -180,8 +225,32 @@ class LatticeSearch {
     }
   }
 
-  /** What the best matching through this state can score at most. */
-  #potential(inA: number, inB: number, gain: number): number {
+  /** What `rest`, the remainder at (fromA, fromB), is at the larger downsets (inA, inB). */
+  #restAfter(fromA: number, fromB: number, inA: number, inB: number, rest: number): number {
+    const remainders = this.#remainders;
+    if (remainders === undefined) return rest;
+    let left = rest;
+    if (inA !== fromA) {
+      this.#sideA.lattice.between(fromA, inA, a => {
+        left -= remainders.lossOfA(a, fromB);
+      });
+    }
+    if (inB !== fromB) {
+      this.#sideB.lattice.between(fromB, inB, b => {
+        left -= remainders.lossOfB(b, inA);
+      });
+    }
+    return left;
+  }
+
+  /** What the best matching through a state can score at most. */
+  #potential(state: number): number {
+    const gain = this.#gain[state];
+    const byWindows = this.#windowPotential(this.#downsetA[state], this.#downsetB[state], gain);
+    return Math.min(byWindows, gain + this.#rest[state]);
+  }
+
+  #windowPotential(inA: number, inB: number, gain: number): number {
     const k = this.#sideA.lattice.sizes[inA];
     const l = this.#sideB.lattice.sizes[inB];
     const rest = this.#relaxation.table[k * (this.#scores.columns + 1) + l];
@@ -191,9 +260,7 @@ class LatticeSearch {
   /** The states of a layer that are followed, in the order in which they were made. */
   #mostPromising(layer: readonly number[]): readonly number[] {
     const { width } = this.#limits;
-    const potentials = Float64Array.from(layer, state =>
-      this.#potential(this.#downsetA[state], this.#downsetB[state], this.#gain[state]),
-    );
+    const potentials = Float64Array.from(layer, state => this.#potential(state));
     const ranked = potentials.filter(potential => potential > this.#incumbent + TOLERANCE).sort();
     if (ranked.length <= width) return layer.filter((_, i) => potentials[i] > this.#incumbent + TOLERANCE);
     const firstGivenUp = ranked[ranked.length - width - 1];
@@ -236,10 +303,15 @@ class LatticeSearch {
     this.#downsetB = enlarged(this.#downsetB);
     this.#parent = enlarged(this.#parent);
     this.#pair = enlarged(this.#pair);
-    const gain = new Float64Array(this.#gain.length * 2);
-    gain.set(this.#gain);
-    this.#gain = gain;
+    this.#gain = enlargedFloats(this.#gain);
+    this.#rest = enlargedFloats(this.#rest);
   }
+}
+
+function enlargedFloats(array: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> {
+  const larger = new Float64Array(2 * array.length);
+  larger.set(array);
+  return larger;
 }
 
 /** How many of the ascending numbers are at most `limit`. */
@@ -260,12 +332,15 @@ class Side {
   readonly prices: Float64Array;
   /** Sum of the prices of the elements outside each downset. */
   refunds = new Float64Array(64);
+  /** Room for one number per element of a frontier. */
+  readonly losses: Float64Array;
   readonly #partners: readonly Int32Array[];
 
   constructor(poset: Poset, prices: Float64Array, partners: readonly Int32Array[]) {
     this.lattice = new DownsetLattice(poset);
     this.prices = prices;
     this.#partners = partners;
+    this.losses = new Float64Array(poset.size);
     this.refunds[0] = prices.reduce((sum, price) => sum + price, 0);
   }
 
@@ -275,9 +350,7 @@ class Side {
     const next = lattice.extend(downset, place);
     if (lattice.count > before) {
       if (next >= this.refunds.length) {
-        const larger = new Float64Array(2 * this.refunds.length);
-        larger.set(this.refunds);
-        this.refunds = larger;
+        this.refunds = enlargedFloats(this.refunds);
       }
       this.refunds[next] = this.refunds[downset] - this.prices[lattice.frontier[place]];
     }

@@ -1,21 +1,26 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createDag } from '../../../passes/match/dag.ts';
+import { Budget } from '../../../passes/match/budget.ts';
+import { cliqueBound } from '../../../passes/match/cliques.ts';
+import { findFault } from '../../../passes/match/contraction.ts';
+import { createDag, type Dag } from '../../../passes/match/dag.ts';
 import { DownsetLattice } from '../../../passes/match/downsets.ts';
-import { elementsOf, posetOf } from '../../../passes/match/poset.ts';
+import { exactMatching } from '../../../passes/match/exact.ts';
+import { improveByParts } from '../../../passes/match/neighbourhoods.ts';
+import { elementsOf, type Poset, posetOf } from '../../../passes/match/poset.ts';
 import type { MatchProblem } from '../../../passes/match/problem.ts';
-import { type PosetScores, relax } from '../../../passes/match/relaxation.ts';
+import { type PosetScores, relax, tableOf } from '../../../passes/match/relaxation.ts';
+import { Remainders } from '../../../passes/match/remainders.ts';
+import { matrixScores } from '../../../passes/match/scores.ts';
 import { searchLattice } from '../../../passes/match/search.ts';
-import { distinctProblems, exhaustiveOptimum, networks, structuredProblems } from './problems.ts';
+import { distinctProblems, exhaustiveOptimum, mulberry, networks, structuredProblems } from './problems.ts';
 
-const never = (): boolean => false;
+const endless = (): Budget => new Budget(Infinity);
 
 /** A whole problem as posets and a table, all vertices kept. */
-function tableOf({ a, b, scores }: MatchProblem): PosetScores {
-  const values = Float64Array.from({ length: a.size * b.size }, (_, i) =>
-    scores.at(Math.floor(i / b.size), i % b.size),
-  );
-  return { rows: a.size, columns: b.size, values };
+function wholeOf({ a, b, scores }: MatchProblem): { a: Poset; b: Poset; table: PosetScores } {
+  const [posetA, posetB] = [posetOf(a, () => true), posetOf(b, () => true)];
+  return { a: posetA, b: posetB, table: tableOf(posetA, posetB, scores) };
 }
 
 describe('the order of the features', () => {
@@ -67,51 +72,155 @@ describe('the order of the features', () => {
 });
 
 describe('bounds', () => {
+  const problems = fc.oneof(structuredProblems({ maxLayers: 6 }), distinctProblems({ maxLayers: 6 }));
+
   it('are never below the optimum, however little is searched', () => {
-    const problems = fc.oneof(structuredProblems({ maxLayers: 6 }), distinctProblems({ maxLayers: 6 }));
     fc.assert(
       fc.property(
         problems,
         fc.integer({ min: 1, max: 4 }),
         fc.integer({ min: 0, max: 30 }),
-        (problem, width, rounds) => {
+        fc.integer({ min: 1, max: 40 }),
+        (problem, width, rounds, maxStates) => {
           const best = exhaustiveOptimum(problem);
-          const a = posetOf(problem.a, () => true);
-          const b = posetOf(problem.b, () => true);
-          const table = tableOf(problem);
-          const relaxation = relax(a, b, table, 0, never, rounds);
-          expect(relaxation.bound).toBeGreaterThanOrEqual(best - 1e-9);
-          const outcome = searchLattice(a, b, table, relaxation, 0, { width, maxStates: 1e6, expired: never });
-          expect(outcome.bound).toBeGreaterThanOrEqual(best - 1e-9);
-          expect(outcome.score).toBeLessThanOrEqual(best + 1e-9);
-          const complete = searchLattice(a, b, table, relaxation, 0, { width: 1e6, maxStates: 1e6, expired: never });
-          expect(complete.score).toBeCloseTo(best, 9);
-          expect(complete.bound).toBeCloseTo(best, 9);
+          const { a, b, table } = wholeOf(problem);
+          const windows = relax(a, b, table, 0, endless(), rounds);
+          expect(windows.bound).toBeGreaterThanOrEqual(best - 1e-9);
+          const cliques = cliqueBound(a, b, table, { rounds, target: 0, budget: endless() });
+          expect(cliques.bound).toBeGreaterThanOrEqual(best - 1e-9);
+          for (const bounds of [{ windows }, { windows, cliques }]) {
+            const search = (limits: { width: number; maxStates: number }) =>
+              searchLattice(a, b, table, bounds, 0, { ...limits, budget: endless() });
+            for (const limits of [
+              { width, maxStates: 1e6 },
+              { width: 1e6, maxStates },
+            ]) {
+              const outcome = search(limits);
+              expect(outcome.bound).toBeGreaterThanOrEqual(best - 1e-9);
+              expect(outcome.score).toBeLessThanOrEqual(best + 1e-9);
+            }
+            const complete = search({ width: 1e6, maxStates: 1e6 });
+            expect(complete.score).toBeCloseTo(best, 9);
+            expect(complete.bound).toBeCloseTo(best, 9);
+          }
         },
       ),
       { numRuns: 50 },
     );
   });
 
-  it('are infinite when a search is broken off', () => {
-    const dag = createDag(3, [
+  it('by cliques hold for what remains of every state, and know pairs that exclude each other', () => {
+    fc.assert(
+      fc.property(problems, fc.integer(), (problem, seed) => {
+        const { a, b, table } = wholeOf(problem);
+        const cliques = cliqueBound(a, b, table, { rounds: 40, target: 0, budget: endless() });
+        const [latticeA, latticeB] = [new DownsetLattice(a), new DownsetLattice(b)];
+        const remainders = new Remainders(cliques, latticeA, latticeB);
+        const random = mulberry(seed);
+        let [inA, inB, rest] = [0, 0, remainders.whole];
+        expect(rest).toBeGreaterThanOrEqual(exhaustiveOptimum(problem) - 1e-9);
+        // A random walk up; at each place the rest of the problem is solved on its own.
+        for (let step = 0; step < 4; step++) {
+          const side = random() < 0.5 ? latticeA : latticeB;
+          const from = side === latticeA ? inA : inB;
+          const frontier = side.frontierStart[from + 1] - side.frontierStart[from];
+          if (frontier === 0) break;
+          const place = side.frontierStart[from] + Math.floor(random() * frontier);
+          const element = side.frontier[place];
+          if (side === latticeA) {
+            rest -= remainders.lossOfA(element, inB);
+            inA = side.extend(inA, place);
+          } else {
+            rest -= remainders.lossOfB(element, inA);
+            inB = side.extend(inB, place);
+          }
+          const values = table.values.map((value, i) =>
+            latticeA.has(inA, Math.floor(i / table.columns)) || latticeB.has(inB, i % table.columns)
+              ? Number.NaN
+              : value,
+          );
+          const scores = matrixScores(table.rows, table.columns, values);
+          expect(rest).toBeGreaterThanOrEqual(exhaustiveOptimum({ a: problem.a, b: problem.b, scores }) - 1e-9);
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('by cliques are those of the linear programme', () => {
+    // Two parallel layers against a chain of two: both pairs fit side by side.
+    const parallel = createDag(4, [
       [0, 1],
       [0, 2],
+      [1, 3],
+      [2, 3],
     ]);
-    const poset = posetOf(dag, () => true);
-    const table: PosetScores = { rows: 3, columns: 3, values: new Float64Array(9).fill(1) };
-    const relaxation = relax(poset, poset, table, 0, never);
-    const outcome = searchLattice(poset, poset, table, relaxation, 0, { width: 9, maxStates: 1, expired: never });
-    expect(outcome.bound).toBe(Infinity);
+    const chain = createDag(4, [
+      [0, 1],
+      [1, 2],
+      [2, 3],
+    ]);
+    const bound = (a: Dag, b: Dag, allowed: readonly (readonly [number, number])[]): number => {
+      const values = new Float64Array(16).fill(Number.NaN);
+      for (const [i, j] of allowed) values[4 * i + j] = 1;
+      const { a: left, b: right, table } = wholeOf({ a, b, scores: matrixScores(4, 4, values) });
+      return cliqueBound(left, right, table, { rounds: 400, target: 0, budget: endless() }).bound;
+    };
+    const crossing = [
+      [1, 2],
+      [2, 1],
+    ] as const;
+    expect(bound(parallel, chain, crossing)).toBeCloseTo(2, 2);
+    expect(bound(chain, chain, crossing)).toBeCloseTo(1, 2);
   });
 
   it('are tight on two chains after one round', () => {
     fc.assert(
       fc.property(distinctProblems({ maxLayers: 8, chain: true }), problem => {
-        const [a, b] = [posetOf(problem.a, () => true), posetOf(problem.b, () => true)];
-        expect(relax(a, b, tableOf(problem), 0, never, 0).bound).toBeCloseTo(exhaustiveOptimum(problem), 9);
+        const { a, b, table } = wholeOf(problem);
+        expect(relax(a, b, table, 0, endless(), 0).bound).toBeCloseTo(exhaustiveOptimum(problem), 9);
       }),
       { numRuns: 30 },
     );
+  });
+});
+
+describe('a matching improved by parts', () => {
+  it('stays one, and never gets worse', () => {
+    fc.assert(
+      fc.property(fc.oneof(structuredProblems({ maxLayers: 90 }), distinctProblems({ maxLayers: 90 })), problem => {
+        const { pairs, score } = improveByParts(problem, { pairs: [], score: 0 }, new Budget(2e8));
+        expect(score).toBeGreaterThanOrEqual(0);
+        const allowed = (x: number, y: number): boolean => problem.scores.at(x, y) !== -Infinity;
+        expect(findFault(problem.a, problem.b, pairs, allowed)).toBeUndefined();
+      }),
+      { numRuns: 12 },
+    );
+  });
+
+  it('comes near the optimum even from nothing', () => {
+    fc.assert(
+      fc.property(distinctProblems({ maxLayers: 25 }), problem => {
+        const { score } = improveByParts(problem, { pairs: [], score: 0 }, new Budget(1e9));
+        expect(score).toBeGreaterThanOrEqual(0.95 * exactMatching(problem).score);
+      }),
+      { numRuns: 10 },
+    );
+  });
+});
+
+describe('a budget', () => {
+  it('is spent by its parts, too', () => {
+    const whole = new Budget(100);
+    const part = whole.part(60);
+    expect([part.spend(50), whole.left, part.left]).toEqual([true, 50, 10]);
+    expect([part.spend(20), whole.left, part.left]).toEqual([false, 30, 0]);
+    expect([whole.spend(30), whole.left, whole.late]).toEqual([false, 0, false]);
+  });
+
+  it('says whether the clock ended it', () => {
+    const budget = new Budget(100, () => true);
+    const part = budget.part(50);
+    expect([part.spend(1), part.late, part.left, budget.late]).toEqual([false, true, 0, true]);
   });
 });
