@@ -7,12 +7,8 @@ export interface Alignment {
   readonly score: number;
 }
 
-/** Blocks with at most this many cells are solved with a table of decisions instead of being divided further. */
+/** Blocks whose scores fill at most this many cells are solved with a table instead of being divided further. */
 const TABLE_CELLS = 1 << 16;
-
-const SKIP_ROW = 0;
-const SKIP_COLUMN = 1;
-const PAIR = 2;
 
 /**
  * The best total score of an alignment of all rows with all columns: a pair scores what `scorer` says, a gap scores 0.
@@ -39,7 +35,7 @@ export function align(scorer: RowScorer, rows: number, columns: number): Alignme
   const forward = new Float64Array(columns + 1);
   const backward = new Float64Array(columns + 1);
   const scores = new Float64Array(columns);
-  const decisions = new Uint8Array(Math.min(TABLE_CELLS, rows * columns));
+  const table = new Float64Array(Math.min(TABLE_CELLS, (rows + 1) * (columns + 1)));
   const chosenRows: number[] = [];
   const chosenColumns: number[] = [];
   let total = 0;
@@ -53,7 +49,7 @@ export function align(scorer: RowScorer, rows: number, columns: number): Alignme
     const height = rowEnd - rowStart;
     const width = columnEnd - columnStart;
     if (height === 0 || width === 0) continue;
-    if (height * width <= TABLE_CELLS) {
+    if ((height + 1) * (width + 1) <= TABLE_CELLS) {
       total += alignBlock(rowStart, rowEnd, columnStart, columnEnd);
     } else if (height === 1) {
       total += bestOfRow(rowStart, columnStart, columnEnd);
@@ -81,50 +77,30 @@ export function align(scorer: RowScorer, rows: number, columns: number): Alignme
     chosenColumns.push(column);
   }
 
-  /** The textbook's table, with one byte per cell for the way back. */
+  /** The textbook's table; the way back follows from which neighbour a score came from. */
   function alignBlock(rowStart: number, rowEnd: number, columnStart: number, columnEnd: number): number {
     const width = columnEnd - columnStart;
-    const best = forward.fill(0, 0, width + 1);
-    for (let row = rowStart; row < rowEnd; row++) {
-      const base = (row - rowStart) * width;
-      const from = Math.max(columnStart, scorer.spanStart[row]);
-      const to = Math.min(columnEnd, scorer.spanEnd[row]);
-      decisions.fill(SKIP_ROW, base, base + width);
-      if (from >= to) continue;
-      scorer.fill(row, from, to, scores);
-      const first = from - columnStart;
-      const last = to - columnStart;
-      let diagonal = best[first];
-      let left = diagonal;
-      for (let j = first; j < last; j++) {
-        const up = best[j + 1];
-        const paired = diagonal + scores[j - first];
-        let value = up;
-        if (left > value) {
-          value = left;
-          decisions[base + j] = SKIP_COLUMN;
-        }
-        if (paired > value) {
-          value = paired;
-          decisions[base + j] = PAIR;
-        }
-        diagonal = up;
-        best[j + 1] = left = value;
-      }
-      for (let j = last; j < width && best[j + 1] < left; j++) {
-        best[j + 1] = left;
-        decisions[base + j] = SKIP_COLUMN;
-      }
+    const stride = width + 1;
+    table.fill(0, 0, stride);
+    let base = 0;
+    for (let row = rowStart; row < rowEnd; row++, base += stride) {
+      table.copyWithin(base + stride, base, base + stride);
+      addRow(scorer, row, columnStart, columnEnd, table, base + stride, scores);
     }
-    const score = best[width];
+    const score = table[base + width];
     const firstOfBlock = chosenRows.length;
     let row = rowEnd - 1;
-    let column = columnEnd - 1;
-    while (row >= rowStart && column >= columnStart) {
-      const decision = decisions[(row - rowStart) * width + (column - columnStart)];
-      if (decision === PAIR) choose(row, column);
-      if (decision !== SKIP_COLUMN) row--;
-      if (decision !== SKIP_ROW) column--;
+    let j = width;
+    while (base > 0 && j > 0) {
+      const here = table[base + j];
+      if (here === table[base - stride + j]) {
+        row--;
+        base -= stride;
+      } else if (here === table[base + j - 1]) j--;
+      else {
+        choose(row--, columnStart + --j);
+        base -= stride;
+      }
     }
     reverseTail(chosenRows, firstOfBlock);
     reverseTail(chosenColumns, firstOfBlock);
@@ -149,12 +125,7 @@ export function align(scorer: RowScorer, rows: number, columns: number): Alignme
   }
 }
 
-/**
- * `best[j]`: the best score of the rows with the first `j` of the columns.
- *
- * A row changes nothing left of its first allowed column; right of its last one, a gain only moves on until the values of
- * the row before catch up. So rows cost what their allowed columns span, not the full width.
- */
+/** `best[j]`: the best score of the rows with the first `j` of the columns. */
 function forwardPass(
   scorer: RowScorer,
   rowStart: number,
@@ -164,28 +135,44 @@ function forwardPass(
   best: Float64Array,
   scores: Float64Array,
 ): void {
-  const width = columnEnd - columnStart;
-  best.fill(0, 0, width + 1);
-  for (let row = rowStart; row < rowEnd; row++) {
-    const from = Math.max(columnStart, scorer.spanStart[row]);
-    const to = Math.min(columnEnd, scorer.spanEnd[row]);
-    if (from >= to) continue;
-    scorer.fill(row, from, to, scores);
-    const first = from - columnStart;
-    const last = to - columnStart;
-    let diagonal = best[first];
-    let left = diagonal;
-    for (let j = first; j < last; j++) {
-      const up = best[j + 1];
-      const paired = diagonal + scores[j - first];
-      let value = up;
-      if (left > value) value = left;
-      if (paired > value) value = paired;
-      diagonal = up;
-      best[j + 1] = left = value;
-    }
-    for (let j = last + 1; j <= width && best[j] < left; j++) best[j] = left;
+  best.fill(0, 0, columnEnd - columnStart + 1);
+  for (let row = rowStart; row < rowEnd; row++) addRow(scorer, row, columnStart, columnEnd, best, 0, scores);
+}
+
+/**
+ * Takes the best scores with the first columns, from `best[base]` on, one row further.
+ *
+ * A row changes nothing left of its first allowed column; right of its last one, a gain only moves on until the values of
+ * the row before catch up. So rows cost what their allowed columns span, not the full width.
+ */
+function addRow(
+  scorer: RowScorer,
+  row: number,
+  columnStart: number,
+  columnEnd: number,
+  best: Float64Array,
+  base: number,
+  scores: Float64Array,
+): void {
+  const from = Math.max(columnStart, scorer.spanStart[row]);
+  const to = Math.min(columnEnd, scorer.spanEnd[row]);
+  if (from >= to) return;
+  scorer.fill(row, from, to, scores);
+  const first = base + from - columnStart;
+  const last = base + to - columnStart;
+  let diagonal = best[first];
+  let left = diagonal;
+  for (let j = first; j < last; j++) {
+    const up = best[j + 1];
+    const paired = diagonal + scores[j - first];
+    let value = up;
+    if (left > value) value = left;
+    if (paired > value) value = paired;
+    diagonal = up;
+    best[j + 1] = left = value;
   }
+  const end = base + columnEnd - columnStart;
+  for (let j = last + 1; j <= end && best[j] < left; j++) best[j] = left;
 }
 
 /** `best[j]`: the best score of the rows with all columns but the first `j`. The mirror image of {@link forwardPass}. */
