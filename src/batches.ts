@@ -1,6 +1,7 @@
 /** A data set cut into batches for inference. */
-import { type Tensor, tensor } from '../ir/index.ts';
+import { SutureError, type Tensor, tensor } from '../ir/index.ts';
 import { type Dataset, gatherImages } from './data/dataset.ts';
+import { elementCount } from './data/npy.ts';
 
 export interface Batch {
   /** The number of the first image; the others follow it. */
@@ -8,6 +9,19 @@ export interface Batch {
   readonly count: number;
   /** [count, C, spatial...] */
   readonly images: Tensor;
+}
+
+/** Batches of training draw images again and again, so that any size could be asked for; larger ones than this are mistakes. */
+const maxBatchBytes = 2 ** 32;
+
+/** @throws SutureError `option-invalid` for a batch of training that is too large for any memory plan. */
+export function requireBatch(batch: number, { imageShape }: Dataset): void {
+  const bytes = 4 * batch * elementCount(imageShape);
+  if (bytes <= maxBatchBytes) return;
+  throw new SutureError(
+    'option-invalid',
+    `The images of a batch of ${batch} take ${(bytes / 2 ** 30).toFixed(1)} GiB; choose a smaller --batch, such as 8.`,
+  );
 }
 
 /**

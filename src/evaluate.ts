@@ -92,10 +92,10 @@ export async function scoreNetworks(
     for (const { first, images } of batchesOf(dataset, batch)) {
       const outputs: { output: Awaited<ReturnType<Runnable['run']>>[string]; kind: ReturnType<typeof outputKind> }[] =
         [];
-      for (const { facts, kind, metric, runnable } of scored) {
+      for (const { name, facts, kind, metric, runnable } of scored) {
         throwIfInterrupted(signal, 'Scoring');
         const output = (await runnable.run({ [facts.input]: images }, [facts.output]))[facts.output]!;
-        score(metric, output, kind, first);
+        named(name, () => score(metric, output, kind, first));
         outputs.push({ output, kind });
         onProgress?.({ stage, done: ++done, total });
       }
@@ -109,6 +109,16 @@ export async function scoreNetworks(
   }
   const rows = scored.map(({ name, metric }) => ({ model: name, score: metric.score() }));
   return together ? [...rows, { model: 'ensemble', score: together.score() }] : rows;
+}
+
+/** Says which of several networks an error is about. */
+function named(name: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof SutureError) || error.code !== 'output-not-finite') throw error;
+    throw new SutureError(error.code, `${printable(name)}: ${error.message}`, { cause: error });
+  }
 }
 
 /**

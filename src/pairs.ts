@@ -1,5 +1,5 @@
 /** Files of pairs: what `suture match -o` writes and `suture stitch --pairs` reads. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import * as v from 'valibot';
 import { printable, SutureError } from '../ir/errors.ts';
 import type { Matching } from '../passes/index.ts';
@@ -39,10 +39,18 @@ const invalid = (path: string, problem: string, cause?: unknown): SutureError =>
 export async function readPairs(path: string): Promise<readonly PairEntry[]> {
   let document: unknown;
   try {
+    if (!(await stat(path)).isFile()) throw Object.assign(new Error(), { code: 'ENOTFILE' });
     document = JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    const problem = code === 'ENOENT' ? 'there is no such file' : code ? 'it cannot be read' : 'it is no JSON document';
+    const problem =
+      code === 'ENOENT'
+        ? 'there is no such file'
+        : code === 'ENOTFILE'
+          ? 'it is no regular file'
+          : code
+            ? 'it cannot be read'
+            : 'it is no JSON document';
     throw invalid(path, problem, cause);
   }
   const parsed = v.safeParse(pairsSchema, document);

@@ -1,5 +1,15 @@
 /** Scores of networks on labelled data: which metric suits, and what a network's output means to it. */
-import { type Graph, numbersOf, type Tensor, tensor } from '../ir/index.ts';
+import {
+  type Graph,
+  isStatic,
+  numbersOf,
+  printable,
+  SutureError,
+  type Tensor,
+  type TensorType,
+  tensor,
+  typeText,
+} from '../ir/index.ts';
 import { type Dataset, requireClasses, requireLabels } from './data/dataset.ts';
 import { accuracyMetric, diceMetric, errorMetric, type Metric } from './metrics/metric.ts';
 import { interfaceOf } from './model.ts';
@@ -18,6 +28,18 @@ export function outputKind(graph: Graph, dataset: Dataset): OutputKind {
 /** The number of classes that an output of `channels` channels tells apart: one channel tells yes from no. */
 export const classCount = (channels: number): number => Math.max(2, channels);
 
+/** One label for each pixel of the output, or for each image where the output is one answer. */
+function requireFittingLabels(dataset: Dataset, labels: readonly number[], output: TensorType, what: string): void {
+  const spatial = output.shape.slice(2);
+  const fits = spatial.length === labels.length && spatial.every((dim, i) => !isStatic(dim) || dim === labels[i]);
+  if (fits) return;
+  throw new SutureError(
+    'data-invalid',
+    `${printable(dataset.source)}: "labels" has the shape [${[dataset.count, ...labels].join(', ')}], and ${printable(what)} ` +
+      `gives ${typeText(output)}: there must be one label for each position of its output.`,
+  );
+}
+
 /**
  * The metric for a network on a data set: Dice for dense class labels, accuracy for one class per image, the mean squared
  * error for real values.
@@ -25,9 +47,10 @@ export const classCount = (channels: number): number => Math.max(2, channels);
  * @throws SutureError `data-invalid` when there are no labels, or labels outside the classes.
  */
 export function metricOf(dataset: Dataset, network: Graph, what: string): Metric {
-  const { classes } = interfaceOf(network, what);
+  const { classes, outputType } = interfaceOf(network, what);
   if (requireLabels(dataset).kind === 'values') return errorMetric(requireLabels(dataset));
   const labels = requireClasses(dataset, classCount(classes));
+  requireFittingLabels(dataset, labels.shape, outputType, what);
   return labels.shape.length > 0
     ? diceMetric(labels, classCount(classes))
     : accuracyMetric(labels, classCount(classes));

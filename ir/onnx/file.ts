@@ -20,6 +20,8 @@ export function readModelFile(path: string): { readonly model: ModelProto; reado
     const stat = statSync(path);
     if (stat.isDirectory())
       throw new SutureError('model-unreadable', `${what} is a folder: a model file was expected.`);
+    if (!stat.isFile())
+      throw new SutureError('model-unreadable', `${what} is a device or a pipe: a model file was expected.`);
     if (stat.size > MAX_MESSAGE_BYTES) throw tooLarge(what, stat.size);
     bytes = readFileSync(path);
   } catch (cause) {

@@ -157,6 +157,10 @@ function reportDropped(model: ModelProto, graph: GraphProto, report: ImportRepor
   }
 }
 
+/** Values are handed over in objects under their names, and ONNX Runtime does the same: there, this one does not exist. */
+const UNUSABLE = '__proto__';
+const unusable = 'the name has a meaning of its own in JavaScript; give it another one';
+
 function addInputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, report: ImportReport): void {
   const initialized = new Set(graph.initializer.map(t => t.name ?? ''));
   for (const input of graph.input) {
@@ -167,6 +171,7 @@ function addInputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, repor
       continue;
     }
     const type = typeOf(input, `Input '${printable(name)}'`, report);
+    if (name === UNUSABLE) report.problem({ subject: `Input '${name}'`, message: unusable });
     scope.set(name, type === undefined ? failed : builder.input(name, type));
   }
 }
@@ -184,7 +189,7 @@ function typeOf({ name, type }: ValueInfoProto, subject: string, report: ImportR
     const size = dim.dimValue === undefined ? undefined : exactNumber(dim.dimValue);
     // Some exporters write -1 for a dim that is open.
     if (size !== undefined && size >= 0) return size;
-    return symbol(dim.dimParam || `${name ?? ''}_dim${i}`);
+    return symbol((dim.dimParam !== UNUSABLE && dim.dimParam) || `${name ?? ''}_dim${i}`);
   });
   return { dtype, shape: dims };
 }
@@ -243,6 +248,7 @@ function addOutputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, repo
       report.problem({ subject: `Output '${printable(name)}'`, message: 'it is computed nowhere' });
     } else if (value !== failed) {
       checkDeclared(output, value, report);
+      if (name === UNUSABLE) report.problem({ subject: `Output '${name}'`, message: unusable });
       builder.output(name, value);
     }
   }

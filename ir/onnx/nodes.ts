@@ -60,14 +60,21 @@ export interface Place {
 /** Nodes of constants of at most this many elements are computed on import. */
 const FOLDED_ELEMENTS = 64;
 
+/** Calls of functions may add this many nodes: a few lines of nested functions can stand for 2 to the power of their number. */
+const INLINED_NODES = 250_000;
+
 /** ONNX's own domain has two names. */
 export const domainOf = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
 
 /** An error that stands for one problem of one node. */
 class Refusal extends Error {}
 
+/** Ends the import at once. */
+class UnfoldingError extends SutureError {}
+
 export class NodeImporter {
   readonly #env: NodeEnvironment;
+  #inlined = 0;
 
   constructor(environment: NodeEnvironment) {
     this.#env = environment;
@@ -85,6 +92,7 @@ export class NodeImporter {
       else this.#addChecked(node, name, place);
     } catch (error) {
       this.#fail(node, place.scope);
+      if (error instanceof UnfoldingError) throw error;
       if (error instanceof Refusal) {
         this.#env.report.problem({ subject: this.#subject(node, place), node: name, message: error.message });
       } else if (error instanceof SutureError) {
@@ -313,6 +321,14 @@ export class NodeImporter {
     const key = functionKey(domainOf(call.domain), call.opType ?? '', call.overload);
     const called = this.#env.functions.get(key)!;
     if (place.calls.includes(key)) throw new Refusal('the function calls itself');
+    this.#inlined += called.node.length;
+    if (this.#inlined > INLINED_NODES) {
+      // Not a problem among others: going on could take for ever.
+      throw new UnfoldingError(
+        'model-unsupported',
+        `The functions of the model unfold to more than ${INLINED_NODES} nodes; export it with fewer nested functions.`,
+      );
+    }
     const scope: Scope = new Map();
     called.input.forEach((formal, i) => {
       const value = inputs[i];

@@ -29,6 +29,8 @@ export function windowOf(attributes: WindowAttributes, kernel: readonly number[]
     if (given !== undefined && given.length !== rank) {
       reject(`${what} has ${given.length} entries for ${rank} spatial axes`);
     }
+    const bad = given?.find(step => step < 1);
+    if (bad !== undefined) reject(`${what} has the entry ${bad}, and must be positive`);
     return given ?? Array(rank).fill(1);
   };
   const strides = fill(attributes.strides, 'strides');

@@ -108,7 +108,9 @@ class OrtSession implements Session {
       if (this.#session.inputNames.includes(name)) feeds[name] = value;
     }
     const wanted = [...new Set([...fetch, ...this.#carry.keys()])];
-    const results = await this.#session.run(feeds, wanted);
+    const results = await this.#session.run(feeds, wanted).catch((cause: unknown) => {
+      throw runError(cause, this.#graph);
+    });
     for (const [output, input] of this.#carry) this.#state.set(input, results[output] as OrtTensor);
     return Object.fromEntries(
       fetch.map(name => [name, fromOrt(results[name] as OrtTensor, this.#graph.output(name).type)]),
@@ -166,6 +168,17 @@ class OrtSession implements Session {
   #assertUsable(): void {
     if (this.#disposed) throw new SutureError('option-invalid', 'The session was disposed of and cannot be used.');
   }
+}
+
+/** What ONNX Runtime says when a run fails: an allocation, or a kernel that finds its operands wrong. */
+function runError(cause: unknown, graph: Graph): SutureError {
+  const reason = printable(cause instanceof Error ? cause.message : String(cause), 400);
+  const where = `the graph '${printable(graph.name)}'`;
+  return /failed to allocate|bad_alloc|out of memory/i.test(reason)
+    ? new SutureError('device-memory', `ONNX Runtime ran out of memory on ${where}; use a smaller batch: ${reason}`, {
+        cause,
+      })
+    : new SutureError('device-error', `ONNX Runtime failed on ${where}: ${reason}`, { cause });
 }
 
 const bytes = ({ dtype, shape }: TensorType): number =>

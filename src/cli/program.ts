@@ -53,10 +53,26 @@ function buildProgram(streams: Streams, context: Context): Command {
   for (const make of commands) {
     const command = make(context);
     command.copyInheritedSettings(program);
+    refuseRepetition(command);
     command.hook('preAction', (_, action) => context.terminal.expectJson(action.opts<{ json?: boolean }>().json));
     program.addCommand(command);
   }
   return program;
+}
+
+/** Options that may be given several times, and then mean all of it. */
+const repeatable = ['test'];
+
+/** Of an option that is given twice, the last would count and the first be lost without a word. */
+function refuseRepetition(command: Command): void {
+  for (const option of command.options) {
+    if (repeatable.includes(option.attributeName())) continue;
+    let given = false;
+    command.on(`option:${option.name()}`, () => {
+      if (given) command.error(`error: option '${option.flags}' is given twice`);
+      given = true;
+    });
+  }
 }
 
 /** Shows an error and says which exit code it means. */
@@ -80,14 +96,17 @@ function report(error: unknown, terminal: Terminal): number {
  * Runs one command.
  *
  * @param args what follows the program's name on the command line.
+ * @param signal ends long work where it can be resumed.
+ * @param onWork is called when work begins that heeds the signal.
  * @returns the exit code: 0, 1 (an error, one sentence on standard error), 2 (wrong usage) or 130 (interrupted).
  */
 export async function execute(
   args: readonly string[],
   streams: Streams,
   signal: AbortSignal = new AbortController().signal,
+  onWork?: () => void,
 ): Promise<number> {
-  const terminal = new Terminal(streams);
+  const terminal = new Terminal(streams, onWork);
   try {
     await buildProgram(streams, { terminal, signal }).parseAsync([...args], { from: 'user' });
     return exitCodes.success;

@@ -45,10 +45,12 @@ export class Terminal {
   /** Colours for standard output, and for standard error. */
   readonly colours: Colours;
   readonly #errorColours: Colours;
+  readonly #onWork: () => void;
   #json = false;
 
-  constructor(streams: Streams) {
+  constructor(streams: Streams, onWork: () => void = () => undefined) {
     this.#streams = streams;
+    this.#onWork = onWork;
     this.colours = picocolors.createColors(wantsColour(streams.stdout, streams.env));
     this.#errorColours = picocolors.createColors(wantsColour(streams.stderr, streams.env));
     this.#progress = streams.stderr.isTTY ? progressBar(streams.stderr) : progressLines(streams.stderr);
@@ -124,7 +126,10 @@ export class Terminal {
   }
 
   /** For `onProgress` of the API. */
-  readonly progress = (event: ProgressEvent): void => this.#progress.update(event);
+  readonly progress = (event: ProgressEvent): void => {
+    this.#onWork();
+    this.#progress.update(event);
+  };
 
   finish(): void {
     this.#progress.stop();

@@ -2,10 +2,10 @@
  * A party's data: an `.npz` file with `images`, optional `labels`, and optional `fold`, `id` and `group` (see
  * `docs/data.md`). Everything that could make a run wrong later is checked here, once, with one sentence per fault.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
-import { type Npz, parseNpz } from './npz.ts';
+import { type Npz, npzNames, parseNpz } from './npz.ts';
 
 export type IntegerData = Exclude<NpyData, Float32Array | Float64Array | BigInt64Array | BigUint64Array>;
 
@@ -50,14 +50,16 @@ function placeOf(name: string, position: number, shape: readonly number[]): stri
 class Checker {
   readonly source: string;
   readonly #arrays: Npz;
+  readonly #names: readonly string[];
 
-  constructor(source: string, arrays: Npz) {
+  constructor(source: string, arrays: Npz, names: readonly string[]) {
     this.source = source;
     this.#arrays = arrays;
+    this.#names = names;
   }
 
-  names(): string[] {
-    return [...this.#arrays.keys()];
+  names(): readonly string[] {
+    return this.#names;
   }
 
   array(name: string): NpyArray | undefined {
@@ -152,20 +154,25 @@ function missing(name: string, names: readonly string[]): string {
   return `there is no array "${name}"; ${there}`;
 }
 
+/** The arrays that mean something; whatever else is in the file is left alone. */
+const readArrays: ReadonlySet<string> = new Set(['images', 'labels', 'fold', 'id', 'group']);
+
 /**
  * Reads a data file's bytes. float64 images and labels are rounded to float32, float16 ones widened.
  * @throws SutureError `data-unreadable` (no npz, cut off, damaged) or `data-invalid` (shape, dtype, NaN, a missing array).
  */
 export function parseDataset(bytes: Uint8Array, source: string): Dataset {
   let arrays: Npz;
+  let names: readonly string[];
   try {
-    arrays = parseNpz(bytes);
+    arrays = parseNpz(bytes, readArrays);
+    names = npzNames(bytes);
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
     const text = `${printable(source)}: ${cause.message}; data files are .npz files, written by numpy.savez for example.`;
     throw new SutureError('data-unreadable', text, { cause });
   }
-  const checker = new Checker(source, arrays);
+  const checker = new Checker(source, arrays, names);
   const images = checker.images();
   const count = images.shape[0]!;
   const labels = checker.labels(images);
@@ -188,7 +195,10 @@ export function parseDataset(bytes: Uint8Array, source: string): Dataset {
 const READ_FAULTS: { readonly [code: string]: string } = {
   ENOENT: 'there is no such file',
   EISDIR: 'it is a directory, not a file',
+  ENOTFILE: 'it is a device or a pipe, and must be a regular file',
   EACCES: 'it may not be read',
+  ENAMETOOLONG: 'its name is too long',
+  ELOOP: 'it is a loop of symbolic links',
   ERR_FS_FILE_TOO_LARGE: 'it is larger than 2 GiB, which cannot be read at once; split it',
 };
 
@@ -196,6 +206,8 @@ const READ_FAULTS: { readonly [code: string]: string } = {
 export async function loadDataset(path: string): Promise<Dataset> {
   let bytes: Uint8Array;
   try {
+    const found = await stat(path);
+    if (!found.isFile() && !found.isDirectory()) throw Object.assign(new Error(), { code: 'ENOTFILE' });
     bytes = await readFile(path);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;

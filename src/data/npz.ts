@@ -12,6 +12,11 @@ export type Npz = ReadonlyMap<string, NpyArray>;
 const CENTRAL = { signature: 0x02014b50, size: 46 };
 const END = { signature: 0x06054b50, size: 22 };
 
+/** Arrays of an archive must take less than this together. An entry that is larger than its 32-bit size says states exactly this. */
+const maxBytes = 2 ** 32 - 1;
+
+const suffix = '.npy';
+
 /**
  * The checksum that the archive states for each of its files. The zip library does not compare them, and a flipped bit in
  * stored data would go unnoticed.
@@ -26,28 +31,46 @@ function checksums(bytes: Uint8Array): Map<string, number> {
   while (at + CENTRAL.size <= end && view.getUint32(at, true) === CENTRAL.signature) {
     const nameLength = view.getUint16(at + 28, true);
     const name = new TextDecoder().decode(bytes.subarray(at + CENTRAL.size, at + CENTRAL.size + nameLength));
+    if (stated.has(name)) throw new FormatError(`it holds "${name}" twice`);
     stated.set(name, view.getUint32(at + 16, true));
     at += CENTRAL.size + nameLength + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
   }
   return stated;
 }
 
-/** Reads an archive. @throws FormatError saying what is wrong with it: no zip, cut off, damaged, an unreadable array. */
-export function parseNpz(bytes: Uint8Array): Npz {
+/** The names of the arrays in an archive, read or not. @throws FormatError */
+export const npzNames = (bytes: Uint8Array): readonly string[] =>
+  [...checksums(bytes).keys()].filter(path => path.endsWith(suffix)).map(path => path.slice(0, -suffix.length));
+
+/**
+ * Reads an archive.
+ *
+ * @param only the arrays to read; others are not even unpacked. Default: all.
+ * @throws FormatError saying what is wrong with it: no zip, cut off, damaged, an unreadable array, more than fits into memory.
+ */
+export function parseNpz(bytes: Uint8Array, only?: ReadonlySet<string>): Npz {
   if (bytes.length < 4 || bytes[0] !== 0x50 || bytes[1] !== 0x4b) {
     throw new FormatError('it is not a zip archive, which every .npz file is');
   }
   let files: Record<string, Uint8Array>;
+  let size = 0;
   try {
-    files = unzipSync(bytes);
+    files = unzipSync(bytes, {
+      filter({ name, originalSize }) {
+        if (!name.endsWith(suffix) || only?.has(name.slice(0, -suffix.length)) === false) return false;
+        size += originalSize;
+        if (size >= maxBytes) throw new FormatError('its arrays take more than 4 GiB; split it into several files');
+        return true;
+      },
+    });
   } catch (cause) {
+    if (cause instanceof FormatError) throw cause;
     throw new FormatError('the zip archive is cut off or damaged', { cause });
   }
   const stated = checksums(bytes);
   const arrays = new Map<string, NpyArray>();
   for (const [path, content] of Object.entries(files)) {
-    if (!path.endsWith('.npy')) continue;
-    const name = path.slice(0, -'.npy'.length);
+    const name = path.slice(0, -suffix.length);
     const expected = stated.get(path);
     if (expected !== undefined && crc32(content) !== expected) {
       throw new FormatError(`the array "${name}" is damaged (its checksum is not the one that the archive states)`);

@@ -2,7 +2,7 @@
  * Writing results. A file appears under its name only when it is complete and on the disk; what was there before stays
  * until then. Whether a path can be written is asked before long work, not after it.
  */
-import { constants } from 'node:fs';
+import { constants, rmSync } from 'node:fs';
 import { access, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { printable, SutureError } from '../../ir/errors.ts';
@@ -81,6 +81,14 @@ export async function syncFolder(path: string): Promise<void> {
 
 let counter = 0;
 
+/** Files that are being written. */
+const temporaries = new Set<string>();
+
+/** Removes files that are being written, for the end of a process that does not wait for them. */
+export function removeTemporaries(): void {
+  for (const path of temporaries) rmSync(path, { force: true });
+}
+
 /**
  * Writes a file under a temporary name beside `path`, forces it to the disk and renames it.
  *
@@ -93,6 +101,7 @@ export async function writeOutput(
 ): Promise<void> {
   await refuseExisting(path, options);
   const temporary = `${path}.${process.pid}-${counter++}.tmp`;
+  temporaries.add(temporary);
   try {
     const file = await open(temporary, 'wx');
     try {
@@ -105,6 +114,8 @@ export async function writeOutput(
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
     throw unwritable(path, cause);
+  } finally {
+    temporaries.delete(temporary);
   }
   await syncFolder(path);
 }

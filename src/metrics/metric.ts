@@ -74,6 +74,15 @@ abstract class Accumulator implements Metric {
     if ((first + count) * pixels > this.labels.data.length) {
       throw new SutureError('data-invalid', `There are outputs for ${first + count} images and labels for fewer.`);
     }
+    const { data } = outputs;
+    for (let i = 0; i < data.length; i++) {
+      if (!Number.isNaN(data[i])) continue;
+      const image = first + Math.floor((i * count) / data.length);
+      throw new SutureError(
+        'output-not-finite',
+        `The output for image ${image} has NaN in it, and is no answer that could be scored: the network or its stitches are broken.`,
+      );
+    }
     for (let row = 0; row < count; row++) this.#records.set(first + row, this.record(outputs, row, first + row));
   }
 

@@ -15,6 +15,7 @@ import {
   trainingStep,
 } from '../../passes/index.ts';
 import type { Executor, Session } from '../../runtime/executor.ts';
+import { requireBatch } from '../batches.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import type { RandomState } from '../data/random.ts';
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
@@ -158,6 +159,7 @@ export class Trainer {
     values: ReadonlyMap<string, Tensor>,
   ): Promise<Trainer> {
     const { batch, memory } = settings;
+    requireBatch(batch, dataset);
     const input = network.parents[0]!.inputs[0]!;
     const labels = LabelFeed.of(step, dataset, batch);
     const binding = bindingFor(step.graph, {

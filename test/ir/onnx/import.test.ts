@@ -366,6 +366,20 @@ describe('a model that cannot be expressed', () => {
       /calls itself/,
     ],
     [
+      'an input under a name that objects do not take',
+      modelOf({ inputs: [value('__proto__', [1])], nodes: [node('Relu', '__proto__ -> y')] }),
+      /Input '__proto__': the name has a meaning/,
+    ],
+    [
+      'a window that does not move',
+      modelOf({
+        inputs: [x],
+        constants: { w: float32([1, 2, 1, 1], [1, 1]) },
+        nodes: [node('Conv', 'x w -> y', { strides: [0, 1] })],
+      }),
+      /strides has the entry 0, and must be positive/,
+    ],
+    [
       'a declared dtype that contradicts',
       (() => {
         const model = modelOf({ inputs: [x], nodes: [node('Relu', 'x -> y')] });
@@ -393,3 +407,20 @@ describe('a model that cannot be expressed', () => {
     expect(details.join('')).not.toContain('\u001b');
   });
 });
+
+test('ends the unfolding of functions that call each other twice', () => {
+  const name = (i: number) => ({ domain: 'd', name: `F${i}` });
+  const call = (i: number, operands: string) => ({ ...node(`F${i}`, operands), domain: 'd' });
+  const functions = Array.from({ length: 60 }, (_, i) => ({
+    ...name(i),
+    input: ['a'],
+    output: ['b'],
+    opsetImport: [
+      { domain: '', version: 17n },
+      { domain: 'd', version: 1n },
+    ],
+    node: i === 0 ? [node('Relu', 'a -> b')] : [call(i - 1, 'a -> t'), call(i - 1, 't -> b')],
+  }));
+  const model = modelOf({ inputs: [value('x', ['N', 2])], nodes: [call(59, 'x -> y')], functions });
+  expect(() => imported(model)).toThrow(/unfold to more than 250000 nodes/);
+}, 60_000);

@@ -22,14 +22,14 @@ const B = demo('parent_b.onnx');
 const TRAIN = demo('site_a_train.npz');
 
 /** A small convolutional network on [N, channels, side, side]. */
-function network({ channels = 1, side = 48, classes = 3, outputs = 1, stride = 1 } = {}): Graph {
+function network({ channels = 1, side = 48, classes = 3, outputs = 1, stride = 1, weight: first = 0.1 } = {}): Graph {
   const b = new GraphBuilder('net');
   const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), channels, side, side] });
   const weight = (name: string, m: number, c: number): ReturnType<GraphBuilder['constant']> =>
     b.constant(
       float32(
         [m, c, 1, 1],
-        Array.from({ length: m * c }, (_, i) => 0.1 * (i + 1)),
+        Array.from({ length: m * c }, (_, i) => first * (i + 1)),
       ),
       name,
     );
@@ -158,6 +158,51 @@ describe('data', () => {
     expectError(found, /labels\[0, 0, 0\] is 3; the networks have 3 classes, 0 to 2/);
   });
 
+  it('with labels that the output has no place for', async () => {
+    const found = await evaluating({ images: images(2, 1, 48, 48), labels: labels(0, 2) });
+    expectError(found, /"labels" has the shape \[2\].*one label for each position/);
+    const folder = await scratch();
+    const data = await dataFile({ images: images(2, 1, 48, 48), labels: labels(0, 2) });
+    const run = ['run', A, B, '--train', TRAIN, '--val', data, '-o', join(folder, 'run')];
+    expectError(await suture(...run, '--executor', 'ort'), /"labels" has the shape/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('that a network answers with NaN', async () => {
+    const file = await modelFile(network({ weight: Number.NaN }));
+    const data = await dataFile({ images: images(2, 1, 48, 48), labels: labels(0, 2, 48, 48) });
+    for (const executor of ['ort', 'webgpu']) {
+      const found = await suture('evaluate', A, file, '--data', data, '--executor', executor);
+      expectError(found, /model\.onnx: The output for image 0 has NaN in it/);
+    }
+  });
+
+  it('from a pipe or a device', async () => {
+    expectError(await suture('evaluate', A, '--data', '/dev/zero'), /must be a regular file/);
+    expectError(await suture('inspect', '/dev/zero'), /a device or a pipe/);
+    const stitch = ['stitch', A, B, '--data', TRAIN, '-o', join(await scratch(), 'run')];
+    expectError(await suture(...stitch, '--pairs', '/dev/zero'), /no regular file/);
+  });
+
+  it('in batches that no memory holds', async () => {
+    const folder = await scratch();
+    const stitch = [
+      'stitch',
+      A,
+      B,
+      '--data',
+      TRAIN,
+      '--init',
+      'kaiming',
+      '--executor',
+      'ort',
+      '-o',
+      join(folder, 'run'),
+    ];
+    expectError(await suture(...stitch, '--batch', '1000000000'), /smaller --batch/, 2);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   it('without labels', async () => {
     expectError(await evaluating({ images: images(2, 1, 48, 48) }), /there is no array "labels"/);
   });
@@ -238,6 +283,7 @@ describe('usage', () => {
     [['evaluate', A], /--data/],
     [['run', A, B, '--train', TRAIN, '--val', TRAIN, '-o', 'r', '--test', 'b'], /NAME=FILE/],
     [['export', 'r', '-o', 'x.onnx'], /--position I, or --rule 1 or 2/],
+    [['evaluate', A, '--data', TRAIN, '--data', TRAIN], /'--data <file>' is given twice/],
     [['export', 'r', '-o', 'x.onnx', '--rule', '3'], /Allowed choices are 1, 2/],
   ])('%j', async (args, pattern) => {
     const { code, stdout, stderr } = await suture(...args);

@@ -3,7 +3,7 @@ import { strToU8, zipSync } from 'fflate';
 import { parse as npyjsParse } from 'npyjs';
 import { describe, expect, it } from 'vitest';
 import { elementCount, FormatError, formatNpy, type NpyArray, npyArray, parseNpy } from '../../../src/data/npy.ts';
-import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
+import { formatNpz, npzNames, parseNpz } from '../../../src/data/npz.ts';
 
 /** An `.npy` file as text header and raw bytes, the way NumPy lays it out. */
 function npyFile(dict: string, raw: Uint8Array | readonly number[], version = 1): Uint8Array {
@@ -120,6 +120,24 @@ describe('npz', () => {
     expect(parseNpz(stored).get('images')!.data).toEqual(Float32Array.of(1, 2));
     stored[30 + 'images.npy'.length + npy.length - 1]! ^= 1;
     expect(() => parseNpz(stored)).toThrow(/array "images" is damaged/);
+  });
+
+  it('unpacks what is asked for only, and nothing that could not fit', () => {
+    const bytes = archive();
+    expect([...parseNpz(bytes, new Set(['id'])).keys()]).toEqual(['id']);
+    expect(npzNames(bytes)).toEqual(['images', 'id']);
+    // The central directory states the unpacked sizes: here 4 GiB less one byte, which stands for more.
+    const view = new DataView(bytes.buffer, bytes.byteOffset);
+    const at = bytes.findIndex((_, i) => i + 4 <= bytes.length && view.getUint32(i, true) === 0x02014b50);
+    view.setUint32(at + 24, 2 ** 32 - 1, true);
+    expect(() => parseNpz(bytes)).toThrow(/more than 4 GiB/);
+    expect([...parseNpz(bytes, new Set(['id'])).keys()]).toEqual(['id']);
+  });
+
+  it('refuses a name that is there twice', () => {
+    const bytes = zipSync({ 'a.npy': formatNpy(npyArray(Float32Array.of(1), [1])), 'b.npy': new Uint8Array(3) });
+    const renamed = Buffer.from(Buffer.from(bytes).toString('latin1').replaceAll('b.npy', 'a.npy'), 'latin1');
+    expect(() => parseNpz(renamed)).toThrow(/holds "a.npy" twice/);
   });
 
   it('says what is wrong wherever the file is cut, and never gives a part', () => {
