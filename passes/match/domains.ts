@@ -65,7 +65,6 @@ function handsOn(node: AnyNode): boolean {
     case 'ReduceMax':
     case 'ReduceMin':
     case 'Add':
-    case 'Mul':
     case 'Div':
     case 'Sqrt':
     case 'Sum':
@@ -73,6 +72,9 @@ function handsOn(node: AnyNode): boolean {
     case 'AveragePool':
     case 'GlobalAveragePool':
       return true;
+    case 'Mul':
+      // A square is positive whatever is squared.
+      return node.inputs[0] !== node.inputs[1];
     default:
       return false;
   }

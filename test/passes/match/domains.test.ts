@@ -68,6 +68,11 @@ describe('features that must stay in a part of all numbers', () => {
   test('not what any number may be put for', () => {
     expect(restrictedIn((b, x) => b.op('Div', [x, b.scalar(3)]))).toEqual([]);
     expect(restrictedIn((b, x) => b.op('Pow', [x, b.scalar(3)]))).toEqual([]);
+    const squared = restrictedIn((b, x) => {
+      const centred = b.op('Neg', [x], {}, { name: 'centred' });
+      return b.op('Sqrt', [b.op('Mul', [centred, centred], {}, { name: 'square' })]);
+    });
+    expect(squared).toEqual(['square']);
     expect(restrictedIn((b, x) => b.op('Softmax', [b.op('Add', [x, b.op('Exp', [x])])]))).toEqual([]);
   });
 });
