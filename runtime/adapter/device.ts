@@ -32,8 +32,8 @@ export class Device {
           if (this.#destroyed) return;
           const error = new SutureError(
             'device-lost',
-            `The GPU device ${adapterName(this.facts)} was lost (${info.message.trim() || info.reason}); ` +
-              'resume from the last checkpoint, with a smaller batch if memory was short.',
+            `The GPU device ${adapterName(this.facts)} was lost (${info.message.trim() || info.reason}).`,
+            { details: ['Start again; if it was short of memory, with a smaller batch or --executor ort.'] },
           );
           this.#failure = error;
           resolve(error);
@@ -78,6 +78,23 @@ export class Device {
     if (error !== undefined && error !== null) throw gpuError(error, what);
     if ('thrown' in outcome) throw outcome.thrown;
     return outcome.value;
+  }
+
+  /**
+   * What to throw where WebGPU broke off what it was asked: the loss of the device, where it is reported in a moment, or the failure
+   * that was; else what it said itself.
+   */
+  async explain(cause: unknown, what: string): Promise<SutureError> {
+    if (cause instanceof SutureError) return cause;
+    let timer: NodeJS.Timeout | undefined;
+    const later = new Promise<void>(resolve => {
+      timer = setTimeout(resolve, 200);
+    });
+    await Promise.race([this.lost, later]);
+    clearTimeout(timer);
+    if (this.#failure !== undefined) return this.#failure;
+    const reason = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
+    return new SutureError('device-error', `The GPU broke off ${what}: ${reason}`, { cause });
   }
 
   /** Gives the device and all its memory back. Afterwards the process can exit. */

@@ -28,6 +28,30 @@ export class Readback {
    * Encodes the copies of `sources`. The function returned is to be called once the commands are submitted; it waits for them.
    */
   encode(encoder: GPUCommandEncoder, sources: readonly Source[]): () => Promise<Record<string, Tensor>> {
+    const parts = this.#divided(sources).map(part => this.#encodePart(encoder, part));
+    return async () => {
+      const found = await Promise.all(parts.map(part => part()));
+      return Object.assign({}, ...found) as Record<string, Tensor>;
+    };
+  }
+
+  /** Together, results may be more than a buffer can have, where each of them is not. */
+  #divided(sources: readonly Source[]): readonly (readonly Source[])[] {
+    const { maxBufferSize } = this.#device.facts.limits;
+    const parts: Source[][] = [];
+    let size = Number.POSITIVE_INFINITY;
+    for (const source of sources) {
+      size += allocated(source.bytes);
+      if (size > maxBufferSize) {
+        parts.push([]);
+        size = allocated(source.bytes);
+      }
+      parts.at(-1)!.push(source);
+    }
+    return parts;
+  }
+
+  #encodePart(encoder: GPUCommandEncoder, sources: readonly Source[]): () => Promise<Record<string, Tensor>> {
     let size = 0;
     const offsets = sources.map(({ bytes }) => {
       const at = size;
@@ -42,8 +66,7 @@ export class Readback {
       try {
         await staging.mapAsync(1, 0, size);
       } catch (error) {
-        this.#device.assertHealthy();
-        throw error;
+        throw await this.#device.explain(error, 'the reading of results');
       }
       const mapped = staging.getMappedRange(0, size);
       const result: Record<string, Tensor> = {};

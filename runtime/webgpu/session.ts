@@ -293,8 +293,12 @@ export class WebgpuSession implements Session {
   async profile(inputs: Readonly<Record<string, Tensor>>): Promise<Profile> {
     this.#assertUsable();
     this.#upload(inputs);
-    const timed: Timed = await timeDispatches(this.#device, this.#commands);
-    return timed;
+    try {
+      const timed: Timed = await timeDispatches(this.#device, this.#commands);
+      return timed;
+    } catch (error) {
+      throw await this.#device.explain(error, 'the measuring of kernels');
+    }
   }
 
   dispose(): void {
