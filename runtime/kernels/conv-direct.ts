@@ -257,7 +257,9 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
       emit(`let o${name} = ${times(`t${name}`, pattern.tile)};`);
     });
     const start = patterns.map((_, axis) => times(`o${axisNames[axis]!}`, outputStrides[axis]!));
-    emit(`let yb = ${add('yi', ...start)};`);
+    emit(`let y0 = ${add('yi', ...start)};`);
+    // From channel to channel, so that the code holds few numbers that depend on the shape (see webgpu/sharing.ts).
+    for (const c of range(tile.channels - 1)) emit(`let y${c + 1} = y${c} + ${u32(outputPlane)};`);
     for (const c of range(tile.channels)) {
       const partial = groupOut % tile.channels !== 0 && c > 0;
       if (partial) emit(`if (oc + ${u32(c)} < ${u32(groupOut)}) {`);
@@ -272,12 +274,12 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
           const whole = (pattern.tiles - 1) * pattern.tile + offset < pattern.output;
           return whole ? [] : [`o${axisNames[axis]!} + ${u32(offset)} < ${u32(pattern.output)}`];
         });
-        const shift = c * outputPlane + offsets.reduce((sum, offset, axis) => sum + offset * outputStrides[axis]!, 0);
+        const row = d * outputStrides[0]! + h * outputStrides[1]!;
         if (spec.bias) emit(`${accumulator(c, position)} += b${c};`);
         const statement = store(
           accumulator(c, position),
           {
-            flat: shift === 0 ? 'yb' : `yb + ${u32(shift)}`,
+            flat: add(`y${c}`, u32(row), u32(w)),
             channel: `(g * ${u32(groupOut)} + oc + ${u32(c)})`,
             batch: 'n',
           },

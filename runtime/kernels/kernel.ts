@@ -19,6 +19,8 @@ export interface Dispatch {
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** The buffers in the order of their bindings in group 0. Each is bound whole, as storage. */
   readonly operands: readonly Operand[];
+  /** Numbers that the code is given in a uniform buffer, whose binding follows the operands'. */
+  readonly words?: Uint32Array<ArrayBuffer>;
   /**
    * The dispatch reads constants only (and what other such dispatches of the plan wrote): the session runs it once, when
    * it is built, and leaves it out of every run.

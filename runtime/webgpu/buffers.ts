@@ -6,7 +6,7 @@ import type { Device } from '../adapter/index.ts';
 import { toDevice } from '../kernels/storage.ts';
 
 /** `GPUBufferUsage`, which Node does not define. */
-export const usage = { mapRead: 1, copySource: 4, copyDestination: 8, storage: 128 } as const;
+export const usage = { mapRead: 1, copySource: 4, copyDestination: 8, uniform: 64, storage: 128 } as const;
 
 /** Sizes are whole vectors of four elements, so that a kernel may see any buffer as vectors. */
 const granularity = 16;
@@ -17,6 +17,7 @@ export class Buffers {
   readonly #device: Device;
   readonly #owned = new Set<GPUBuffer>();
   readonly #constants = new Map<string, GPUBuffer>();
+  readonly #uniforms = new Map<string, GPUBuffer>();
   readonly #hashes = new WeakMap<Tensor, string>();
 
   constructor(device: Device) {
@@ -43,6 +44,19 @@ export class Buffers {
       usage: usage.storage | usage.copySource | usage.copyDestination,
     });
     this.#owned.add(buffer);
+    return buffer;
+  }
+
+  /** Numbers that kernels are given, uploaded once however many are given the same. */
+  uniform(words: Uint32Array<ArrayBuffer>): GPUBuffer {
+    const key = words.join();
+    let buffer = this.#uniforms.get(key);
+    if (buffer === undefined) {
+      buffer = this.#device.gpu.createBuffer({ size: words.byteLength, usage: usage.uniform | usage.copyDestination });
+      this.#owned.add(buffer);
+      this.#device.queue.writeBuffer(buffer, 0, words);
+      this.#uniforms.set(key, buffer);
+    }
     return buffer;
   }
 
@@ -87,5 +101,6 @@ export class Buffers {
     for (const buffer of this.#owned) buffer.destroy();
     this.#owned.clear();
     this.#constants.clear();
+    this.#uniforms.clear();
   }
 }

@@ -7,13 +7,23 @@ export interface Pipeline {
   readonly layout: GPUBindGroupLayout;
 }
 
-const binding = /@group\(0\) @binding\((\d+)\) var<storage, (read|read_write)>/g;
+/** How modules declare what they bind, and what the layout says of it. */
+const bindingTypes = {
+  'storage, read': 'read-only-storage',
+  'storage, read_write': 'storage',
+  uniform: 'uniform',
+} as const;
+type BindingType = (typeof bindingTypes)[keyof typeof bindingTypes];
 
-/** The accesses that a module declares, by binding. */
-function accessesOf(wgsl: string): ('read' | 'read_write')[] {
-  const accesses: ('read' | 'read_write')[] = [];
-  for (const [, index, access] of wgsl.matchAll(binding)) accesses[Number(index)] = access as 'read' | 'read_write';
-  return accesses;
+const binding = /@group\(0\) @binding\((\d+)\) var<(storage, read|storage, read_write|uniform)>/g;
+
+/** The types that a module declares, by binding. */
+function bindingsOf(wgsl: string): BindingType[] {
+  const types: BindingType[] = [];
+  for (const [, index, type] of wgsl.matchAll(binding)) {
+    types[Number(index)] = bindingTypes[type as keyof typeof bindingTypes];
+  }
+  return types;
 }
 
 /** The pipelines of a device. Equal text is one pipeline, whichever graph asks for it. */
@@ -38,7 +48,7 @@ export class PipelineCache {
 
   async #create(wgsl: string, label: string): Promise<Pipeline> {
     const { gpu } = this.#device;
-    const layout = this.#layout(accessesOf(wgsl));
+    const layout = this.#layout(bindingsOf(wgsl));
     const module = gpu.createShaderModule({ code: wgsl, label });
     try {
       const pipeline = await gpu.createComputePipelineAsync({
@@ -56,16 +66,12 @@ export class PipelineCache {
     }
   }
 
-  #layout(accesses: readonly ('read' | 'read_write')[]): GPUBindGroupLayout {
-    const key = accesses.join();
+  #layout(types: readonly BindingType[]): GPUBindGroupLayout {
+    const key = types.join();
     let layout = this.#layouts.get(key);
     if (layout === undefined) {
       layout = this.#device.gpu.createBindGroupLayout({
-        entries: accesses.map((access, i) => ({
-          binding: i,
-          visibility: 4,
-          buffer: { type: access === 'read' ? ('read-only-storage' as const) : ('storage' as const) },
-        })),
+        entries: types.map((type, i) => ({ binding: i, visibility: 4, buffer: { type } })),
       });
       this.#layouts.set(key, layout);
     }

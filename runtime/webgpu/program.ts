@@ -12,6 +12,7 @@ import type { KernelContext, KernelPlan, Operand } from '../kernels/kernel.ts';
 import { inlineConstant, type Region, regionOf } from '../kernels/region.ts';
 import { sizesOf } from '../kernels/shape.ts';
 import { storedAs } from '../kernels/storage.ts';
+import { shareKernels } from './sharing.ts';
 
 /** One kernel in the sequence. Operand indices of the plan refer to these lists. */
 export interface Step {
@@ -215,7 +216,7 @@ export function compile(graph: Graph, context: KernelContext): Program {
   }
   return {
     graph,
-    steps: compiler.steps,
+    steps: context.adapterClass === 'software' ? shareKernels(compiler.steps) : compiler.steps,
     root: value => compiler.root(value),
     known: value => compiler.known(value),
   };

@@ -143,6 +143,7 @@ class Assembly {
         const { pipeline, layout } = made[at][k];
         const bound = dispatch.operands.map(operand => this.#operand(step, at, operand));
         if (!dispatch.once) for (const buffer of bound) this.lasting.add(buffer);
+        if (dispatch.words) bound.push(this.#buffers.uniform(dispatch.words));
         const group = this.#device.gpu.createBindGroup({
           layout,
           entries: bound.map((buffer, binding) => ({ binding, resource: { buffer } })),

@@ -179,8 +179,8 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
         let od = td;
         let oh = th;
         let ow = tw;
-        let yb = yi + od + oh + ow;
-        y[yb] = a0_0;
+        let y0 = yi + od + oh + ow;
+        y[y0] = a0_0;
         }
       }
       "
