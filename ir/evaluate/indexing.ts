@@ -68,7 +68,7 @@ function scattered(
   return result(output, values);
 }
 
-type Indexing = 'Gather' | 'GatherElements' | 'GatherND' | 'ScatterElements' | 'ScatterND' | 'OneHot';
+type Indexing = 'Gather' | 'GatherElements' | 'GatherND' | 'NonZero' | 'OneHot' | 'ScatterElements' | 'ScatterND';
 
 /** Where each element of `indices` points to, in a tensor of `shape`. */
 function elementOffsets(shape: readonly number[], indices: Tensor, axis: number): Int32Array | undefined {
@@ -112,6 +112,15 @@ export const indexingRules: EvaluationRules<Indexing> = {
     const length = indices!.shape[indices!.shape.length - 1];
     const inner = countOf(data!.shape.slice(length));
     return starts && scattered(data!, updates!, runsFrom(starts, inner), reduction, output);
+  },
+
+  NonZero([x], _, [output]) {
+    const values = exactNumbers(x!);
+    if (!values) return undefined;
+    const found = Array.from(values).flatMap((v, i) => (v !== 0 ? [i] : []));
+    const strides = stridesOf(x!.shape);
+    const rows = x!.shape.flatMap((size, axis) => found.map(i => Math.floor(i / strides[axis]) % size));
+    return result(output, Float64Array.from(rows));
   },
 
   OneHot([indices, , values], { axis }, [{ shape }]) {

@@ -372,6 +372,17 @@ export const movement = {
       return [{ dtype: x.type.dtype, shape: [n, multiplyDims(c, b * b), floorDivide(h, b), floorDivide(w, b)] }];
     },
   }),
+  /** The indices of what is not zero, [rank, count] in row-major order. How many there are depends on data. */
+  NonZero: operator({
+    inputs: ['X'],
+    attributes: {},
+    versions: [9, 13],
+    infer([x], _, { fresh }): readonly Inferred[] {
+      const known = x.constant ? Array.from(numbersOf(x.constant)) : elementsOf(x);
+      const count = known?.every(e => typeof e === 'number') ? known.filter(e => e !== 0).length : fresh();
+      return [{ dtype: 'int64', shape: [x.type.shape.length, count] }];
+    },
+  }),
   /** The upper (or lower) triangle of the last two axes, the rest zero; `k` shifts the diagonal. */
   Trilu: operator({
     inputs: ['input', 'k?'],

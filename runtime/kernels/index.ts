@@ -117,6 +117,8 @@ const kernels: { readonly [K in Exclude<OpName, ElementwiseOp>]: Entry<K> } = {
   DepthToSpace: alone(depthToSpace),
   SpaceToDepth: alone(spaceToDepth),
   Trilu: alone(trilu),
+  /** How many there are is not known before the run. */
+  NonZero: null,
   OneHot: alone(oneHot),
   Resize: alone(resize),
 

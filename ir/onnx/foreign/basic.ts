@@ -54,6 +54,20 @@ export const basic = {
     },
   },
 
+  /** What a mask keeps along an axis, or of all elements. */
+  Compress: {
+    since: 9,
+    build(form, context) {
+      const [data, condition] = requireInputs(form, 2, context);
+      const axis = form.int('axis');
+      const [from, kept] = context.within(b => [
+        axis === undefined ? b.op('Reshape', [data!, b.ints([-1])]) : data!,
+        b.op('Squeeze', [b.op('NonZero', [condition!]), b.ints([0])]),
+      ]);
+      return [context.builder.op('Gather', [from, kept], { axis: axis ?? 0 }, context.result())];
+    },
+  },
+
   /** ScatterElements before version 11. */
   Scatter: {
     since: 9,

@@ -4,10 +4,12 @@ import { attention } from './attention.ts';
 import { basic } from './basic.ts';
 import { control } from './control.ts';
 import { einsum } from './einsum.ts';
+import { linearAttention } from './linear-attention.ts';
 import { losses } from './losses.ts';
 import { quantized } from './quantized.ts';
 import { recurrent } from './recurrent.ts';
 import { sampling } from './sampling.ts';
+import { transforms } from './transforms.ts';
 import { windows } from './windows.ts';
 
 export const foreign: Readonly<Record<string, ForeignRule>> = {
@@ -15,9 +17,11 @@ export const foreign: Readonly<Record<string, ForeignRule>> = {
   ...basic,
   ...control,
   ...einsum,
+  ...linearAttention,
   ...losses,
   ...quantized,
   ...recurrent,
   ...sampling,
+  ...transforms,
   ...windows,
 };

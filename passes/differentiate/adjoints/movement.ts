@@ -258,6 +258,7 @@ export const movement: AdjointTable<keyof typeof operators> = {
   ],
   Trilu: ({ e, node, x: [, k], dy }) => [() => e.b.op('Trilu', [dy, k], { upper: node.attributes.upper })],
   Resize: resize,
+  NonZero: 'zero',
   OneHot: null,
   Shape: 'zero',
   Size: 'zero',

@@ -234,6 +234,7 @@ const indexed: Case[] = [
     }),
   ),
   { op: 'OneHot', inputs: [float32([2], [1, -1]), scalar(3), float32([2], [0, 5])] },
+  { op: 'NonZero', inputs: [float32([2, 3], [0, 1, -2, 3, 0, 0])] },
   { op: 'Range', inputs: [scalar(0.5), scalar(3), scalar(0.75)] },
 ];
 

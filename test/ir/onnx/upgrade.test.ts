@@ -3,47 +3,12 @@
  * exported as from the file. Forms that it does not read any more are compared with their text.
  */
 import { describe, expect, test } from 'vitest';
-import { encodeModel } from '../../../ir/onnx/proto/codec.ts';
 import { DataType } from '../../../ir/onnx/proto/schema.ts';
 import { print } from '../../../ir/print.ts';
-import { float32, int64s, scalar, type Tensor, tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
-import { differenceOf } from '../../conformance/harness.ts';
+import { float32, int64s, scalar, tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
 import { runInOnnxRuntime } from '../../conformance/onnxruntime.ts';
-import { f, importOf, type ModelParts, modelOf, node, subgraph, value } from './model.ts';
-
-const filled = (shape: readonly number[], scale = 1): Tensor =>
-  tensorFromNumbers(
-    'float32',
-    shape,
-    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => scale * Math.sin(i * 1.7 + 0.3)),
-  );
-
-const image = [value('x', ['N', 4, 6, 6])];
-const x = new Map([['x', filled([2, 4, 6, 6])]]);
-
-async function compare(parts: ModelParts, inputs: ReadonlyMap<string, Tensor> = x): Promise<void> {
-  const model = modelOf(parts);
-  const bytes = encodeModel({
-    ...model,
-    graph: {
-      ...model.graph,
-      output: (model.graph?.output ?? []).map(o => ({ ...o, type: { tensorType: { elemType: outputType(parts) } } })),
-    },
-  });
-  const expected = await runInOnnxRuntime(bytes, inputs);
-  const actual = await runInOnnxRuntime(importOf(parts), inputs);
-  expect(actual).toHaveLength(expected.length);
-  for (const [i, t] of expected.entries()) {
-    expect(differenceOf(actual[i], t, { relative: 1e-4, absolute: 1e-5 })).toBeUndefined();
-  }
-}
-
-const outputType = ({ nodes }: ModelParts): number =>
-  ({ QuantizeLinear: DataType.UINT8, MatMulInteger: DataType.INT32, EyeLike: DataType.INT64 })[
-    nodes.at(-1)?.opType ?? ''
-  ] ?? DataType.FLOAT;
-
-type Case = readonly [title: string, parts: ModelParts, inputs?: ReadonlyMap<string, Tensor>];
+import { type Case, compare, filled, image } from './compare.ts';
+import { f, importOf, type ModelParts, node, subgraph, value } from './model.ts';
 
 const gates = { RNN: 1, GRU: 3, LSTM: 4 };
 

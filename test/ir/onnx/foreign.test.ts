@@ -1,0 +1,203 @@
+/** Operators said in other words whose operands decide what graph they become. */
+import { describe, expect, test } from 'vitest';
+import { evaluateGraph } from '../../../ir/evaluate/index.ts';
+import { DataType } from '../../../ir/onnx/proto/schema.ts';
+import { int64s, numbersOf, type Tensor, tensor } from '../../../ir/tensor.ts';
+import { type Case, compare, filled, image } from './compare.ts';
+import { f, importOf, node, value } from './model.ts';
+
+const given = (shape: readonly number[]): ReadonlyMap<string, Tensor> => new Map([['x', filled(shape)]]);
+const axis = (at: number) => ({ ...int64s([at]), shape: [] });
+
+const cases: readonly Case[] = [
+  [
+    'Col2Im with overlapping patches',
+    {
+      opset: 18,
+      inputs: [value('x', ['N', 18, 12])],
+      constants: { image: int64s([5, 6]), block: int64s([3, 3]) },
+      nodes: [node('Col2Im', 'x image block -> y', { pads: [1, 0, 0, 1], strides: [1, 2] })],
+    },
+    given([2, 18, 12]),
+  ],
+  [
+    'Col2Im that leaves a remainder',
+    {
+      opset: 18,
+      inputs: [value('x', ['N', 8, 4])],
+      constants: { image: int64s([6, 7]), block: int64s([2, 2]) },
+      nodes: [node('Col2Im', 'x image block -> y', { dilations: [2, 3], strides: [3, 2] })],
+    },
+    given([2, 8, 4]),
+  ],
+  [
+    'MaxUnpool after its pooling',
+    {
+      opset: 13,
+      inputs: image,
+      nodes: [
+        node('MaxPool', 'x -> p i', { kernel_shape: [2, 3], strides: [2, 3] }),
+        node('MaxUnpool', 'p i -> y', { kernel_shape: [2, 3], strides: [2, 3] }),
+      ],
+    },
+  ],
+  [
+    'MaxUnpool to a given shape',
+    {
+      opset: 13,
+      inputs: image,
+      constants: { shape: int64s([2, 4, 6, 6]) },
+      nodes: [
+        node('MaxPool', 'x -> p i', { kernel_shape: [3, 3], strides: [2, 2] }),
+        node('MaxUnpool', 'p i shape -> y', { kernel_shape: [3, 3], strides: [2, 2] }),
+      ],
+    },
+  ],
+  [
+    'Compress along an axis',
+    {
+      opset: 13,
+      inputs: image,
+      constants: { keep: tensor('bool', [4], Uint8Array.of(1, 0, 1, 1)) },
+      nodes: [node('Compress', 'x keep -> y', { axis: 1 })],
+    },
+  ],
+  [
+    'Compress by data',
+    {
+      opset: 13,
+      inputs: [value('x', ['N'])],
+      nodes: [node('Greater', 'x zero -> keep'), node('Compress', 'x keep -> y')],
+      constants: { zero: filled([1], 0) },
+    },
+    given([9]),
+  ],
+  [
+    'positions counted by what is not zero, as exporters did before Range',
+    {
+      opset: 9,
+      inputs: [value('x', ['N', 70])],
+      constants: { count: int64s([70]), axes: int64s([0]) },
+      nodes: [
+        node('ConstantOfShape', 'count -> ones', { value: tensor('int64', [1], BigInt64Array.of(1n)) }),
+        node('NonZero', 'ones -> found'),
+        node('Transpose', 'found -> turned', { perm: [1, 0] }),
+        node('Squeeze', 'turned -> positions', { axes: [1] }),
+        node('Cast', 'positions -> numbers', { to: DataType.FLOAT }),
+        node('Mul', 'x numbers -> y'),
+      ],
+    },
+    given([2, 70]),
+  ],
+];
+
+describe('what ONNX Runtime reads as well', () => {
+  for (const [title, parts, inputs] of cases) test(title, () => compare(parts, inputs));
+});
+
+describe('the discrete Fourier transform is its definition', () => {
+  // ONNX Runtime ends the process on some of these.
+  const transforms: readonly (readonly [string, shape: number[], axis: number, length: number, opset?: number])[] = [
+    ['of real numbers', [2, 6, 1], 1, 6],
+    ['of complex numbers along another axis', [2, 5, 3, 2], 1, 5],
+    ['of a longer signal', [2, 6, 1], 1, 9],
+    ['of a shorter signal', [2, 6, 2], 1, 4],
+    ['as version 17 writes it', [2, 6, 4, 2], 2, 4, 17],
+  ];
+  for (const [title, shape, along, length, opset = 20] of transforms) {
+    for (const [inverse, onesided] of opset < 20
+      ? [[0, 0]]
+      : [
+          [0, 0],
+          [0, 1],
+          [1, 0],
+        ]) {
+      test(`${title}${inverse ? ', inverse' : ''}${onesided ? ', one half' : ''}`, () => {
+        const graph = importOf({
+          opset,
+          inputs: [value('x', ['N', ...shape.slice(1)])],
+          constants: { length: axis(length), ...(opset < 20 ? {} : { axis: axis(along - shape.length) }) },
+          nodes: [
+            node('DFT', opset < 20 ? 'x length -> y' : 'x length axis -> y', {
+              inverse,
+              onesided,
+              ...(opset < 20 ? { axis: along } : {}),
+            }),
+          ],
+        });
+        const x = filled(shape);
+        const y = evaluateGraph(graph, { x }).get('y')!;
+        const to = onesided ? Math.floor(length / 2) + 1 : length;
+        const wanted = shape.map((size, i) => (i === along ? to : i === shape.length - 1 ? 2 : size));
+        expect(y.shape).toEqual(wanted);
+        const [xs, ys] = [numbersOf(x), numbersOf(y)];
+        const inner = shape.slice(along + 1, -1).reduce((p, q) => p * q, 1);
+        const parts = shape[shape.length - 1];
+        const outer = shape.slice(0, along).reduce((p, q) => p * q, 1);
+        for (let o = 0; o < outer * inner; o++) {
+          const [before, after] = [Math.floor(o / inner), o % inner];
+          for (let k = 0; k < to; k++) {
+            let [re, im] = [0, 0];
+            for (let i = 0; i < Math.min(length, shape[along]); i++) {
+              const at = ((before * shape[along] + i) * inner + after) * parts;
+              const [a, b] = [xs[at], parts === 2 ? xs[at + 1] : 0];
+              const angle = ((inverse ? 2 : -2) * Math.PI * i * k) / length;
+              re += (a * Math.cos(angle) - b * Math.sin(angle)) / (inverse ? length : 1);
+              im += (a * Math.sin(angle) + b * Math.cos(angle)) / (inverse ? length : 1);
+            }
+            const at = ((before * to + k) * inner + after) * 2;
+            expect(ys[at]).toBeCloseTo(re, 5);
+            expect(ys[at + 1]).toBeCloseTo(im, 5);
+          }
+        }
+      });
+    }
+  }
+});
+
+test('the inverse of half a spectrum is the signal', () => {
+  const graph = importOf({
+    opset: 20,
+    inputs: [value('x', ['N', 7, 1])],
+    constants: { length: axis(7) },
+    nodes: [node('DFT', 'x -> half', { onesided: 1 }), node('DFT', 'half length -> y', { inverse: 1, onesided: 1 })],
+  });
+  const x = filled([2, 7, 1]);
+  const y = evaluateGraph(graph, { x }).get('y')!;
+  expect(y.shape).toEqual([2, 7, 1]);
+  for (const [i, v] of Array.from(numbersOf(y)).entries()) expect(v).toBeCloseTo(numbersOf(x)[i], 5);
+});
+
+test('linear attention in groups is what its recurrence says', () => {
+  const [heads, group, size, tokens] = [2, 2, 3, 4];
+  const graph = importOf({
+    opset: 27,
+    inputs: [value('q', ['N', tokens, heads * group * size]), value('k', ['N', tokens, heads * size])],
+    constants: { v: filled([1, tokens, heads * size]) },
+    nodes: [
+      node('LinearAttention', 'q k v -> y', {
+        q_num_heads: heads * group,
+        kv_num_heads: heads,
+        update_rule: 'linear',
+        scale: f(0.5),
+      }),
+    ],
+  });
+  const [q, k, v] = [filled([1, tokens, 12]), filled([1, tokens, 6], 0.7), filled([1, tokens, 6])];
+  const y = numbersOf(evaluateGraph(graph, { q, k }).get('y')!);
+  const [qs, ks, vs] = [q, k, v].map(numbersOf);
+  for (let t = 0; t < tokens; t++) {
+    for (let h = 0; h < heads * group; h++) {
+      const own = Math.floor(h / group);
+      for (let d = 0; d < size; d++) {
+        let sum = 0;
+        for (let s = 0; s <= t; s++) {
+          let product = 0;
+          for (let i = 0; i < size; i++) product += qs[t * 12 + h * size + i] * ks[s * 6 + own * size + i];
+          sum += product * vs[s * 6 + own * size + d];
+        }
+        expect(y[t * 12 + h * size + d]).toBeCloseTo(0.5 * sum, 4);
+      }
+    }
+  }
+});
