@@ -161,7 +161,7 @@ function earliestStages(network: SuperNetwork, graph: Graph): ReadonlyMap<Value,
 }
 
 /** Nodes of a graph as a graph: what they read of the others is its inputs. */
-function partOf(name: string, nodes: readonly AnyNode[], outputs: Graph['outputs']): Graph {
+export function partOf(name: string, nodes: readonly AnyNode[], outputs: Graph['outputs']): Graph {
   const to = new GraphBuilder(name);
   const here = new Set<Value>(nodes.flatMap(n => n.outputs));
   for (const node of nodes) {

@@ -39,6 +39,7 @@ export interface TrainingFlags {
   readonly lr?: number;
   readonly init?: Initialisation;
   readonly initImages?: number;
+  readonly closingImages?: number;
   readonly probabilityWeight?: number;
   readonly averaged?: number;
   readonly seed: number;
@@ -104,6 +105,12 @@ export const addTrainingOptions = (command: Command): Command =>
       countOption('--init-images <n>', 'images that a closed form looks at (default: sequential 80, ridge 40)'),
     )
     .addOption(
+      naturalOption(
+        '--closing-images <n>',
+        'images that the last stitches are fitted to the outputs on, when all are trained (default: sampled 160, else 0)',
+      ),
+    )
+    .addOption(
       nonNegativeOption(
         '--probability-weight <x>',
         'what errors of output probabilities count for in the loss (default: sampled 20, all 0)',
@@ -132,6 +139,7 @@ export const trainingSettings = (flags: TrainingFlags): Partial<TrainingSettings
   ...(flags.lr !== undefined && { learningRate: flags.lr }),
   ...(flags.init !== undefined && { init: flags.init }),
   ...(flags.initImages !== undefined && { initImages: flags.initImages }),
+  ...(flags.closingImages !== undefined && { closingImages: flags.closingImages }),
   ...(flags.averaged !== undefined && { averaged: flags.averaged }),
   ...(flags.probabilityWeight !== undefined && { probabilityWeight: flags.probabilityWeight }),
   ...(flags.memory !== undefined && { memory: flags.memory }),

@@ -45,6 +45,8 @@ export const trainingSchema = v.object({
   probabilityWeight: v.optional(v.pipe(v.number(), v.minValue(0)), 0),
   /** How many images the closed-form initialisation looks at. */
   initImages: count,
+  /** After training under sampled settings: on how many images the last stitches are fitted to the outputs. 0: they are not. */
+  closingImages: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
   /**
    * What a step's activations may take on WebGPU: bytes, or up to 1 a fraction of what they take without a limit. What is over is
    * computed again instead of kept.
@@ -90,6 +92,7 @@ export function withDefaults(given: Partial<TrainingSettings> = {}): TrainingSet
     probabilityWeight: sampled ? 20 : 0,
     averaged: 0,
     initImages: init === 'sequential' ? 80 : 40,
+    closingImages: sampled && method === 'double-batched' ? 160 : 0,
     ...given,
     method,
     settings,

@@ -1,7 +1,7 @@
 /** Making a run: parents joined, stitches trained, everything kept in a directory. */
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
-import { match, type SuperNetwork, type Task } from '../../passes/index.ts';
+import { match, type StitchParameters, type SuperNetwork, type Task } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { type Dataset, loadDataset } from '../data/dataset.ts';
 import { requireScorable } from '../evaluate.ts';
@@ -12,6 +12,7 @@ import { loadModel, type Model, requireFittingImages } from '../model.ts';
 import { type PairEntry, readPairs } from '../pairs.ts';
 import { type WorkOptions, workOptions } from '../progress.ts';
 import { checkPositions } from '../selection/combination.ts';
+import { fitToOutputs } from '../training/closing.ts';
 import { initialise } from '../training/initialise.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { type Checkpoint, type MetricsEntry, stepOf, Trainer } from '../training/train.ts';
@@ -86,7 +87,14 @@ function completed(given: Partial<TrainingSettings> | undefined): TrainingSettin
 }
 
 /** What does not go together; undefined where all does. */
-function contradiction({ method, settings, positions, weight, output }: TrainingSettings): string | undefined {
+function contradiction({
+  method,
+  settings,
+  positions,
+  weight,
+  output,
+  closingImages,
+}: TrainingSettings): string | undefined {
   const deployed = positions !== undefined || weight !== undefined;
   if (method === 'direct' && (settings !== 'all' || deployed)) {
     return 'Direct matching fits clean features, whatever is stitched later: leave out --settings, --positions and --weight, or train double-batched.';
@@ -96,6 +104,9 @@ function contradiction({ method, settings, positions, weight, output }: Training
   }
   if (output !== undefined && method !== 'task') {
     return 'Outputs are weighed by --method task alone: without labels each network is held to its own output.';
+  }
+  if (closingImages > 0 && (method !== 'double-batched' || settings !== 'sampled')) {
+    return 'The last stitches are fitted to the outputs after double-batched training under sampled settings: leave out --closing-images.';
   }
   return undefined;
 }
@@ -162,7 +173,8 @@ export async function trainRun(plan: RunPlan, executor: Executor, work: Training
       versions: { ...versions() },
     };
     const directory = await RunDirectory.create(plan.output, config, { pairs: plan.pairs }, { force: plan.force });
-    return await finishTraining(directory, network, trainer, initial, work);
+    const close = closingOf(executor, network, dataset, settings, work);
+    return await finishTraining(directory, network, trainer, initial, close, work);
   } finally {
     trainer?.dispose();
   }
@@ -181,6 +193,22 @@ async function trainerFor(
   return Trainer.create(executor, network, dataset, stepOf(network, settings, task), settings, values);
 }
 
+/** What becomes of stitches when their training ends. */
+type Closing = (trained: StitchParameters) => Promise<StitchParameters>;
+
+const closingOf =
+  (
+    executor: Executor,
+    network: SuperNetwork,
+    dataset: Dataset,
+    settings: TrainingSettings,
+    work: TrainingWork,
+  ): Closing =>
+  async trained =>
+    settings.closingImages > 0
+      ? fitToOutputs(executor, network, dataset, settings, trained, workOptions(work))
+      : trained;
+
 const parentOf = (tag: 'a' | 'b', { path, sha256 }: Model): RunConfig['parents']['a'] => ({
   file: parentCopy(runFiles.parents, tag, path),
   source: path,
@@ -193,6 +221,7 @@ async function finishTraining(
   network: SuperNetwork,
   trainer: Trainer | undefined,
   initial: ReadonlyMap<string, Tensor>,
+  close: Closing,
   work: TrainingWork,
   from?: Checkpoint & { readonly metricsBytes: number },
 ): Promise<RunSummary> {
@@ -219,7 +248,7 @@ async function finishTraining(
       for (const [name, value] of trained) parameters.set(name, value);
     }
     await metrics.sync();
-    await directory.writeTensors('parameters', parameters);
+    await directory.writeTensors('parameters', await close(parameters));
   } catch (error) {
     throw error instanceof SutureError ? await resumable(error, directory) : error;
   } finally {
@@ -318,7 +347,8 @@ export async function resumeRun(
     const { training, task } = config;
     const trainer = await trainerFor(executor, network, dataset, training, task, values);
     try {
-      return await finishTraining(directory, network, trainer, values, work, from);
+      const close = closingOf(executor, network, dataset, training, work);
+      return await finishTraining(directory, network, trainer, values, close, work, from);
     } finally {
       trainer?.dispose();
     }

@@ -1,0 +1,46 @@
+/** The last stitches are fitted to the outputs, and nothing else is touched. */
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { withExecutor } from '../../../src/execute.ts';
+import { planRun } from '../../../src/run/create.ts';
+import { fitToOutputs } from '../../../src/training/closing.ts';
+import { initialise } from '../../../src/training/initialise.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+import { scratch } from '../cli/support.ts';
+
+it('the closing fit changes the last stitches alone, the same way each time', async () => {
+  const folder = await scratch();
+  const [a, b] = await smallParents(folder);
+  const data = await smallData(join(folder, 'data.npz'));
+  const training = { steps: 0, batch: 2, init: 'kaiming', closingImages: 5 } as const;
+  const { network, dataset, settings } = await planRun({ a, b, data, training, output: join(folder, 'run') });
+  await withExecutor({ executor: 'ort' }, async executor => {
+    const initial = await initialise(executor, network, dataset, settings);
+    const notes: number[] = [];
+    const close = () =>
+      fitToOutputs(executor, network, dataset, settings, initial, {
+        onProgress: ({ note }) => note && notes.push(Number(note.replace('divergence ', ''))),
+      });
+    const fitted = await close();
+    const last = network.positions.at(-1)!.id;
+    for (const { position, weight, bias } of network.stitches) {
+      for (const name of [weight, bias]) {
+        if (position === last) expect(fitted.get(name)).not.toEqual(initial.get(name));
+        else expect(fitted.get(name)).toBe(initial.get(name));
+      }
+    }
+    // On images that were held out.
+    expect(Math.min(...notes)).toBeLessThan(0.9 * notes[0]!);
+    expect(await close()).toEqual(fitted);
+  });
+});
+
+it('is refused where nothing is drawn', async () => {
+  const folder = await scratch();
+  const [a, b] = await smallParents(folder);
+  const data = await smallData(join(folder, 'data.npz'));
+  const training = { settings: 'all', closingImages: 5 } as const;
+  await expect(planRun({ a, b, data, training, output: join(folder, 'run') })).rejects.toMatchObject({
+    code: 'option-invalid',
+  });
+});
