@@ -10,6 +10,7 @@ import {
   adapterName,
   isSoftwareAdapter,
 } from './facts.ts';
+import { askQuietly } from './quiet.ts';
 import { embeddedDriverLoaded, embeddedDriverUnavailable, loadEmbeddedDriver } from './swiftshader.ts';
 
 /** What a search may be told. */
@@ -83,7 +84,7 @@ export async function searchAdapter(options: AdapterOptions = {}): Promise<Searc
     attempts.push({ origin: 'system', outcome: 'absent', detail: 'An earlier search of this process found none.' });
   } else {
     const gpu = await createInstance();
-    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+    const adapter = await askQuietly(() => gpu.requestAdapter({ powerPreference: 'high-performance' }));
     if (adapter === null) {
       attempts.push({
         origin: 'system',

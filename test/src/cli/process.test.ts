@@ -50,6 +50,14 @@ describe('the program', () => {
     expect(await ends('inspect')).toMatchObject({ code: 2, stdout: '' });
   });
 
+  it('finds its adapter without a word on standard error', async () => {
+    const { code, stdout, stderr } = await ends('doctor', '--json');
+    expect(JSON.parse(stdout)).toHaveProperty('adapters.chosen.adapterClass');
+    expect(code).toBe(0);
+    // A system's own driver may have something to say; the embedded one has not.
+    if (JSON.parse(stdout).adapters.chosen.origin === 'embedded') expect(stderr).toBe('');
+  });
+
   it('says what to do where there is no adapter', async () => {
     const { ended } = start(
       ['evaluate', demo('parent_a.onnx'), '--data', demo('site_a_val.npz'), '--executor', 'webgpu'],
