@@ -79,11 +79,11 @@ describe('settings of samples', () => {
 describe('defaults', () => {
   it('are those of the kind of training', () => {
     expect(withDefaults()).toMatchObject({
-      ...{ method: 'double-batched', settings: 'sampled', init: 'sequential', initImages: 80 },
+      ...{ method: 'double-batched', settings: 'sampled', init: 'sequential', initImages: 80, closingImages: 160 },
       ...{ learningRate: 3e-3, probabilityWeight: 20, steps: 300, batch: 8 },
     });
     expect(withDefaults({ settings: 'all' })).toMatchObject({
-      ...{ init: 'ridge', initImages: 40, learningRate: 1e-2, probabilityWeight: 0 },
+      ...{ init: 'ridge', initImages: 40, closingImages: 0, learningRate: 1e-2, probabilityWeight: 0 },
     });
     expect(withDefaults({ method: 'direct' })).toMatchObject({ settings: 'all', init: 'ridge', learningRate: 1e-2 });
     expect(withDefaults({ init: 'kaiming' })).toMatchObject({ settings: 'sampled', learningRate: 1e-2 });
