@@ -25,6 +25,12 @@ export interface MappedSpec {
 export const input = (index: number): Operand => ({ kind: 'input', index });
 export const output = (index: number): Operand => ({ kind: 'output', index });
 
+/**
+ * Elements that an invocation computes, one after the other. On SwiftShader the frame of an invocation costs as much as several
+ * loads; where there are few elements they are spread over the cores all the same.
+ */
+const several = { elements: 4, from: 16384 };
+
 export function mappedPlan(spec: MappedSpec, context: KernelContext): KernelPlan {
   const total = product(spec.shape);
   if (total === 0) return { dispatches: [], scratch: [] };
@@ -32,19 +38,29 @@ export function mappedPlan(spec: MappedSpec, context: KernelContext): KernelPlan
   for (const { name, operand, type, access } of spec.bindings) module.bind(name, operand, type, access);
   if (spec.declarations) module.declare(spec.declarations);
   const workgroup = 64;
-  const grid = foldGrid(ceilDiv(total, workgroup), context.limits);
+  const each = context.adapterClass === 'software' && total >= several.from ? several.elements : 1;
+  const grid = foldGrid(ceilDiv(total, workgroup * each), context.limits);
   const at = spec.shape.map((_, axis) => `c${axis}`);
   const coordinates = unravel('i', spec.shape).map((e, axis) => `let c${axis} = ${e};`);
-  const guard = grid.padded || total % workgroup !== 0;
+  const guard = grid.padded || total % (workgroup * each) !== 0;
   const element = spec.element('i', at);
   // Only the coordinates that the element refers to.
   const used = coordinates.filter((_, axis) => new RegExp(`\\bc${axis}\\b`).test(element));
+  const body = [...used, element].join('\n  ');
+  const guarded = guard ? `if (i < ${u32(total)}) {\n  ${body}\n  }` : body;
+  const invocation = `${times(grid.flat('group'), workgroup)} + local`;
+  const lines =
+    each === 1
+      ? [`let i = ${invocation};`, guarded]
+      : [
+          `let first = (${invocation}) * ${u32(each)};`,
+          `for (var i = first; i < first + ${u32(each)}; i++) {`,
+          guarded,
+          '}',
+        ];
   module.declare(`@compute @workgroup_size(${workgroup})
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let i = ${times(grid.flat('group'), workgroup)} + local;
-  ${guard ? `if (i >= ${u32(total)}) { return; }` : ''}
-  ${used.join(' ')}
-  ${element}
+  ${lines.join('\n  ')}
 }`);
   return {
     dispatches: [{ label: spec.label, wgsl: module.text(), workgroups: grid.workgroups, operands: module.operands }],

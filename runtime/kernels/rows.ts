@@ -7,7 +7,7 @@
  * invocation always takes a whole row.
  */
 import type { KernelContext } from './kernel.ts';
-import { add, ceilDiv, foldGrid, type Grid, times, u32 } from './wgsl.ts';
+import { add, ceilDiv, foldGrid, type Grid, range, times, u32 } from './wgsl.ts';
 
 export interface RowShape {
   readonly outer: number;
@@ -31,6 +31,9 @@ const block = 64;
 /** The shortest row that is worth a workgroup. */
 const longRow = 128;
 
+/** Elements that a turn of a loop takes on software adapters, where a turn costs as much as two loads. */
+const unroll = 4;
+
 /** How a kernel walks over rows: names that its code may use, and the code of loops and combinations. */
 export class Rows {
   readonly grid: Grid;
@@ -38,6 +41,7 @@ export class Rows {
   readonly #shape: RowShape;
   readonly #shared: boolean;
   readonly #combines = new Map<string, string>();
+  readonly #unroll: number;
   #loops = 0;
 
   /** `serial`: one invocation takes a whole row wherever it runs, for work that goes along the row in order. */
@@ -45,6 +49,7 @@ export class Rows {
     this.#shape = shape;
     const rows = shape.outer * shape.inner;
     this.#shared = !serial && context.adapterClass === 'gpu' && shape.inner === 1 && shape.length >= longRow;
+    this.#unroll = context.adapterClass === 'software' && shape.length % unroll === 0 ? unroll : 1;
     if (this.#shared) {
       this.workgroup = Math.min(256, context.limits.maxComputeInvocationsPerWorkgroup);
       this.grid = foldGrid(rows, context.limits);
@@ -64,8 +69,17 @@ export class Rows {
   loop(body: (k: string, at: string) => string): string {
     const k = `k${this.#loops++}`;
     const { length } = this.#shape;
-    const [from, step] = this.#shared ? ['local', this.workgroup] : ['0u', 1];
-    return `for (var ${k} = ${from}; ${k} < ${u32(length)}; ${k} += ${u32(step)}) { ${body(k, this.at(k))} }`;
+    const [from, step] = this.#shared ? ['local', this.workgroup] : ['0u', this.#unroll];
+    return `for (var ${k} = ${from}; ${k} < ${u32(length)}; ${k} += ${u32(step)}) { ${this.#turn(k, body)} }`;
+  }
+
+  /** What one turn of a loop does: the elements from `k` on, in their order. */
+  #turn(k: string, body: (k: string, at: string) => string): string {
+    if (this.#unroll === 1) return body(k, this.at(k));
+    const next = (i: number) => (i === 0 ? k : `(${k} + ${u32(i)})`);
+    return range(this.#unroll)
+      .map(i => `{ ${body(next(i), this.at(next(i)))} }`)
+      .join(' ');
   }
 
   /**
@@ -87,13 +101,16 @@ export class Rows {
       return `${declare}\n  ${loop}\n  ${names.map(name => this.combine('sum', name)).join(' ')}`;
     }
     const k = `k${this.#loops++}`;
-    const { statements = '', terms } = body(k, this.at(k));
     const parts = names.map(name => `${name}_part`);
+    const turn = this.#turn(k, (each, at) => {
+      const { statements = '', terms } = body(each, at);
+      return `${statements} ${parts.map((part, i) => `${part} += ${terms[i]};`).join(' ')}`;
+    });
     const end = length % block === 0 ? `first + ${u32(block)}` : `min(first + ${u32(block)}, ${u32(length)})`;
     return `${declare}
   for (var first = 0u; first < ${u32(length)}; first += ${u32(block)}) {
     ${parts.map(part => `var ${part} = 0.0;`).join(' ')}
-    for (var ${k} = first; ${k} < ${end}; ${k}++) { ${statements} ${parts.map((part, i) => `${part} += ${terms[i]};`).join(' ')} }
+    for (var ${k} = first; ${k} < ${end}; ${k} += ${u32(this.#unroll)}) { ${turn} }
     ${names.map((name, i) => `${name} += ${parts[i]};`).join(' ')}
   }`;
   }

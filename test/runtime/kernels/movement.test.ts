@@ -24,6 +24,13 @@ describe('movement', () => {
     );
   });
 
+  it('takes so many elements that an invocation computes several', async () => {
+    await compare({ x: filled('float32', [3, 67, 5, 41], 1) }, (b, { x }) => [
+      b.op('Transpose', [x], { perm: [2, 0, 3, 1] }),
+      b.op('Slice', [x, b.ints([0, 1]), b.ints([3, 66])]),
+    ]);
+  });
+
   it('slices from both ends and backwards', async () => {
     await compare({ x: filled('float32', [6, 7, 8], 1) }, (b, { x }) => [
       b.op('Slice', [x, b.ints([1, 2]), b.ints([-1, 100])]),
