@@ -24,17 +24,18 @@ import { sutureVersion } from './version.ts';
 
 /**
  * What is deployed: the average at one position, by its number or by a rule on the scores of `sweep.json`; every position
- * on its stitched features, which is what double-batched training trains; or any positions, weights and gate.
+ * on its stitched features, which is what double-batched training trains; or any positions, weights and gate. `gated`: outputs are
+ * weighed on each image by how sure the parents are.
  */
 export type Choice =
-  | { readonly position: number }
-  | { readonly rule: Rule }
+  | { readonly position: number; readonly gated?: boolean | undefined }
+  | { readonly rule: Rule; readonly gated?: boolean | undefined }
   | { readonly all: true }
   | { readonly combination: Combination }
   /** What a sweep over settings chose: see `sweepFront`. */
   | { readonly chosen: 'best' | 'even' }
   /** What `suture weigh` learned. */
-  | { readonly learned: true };
+  | { readonly learned: true; readonly gated?: boolean | undefined };
 
 export interface ExportedNetwork {
   /** Set when one position is averaged. */
@@ -76,17 +77,15 @@ export async function choosePosition(
 }
 
 /** A run's network under a setting, with a note of where it came from. */
-export const deployed = (run: LoadedRun, setting: Setting, note: string): Graph =>
-  annotated(run, settle(run.network, setting, run.parameters, { standard: true }), note);
+export const deployed = (run: LoadedRun, setting: Setting, note: string, gated = false): Graph =>
+  annotated(run, (gated ? settleGated : settle)(run.network, setting, run.parameters, { standard: true }), note);
 
 /** A run's network under a combination. @throws SutureError `option-invalid`, `run-invalid`. */
 export function deployedCombination(run: LoadedRun, combination: Combination, learned?: LearnedWeights): Graph {
   const { network } = run;
   checkCombination(network, combination);
   const setting = settingOf(network, combination, learned);
-  const settled = combination.gated ? settleGated : settle;
-  const graph = settled(network, setting, run.parameters, { standard: true });
-  return annotated(run, graph, combinationText(combination));
+  return deployed(run, setting, combinationText(combination), combination.gated);
 }
 
 function annotated(run: LoadedRun, graph: Graph, note: string): Graph {
@@ -149,7 +148,10 @@ async function combinationOf(
 ): Promise<{ readonly combination: Combination; readonly learned?: LearnedWeights }> {
   if ('learned' in choice) {
     const learned = await readLearned(run);
-    return { combination: { positions: learned.positions, weight: 'learned', output: learned.output }, learned };
+    return {
+      combination: { positions: learned.positions, weight: 'learned', output: learned.output, gated: choice.gated },
+      learned,
+    };
   }
   if ('combination' in choice) {
     const { combination } = choice;
@@ -171,10 +173,11 @@ export async function exportPosition(
   run: LoadedRun,
   file: string,
   position: number,
-  choice: Choice,
+  choice: Extract<Choice, { position: number } | { rule: Rule }>,
   options: OutputOptions = {},
 ): Promise<ExportedNetwork> {
-  const graph = deployed(run, averagedAt(run.network, position), `averaged at position ${position}`);
+  const note = `averaged at position ${position}${choice.gated ? ', gated' : ''}`;
+  const graph = deployed(run, averagedAt(run.network, position), note, choice.gated);
   await writeModel(graph, file, options);
   const { features } = run.network.positions.find(p => p.id === position)!;
   return {

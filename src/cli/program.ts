@@ -60,13 +60,13 @@ function buildProgram(streams: Streams, context: Context): Command {
   return program;
 }
 
-/** Options that may be given several times, and then mean all of it. */
-const repeatable = ['test'];
+/** Options that may be given several times, and then mean all of it, by command. */
+const repeatable: Readonly<Record<string, readonly string[]>> = { run: ['test'], sweep: ['test', 'positions'] };
 
 /** Of an option that is given twice, the last would count and the first be lost without a word. */
 function refuseRepetition(command: Command): void {
   for (const option of command.options) {
-    if (repeatable.includes(option.attributeName())) continue;
+    if (repeatable[command.name()]?.includes(option.attributeName())) continue;
     let given = false;
     command.on(`option:${option.name()}`, () => {
       if (given) command.error(`error: option '${option.flags}' is given twice`);

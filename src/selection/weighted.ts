@@ -244,8 +244,8 @@ export type Choosable = Pick<FrontPoint, 'positions' | 'output' | 'gated' | 'sco
  * lucky in part.
  *
  * `even`: the parents' outputs weighed as evenly as the own site allows, rather with a gate. Of what loses at most `loss` against the
- * best rival there: those with a gate, if any; of these the share of the output nearest to ½; then the fewest stitches, so that
- * these are used only where they let outputs be weighed more evenly; then the best score.
+ * best rival there: those with a gate, if any; of these the fewest stitches; then the share of the output nearest to ½; then the
+ * best score.
  */
 export function choose(
   points: readonly Choosable[],
@@ -260,7 +260,7 @@ export function choose(
   const least = Math.max(...rivals.map(worthOf)) - loss;
   const keyOf = (i: number): readonly number[] => {
     const { output, gated, positions } = points[i]!;
-    return [gated ? 0 : 1, Math.abs(output - 0.5), positions.length, -worth[i]!];
+    return [gated ? 0 : 1, positions.length, Math.abs(output - 0.5), -worth[i]!];
   };
   const even = points
     .map((_, i) => i)

@@ -50,7 +50,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
         share,
       ),
     )
-    .option('--gate', 'with --positions: weigh outputs on each image by how sure the parents are')
+    .option('--gate', 'weigh outputs on each image by how sure the parents are')
     .requiredOption('-o, --output <file>', 'the ONNX file')
     .addOption(forceOption())
     .addOption(jsonOption())
@@ -72,21 +72,22 @@ const others = (one: (typeof choices)[number]): string[] => choices.filter(other
 function choiceOf(flags: Omit<Flags, 'output' | 'force'>): Choice {
   const { position, rule, all, chosen, learned, positions, weight, outputWeight, gate } = flags;
   if (positions !== undefined) {
-    return {
-      combination: { positions, weight: weight ?? 0.5, output: outputWeight ?? 0.5, ...(gate && { gated: true }) },
-    };
+    return { combination: { positions, weight: weight ?? 0.5, output: outputWeight ?? 0.5, gated: gate } };
   }
-  if (weight !== undefined || outputWeight !== undefined || gate) {
+  if (weight !== undefined || outputWeight !== undefined) {
+    throw new SutureError('option-invalid', 'Weights go with --positions (none, to leave the parents unstitched).');
+  }
+  if (position !== undefined) return { position, gated: gate };
+  if (rule !== undefined) return { rule: Number(rule) as 1 | 2, gated: gate };
+  if (learned) return { learned, gated: gate };
+  if (gate && (all || chosen)) {
     throw new SutureError(
       'option-invalid',
-      'Weights and gates go with --positions (none, to leave the parents unstitched).',
+      `--${all ? 'all' : 'chosen'} says itself how outputs are weighed: leave out --gate.`,
     );
   }
-  if (position !== undefined) return { position };
-  if (rule !== undefined) return { rule: Number(rule) as 1 | 2 };
   if (all) return { all };
   if (chosen) return { chosen };
-  if (learned) return { learned };
   throw new SutureError(
     'option-invalid',
     'Say where to stitch: --position I, or --rule 1 or 2 (or --all, --positions, --chosen, --learned).',

@@ -60,6 +60,15 @@ describe('a sweep over settings', () => {
       expect(await scoreOf(file)).toBeCloseTo(p.scores[0]!, 3);
       expect(importOnnx(file).graph.nodes.some(n => n.op === 'Switch')).toBe(false);
     }
+    const same = [
+      ['--position', '1'],
+      ['--positions', '1'],
+    ];
+    const files = same.map((_, i) => join(folder, `gated${i}.onnx`));
+    for (const [i, where] of same.entries()) {
+      documentOf(await suture('export', run, ...where, '--gate', '-o', files[i]!, '--json'));
+    }
+    expect(await scoreOf(files[0]!)).toBe(await scoreOf(files[1]!));
     for (const chosen of ['best', 'even'] as const) {
       documentOf(await suture('export', run, '--chosen', chosen, '-o', file, '--force', '--json'));
       expect(await scoreOf(file)).toBeCloseTo(front.points[front.chosen[chosen]]!.scores[0]!, 3);
@@ -105,6 +114,6 @@ describe('a sweep over settings', () => {
   it('says what is missing for an export', async () => {
     const file = join(folder, 'none.onnx');
     expect((await suture('export', run, '--weight', '0.5', '-o', file)).stderr).toMatch(/go with --positions/);
-    expect((await suture('export', run, '--gate', '-o', file)).stderr).toMatch(/go with --positions/);
+    expect((await suture('export', run, '--chosen', 'even', '--gate', '-o', file)).stderr).toMatch(/leave out --gate/);
   });
 });
