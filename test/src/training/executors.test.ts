@@ -1,4 +1,4 @@
-/** Stitches fitted in sequence, and steps under sampled settings, on both executors. */
+/** Stitches fitted in sequence, steps under sampled settings, and the closing fit, on both executors. */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -7,6 +7,7 @@ import { match } from '../../../passes/index.ts';
 import { withExecutor } from '../../../src/execute.ts';
 import { loadModel } from '../../../src/model.ts';
 import { planRun } from '../../../src/run/create.ts';
+import { fitToOutputs } from '../../../src/training/closing.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { stepOf, Trainer } from '../../../src/training/train.ts';
 import { smallData, smallParents } from '../cli/small.ts';
@@ -41,11 +42,14 @@ it('the embedded adapter and ONNX Runtime fit and train the same stitches', asyn
         const trainer = await Trainer.create(open, network, dataset, stepOf(network, settings), settings, initial);
         const trained = await trainer.run();
         trainer.dispose();
-        return { initial, trained };
+        const closed = await fitToOutputs(open, network, dataset, settings, trained);
+        return { initial, trained, closed };
       }),
     ),
   );
   expect(difference(results[1]!.initial, results[0]!.initial)).toBeLessThan(1e-3);
   expect(difference(results[1]!.trained, results[0]!.trained)).toBeLessThan(1e-2);
   expect(difference(results[0]!.trained, results[0]!.initial)).toBeGreaterThan(1e-2);
+  expect(difference(results[1]!.closed, results[0]!.closed)).toBeLessThan(5e-2);
+  expect(difference(results[0]!.closed, results[0]!.trained)).toBeGreaterThan(0.1);
 }, 120_000);
