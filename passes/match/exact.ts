@@ -7,8 +7,9 @@ import { isLinear } from './linearise.ts';
 import { improveByParts } from './neighbourhoods.ts';
 import { type Poset, posetOf } from './poset.ts';
 import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
-import { type PosetScores, relax, tableOf } from './relaxation.ts';
+import { ascend, type PosetScores, relax, tableOf } from './relaxation.ts';
 import { type SearchBounds, searchLattice, TOLERANCE } from './search.ts';
+import { StreamedAlignment } from './streamed.ts';
 
 /** A matching with what is known of how good it could be at best. */
 export interface ProvenMatching extends VertexMatching {
@@ -35,7 +36,10 @@ const DEFAULT_TIME_LIMIT = 8;
  */
 const WORK_PER_SECOND = 5e8;
 
-/** Larger tables (64 MB of scores and as much for the bound) are not made; then only the bound of the alignment holds. */
+/** Beyond so many vertices (bit sets of 2 × 112 MB per graph) reachability is not computed: no bound takes account of the order. */
+const MAX_POSET = 30_000;
+
+/** Larger tables (64 MB of scores and as much for the bound) are not made: the alignment stands, with a streamed bound. */
 const MAX_TABLE_CELLS = 8_000_000;
 
 /** Width of the first search, what it is multiplied with for the next, and the states that all memory holds. */
@@ -79,12 +83,23 @@ function solve(problem: MatchProblem, budget: Budget): ProvenMatching {
   const aligned = alignCanonical(problem);
   const linear = [problem.a, problem.b].every(dag => isLinear(dag, topologicalOrder(dag)));
   if (linear) return judged(aligned, aligned.score, budget);
+  if (Math.max(problem.a.size, problem.b.size) > MAX_POSET) {
+    return judged(aligned, favouritePartners(problem).bound, budget);
+  }
   const a = posetOf(problem.a, v => scores.rowAllowed(v));
   const b = posetOf(problem.b, v => transposed.rowAllowed(v));
   if ((a.size + 1) * (b.size + 1) > MAX_TABLE_CELLS) {
-    return judged(aligned, favouritePartners(problem).bound, budget);
+    return judged(aligned, streamedBound(problem, a, b, aligned.score + TOLERANCE, budget), budget);
   }
   return new TableSolver(problem, a, b, aligned, budget).run();
+}
+
+/** Without a table there is no search, but a bound that takes account of the order. */
+function streamedBound(problem: MatchProblem, a: Poset, b: Poset, target: number, budget: Budget): number {
+  const { bound } = favouritePartners(problem);
+  if (bound <= target) return bound;
+  const worker = new StreamedAlignment(a, b, problem.scores.arrange(a.vertex, b.vertex));
+  return Math.min(bound, ascend(worker, a.size, b.size, target, budget).bound);
 }
 
 /** What is known once no matching can score more than `bound`. */

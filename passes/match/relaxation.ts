@@ -42,22 +42,46 @@ export interface Relaxation {
 /** Rounds without a better bound after which the step is halved, and halvings after which the ascent ends. */
 const PATIENCE = 6;
 const MAX_HALVINGS = 9;
+const MAX_ROUNDS = 400;
 
-/**
- * Finds good prices by subgradient ascent: an element that the relaxed solution uses twice becomes dearer, one that it
- * does not use becomes cheaper. Stops when the bound meets `target`, when steps get short, or when
- * the budget is spent.
- */
+/** A relaxation whose prices can be improved. */
+export interface Ascending<T extends Prices = Prices> {
+  /** What one round costs, in units of a {@link Budget}. */
+  readonly cost: number;
+  /** The bound of the prices that it was solved for last. */
+  readonly bound: number;
+  solve(pricesA: Float64Array, pricesB: Float64Array): T;
+  /** How often the last relaxed solution uses each element. */
+  uses(): { readonly usesA: Int32Array; readonly usesB: Int32Array };
+}
+
+export type Prices = Pick<Relaxation, 'pricesA' | 'pricesB' | 'bound'>;
+
+/** The relaxation with good prices, see {@link ascend}. */
 export function relax(
   a: Poset,
   b: Poset,
   scores: PosetScores,
   target: number,
   budget: Budget,
-  maxRounds = 400,
+  maxRounds = MAX_ROUNDS,
 ): Relaxation {
-  const worker = new RelaxedAlignment(a, b, scores);
-  let best = worker.solve(new Float64Array(a.size), new Float64Array(b.size));
+  return ascend(new RelaxedAlignment(a, b, scores), a.size, b.size, target, budget, maxRounds);
+}
+
+/**
+ * Finds good prices by subgradient ascent: an element that the relaxed solution uses twice becomes dearer, one that it
+ * does not use becomes cheaper. Stops when the bound meets `target`, when steps get short, or when the budget is spent.
+ */
+export function ascend<T extends Prices>(
+  worker: Ascending<T>,
+  rows: number,
+  columns: number,
+  target: number,
+  budget: Budget,
+  maxRounds = MAX_ROUNDS,
+): T {
+  let best = worker.solve(new Float64Array(rows), new Float64Array(columns));
   let { pricesA, pricesB } = best;
   let step = 1;
   let stale = 0;
@@ -101,7 +125,7 @@ function movePrices(prices: Float64Array, uses: Int32Array, length: number): Flo
 }
 
 /** Which elements may stand at each place of a linear extension. */
-function windowsOf(poset: Poset): Int32Array[] {
+export function windowsOf(poset: Poset): Int32Array[] {
   return Array.from({ length: poset.size }, (_, place) => {
     const members: number[] = [];
     for (let v = 0; v < poset.size; v++) {
@@ -111,7 +135,7 @@ function windowsOf(poset: Poset): Int32Array[] {
   });
 }
 
-class RelaxedAlignment {
+class RelaxedAlignment implements Ascending<Relaxation> {
   readonly #scores: PosetScores;
   readonly #windowsA: Int32Array[];
   readonly #windowsB: Int32Array[];
@@ -189,7 +213,6 @@ class RelaxedAlignment {
     return { table, pricesA, pricesB, bound: this.bound };
   }
 
-  /** How often the last relaxed solution uses each element. */
   uses(): { usesA: Int32Array; usesB: Int32Array } {
     const { rows, columns } = this.#scores;
     const width = columns + 1;

@@ -9,10 +9,11 @@ import { exactMatching } from '../../../passes/match/exact.ts';
 import { improveByParts } from '../../../passes/match/neighbourhoods.ts';
 import { elementsOf, type Poset, posetOf } from '../../../passes/match/poset.ts';
 import type { MatchProblem } from '../../../passes/match/problem.ts';
-import { type PosetScores, relax, tableOf } from '../../../passes/match/relaxation.ts';
+import { ascend, type PosetScores, type Prices, relax, tableOf } from '../../../passes/match/relaxation.ts';
 import { Remainders } from '../../../passes/match/remainders.ts';
 import { matrixScores } from '../../../passes/match/scores.ts';
 import { searchLattice } from '../../../passes/match/search.ts';
+import { StreamedAlignment } from '../../../passes/match/streamed.ts';
 import { distinctProblems, exhaustiveOptimum, mulberry, networks, structuredProblems } from './problems.ts';
 
 const endless = (): Budget => new Budget(Infinity);
@@ -70,6 +71,8 @@ describe('the order of the features', () => {
     );
   });
 });
+
+const pick = ({ bound, pricesA, pricesB }: Prices): Prices => ({ bound, pricesA, pricesB });
 
 describe('bounds', () => {
   const problems = fc.oneof(structuredProblems({ maxLayers: 6 }), distinctProblems({ maxLayers: 6 }));
@@ -172,6 +175,23 @@ describe('bounds', () => {
     ] as const;
     expect(bound(parallel, chain, crossing)).toBeCloseTo(2, 2);
     expect(bound(chain, chain, crossing)).toBeCloseTo(1, 2);
+  });
+
+  it('by windows are the same in linear memory', () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(structuredProblems({ maxLayers: 40 }), distinctProblems({ maxLayers: 40 })),
+        fc.integer({ min: 0, max: 12 }),
+        (problem, rounds) => {
+          const { a, b, table } = wholeOf(problem);
+          const streamed = new StreamedAlignment(a, b, problem.scores.arrange(a.vertex, b.vertex));
+          expect(ascend(streamed, a.size, b.size, 0, endless(), rounds)).toEqual(
+            pick(relax(a, b, table, 0, endless(), rounds)),
+          );
+        },
+      ),
+      { numRuns: 40 },
+    );
   });
 
   it('are tight on two chains after one round', () => {
