@@ -18,12 +18,13 @@ export function knownIntegers(value: Value | undefined, what: string): readonly 
   return known;
 }
 
-/** A kernel that copies to each output element the input element at `index`. */
+/** A kernel that copies to each output element the input element at `index`. It walks over `shape`, the output's own or fewer axes. */
 function moved(
   node: Node,
   label: string,
   context: KernelContext,
   index: (at: readonly string[]) => { statements?: string; index: string; inside?: string; filling?: string },
+  shape: readonly number[] = sizesOf(node.outputs[0]!),
 ): KernelPlan {
   const [x] = node.inputs;
   const [y] = node.outputs;
@@ -32,7 +33,7 @@ function moved(
   return mappedPlan(
     {
       label: `${label} ${sizesOf(x!).join('x')} -> ${sizesOf(y).join('x')}`,
-      shape: sizesOf(y),
+      shape,
       bindings: [
         { name: 'x', operand: input(0), type },
         ...(filled ? [{ name: 'filling', operand: input(2), type }] : []),
@@ -77,18 +78,27 @@ export function slice(node: Node<'Slice'>, context: KernelContext): KernelPlan {
   );
   if (!ranges) throw new SutureError('kernel-missing', 'its ranges must be known before the run');
   const strides = stridesOf(shape);
-  return moved(node, 'slice', context, at => {
-    const terms = at.map((c, axis) => {
-      const range = ranges.find(r => r.axis === axis);
-      if (!range) return times(c, strides[axis]);
-      const position =
-        range.step > 0
-          ? add(u32(range.start), times(c, range.step))
-          : `(${u32(range.start)} - ${times(c, -range.step)})`;
-      return position.includes(' ') ? times(`(${position})`, strides[axis]) : times(position, strides[axis]);
-    });
-    return { index: add(...terms) };
-  });
+  const sizes = sizesOf(node.outputs[0]);
+  // An axis that is taken whole is one with the axis before it, unless that is taken in steps: finding coordinates is dear.
+  const walk: { size: number; start: number; step: number; stride: number }[] = [];
+  for (const [axis, size] of sizes.entries()) {
+    const { start, step } = ranges.find(r => r.axis === axis) ?? { start: 0, step: 1 };
+    const last = walk.at(-1);
+    if (last?.step === 1 && start === 0 && step === 1 && size === shape[axis]) {
+      last.size *= size;
+      last.start *= size;
+      last.stride = strides[axis];
+    } else walk.push({ size, start, step, stride: strides[axis] });
+  }
+  const index = (at: readonly string[]) =>
+    add(
+      ...walk.map(({ start, step, stride }, axis) => {
+        const c = at[axis]!;
+        return times(step > 0 ? add(u32(start), times(c, step)) : `(${u32(start)} - ${times(c, -step)})`, stride);
+      }),
+    );
+  const walked = walk.map(({ size }) => size);
+  return moved(node, 'slice', context, at => ({ index: index(at) }), walked);
 }
 
 export function expand(node: Node<'Expand' | 'Tile'>, context: KernelContext): KernelPlan {
