@@ -42,10 +42,14 @@ export const rules: Readonly<Record<string, Rule>> = {
       if (nodes.has(node.name)) yield `two nodes are named '${printable(node.name)}'`;
       nodes.add(node.name);
     }
+    const inputs = new Map(graph.inputs.map(input => [input.name, input]));
     const outputs = new Set<string>();
-    for (const { name } of graph.outputs) {
+    for (const { name, value } of graph.outputs) {
       if (outputs.has(name)) yield `two outputs are named '${printable(name)}'`;
       outputs.add(name);
+      // In a file both names would be one.
+      if ((inputs.get(name) ?? value) !== value)
+        yield `the output '${printable(name)}' has the name of an input that it is not`;
     }
   },
 

@@ -8,6 +8,7 @@
 
 import { bodyOf } from '../bodies.ts';
 import { type Dim, isStatic } from '../dim.ts';
+import { printable, SutureError } from '../errors.ts';
 import type { AnyNode, Graph, GraphInfo, Node, Value } from '../graph.ts';
 import { integersOf } from '../operator.ts';
 import { isSutureOp, type SutureOp, specOf } from '../ops/index.ts';
@@ -117,6 +118,12 @@ function exportedNames(graph: Graph): Names {
   }
   const copies: [Value, string][] = [];
   for (const { name, value } of graph.outputs) {
+    if (taken.has(name) && names.get(value) !== name) {
+      throw new SutureError(
+        'graph-invalid',
+        `The graph '${printable(graph.name)}' has an output '${printable(name)}', which is the name of another input or output: a file needs different ones.`,
+      );
+    }
     if (!names.has(value) && (value.constant === undefined || value.name === name)) names.set(value, name);
     else if (names.get(value) !== name) copies.push([value, name]);
     taken.add(name);

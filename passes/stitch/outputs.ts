@@ -1,11 +1,16 @@
 import {
+  type Dim,
   type DType,
+  equalDims,
   type Graph,
   type GraphBuilder,
   isFloat,
   printable,
   SutureError,
   sameType,
+  substitute,
+  symbolsOf,
+  type TensorType,
   tensorFromNumbers,
   typeText,
   type Value,
@@ -58,6 +63,21 @@ export function activationOf(
   return activation ?? (shape[channelAxis(shape.length)] === 1 || shape.length < 2 ? 'sigmoid' : 'softmax');
 }
 
+/** Sizes that networks which halve their features several times take. */
+const roundSizes = [256, 512];
+
+/**
+ * Whether types of which the same is not known are the same for data of the sizes that are usual: a network that pools and resizes
+ * gives `2·floor(H/2)` where one that does not gives `H`.
+ */
+function mayAgree(a: TensorType, b: TensorType): boolean {
+  if (a.dtype !== b.dtype || a.shape.length !== b.shape.length || !equalDims(a.shape[0], b.shape[0])) return false;
+  return roundSizes.every(size => {
+    const at = (dim: Dim): Dim => substitute(dim, Object.fromEntries([...symbolsOf(dim)].map(name => [name, size])));
+    return a.shape.every((dim, i) => equalDims(at(dim), at(b.shape[i])));
+  });
+}
+
 /**
  * Adds the switch where one output of the parents meets: `values` are the parents' own, `names` what their files call them.
  *
@@ -71,8 +91,14 @@ export function addOutputSwitch(
   options: OutputOptions,
 ): OutputSwitch {
   const [first] = values;
+  const alike = [...values];
   for (const [p, value] of values.entries()) {
     if (sameType(value.type, first.type) && isFloat(value.type.dtype)) continue;
+    if (isFloat(value.type.dtype) && mayAgree(value.type, first.type)) {
+      // Data of another size fails there, where its elements do not fill the shape.
+      alike[p] = to.op('Reshape', [value, to.op('Shape', [first])]);
+      continue;
+    }
     const advice = isFloat(value.type.dtype)
       ? 'both must return the same shape and dtype'
       : 'export the logits instead';
@@ -86,12 +112,12 @@ export function addOutputSwitch(
   const mean: OutputMean = options.outputMean === 'logits' ? 'plain' : (activation ?? 'plain');
   const { dtype } = first.type;
   const weights = to.input(`output/${names[0]}`, { dtype, shape: [values.length] });
-  const output = to.scope(`output/${names[0]}`, () => combine(to, mean, weights, values));
+  const output = to.scope(`output/${names[0]}`, () => combine(to, mean, weights, alike));
   return {
     name: names[0],
     weights: weights.name,
     sources: parents.map(p => p.tag),
-    features: values,
+    features: alike,
     mean,
     activation,
     output,

@@ -52,6 +52,15 @@ describe('verify', () => {
     ]);
   });
 
+  it('finds an output under the name of an input, unless it is that input', () => {
+    const graph = chain();
+    const [{ value }] = graph.outputs;
+    expect(problemsOf(() => verify(graph.with({ outputs: [{ name: 'x', value }] })))).toEqual([
+      "the output 'x' has the name of an input that it is not",
+    ]);
+    expect(problemsOf(() => verify(graph.with({ outputs: [{ name: 'x', value: graph.inputs[0] }] })))).toEqual([]);
+  });
+
   it('finds a type that is not what the type rule gives', () => {
     const graph = chain();
     const wrong = { ...graph.nodes[1], outputs: [new Value('add', { dtype: 'float32', shape: [1] })] } as AnyNode;

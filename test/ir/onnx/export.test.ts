@@ -216,3 +216,26 @@ test('constants of every dtype go through a file', () => {
     expect(again.constants()[0].constant).toEqual(tensor(dtype, [2], data ?? bits));
   }
 });
+
+describe('outputs that are no result of a node', () => {
+  test('are copied where they need another name, and run', async () => {
+    const graph = build((b, x) => {
+      const r = b.op('Relu', [x]);
+      return { y: x, r, again: r, c: b.constant(float32([1], [3]), 'k') };
+    });
+    const data = float32(
+      [1, 2, 4, 4],
+      Array.from({ length: 32 }, (_, i) => i - 16),
+    );
+    const [y, r, again, c] = await runInOnnxRuntime(graph, new Map([['x', data]]));
+    expect(y!.data).toEqual(data.data);
+    expect(again!.data).toEqual(r!.data);
+    expect(c!.data).toEqual(Float32Array.of(3));
+  });
+
+  test('cannot have the name of an input that they are not', () => {
+    const graph = build((b, x) => ({ x: b.op('Relu', [x]) }));
+    expect(() => exportOnnx(graph)).toThrow(/has an output 'x', which is the name of another input or output/);
+    expect(() => exportOnnx(build((_, x) => ({ x })))).not.toThrow();
+  });
+});

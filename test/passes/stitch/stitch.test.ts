@@ -12,6 +12,7 @@ import {
   type StitchOptions,
   type SuperNetwork,
   settingTensors,
+  specialize,
   stitch,
   withOutputs,
 } from '../../../passes/index.ts';
@@ -243,6 +244,43 @@ describe('the combined output', () => {
     expect(() => combined([parent(1, 2), parent(1, 2, 'Softmax')])).toThrow(
       /holds logits, 'y' of parent 'b' holds probabilities/,
     );
+  });
+});
+
+describe('parents whose output sizes are known for data only', () => {
+  /** A head on features of the full size, or on those that were pooled and brought back. */
+  const sized = (pooled: boolean, [batch, height, width]: readonly [string, string, string]): Graph => {
+    const b = new GraphBuilder('sized');
+    const weight = (...shape: readonly number[]) => {
+      const draw = random(shape.length + Number(pooled));
+      const data = Float32Array.from({ length: shape.reduce((x, y) => x * y) }, () => draw() - 0.5);
+      return b.constant({ dtype: 'float32', shape, data }, 'w');
+    };
+    const shape = [symbol(batch), 1, symbol(height), symbol(width)];
+    const x = b.op('Conv', [b.input('x', { dtype: 'float32', shape }), weight(3, 1, 3, 3)], { pads: [1, 1, 1, 1] });
+    const small = b.op('MaxPool', [x], { kernel_shape: [2, 2], strides: [2, 2] });
+    const large = b.op('ConvTranspose', [small, weight(3, 3, 2, 2)], { strides: [2, 2] });
+    b.output('y', b.op('Conv', [pooled ? large : b.op('Relu', [x]), weight(2, 3, 1, 1)]));
+    return b.build();
+  };
+  const network = join(sized(true, ['batch', 'H', 'W']), sized(false, ['N', 'height', 'width']));
+
+  test('are joined', async () => {
+    verify(network.graph);
+    const draw = random(4);
+    const data = Float32Array.from({ length: 2 * 6 * 8 }, () => draw());
+    const given = feeds(network, { dtype: 'float32', shape: [2, 1, 6, 8], data }, allStitched(network));
+    const ours = evaluateGraph(network.graph, given);
+    const theirs = await runOrt(network.graph, given);
+    for (const { name } of network.graph.outputs) {
+      expect(relativeError(numbers(ours.get(name)), theirs[name].data), name).toBeLessThan(1e-5);
+    }
+    const size = specialize(network.graph, { batch: 2, H: 6, W: 8 });
+    expect(verify(size).output('y').type.shape).toEqual([2, 2, 6, 8]);
+  });
+
+  test('refuse data for which they differ', () => {
+    expect(() => specialize(network.graph, { batch: 2, H: 7, W: 8 })).toThrow(/Reshape/);
   });
 });
 
