@@ -15,6 +15,7 @@ import { Random } from '../src/data/random.ts';
 import { bindingFor, prepare } from '../src/execute.ts';
 import { openNetwork } from '../src/run/load.ts';
 import { mebibytes } from '../src/training/memory.ts';
+import { SettingSampler, settingFeeds } from '../src/training/settings.ts';
 import { stepOf } from '../src/training/train.ts';
 
 const { values: options, positionals } = parseArgs({
@@ -45,6 +46,10 @@ const images: Tensor = float32(
 );
 const step = stepOf(network, directory.config.training);
 const binding = bindingFor(step.graph, { [input!]: shape });
+// Where a run draws settings, every step takes those of its first.
+const { seed, averaged } = directory.config.training;
+const drawn = SettingSampler.forTraining(network, { seed, averaged }).next(Number(options.batch));
+const feeds = { [input!]: images, ...settingFeeds(step.graph.inputs, drawn, binding) };
 const resident = new Map([...step.state, ...kaimingStitches(network, () => random.float())]);
 
 interface Case {
@@ -64,7 +69,7 @@ for (let i = 0; i <= Number(options.runs); i++) {
   for (const one of cases) {
     const before = process.cpuUsage();
     const start = performance.now();
-    const found = await one.session.run({ [input!]: images }, ['loss']);
+    const found = await one.session.run(feeds, ['loss']);
     one.loss = Number(found.loss!.data[0]);
     // The first step compiles.
     if (i === 0) continue;

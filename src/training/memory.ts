@@ -79,6 +79,7 @@ export interface StepMemory {
   readonly activations: number;
   /** The node that runs at the peak. */
   readonly node: string;
+  /** Of a fused region the operators that it holds: `Mul+Add`. */
   readonly op: string;
   readonly phase: Phase;
   /** Its number in the schedule, from 0, and how many there are. */
@@ -134,7 +135,7 @@ export function stepMemory(step: PlannedStep, binding: Binding, options: PlanOpt
   return {
     activations,
     node: node?.name ?? '',
-    op: node?.op ?? '',
+    op: node ? operators(node) : '',
     phase: node ? roles.phaseOf(node) : 'forward',
     at: node ? graph.nodes.indexOf(node) : 0,
     nodes: graph.nodes.length,
@@ -147,6 +148,9 @@ export function stepMemory(step: PlannedStep, binding: Binding, options: PlanOpt
     batch: batch!,
   };
 }
+
+const operators = (node: AnyNode): string =>
+  node.op === 'Fused' ? node.attributes.body.nodes.map(n => n.op).join('+') : node.op;
 
 const bytesOf = ({ type: { dtype, shape } }: Value): number =>
   (staticShape(shape)?.reduce((p, q) => p * q, 1) ?? 0) * bytesPerElement[dtype];

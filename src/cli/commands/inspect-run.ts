@@ -34,12 +34,12 @@ export function showRun(facts: RunFacts, terminal: Terminal): void {
       ['weights', ...plans.map(p => mebibytes(p.weights))],
       ['parameters and state', ...plans.map(p => mebibytes(p.state))],
       ['batch', ...plans.map(p => mebibytes(p.batch))],
-      ['nodes, again', ...plans.map(p => `${p.nodes}, ${p.recomputed}`)],
+      ['nodes, of them again', ...plans.map(p => `${p.nodes}, ${p.recomputed}`)],
     ],
   );
   if (!own) return;
   terminal.line();
-  terminal.line(`${title(own)}: the peak is at node ${own.at} of ${own.nodes}, ${own.op} ${name(own.node)}.`);
+  terminal.line(`${title(own)}: the peak is at node ${own.at} of ${own.nodes}, ${name(own.op)} ${name(own.node)}.`);
   terminal.line(`  ${chart(own.timeline)}  (the step from left to right)`);
   terminal.line();
   terminal.table(
