@@ -1,3 +1,12 @@
-export { linearCka, type SampledFeature } from './match/cka.ts';
-export { type LayerPair, type Matcher, type Matching, type MatchOptions, match, matchers } from './match/match.ts';
-export type { PositionMetric } from './match/scores.ts';
+export { type CentredGram, centredGram, cka, type SampledFeature } from './match/cka.ts';
+export {
+  type LayerPair,
+  type Matchable,
+  type Matcher,
+  type Matching,
+  type MatchOptions,
+  match,
+  matchableValues,
+  matchers,
+} from './match/match.ts';
+export { type PositionMetric, positionMetrics } from './match/scores.ts';

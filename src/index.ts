@@ -70,6 +70,7 @@ export {
   type NamedDataset,
   sweepFront,
 } from './selection/weighted.ts';
+export { ckaSimilarity, type Similarity, type SimilarityOptions } from './similarity.ts';
 export { type FrontRequest, frontRun, sweepRun } from './sweep.ts';
 export {
   type MemoryUse,

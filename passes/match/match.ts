@@ -1,6 +1,6 @@
-import { type Graph, printable, SutureError } from '../../ir/index.ts';
+import { type Graph, printable, SutureError, type Value } from '../../ir/index.ts';
 import { alignmentMatching } from './alignment.ts';
-import { exactMatching } from './exact.ts';
+import { exactMatching, type ProvenMatching } from './exact.ts';
 import { type FeatureGraph, featureGraph } from './features.ts';
 import type { MatchProblem, VertexMatching } from './problem.ts';
 import { type PairScores, type PositionMetric, progressScores, type ScoredSide, similarityScores } from './scores.ts';
@@ -26,6 +26,8 @@ export interface Matching {
   readonly bound?: number;
   /** The exact matcher's: is the score proven to be the maximum? */
   readonly optimal?: boolean;
+  /** The exact matcher's: why it ended. After `time` another machine may come further; otherwise all answer the same. */
+  readonly ended?: ProvenMatching['ended'];
 }
 
 export const matchers = ['hirschberg', 'exact'] as const;
@@ -37,7 +39,7 @@ export interface MatchOptions {
   /** How distance of positions lowers a score: `1 - ½·Δp²` (default) or `1 - |Δp|`. Not together with `similarity`. */
   readonly metric?: PositionMetric;
   /**
-   * How similar two features are, from 0 to 1, by value name (linear CKA on sample data, say; see {@link linearCka}).
+   * How similar two features are, from 0 to 1, by value name (linear CKA on sample data, say; see {@link cka}).
    * The score is then `½ + ½·similarity·(1 - Δp²)`.
    */
   readonly similarity?: (a: string, b: string) => number;
@@ -66,7 +68,28 @@ export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching 
     );
   }
   const matching = named(found, featuresA, featuresB);
-  return exact ? { ...matching, bound: exact.bound, optimal: exact.optimal } : matching;
+  return exact ? { ...matching, bound: exact.bound, optimal: exact.optimal, ended: exact.ended } : matching;
+}
+
+/** The values of each network that can be matched with some value of the other. */
+export interface Matchable {
+  readonly a: readonly Value[];
+  readonly b: readonly Value[];
+}
+
+/**
+ * What of two networks can be matched at all, for whoever wants to look at it before: by similarity, say.
+ *
+ * @throws SutureError `parents-incompatible` if the inputs do not fit together.
+ */
+export function matchableValues(a: Graph, b: Graph): Matchable {
+  const dims = shareDims(a, b);
+  const [ofA, ofB] = [featureGraph(a, dims.a), featureGraph(b, dims.b)];
+  const withPartner = (own: FeatureGraph, other: FeatureGraph): Value[] => {
+    const keys = new Set(other.keys);
+    return own.values.filter((_, v) => own.keys[v] !== undefined && keys.has(own.keys[v]));
+  };
+  return { a: withPartner(ofA, ofB), b: withPartner(ofB, ofA) };
 }
 
 function problemOf(a: FeatureGraph, b: FeatureGraph, { metric, similarity }: MatchOptions): MatchProblem {

@@ -37,7 +37,8 @@ export interface RowScorer {
 }
 
 /** How the distance of two positions lowers a score: `1 - ½·Δp²` (the default) or `1 - |Δp|`. */
-export type PositionMetric = 'quadratic' | 'linear';
+export const positionMetrics = ['quadratic', 'linear'] as const;
+export type PositionMetric = (typeof positionMetrics)[number];
 
 /** What {@link progressScores} needs to know of one graph. */
 export interface ScoredSide {

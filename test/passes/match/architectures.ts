@@ -154,7 +154,11 @@ export function cellNet(cells: number, seed: number): Architecture {
   return net.finish(`cells ${cells} #${seed}`, last);
 }
 
-/** Randomly wired stages: a random graph of `width` nodes of three layers each per stage. */
+/**
+ * Randomly wired stages, as in S. Xie et al., "Exploring Randomly Wired Neural Networks for Image Recognition" (arXiv
+ * 1904.01569): per stage a Watts-Strogatz graph of `width` nodes (4 neighbours, rewired with probability 0.75), directed by
+ * number, each node a sum, an activation and a convolution.
+ */
 export function wiredNet(stages: number, width: number, seed: number): Architecture {
   const net = new Builder();
   const random = sequence(seed);
@@ -162,14 +166,33 @@ export function wiredNet(stages: number, width: number, seed: number): Architect
   for (let s = 0; s < stages; s++) {
     net.resolution++;
     v = net.layer(v);
+    const inputsOf = wattsStrogatz(width, random);
+    const read = new Set(inputsOf.flat());
     const nodes: number[] = [];
-    for (let i = 0; i < width; i++) {
-      const inputs = nodes.filter((_, j) => random() < 1.2 / (i - j));
-      nodes.push(net.layer(net.layer(inputs.length > 0 ? inputs : v), 2));
-    }
-    v = net.layer(nodes);
+    for (const inputs of inputsOf) nodes.push(net.layer(inputs.length > 0 ? inputs.map(i => nodes[i]) : v, 3));
+    v = net.layer(nodes.filter((_, i) => !read.has(i)));
   }
   return net.finish(`wired ${stages} x ${width} #${seed}`, v);
+}
+
+/** The lower neighbours of every node. */
+function wattsStrogatz(size: number, random: () => number): number[][] {
+  const neighbours = Array.from({ length: size }, () => new Set<number>());
+  for (let i = 0; i < size; i++) {
+    for (const step of [1, 2]) {
+      let other = (i + step) % size;
+      if (random() < 0.75) other = Math.floor(random() * size);
+      if (other !== i) neighbours[Math.max(i, other)].add(Math.min(i, other));
+    }
+  }
+  return neighbours.map(list => [...list].sort((x, y) => x - y));
+}
+
+/** Blocks of `width` parallel branches of up to `depth` layers, as many blocks at each of three resolutions. */
+export function branchNet(blocks: number, width: number, depth: number, seed: number): Architecture {
+  const random = sequence(seed);
+  const block = (): number[] => Array.from({ length: width }, () => 1 + Math.floor(random() * depth));
+  return inceptionNet([0, 1, 2].map(() => Array.from({ length: blocks }, block)));
 }
 
 export function problemOf(a: Architecture, b: Architecture): MatchProblem {

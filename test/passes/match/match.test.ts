@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Dim, float32, type Graph, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/import.ts';
-import { linearCka, match, matchers } from '../../../passes/match.ts';
+import { centredGram, cka, match, matchableValues, matchers, type SampledFeature } from '../../../passes/match.ts';
 import { mulberry } from './problems.ts';
 
 const image = (batch: Dim, height: Dim, width: Dim = height): readonly Dim[] => [batch, 1, height, width];
@@ -51,8 +51,14 @@ describe('matching two graphs', () => {
   });
 
   it('says with the exact matcher what is proven', () => {
-    const { score, bound, optimal } = match(convNet([1, 2, 1]), convNet([1, 2]), { matcher: 'exact' });
-    expect([bound, optimal]).toEqual([score, true]);
+    const { score, bound, optimal, ended } = match(convNet([1, 2, 1]), convNet([1, 2]), { matcher: 'exact' });
+    expect([bound, optimal, ended]).toEqual([score, true, 'proof']);
+  });
+
+  it('says what can be matched at all', () => {
+    const { a, b } = matchableValues(convNet([1, 2, 1]), convNet([2], { prefix: 'b/' }));
+    expect(a.map(({ name }) => name)).toEqual(['conv1', 'relu1', 'conv2', 'relu2']);
+    expect(b.map(({ name }) => name)).toEqual(['b/conv0', 'b/relu0']);
   });
 
   it('compares symbolic dims as formulas, under names of their own', () => {
@@ -154,8 +160,9 @@ describe('networks that do not go together', () => {
 describe('linear CKA', () => {
   const feature = (channels: number, seed: number) => {
     const random = mulberry(seed);
-    return { channels, values: Float64Array.from({ length: 400 * channels }, () => random() + random() - 1) };
+    return { channels, values: Float64Array.from({ length: 200 * channels }, () => random() + random() - 1) };
   };
+  const similarity = (x: SampledFeature, y: SampledFeature): number => cka(centredGram(x), centredGram(y));
 
   it('is 1 for a rotated, scaled and shifted copy', () => {
     const x = feature(2, 1);
@@ -163,14 +170,44 @@ describe('linear CKA', () => {
     const rotated = Float64Array.from(x.values, (value, i) =>
       i % 2 === 0 ? 3 * (c * value + s * x.values[i + 1]) + 5 : 3 * (c * value - s * x.values[i - 1]) - 2,
     );
-    expect(linearCka(x, { channels: 2, values: rotated })).toBeCloseTo(1, 9);
+    expect(similarity(x, { channels: 2, values: rotated })).toBeCloseTo(1, 6);
   });
 
-  it('is small for unrelated features, 0 for a constant one, and symmetric', () => {
+  it('is the squared norm of the cross-covariance over those of the covariances', () => {
     const [x, y] = [feature(3, 1), feature(5, 2)];
-    expect(linearCka(x, y)).toBeLessThan(0.05);
-    expect(linearCka(y, x)).toBeCloseTo(linearCka(x, y), 12);
-    expect(linearCka(x, { channels: 1, values: new Float64Array(400).fill(4) })).toBe(0);
-    expect(() => linearCka(x, { channels: 1, values: new Float64Array(3) })).toThrow(/not of the same samples/);
+    // Let them have something in common.
+    for (let i = 0; i < 200; i++) y.values[5 * i] = x.values[3 * i] - 0.5 * x.values[3 * i + 1];
+    const squaredNorm = (u: SampledFeature, v: SampledFeature): number => {
+      const centred = ({ values, channels }: SampledFeature, c: number): number[] => {
+        const column = Array.from({ length: 200 }, (_, i) => values[i * channels + c]);
+        const mean = column.reduce((sum, value) => sum + value, 0) / 200;
+        return column.map(value => value - mean);
+      };
+      let sum = 0;
+      for (let c = 0; c < u.channels; c++) {
+        for (let d = 0; d < v.channels; d++) {
+          const right = centred(v, d);
+          sum += centred(u, c).reduce((product, value, i) => product + value * right[i], 0) ** 2;
+        }
+      }
+      return sum;
+    };
+    const expected = squaredNorm(x, y) / Math.sqrt(squaredNorm(x, x) * squaredNorm(y, y));
+    expect(expected).toBeGreaterThan(0.1);
+    expect(similarity(x, y)).toBeCloseTo(expected, 6);
+    expect(similarity(y, x)).toBe(similarity(x, y));
+  });
+
+  it('is small for unrelated features, and 0 for one that is constant or not finite', () => {
+    const x = feature(3, 1);
+    expect(similarity(x, feature(5, 2))).toBeLessThan(0.1);
+    for (const value of [4, Number.POSITIVE_INFINITY, Number.NaN]) {
+      expect(similarity(x, { channels: 1, values: new Float64Array(200).fill(value) })).toBe(0);
+    }
+  });
+
+  it('compares features of the same samples only', () => {
+    expect(() => similarity(feature(3, 1), { channels: 1, values: new Float64Array(3) })).toThrow(/not of the same/);
+    expect(() => centredGram({ channels: 2, values: new Float64Array(3) })).toThrow(/does not have 2 channels/);
   });
 });
