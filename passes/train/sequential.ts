@@ -56,14 +56,24 @@ export function fitStages(network: SuperNetwork, binding: Binding): readonly Fit
       if (input && !input.constant) lastRead.set(input, Math.max(lastRead.get(input) ?? 0, at(node.outputs[0])));
     }
   }
-  const count = 1 + Math.max(...graph.outputs.map(o => at(o.value)));
+  // Features that are equal share moments, which then come with the first of their positions and wait for the others.
+  const momentsOf = (stitch: Stitch) =>
+    keys.map(key => momentName(stitch, key)).map(name => ({ name, value: graph.output(name) }));
+  const fittedAt = new Map(network.stitches.map(s => [s, Math.max(...momentsOf(s).map(({ value }) => at(value)))]));
+  for (const [stitch, stage] of fittedAt) {
+    for (const { value } of momentsOf(stitch)) {
+      if (at(value) < stage) lastRead.set(value, Math.max(lastRead.get(value) ?? 0, stage));
+    }
+  }
+  const count = 1 + Math.max(...fittedAt.values());
   return Array.from({ length: count }, (_, s): FitStage => {
     const nodes = graph.nodes.filter(node => at(node.outputs[0]) === s);
     const kept = nodes.flatMap(n => n.outputs).filter(v => (lastRead.get(v) ?? 0) > s);
-    const moments = graph.outputs.filter(o => at(o.value) === s);
+    const stitches = network.stitches.filter(stitch => fittedAt.get(stitch) === s);
+    const moments = stitches.flatMap(momentsOf);
     return {
       graph: partOf(`fit ${s}`, nodes, [...moments, ...kept.map(value => ({ name: value.name, value }))]),
-      stitches: network.stitches.filter(stitch => at(graph.output(momentName(stitch, 'xy'))) === s),
+      stitches,
       keeps: kept.map(v => v.name),
       drops: [...lastRead].flatMap(([value, last]) => (last === s ? [value.name] : [])),
     };
@@ -112,14 +122,14 @@ function fitGraph(network: SuperNetwork): Graph {
 function stagesOf(network: SuperNetwork, graph: Graph): ReadonlyMap<Value, number> {
   const earliest = earliestStages(network, graph);
   const stages = new Map<Value, number>();
+  const read = (value: Value, stage: number) => stages.set(value, Math.min(stages.get(value) ?? stage, stage));
   for (const { id } of network.positions) {
     const moments = network.stitches
       .filter(s => s.position === id)
       .flatMap(stitch => keys.map(key => graph.output(momentName(stitch, key))));
     const stage = Math.max(...moments.map(v => earliest.get(v)!));
-    for (const value of moments) stages.set(value, stage);
+    for (const value of moments) read(value, stage);
   }
-  const read = (value: Value, stage: number) => stages.set(value, Math.min(stages.get(value) ?? stage, stage));
   for (const node of graph.nodes.toReversed()) {
     const stage = Math.min(...node.outputs.flatMap(o => stages.get(o) ?? []));
     for (const output of node.outputs) stages.set(output, stage);
@@ -171,6 +181,11 @@ export function partOf(name: string, nodes: readonly AnyNode[], outputs: Graph['
       if (value.constant) to.reserve(value.name);
       else to.adoptInput(value);
     }
+  }
+  for (const { value } of outputs) {
+    if (here.has(value) || value.constant) continue;
+    here.add(value);
+    to.adoptInput(value);
   }
   for (const node of nodes) to.adopt(node);
   for (const { name: output, value } of outputs) to.output(output, value);

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { numbersOf, type Tensor, tensorFromNumbers, verify } from '../../../ir/index.ts';
-import { fitStages, ridge, StageFit, settingInput, settle, stitchedAt } from '../../../passes/index.ts';
+import {
+  float32,
+  type Graph,
+  GraphBuilder,
+  numbersOf,
+  symbol,
+  type Tensor,
+  tensorFromNumbers,
+  verify,
+} from '../../../ir/index.ts';
+import { fitStages, ridge, StageFit, settingInput, settle, stitch, stitchedAt } from '../../../passes/index.ts';
 import { relativeError, runOrt } from '../ort.ts';
 import { feeds, network } from './networks.ts';
 
@@ -33,6 +42,22 @@ async function fitAll(settings: ReadonlyMap<number, readonly number[]>) {
   return { values, order };
 }
 
+/** A network whose features are all of one shape. */
+function chain(length: number): Graph {
+  const b = new GraphBuilder('net');
+  const weight = (seed: number) =>
+    b.constant(
+      float32(
+        [3, 3, 1, 1],
+        Array.from({ length: 9 }, (_, i) => Math.sin(9 * seed + i + 1)),
+      ),
+    );
+  let x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 3, 4, 4] });
+  for (let i = 0; i < length; i++) x = b.op('Tanh', [b.op('Conv', [x, weight(i)])], {}, { outputs: [`f${i}`] });
+  b.output('logits', b.op('Conv', [x, weight(length)]));
+  return b.build();
+}
+
 const allOf = (weight: number) => new Map(net.positions.map(({ id }) => [id, Array<number>(batch).fill(weight)]));
 
 describe('stitches fitted in sequence', () => {
@@ -53,6 +78,32 @@ describe('stitches fitted in sequence', () => {
       expect(kept.size).toBeLessThanOrEqual(12);
     }
     expect([...kept]).toEqual([]);
+  });
+
+  it('have all their moments where they are fitted, also where features are equal and share them', () => {
+    // Joined with itself, a network has every feature twice, of which simplification leaves one; here as parts of two positions.
+    const twice = stitch(
+      [
+        { tag: 'a', graph: chain(4) },
+        { tag: 'b', graph: chain(4) },
+      ],
+      [0, 1, 2].map(i => ({ features: { a: `f${i}`, b: `f${i + 1}` } })),
+    );
+    const fitted: number[] = [];
+    const known = new Set<string>();
+    for (const { graph, stitches } of fitStages(twice, { N: batch })) {
+      verify(graph);
+      const parameters = graph.inputs.map(v => v.name).filter(name => name.startsWith('stitch/'));
+      expect(parameters.filter(name => !known.has(name))).toEqual([]);
+      const names = graph.outputs.map(o => o.name);
+      for (const { position, from, to, weight, bias } of stitches) {
+        for (const key of ['meanX', 'meanY', 'xx', 'xy'])
+          expect(names).toContain(`moments/${position}/${from}-${to}/${key}`);
+        fitted.push(position);
+        known.add(weight).add(bias);
+      }
+    }
+    expect(fitted.length).toBe(twice.stitches.length);
   });
 
   it('compute no node of the networks twice', () => {
