@@ -4,6 +4,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { importOnnx } from '../../../ir/index.ts';
+import { parseNpz } from '../../../src/data/npz.ts';
 import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
 import { demo, scratch } from './support.ts';
@@ -161,4 +163,78 @@ describe('a training that is ended from outside', () => {
     }
     expect(await filesOf(run), `killed after ${moments} ms`).toEqual(wanted);
   }, 240_000);
+});
+
+describe('commands that are ended from outside or run out of disk', () => {
+  async function prepared() {
+    const folder = await scratch();
+    const [a, b] = await smallParents(folder);
+    const data = await smallData(join(folder, 'data.npz'));
+    const run = join(folder, 'run');
+    const ort = ['--executor', 'ort'];
+    const training = ['--steps', '20', '--batch', '2', '--init', 'kaiming', '--checkpoint-every', '0', ...ort];
+    expect(await ends('stitch', a, b, '--data', data, ...training, '-o', run)).toMatchObject({ code: 0 });
+    const out = (name: string) => ['-o', join(folder, name)];
+    const commands = {
+      inspect: ['inspect', run],
+      match: ['match', a, b, ...out('pairs.json')],
+      stitch: ['stitch', a, b, '--data', data, ...training, ...out('stitched')],
+      evaluate: ['evaluate', a, b, '--data', data, ...ort],
+      sweep: ['sweep', run, '--data', data, ...ort],
+      front: ['sweep', run, '--data', data, ...ort, '--weights', '0.5', ...out('front.svg')],
+      curve: ['curve', run, '--data', data, ...ort, ...out('curve.svg')],
+      weigh: ['weigh', run, '--data', data, '--learn', 'switches', '--steps', '20', ...ort],
+      export: ['export', run, '--all', ...out('all.onnx')],
+      lower: ['lower', run, '--training-step', ...out('step.onnx')],
+      run: ['run', a, b, '--train', data, '--val', data, ...training, ...out('whole')],
+    };
+    return { folder, commands };
+  }
+
+  /** No file is half-written: whatever is there under its name can be read. */
+  async function expectWhole(folder: string, what: string): Promise<void> {
+    for (const [name, text] of Object.entries(await filesOf(folder))) {
+      expect(name, what).not.toMatch(/\.tmp$/);
+      const bytes = Buffer.from(text, 'base64');
+      if (name.endsWith('.json')) JSON.parse(bytes.toString());
+      if (name.endsWith('.svg')) expect(bytes.toString(), what).toMatch(/<\/svg>\s*$/);
+      if (name.endsWith('.npz')) expect(() => parseNpz(bytes), what).not.toThrow();
+      if (name.endsWith('.onnx')) expect(() => importOnnx(join(folder, name)), what).not.toThrow();
+    }
+  }
+
+  it('stop with 130 and whole files, whenever Ctrl-C comes', async () => {
+    const { folder, commands } = await prepared();
+    for (const [name, command] of Object.entries(commands)) {
+      const { child, ended } = start(command);
+      const moment = Math.round(2500 * Math.random());
+      const timer = setTimeout(() => child.kill('SIGINT'), moment);
+      const { code, signal, stderr } = await ended;
+      clearTimeout(timer);
+      const what = `${name}, after ${moment} ms: ${stderr}`;
+      // A shell says 130 too where the system ended a process by SIGINT.
+      if (signal !== 'SIGINT') expect([0, 130], what).toContain(code);
+      if (code === 130) expect(stderr, what).toMatch(/^error .*(interrupted|stopped)/);
+      expect(stderr, what).not.toMatch(/defect|\n +at /);
+      await expectWhole(folder, what);
+    }
+  }, 180_000);
+
+  it('say so where a file does not fit, and leave none that is half-written', async () => {
+    const { folder, commands } = await prepared();
+    const before = Object.keys(await filesOf(folder));
+    for (const name of ['match', 'stitch', 'front', 'weigh', 'export'] as const) {
+      const command = commands[name];
+      const text = ['ulimit -f 0 && exec "$0" "$@"', process.execPath, main, ...command];
+      const { stdout, code, stderr } = await promisify(execFile)('sh', ['-c', ...text]).then(
+        found => ({ ...found, code: 0 }),
+        error => error as { stdout: string; stderr: string; code: number },
+      );
+      expect({ name, code, stdout }).toEqual({ name, code: 1, stdout: '' });
+      expect(stderr, name).toMatch(/^error .* cannot be written: the file would be larger than the file system allows/);
+      expect(stderr.trimEnd().split('\n'), name).toHaveLength(1);
+      await expectWhole(folder, name);
+      expect(Object.keys(await filesOf(folder)), name).toEqual(before);
+    }
+  }, 180_000);
 });
