@@ -35,7 +35,7 @@ export async function openPeer(
   };
   const hello = await answer();
   if (hello === undefined) {
-    console.log(`${command} ended with ${await ended} before it was ready.`);
+    console.error(`${command} ended with ${await ended} before it was ready.`);
     return undefined;
   }
   return {

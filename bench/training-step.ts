@@ -12,7 +12,7 @@ import { lower, simplify, trainingStep } from '../passes/index.ts';
 import { adapterChoices } from '../runtime/adapter/index.ts';
 import { createWebgpuExecutor, type Profile } from '../runtime/index.ts';
 import { adam, image, layers, target, weight, weights, x } from './four-convolutions.ts';
-import { openPeer, type PeerStep } from './peer.ts';
+import { openPeer, type Peer, type PeerStep } from './peer.ts';
 import { ratioOf, timed, timingOf, timingText } from './timing.ts';
 
 const { values: options } = parseArgs({
@@ -62,15 +62,31 @@ async function openSuture(): Promise<{
   };
 }
 
+/** Starts of jax-js at most: it was seen to end with a segmentation fault while it compiles, in a process of its own as well. */
+const attempts = 5;
+
+/** jax-js after its first step, which compiles. */
+async function startJax(): Promise<{ readonly peer: Peer; readonly first: PeerStep }> {
+  const script = join(import.meta.dirname, `training-step-jax${extname(import.meta.filename)}`);
+  for (let attempt = 1; ; attempt++) {
+    const peer = await openPeer(process.execPath, [script, adapter]);
+    try {
+      if (peer) return { peer, first: await peer.step() };
+      throw new Error('jax-js did not start.');
+    } catch (error) {
+      if (attempt === attempts) throw error;
+      console.error(`${error instanceof Error ? error.message : String(error)} jax-js is started again.`);
+    }
+  }
+}
+
 const suture = await openSuture();
-const extension = extname(import.meta.filename);
-const peer = await openPeer(process.execPath, [join(import.meta.dirname, `training-step-jax${extension}`), adapter]);
-if (!peer) process.exit(1);
 const ownStep = async (): Promise<PeerStep> => {
   const { value, ...spent } = await timed(suture.step);
   return { loss: value, ...spent };
 };
-const first = { ours: await ownStep(), theirs: await peer.step() };
+const { peer, first: theirFirst } = await startJax();
+const first = { ours: await ownStep(), theirs: theirFirst };
 const ours: PeerStep[] = [];
 const theirs: PeerStep[] = [];
 for (let i = 0; i < Number(options.steps); i++) {
