@@ -1,3 +1,4 @@
+import { equalDims } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
 import { integersOf } from '../../../ir/operator.ts';
 import { type ResizedAxis, resizedAxes } from '../../../ir/ops/interpolation.ts';
@@ -17,7 +18,7 @@ export function resize({ e, node, x: [x, roi, scales, sizes], y, dy }: AdjointAr
   const [from, to] = [x.type.shape, y.type.shape];
   return [
     () => {
-      const open = (axis: number): boolean => typeof from[axis] !== 'number' && from[axis] === to[axis];
+      const open = (axis: number): boolean => typeof from[axis] !== 'number' && equalDims(from[axis], to[axis]);
       // A symbolic extent that is kept stands for any number.
       const extents = (shape: typeof from) => range(0, from.length).map(i => (open(i) ? 1 : known(shape[i], x)));
       const operands = { roi: regions, scales: factors, sizes: sizes && integersOf(sizes) };

@@ -107,6 +107,18 @@ describe('differentiation', () => {
     expect(graph.output(gradients.get('p')!).type.shape).toEqual([4, 1]);
   });
 
+  it('keeps the batch symbolic through interpolations by scales and to sizes', () => {
+    const b = new GraphBuilder('net');
+    const p = b.input('p', f32(N, 4, 6, 6));
+    const wide = b.op('Resize', [p, undefined, b.constant(float32([4], [1, 1, 2, 2]))], { mode: 'linear' });
+    const sizes = b.op('Concat', [b.op('Shape', [p], { end: 2 }), b.ints([5, 7])], { axis: 0 });
+    const narrow = b.op('Resize', [wide, undefined, undefined, sizes], { mode: 'linear' });
+    b.output('loss', b.op('ReduceSum', [b.op('Mul', [narrow, narrow])], { keepdims: 0 }));
+    const { graph, gradients } = differentiate(b.build(), { loss: 'loss', parameters: ['p'] });
+    verify(graph);
+    expect(graph.output(gradients.get('p')!).type.shape.map(String)).toEqual(['N', '4', '6', '6']);
+  });
+
   it('names every operator without a rule at once, each with the way through it', () => {
     const b = new GraphBuilder('net');
     const p = b.input('p', f32(2, 4, 5, 5));
