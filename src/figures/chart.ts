@@ -67,7 +67,7 @@ const escaped = (text: string): string =>
 
 const px = (value: number): string => String(Math.round(value * 100) / 100);
 
-type Scale = (value: number) => number;
+type Scale = ((value: number) => number) & { range(): readonly number[] };
 
 interface Axis {
   readonly scale: Scale;
@@ -224,7 +224,10 @@ function drawn(s: Drawn, x: Scale, y: Scale): readonly string[] {
     const shape = mark(s, x(p.x), y(p.y));
     parts.push(p.title === undefined ? shape : `<g><title>${escaped(p.title)}</title>${shape}</g>`);
     if (p.text !== undefined) {
-      parts.push(`<text x="${px(x(p.x) + 7)}" y="${px(y(p.y) - 6)}" font-size="11">${escaped(p.text)}</text>`);
+      // Words that would leave the frame stand on the other side.
+      const outside = x(p.x) + 7 + 6 * p.text.length > x.range()[1]!;
+      const place = outside ? `x="${px(x(p.x) - 7)}" text-anchor="end"` : `x="${px(x(p.x) + 7)}"`;
+      parts.push(`<text ${place} y="${px(y(p.y) - 6)}" font-size="11">${escaped(p.text)}</text>`);
     }
   }
   return parts;
