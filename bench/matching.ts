@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import Table from 'cli-table3';
 import { alignmentMatching } from '../passes/match/alignment.ts';
 import { createDag, type Dag, type Edge } from '../passes/match/dag.ts';
-import { exactMatching } from '../passes/match/exact.ts';
+import { type ExactOptions, exactMatching } from '../passes/match/exact.ts';
 import type { MatchProblem } from '../passes/match/problem.ts';
 import { positionalProgress } from '../passes/match/progress.ts';
 import { progressScores, type ScoredSide } from '../passes/match/scores.ts';
@@ -30,6 +30,9 @@ import {
 import { hasReference, readPair, readSmallProblems, SENTINEL_SCORE } from '../test/passes/match/reference.ts';
 
 const RUNS = 3;
+
+/** The work of the default time limit, however busy the machine is. */
+const WORK_ALONE: ExactOptions = { timeLimit: Infinity, work: 8 };
 
 /** Tables without colours, one line per row. */
 const PLAIN = { head: [], border: [], compact: true };
@@ -80,7 +83,7 @@ function referencePairs(folder: string): void {
     .sort()) {
     const { key, problem, results } = readPair(join(folder, file));
     const aligned = fastest(() => alignmentMatching(problem));
-    const exact = fastest(() => exactMatching(problem));
+    const exact = fastest(() => exactMatching(problem, WORK_ALONE));
     const { dp, cycle_cut } = results.reference;
     table.push([
       key,
@@ -105,7 +108,7 @@ function smallProblems(folder: string): void {
   const problems = readSmallProblems(folder);
   const counts = { order: 0, hirschberg: 0, exact: 0, proven: 0 };
   const aligned = fastest(() => problems.map(({ problem }) => alignmentMatching(problem)));
-  const exact = fastest(() => problems.map(({ problem }) => exactMatching(problem)));
+  const exact = fastest(() => problems.map(({ problem }) => exactMatching(problem, WORK_ALONE)));
   problems.forEach((small, i) => {
     const optimum = small.exact - 1e-9;
     if (small.order >= optimum) counts.order++;
@@ -151,7 +154,7 @@ function generatedPairs(): void {
   for (const [nameA, nameB] of pairs) {
     const problem = problemOf(nets[nameA], nets[nameB]);
     const aligned = fastest(() => alignmentMatching(problem), 1);
-    const exact = fastest(() => exactMatching(problem), 1);
+    const exact = fastest(() => exactMatching(problem, WORK_ALONE), 1);
     table.push([
       `${nameA} / ${nameB}`,
       `${problem.a.size}/${problem.b.size}`,
@@ -191,7 +194,7 @@ function widePairs(): void {
   for (const [a, b] of pairs) {
     const problem = problemOf(a, b);
     const aligned = alignmentMatching(problem);
-    const { result, seconds } = fastest(() => exactMatching(problem, { timeLimit: Infinity, work: 8 }), 1);
+    const { result, seconds } = fastest(() => exactMatching(problem, WORK_ALONE), 1);
     table.push([
       `${a.name} / ${b.name}`,
       `${a.size}/${b.size}`,
