@@ -132,11 +132,7 @@ function registerProduct(
       );
     }
     for (const c of range(tile.columns)) {
-      emit(
-        `  s${r}_${c} += ${range(unroll)
-          .map(u => `a${r}_${u} * b${c}_${u}`)
-          .join(' + ')};`,
-      );
+      emit(`  s${r}_${c} = ${range(unroll).reduce((sum, u) => `fma(a${r}_${u}, b${c}_${u}, ${sum})`, `s${r}_${c}`)};`);
     }
   }
   emit('}');
@@ -145,7 +141,7 @@ function registerProduct(
     for (const c of range(tile.columns)) emit(`  let b${c} = b[bc${c} + ${times('k', spec.b.row)}];`);
     for (const r of range(tile.rows)) {
       emit(`  let a${r} = a[ar${r} + ${times('k', spec.a.column)}];`);
-      for (const c of range(tile.columns)) emit(`  s${r}_${c} += a${r} * b${c};`);
+      for (const c of range(tile.columns)) emit(`  s${r}_${c} = fma(a${r}, b${c}, s${r}_${c});`);
     }
     emit('}');
   }

@@ -170,19 +170,19 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('matrix products', ()
           let a0_1 = a[ar0 + (k + 1u)];
           let a0_2 = a[ar0 + (k + 2u)];
           let a0_3 = a[ar0 + (k + 3u)];
-          s0_0 += a0_0 * b0_0 + a0_1 * b0_1 + a0_2 * b0_2 + a0_3 * b0_3;
+          s0_0 = fma(a0_3, b0_3, fma(a0_2, b0_2, fma(a0_1, b0_1, fma(a0_0, b0_0, s0_0))));
           let a1_0 = a[ar1 + (k + 0u)];
           let a1_1 = a[ar1 + (k + 1u)];
           let a1_2 = a[ar1 + (k + 2u)];
           let a1_3 = a[ar1 + (k + 3u)];
-          s1_0 += a1_0 * b0_0 + a1_1 * b0_1 + a1_2 * b0_2 + a1_3 * b0_3;
+          s1_0 = fma(a1_3, b0_3, fma(a1_2, b0_2, fma(a1_1, b0_1, fma(a1_0, b0_0, s1_0))));
         }
         for (; k < end; k++) {
           let b0 = b[bc0 + k * 3u];
           let a0 = a[ar0 + k];
-          s0_0 += a0 * b0;
+          s0_0 = fma(a0, b0, s0_0);
           let a1 = a[ar1 + k];
-          s1_0 += a1 * b0;
+          s1_0 = fma(a1, b0, s1_0);
         }
         if (column + 0u < 3u) { { let result = s0_0; y[(element * 2u + (row)) * 3u + (column)] = result; } }
         if (column + 0u < 3u) { { let result = s1_0; y[(element * 2u + (row + 1u)) * 3u + (column)] = result; } }
