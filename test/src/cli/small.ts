@@ -35,10 +35,16 @@ function network(widths: readonly number[], seed: number): Graph {
 }
 
 /** Writes two networks of different width and depth and returns their paths. */
-export async function smallParents(folder: string): Promise<[string, string]> {
+export async function smallParents(
+  folder: string,
+  widths: readonly [readonly number[], readonly number[]] = [
+    [4, 5],
+    [3, 4, 4],
+  ],
+): Promise<[string, string]> {
   const files: [string, string] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
-  await writeFile(files[0], exportOnnx(network([4, 5], 1)));
-  await writeFile(files[1], exportOnnx(network([3, 4, 4], 2)));
+  await writeFile(files[0], exportOnnx(network(widths[0], 1)));
+  await writeFile(files[1], exportOnnx(network(widths[1], 2)));
   return files;
 }
 
