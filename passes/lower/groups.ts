@@ -9,6 +9,8 @@ export interface Group {
   readonly inputs: readonly Value[];
   /** Values that are read outside, or by nobody, or are outputs of the graph. */
   readonly outputs: readonly Value[];
+  /** Nodes outside that read the outputs; more than once where they read several. */
+  readonly readers: readonly AnyNode[];
 }
 
 /** A constant that kernels write into their code. */
@@ -110,15 +112,18 @@ export class Partition {
         if (input && !inside.has(input) && !(isInline(input) && isElementwise(node.op))) inputs.add(input);
       }
     }
+    const readers: AnyNode[] = [];
     const outputs = [...inside].filter(v => {
-      const readers = this.#graph.consumers(v);
-      return this.#returned.has(v) || readers.length === 0 || readers.some(n => !members.has(n));
+      const all = this.#graph.consumers(v);
+      const outside = all.filter(n => !members.has(n));
+      readers.push(...outside);
+      return this.#returned.has(v) || all.length === 0 || outside.length > 0;
     });
-    return { nodes, inputs: [...inputs], outputs };
+    return { nodes, inputs: [...inputs], outputs, readers };
   }
 
   #after(group: Group): Group[] {
-    return group.outputs.flatMap(v => this.#graph.consumers(v).map(n => this.groupOf(n))).filter(g => g !== group);
+    return group.readers.map(n => this.groupOf(n));
   }
 
   #before(group: Group): Group[] {

@@ -71,7 +71,8 @@ describe('the memory plan of a run', () => {
     'does so for two nnU-Nets under sampled settings (skipped without ../shared)',
     async () => {
       const file = (name: string): string => join(nuclei, name);
-      const files = [file('parent_a.onnx'), file('parent_b.onnx'), file('site_a_train.npz')] as const;
+      const data = await smallData(join(folder, 'images.npz'), 96);
+      const files = [file('parent_a.onnx'), file('parent_b.onnx'), data] as const;
       const { plans } = await inspectRun(await run('nuclei', files, 'sampled'), { memory: 0.5 });
       const [frugal, free] = plans;
       const tape = plans.find(p => p.method === 'direct' && p.schedule === 'conventional');

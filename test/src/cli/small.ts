@@ -49,15 +49,15 @@ export async function smallParents(
 }
 
 /** Writes six noisy images with labels and two folds, and returns the path. */
-export async function smallData(file: string): Promise<string> {
+export async function smallData(file: string, side = SIDE): Promise<string> {
   const random = Random.seeded(3, 'images');
-  const images = Float32Array.from({ length: 6 * SIDE * SIDE }, () => random.normal());
+  const images = Float32Array.from({ length: 6 * side * side }, () => random.normal());
   const labels = Uint8Array.from(images, v => (v > 0.5 ? 1 : 0));
   await writeFile(
     file,
     formatNpz({
-      images: npyArray(images, [6, 1, SIDE, SIDE]),
-      labels: npyArray(labels, [6, SIDE, SIDE]),
+      images: npyArray(images, [6, 1, side, side]),
+      labels: npyArray(labels, [6, side, side]),
       fold: npyArray(Int32Array.of(0, 0, 0, 1, 1, 1), [6]),
     }),
   );
