@@ -285,6 +285,10 @@ describe('usage', () => {
     [['export', 'r', '-o', 'x.onnx'], /--position I, or --rule 1 or 2/],
     [['evaluate', A, '--data', TRAIN, '--data', TRAIN], /'--data <file>' is given twice/],
     [['export', 'r', '-o', 'x.onnx', '--rule', '3'], /Allowed choices are 1, 2/],
+    [
+      ['evaluate', A, '--data', demo('site_a_val.npz'), '--executor', 'ort', '--tune'],
+      /kernels of WebGPU are measured/,
+    ],
   ])('%j', async (args, pattern) => {
     const { code, stdout, stderr } = await suture(...args);
     expect(stderr).toMatch(pattern);
