@@ -95,8 +95,9 @@ export function addOutputSwitch(
   for (const [p, value] of values.entries()) {
     if (sameType(value.type, first.type) && isFloat(value.type.dtype)) continue;
     if (isFloat(value.type.dtype) && mayAgree(value.type, first.type)) {
-      // Data of another size fails there, where its elements do not fill the shape.
-      alike[p] = to.op('Reshape', [value, to.op('Shape', [first])]);
+      // Data for which they differ is refused there, under a name that says why.
+      const name = `${parents[p].tag}/${names[p]}/as_large_as/${parents[0].tag}/${names[0]}`;
+      alike[p] = to.op('Reshape', [value, to.op('Shape', [first])], {}, { name });
       continue;
     }
     const advice = isFloat(value.type.dtype)
