@@ -5,7 +5,7 @@ import { cliqueBound, roundCost } from './cliques.ts';
 import { topologicalOrder } from './dag.ts';
 import { isLinear } from './linearise.ts';
 import { improveByParts } from './neighbourhoods.ts';
-import { type Poset, posetOf } from './poset.ts';
+import { orderCounts, type Poset, posetOf } from './poset.ts';
 import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
 import { ascend, type PosetScores, relax, tableOf } from './relaxation.ts';
 import { type SearchBounds, searchLattice, TOLERANCE } from './search.ts';
@@ -36,8 +36,8 @@ const DEFAULT_TIME_LIMIT = 8;
  */
 const WORK_PER_SECOND = 5e8;
 
-/** Beyond so many vertices (bit sets of 2 × 112 MB per graph) reachability is not computed: no bound takes account of the order. */
-const MAX_POSET = 30_000;
+/** Beyond so many vertices (a bit set for each) reachability is not computed: no bound takes account of the order. */
+const MAX_ORDER = 12_000;
 
 /** Larger tables (64 MB of scores and as much for the bound) are not made: the alignment stands, with a streamed bound. */
 const MAX_TABLE_CELLS = 8_000_000;
@@ -83,22 +83,29 @@ function solve(problem: MatchProblem, budget: Budget): ProvenMatching {
   const aligned = alignCanonical(problem);
   const linear = [problem.a, problem.b].every(dag => isLinear(dag, topologicalOrder(dag)));
   if (linear) return judged(aligned, aligned.score, budget);
-  if (Math.max(problem.a.size, problem.b.size) > MAX_POSET) {
-    return judged(aligned, favouritePartners(problem).bound, budget);
+  const inA = (v: number): boolean => scores.rowAllowed(v);
+  const inB = (v: number): boolean => transposed.rowAllowed(v);
+  if ((problem.a.size + 1) * (problem.b.size + 1) > MAX_TABLE_CELLS) {
+    return judged(aligned, streamedBound(problem, inA, inB, aligned.score + TOLERANCE, budget), budget);
   }
-  const a = posetOf(problem.a, v => scores.rowAllowed(v));
-  const b = posetOf(problem.b, v => transposed.rowAllowed(v));
-  if ((a.size + 1) * (b.size + 1) > MAX_TABLE_CELLS) {
-    return judged(aligned, streamedBound(problem, a, b, aligned.score + TOLERANCE, budget), budget);
-  }
+  const a = posetOf(problem.a, inA);
+  const b = posetOf(problem.b, inB);
   return new TableSolver(problem, a, b, aligned, budget).run();
 }
 
 /** Without a table there is no search, but a bound that takes account of the order. */
-function streamedBound(problem: MatchProblem, a: Poset, b: Poset, target: number, budget: Budget): number {
+function streamedBound(
+  problem: MatchProblem,
+  inA: (vertex: number) => boolean,
+  inB: (vertex: number) => boolean,
+  target: number,
+  budget: Budget,
+): number {
   const { bound } = favouritePartners(problem);
-  if (bound <= target) return bound;
+  if (bound <= target || Math.max(problem.a.size, problem.b.size) > MAX_ORDER) return bound;
+  const [a, b] = [orderCounts(problem.a, inA), orderCounts(problem.b, inB)];
   const worker = new StreamedAlignment(a, b, problem.scores.arrange(a.vertex, b.vertex));
+  if (worker.cost > budget.left) return bound;
   return Math.min(bound, ascend(worker, a.size, b.size, target, budget).bound);
 }
 

@@ -21,28 +21,28 @@ export interface Poset {
   readonly words: number;
 }
 
-/** Builds the order on those vertices of `dag` for which `keep` says so. */
-export function posetOf(dag: Dag, keep: (vertex: number) => boolean): Poset {
-  const vertex = Int32Array.from({ length: dag.size }, (_, v) => v).filter(keep);
-  const size = vertex.length;
-  const words = Math.max(1, (size + 31) >> 5);
-  const element = new Int32Array(dag.size).fill(-1);
-  for (let i = 0; i < size; i++) element[vertex[i]] = i;
+/** How many elements lie below and above each element: all that windows are made of, and much less work than the order. */
+export type OrderCounts = Pick<Poset, 'size' | 'vertex' | 'countBelow' | 'countAbove'>;
 
-  const ancestors = new Uint32Array(dag.size * words);
-  for (const v of topologicalOrder(dag)) {
-    for (let e = dag.predecessorStart[v]; e < dag.predecessorStart[v + 1]; e++) {
-      const u = dag.predecessors[e];
-      for (let w = 0; w < words; w++) ancestors[v * words + w] |= ancestors[u * words + w];
-      const i = element[u];
-      if (i >= 0) ancestors[v * words + (i >> 5)] |= 1 << (i & 31);
+/** Counts below and above those vertices of `dag` for which `keep` says so. */
+export function orderCounts(dag: Dag, keep: (vertex: number) => boolean): OrderCounts {
+  const { size, vertex, below, words } = reachability(dag, keep);
+  const countBelow = new Int32Array(size);
+  const countAbove = new Int32Array(size);
+  for (let i = 0; i < size; i++) {
+    for (let w = 0; w < words; w++) {
+      for (let word = below[i * words + w]; word !== 0; word &= word - 1) {
+        countBelow[i]++;
+        countAbove[32 * w + 31 - Math.clz32(word & -word)]++;
+      }
     }
   }
-  const below = new Uint32Array(size * words);
-  for (let i = 0; i < size; i++) {
-    below.set(ancestors.subarray(vertex[i] * words, (vertex[i] + 1) * words), i * words);
-  }
+  return { size, vertex, countBelow, countAbove };
+}
 
+/** Builds the order on those vertices of `dag` for which `keep` says so. */
+export function posetOf(dag: Dag, keep: (vertex: number) => boolean): Poset {
+  const { size, vertex, below, words } = reachability(dag, keep);
   const countBelow = new Int32Array(size);
   const countAbove = new Int32Array(size);
   const coveredBy: number[][] = Array.from({ length: size }, () => []);
@@ -70,6 +70,30 @@ export function posetOf(dag: Dag, keep: (vertex: number) => boolean): Poset {
     below,
     words,
   };
+}
+
+/** What lies strictly below every element. */
+function reachability(dag: Dag, keep: (vertex: number) => boolean): Pick<Poset, 'size' | 'vertex' | 'below' | 'words'> {
+  const vertex = Int32Array.from({ length: dag.size }, (_, v) => v).filter(keep);
+  const size = vertex.length;
+  const words = Math.max(1, (size + 31) >> 5);
+  const element = new Int32Array(dag.size).fill(-1);
+  for (let i = 0; i < size; i++) element[vertex[i]] = i;
+
+  const ancestors = new Uint32Array(dag.size * words);
+  for (const v of topologicalOrder(dag)) {
+    for (let e = dag.predecessorStart[v]; e < dag.predecessorStart[v + 1]; e++) {
+      const u = dag.predecessors[e];
+      for (let w = 0; w < words; w++) ancestors[v * words + w] |= ancestors[u * words + w];
+      const i = element[u];
+      if (i >= 0) ancestors[v * words + (i >> 5)] |= 1 << (i & 31);
+    }
+  }
+  const below = new Uint32Array(size * words);
+  for (let i = 0; i < size; i++) {
+    below.set(ancestors.subarray(vertex[i] * words, (vertex[i] + 1) * words), i * words);
+  }
+  return { size, vertex, below, words };
 }
 
 /** The members of the bit set that starts at `offset`, ascending. */

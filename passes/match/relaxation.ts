@@ -1,5 +1,5 @@
 import type { Budget } from './budget.ts';
-import type { Poset } from './poset.ts';
+import type { OrderCounts, Poset } from './poset.ts';
 import type { PairScores } from './scores.ts';
 
 /** Scores of the pairs of two posets' elements, row by row; `-Infinity` where a pair is not allowed. */
@@ -125,7 +125,7 @@ function movePrices(prices: Float64Array, uses: Int32Array, length: number): Flo
 }
 
 /** Which elements may stand at each place of a linear extension. */
-export function windowsOf(poset: Poset): Int32Array[] {
+export function windowsOf(poset: OrderCounts): Int32Array[] {
   return Array.from({ length: poset.size }, (_, place) => {
     const members: number[] = [];
     for (let v = 0; v < poset.size; v++) {

@@ -1,4 +1,4 @@
-import type { Poset } from './poset.ts';
+import type { OrderCounts } from './poset.ts';
 import { type Ascending, windowsOf } from './relaxation.ts';
 import type { RowScorer } from './scores.ts';
 
@@ -22,7 +22,7 @@ export class StreamedAlignment implements Ascending {
   #pricesA: Float64Array;
   #pricesB: Float64Array;
 
-  constructor(a: Poset, b: Poset, scorer: RowScorer) {
+  constructor(a: OrderCounts, b: OrderCounts, scorer: RowScorer) {
     this.#scorer = scorer;
     this.#windowsA = windowsOf(a);
     this.#windowsB = windowsOf(b);
