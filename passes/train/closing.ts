@@ -5,7 +5,7 @@ import { simplify } from '../simplify.ts';
 import { specialize } from '../specialize.ts';
 import type { OutputSwitch, Stitch, SuperNetwork, Switch } from '../stitch.ts';
 import { partOf } from './sequential.ts';
-import { addImages, addStitches, applySwitch, newDraft, reachable, Stream } from './streams.ts';
+import { doubleStreams, newDraft, reachable } from './streams.ts';
 
 /**
  * The closing fit: the last stitches, by what the outputs are to be.
@@ -47,22 +47,7 @@ export function closingFit(network: SuperNetwork, binding: Binding): ClosingFit 
   const last = lastSwitches(network);
   const b = new GraphBuilder('closing fit', network.graph.info);
   const draft = newDraft(network, b, s => (last.has(s) ? 'stitched' : 'position'));
-  const reference = new Stream(b);
-  const stitched = new Stream(b, 'stitched/', reference);
-  addImages(draft, reference);
-  for (const name of draft.data) stitched.set(network.graph.input(name), network.graph.input(name));
-  addStitches(draft, [stitched], network.switches);
-  const switches = new Map<Value, Switch>(network.switches.map(s => [s.output, s]));
-  for (const node of network.graph.nodes) {
-    const s = switches.get(node.outputs[0]);
-    if (!s) {
-      reference.follow(node);
-      stitched.follow(node);
-      continue;
-    }
-    reference.set(s.output, reference.read(s.original));
-    applySwitch(draft, stitched, s);
-  }
+  const { reference, stitched } = doubleStreams(draft, network.switches);
   const terms = network.outputs.flatMap(output =>
     output.features.flatMap(feature => {
       const [x, target] = [stitched.read(feature), reference.read(feature)];

@@ -6,10 +6,12 @@ import {
   addImages,
   addStitches,
   applySwitch,
+  doubleStreams,
   newDraft,
   Stream,
   type SwitchMode,
   type SwitchModes,
+  switchesByOutput,
   switchWeights,
 } from './streams.ts';
 
@@ -54,31 +56,18 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
   const { switches: modes = 'stitched', normalize = true, terms: where = 'all', probabilityWeight = 0 } = options;
   const b = new GraphBuilder('double-batched', network.graph.info);
   const draft = newDraft(network, b, modes);
-  const reference = new Stream(b);
-  const stitched = new Stream(b, 'stitched/', reference);
-  addImages(draft, reference);
-  for (const name of draft.data) stitched.set(network.graph.input(name), network.graph.input(name));
-  addStitches(draft, [stitched], activeSwitches(network, draft.modeOf));
   const terms = new Terms(b);
-
-  const switches = byOutput(network);
-  for (const node of network.graph.nodes) {
-    const s = switches.get(node.outputs[0]);
-    if (!s) {
-      reference.follow(node);
-      stitched.follow(node);
-      continue;
-    }
-    reference.set(s.output, reference.read(s.original));
-    applySwitch(draft, stitched, s);
-    const [x, target] = [stitched.read(s.output), reference.read(s.output)];
-    if (!x || !target || where === 'outputs') continue;
-    terms.addFeature(x, target, normalize, {
-      output: `loss/${s.position}/${s.parent}`,
-      position: s.position,
-      parent: s.parent,
-    });
-  }
+  const { reference, stitched } = doubleStreams(draft, activeSwitches(network, draft.modeOf), {
+    onSwitch(s, streams) {
+      const [x, target] = [streams.stitched.read(s.output), streams.reference.read(s.output)];
+      if (!x || !target || where === 'outputs') return;
+      terms.addFeature(x, target, normalize, {
+        output: `loss/${s.position}/${s.parent}`,
+        position: s.position,
+        parent: s.parent,
+      });
+    },
+  });
   if (where !== 'switches') {
     for (const { tag, outputs } of network.parents) {
       for (const name of outputs) {
@@ -135,7 +124,7 @@ export function directMatching(network: SuperNetwork, { normalize = true, positi
   addImages(draft, stream);
   addStitches(draft, [stream], activeSwitches(network, draft.modeOf));
   const terms = new Terms(b);
-  const switches = byOutput(network);
+  const switches = switchesByOutput(network);
   const tags = new Map(network.stitches.map(s => [s.output, s]));
   for (const node of network.graph.nodes) {
     const s = switches.get(node.outputs[0]);
@@ -187,7 +176,7 @@ export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {
   const mode: Exclude<SwitchMode, 'original' | 'position'> = outputs ?? Array<number>(count).fill(1 / count);
   stream.set(network.graph.input(output.weights), switchWeights(draft, output.weights, mode, output.features));
 
-  const switches = byOutput(network);
+  const switches = switchesByOutput(network);
   for (const node of network.graph.nodes) {
     const s = switches.get(node.outputs[0]);
     if (s) applySwitch(draft, stream, s);
@@ -210,8 +199,6 @@ export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {
     ? terms.finish(draft.data, draft.parameters)
     : terms.finish([...draft.data, ...stitchParameters], learned);
 }
-
-const byOutput = (network: SuperNetwork): Map<unknown, Switch> => new Map(network.switches.map(s => [s.output, s]));
 
 const activeSwitches = (network: SuperNetwork, modeOf: (s: Switch) => SwitchMode): Switch[] =>
   network.switches.filter(s => modeOf(s) !== 'original');

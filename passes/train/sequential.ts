@@ -12,7 +12,7 @@ import {
   type StitchParameters,
   type SuperNetwork,
 } from '../stitch.ts';
-import { addImages, addStitches, applySwitch, newDraft, Stream } from './streams.ts';
+import { doubleStreams, newDraft } from './streams.ts';
 
 /**
  * Closed-form stitches that know what the stitches before them do.
@@ -84,33 +84,20 @@ export function fitStages(network: SuperNetwork, binding: Binding): readonly Fit
 function fitGraph(network: SuperNetwork): Graph {
   const b = new GraphBuilder('sequential fit');
   const draft = newDraft(network, b, 'position');
-  const reference = new Stream(b);
-  const stitched = new Stream(b, 'stitched/', reference);
-  addImages(draft, reference);
-  for (const name of draft.data) stitched.set(network.graph.input(name), network.graph.input(name));
-  addStitches(draft, [stitched], network.switches);
-  const switchOf = new Map(network.switches.map(s => [s.output, s]));
   const stitchOf = new Map(network.stitches.map(s => [s.output, s]));
   const originalOf = new Map(network.switches.map(s => [`${s.position}/${s.parent}`, s.original]));
-  for (const node of network.graph.nodes) {
-    const stitch = stitchOf.get(node.outputs[0]);
-    if (stitch) {
+  doubleStreams(draft, network.switches, {
+    onNode(node, { reference, stitched }) {
+      const stitch = stitchOf.get(node.outputs[0]);
+      if (!stitch) return;
       const x = centred(b, stitched.read(stitch.source)!);
       const y = centred(b, reference.read(originalOf.get(`${stitch.position}/${stitch.to}`)!)!);
       b.output(momentName(stitch, 'meanX'), x.mean);
       b.output(momentName(stitch, 'meanY'), y.mean);
       b.output(momentName(stitch, 'xx'), covariance(b, x.rest, x.rest));
       b.output(momentName(stitch, 'xy'), covariance(b, x.rest, y.rest));
-    }
-    const s = switchOf.get(node.outputs[0]);
-    if (!s) {
-      reference.follow(node);
-      stitched.follow(node);
-      continue;
-    }
-    reference.set(s.output, reference.read(s.original));
-    applySwitch(draft, stitched, s);
-  }
+    },
+  });
   return b.build();
 }
 

@@ -144,6 +144,53 @@ export function applySwitch(draft: Draft, stream: Stream, s: Switch): void {
   stream.set(s.output, draft.b.op('Switch', [weights, ...given], {}, { name, outputs: [`${name}/output`] }));
 }
 
+/** The double batch: the reference takes the original at every switch, the stitched stream what the draft's modes say. */
+export interface DoubleStreams {
+  readonly reference: Stream;
+  readonly stitched: Stream;
+}
+
+/**
+ * Runs both streams through the whole network. `onNode` is told of each node before they follow it, `onSwitch` of each switch once both
+ * have its result.
+ */
+export function doubleStreams(
+  draft: Draft,
+  active: readonly Switch[],
+  {
+    onNode,
+    onSwitch,
+  }: {
+    readonly onNode?: (node: AnyNode, streams: DoubleStreams) => void;
+    readonly onSwitch?: (s: Switch, streams: DoubleStreams) => void;
+  } = {},
+): DoubleStreams {
+  const { b, network } = draft;
+  const reference = new Stream(b);
+  const stitched = new Stream(b, 'stitched/', reference);
+  const streams = { reference, stitched };
+  addImages(draft, reference);
+  for (const name of draft.data) stitched.set(network.graph.input(name), network.graph.input(name));
+  addStitches(draft, [stitched], active);
+  const switches = switchesByOutput(network);
+  for (const node of network.graph.nodes) {
+    onNode?.(node, streams);
+    const s = switches.get(node.outputs[0]);
+    if (!s) {
+      reference.follow(node);
+      stitched.follow(node);
+      continue;
+    }
+    reference.set(s.output, reference.read(s.original));
+    applySwitch(draft, stitched, s);
+    onSwitch?.(s, streams);
+  }
+  return streams;
+}
+
+export const switchesByOutput = (network: SuperNetwork): ReadonlyMap<Value, Switch> =>
+  new Map(network.switches.map(s => [s.output, s]));
+
 /** The name of the input that holds each sample's weight on the originals of a position, [N, 1, ...] of the features' rank. */
 export const settingInput = (position: number): string => `setting/${position}`;
 
