@@ -1,6 +1,6 @@
 /** Joining parents into a super-network: what it is, how it is built, how its stitches start. */
 
-export { gateSmoothing, isGateable, leastError, requireGateable, settleGated } from './stitch/gate.ts';
+export { gateOutput, gateSmoothing, isGateable, leastError, requireGateable, settleGated } from './stitch/gate.ts';
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';
 export type { TaggedGraph } from './stitch/inputs.ts';
 export { type StitchOptions, stitch } from './stitch/join.ts';

@@ -1,7 +1,15 @@
 /** From a trained run to one ONNX file: fix the switches, fold, write, and check the file in ONNX Runtime. */
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { exportOnnx, type Graph, printable, SutureError, writeOnnx } from '../ir/index.ts';
-import { allStitched, averagedAt, type Setting, settingTensors, settle, settleGated } from '../passes/index.ts';
+import {
+  allStitched,
+  averagedAt,
+  gateOutput,
+  type Setting,
+  settingTensors,
+  settle,
+  settleGated,
+} from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { batchesOf } from './batches.ts';
 import type { Dataset } from './data/dataset.ts';
@@ -44,6 +52,8 @@ export interface ExportedNetwork {
   readonly combination?: Combination;
   /** Set when a rule chose. */
   readonly rule?: Rule;
+  /** Set when outputs are weighed on each image by how sure the parents are. */
+  readonly gated?: true;
   /** The features that are joined, at one position. */
   readonly a?: string;
   readonly b?: string;
@@ -183,6 +193,7 @@ export async function exportPosition(
   return {
     position,
     ...('rule' in choice && { rule: choice.rule }),
+    ...(choice.gated && { gated: true as const }),
     a: features.a!,
     b: features.b!,
     file,
@@ -204,7 +215,8 @@ export const tolerance = 1e-4;
 
 /**
  * Runs an exported file in ONNX Runtime on the CPU and compares its output with what an executor makes of the whole
- * super-network, all stitches and switches in place: so the settling, the folding and the export are all part of the test.
+ * super-network, all stitches and switches in place: so the settling, the folding and the export are all part of the test. `gated`: the
+ * file has a gate, which starts from equal shares.
  */
 export async function compareWithFile(
   executor: Executor,
@@ -212,14 +224,16 @@ export async function compareWithFile(
   setting: Setting,
   file: string,
   dataset: Dataset,
-  images = 8,
+  { images = 8, gated = false }: { readonly images?: number; readonly gated?: boolean } = {},
 ): Promise<Agreement> {
   const [input] = network.parents[0]!.inputs;
   const { name } = network.outputs[0]!;
   const { value: batch } = batchesOf(dataset, images).next();
   if (!batch) throw new RangeError('There is no image to compare with.');
-  const resident = new Map([...parameters, ...settingTensors(network, setting)]);
-  const runnable = new Runnable(executor, network.graph, resident);
+  const graph = gated ? gateOutput(network) : network.graph;
+  const needed = new Set(graph.inputs.map(i => i.name));
+  const given = [...parameters, ...settingTensors(network, setting)].filter(([tensor]) => needed.has(tensor));
+  const runnable = new Runnable(executor, graph, new Map(given));
   const session = await InferenceSession.create(file, { logSeverityLevel: 4 });
   try {
     const expected = (await runnable.run({ [input!]: batch.images }, [name]))[name]!;

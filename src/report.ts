@@ -74,6 +74,9 @@ export function reportText({ summary, selection, exported, tests, agreement }: R
     '',
     `Stitched at position ${exported.position} (rule ${selection.rule}, ${rule} on the validation data):`,
     `\`${printable(exported.a ?? '')}\` with \`${printable(exported.b ?? '')}\`.`,
+    ...(exported.gated
+      ? ['Gated: the outputs are weighed on each image by how sure the parents are of their answers.']
+      : []),
     '',
     ...(tests.length > 0
       ? [

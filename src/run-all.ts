@@ -1,5 +1,5 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
-import { averagedAt } from '../passes/index.ts';
+import { averagedAt, isGateable, original } from '../passes/index.ts';
 import { type Dataset, loadDataset } from './data/dataset.ts';
 import { type Agreement, compareWithFile, deployed, type ExportedNetwork, exportPosition } from './deploy.ts';
 import { requireScorable, scoreNetworks } from './evaluate.ts';
@@ -18,6 +18,8 @@ export interface RunAllRequest extends Omit<RunRequest, 'data'> {
   /** Labelled images that the position is chosen by. */
   readonly validation: string;
   readonly tests: readonly { readonly name: string; readonly file: string }[];
+  /** Whether outputs are weighed on each image by how sure the parents are (`settleGated`). Default: wherever a gate can act. */
+  readonly gate?: boolean | undefined;
 }
 
 export interface RunAllResult extends Report {
@@ -35,7 +37,7 @@ const chooseBy = (result: Sweep): Selection =>
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
 export async function runAll(request: RunAllRequest, work: TrainingWork = {}): Promise<RunAllResult> {
-  const { train, validation, tests, ...rest } = request;
+  const { train, validation, tests, gate, ...rest } = request;
   const plan = await planRun({ ...rest, data: train });
   const parents = [plan.parents.a, plan.parents.b].map(({ path: name, graph }) => ({ name, graph }));
   const validationData = await loadDataset(validation);
@@ -56,17 +58,29 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
     const { position, rule } = selection;
 
     const file = run.directory.file('model');
-    const exported: ExportedNetwork = await exportPosition(run, file, position, { rule }, { force: true });
+    const gated = gate ?? isGateable(run.network);
+    const exported: ExportedNetwork = await exportPosition(run, file, position, { rule, gated }, { force: true });
     const setting = averagedAt(run.network, position);
-    const graph = deployed(run, setting, '');
+    const networks = [
+      { name: 'stitched', graph: deployed(run, setting, '') },
+      ...(gated
+        ? [
+            { name: 'output ensemble, gated', graph: deployed(run, original(run.network), '', true) },
+            { name: 'stitched, gated', graph: deployed(run, setting, '', true) },
+          ]
+        : []),
+    ];
     const results: TestResult[] = [];
     for (const { name, file: data, dataset } of testData) {
       const rows = await scoreNetworks(executor, parents, dataset, { ...workOptions(work), ensemble: true });
-      const [stitched] = await scoreNetworks(executor, [{ name: 'stitched', graph }], dataset, workOptions(work));
-      const named = [...rows, stitched!].map(({ score }, i) => ({ network: networkNames[i]!, score }));
-      results.push({ name, data, images: dataset.count, metric: stitched!.score.metric, rows: named });
+      const ours = await scoreNetworks(executor, networks, dataset, workOptions(work));
+      const named = [
+        ...rows.map(({ score }, i) => ({ network: rivalNames[i]!, score })),
+        ...ours.map(({ score }, i) => ({ network: networks[i]!.name, score })),
+      ];
+      results.push({ name, data, images: dataset.count, metric: named[0]!.score.metric, rows: named });
     }
-    const agreement: Agreement = await compareWithFile(executor, run, setting, file, validationData);
+    const agreement: Agreement = await compareWithFile(executor, run, setting, file, validationData, { gated });
     const report: Report = { summary, selection, exported, tests: results, agreement };
     await run.directory.write('reportJson', jsonText(report));
     await run.directory.write('reportText', reportText(report));
@@ -74,4 +88,4 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
   });
 }
 
-const networkNames = ['parent a', 'parent b', 'output ensemble', 'stitched'] as const;
+const rivalNames = ['parent a', 'parent b', 'output ensemble'] as const;

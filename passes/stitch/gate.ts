@@ -56,13 +56,31 @@ export function settleGated(
   const given = setting.get(output.weights)!;
   const shares = 'data' in given ? Array.from(numbersOf(given)) : given;
   const b = continued(graph.with({ outputs: [] }));
+  addGate(b, output, features, shares);
+  if (parentOutputs) for (const [i, name] of own.entries()) b.output(name, features[i]);
+  const simple = simplify(removeDeadCode(b.build()));
+  return standard ? lowerToStandard(simple) : simple;
+}
+
+/**
+ * The whole super-network, all stitches and switches in place, with a gate for its output switch: every setting of the other switches
+ * computes what {@link settleGated} makes of it.
+ *
+ * @param shares the weights of both parents that the gate starts from
+ * @throws SutureError `option-invalid` where there is nothing to gate.
+ */
+export function gateOutput(network: SuperNetwork, shares: readonly number[] = [0.5, 0.5]): Graph {
+  const output = requireGateable(network);
+  const b = continued(network.graph.with({ outputs: [] }));
+  addGate(b, output, output.features, shares);
+  return removeDeadCode(b.build());
+}
+
+function addGate(b: GraphBuilder, output: OutputSwitch, features: readonly Value[], shares: readonly number[]): void {
   const combined = b.scope(`output/${output.name}`, () =>
     combine(b, output.mean, gateWeights(b, output, features, shares), features),
   );
   b.output(output.name, combined);
-  if (parentOutputs) for (const [i, name] of own.entries()) b.output(name, features[i]);
-  const simple = simplify(removeDeadCode(b.build()));
-  return standard ? lowerToStandard(simple) : simple;
 }
 
 /** Why a gate cannot act on the network; undefined where it can. */

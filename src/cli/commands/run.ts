@@ -12,6 +12,7 @@ interface Flags extends TrainingFlags, TuneFlags {
   readonly train: string;
   readonly val: string;
   readonly test?: readonly NamedFile[];
+  readonly gate: boolean;
   readonly output: string;
 }
 
@@ -24,12 +25,13 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
       .requiredOption('--train <file>', 'an .npz file with images; labels are not needed')
       .requiredOption('--val <file>', 'an .npz file with images and labels, by which the position is chosen')
       .option('--test <name=file>', 'a test set to report on; may be repeated', namedFile)
+      .option('--no-gate', 'average the outputs on every image alike, as published')
       .requiredOption('-o, --output <run>', 'the run directory to make'),
   )
     .addOption(tuneOption())
     .addOption(jsonOption())
     .action(async (a: string, b: string, flags: Flags) => {
-      const { val, test, ...rest } = flags;
+      const { val, test, gate, ...rest } = flags;
       const result = await runAll(
         {
           a,
@@ -37,6 +39,7 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
           ...rest,
           validation: val,
           tests: test ?? [],
+          gate: gate ? undefined : false,
           training: trainingSettings(flags),
           ...tuning(flags, terminal),
         },
@@ -55,7 +58,10 @@ function show(result: RunAllResult, terminal: Terminal): void {
   terminal.line();
   showSweep(sweep, terminal);
   terminal.line();
-  terminal.line(`Stitched at position ${exported.position} (rule ${selection.rule}): ${name(exported.a ?? '')}`);
+  const gated = exported.gated ? ', gated' : '';
+  terminal.line(
+    `Stitched at position ${exported.position} (rule ${selection.rule})${gated}: ${name(exported.a ?? '')}`,
+  );
   terminal.line();
   if (tests.length > 0) {
     const { head, rows } = resultTable(tests);

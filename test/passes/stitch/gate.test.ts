@@ -4,11 +4,14 @@ import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { type Graph, GraphBuilder, symbol, verify } from '../../../ir/index.ts';
 import {
   allStitched,
+  averagedAt,
   featurePairs,
+  gateOutput,
   isGateable,
   kaimingStitches,
   original,
   type SuperNetwork,
+  settingTensors,
   settle,
   settleGated,
   stitch,
@@ -135,6 +138,23 @@ describe('the gate', () => {
     expect(graph.inputs.map(String)).toEqual(['%x: float32[N, 2, 4, 4]']);
     expect(graph.outputs.map(o => o.name)).toEqual(['logits']);
     expect(graph.nodes.filter(n => n.op === 'Switch' || n.op === 'Stitch')).toEqual([]);
+  });
+
+  it('on the whole super-network computes what the settled network does', () => {
+    const net = join(2);
+    const parameters = kaimingStitches(net, random(3));
+    const whole = gateOutput(net);
+    verify(whole);
+    for (const setting of [original(net), allStitched(net), averagedAt(net, net.positions[0]!.id)]) {
+      const x = images(7, 3);
+      const given = Object.fromEntries([...parameters, ...settingTensors(net, setting)]);
+      const feeds = Object.fromEntries(whole.inputs.map(({ name }) => [name, name === 'x' ? x : given[name]!]));
+      const [found, want] = [
+        evaluateGraph(whole, feeds),
+        evaluateGraph(settleGated(net, setting, parameters), { x }),
+      ].map(outputs => values(outputs.get('logits')!));
+      expect(relativeError(found!, want!)).toBeLessThan(1e-5);
+    }
   });
 
   it('refuses what are no probabilities', () => {

@@ -209,5 +209,22 @@ describe('run', () => {
     expect(text).toMatch(/\| parent a \|[\s\S]*\| parent b \|[\s\S]*\| output ensemble \|[\s\S]*\| stitched \|/);
     expect(text).toContain('agrees in ONNX Runtime');
     expect(JSON.parse(await readFile(join(run, 'report.json'), 'utf8')).tests).toEqual(report.tests);
+    expect(report).toMatchObject({ exported: { gated: true } });
+    const gated = join(folder, 'gated.onnx');
+    await suture('export', run, '--rule', '2', '--gate', '-o', gated);
+    expect(await readFile(join(run, 'stitched.onnx'))).toEqual(await readFile(gated));
+  });
+
+  it('averages outputs as published when told to', async () => {
+    const { folder, a, b, data } = await inputs();
+    const run = join(folder, 'run');
+    const options = ['--train', data, '--val', data, '--test', `own=${data}`, '--no-gate', ...training];
+    const report = documentOf(await suture('run', a, b, ...options, '-o', run, '--json'));
+    expect(report).toMatchObject({ agreement: { agrees: true } });
+    expect(report.exported).not.toHaveProperty('gated');
+    expect(await readFile(join(run, 'report.md'), 'utf8')).not.toContain('gated');
+    const averaged = join(folder, 'averaged.onnx');
+    await suture('export', run, '--rule', '2', '-o', averaged);
+    expect(await readFile(join(run, 'stitched.onnx'))).toEqual(await readFile(averaged));
   });
 });
