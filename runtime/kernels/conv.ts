@@ -5,8 +5,9 @@ import { convTiled, convTiles } from './conv-gpu.ts';
 import { axesOf, axisPattern, type ConvSpec, kernelSize } from './conv-spec.ts';
 import { convWindow } from './conv-window.ts';
 import type { Candidate, Epilogue, KernelContext, KernelPlan, Operand } from './kernel.ts';
-import { type MatMulSpec, planMatMul } from './matmul.ts';
+import { planMatMul } from './matmul.ts';
 import { tileName } from './matmul-gpu.ts';
+import type { MatMulSpec } from './matmul-spec.ts';
 import { ceilDiv, product } from './wgsl.ts';
 
 /** Multiplications that one pass of an unrolled body may hold: compiling a kernel takes time in proportion, and more. */

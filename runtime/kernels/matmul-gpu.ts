@@ -3,8 +3,8 @@
  * functions, so that a convolution is the same kernel with another way to read its input (an implicit product).
  */
 import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import type { MatMulSpec } from './matmul.ts';
 import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
+import type { MatMulSpec } from './matmul-spec.ts';
 import { add, ceilDiv, foldGrid, ModuleBuilder, product, range, times, u32, unravel } from './wgsl.ts';
 
 /** The tile that a workgroup computes from workgroup memory, and what of it an invocation computes. */

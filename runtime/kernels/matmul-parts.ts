@@ -3,7 +3,7 @@
  * epilogue at the store, and the sum over the pieces.
  */
 import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import { type MatMulSpec, matmulLabel, matmulMacs } from './matmul.ts';
+import { type MatMulSpec, matmulLabel, matmulMacs } from './matmul-spec.ts';
 import {
   add,
   bindEpilogue,

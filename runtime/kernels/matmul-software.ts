@@ -4,8 +4,8 @@
  * dispatch adds up. See `conv-direct.ts` for what is dear and what is cheap there.
  */
 import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import type { MatMulSpec } from './matmul.ts';
 import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
+import type { MatMulSpec } from './matmul-spec.ts';
 import { add, ceilDiv, foldGrid, ModuleBuilder, product, range, times, u32, unravel } from './wgsl.ts';
 
 interface RegisterTile {

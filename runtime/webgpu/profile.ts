@@ -2,7 +2,7 @@
 import type { Device } from '../adapter/index.ts';
 import type { Profile, ProfiledKernel } from '../executor.ts';
 import { usage } from './buffers.ts';
-import { type Command, encode, encodeDispatch } from './session.ts';
+import { type Command, encode, encodeDispatch } from './commands.ts';
 
 export type Timed = Profile;
 

@@ -5,54 +5,19 @@ import type { Tensor } from '../../ir/tensor.ts';
 import { sameShape, typeText } from '../../ir/type.ts';
 import type { Device } from '../adapter/index.ts';
 import type { MemoryReport, PrepareOptions, Profile, Session } from '../executor.ts';
-import type { Dispatch, Operand } from '../kernels/kernel.ts';
+import type { Operand } from '../kernels/kernel.ts';
 import { sizesOf } from '../kernels/shape.ts';
 import { toDevice } from '../kernels/storage.ts';
 import { Buffers } from './buffers.ts';
+import { type Command, encode } from './commands.ts';
 import { bytesOnDevice, type Copy, type Layout, planLayout } from './layout.ts';
 import type { PipelineCache } from './pipelines.ts';
 import { type Timed, timeDispatches } from './profile.ts';
 import type { Program, Step } from './program.ts';
 import { Readback, type Source } from './readback.ts';
 
-/** What the encoder is told, in order. */
-export type Command =
-  | {
-      readonly kind: 'dispatch';
-      readonly step: Step;
-      readonly dispatch: Dispatch;
-      readonly pipeline: GPUComputePipeline;
-      readonly group: GPUBindGroup;
-    }
-  | { readonly kind: 'copy'; readonly from: GPUBuffer; readonly to: GPUBuffer; readonly bytes: number };
-
 /** Runs that may be queued before a call waits for the oldest. */
 const queueDepth = 3;
-
-/** Encodes commands, with the dispatches between two copies in one pass. */
-export function encode(encoder: GPUCommandEncoder, commands: readonly Command[]): void {
-  let pass: GPUComputePassEncoder | undefined;
-  for (const command of commands) {
-    if (command.kind === 'copy') {
-      pass?.end();
-      pass = undefined;
-      encoder.copyBufferToBuffer(command.from, 0, command.to, 0, command.bytes);
-      continue;
-    }
-    pass ??= encoder.beginComputePass();
-    encodeDispatch(pass, command);
-  }
-  pass?.end();
-}
-
-export function encodeDispatch(
-  pass: GPUComputePassEncoder,
-  { pipeline, group, dispatch }: Extract<Command, { kind: 'dispatch' }>,
-): void {
-  pass.setPipeline(pipeline);
-  pass.setBindGroup(0, group);
-  pass.dispatchWorkgroups(...dispatch.workgroups);
-}
 
 /** Makes buffers for a layout and turns steps into commands. */
 class Assembly {

@@ -4,11 +4,11 @@ import type { AdapterClass, Device } from '../adapter/index.ts';
 import type { Candidate, Choice, Operand } from '../kernels/kernel.ts';
 import { Buffers } from './buffers.ts';
 import type { KernelChoices } from './choices.ts';
+import { type Command, encode } from './commands.ts';
 import { bytesOnDevice } from './layout.ts';
 import { PipelineCache } from './pipelines.ts';
 import { timeGroups } from './profile.ts';
 import type { Program, Step } from './program.ts';
-import { type Command, encode } from './session.ts';
 
 /** Takes how many of the choices of a graph are settled, and which one is next. */
 export type TuningProgress = (done: number, total: number, kernel: string) => void;

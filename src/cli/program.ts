@@ -13,13 +13,8 @@ import { runCommand } from './commands/run.ts';
 import { stitchCommand } from './commands/stitch.ts';
 import { sweepCommand } from './commands/sweep.ts';
 import { weighCommand } from './commands/weigh.ts';
+import type { Context } from './context.ts';
 import { type Streams, Terminal } from './terminal.ts';
-
-/** What a command is given besides its options. */
-export interface Context {
-  readonly terminal: Terminal;
-  readonly signal: AbortSignal;
-}
 
 /** Exit codes: the process's, by kind of outcome. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;

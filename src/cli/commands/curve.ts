@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { type Curve, checkOutputFile, curve, curveChart, type ExecutorChoice, writeOutput } from '../../index.ts';
+import type { Context } from '../context.ts';
 import { batchOption, executorOption, forceOption, jsonOption } from '../options.ts';
-import type { Context } from '../program.ts';
 import { metricTitle } from '../scores.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { adapterChoices, adapterName, type Diagnosis, diagnose } from '../../index.ts';
+import type { Context } from '../context.ts';
 import { choiceOption, jsonOption } from '../options.ts';
-import type { Context } from '../program.ts';
 import { grouped, type Terminal } from '../terminal.ts';
 
 interface Flags {

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { type Evaluation, type ExecutorChoice, evaluate, type GraphProfile } from '../../index.ts';
+import type { Context } from '../context.ts';
 import { batchOption, executorOption, jsonOption } from '../options.ts';
 import { profileOption, showProfiles } from '../profile.ts';
-import type { Context } from '../program.ts';
 import { scoreTable } from '../scores.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { type TuneFlags, tuneOption, tuning } from '../tune.ts';

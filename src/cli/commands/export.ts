@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { type Choice, combinationText, exportRun, SutureError } from '../../index.ts';
+import type { Context } from '../context.ts';
 import { forceOption, jsonOption, naturalOption, positions as parsePositions, share } from '../options.ts';
-import type { Context } from '../program.ts';
 import { grouped, name } from '../terminal.ts';
 
 interface Flags {

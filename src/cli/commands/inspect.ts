@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { inspectModel, inspectRun, isFolder, type ModelFacts, SutureError } from '../../index.ts';
+import type { Context } from '../context.ts';
 import { countOption, jsonOption, memoryOption } from '../options.ts';
-import type { Context } from '../program.ts';
 import { grouped, name, type Terminal } from '../terminal.ts';
 import { showRun } from './inspect-run.ts';
 

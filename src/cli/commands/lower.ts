@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander';
 import { type LoweredFile, lowerRun, type NamedType, type RunGraph, SutureError } from '../../index.ts';
+import type { Context } from '../context.ts';
 import { forceOption, jsonOption } from '../options.ts';
-import type { Context } from '../program.ts';
 import { name, type Terminal } from '../terminal.ts';
 
 interface Flags {

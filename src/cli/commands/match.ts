@@ -18,8 +18,8 @@ import {
   withExecutor,
   writeOutput,
 } from '../../index.ts';
+import type { Context } from '../context.ts';
 import { choiceOption, countOption, executorOption, forceOption, jsonOption, positiveOption } from '../options.ts';
-import type { Context } from '../program.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
 interface Flags {

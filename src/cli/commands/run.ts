@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { agreementText, type RunAllResult, resultTable, runAll, SutureError } from '../../index.ts';
+import type { Context } from '../context.ts';
 import { jsonOption, type NamedFile, namedFile } from '../options.ts';
-import type { Context } from '../program.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
 import { type TuneFlags, tuneOption, tuning } from '../tune.ts';

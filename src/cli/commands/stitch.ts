@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { createRun, type GraphProfile, type RunRequest, type RunSummary, resumeRun, SutureError } from '../../index.ts';
+import type { Context } from '../context.ts';
 import { jsonOption, refuseBesides } from '../options.ts';
 import { profileOption, showProfiles } from '../profile.ts';
-import type { Context } from '../program.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
 import { type TuneFlags, tuneOption, tuning } from '../tune.ts';

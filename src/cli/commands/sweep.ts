@@ -12,6 +12,7 @@ import {
   sweepRun,
   writeOutput,
 } from '../../index.ts';
+import type { Context } from '../context.ts';
 import {
   batchOption,
   executorOption,
@@ -23,7 +24,6 @@ import {
   share,
   shares,
 } from '../options.ts';
-import type { Context } from '../program.ts';
 import { metricTitle } from '../scores.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 import { type TuneFlags, tuneOption, tuning } from '../tune.ts';

@@ -9,6 +9,7 @@ import {
   type WeighSummary,
   weighRun,
 } from '../../index.ts';
+import type { Context } from '../context.ts';
 import {
   countOption,
   executorOption,
@@ -20,7 +21,6 @@ import {
   refuseBesides,
   share,
 } from '../options.ts';
-import type { Context } from '../program.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
 interface Flags {

@@ -1,6 +1,6 @@
 /** The plainest way to compute what the kernels compute, in double precision. */
 import { axesOf, type ConvSpec } from '../../../runtime/kernels/conv-spec.ts';
-import type { MatMulSpec } from '../../../runtime/kernels/matmul.ts';
+import type { MatMulSpec } from '../../../runtime/kernels/matmul-spec.ts';
 import { product } from '../../../runtime/kernels/wgsl.ts';
 
 /** Convolution as a scatter of every input through every tap, or transposed, of every output. */

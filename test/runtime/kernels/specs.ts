@@ -1,7 +1,7 @@
 /** Specifications of convolutions and products for property tests. */
 import fc from 'fast-check';
 import { type ConvSpec, convOutputSize, convTransposeOutputSize } from '../../../runtime/kernels/conv-spec.ts';
-import type { MatMulSpec } from '../../../runtime/kernels/matmul.ts';
+import type { MatMulSpec } from '../../../runtime/kernels/matmul-spec.ts';
 import { product } from '../../../runtime/kernels/wgsl.ts';
 import { numbers } from './run-plan.ts';
 
