@@ -11,7 +11,7 @@ export interface Evaluation {
 export interface MinimiseOptions {
   /** Steps at most. Default 50. */
   readonly iterations?: number;
-  /** How many past steps shape the next. Default 20. */
+  /** How many past steps shape the next, as far as they take no more than 512 MiB. Default 20. */
   readonly memory?: number;
   /** It ends where a step lowers the value by less than this part of it. Default 1e-5. */
   readonly tolerance?: number;
@@ -19,8 +19,29 @@ export interface MinimiseOptions {
   readonly onStep?: (x: Float64Array, step: number) => Promise<void>;
 }
 
-const dot = (x: Float64Array, y: Float64Array): number => x.reduce((sum, v, i) => sum + v * y[i]!, 0);
-const along = (x: Float64Array, t: number, d: Float64Array): Float64Array => x.map((v, i) => v + t * d[i]!);
+// Plain loops: a pooled feature of 1280 channels has millions of variables, for which callbacks are ten times as slow.
+function dot(x: Float64Array, y: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
+  return sum;
+}
+
+/** `x ← x + t·d`, in place. */
+function add(x: Float64Array, t: number, d: Float64Array): Float64Array {
+  for (let i = 0; i < x.length; i++) x[i] = x[i]! + t * d[i]!;
+  return x;
+}
+
+/** `x ← t·x`, in place. */
+function scale(x: Float64Array, t: number): Float64Array {
+  for (let i = 0; i < x.length; i++) x[i] = x[i]! * t;
+  return x;
+}
+
+const along = (x: Float64Array, t: number, d: Float64Array): Float64Array => add(x.slice(), t, d);
+
+/** What the past steps may take. They are two vectors each, so that of millions of variables fewer are kept. */
+const maxMemoryBytes = 2 ** 29;
 
 /** Sufficient decrease: this part of what the slope promises (Armijo's condition). */
 const decrease = 1e-4;
@@ -32,6 +53,7 @@ export async function minimise(
   start: Float64Array,
   { iterations = 50, memory = 20, tolerance = 1e-5, onStep }: MinimiseOptions = {},
 ): Promise<Float64Array> {
+  const most = Math.max(1, Math.min(memory, Math.floor(maxMemoryBytes / Math.max(1, 2 * start.byteLength))));
   let x = start;
   let at = await evaluate(x);
   const pairs: { readonly s: Float64Array; readonly y: Float64Array; readonly rho: number }[] = [];
@@ -58,7 +80,7 @@ export async function minimise(
     const y = along(found.gradient, -1, at.gradient);
     const curvature = dot(s, y);
     if (curvature > 1e-10 * Math.sqrt(dot(s, s) * dot(y, y))) pairs.push({ s, y, rho: 1 / curvature });
-    if (pairs.length > memory) pairs.shift();
+    if (pairs.length > most) pairs.shift();
     const gain = at.value - found.value;
     [x, at] = [next, found];
     await onStep?.(x, step);
@@ -72,18 +94,15 @@ function newton(
   gradient: Float64Array,
   pairs: readonly { readonly s: Float64Array; readonly y: Float64Array; readonly rho: number }[],
 ): Float64Array {
-  let q: Float64Array = gradient.map(v => -v);
+  const q = scale(gradient.slice(), -1);
   const alphas: number[] = [];
   for (const { s, y, rho } of pairs.toReversed()) {
     const alpha = rho * dot(s, q);
     alphas.push(alpha);
-    q = along(q, -alpha, y);
+    add(q, -alpha, y);
   }
   const latest = pairs.at(-1);
-  if (latest) {
-    const scale = 1 / (latest.rho * dot(latest.y, latest.y));
-    q = q.map(v => v * scale);
-  }
-  for (const { s, y, rho } of pairs) q = along(q, alphas.pop()! - rho * dot(y, q), s);
+  if (latest) scale(q, 1 / (latest.rho * dot(latest.y, latest.y)));
+  for (const { s, y, rho } of pairs) add(q, alphas.pop()! - rho * dot(y, q), s);
   return q;
 }
