@@ -65,12 +65,18 @@ function resumable(run: string, command: Command): string {
   throw new SutureError('option-invalid', 'What is resumed goes on as it was begun: leave out networks.');
 }
 
-/** What became of the training, in a few lines. */
-export function showSummary(summary: RunSummary, terminal: Terminal): void {
+/** With fewer steps, a loss says more of its batch than of the training. */
+const tellingSteps = 20;
+
+/** What became of the training, in a few lines, with a warning where it went the wrong way. */
+export function showSummary(summary: RunSummary, terminal: Pick<Terminal, 'line' | 'warning'>): void {
   const { method, steps, executor, firstLoss, lastLoss, positions, run } = summary;
   terminal.line(`${positions} positions, ${method}, ${steps} steps, ${executor}`);
   if (firstLoss !== undefined && lastLoss !== undefined) {
     terminal.line(`Loss ${firstLoss.toPrecision(4)} at the first step, ${lastLoss.toPrecision(4)} at the last.`);
+    if (method === 'double-batched' && steps >= tellingSteps && lastLoss >= firstLoss) {
+      terminal.warning('The loss did not fall: train with a lower --lr, a tenth of it first.');
+    }
   }
   terminal.line(`Run directory: ${name(run)}`);
 }
