@@ -91,7 +91,7 @@ export const addTrainingOptions = (command: Command): Command =>
     .addOption(
       positiveOption(
         '--lr <x>',
-        'learning rate at the start; it falls by a cosine (default: 0.003; all or direct: 0.01)',
+        'learning rate at the start; it falls by a cosine (default: 0.003, without pixels 0.0003; all or direct: 0.01)',
       ),
     )
     .addOption(

@@ -76,8 +76,11 @@ export type RunConfig = v.InferOutput<typeof configSchema>;
  * Settings that are completed by the defaults of their kind. Training under sampled settings starts from stitches fitted in sequence.
  * Direct matching, and training with all positions stitched or those that are deployed, have the reference's settings (arXiv
  * 2512.17592) and start from least squares.
+ *
+ * @param dense whether the networks answer for every place, and not once for an image: there the gradient of a step is a mean over
+ * many places, and the rate may be higher.
  */
-export function withDefaults(given: Partial<TrainingSettings> = {}): TrainingSettings {
+export function withDefaults(given: Partial<TrainingSettings> = {}, { dense = true } = {}): TrainingSettings {
   const method = given.method ?? 'double-batched';
   const deployed = given.positions !== undefined || given.weight !== undefined;
   const settings = given.settings ?? (method === 'direct' ? 'all' : deployed ? 'fixed' : 'sampled');
@@ -86,7 +89,7 @@ export function withDefaults(given: Partial<TrainingSettings> = {}): TrainingSet
   return {
     steps: 300,
     batch: 8,
-    learningRate: sampled && init === 'sequential' ? 3e-3 : 1e-2,
+    learningRate: sampled && init === 'sequential' ? (dense ? 3e-3 : 3e-4) : 1e-2,
     seed: 0,
     normalize: true,
     probabilityWeight: sampled ? 20 : 0,

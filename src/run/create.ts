@@ -75,8 +75,9 @@ export interface RunPlan {
 }
 
 /** Fills in the defaults. @throws SutureError `option-invalid`. */
-function completed(given: Partial<TrainingSettings> | undefined): TrainingSettings {
-  const parsed = v.safeParse(trainingSchema, withDefaults(given));
+function completed(given: Partial<TrainingSettings> | undefined, { graph }: Model): TrainingSettings {
+  const dense = graph.outputs.some(({ value }) => value.type.shape.length > 2);
+  const parsed = v.safeParse(trainingSchema, withDefaults(given, { dense }));
   if (parsed.success) {
     const problem = contradiction(parsed.output);
     if (problem === undefined) return parsed.output;
@@ -118,9 +119,9 @@ function contradiction({
  */
 export async function planRun(request: RunRequest): Promise<RunPlan> {
   const { output, force = false, task = 'segmentation', outputMean = 'probabilities' } = request;
-  const settings = completed(request.training);
   await checkRunOutput(output, { force });
   const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
+  const settings = completed(request.training, a);
   const pairs = request.pairs === undefined ? match(a.graph, b.graph).pairs : await readPairs(request.pairs);
   const network = joinParents(a, b, pairs, { task, outputMean });
   const dataset = await loadDataset(request.data);

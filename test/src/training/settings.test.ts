@@ -86,6 +86,8 @@ describe('defaults', () => {
       ...{ init: 'ridge', initImages: 40, closingImages: 0, learningRate: 1e-2, probabilityWeight: 0 },
     });
     expect(withDefaults({ method: 'direct' })).toMatchObject({ settings: 'all', init: 'ridge', learningRate: 1e-2 });
+    expect(withDefaults({}, { dense: false })).toMatchObject({ settings: 'sampled', learningRate: 3e-4 });
+    expect(withDefaults({ learningRate: 1e-3 }, { dense: false })).toMatchObject({ learningRate: 1e-3 });
     expect(withDefaults({ init: 'kaiming' })).toMatchObject({ settings: 'sampled', learningRate: 1e-2 });
     expect(withDefaults({ learningRate: 1, init: 'ridge' })).toMatchObject({ learningRate: 1, init: 'ridge' });
   });
