@@ -107,7 +107,7 @@ async function openTorch(): Promise<Competitor | undefined> {
 }
 
 const torch = await openTorch();
-if (!torch) console.log(`There is no PyTorch at ${options.python}.`);
+if (!torch) console.log(`PyTorch is left out: ${options.python} lacks it, or cannot make the step of these networks.`);
 const peers: Competitor[] = [];
 for (const name of options.executors.split(',')) peers.push(await openSuture(name));
 if (torch) peers.push(torch);
