@@ -4,6 +4,7 @@ export { gateOutput, gateSmoothing, isGateable, leastError, requireGateable, set
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';
 export type { TaggedGraph } from './stitch/inputs.ts';
 export { type StitchOptions, stitch } from './stitch/join.ts';
+export type { OutputMeaning } from './stitch/meaning.ts';
 export * from './stitch/network.ts';
 export type { OutputOptions } from './stitch/outputs.ts';
 export { type FeaturePair, featurePairs } from './stitch/positions.ts';
