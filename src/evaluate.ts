@@ -6,7 +6,8 @@ import { type Dataset, loadDataset } from './data/dataset.ts';
 import { Runnable, withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import type { MetricName, Score } from './metrics/metric.ts';
-import { interfaceOf, loadModel, type Model, requireFittingImages } from './model.ts';
+import { interfaceOf, requireFittingImages } from './network/interface.ts';
+import { loadModel, type Model } from './network/model.ts';
 import { throwIfInterrupted, type WorkOptions } from './progress.ts';
 import { ensembleOutput, metricOf, outputKind, score } from './scoring.ts';
 

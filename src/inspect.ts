@@ -1,7 +1,7 @@
 /** A network described: the data behind `suture inspect`. */
 import { type Graph, isFloat, print, typeText } from '../ir/index.ts';
 import { flopsPerSample } from './flops.ts';
-import { loadModel } from './model.ts';
+import { loadModel } from './network/model.ts';
 
 export interface ModelFacts {
   readonly path: string;

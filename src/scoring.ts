@@ -12,7 +12,7 @@ import {
 } from '../ir/index.ts';
 import { type Dataset, requireClasses, requireLabels } from './data/dataset.ts';
 import { accuracyMetric, diceMetric, errorMetric, type Metric } from './metrics/metric.ts';
-import { interfaceOf } from './model.ts';
+import { interfaceOf } from './network/interface.ts';
 
 /** What the numbers of an output are. */
 export type OutputKind = 'logits' | 'probabilities' | 'values';

@@ -7,7 +7,8 @@ import type { Executor } from '../runtime/executor.ts';
 import { type Dataset, gatherImages } from './data/dataset.ts';
 import { Random } from './data/random.ts';
 import { Runnable } from './execute.ts';
-import { type Model, requireFittingImages } from './model.ts';
+import { requireFittingImages } from './network/interface.ts';
+import type { Model } from './network/model.ts';
 import { throwIfInterrupted, type WorkOptions } from './progress.ts';
 
 export interface SimilarityOptions extends WorkOptions {

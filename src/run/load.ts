@@ -1,7 +1,7 @@
 /** A finished run in memory: the super-network and the trained parameters of its stitches. */
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { featurePairs, type SuperNetwork, stitch } from '../../passes/index.ts';
-import { loadModel, type Model } from '../model.ts';
+import { loadModel, type Model } from '../network/model.ts';
 import { type PairEntry, pairsSchema } from '../pairs.ts';
 import type { RunConfig } from './config.ts';
 import { RunDirectory } from './directory.ts';

@@ -7,7 +7,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { flopsPerSample } from '../flops.ts';
 import { parameterCount } from '../inspect.ts';
 import { imagesByFold, type Metric } from '../metrics/metric.ts';
-import { requireFittingImages } from '../model.ts';
+import { requireFittingImages } from '../network/interface.ts';
 import type { WorkOptions } from '../progress.ts';
 import { metricOf, outputKind, score } from '../scoring.ts';
 import type { MergedPart } from './merge.ts';

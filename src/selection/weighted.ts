@@ -8,7 +8,7 @@ import { isGateable, requireGateable, type SuperNetwork, settle, withOutputOf } 
 import type { Executor } from '../../runtime/executor.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Metric } from '../metrics/metric.ts';
-import { requireFittingImages } from '../model.ts';
+import { requireFittingImages } from '../network/interface.ts';
 import type { WorkOptions } from '../progress.ts';
 import { metricOf, outputKind } from '../scoring.ts';
 import { blendable, expectedErrors, gatedShares, scoreBlend } from './blend.ts';

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 import { numbersOf, type Tensor } from '../../../ir/index.ts';
 import { match } from '../../../passes/index.ts';
 import { withExecutor } from '../../../src/execute.ts';
-import { loadModel } from '../../../src/model.ts';
+import { loadModel } from '../../../src/network/model.ts';
 import { planRun } from '../../../src/run/create.ts';
 import { fitToOutputs } from '../../../src/training/closing.ts';
 import { initialise } from '../../../src/training/initialise.ts';

@@ -1,35 +1,6 @@
-/** Networks as files: loading, and what data fits them. */
-import {
-  type Dim,
-  type Graph,
-  type ImportWarning,
-  importOnnx,
-  isStatic,
-  printable,
-  SutureError,
-  type TensorType,
-  typeText,
-} from '../ir/index.ts';
-import type { Dataset } from './data/dataset.ts';
-import { requireImageShape } from './data/dataset.ts';
-import { hashFile } from './files/hash.ts';
-
-/** A network and the file that it came from. */
-export interface Model {
-  /** As it was given: the name for messages and reports. */
-  readonly path: string;
-  /** SHA-256 of the model file, in hexadecimal. External data is not part of it. */
-  readonly sha256: string;
-  readonly graph: Graph;
-  readonly warnings: readonly ImportWarning[];
-}
-
-/** Reads a network. @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`. */
-export async function loadModel(path: string): Promise<Model> {
-  // The import comes first: it says in a sentence what a hash would say by an errno.
-  const { graph, warnings } = importOnnx(path);
-  return { path, sha256: await hashFile(path), graph, warnings };
-}
+/** What a network takes and gives, and what data fits it. */
+import { type Dim, type Graph, isStatic, printable, SutureError, type TensorType, typeText } from '../../ir/index.ts';
+import { type Dataset, requireImageShape } from '../data/dataset.ts';
 
 /** What a network takes and gives, where it is of the form that data files fit: one input, one output, batch first. */
 export interface NetworkInterface {

@@ -1,0 +1,20 @@
+/** Networks as files. */
+import { type Graph, type ImportWarning, importOnnx } from '../../ir/index.ts';
+import { hashFile } from '../files/hash.ts';
+
+/** A network and the file that it came from. */
+export interface Model {
+  /** As it was given: the name for messages and reports. */
+  readonly path: string;
+  /** SHA-256 of the model file, in hexadecimal. External data is not part of it. */
+  readonly sha256: string;
+  readonly graph: Graph;
+  readonly warnings: readonly ImportWarning[];
+}
+
+/** Reads a network. @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`. */
+export async function loadModel(path: string): Promise<Model> {
+  // The import comes first: it says in a sentence what a hash would say by an errno.
+  const { graph, warnings } = importOnnx(path);
+  return { path, sha256: await hashFile(path), graph, warnings };
+}
