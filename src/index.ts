@@ -62,7 +62,7 @@ export {
 } from './selection/combination.ts';
 export { above, beyond, dominates, type Point, paretoSet } from './selection/front.ts';
 export { frontFigures } from './selection/front-figure.ts';
-export { type Rule, type Selection, select } from './selection/select.ts';
+export { possibleRules, type Rule, type Selection, select, whyNot } from './selection/select.ts';
 export { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
 export {
   type Front,

@@ -1,6 +1,7 @@
 /** The report of `suture run`: every network on every test set, and how it came about. */
 import { printable } from '../ir/errors.ts';
 import type { Agreement, ExportedNetwork } from './deploy.ts';
+import { fixed } from './figures/decimals.ts';
 import type { MetricName, Score } from './metrics/metric.ts';
 import type { RunSummary } from './run/create.ts';
 import type { Selection } from './selection/select.ts';
@@ -8,6 +9,8 @@ import type { Selection } from './selection/select.ts';
 /** `report.json`. */
 export interface Report {
   readonly summary: RunSummary;
+  /** By which the position was chosen: the file as it was given, and its images. */
+  readonly validation: { readonly source: string; readonly images: number };
   readonly selection: Selection;
   readonly exported: ExportedNetwork;
   readonly tests: readonly TestResult[];
@@ -23,8 +26,6 @@ export interface TestResult {
 }
 
 export type Row = readonly (string | number)[];
-
-const number = (value: number): string => (Number.isNaN(value) ? '–' : value.toFixed(4));
 
 /** The heads and rows of the table: a network in each row, a test set in each column (two for Dice: mean and pooled). */
 export function resultTable(tests: readonly TestResult[]): {
@@ -42,7 +43,7 @@ export function resultTable(tests: readonly TestResult[]): {
     network,
     ...tests.flatMap(({ metric, rows: scored }) => {
       const { value, pooled } = scored[i]!.score;
-      return metric === 'dice' ? [number(value), number(pooled)] : [number(value)];
+      return metric === 'dice' ? [fixed(value), fixed(pooled)] : [fixed(value)];
     }),
   ]);
   return { head, rows };
@@ -59,7 +60,7 @@ export function agreementText({ relativeError, images, agrees }: Agreement, file
 const markdownRow = (cells: Row): string => `| ${cells.join(' | ')} |`;
 
 /** `report.md`. */
-export function reportText({ summary, selection, exported, tests, agreement }: Report): string {
+export function reportText({ summary, validation, selection, exported, tests, agreement }: Report): string {
   const { head, rows } = resultTable(tests);
   const sets = tests.map(({ name, data, images }) => `- ${printable(name)}: \`${printable(data)}\`, ${images} images`);
   const rule = selection.rule === 2 ? 'lowest mean rank over the folds' : 'best score';
@@ -72,7 +73,8 @@ export function reportText({ summary, selection, exported, tests, agreement }: R
     `${summary.positions} matched positions, trained ${summary.method} for ${summary.steps} steps of ${summary.batch} images,`,
     `seed ${summary.seed}, ${printable(summary.executor)}.`,
     '',
-    `Stitched at position ${exported.position} (rule ${selection.rule}, ${rule} on the validation data):`,
+    `Stitched at position ${exported.position} (rule ${selection.rule}, ${rule} on the validation data,`,
+    `\`${printable(validation.source)}\`, ${validation.images} images):`,
     `\`${printable(exported.a ?? '')}\` with \`${printable(exported.b ?? '')}\`.`,
     ...(exported.gated
       ? ['Gated: the outputs are weighed on each image by how sure the parents are of their answers.']

@@ -1,6 +1,6 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
 import { averagedAt, isGateable, original } from '../passes/index.ts';
-import { type Dataset, loadDataset } from './data/dataset.ts';
+import { type Dataset, loadDataset, requireForeground } from './data/dataset.ts';
 import { type Agreement, compareWithFile, deployed, type ExportedNetwork, exportPosition } from './deploy.ts';
 import { requireScorable, scoreNetworks } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
@@ -9,7 +9,7 @@ import { workOptions } from './progress.ts';
 import { type Report, reportText, type TestResult } from './report.ts';
 import { planRun, type RunRequest, type TrainingWork, trainRun } from './run/create.ts';
 import { loadRun } from './run/load.ts';
-import { type Selection, select } from './selection/select.ts';
+import { possibleRules, type Selection, select } from './selection/select.ts';
 import { type Sweep, sweep } from './selection/sweep.ts';
 
 export interface RunAllRequest extends Omit<RunRequest, 'data'> {
@@ -28,8 +28,8 @@ export interface RunAllResult extends Report {
 }
 
 /** Rule 2 where there are folds to rank in, else rule 1. */
-const chooseBy = (result: Sweep): Selection =>
-  select(result.positions, result.folds.length > 1 ? 2 : 1, result.higherIsBetter);
+const chooseBy = ({ positions, higherIsBetter }: Sweep): Selection =>
+  select(positions, possibleRules(positions).at(-1) ?? 1, higherIsBetter);
 
 /**
  * Does everything in a row and leaves it in a run directory. All inputs are read and checked before anything is written.
@@ -42,6 +42,7 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
   const parents = [plan.parents.a, plan.parents.b].map(({ path: name, graph }) => ({ name, graph }));
   const validationData = await loadDataset(validation);
   requireScorable(parents, validationData);
+  requireForeground(validationData);
   const testData: { name: string; file: string; dataset: Dataset }[] = [];
   for (const test of tests) {
     const dataset = await loadDataset(test.file);
@@ -81,7 +82,14 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
       results.push({ name, data, images: dataset.count, metric: named[0]!.score.metric, rows: named });
     }
     const agreement: Agreement = await compareWithFile(executor, run, setting, file, validationData, { gated });
-    const report: Report = { summary, selection, exported, tests: results, agreement };
+    const report: Report = {
+      summary,
+      validation: swept.data,
+      selection,
+      exported,
+      tests: results,
+      agreement,
+    };
     await run.directory.write('reportJson', jsonText(report));
     await run.directory.write('reportText', reportText(report));
     return { ...report, sweep: swept, warnings: plan.warnings };

@@ -1,5 +1,5 @@
 /** The sweeps of a run directory: over positions, and over all settings. */
-import { loadDataset } from './data/dataset.ts';
+import { loadDataset, requireForeground } from './data/dataset.ts';
 import { requireScorable } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
@@ -27,6 +27,7 @@ export async function sweepRun(
     [a, b].map(({ path: name, graph }) => ({ name, graph })),
     dataset,
   );
+  requireForeground(dataset);
   return withExecutor(options, async executor => {
     const { batch } = options;
     const result = await sweep(executor, run.network, run.parameters, dataset, {
@@ -56,6 +57,7 @@ export async function frontRun(path: string, data: string, request: FrontRequest
   const parents = [run.parents.a, run.parents.b].map(({ path: name, graph }) => ({ name, graph }));
   const validation = await loadDataset(data);
   requireScorable(parents, validation);
+  requireForeground(validation);
   const sets: NamedDataset[] = [];
   for (const { name, file } of tests) {
     const dataset = await loadDataset(file);

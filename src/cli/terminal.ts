@@ -32,9 +32,7 @@ type Colours = ReturnType<typeof picocolors.createColors>;
 const wantsColour = (stream: TextStream, env: NodeJS.ProcessEnv): boolean =>
   stream.isTTY === true && env.TERM !== 'dumb' && (env.NO_COLOR ?? '') === '';
 
-/** A number for a table: `digits` decimals, a dash where there is none. */
-export const fixed = (value: number | undefined, digits = 4): string =>
-  value === undefined || Number.isNaN(value) ? '–' : value.toFixed(digits);
+export { fixed } from '../figures/decimals.ts';
 
 /** A count with thin groups of three: `1 234 567`. */
 export const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ' ');

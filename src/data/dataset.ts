@@ -223,6 +223,20 @@ export function requireLabels(dataset: Dataset): Labels {
   throw new SutureError('data-invalid', `${printable(dataset.source)}: ${missing('labels', dataset.arrays)}.`);
 }
 
+/**
+ * Checks that labels can tell candidates apart: of class maps, one image at least must have foreground, or every Dice is 0 / 0.
+ *
+ * @throws SutureError `data-invalid`
+ */
+export function requireForeground(dataset: Dataset): void {
+  const labels = requireLabels(dataset);
+  if (labels.kind === 'values' || labels.shape.length === 0 || labels.data.some(label => label > 0)) return;
+  const text =
+    `${printable(dataset.source)}: no image has foreground in its labels, so no score can be made of them and nothing can be ` +
+    'chosen by them; take validation images that have some.';
+  throw new SutureError('data-invalid', text);
+}
+
 /** Class labels, all of them within 0 … classes − 1. @throws SutureError `data-invalid` with the first that is not. */
 export function requireClasses(dataset: Dataset, classes: number): Extract<Labels, { kind: 'classes' }> {
   const source = printable(dataset.source);

@@ -2,6 +2,7 @@
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import { printable } from '../../ir/errors.ts';
+import { type Caption, placeCaptions } from './captions.ts';
 
 export interface ChartPoint {
   readonly x: number;
@@ -170,7 +171,8 @@ function chart(series: readonly ChartSeries[], options: ChartOptions, joined: bo
     `<text x="${px((frame.left + frame.right) / 2)}" y="${frame.bottom + 38}" text-anchor="middle">${escaped(xLabel)}</text>`,
     `<text transform="translate(16 ${px((frame.top + frame.bottom) / 2)}) rotate(-90)" text-anchor="middle">${escaped(yLabel)}</text>`,
   );
-  for (const s of colored) parts.push(...drawn(s, x.scale, y.scale));
+  const captions = captionsOf(colored, x.scale, y.scale);
+  for (const s of colored) parts.push(...drawn(s, x.scale, y.scale, captions));
   for (const [i, s] of named.entries()) {
     const left = frame.left + ((frame.right - frame.left) / columns) * (i % columns);
     const at = frame.bottom + 58 + 20 * Math.floor(i / columns);
@@ -194,7 +196,17 @@ const strokeOf = ({ color, dashed }: Drawn): string =>
 const shown = (p: ChartPoint): boolean => Number.isFinite(p.x) && Number.isFinite(p.y);
 const ranged = (p: ChartPoint): boolean => shown(p) && finite([p.low, p.high]).length === 2;
 
-function drawn(s: Drawn, x: Scale, y: Scale): readonly string[] {
+/** Where the words of points stand. */
+function captionsOf(series: readonly Drawn[], x: Scale, y: Scale): ReadonlyMap<ChartPoint, Caption> {
+  const points = series.flatMap(s => s.points.filter(p => shown(p) && p.text !== undefined));
+  const placed = placeCaptions(
+    points.map(p => ({ x: x(p.x), y: y(p.y), text: p.text! })),
+    x.range()[1]!,
+  );
+  return new Map(points.map((p, i) => [p, placed[i]!]));
+}
+
+function drawn(s: Drawn, x: Scale, y: Scale, captions: ReadonlyMap<ChartPoint, Caption>): readonly string[] {
   const parts: string[] = [];
   if (s.joined) {
     const band = area<ChartPoint>(
@@ -223,11 +235,11 @@ function drawn(s: Drawn, x: Scale, y: Scale): readonly string[] {
     }
     const shape = mark(s, x(p.x), y(p.y));
     parts.push(p.title === undefined ? shape : `<g><title>${escaped(p.title)}</title>${shape}</g>`);
-    if (p.text !== undefined) {
-      // Words that would leave the frame stand on the other side.
-      const outside = x(p.x) + 7 + 6 * p.text.length > x.range()[1]!;
-      const place = outside ? `x="${px(x(p.x) - 7)}" text-anchor="end"` : `x="${px(x(p.x) + 7)}"`;
-      parts.push(`<text ${place} y="${px(y(p.y) - 6)}" font-size="11">${escaped(p.text)}</text>`);
+    const caption = captions.get(p);
+    if (caption) {
+      const anchor = caption.anchor === 'end' ? ' text-anchor="end"' : '';
+      const place = `x="${px(caption.x)}"${anchor} y="${px(caption.y)}"`;
+      parts.push(`<text ${place} font-size="11">${escaped(p.text!)}</text>`);
     }
   }
   return parts;

@@ -15,7 +15,7 @@ export interface RankedPosition {
 export interface Selection {
   readonly rule: Rule;
   readonly position: number;
-  /** Rule 1: the best position of each fold. */
+  /** Rule 1: the best position of each fold that could be scored. */
   readonly perFold: readonly number[];
   /** Rule 2: the mean rank of each position, in the order of the positions; 1 is best. */
   readonly meanRanks: readonly number[];
@@ -46,25 +46,52 @@ function best(positions: readonly RankedPosition[], key: (i: number) => number, 
   return positions[found]!.position;
 }
 
+const isScored = (value: number): boolean => !Number.isNaN(value);
+
+/** The folds in which a position has a score: the others have no image with foreground. */
+const scoredFolds = (positions: readonly RankedPosition[]): readonly number[] =>
+  (positions[0]?.folds ?? []).map((_, f) => f).filter(f => positions.some(p => isScored(p.folds[f]!)));
+
+/** The rules that can choose among these scores; none where nothing could be scored. Rule 2 ranks, so it needs two folds. */
+export const possibleRules = (positions: readonly RankedPosition[]): readonly Rule[] =>
+  positions.some(p => isScored(p.value)) ? (scoredFolds(positions).length > 1 ? [1, 2] : [1]) : [];
+
+/** Why a rule cannot choose among these scores; undefined where it can. */
+export function whyNot(positions: readonly RankedPosition[], rule: Rule): string | undefined {
+  const possible = possibleRules(positions);
+  if (possible.includes(rule)) return undefined;
+  if (possible.length === 0) {
+    return 'No position has a score, because no validation image has foreground in its labels: no rule can choose. Sweep with images that have some, or name a --position.';
+  }
+  const folds = positions[0]!.folds.length;
+  const fault =
+    folds < 2
+      ? 'the validation data has none: add an array `fold`'
+      : `only ${scoredFolds(positions).length} of ${folds} has images with foreground: spread those over the folds`;
+  return `Rule 2 takes the mean rank over folds, and ${fault}, or use rule 1.`;
+}
+
 /**
  * Rule 1, greedy: the best score (over all images; per fold in `perFold`). Rule 2, fold mean: the lowest mean rank over the
- * folds; equal ones are told apart by the score over all images.
+ * folds that
+ * have one; equal ones are told apart by the score over all images.
  *
- * @throws SutureError `option-invalid` for rule 2 without folds.
+ * @throws SutureError `option-invalid` where the rule cannot choose: nothing has a score, or rule 2 has not two folds to rank in.
  */
 export function select(positions: readonly RankedPosition[], rule: Rule, higherIsBetter: boolean): Selection {
+  const problem = whyNot(positions, rule);
+  if (problem !== undefined) throw new SutureError('option-invalid', problem);
   const overall = ranks(
     positions.map(p => p.value),
     higherIsBetter,
   );
-  const folds = positions[0]?.folds.length ?? 0;
-  const foldRanks = Array.from({ length: folds }, (_, f) =>
+  const foldRanks = scoredFolds(positions).map(f =>
     ranks(
       positions.map(p => p.folds[f]!),
       higherIsBetter,
     ),
   );
-  const meanRanks = positions.map((_, i) => foldRanks.reduce((sum, rank) => sum + rank[i]!, 0) / folds);
+  const meanRanks = positions.map((_, i) => foldRanks.reduce((sum, rank) => sum + rank[i]!, 0) / foldRanks.length);
   const perFold = foldRanks.map(rank =>
     best(
       positions,
@@ -72,17 +99,11 @@ export function select(positions: readonly RankedPosition[], rule: Rule, higherI
       i => overall[i]!,
     ),
   );
-  if (rule === 2 && folds < 2) {
-    throw new SutureError(
-      'option-invalid',
-      'Rule 2 takes the mean rank over folds, and the validation data has none: add an array `fold`, or use rule 1.',
-    );
-  }
   const key = rule === 1 ? overall : meanRanks;
   const position = best(
     positions,
     i => key[i]!,
     i => overall[i]!,
   );
-  return { rule, position, perFold: rule === 1 ? perFold : [], meanRanks: folds > 0 ? meanRanks : [] };
+  return { rule, position, perFold: rule === 1 ? perFold : [], meanRanks: foldRanks.length > 0 ? meanRanks : [] };
 }

@@ -6,10 +6,12 @@ import {
   frontFigures,
   frontRun,
   positionsText,
+  possibleRules,
   SutureError,
   type Sweep,
   select,
   sweepRun,
+  whyNot,
   writeOutput,
 } from '../../index.ts';
 import type { Context } from '../context.ts';
@@ -192,10 +194,10 @@ export function showFront(front: Front, terminal: Terminal): void {
 /** The table of all positions, the chosen ones marked. */
 export function showSweep(sweep: Sweep, terminal: Terminal): void {
   const { positions, references, folds, metric, higherIsBetter } = sweep;
-  const chosen = new Map<number, string>([[select(positions, 1, higherIsBetter).position, 'rule 1']]);
-  if (folds.length > 1) {
-    const { position } = select(positions, 2, higherIsBetter);
-    chosen.set(position, [chosen.get(position), 'rule 2'].filter(Boolean).join(', '));
+  const chosen = new Map<number, string>();
+  for (const rule of possibleRules(positions)) {
+    const { position } = select(positions, rule, higherIsBetter);
+    chosen.set(position, [chosen.get(position), `rule ${rule}`].filter(Boolean).join(', '));
   }
   terminal.heading(`${metricTitle[metric]} on ${name(sweep.data.source)}, ${sweep.data.images} images`);
   terminal.line();
@@ -219,5 +221,12 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
       ];
     }),
   );
-  if (folds.length < 2) terminal.line('\nThe data has no folds: only rule 1 can choose.');
+  const problem = whyNot(positions, 2);
+  if (problem !== undefined) terminal.line(`\n${problem}`);
+  const empty = folds.filter((_, f) => positions.every(p => Number.isNaN(p.folds[f])));
+  if (problem === undefined && empty.length > 0) {
+    terminal.line(
+      `\nNo image of fold ${empty.join(', ')} has foreground in its labels: rule 2 ranks in the other folds.`,
+    );
+  }
 }

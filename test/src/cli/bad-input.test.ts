@@ -303,3 +303,14 @@ describe('usage', () => {
     expect(await suture('--version')).toMatchObject({ code: 0 });
   });
 });
+
+describe('validation data without foreground', () => {
+  it('is refused before anything is trained or scored', async () => {
+    const folder = await scratch();
+    const empty = await dataFile({ images: images(2, 1, 48, 48), labels: labels(0, 2, 48, 48) });
+    const run = join(folder, 'run');
+    const outcome = await suture('run', A, B, '--train', TRAIN, '--val', empty, '-o', run);
+    expectError(outcome, /no image has foreground in its labels/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+});

@@ -208,6 +208,8 @@ describe('run', () => {
     expect(text).toMatch(/\| network \| own: Dice \| pooled \| other: Dice \| pooled \|/);
     expect(text).toMatch(/\| parent a \|[\s\S]*\| parent b \|[\s\S]*\| output ensemble \|[\s\S]*\| stitched \|/);
     expect(text).toContain('agrees in ONNX Runtime');
+    expect(text).toContain(`\`${data}\`, 6 images`);
+    expect(report.validation).toEqual({ source: data, images: 6 });
     expect(JSON.parse(await readFile(join(run, 'report.json'), 'utf8')).tests).toEqual(report.tests);
     expect(report).toMatchObject({ exported: { gated: true } });
     const gated = join(folder, 'gated.onnx');

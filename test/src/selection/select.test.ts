@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type RankedPosition, ranks, select } from '../../../src/selection/select.ts';
+import { possibleRules, type RankedPosition, ranks, select, whyNot } from '../../../src/selection/select.ts';
 
 describe('ranks', () => {
   it('gives 1 to the best, and equal values the mean of their ranks', () => {
@@ -54,6 +54,23 @@ describe('select', () => {
 
   it('rule 2 needs folds', () => {
     expect(() => select(positions([0.5], [0.6]), 2, true)).toThrow(/array `fold`/);
+  });
+
+  it('no rule chooses where nothing has a score', () => {
+    const empty = positions([Number.NaN, Number.NaN, Number.NaN], [Number.NaN, Number.NaN, Number.NaN]);
+    expect(possibleRules(empty)).toEqual([]);
+    for (const rule of [1, 2] as const)
+      expect(() => select(empty, rule, true)).toThrow(/no validation image has foreground/);
+  });
+
+  it('folds without a score take no part, and one alone is not enough for rule 2', () => {
+    const holed = positions([0.8, 0.9, Number.NaN, 0.7], [0.7, 0.8, Number.NaN, 0.9]);
+    const whole = positions([0.8, 0.9, 0.7], [0.7, 0.8, 0.9]);
+    for (const rule of [1, 2] as const) expect(select(holed, rule, true)).toEqual(select(whole, rule, true));
+    const single = positions([0.7, Number.NaN, 0.7], [0.8, Number.NaN, 0.8]);
+    expect(possibleRules(single)).toEqual([1]);
+    expect(whyNot(single, 2)).toMatch(/only 1 of 2 has images with foreground/);
+    expect(select(single, 1, true)).toMatchObject({ position: 1, perFold: [1] });
   });
 
   it('where lower is better, takes the lowest', () => {
