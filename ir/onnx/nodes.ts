@@ -82,7 +82,7 @@ export class NodeImporter {
 
   /** Adds nodes in an order in which every operand comes first. */
   addAll(nodes: readonly NodeProto[], place: Place): void {
-    for (const node of sorted(nodes, place.scope)) this.#add(node, place);
+    for (const node of sorted(nodes.map(withoutInPlace), place.scope)) this.#add(node, place);
   }
 
   #add(node: NodeProto, place: Place): void {
@@ -285,7 +285,7 @@ export class NodeImporter {
           const weight = place.scope.get(reader.input[1]);
           return weight !== undefined && weight !== failed && rowsOf(reader, weight) === columns;
         }),
-      isUsed: i => place.used.has(node.output[i]),
+      isUsed: i => node.output[i] !== '' && place.used.has(node.output[i]),
       refuse: message => {
         throw new Refusal(message);
       },
@@ -395,6 +395,16 @@ export function opsetsOf(
   base: ReadonlyMap<string, number> = new Map(),
 ): ReadonlyMap<string, number> {
   return new Map([...base, ...imports.map(o => [domainOf(o.domain), Number(o.version ?? 1n)] as const)]);
+}
+
+/**
+ * Until version 9 batch normalisation wrote its running statistics over its inputs, under their names. Inference leaves them
+ * as they are.
+ */
+function withoutInPlace(node: NodeProto): NodeProto {
+  if (node.opType !== 'BatchNormalization' || domainOf(node.domain) !== '') return node;
+  if (!node.output.some(output => node.input.includes(output))) return node;
+  return { ...node, output: node.output.map(output => (node.input.includes(output) ? '' : output)) };
 }
 
 /** Inputs of a function that its call leaves out are absent inside, too. */

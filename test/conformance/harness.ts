@@ -8,10 +8,10 @@ import type { Graph } from '../../ir/graph.ts';
 import { importModel } from '../../ir/onnx/import.ts';
 import { decodeModel, decodeTensorProto } from '../../ir/onnx/proto/codec.ts';
 import { readTensor } from '../../ir/onnx/tensor.ts';
-import { numbersOf, type Tensor } from '../../ir/tensor.ts';
-import { isFloat } from '../../ir/type.ts';
+import type { Tensor } from '../../ir/tensor.ts';
 import { verify } from '../../ir/verify.ts';
 import { readTarGz } from './archive.ts';
+import { differenceOf, type Tolerance } from './difference.ts';
 
 const folder = new URL('../../../shared/conformance/', import.meta.url);
 
@@ -64,11 +64,6 @@ export type Outcome =
   | { readonly kind: 'passed' }
   | { readonly kind: 'refused' | 'unsupported' | 'crashed' | 'wrong'; readonly reason: string };
 
-export interface Tolerance {
-  readonly relative: number;
-  readonly absolute: number;
-}
-
 /** Imports a test's model, runs it on its inputs and compares what comes out. */
 export async function runCase(test: ConformanceCase, execute: Executor, tolerance: Tolerance): Promise<Outcome> {
   let graph: Graph;
@@ -105,27 +100,6 @@ export async function runCase(test: ConformanceCase, execute: Executor, toleranc
 const readFile = (bytes: Uint8Array): Tensor => readTensor(decodeTensorProto(bytes));
 
 const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
-
-/** How two tensors differ; undefined when they agree. Equal infinities and NaNs agree. */
-export function differenceOf(actual: Tensor, expected: Tensor, { relative, absolute }: Tolerance): string | undefined {
-  if (actual.dtype !== expected.dtype) return `is ${actual.dtype}, not ${expected.dtype}`;
-  if (actual.shape.join() !== expected.shape.join()) return `has shape [${actual.shape}], not [${expected.shape}]`;
-  // Sixteen-bit floats have eleven and eight bits of precision.
-  const unit = expected.dtype === 'float16' ? 2 ** -10 : expected.dtype === 'bfloat16' ? 2 ** -7 : 0;
-  const slack = isFloat(expected.dtype)
-    ? { relative: Math.max(relative, unit), absolute: Math.max(absolute, unit) }
-    : exact;
-  const [a, b] = [numbersOf(actual), numbersOf(expected)];
-  for (let i = 0; i < b.length; i++) {
-    if (Object.is(a[i], b[i]) || a[i] === b[i]) continue;
-    if (!(Math.abs(a[i] - b[i]) <= slack.absolute + slack.relative * Math.abs(b[i]))) {
-      return `element ${i} is ${a[i]}, not ${b[i]}`;
-    }
-  }
-  return undefined;
-}
-
-const exact: Tolerance = { relative: 0, absolute: 0 };
 
 /** The well-known architectures with constant weights: model, its only input, and what comes out. */
 export function lightModels(): readonly { readonly name: string; readonly path: string; readonly expected: Tensor }[] {

@@ -7,11 +7,11 @@ import { importOnnx } from '../../ir/onnx/import.ts';
 import { decodeModel, decodeTensorProto } from '../../ir/onnx/proto/codec.ts';
 import { readTensor } from '../../ir/onnx/tensor.ts';
 import { tensorFromNumbers } from '../../ir/tensor.ts';
+import { differenceOf } from './difference.ts';
 import {
   type ConformanceCase,
   conformanceCases,
   conformancePresent,
-  differenceOf,
   lightModels,
   type Outcome,
   runCase,

@@ -1,9 +1,10 @@
 /** Kernels against ONNX Runtime: the same graph on both executors, the same inputs, the same numbers. */
 import { afterAll, expect } from 'vitest';
-import { type Graph, GraphBuilder, numbersOf, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
+import { type Graph, GraphBuilder, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
 import type { DType } from '../../ir/type.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../../runtime/index.ts';
+import { differenceOf, type Tolerance } from '../conformance/difference.ts';
 
 let opened: Promise<{ webgpu: Executor; ort: Executor }> | undefined;
 
@@ -42,31 +43,22 @@ export const filled = (dtype: DType, shape: readonly number[], seed: number, low
   return tensorFromNumbers(dtype, shape, dtype === 'bool' ? values.map(v => +(v > 0)) : whole);
 };
 
-export interface Tolerance {
-  readonly relative?: number;
-  readonly absolute?: number;
-}
-
-/** Expects two tensors to agree; NaN agrees with NaN. */
-export function expectClose(actual: Tensor, expected: Tensor, what: string, tolerance: Tolerance = {}): void {
-  const { relative = 1e-5, absolute = 1e-5 } = tolerance;
-  expect(actual.dtype, what).toBe(expected.dtype);
-  expect(actual.shape, what).toEqual(expected.shape);
-  const [a, b] = [numbersOf(actual), numbersOf(expected)];
-  for (let i = 0; i < b.length; i++) {
-    if (Object.is(a[i], b[i]) || a[i] === b[i]) continue;
-    const difference = Math.abs(a[i] - b[i]);
-    if (!(difference <= absolute + relative * Math.abs(b[i]))) {
-      expect.fail(`${what}: element ${i} of ${actual.shape.join('x')} is ${a[i]}, and ONNX Runtime has ${b[i]}`);
-    }
-  }
+/** Expects two tensors to agree, NaN with NaN and infinities with themselves. */
+export function expectClose(
+  actual: Tensor,
+  expected: Tensor,
+  what: string,
+  { relative = 1e-5, absolute = 1e-5 }: Partial<Tolerance> = {},
+): void {
+  const difference = differenceOf(actual, expected, { relative, absolute });
+  if (difference !== undefined) expect.fail(`${what}: ${difference}, which ONNX Runtime has`);
 }
 
 /** Runs a graph on both executors and expects the same outputs. */
 export async function compareGraph(
   graph: Graph,
   inputs: Readonly<Record<string, Tensor>>,
-  tolerance: Tolerance = {},
+  tolerance: Partial<Tolerance> = {},
 ): Promise<void> {
   const { webgpu, ort } = await executors();
   const [ours, theirs] = [await webgpu.prepare(graph), await ort.prepare(graph)];
@@ -86,7 +78,7 @@ export async function compareGraph(
 export async function compare(
   inputs: Readonly<Record<string, Tensor>>,
   make: (b: GraphBuilder, values: Record<string, Value>) => readonly Value[] | Readonly<Record<string, Value>>,
-  tolerance: Tolerance = {},
+  tolerance: Partial<Tolerance> = {},
 ): Promise<void> {
   const b = new GraphBuilder('test');
   const values: Record<string, Value> = {};

@@ -76,13 +76,15 @@ function recurrenceOf(b: GraphBuilder, form: NodeForm, context: FormContext): Re
   if (tokens > MOST_TOKENS) return context.refuse(`it has ${tokens} tokens; up to ${MOST_TOKENS} are unrolled`);
   const single = (x: Value): Value => (x.type.dtype === 'float32' ? x : b.op('Cast', [x], { to: 'float32' }));
   const byHeads = (x: Value, count: number): Value => b.op('Reshape', [single(x), b.ints([0, 0, count, -1])]);
+  // One factor for all heads is written as [B, T, 1].
+  const factors = (x: Value): Value => byHeads(x, x.type.shape[2] === 1 ? 1 : heads);
   const needed = (x: Value | undefined, what: string): Value => x ?? context.refuse(`its rule needs ${what}`);
   return {
     queries: byHeads(query!, queryHeads),
     keys: byHeads(key!, heads),
     values: byHeads(value!, heads),
-    decays: asked.startsWith('gated') ? byHeads(needed(decay, 'a decay'), heads) : undefined,
-    betas: asked.endsWith('delta') ? byHeads(needed(beta, 'a beta'), heads) : undefined,
+    decays: asked.startsWith('gated') ? factors(needed(decay, 'a decay')) : undefined,
+    betas: asked.endsWith('delta') ? factors(needed(beta, 'a beta')) : undefined,
     past: past && single(past),
     tokens,
     group: queryHeads / heads,

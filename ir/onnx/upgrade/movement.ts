@@ -57,13 +57,38 @@ const resizeInputs: Upgrade = {
       .withInputs({ 1: undefined, 2: form.inputs[1] }),
 };
 
+/**
+ * `tf_half_pixel_for_nn`, which version 13 took away and TensorFlow's exports still write, is half_pixel without its last
+ * step, `- 0.5`. Rounding the other way around makes up for that: `floor(c)` is `floor((c - 0.5) + 0.5)`.
+ */
+const resizeTensorFlow: Upgrade = {
+  since: ALWAYS,
+  apply(form, context) {
+    if (form.string('coordinate_transformation_mode') !== 'tf_half_pixel_for_nn') return form;
+    const mode = form.string('mode') ?? 'nearest';
+    const rounding = form.string('nearest_mode') ?? 'round_prefer_floor';
+    const shifted = mode === 'nearest' ? halfLess.get(rounding) : undefined;
+    if (shifted === undefined) {
+      return context.refuse(
+        `its mode tf_half_pixel_for_nn is read with 'nearest' and 'floor' or 'round_prefer_floor', not '${mode}' and '${rounding}'`,
+      );
+    }
+    return form
+      .withAttribute('coordinate_transformation_mode', { kind: 'string', value: 'half_pixel' })
+      .withAttribute('nearest_mode', { kind: 'string', value: shifted });
+  },
+};
+
+/** A rounding of `c` → that of `c - 0.5` which gives the same. */
+const halfLess: ReadonlyMap<string, string> = new Map([
+  ['floor', 'round_prefer_ceil'],
+  ['round_prefer_floor', 'ceil'],
+]);
+
 /** Until version 13 an operand that is not meant is an empty tensor, which exporters still write. */
 const resizeEmptyOperands: Upgrade = {
   since: ALWAYS,
-  apply(form, context) {
-    if (form.string('coordinate_transformation_mode') === 'tf_half_pixel_for_nn') {
-      return context.refuse('its mode tf_half_pixel_for_nn, which version 13 took away, is not supported');
-    }
+  apply(form) {
     const [x, roi, scales, sizes] = form.inputs.map(v => (v?.type.shape[0] === 0 ? undefined : v));
     // The region counts for one mode only; exporters write it regardless.
     const region = form.string('coordinate_transformation_mode') === 'tf_crop_and_resize' ? roi : undefined;
@@ -124,6 +149,6 @@ export const movementUpgrades = {
   Concat: [concatAxis],
   Slice: [sliceInputs],
   Pad: [padInputs],
-  Resize: [resizeInputs, resizeEmptyOperands],
+  Resize: [resizeInputs, resizeTensorFlow, resizeEmptyOperands],
   ConstantOfShape: [fillValue],
 };

@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { encodeModel } from '../../../ir/onnx/proto/codec.ts';
 import { DataType } from '../../../ir/onnx/proto/schema.ts';
 import { type Tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
-import { differenceOf } from '../../conformance/harness.ts';
+import { differenceOf } from '../../conformance/difference.ts';
 import { runInOnnxRuntime } from '../../conformance/onnxruntime.ts';
 import { importOf, type ModelParts, modelOf, value } from './model.ts';
 

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { DataType } from '../../../ir/onnx/proto/schema.ts';
-import { int64s, numbersOf, type Tensor, tensor } from '../../../ir/tensor.ts';
+import { float32, int64s, numbersOf, type Tensor, tensor } from '../../../ir/tensor.ts';
 import { type Case, compare, filled, image } from './compare.ts';
 import { f, importOf, node, value } from './model.ts';
 
@@ -200,4 +200,32 @@ test('linear attention in groups is what its recurrence says', () => {
       }
     }
   }
+});
+
+test.each(['delta', 'gated_delta'])('linear attention by the rule %s takes one factor for all heads', update_rule => {
+  const [heads, size, tokens] = [2, 3, 4];
+  const model = (width: number) => ({
+    opset: 27,
+    inputs: ['q', 'k', 'v'].map(name => value(name, ['N', tokens, heads * size])),
+    constants: {
+      beta: float32(
+        [1, tokens, width],
+        Float32Array.from({ length: tokens * width }, () => 0.4),
+      ),
+      decay: float32(
+        [1, tokens, width],
+        Float32Array.from({ length: tokens * width }, () => -0.3),
+      ),
+    },
+    nodes: [
+      node('LinearAttention', `q k v _ ${update_rule === 'delta' ? '_' : 'decay'} beta -> y`, {
+        q_num_heads: heads,
+        kv_num_heads: heads,
+        update_rule,
+      }),
+    ],
+  });
+  const given = { q: filled([1, tokens, 6]), k: filled([1, tokens, 6], 0.7), v: filled([1, tokens, 6], 2) };
+  const [one, each] = [1, heads].map(width => evaluateGraph(importOf(model(width)), given).get('y'));
+  expect(one).toEqual(each);
 });

@@ -11,7 +11,7 @@ import { importOnnx } from '../../../ir/onnx/import.ts';
 import { print } from '../../../ir/print.ts';
 import { tensorFromNumbers } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
-import { differenceOf } from '../../conformance/harness.ts';
+import { differenceOf } from '../../conformance/difference.ts';
 import { runInOnnxRuntime } from '../../conformance/onnxruntime.ts';
 
 const list = (folder: string): string[] => {

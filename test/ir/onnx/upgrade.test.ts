@@ -3,9 +3,10 @@
  * exported as from the file. Forms that it does not read any more are compared with their text.
  */
 import { describe, expect, test } from 'vitest';
+import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { DataType } from '../../../ir/onnx/proto/schema.ts';
 import { print } from '../../../ir/print.ts';
-import { float32, int64s, scalar, tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
+import { float32, int64s, numbersOf, scalar, type Tensor, tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
 import { runInOnnxRuntime } from '../../conformance/onnxruntime.ts';
 import { type Case, compare, filled, image } from './compare.ts';
 import { f, importOf, type ModelParts, node, subgraph, value } from './model.ts';
@@ -105,6 +106,27 @@ const cases: readonly Case[] = [
       ],
     },
   ],
+  ...[
+    ['Resize 11 as TensorFlow upsamples', 'floor', [1, 1, 2, 3]],
+    ['Resize 11 as TensorFlow upsamples, by fractions', 'floor', [1, 1, 1.5, 0.7]],
+    ['Resize 11 as TensorFlow upsamples, rounding', 'round_prefer_floor', [1, 1, 1.3, 0.5]],
+  ].map(
+    ([title, nearest_mode, by]): Case => [
+      title as string,
+      {
+        opset: 11,
+        inputs: image,
+        constants: { roi: float32([0], []), by: float32([4], by as number[]) },
+        nodes: [
+          node('Resize', 'x roi by -> y', {
+            mode: 'nearest',
+            nearest_mode: nearest_mode as string,
+            coordinate_transformation_mode: 'tf_half_pixel_for_nn',
+          }),
+        ],
+      },
+    ],
+  ),
   [
     'BatchNormalization 9 in test mode',
     {
@@ -434,6 +456,55 @@ describe('what is older', () => {
       text({ ...old, constants, nodes: [node('BatchNormalization', 'x s b m v -> y', { is_test: 1, spatial: 1 })] }),
     ).toMatchInlineSnapshot(
       `"  %y: float32[N, 4, 6, 6] = BatchNormalization(%x, [0.2955202, 0.9092974, -0.5298361, -0.7727645], [0.2955202, 0.9092974, -0.5298361, -0.7727645], [0.2955202, 0.9092974, -0.5298361, -0.7727645], [0.2955202, 0.9092974, -0.5298361, -0.7727645])"`,
+    );
+  });
+
+  test.each([1, 6])('BatchNormalization %i with statistics that nothing reads, some written over its inputs', opset => {
+    const constants = { s: filled([4]), b: filled([4], 2), m: filled([4], 3), v: float32([4], [1, 2, 3, 4]) };
+    const read = (outputs: string, attributes: Record<string, number>) =>
+      text({ ...old, opset, constants, nodes: [node('BatchNormalization', `x s b m v -> ${outputs}`, attributes)] });
+    const plain = read('y', { is_test: 1 });
+    expect(plain).toContain('BatchNormalization(%x, ');
+    for (const outputs of ['y m v sm sv', 'y m2 v2 sm sv', 'y _ _ sm']) {
+      expect(read(outputs, { is_test: 1, spatial: 1 })).toBe(plain);
+    }
+  });
+
+  test('BatchNormalization with statistics for each position', () => {
+    const own = (seed: number) => filled([4, 6, 6], seed);
+    const variance = float32(
+      [4, 6, 6],
+      Float32Array.from({ length: 144 }, (_, i) => 1 + (i % 7)),
+    );
+    const constants = { s: own(1), b: own(2), m: own(3), v: variance };
+    const nodes = [node('BatchNormalization', 'x s b m v -> y', { is_test: 1, spatial: 0, epsilon: f(0.1) })];
+    const x = filled([2, 4, 6, 6], 5);
+    const y = numbersOf(evaluateGraph(importOf({ ...old, constants, nodes }), { x }).get('y')!);
+    for (const i of [0, 143, 144, 200]) {
+      const [s, b, m, v] = [own(1), own(2), own(3), variance].map(t => numbersOf(t)[i % 144]);
+      expect(y[i]).toBeCloseTo(((numbersOf(x)[i] - m) / Math.sqrt(v + 0.1)) * s + b, 5);
+    }
+  });
+
+  test('GroupNormalization 18 by group is that of 21 by channel', () => {
+    const by = (opset: number, repeat: number) => {
+      const wide = (t: Tensor) =>
+        float32(
+          [2 * repeat],
+          Array.from(numbersOf(t)).flatMap(v => Array(repeat).fill(v)),
+        );
+      const constants = { s: wide(filled([2])), b: wide(filled([2], 2)) };
+      const nodes = [node('GroupNormalization', 'x s b -> y', { num_groups: 2 })];
+      const graph = importOf({ opset, inputs: image, constants, nodes });
+      return [evaluateGraph(graph, { x: filled([2, 4, 6, 6], 3) }).get('y'), graph.nodes.map(n => n.op)];
+    };
+    expect(by(18, 1)).toEqual(by(21, 2));
+    expect(() => by(18, 2)).toThrow(
+      expect.objectContaining({
+        details: expect.arrayContaining([
+          expect.stringContaining('its scale is float32[4], not one number for each of 2'),
+        ]),
+      }),
     );
   });
 
