@@ -10,3 +10,11 @@ export {
   matchers,
 } from './match/match.ts';
 export { type PositionMetric, positionMetrics } from './match/scores.ts';
+export {
+  type MatchParentsOptions,
+  type MatchWith,
+  matchParents,
+  matchWiths,
+  type ParentsMatched,
+  type ParentsMatching,
+} from './match/several.ts';

@@ -158,7 +158,9 @@ function addPosition(
   const stitches: Stitch[] = [];
   const switches: Switch[] = [];
   for (const target of members) {
-    const sources = [target, ...members.filter(m => m !== target)];
+    const linked = (m: Member): boolean =>
+      position.links.some(([p, q]) => (p === m.tag && q === target.tag) || (q === m.tag && p === target.tag));
+    const sources = [target, ...members.filter(m => m !== target && linked(m))];
     const features = sources.map(source => {
       if (source === target) return target.raw;
       const made = addStitch(to, position, source, target);

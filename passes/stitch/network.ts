@@ -18,6 +18,8 @@ export interface Position {
   readonly id: number;
   /** By tag: the feature's value name in the parent's own file. */
   readonly features: Readonly<Record<Tag, string>>;
+  /** Which of its parents are stitched to each other, in both directions: all to all, or partners to the backbone only. */
+  readonly links: readonly (readonly [Tag, Tag])[];
   readonly score: number;
   /** By tag: how far into the parent the feature lies, from 0 at the input to 1 at the output. */
   readonly progress: Readonly<Record<Tag, number>>;

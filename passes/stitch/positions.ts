@@ -31,11 +31,16 @@ export const featurePairs = (
       : { progress: { [tagA]: positionA, [tagB]: positionB } }),
   }));
 
+/** A group of pairs as it grows. */
+interface Group extends FeaturePair {
+  readonly links: readonly (readonly [Tag, Tag])[];
+}
+
 const keyOf = (tag: Tag, feature: string): string => `${tag}\u0000${feature}`;
 
 /**
  * Pairs as positions: pairs that share a feature (three parents, matched two and two) are one position, whose score is the
- * sum of theirs. In the order of the first parent's features.
+ * sum of theirs, and whose parents are stitched to each other as the pairs say. In the order of the first parent's features.
  *
  * @throws SutureError `pairs-invalid` when a pair names an unknown parent or value, or joins two features of one parent.
  */
@@ -48,13 +53,13 @@ export function positionsOf(parents: readonly TaggedGraph[], pairs: readonly Fea
       for (const output of node.outputs) order.set(keyOf(tag, output.name), (i + 1) / graph.nodes.length);
     });
   }
-  const groups: FeaturePair[] = [];
-  const groupOf = new Map<string, FeaturePair>();
+  const groups: Group[] = [];
+  const groupOf = new Map<string, Group>();
   for (const pair of pairs) {
     check(pair, graphs, order);
     const keys = Object.entries(pair.features).map(([tag, feature]) => keyOf(tag, feature));
     const joined = [...new Set(keys.map(k => groupOf.get(k)).filter(g => g !== undefined))];
-    const group = [...joined, pair].reduce(merge);
+    const group = [...joined, { ...pair, links: linksOf(pair) }].reduce(merge);
     for (const old of joined) groups.splice(groups.indexOf(old), 1);
     groups.push(group);
     for (const [tag, feature] of Object.entries(group.features)) groupOf.set(keyOf(tag, feature), group);
@@ -69,6 +74,7 @@ export function positionsOf(parents: readonly TaggedGraph[], pairs: readonly Fea
     .map(({ group, at }, id) => ({
       id,
       features: group.features,
+      links: group.links,
       score: group.score ?? 0,
       progress: Object.fromEntries(Object.keys(group.features).map(tag => [tag, group.progress?.[tag] ?? at])),
     }));
@@ -87,7 +93,12 @@ function check(pair: FeaturePair, graphs: ReadonlyMap<Tag, Graph>, order: Readon
   }
 }
 
-function merge(a: FeaturePair, b: FeaturePair): FeaturePair {
+const linksOf = ({ features }: FeaturePair): Group['links'] => {
+  const tags = Object.keys(features);
+  return tags.flatMap((tag, i) => tags.slice(i + 1).map(other => [tag, other] as const));
+};
+
+function merge(a: Group, b: Group): Group {
   for (const [tag, feature] of Object.entries(b.features)) {
     const other = a.features[tag];
     if (other === undefined || other === feature) continue;
@@ -98,9 +109,13 @@ function merge(a: FeaturePair, b: FeaturePair): FeaturePair {
   }
   return {
     features: { ...a.features, ...b.features },
+    links: [...a.links, ...b.links.filter(link => !a.links.some(known => sameLink(known, link)))],
     score: (a.score ?? 0) + (b.score ?? 0),
     progress: { ...a.progress, ...b.progress },
   };
 }
+
+const sameLink = ([p, q]: Group['links'][number], [r, s]: Group['links'][number]): boolean =>
+  (p === r && q === s) || (p === s && q === r);
 
 export const invalid = (message: string): SutureError => new SutureError('pairs-invalid', message);

@@ -141,7 +141,7 @@ describe('stitch', () => {
     );
   });
 
-  test('three parents share positions: a switch has a source for each', () => {
+  test('three parents share positions: partners are stitched to the backbone, not to each other', () => {
     const graphs = [randomNetwork(1), randomNetwork(2), randomNetwork(3)];
     const parents = graphs.map((graph, i) => ({ tag: 'abc'[i], graph }));
     const withBackbone = [
@@ -158,10 +158,16 @@ describe('stitch', () => {
     expect(network.positions.length).toBe(1);
     expect(network.switches.map(s => s.sources)).toEqual([
       ['a', 'b', 'c'],
+      ['b', 'a'],
+      ['c', 'a'],
+    ]);
+    expect(network.stitches.length).toBe(4);
+    const all = stitch(parents, [...both, { features: { b: both[0].features.b, c: both[1].features.c } }]);
+    expect(all.switches.map(s => s.sources)).toEqual([
+      ['a', 'b', 'c'],
       ['b', 'a', 'c'],
       ['c', 'a', 'b'],
     ]);
-    expect(network.stitches.length).toBe(6);
     const x = samples(1);
     const results = evaluateGraph(network.graph, feeds(network, x, original(network)));
     for (const { tag, graph } of parents) {

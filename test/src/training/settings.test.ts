@@ -6,7 +6,7 @@ import { withDefaults } from '../../../src/run/config.ts';
 import { SettingSampler, settingFeeds } from '../../../src/training/settings.ts';
 
 const network = (count: number) => ({
-  positions: Array.from({ length: count }, (_, id) => ({ id, features: {}, score: 1, progress: {} })),
+  positions: Array.from({ length: count }, (_, id) => ({ id, features: {}, links: [], score: 1, progress: {} })),
 });
 
 const counts = (positions: number, samples: number, full: number, seed = 1): number[] => {
