@@ -12,4 +12,4 @@ export {
 } from './train/methods.ts';
 export { type OptimizerOptions, type TrainingStep, trainingStep } from './train/optimizer.ts';
 export { type FitStage, fitStages, StageFit } from './train/sequential.ts';
-export { type SwitchMode, type SwitchModes, settingInput } from './train/streams.ts';
+export { type SwitchMode, type SwitchModes, settingInput, sourcesInput } from './train/streams.ts';

@@ -20,7 +20,7 @@ import { doubleStreams, newDraft, reachable } from './streams.ts';
  * can be evaluated as often as an optimiser wants.
  */
 export interface ClosingFit {
-  /** From images, settings (`settingInput`) and the parameters of the other stitches to what `after` reads of them. */
+  /** From images, settings (`settingInput`, `sourcesInput`) and the parameters of the other stitches to what `after` reads of them. */
   readonly before: Graph;
   /** From the outputs of `before`, by their names, the images where it reads them, and {@link parameters} to loss and gradients. */
   readonly after: Graph;

@@ -43,7 +43,7 @@ const momentName = ({ position, from, to }: Stitch, key: keyof PairMoments): str
 
 /**
  * The stages of a network for a batch of known size: `binding` binds all symbols of its inputs. Their inputs are the images, the
- * settings (`settingInput`: each sample's weight on the originals of a position), the parameters of stitches that earlier stages
+ * settings (`settingInput`: each sample's weight on the originals of a position; `sourcesInput`), the parameters of stitches that earlier stages
  * fitted, and what earlier stages keep.
  */
 export function fitStages(network: SuperNetwork, binding: Binding): readonly FitStage[] {

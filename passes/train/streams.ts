@@ -18,7 +18,8 @@ import type { SuperNetwork, Switch } from '../stitch.ts';
  * - numbers: fixed weights, one for each source.
  * - `step`, `sample`: weights are data, [S] for the whole step or [S, N] for each sample, so that the host draws the setting.
  * - `position`: as `sample`, with one input for all switches of a position (`settingInput`) that holds the weight of each sample on
- *   the original; the rest of the weight is on the stitched sources, evenly. It broadcasts as it is, so no kernel has to take it apart.
+ *   the original; it broadcasts as it is, so no kernel has to take it apart. The rest of the weight is on the stitched source; where
+ *   there are several, another input (`sourcesInput`) shares it out among them.
  * - `learned`, `learned-per-channel`: a parameter of logits, [S] or [S, 1, C], whose softmax over the sources weighs them.
  */
 export type SwitchMode =
@@ -194,21 +195,17 @@ export const switchesByOutput = (network: SuperNetwork): ReadonlyMap<Value, Swit
 /** The name of the input that holds each sample's weight on the originals of a position, [N, 1, ...] of the features' rank. */
 export const settingInput = (position: number): string => `setting/${position}`;
 
+/** The name of the input that holds each sample's shares of the stitched sources of a switch, [S - 1, N], where there are several. */
+export const sourcesInput = ({ position, parent }: Pick<Switch, 'position' | 'parent'>): string =>
+  `${settingInput(position)}/${parent}`;
+
 /** `stitched + w · (original - stitched)`: a sample's own weight at all switches of the position. */
 function blend(draft: Draft, s: Switch, [first, ...others]: readonly Value[], name: string): Value {
   const { b } = draft;
   const stitched =
     others.length === 1
       ? others[0]
-      : b.op('Switch', [
-          switchWeights(
-            draft,
-            s.weights,
-            others.map(() => 1 / others.length),
-            others,
-          ),
-          ...others,
-        ]);
+      : b.op('Switch', [switchWeights(draft, sourcesInput(s), 'sample', others), ...others]);
   const weight = draft.settings.get(s.position) ?? b.input(settingInput(s.position), settingType(first.type));
   if (!draft.settings.has(s.position)) {
     draft.settings.set(s.position, weight);

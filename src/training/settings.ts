@@ -1,11 +1,14 @@
 /** Settings of all positions, drawn anew for every sample of every step. */
 import { type Binding, staticShape, substitute, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
-import { type SuperNetwork, settingInput } from '../../passes/index.ts';
+import { type SuperNetwork, settingInput, sourcesInput } from '../../passes/index.ts';
 import { Random, type RandomState } from '../data/random.ts';
 import type { TrainingSettings } from '../run/config.ts';
 
-/** Each sample's weight on the original features, by position. */
-export type SampleSettings = ReadonlyMap<number, readonly number[]>;
+/**
+ * The settings of some samples, by the names of the inputs that take them: under `settingInput` each sample's weight on the original
+ * features of a position, under `sourcesInput` its shares of the stitched ones, a row for each source.
+ */
+export type SampleSettings = ReadonlyMap<string, readonly (readonly number[])[]>;
 
 /** How likely a sample of a training step has every position stitched. */
 export const fullShare = 0.25;
@@ -17,24 +20,37 @@ export interface SettingShares {
   readonly averaged: number;
 }
 
+/** What of a network the settings are drawn for. */
+export type Drawable = Pick<SuperNetwork, 'positions' | 'switches'>;
+
 /**
- * Draws for each sample how many positions are stitched (both directions together), and which: all of them with the probability
- * `full`, else a number from 1 to all, each as likely, of positions each as likely.
+ * Draws for each sample how many positions are stitched (all directions together), and which: all of them with the probability
+ * `full`, else a number from 1 to all, each as likely, of positions each as likely. A switch with several stitched sources lets one of
+ * them through, each as likely: every stitch has to do alone what its switch asks for.
  */
 export class SettingSampler {
   readonly #random: Random;
   readonly #positions: readonly number[];
+  /** Switches with several stitched sources, by the names of their inputs, and how many these are. */
+  readonly #sources: ReadonlyMap<string, number>;
   readonly #shares: SettingShares;
 
-  constructor(network: Pick<SuperNetwork, 'positions'>, random: Random, shares: SettingShares) {
+  constructor({ positions, switches }: Drawable, random: Random, shares: SettingShares) {
     this.#random = random;
-    this.#positions = network.positions.map(p => p.id);
+    this.#positions = positions.map(p => p.id);
+    const several = switches.filter(s => s.sources.length > 2);
+    this.#sources = new Map(several.map(s => [sourcesInput(s), s.sources.length - 1]));
     this.#shares = shares;
+  }
+
+  /** The names of the inputs that it draws for. */
+  get inputs(): ReadonlySet<string> {
+    return new Set([...this.#positions.map(settingInput), ...this.#sources.keys()]);
   }
 
   /** The settings of a training, from its seed, or from where it was. */
   static forTraining(
-    network: Pick<SuperNetwork, 'positions'>,
+    network: Drawable,
     { seed, averaged }: Pick<TrainingSettings, 'seed' | 'averaged'>,
     state?: RandomState,
   ): SettingSampler {
@@ -57,7 +73,15 @@ export class SettingSampler {
       const order = this.#random.permutation(positions.length).subarray(0, count);
       for (const i of order) weights.get(positions[i]!)![n] = averaged > 0 && this.#random.float() < averaged ? 0.5 : 0;
     }
-    return weights;
+    const drawn = new Map<string, number[][]>([...weights].map(([id, row]) => [settingInput(id), [row]]));
+    for (const [name, count] of this.#sources) {
+      const chosen = Array.from({ length: samples }, () => this.#random.int(count));
+      drawn.set(
+        name,
+        Array.from({ length: count }, (_, source) => chosen.map(c => (c === source ? 1 : 0))),
+      );
+    }
+    return drawn;
   }
 }
 
@@ -71,14 +95,15 @@ export function settingFeeds(
   binding: Binding = {},
 ): Record<string, Tensor> {
   const feeds: Record<string, Tensor> = {};
-  const byName = new Map([...settings].map(([id, weights]) => [settingInput(id), weights]));
   for (const { name, type } of inputs) {
-    const weights = byName.get(name);
-    if (!weights) continue;
+    const given = settings.get(name);
+    if (!given) continue;
     const shape = staticShape(type.shape.map(dim => substitute(dim, binding)));
     if (!shape) throw new RangeError(`the extents of '${name}' are not bound`);
-    const rows = shape[0]!;
-    const spread = Float32Array.from({ length: rows }, (_, r) => weights[Math.floor((r * weights.length) / rows)]!);
+    const size = shape.reduce((product, dim) => product * dim, 1) / given.length;
+    const spread = given.flatMap(row =>
+      Array.from({ length: size }, (_, r) => row[Math.floor((r * row.length) / size)]!),
+    );
     feeds[name] = tensorFromNumbers(type.dtype, shape, spread);
   }
   return feeds;

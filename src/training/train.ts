@@ -8,7 +8,6 @@ import {
   labelsInput,
   type SuperNetwork,
   type SwitchModes,
-  settingInput,
   type Task,
   type TrainingStep,
   taskMatching,
@@ -185,11 +184,10 @@ export class Trainer {
     const { stage = 'training the stitches', metricsEvery: every = metricsInterval } = options;
     const { steps, batch, seed } = this.#settings;
     const input = this.#network.parents[0]!.inputs[0]!;
-    const drawing = new Set(this.#network.positions.map(p => settingInput(p.id)));
-    const taken = this.#step.data.filter(name => drawing.has(name)).map(name => this.#step.graph.input(name));
     const { averaged = 0 } = this.#settings;
-    const settings =
-      taken.length > 0 ? SettingSampler.forTraining(this.#network, { seed, averaged }, from?.settings) : undefined;
+    const settings = SettingSampler.forTraining(this.#network, { seed, averaged }, from?.settings);
+    const taken = this.#step.data.filter(name => settings.inputs.has(name)).map(name => this.#step.graph.input(name));
+    const draws = taken.length > 0;
     const labels = LabelFeed.of(this.#step, this.#dataset, batch);
     const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#dataset.count, seed);
     const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];
@@ -197,7 +195,7 @@ export class Trainer {
     const checkpoint = async (step: number): Promise<void> => {
       if (onCheckpoint) {
         const values = await this.#values(step);
-        await onCheckpoint({ step, sampler: sampler.state(), settings: settings?.state(), values });
+        await onCheckpoint({ step, sampler: sampler.state(), settings: draws ? settings.state() : undefined, values });
       }
     };
     let note: string | undefined;
@@ -211,7 +209,7 @@ export class Trainer {
       const numbers = sampler.next(batch);
       const images = tensor('float32', shape, gatherImages(this.#dataset, numbers));
       const read = step % every === 0 || step === steps - 1;
-      const drawn = settings ? settingFeeds(taken, settings.next(batch), this.#binding) : {};
+      const drawn = draws ? settingFeeds(taken, settings.next(batch), this.#binding) : {};
       const feeds = { [input]: images, ...labels?.take(numbers), ...drawn };
       const found = await this.#session.run(feeds, read ? outputs : []);
       if (read) {

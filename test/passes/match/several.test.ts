@@ -104,7 +104,7 @@ describe('matching several parents', () => {
               ...Object.fromEntries(identityStitches(network, random(1))),
             });
             for (const { tag } of parents) {
-              numbersOf(results.get(`${tag}/logits`)!).forEach((v, i) => {
+              Array.from(numbersOf(results.get(`${tag}/logits`)!)).forEach((v, i) => {
                 expect(v).toBeCloseTo(alone[i], 4);
               });
             }
