@@ -27,7 +27,7 @@ export const parameterCount = (graph: Graph): number =>
 
 /** Reads a network and describes it. @throws SutureError as `loadModel`. */
 export async function inspectModel(path: string): Promise<ModelFacts> {
-  const { graph, sha256, warnings } = await loadModel(path);
+  const { file: graph, sha256, warnings } = await loadModel(path);
   const counts = new Map<string, number>();
   for (const { op } of graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
   return {

@@ -1,5 +1,6 @@
-/** Networks as files. */
+/** Networks as files, each read once. */
 import { type Graph, type ImportWarning, importOnnx } from '../../ir/index.ts';
+import { widen } from '../../passes/index.ts';
 import { hashFile } from '../files/hash.ts';
 
 /** A network and the file that it came from. */
@@ -8,6 +9,9 @@ export interface Model {
   readonly path: string;
   /** SHA-256 of the model file, in hexadecimal. External data is not part of it. */
   readonly sha256: string;
+  /** What the file holds. */
+  readonly file: Graph;
+  /** What is computed with: the file's graph in float32. */
   readonly graph: Graph;
   readonly warnings: readonly ImportWarning[];
 }
@@ -15,6 +19,6 @@ export interface Model {
 /** Reads a network. @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`. */
 export async function loadModel(path: string): Promise<Model> {
   // The import comes first: it says in a sentence what a hash would say by an errno.
-  const { graph, warnings } = importOnnx(path);
-  return { path, sha256: await hashFile(path), graph, warnings };
+  const { graph: file, warnings } = importOnnx(path);
+  return { path, sha256: await hashFile(path), file, graph: widen(file), warnings };
 }

@@ -1,0 +1,165 @@
+import {
+  type AnyNode,
+  type AttributesOf,
+  type DType,
+  type Graph,
+  GraphBuilder,
+  numbersOf,
+  type OpName,
+  printable,
+  SutureError,
+  type Tensor,
+  tensorFromNumbers,
+  tensorType,
+  Value,
+} from '../ir/index.ts';
+import { specOf } from '../ir/ops/index.ts';
+
+/** Dtypes that are computed in float32 until the end. */
+const narrowFloats: ReadonlySet<DType> = new Set(['float16', 'bfloat16']);
+
+const widened = (dtype: DType): DType => (narrowFloats.has(dtype) ? 'float32' : dtype);
+
+/** What a graph may hold of float16 when it is written, and what its interface is. */
+export interface NarrowOptions {
+  /** Nodes that stay in float32. */
+  readonly keep: (node: AnyNode) => boolean;
+  /** The dtype of the inputs and outputs that were float32. */
+  readonly input: 'float16' | 'float32';
+  readonly output: 'float16' | 'float32';
+}
+
+/** Operators that ONNX has no float16 form of. */
+const alwaysWide: ReadonlySet<OpName> = new Set<OpName>(['Range', 'CumProd']);
+
+/** Operands that ONNX wants in float32 whatever the others are: the scales of Resize. */
+const wideOperand = (op: OpName, index: number): boolean => op === 'Resize' && index === 2;
+
+/**
+ * The graph in float32: 16-bit floats become float32 in inputs, constants, attributes and casts, so in every type.
+ *
+ * Guarantees: the same names and nodes; the numbers of the narrow graph without its roundings. Returns the same object where nothing
+ * is narrow.
+ */
+export function widen(graph: Graph): Graph {
+  const narrow = [...graph.values()].some(({ type }) => narrowFloats.has(type.dtype));
+  if (!narrow) return graph;
+  return new Converter(graph, () => widened).convert(widened, widened);
+}
+
+/**
+ * A float32 graph in float16, but for the nodes to keep: casts stand where the two meet, and at the ends.
+ *
+ * Guarantees: names of inputs, outputs and nodes; integer and boolean values as they were.
+ *
+ * @throws SutureError `option-invalid` when a constant has an element beyond float16's 65504.
+ */
+export function narrow(graph: Graph, { keep, input, output }: NarrowOptions): Graph {
+  const to =
+    (narrowed: DType) =>
+    (dtype: DType): DType =>
+      dtype === 'float32' ? narrowed : dtype;
+  const stay = (dtype: DType): DType => dtype;
+  const half = to('float16');
+  return new Converter(graph, node => (keep(node) || alwaysWide.has(node.op) ? stay : half)).convert(
+    to(input),
+    to(output),
+  );
+}
+
+type Convert = (dtype: DType) => DType;
+
+/** Rebuilds a graph with every node's floats in the width that it is to have. */
+class Converter {
+  readonly #graph: Graph;
+  readonly #widthOf: (node: AnyNode) => Convert;
+  readonly #to: GraphBuilder;
+  /** What became of a value, by the dtype that is wanted of it. */
+  readonly #values = new Map<Value, Map<DType, Value>>();
+
+  constructor(graph: Graph, widthOf: (node: AnyNode) => Convert) {
+    this.#graph = graph;
+    this.#widthOf = widthOf;
+    this.#to = new GraphBuilder(graph.name, graph.info);
+    for (const { name, type } of graph.values()) {
+      this.#to.reserveSymbols(type);
+      this.#to.reserve(name);
+    }
+    for (const { name } of graph.nodes) this.#to.reserve(`node:${name}`);
+  }
+
+  convert(input: Convert, output: Convert): Graph {
+    for (const value of this.#graph.inputs) {
+      const { dtype, shape } = value.type;
+      this.#keep(value, this.#to.adoptInput(new Value(value.name, { dtype: input(dtype), shape })));
+    }
+    for (const node of this.#graph.nodes) this.#add(node);
+    for (const { name, value } of this.#graph.outputs) this.#to.output(name, this.#as(value, output(value.type.dtype)));
+    return this.#to.build();
+  }
+
+  #add(node: AnyNode): void {
+    const width = this.#widthOf(node);
+    const inputs = node.inputs.map(
+      (value, i) => value && this.#as(value, wideOperand(node.op, i) ? value.type.dtype : width(value.type.dtype)),
+    );
+    const copy = { ...node, inputs, attributes: attributesIn(node, width) } as AnyNode;
+    for (const [i, made] of this.#to.reinfer(copy).entries()) this.#keep(node.outputs[i], made);
+  }
+
+  #keep(old: Value, made: Value): void {
+    this.#values.set(old, new Map([[made.type.dtype, made]]));
+  }
+
+  #as(value: Value, dtype: DType): Value {
+    let known = this.#values.get(value);
+    if (!known) {
+      known = new Map();
+      this.#values.set(value, known);
+    }
+    const found = known.get(dtype);
+    if (found) return found;
+    const made = value.constant
+      ? this.#constant(value.name, inWidth(value.constant, dtype, value.name), known.size > 0)
+      : this.#to.op('Cast', [[...known.values()][0]], { to: dtype }, { name: `${value.name}/${dtype}` });
+    known.set(dtype, made);
+    return made;
+  }
+
+  #constant(name: string, constant: Tensor, again: boolean): Value {
+    return again ? this.#to.constant(constant, name) : new Value(name, tensorType(constant), { constant });
+  }
+}
+
+/** A node's attributes with its dtypes and tensors converted. */
+function attributesIn(node: AnyNode, width: Convert): AttributesOf<OpName> {
+  const given: Readonly<Record<string, unknown>> = node.attributes;
+  const converted: Record<string, unknown> = { ...given };
+  for (const [name, { kind }] of Object.entries(specOf(node.op).attributes)) {
+    if (given[name] === undefined) continue;
+    if (kind === 'dtype') converted[name] = width(given[name] as DType);
+    if (kind === 'tensor') {
+      const value = given[name] as Tensor;
+      converted[name] = inWidth(value, width(value.dtype), node.name);
+    }
+  }
+  return converted as AttributesOf<OpName>;
+}
+
+/** The largest finite float16. */
+const largestHalf = 65504;
+
+function inWidth(tensor: Tensor, dtype: DType, name: string): Tensor {
+  if (tensor.dtype === dtype) return tensor;
+  const numbers = numbersOf(tensor);
+  if (dtype === 'float16') {
+    for (const number of numbers) {
+      if (Math.abs(number) <= largestHalf || !Number.isFinite(number)) continue;
+      throw new SutureError(
+        'option-invalid',
+        `'${printable(name)}' holds ${number}, and float16 ends at ${largestHalf}: write the network with --dtype float32.`,
+      );
+    }
+  }
+  return tensorFromNumbers(dtype, tensor.shape, numbers);
+}
