@@ -114,6 +114,12 @@ export class GraphBuilder {
     return node;
   }
 
+  /** Adds a node like another one, with these operands. Names and origin are the other's where nothing else is said. */
+  copy(node: AnyNode, inputs: readonly (Value | undefined)[], options: NodeOptions = {}): readonly Value[] {
+    const { name = node.name, outputs = node.outputs.map(o => o.name), origin = node.origin } = options;
+    return this.node(node.op, inputs, node.attributes as GivenAttributesOf<OpName>, { name, outputs, origin }).outputs;
+  }
+
   /** Takes over a node of another graph as it is. Its inputs must be here already. */
   adopt(node: AnyNode): void {
     this.#taken.add(`node:${node.name}`);

@@ -12,3 +12,4 @@ export { inline, type Replacement, rewrite } from './rewrite.ts';
 export * from './tensor.ts';
 export * from './type.ts';
 export { verify } from './verify.ts';
+export { ancestors, descendants } from './walk.ts';

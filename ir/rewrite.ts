@@ -1,5 +1,5 @@
 import { GraphBuilder } from './builder.ts';
-import { type AnyNode, type GivenAttributesOf, type Graph, Value } from './graph.ts';
+import { type AnyNode, type Graph, Value } from './graph.ts';
 
 /**
  * What to put in a node's place: nothing (`undefined`: keep it), or one value for each of its outputs. The node that is shown
@@ -73,13 +73,11 @@ export function inline(
   const mapped = (value: Value): Value => map.get(value) ?? value;
   for (const original of graph.nodes) {
     const node = each(original);
-    const copy = to.node(
-      node.op,
+    const outputs = to.copy(
+      node,
       node.inputs.map(v => v && mapped(v)),
-      node.attributes as GivenAttributesOf<typeof node.op>,
-      { name: node.name, outputs: node.outputs.map(o => o.name), origin: node.origin },
     );
-    for (const [i, old] of original.outputs.entries()) map.set(old, copy.outputs[i]);
+    for (const [i, old] of original.outputs.entries()) map.set(old, outputs[i]);
   }
   return graph.outputs.map(o => mapped(o.value));
 }

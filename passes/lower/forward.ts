@@ -1,4 +1,4 @@
-import type { AnyNode, Binding, Graph, Value } from '../../ir/index.ts';
+import { type AnyNode, ancestors, type Binding, type Graph, type Value } from '../../ir/index.ts';
 import { Storage } from './memory.ts';
 
 /** How much smaller than what it reads a statistic of the forward pass is, at least. */
@@ -9,7 +9,7 @@ const reduction = 16;
  * small for the backward pass, the deviations of a normalisation say, which are best run with it.
  */
 export function forwardPass(graph: Graph, loss: Value, binding: Binding = {}): Set<AnyNode> {
-  const nodes = ancestors(graph, loss);
+  const nodes = new Set(ancestors(graph.nodes, [loss]));
   const storage = new Storage(graph, binding);
   const bytes = (values: readonly (Value | undefined)[]): number =>
     values.reduce((sum, v) => sum + (v ? storage.bytes(storage.rootOf(v)) : 0), 0);
@@ -17,17 +17,6 @@ export function forwardPass(graph: Graph, loss: Value, binding: Binding = {}): S
     const producers = node.inputs.flatMap(v => (v && graph.producer(v)) || []);
     if (nodes.has(node) || producers.length === 0 || !producers.every(p => nodes.has(p))) continue;
     if (bytes(node.outputs) * reduction <= bytes(node.inputs)) nodes.add(node);
-  }
-  return nodes;
-}
-
-function ancestors(graph: Graph, root: Value): Set<AnyNode> {
-  const needed = new Set<Value | undefined>([root]);
-  const nodes = new Set<AnyNode>();
-  for (const node of graph.nodes.toReversed()) {
-    if (!node.outputs.some(o => needed.has(o))) continue;
-    nodes.add(node);
-    for (const input of node.inputs) needed.add(input);
   }
   return nodes;
 }

@@ -1,7 +1,6 @@
 import {
   type AnyNode,
   type DType,
-  type GivenAttributesOf,
   type Graph,
   GraphBuilder,
   isElementwise,
@@ -136,13 +135,11 @@ function bodyOf(group: Group, anchor: AnyNode | undefined): Graph {
   for (const node of group.nodes) for (const v of node.inputs) if (v && isInline(v)) b.reserve(v.name);
   const order = anchor ? [anchor, ...group.nodes.filter(n => n !== anchor)] : group.nodes;
   for (const node of order) {
-    const copy = b.node(
-      node.op,
+    const outputs = b.copy(
+      node,
       node.inputs.map(v => v && read(v)),
-      node.attributes as GivenAttributesOf<typeof node.op>,
-      { name: node.name, outputs: node.outputs.map(o => o.name), origin: node.origin },
     );
-    for (const [i, output] of node.outputs.entries()) inner.set(output, copy.outputs[i]);
+    for (const [i, output] of node.outputs.entries()) inner.set(output, outputs[i]);
   }
   for (const output of group.outputs) b.output(output.name, read(output));
   return b.build();

@@ -1,7 +1,6 @@
 import {
   type AnyNode,
   type Binding,
-  type GivenAttributesOf,
   type Graph,
   GraphBuilder,
   isElementwise,
@@ -203,12 +202,11 @@ function recomputing(graph: Graph, pass: ForwardPass, again: ReadonlySet<AnyNode
     }
     const inputs = producer.inputs.map(v => v && late(v, at));
     if (view && inputs[0] === producer.inputs[0]) return value;
-    const copy = to.node(producer.op, inputs, producer.attributes as GivenAttributesOf<typeof producer.op>, {
+    const outputs = to.copy(producer, inputs, {
       name: `again/${producer.name}`,
       outputs: producer.outputs.map(o => `again/${o.name}`),
-      origin: producer.origin,
     });
-    for (const [i, output] of producer.outputs.entries()) copies.set(output, { value: copy.outputs[i], last: at });
+    for (const [i, output] of producer.outputs.entries()) copies.set(output, { value: outputs[i], last: at });
     return copies.get(value)!.value;
   };
   for (const [at, node] of graph.nodes.entries()) {

@@ -1,4 +1,4 @@
-import { type AnyNode, type Dim, type Graph, isFloat, type Shape, type Value } from '../../ir/index.ts';
+import { type AnyNode, ancestors, type Dim, type Graph, isFloat, type Shape, type Value } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { createDag, type Dag, type Edge } from './dag.ts';
 import { restrictedValues } from './domains.ts';
@@ -33,7 +33,7 @@ export type DimMap = (dim: Dim) => Dim;
  * channels: axis 1 of [N, C, spatial...] and of [N, C], the last of tokens [N, T, C]. Dims are compared as formulas.
  */
 export function featureGraph(graph: Graph, dims: DimMap = dim => dim): FeatureGraph {
-  const needed = neededNodes(graph);
+  const roots = graph.outputs.map(o => o.value);
   const values: Value[] = [...graph.inputs];
   const vertexOf = new Map<Value, number>(values.map((value, v) => [value, v]));
   const descriptions = values.map(value => `input ${shapeText(value.type.shape, dims)}`);
@@ -42,8 +42,7 @@ export function featureGraph(graph: Graph, dims: DimMap = dim => dim): FeatureGr
   // For values that are no vertices: the vertices that they come from, and those from which data (not only a shape) comes.
   const behind = new Map<Value, Dependence>();
 
-  for (const node of graph.nodes) {
-    if (!needed.has(node)) continue;
+  for (const node of ancestors(graph.nodes, roots)) {
     const from = joined(node, vertexOf, behind);
     if (from.order.size === 0) continue;
     const [main] = node.outputs;
@@ -113,18 +112,6 @@ function joined(
 /** A shape, or a number computed from one, says nothing of the data. */
 function carriesData(node: AnyNode, output: Value): boolean {
   return node.op !== 'Shape' && node.op !== 'Size' && output.elements === undefined;
-}
-
-function neededNodes(graph: Graph): Set<AnyNode> {
-  const needed = new Set<AnyNode>();
-  const wanted = new Set<Value>(graph.outputs.map(output => output.value));
-  for (let i = graph.nodes.length - 1; i >= 0; i--) {
-    const node = graph.nodes[i];
-    if (!node.outputs.some(output => wanted.has(output))) continue;
-    needed.add(node);
-    for (const input of node.inputs) if (input !== undefined) wanted.add(input);
-  }
-  return needed;
 }
 
 /** The features that are outputs; for an output that is no feature (a class number), those that it is made from. */

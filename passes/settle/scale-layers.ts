@@ -1,6 +1,5 @@
 import {
   type AnyNode,
-  type GivenAttributesOf,
   type GraphBuilder,
   isStatic,
   numbersOf,
@@ -69,8 +68,4 @@ function channelScale(weights: Tensor, row: readonly number[], shape: Shape): nu
   return along && row.length === channels ? [...row] : undefined;
 }
 
-const copyOf = (to: GraphBuilder, node: AnyNode): Value =>
-  to.node(node.op, node.inputs, node.attributes as GivenAttributesOf<typeof node.op>, {
-    name: node.name,
-    origin: node.origin,
-  }).outputs[0];
+const copyOf = (to: GraphBuilder, node: AnyNode): Value => to.copy(node, node.inputs, { outputs: [node.name] })[0];

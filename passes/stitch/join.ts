@@ -1,6 +1,5 @@
 import {
   type Dim,
-  type GivenAttributesOf,
   type Graph,
   GraphBuilder,
   type GraphInfo,
@@ -126,10 +125,9 @@ function read(to: GraphBuilder, tag: Tag, joined: Joined, value: Value): Value {
 }
 
 function addNode(to: GraphBuilder, tag: Tag, joined: Joined, node: Graph['nodes'][number]): void {
-  const copy = to.node(
-    node.op,
+  const outputs = to.copy(
+    node,
     node.inputs.map(v => v && read(to, tag, joined, v)),
-    node.attributes as GivenAttributesOf<typeof node.op>,
     {
       name: `${tag}/${node.name}`,
       outputs: node.outputs.map(o => `${tag}/${o.name}`),
@@ -137,8 +135,8 @@ function addNode(to: GraphBuilder, tag: Tag, joined: Joined, node: Graph['nodes'
     },
   );
   for (const [i, output] of node.outputs.entries()) {
-    joined.values.set(output, copy.outputs[i]);
-    joined.raw.set(output.name, { feature: output, value: copy.outputs[i] });
+    joined.values.set(output, outputs[i]);
+    joined.raw.set(output.name, { feature: output, value: outputs[i] });
   }
 }
 

@@ -1,11 +1,11 @@
-import { type AnyNode, type Binding, type Graph, GraphBuilder, type Value } from '../../ir/index.ts';
+import { ancestors, type Binding, descendants, type Graph, GraphBuilder, type Value } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { differentiate } from '../differentiate/index.ts';
 import { simplify } from '../simplify.ts';
 import { specialize } from '../specialize.ts';
 import type { OutputSwitch, Stitch, SuperNetwork, Switch } from '../stitch.ts';
 import { partOf } from './sequential.ts';
-import { doubleStreams, newDraft, reachable } from './streams.ts';
+import { doubleStreams, newDraft } from './streams.ts';
 
 /**
  * The closing fit: the last stitches, by what the outputs are to be.
@@ -73,10 +73,7 @@ const lossName = 'loss';
 /** The switches that no stitch or switch comes after: between them and the outputs lie the parents' heads. */
 function lastSwitches(network: SuperNetwork): ReadonlySet<Switch> {
   const joints = new Set<Value>([...network.stitches, ...network.switches].map(s => s.output));
-  const leadOn = new Set<Value | undefined>();
-  for (const node of network.graph.nodes.toReversed()) {
-    if (node.outputs.some(o => joints.has(o) || leadOn.has(o))) for (const input of node.inputs) leadOn.add(input);
-  }
+  const leadOn = new Set(ancestors(network.graph.nodes, joints).flatMap(node => node.inputs));
   return new Set(network.switches.filter(s => !leadOn.has(s.output)));
 }
 
@@ -104,26 +101,22 @@ function divergence(b: GraphBuilder, x: Value, target: Value, activation: Output
 
 /** Cuts a graph where the values that depend on some inputs begin. */
 function cut(graph: Graph, parameters: readonly string[]): { readonly before: Graph; readonly after: Graph } {
-  const dependent = new Set<Value | undefined>(parameters.map(name => graph.input(name)));
-  const late = new Set<AnyNode>();
-  for (const node of graph.nodes) {
-    if (!node.inputs.some(v => dependent.has(v))) continue;
-    late.add(node);
-    for (const output of node.outputs) dependent.add(output);
-  }
-  const after = graph.nodes.filter(n => late.has(n));
-  const crossing = new Set(
-    after.flatMap(n => n.inputs).filter(v => v !== undefined && !dependent.has(v) && graph.producer(v) !== undefined),
+  const after = descendants(
+    graph.nodes,
+    parameters.map(name => graph.input(name)),
   );
-  const early = reachable(
-    graph.nodes.filter(n => !late.has(n)),
-    [...crossing].map(v => v!),
-  );
+  const late = new Set(after);
+  const isEarly = (value: Value): boolean => {
+    const producer = graph.producer(value);
+    return producer !== undefined && !late.has(producer);
+  };
+  const crossing = [...new Set(after.flatMap(n => n.inputs))].filter(v => v !== undefined).filter(isEarly);
+  const early = ancestors(graph.nodes, crossing);
   return {
     before: partOf(
       'closing fit, what it reads',
       early,
-      [...crossing].map(v => ({ name: v!.name, value: v! })),
+      crossing.map(value => ({ name: value.name, value })),
     ),
     after: partOf('closing fit', after, graph.outputs),
   };

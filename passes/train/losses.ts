@@ -1,4 +1,5 @@
 import {
+  ancestors,
   type Dim,
   type Graph,
   type GraphBuilder,
@@ -8,7 +9,6 @@ import {
   type Value,
 } from '../../ir/index.ts';
 import type { OutputMean, Tag } from '../stitch.ts';
-import { reachable } from './streams.ts';
 
 /** One summand of the loss. */
 export interface LossTerm {
@@ -71,7 +71,7 @@ export class Terms {
     b.output('loss', total);
     for (const [i, { output }] of this.#terms.entries()) b.output(output, this.#values[i]);
     const graph = b.build();
-    const nodes = reachable(
+    const nodes = ancestors(
       graph.nodes,
       graph.outputs.map(o => o.value),
     );

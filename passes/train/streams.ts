@@ -1,6 +1,5 @@
 import {
   type AnyNode,
-  type GivenAttributesOf,
   type GraphBuilder,
   type Shape,
   SutureError,
@@ -69,12 +68,11 @@ export class Stream {
       for (const output of node.outputs) this.set(output, twin.read(output));
       return;
     }
-    const copy = this.#b.node(node.op, inputs, node.attributes as GivenAttributesOf<typeof node.op>, {
+    const outputs = this.#b.copy(node, inputs, {
       name: this.#prefix + node.name,
       outputs: node.outputs.map(o => this.#prefix + o.name),
-      origin: node.origin,
     });
-    for (const [i, output] of node.outputs.entries()) this.set(output, copy.outputs[i]);
+    for (const [i, output] of node.outputs.entries()) this.set(output, outputs[i]);
   }
 }
 
@@ -260,15 +258,4 @@ function weightsType(mode: SwitchMode, feature: TensorType, count: number): Tens
         ? shape.slice(0, axis + 1).map((d, i) => (i === axis ? d : 1))
         : [];
   return { dtype, shape: [count, ...rest] };
-}
-
-/** Keeps what the outputs depend on. */
-export function reachable(nodes: readonly AnyNode[], roots: Iterable<Value>): AnyNode[] {
-  const needed = new Set<Value | undefined>(roots);
-  const kept = nodes.toReversed().filter(node => {
-    if (!node.outputs.some(o => needed.has(o))) return false;
-    for (const input of node.inputs) needed.add(input);
-    return true;
-  });
-  return kept.reverse();
 }

@@ -6,6 +6,7 @@ import { printable, SutureError } from '../../ir/errors.ts';
 import { type AnyNode, type Graph, type Node, Value } from '../../ir/graph.ts';
 import { isElementwise } from '../../ir/ops/index.ts';
 import type { Tensor } from '../../ir/tensor.ts';
+import { ancestors } from '../../ir/walk.ts';
 import { elementwisePlan, epilogueOf } from '../kernels/elementwise.ts';
 import { foldedTensor, isView, planNode } from '../kernels/index.ts';
 import type { KernelContext, KernelPlan, Operand } from '../kernels/kernel.ts';
@@ -185,18 +186,6 @@ function expanded(node: Node<'Fused'>): AnyNode[] {
   );
 }
 
-/** The nodes that the outputs depend on. */
-function live(graph: Graph): AnyNode[] {
-  const needed = new Set(graph.outputs.map(o => o.value));
-  const kept: AnyNode[] = [];
-  for (const node of graph.nodes.toReversed()) {
-    if (!node.outputs.some(o => needed.has(o))) continue;
-    for (const input of node.inputs) if (input) needed.add(input);
-    kept.push(node);
-  }
-  return kept.reverse();
-}
-
 /**
  * Compiles a graph to kernels.
  *
@@ -204,7 +193,8 @@ function live(graph: Graph): AnyNode[] {
  */
 export function compile(graph: Graph, context: KernelContext): Program {
   const compiler = new Compiler(context);
-  for (const node of live(graph)) compiler.node(node);
+  const roots = graph.outputs.map(o => o.value);
+  for (const node of ancestors(graph.nodes, roots)) compiler.node(node);
   const { problems } = compiler;
   if (problems.length > 0) {
     const more = problems.length > 1 ? ` (and ${problems.length - 1} more)` : '';

@@ -1,15 +1,6 @@
 /** Several graphs over the same inputs as one, in which equal computations are done once. */
 import { createHash } from 'node:crypto';
-import {
-  type AnyNode,
-  bytesOf,
-  type GivenAttributesOf,
-  type Graph,
-  GraphBuilder,
-  type Tensor,
-  typeText,
-  type Value,
-} from '../../ir/index.ts';
+import { type AnyNode, bytesOf, type Graph, GraphBuilder, type Tensor, typeText, type Value } from '../../ir/index.ts';
 import { specOf } from '../../ir/ops/index.ts';
 
 export interface MergedPart {
@@ -77,11 +68,7 @@ export function mergeGraphs(name: string, parts: readonly MergedPart[]): Graph {
       const key = JSON.stringify([node.op, attributes, operands.map(v => v && numberOf(v)), node.outputs.length]);
       const found = specOf(node.op).impure ? undefined : shared.get(key);
       if (found) return found;
-      const { outputs } = to.node(node.op, operands, node.attributes as GivenAttributesOf<typeof node.op>, {
-        name: node.name,
-        outputs: node.outputs.map(o => o.name),
-        origin: node.origin,
-      });
+      const outputs = to.copy(node, operands);
       shared.set(key, outputs);
       return outputs;
     };

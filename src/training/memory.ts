@@ -1,8 +1,10 @@
 /** How much memory a training step takes: the plan within a budget, and what the plan is made of. */
 import {
   type AnyNode,
+  ancestors,
   type Binding,
   bytesPerElement,
+  descendants,
   type Graph,
   SutureError,
   staticShape,
@@ -164,23 +166,16 @@ function highest(values: readonly number[], parts: number): number[] {
 /** Which part of the step each node and value belongs to. */
 class Roles {
   readonly #graph: Graph;
-  readonly #forward = new Set<AnyNode>();
-  /** Values that depend on a parameter. */
-  readonly #varying = new Set<Value>();
+  readonly #forward: ReadonlySet<AnyNode>;
+  /** Nodes that depend on a parameter. */
+  readonly #varying: ReadonlySet<AnyNode>;
 
   constructor(graph: Graph, { loss, terms, parameters }: PlannedStep) {
     this.#graph = graph;
-    const needed = new Set<Value | undefined>([loss, ...terms.map(t => t.output)].map(name => graph.output(name)));
-    for (const node of graph.nodes.toReversed()) {
-      if (!node.outputs.some(o => needed.has(o))) continue;
-      this.#forward.add(node);
-      for (const input of node.inputs) needed.add(input);
-    }
-    for (const name of parameters) this.#varying.add(graph.input(name));
-    for (const node of graph.nodes) {
-      if (node.inputs.some(v => v && this.#varying.has(v)))
-        for (const output of node.outputs) this.#varying.add(output);
-    }
+    const losses = [loss, ...terms.map(t => t.output)].map(name => graph.output(name));
+    this.#forward = new Set(ancestors(graph.nodes, losses));
+    const inputs = parameters.map(name => graph.input(name));
+    this.#varying = new Set(descendants(graph.nodes, inputs));
   }
 
   phaseOf(node: AnyNode): Phase {
@@ -194,7 +189,7 @@ class Roles {
     if (isRecomputed(node)) return 'recomputed';
     if (this.#isNext(value)) return 'update';
     if (!this.#forward.has(node)) return 'gradient';
-    if (!this.#varying.has(value)) return 'reference';
+    if (!this.#varying.has(node)) return 'reference';
     return this.#graph.consumers(value).some(n => !this.#forward.has(n)) ? 'kept' : 'forward';
   }
 
