@@ -22,7 +22,7 @@ export interface SubgroupMatrixConfig {
 /** One adapter, in data. */
 export interface AdapterFacts {
   readonly adapterClass: AdapterClass;
-  /** `system`: a driver of this machine. `embedded`: the software driver that came with suture's dependencies. */
+  /** `system`: a driver of this machine. `embedded`: the software driver that came with suture. */
   readonly origin: 'system' | 'embedded';
   readonly vendor: string;
   readonly architecture: string;
@@ -47,6 +47,8 @@ export interface AdapterAttempt {
   readonly outcome: 'chosen' | 'refused' | 'absent' | 'skipped';
   /** What was found, or why nothing was, as a sentence. */
   readonly detail: string;
+  /** What drivers, their loader and Dawn wrote to standard error when they were tried; nobody but `doctor` shows it. */
+  readonly complaints?: readonly string[];
 }
 
 /** The outcome of a search for an adapter. */

@@ -1,5 +1,6 @@
 /** The search for an adapter: a real GPU, a software driver of the system, the embedded one, in that order. */
 import { SutureError } from '../../ir/errors.ts';
+import { createInstance } from './dawn.ts';
 import {
   type AdapterAttempt,
   type AdapterChoice,
@@ -10,8 +11,8 @@ import {
   adapterName,
   isSoftwareAdapter,
 } from './facts.ts';
-import { askQuietly } from './quiet.ts';
 import { embeddedDriverLoaded, embeddedDriverUnavailable, loadEmbeddedDriver } from './swiftshader.ts';
+import { examine, noAdapter, type System, thisSystem, type Verdict, withEnvironment } from './system.ts';
 
 /** What a search may be told. */
 export interface AdapterOptions {
@@ -41,35 +42,20 @@ export function adapterChoice(options: AdapterOptions, env: NodeJS.ProcessEnv = 
   return choice;
 }
 
-/**
- * Dawn's bounds checks (robustness) and its clearing of workgroup memory guard against shaders written by strangers. Every
- * shader here is generated, stays inside its buffers by construction, and writes workgroup memory before it reads it.
- */
-const dawnFlags = [
-  'enable-dawn-features=allow_unsafe_apis,disable_robustness,disable_workgroup_init',
-  'disable-dawn-features=timestamp_quantization',
-];
-
-async function createInstance(): Promise<GPU> {
-  let dawn: typeof import('webgpu');
-  try {
-    dawn = await import('webgpu');
-  } catch (cause) {
-    throw new SutureError(
-      'adapter-missing',
-      `The WebGPU implementation (package webgpu) does not load on ${process.platform}-${process.arch}.`,
-      { cause },
-    );
-  }
-  for (const [name, value] of Object.entries(dawn.globals)) {
-    if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
-  }
-  return dawn.create(dawnFlags);
-}
-
 interface Search {
   readonly report: AdapterReport;
   readonly found: FoundAdapter | undefined;
+}
+
+/** What was found out about the system's drivers, under the settings that decide which of them are used. */
+const verdicts = new Map<string, Promise<Verdict>>();
+
+function verdictOn(system: System): Promise<Verdict> {
+  const { VK_DRIVER_FILES, VK_ICD_FILENAMES, VK_ADD_DRIVER_FILES } = process.env;
+  const settings = JSON.stringify([VK_DRIVER_FILES, VK_ICD_FILENAMES, VK_ADD_DRIVER_FILES]);
+  const verdict = verdicts.get(settings) ?? examine(system);
+  verdicts.set(settings, verdict);
+  return verdict;
 }
 
 /** Looks for an adapter without throwing when there is none, and keeps a record of where it looked. */
@@ -83,33 +69,7 @@ export async function searchAdapter(options: AdapterOptions = {}): Promise<Searc
   } else if (choice === 'auto' && embeddedDriverLoaded()) {
     attempts.push({ origin: 'system', outcome: 'absent', detail: 'An earlier search of this process found none.' });
   } else {
-    const gpu = await createInstance();
-    const adapter = await askQuietly(() => gpu.requestAdapter({ powerPreference: 'high-performance' }));
-    if (adapter === null) {
-      attempts.push({
-        origin: 'system',
-        outcome: 'absent',
-        detail: process.env.VK_DRIVER_FILES
-          ? `No usable adapter through VK_DRIVER_FILES=${process.env.VK_DRIVER_FILES}.`
-          : 'This machine offers no adapter that WebGPU can use.',
-      });
-    } else {
-      const software = isSoftwareAdapter(adapter.info);
-      const name = adapterName(adapter.info);
-      if (software && choice === 'gpu') {
-        attempts.push({
-          origin: 'system',
-          outcome: 'refused',
-          detail: `${name} computes on the CPU, and a real GPU was asked for.`,
-        });
-      } else {
-        const reason = software
-          ? `No real GPU; the system's software driver ${name} serves.`
-          : `${name} is the GPU that the system offers for high performance.`;
-        found = { gpu, adapter, facts: adapterFacts(adapter, 'system', undefined, reason) };
-        attempts.push({ origin: 'system', outcome: 'chosen', detail: reason });
-      }
-    }
+    found = await searchSystem(choice, attempts);
   }
 
   if (found !== undefined || choice === 'gpu') {
@@ -123,6 +83,36 @@ export async function searchAdapter(options: AdapterOptions = {}): Promise<Searc
     report: { choice, attempts, chosen: found?.facts, advice: advise(choice, found?.facts) },
     found,
   };
+}
+
+async function searchSystem(choice: AdapterChoice, attempts: AdapterAttempt[]): Promise<FoundAdapter | undefined> {
+  const origin = 'system';
+  const verdict = thisSystem && (await verdictOn(thisSystem));
+  const written = verdict?.complaints.length ? { complaints: verdict.complaints } : {};
+  if (verdict?.refusal !== undefined) {
+    attempts.push({ origin, outcome: 'absent', detail: verdict.refusal, ...written });
+    return undefined;
+  }
+  const gpu = await createInstance();
+  const adapter = await withEnvironment(verdict?.environment ?? {}, () =>
+    gpu.requestAdapter({ powerPreference: 'high-performance' }),
+  );
+  if (adapter === null) {
+    attempts.push({ origin, outcome: 'absent', detail: noAdapter(), ...written });
+    return undefined;
+  }
+  const software = isSoftwareAdapter(adapter.info);
+  const name = adapterName(adapter.info);
+  if (software && choice === 'gpu') {
+    const detail = `${name} computes on the CPU, and a real GPU was asked for.`;
+    attempts.push({ origin, outcome: 'refused', detail, ...written });
+    return undefined;
+  }
+  const reason = software
+    ? `No real GPU; the system's software driver ${name} serves.`
+    : `${name} is the GPU that the system offers for high performance.`;
+  attempts.push({ origin, outcome: 'chosen', detail: reason, ...written });
+  return { gpu, adapter, facts: adapterFacts(adapter, origin, undefined, reason) };
 }
 
 async function searchEmbedded(choice: AdapterChoice, attempts: AdapterAttempt[]): Promise<FoundAdapter | undefined> {

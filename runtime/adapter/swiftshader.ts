@@ -13,6 +13,7 @@ import { createBrotliDecompress } from 'node:zlib';
 import { extract } from 'tar-fs';
 import { SutureError } from '../../ir/errors.ts';
 import { cacheDirectories, ensurePrivate } from './cache.ts';
+import { driversOnly } from './system.ts';
 
 /** The files of the archive that a Vulkan program needs; the OpenGL ES ones beside them are left packed. */
 const driverFiles = ['libvulkan.so.1', 'libvk_swiftshader.so', 'vk_swiftshader_icd.json'] as const;
@@ -142,9 +143,7 @@ async function load(): Promise<EmbeddedDriver> {
     try {
       const driver = await unpackEmbeddedDriver(cache);
       loadLibrary(join(driver.directory, 'libvulkan.so.1'));
-      // Older loaders know the second name only.
-      process.env.VK_DRIVER_FILES = driver.icd;
-      process.env.VK_ICD_FILENAMES = driver.icd;
+      Object.assign(process.env, driversOnly(driver.icd));
       return driver;
     } catch (error) {
       failures.push(`${cache}: ${error instanceof Error ? error.message : String(error)}`);

@@ -1,10 +1,13 @@
 /** The program as users start it: a process of its own, with exit codes and signals. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
+import { embeddedDriverUnavailable, unpackEmbeddedDriver } from '../../../runtime/adapter/swiftshader.ts';
+import { driversOnly } from '../../../runtime/adapter/system.ts';
 import { parseNpz } from '../../../src/data/npz.ts';
 import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
@@ -52,12 +55,49 @@ describe('the program', () => {
     expect(await ends('inspect')).toMatchObject({ code: 2, stdout: '' });
   });
 
-  it('finds its adapter without a word on standard error', async () => {
-    const { code, stdout, stderr } = await ends('doctor', '--json');
-    expect(JSON.parse(stdout)).toHaveProperty('adapters.chosen.adapterClass');
-    expect(code).toBe(0);
-    // A system's own driver may have something to say; the embedded one has not.
-    if (JSON.parse(stdout).adapters.chosen.origin === 'embedded') expect(stderr).toBe('');
+  describe.skipIf(embeddedDriverUnavailable() !== undefined)('finds its adapter without a word', () => {
+    /** Machines by environment: with the loader that suture carries in the place of a system's, and without any. */
+    async function machines(): Promise<Readonly<Record<string, NodeJS.ProcessEnv>>> {
+      const folder = await scratch();
+      // The linker takes the first file of the name, and fails with an empty one.
+      await writeFile(join(folder, 'libvulkan.so.1'), '');
+      const { directory, icd } = await unpackEmbeddedDriver(join(folder, 'cache'));
+      return {
+        'as it is': {},
+        'without a loader': { LD_LIBRARY_PATH: folder },
+        'without a driver': { LD_LIBRARY_PATH: directory, ...driversOnly('/dev/null') },
+        'with drivers that write': {
+          LD_LIBRARY_PATH: directory,
+          ...driversOnly(`${join(folder, 'none.json')}:${icd}`),
+          VK_LOADER_DEBUG: 'error',
+        },
+      };
+    }
+
+    it('whatever the machine has, and doctor knows', async () => {
+      const folder = await scratch();
+      const [parent] = await smallParents(folder);
+      const data = await smallData(join(folder, 'data.npz'));
+      const evaluation = ['evaluate', parent, '--data', data, '--executor', 'webgpu'];
+      const written: Record<string, string> = {};
+      for (const [machine, environment] of Object.entries(await machines())) {
+        const { code, stdout, stderr } = await start(['doctor', '--json'], environment).ended;
+        expect({ machine, code, stderr }).toEqual({ machine, code: 0, stderr: '' });
+        const { adapters } = JSON.parse(stdout);
+        expect(adapters.chosen, machine).toBeDefined();
+        written[machine] = adapters.attempts[0].complaints?.join(' ') ?? adapters.attempts[0].detail;
+        if (machine === 'as it is') continue;
+        const evaluated = await start(evaluation, environment).ended;
+        const progress = /^Scoring .*\n/gm;
+        const said = { code: evaluated.code, stderr: evaluated.stderr.replace(progress, '') };
+        expect({ machine, ...said }).toEqual({ machine, code: 0, stderr: '' });
+      }
+      expect(written).toMatchObject({
+        'without a loader': expect.stringContaining('no Vulkan loader'),
+        'without a driver': expect.stringContaining('VK_ERROR_INCOMPATIBLE_DRIVER'),
+        'with drivers that write': expect.stringContaining('none.json'),
+      });
+    });
   });
 
   it('says what to do where there is no adapter', async () => {
@@ -66,7 +106,7 @@ describe('the program', () => {
       { SUTURE_ADAPTER: 'gpu', VK_DRIVER_FILES: '/dev/null', VK_ICD_FILENAMES: '/dev/null' },
     );
     const { code, stdout, stderr } = await ended;
-    expect(stderr).toMatch(/error No GPU adapter can be used here; .*--executor ort/);
+    expect(stderr).toMatch(/^error No GPU adapter can be used here; .*--executor ort/);
     expect(stdout).toBe('');
     expect(code).toBe(1);
   });
