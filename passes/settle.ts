@@ -17,7 +17,7 @@ import { scaleFeatures } from './settle/scale-features.ts';
 import { addSources, scaleLayers } from './settle/scale-layers.ts';
 import { removeDeadCode } from './simplify/remove-dead-code.ts';
 import { applyRules, simplify } from './simplify/simplify.ts';
-import type { OutputSwitch, Setting, SuperNetwork } from './stitch/network.ts';
+import { onlySource, type Setting, type SuperNetwork } from './stitch/network.ts';
 
 export interface SettleOptions {
   /** Keeps each parent's own outputs (`a/logits`) beside the combined ones. Default false. */
@@ -37,8 +37,8 @@ export interface SettleOptions {
  * stitches' weights and biases by input name; without it they stay inputs, where they are still read.
  *
  * Guarantees: the first parent's input and output names, and the symbolic batch. An output that is one parent's alone is that
- * parent's raw output; where besides every switch upstream is on the original, it is bit-identical to the parent's
- * (`fuse` aside).
+ * parent's raw output, where all parents' outputs mean the same (else brought to what all mean, `OutputSwitch.meaning`); where besides
+ * every switch upstream is on the original, it is bit-identical to the parent's (`fuse` aside).
  *
  * @throws SutureError `option-invalid` when the setting lacks a switch or has a wrong number of weights, `run-invalid` when a
  * parameter that is needed is missing or of a wrong shape.
@@ -60,7 +60,12 @@ export function settle(
     const input = declared.get(name);
     if (input && !inputs.has(name)) inputs.set(name, constantInput(input, given));
   }
-  const chosen = new Map(network.outputs.map(o => [o.name, parentAlone(o, setting)]));
+  const chosen = new Map(
+    network.outputs.map(o => {
+      const alone = onlySource(o, setting);
+      return [o.name, alone === undefined ? undefined : o.features[alone]] as const;
+    }),
+  );
   const outputs = network.graph.outputs.flatMap(({ name, value }) => {
     if (chosen.has(name)) return [{ name, value: chosen.get(name) ?? value }];
     return parentOutputs ? [{ name, value }] : [];
@@ -124,14 +129,6 @@ function constantInput({ name, type }: Value, tensor: Tensor): Value {
     );
   }
   return new Value(name, tensorType(tensor), { constant: tensor });
-}
-
-/** The parent whose raw output has all the weight. */
-function parentAlone({ weights, features }: OutputSwitch, setting: Setting): Value | undefined {
-  const given = setting.get(weights);
-  if (given === undefined || 'dtype' in given) return undefined;
-  const used = given.flatMap((w, p) => (w === 0 ? [] : [p]));
-  return used.length === 1 && given[used[0]] === 1 ? features[used[0]] : undefined;
 }
 
 /** Inputs are interface, but for the parameters of stitches that nothing reads. */

@@ -4,7 +4,17 @@ export { gateOutput, gateSmoothing, isGateable, leastError, requireGateable, set
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';
 export type { TaggedGraph } from './stitch/inputs.ts';
 export { type StitchOptions, stitch } from './stitch/join.ts';
-export type { OutputMeaning } from './stitch/meaning.ts';
+export {
+  type Activation,
+  activations,
+  type MeaningHints,
+  meaningOf,
+  meaningText,
+  type OutputKind,
+  type OutputMeaning,
+  outputKinds,
+  type Task,
+} from './stitch/meaning.ts';
 export * from './stitch/network.ts';
 export type { OutputOptions } from './stitch/outputs.ts';
 export { type FeaturePair, featurePairs } from './stitch/positions.ts';

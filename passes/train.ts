@@ -1,6 +1,6 @@
 /** Training graphs: the losses, their gradients, the optimiser. */
 export { type ClosingFit, closingFit } from './train/closing.ts';
-export { type LossGraph, type LossTerm, type Task, taskLoss } from './train/losses.ts';
+export { type LossGraph, type LossTerm, taskLoss } from './train/losses.ts';
 export {
   type DirectOptions,
   type DoubleBatchOptions,

@@ -1,9 +1,12 @@
 /**
  * A gate at the output switch: on each image, outputs are weighed by how sure each parent is of its own answer.
  *
- *     %logits = Log(Σ w · Softmax(...))   →  %error = 1 - (2·Σ p·[p > ½] + 1) / (Σ p + Σ [p > ½] + 1) + 0.001     [N], of a and of b
- *                                            %weight = w_a / (w_a + w_b · (%error_a / %error_b)²)                   [N]
- *                                            %logits = Log(Switch([%weight, 1 - %weight], Softmax(%a), Softmax(%b)))
+ *     %y = Σ w · p   →  %error = 1 - (2·Σ p·[p > ½] + 1) / (Σ p + Σ [p > ½] + 1) + 0.001     [N], of a and of b
+ *                       %weight = w_a / (w_a + w_b · (%error_a / %error_b)²)                   [N]
+ *                       %y = %weight · p_a + (1 - %weight) · p_b
+ *
+ * Of logits, the sums are of their probabilities, and %y is their logarithm or log-odds: see `combine`. An image is what the file's batch
+ * axis counts: where images are predicted tile by tile, the gate weighs each tile.
  *
  * Requires: two parents with one dense output of probabilities, or of logits that are averaged as probabilities. Guarantees: the
  * same inputs and outputs; the gate reads nothing but the parents' outputs, and is of ONNX's operators but for the Switch.
@@ -23,8 +26,8 @@ import { lowerToStandard } from '../lower-standard.ts';
 import { type SettleOptions, settle } from '../settle.ts';
 import { removeDeadCode } from '../simplify/remove-dead-code.ts';
 import { simplify } from '../simplify/simplify.ts';
-import type { OutputSwitch, Setting, SuperNetwork } from './network.ts';
-import { combine, contentOf } from './outputs.ts';
+import { type OutputSwitch, onlySource, type Setting, type SuperNetwork } from './network.ts';
+import { combine, foregroundOf, probabilitiesOf } from './outputs.ts';
 
 /** Keeps the expected error of an empty answer near 0. */
 export const gateSmoothing = 1;
@@ -49,15 +52,19 @@ export function settleGated(
   options: SettleOptions = {},
 ): Graph {
   const output = requireGateable(network);
+  // One answer alone is weighed by nothing.
+  if (onlySource(output, setting) !== undefined) return settle(network, setting, parameters, options);
   const { standard = false, parentOutputs = false, ...rest } = options;
-  const graph = settle(network, setting, parameters, { ...rest, parentOutputs: true });
-  const own = network.parents.flatMap(p => p.outputs);
-  const features = own.map(name => graph.output(name));
+  const read = output.features.map((value, i) => ({ name: `gate/${output.sources[i]}`, value }));
+  const opened = network.graph.with({ outputs: [...network.graph.outputs, ...read] });
+  const graph = settle({ ...network, graph: opened }, setting, parameters, { ...rest, parentOutputs: true });
+  const features = read.map(({ name }) => graph.output(name));
   const given = setting.get(output.weights)!;
   const shares = 'data' in given ? Array.from(numbersOf(given)) : given;
   const b = continued(graph.with({ outputs: [] }));
   addGate(b, output, features, shares);
-  if (parentOutputs) for (const [i, name] of own.entries()) b.output(name, features[i]);
+  const own = parentOutputs ? network.parents.flatMap(p => p.outputs) : [];
+  for (const name of own) b.output(name, graph.output(name));
   const simple = simplify(removeDeadCode(b.build()));
   return standard ? lowerToStandard(simple) : simple;
 }
@@ -78,20 +85,22 @@ export function gateOutput(network: SuperNetwork, shares: readonly number[] = [0
 
 function addGate(b: GraphBuilder, output: OutputSwitch, features: readonly Value[], shares: readonly number[]): void {
   const combined = b.scope(`output/${output.name}`, () =>
-    combine(b, output.mean, gateWeights(b, output, features, shares), features),
+    combine(b, output, gateWeights(b, output, features, shares), features),
   );
   b.output(output.name, combined);
 }
 
 /** Why a gate cannot act on the network; undefined where it can. */
-function obstacle({ graph, outputs, parents }: SuperNetwork): string | undefined {
+function obstacle({ outputs, parents }: SuperNetwork): string | undefined {
   const [output, ...more] = outputs;
   if (more.length > 0 || parents.length !== 2) {
     return `there are ${parents.length} parents with ${outputs.length} outputs`;
   }
   const [first] = output.features;
-  if (first.type.shape.length < 4) return `'${printable(output.name)}' is no map of an image, ${first}`;
-  if (output.mean === 'plain' && contentOf(graph, first) !== 'probabilities') {
+  const { meaning, mean } = output;
+  const axes = first.type.shape.length - (meaning.channelAxis === undefined ? 0 : 1);
+  if (axes < 3) return `'${printable(output.name)}' is no map of an image, ${first}`;
+  if (mean === 'plain' && meaning.kind !== 'probabilities') {
     return `'${printable(output.name)}' is averaged as it is`;
   }
   return undefined;
@@ -113,13 +122,15 @@ export function requireGateable(network: SuperNetwork): OutputSwitch {
 /** The weights of both parents for each image: [2, N]. */
 function gateWeights(
   b: GraphBuilder,
-  { mean }: OutputSwitch,
+  { meaning }: OutputSwitch,
   features: readonly Value[],
   [first, second]: readonly number[],
 ): Value {
   const { dtype } = features[0].type;
   const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
-  const [p, q] = features.map(feature => expectedError(b, foreground(b, probabilities(b, mean, feature))));
+  const [p, q] = features.map(feature =>
+    expectedError(b, foregroundOf(b, probabilitiesOf(b, feature, meaning), meaning)),
+  );
   const ratio = b.op('Div', [p, q]);
   const others = b.op('Mul', [b.op('Mul', [ratio, ratio]), number(second)]);
   const weight = b.op('Div', [number(first), b.op('Add', [others, number(first)])]);
@@ -139,24 +150,4 @@ function expectedError(b: GraphBuilder, p: Value): Value {
   const over = b.op('Add', [b.op('Mul', [shared, number(2)]), number(gateSmoothing)]);
   const dice = b.op('Div', [over, b.op('Add', [sizes, number(gateSmoothing)])]);
   return b.op('Sub', [number(1 + leastError), dice], {}, { name: 'expected_error' });
-}
-
-function probabilities(b: GraphBuilder, mean: OutputSwitch['mean'], value: Value): Value {
-  switch (mean) {
-    case 'plain':
-      return value;
-    case 'softmax':
-      return b.op('Softmax', [value], { axis: 1 });
-    case 'sigmoid':
-      return b.op('Sigmoid', [value]);
-    default:
-      return mean satisfies never;
-  }
-}
-
-/** Without the first channel, the background, where there are several. */
-function foreground(b: GraphBuilder, value: Value): Value {
-  const channels = value.type.shape[1];
-  if (channels === 1) return value;
-  return b.op('Slice', [value, b.ints([1]), b.ints([2 ** 31 - 1]), b.ints([1])]);
 }

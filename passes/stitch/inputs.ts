@@ -11,11 +11,14 @@ import {
   typeText,
 } from '../../ir/index.ts';
 import { DimEquations } from '../unify.ts';
+import type { OutputMeaning } from './meaning.ts';
 import type { Tag } from './network.ts';
 
 export interface TaggedGraph {
   readonly tag: Tag;
   readonly graph: Graph;
+  /** What its only output means. Default: what the graph says, see `meaningOf`. */
+  readonly meaning?: OutputMeaning | undefined;
 }
 
 /** An input that all parents share. */

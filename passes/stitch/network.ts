@@ -1,4 +1,5 @@
 import type { Graph, Tensor, Value } from '../../ir/index.ts';
+import type { OutputMeaning } from './meaning.ts';
 
 /** A short name of a parent, unique among the parents: `a`, `b`, ... It prefixes names and marks where a node came from. */
 export type Tag = string;
@@ -60,14 +61,8 @@ export interface Switch {
   readonly output: Value;
 }
 
-/** How parents' outputs are averaged: see `StitchOptions.outputMean`. */
-export type OutputMean =
-  /** As they are: probabilities, regression, or logits on request. */
-  | 'plain'
-  /** `Log(Σ w · Softmax(logits))` over the class axis. */
-  | 'softmax'
-  /** One-channel logits: `logit(Σ w · Sigmoid(logits))`. */
-  | 'sigmoid';
+/** What of the outputs is averaged: probabilities, of which logits or log-probabilities are made again, or the numbers as they are. */
+export type OutputMean = 'probabilities' | 'plain';
 
 /** Where the parents' outputs meet. */
 export interface OutputSwitch {
@@ -77,13 +72,15 @@ export interface OutputSwitch {
   readonly weights: string;
   /** Tags, in the order of the weights. */
   readonly sources: readonly Tag[];
-  /** The parents' own outputs, in the same order. */
+  /** The parents' own outputs, in the same order; where they differ in what they mean, brought to `meaning`. */
   readonly features: readonly Value[];
+  /** What all of `features` mean. */
+  readonly meaning: OutputMeaning;
   readonly mean: OutputMean;
-  /** What makes probabilities of the parents' outputs; undefined where they are no logits. */
-  readonly activation: 'softmax' | 'sigmoid' | undefined;
   /** The combination. */
   readonly output: Value;
+  /** What the combination means. */
+  readonly combined: OutputMeaning;
 }
 
 /**
@@ -147,6 +144,18 @@ export const weightedAt = (network: SuperNetwork, weight: number, ...positions: 
 /** The same setting with other weights of the outputs, one for each parent; every output gets the same. */
 export const withOutputs = (network: SuperNetwork, setting: Setting, weights: readonly number[]): Setting =>
   new Map([...setting, ...network.outputs.map(o => [o.weights, weights] as const)]);
+
+/** The parent whose output has all the weight of a setting, as an index of `sources`; undefined where several have some. */
+export function onlySource({ weights }: OutputSwitch, setting: Setting): number | undefined {
+  const given = setting.get(weights);
+  if (given === undefined || 'dtype' in given) return undefined;
+  const used = given.flatMap((w, p) => (w === 0 ? [] : [p]));
+  return used.length === 1 && given[used[0]] === 1 ? used[0] : undefined;
+}
+
+/** What the output of the network that a setting picks out means. */
+export const settledMeaning = (output: OutputSwitch, setting: Setting): OutputMeaning =>
+  onlySource(output, setting) === undefined ? output.combined : output.meaning;
 
 /** The same setting with one parent's output taken alone. */
 export const withOutputOf = (network: SuperNetwork, setting: Setting, tag: Tag): Setting =>

@@ -2,7 +2,6 @@ import {
   type Dim,
   type DType,
   equalDims,
-  type Graph,
   type GraphBuilder,
   isFloat,
   printable,
@@ -15,8 +14,8 @@ import {
   typeText,
   type Value,
 } from '../../ir/index.ts';
-import { channelAxis } from '../../ir/ops/stitching.ts';
 import type { TaggedGraph } from './inputs.ts';
+import { type Activation, meaningOf, meaningText, type OutputMeaning, type Task } from './meaning.ts';
 import type { OutputMean, OutputSwitch } from './network.ts';
 
 export interface OutputOptions {
@@ -26,41 +25,9 @@ export interface OutputOptions {
    */
   readonly outputMean?: 'probabilities' | 'logits';
   /** What the outputs are. Regression is averaged as it is. Default `segmentation`, which is the same as `classification`. */
-  readonly task?: 'segmentation' | 'classification' | 'regression';
-  /** What makes probabilities of logits. Default: softmax over the channels, sigmoid where there is one channel only. */
-  readonly activation?: 'softmax' | 'sigmoid';
-}
-
-/** The smallest probability whose logarithm is taken: near the smallest normal number, because GPUs may flush what is below. */
-const leastProbability: Partial<Record<DType, number>> = { float16: 6.2e-5 };
-
-/** What a value holds, by the operator that computed it. */
-export function contentOf(graph: Graph, value: Value): 'probabilities' | 'logits' {
-  const passing = new Set(['Identity', 'Cast', 'Reshape', 'Transpose', 'Squeeze', 'Unsqueeze', 'Flatten', 'Clip']);
-  let node = graph.producer(value);
-  while (node && passing.has(node.op)) node = node.inputs[0] && graph.producer(node.inputs[0]);
-  return node?.op === 'Softmax' || node?.op === 'Sigmoid' || node?.op === 'HardSigmoid' ? 'probabilities' : 'logits';
-}
-
-/** What makes probabilities of outputs; undefined where they are no logits. `names` are the parents' names for the output. */
-export function activationOf(
-  parents: readonly TaggedGraph[],
-  names: readonly string[],
-  { task = 'segmentation', activation }: OutputOptions,
-): OutputSwitch['activation'] {
-  if (task === 'regression') return undefined;
-  const contents = parents.map(({ graph }, p) => contentOf(graph, graph.output(names[p])));
-  const other = contents.findIndex(c => c !== contents[0]);
-  if (other > 0) {
-    throw new SutureError(
-      'parents-incompatible',
-      `The output '${printable(names[0])}' of parent '${parents[0].tag}' holds ${contents[0]}, '${printable(names[other])}' of ` +
-        `parent '${parents[other].tag}' holds ${contents[other]}: export both with or both without the final activation.`,
-    );
-  }
-  if (contents[0] === 'probabilities') return undefined;
-  const { shape } = parents[0].graph.output(names[0]).type;
-  return activation ?? (shape[channelAxis(shape.length)] === 1 || shape.length < 2 ? 'sigmoid' : 'softmax');
+  readonly task?: Task;
+  /** What makes probabilities of logits, where neither graph nor `TaggedGraph.meaning` says. */
+  readonly activation?: Activation;
 }
 
 /** Sizes that networks which halve their features several times take. */
@@ -90,9 +57,15 @@ export function addOutputSwitch(
   values: readonly Value[],
   options: OutputOptions,
 ): OutputSwitch {
-  const [first] = values;
-  const alike = [...values];
-  for (const [p, value] of values.entries()) {
+  const meanings = parents.map(
+    ({ graph, meaning: given }, p) => given ?? meaningOf(graph, graph.output(names[p]), options),
+  );
+  const meaning = commonMeaning(parents, meanings);
+  const alike = to.scope(`output/${names[0]}`, () =>
+    values.map((value, p) => broughtTo(to, value, meanings[p], meaning)),
+  );
+  const [first] = alike;
+  for (const [p, value] of [...alike].entries()) {
     if (sameType(value.type, first.type) && isFloat(value.type.dtype)) continue;
     if (isFloat(value.type.dtype) && mayAgree(value.type, first.type)) {
       // Data for which they differ is refused there, under a name that says why.
@@ -109,42 +82,172 @@ export function addOutputSwitch(
         `'${printable(names[p])}' of parent '${parents[p].tag}' is ${typeText(value.type)}: ${advice}.`,
     );
   }
-  const activation = activationOf(parents, names, options);
-  const mean: OutputMean = options.outputMean === 'logits' ? 'plain' : (activation ?? 'plain');
+  const mean: OutputMean =
+    meaning.kind === 'logits' || meaning.kind === 'log-probabilities'
+      ? options.outputMean === 'logits'
+        ? 'plain'
+        : 'probabilities'
+      : 'plain';
   const { dtype } = first.type;
   const weights = to.input(`output/${names[0]}`, { dtype, shape: [values.length] });
-  const output = to.scope(`output/${names[0]}`, () => combine(to, mean, weights, alike));
+  const output = to.scope(`output/${names[0]}`, () => combine(to, { meaning, mean }, weights, alike));
   return {
     name: names[0],
     weights: weights.name,
     sources: parents.map(p => p.tag),
     features: alike,
+    meaning,
     mean,
-    activation,
     output,
+    combined: combinedMeaning(meaning, mean),
   };
 }
 
-/** `Σ weights[p] · values[p]` in the space of `mean`, back as logits. */
-export function combine(to: GraphBuilder, mean: OutputMean, weights: Value, values: readonly Value[]): Value {
-  const { dtype, shape } = values[0].type;
-  const blend = (features: readonly Value[]) => to.op('Switch', [weights, ...features]);
-  const log = (probabilities: Value) => {
-    const least = to.constant(tensorFromNumbers(dtype, [], [leastProbability[dtype] ?? 1e-37]), 'least_probability');
-    return to.op('Log', [to.op('Clip', [probabilities, least])]);
-  };
-  switch (mean) {
-    case 'plain':
-      return blend(values);
-    case 'softmax':
-      return log(blend(values.map(v => to.op('Softmax', [v], { axis: channelAxis(shape.length) }))));
-    case 'sigmoid': {
-      // log p - log(1 - p), with 1 - p from the negated logits: 1 - p itself would lose all digits where p is near 1.
-      const yes = log(blend(values.map(v => to.op('Sigmoid', [v]))));
-      const no = log(blend(values.map(v => to.op('Sigmoid', [to.op('Neg', [v])]))));
-      return to.op('Sub', [yes, no]);
-    }
-    default:
-      return mean satisfies never;
+/** What a combination of outputs means. */
+function combinedMeaning(meaning: OutputMeaning, mean: OutputMean): OutputMeaning {
+  if (mean === 'probabilities' && meaning.activation === 'softmax') return { ...meaning, kind: 'log-probabilities' };
+  return meaning.kind === 'log-probabilities' ? { ...meaning, kind: 'logits' } : meaning;
+}
+
+/** `Σ weights[p] · values[p]`, of probabilities as logits or log-probabilities. Weights: one for each value, [S], or for each image, [S, N]. */
+export function combine(
+  to: GraphBuilder,
+  { meaning, mean }: Pick<OutputSwitch, 'meaning' | 'mean'>,
+  weights: Value,
+  values: readonly Value[],
+): Value {
+  if (mean === 'plain') return to.op('Switch', [weights, ...values]);
+  const shares = values.map((value, p) => logarithmOfShare(to, weights, p, value));
+  const logOfMean = (logs: readonly Value[]): Value =>
+    logs.map((log, p) => to.op('Add', [log, shares[p]])).reduce((sum, log) => logSumExp(to, sum, log));
+  if (meaning.activation === 'softmax') {
+    const axis = requireAxis(meaning);
+    return logOfMean(values.map(v => to.op('LogSoftmax', [v], { axis })));
   }
+  // log p - log(1 - p), each from the logits: 1 - p itself would lose all digits where p is near 1.
+  const yes = logOfMean(values.map(v => logSigmoid(to, v)));
+  const no = logOfMean(values.map(v => logSigmoid(to, to.op('Neg', [v]))));
+  return to.op('Sub', [yes, no]);
+}
+
+const logSigmoid = (to: GraphBuilder, x: Value): Value => to.op('Neg', [to.op('Softplus', [to.op('Neg', [x])])]);
+
+/** log(exp x + exp y), without a power that over- or underflows. */
+function logSumExp(to: GraphBuilder, x: Value, y: Value): Value {
+  const distance = to.op('Abs', [to.op('Sub', [x, y])]);
+  return to.op('Add', [to.op('Max', [x, y]), to.op('Softplus', [to.op('Neg', [distance])])]);
+}
+
+/** Below every logarithm of a probability, and far from where sums overflow: what a share of 0 adds to a logarithm. */
+const leastLogarithm: Partial<Record<DType, number>> = { float16: -3e4 };
+
+/**
+ * The logarithm of one of the weights, in a shape that broadcasts over `value` from the left. That of 0 is finite, because GPUs need not
+ * know infinities, and so low that nothing is left of the value.
+ */
+function logarithmOfShare(to: GraphBuilder, weights: Value, p: number, value: Value): Value {
+  const { dtype, shape } = weights.type;
+  const number = (v: number): Value => to.constant(tensorFromNumbers(dtype, [], [v]), 'c');
+  const share = to.op('Gather', [weights, to.constant(tensorFromNumbers('int64', [], [p]), 'source')], { axis: 0 });
+  const missing = value.type.shape.map((_, i) => i).slice(shape.length - 1);
+  const wide = shape.length === 1 || missing.length === 0 ? share : to.op('Unsqueeze', [share, to.ints(missing)]);
+  const some = to.op('Greater', [wide, number(0)]);
+  const logarithm = to.op('Log', [to.op('Where', [some, wide, number(1)])]);
+  return to.op('Where', [some, logarithm, number(leastLogarithm[dtype] ?? -1e30)]);
+}
+
+/** The axis that a softmax runs over. */
+function requireAxis({ channelAxis }: OutputMeaning): number {
+  if (channelAxis === undefined) throw new TypeError('a softmax has an axis of channels');
+  return channelAxis;
+}
+
+/** The probabilities of outputs. `values` have none. */
+export function probabilitiesOf(to: GraphBuilder, value: Value, meaning: OutputMeaning): Value {
+  switch (meaning.kind) {
+    case 'logits':
+      return meaning.activation === 'softmax'
+        ? to.op('Softmax', [value], { axis: requireAxis(meaning) })
+        : to.op('Sigmoid', [value]);
+    case 'log-probabilities':
+      return to.op('Exp', [value]);
+    case 'probabilities':
+      return value;
+    case 'values':
+      throw new TypeError('values have no probabilities');
+    default:
+      return meaning.kind satisfies never;
+  }
+}
+
+/** The least number whose logarithm is taken: near the smallest normal one, because GPUs may flush what is below. */
+const leastProbability: Partial<Record<DType, number>> = { float16: 6.2e-5 };
+
+/** Logits with the same probabilities: of classes their logarithms, of regions the log-odds. */
+export function logitsOf(to: GraphBuilder, value: Value, meaning: OutputMeaning): Value {
+  const classes = meaning.activation === 'softmax';
+  if (meaning.kind === 'logits' || (meaning.kind === 'log-probabilities' && classes)) return value;
+  const number = (v: number): Value => to.constant(tensorFromNumbers(value.type.dtype, [], [v]), 'c');
+  const least = number(leastProbability[value.type.dtype] ?? 1e-37);
+  const log = (x: Value): Value => to.op('Log', [to.op('Clip', [x, least])]);
+  const p = probabilitiesOf(to, value, meaning);
+  return classes ? log(p) : to.op('Sub', [log(p), log(to.op('Sub', [number(1), p]))]);
+}
+
+/** An output as [N, C, spatial...]. */
+export function channelsFirst(to: GraphBuilder, value: Value, meaning: OutputMeaning): Value {
+  return withChannelsOn(to, value, meaning.channelAxis, 1);
+}
+
+/** Of probabilities those of what is to be found: all classes but the first, the background, or every region. */
+export function foregroundOf(
+  to: GraphBuilder,
+  value: Value,
+  { activation, channelAxis, channels }: OutputMeaning,
+): Value {
+  if (activation !== 'softmax' || channelAxis === undefined || channels === 1) return value;
+  return to.op('Slice', [value, to.ints([1]), to.ints([channels]), to.ints([channelAxis])]);
+}
+
+/**
+ * What parents' outputs mean together: all the same, or what each can be brought to exactly. Logarithms of probabilities over classes are
+ * logits; where one parent gives probabilities, those of all are taken.
+ *
+ * @throws SutureError `parents-incompatible` where there is no such thing.
+ */
+function commonMeaning(parents: readonly TaggedGraph[], meanings: readonly OutputMeaning[]): OutputMeaning {
+  const [first] = meanings;
+  const p = meanings.findIndex(
+    // Where channels differ, the types say so.
+    m => m.channels === first.channels && m.activation !== first.activation,
+  );
+  if (p > 0) {
+    const texts = [0, p].map(i => `the output of parent '${parents[i].tag}' is ${meaningText(meanings[i])}`);
+    throw new SutureError(
+      'parents-incompatible',
+      `The parents do not answer in the same way: ${texts.join(', ')}. Export both with the same head, or say --activation ` +
+        'where that is not what the numbers are.',
+    );
+  }
+  const kinds = new Set(meanings.map(m => m.kind));
+  const regions = first.activation === 'sigmoid' && kinds.has('log-probabilities');
+  if (kinds.size === 1 && !regions) return first;
+  return { ...first, kind: regions || kinds.has('probabilities') ? 'probabilities' : 'logits' };
+}
+
+/** An output as another meaning says, kind and layout. */
+function broughtTo(to: GraphBuilder, value: Value, from: OutputMeaning, meaning: OutputMeaning): Value {
+  const same = from.kind === meaning.kind || meaning.kind !== 'probabilities';
+  const alike = same ? value : probabilitiesOf(to, value, from);
+  return withChannelsOn(to, alike, from.channelAxis, meaning.channelAxis);
+}
+
+/** Moves the channels to another axis. Undefined: there is one, and no axis for it. */
+function withChannelsOn(to: GraphBuilder, value: Value, source: number | undefined, target: number | undefined): Value {
+  if (source === target) return value;
+  if (source === undefined) return to.op('Unsqueeze', [value, to.ints([target!])]);
+  if (target === undefined) return to.op('Squeeze', [value, to.ints([source])]);
+  const perm = value.type.shape.map((_, i) => i).filter(i => i !== source);
+  perm.splice(target, 0, source);
+  return to.op('Transpose', [value], { perm });
 }

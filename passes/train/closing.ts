@@ -1,9 +1,8 @@
 import { ancestors, type Binding, descendants, type Graph, GraphBuilder, type Value } from '../../ir/index.ts';
-import { channelAxis } from '../../ir/ops/stitching.ts';
 import { differentiate } from '../differentiate/index.ts';
 import { simplify } from '../simplify.ts';
 import { specialize } from '../specialize.ts';
-import type { OutputSwitch, Stitch, SuperNetwork, Switch } from '../stitch.ts';
+import type { OutputMeaning, Stitch, SuperNetwork, Switch } from '../stitch.ts';
 import { partOf } from './sequential.ts';
 import { doubleStreams, newDraft } from './streams.ts';
 
@@ -51,7 +50,7 @@ export function closingFit(network: SuperNetwork, binding: Binding): ClosingFit 
   const terms = network.outputs.flatMap(output =>
     output.features.flatMap(feature => {
       const [x, target] = [stitched.read(feature), reference.read(feature)];
-      return x && target && x !== target ? [divergence(b, x, target, output.activation)] : [];
+      return x && target && x !== target ? [divergence(b, x, target, output.meaning)] : [];
     }),
   );
   if (terms.length === 0) return undefined;
@@ -78,13 +77,16 @@ function lastSwitches(network: SuperNetwork): ReadonlySet<Switch> {
 }
 
 /** How far an output is from the reference's, as a scalar. */
-function divergence(b: GraphBuilder, x: Value, target: Value, activation: OutputSwitch['activation']): Value {
+function divergence(b: GraphBuilder, x: Value, target: Value, { kind, activation, channelAxis }: OutputMeaning): Value {
   const mean = (value: Value): Value => b.op('ReduceMean', [value], { keepdims: 0 });
-  switch (activation) {
+  // The logarithms of a softmax are logits; those of single probabilities are none.
+  const logits = kind === 'logits' || (kind === 'log-probabilities' && activation === 'softmax');
+  const through = logits ? activation : undefined;
+  switch (through) {
     case undefined:
       return b.ops('FeatureLoss', [x, target], { normalize: 1 }, { outputs: ['error', 'error/divisor'] })[0];
     case 'softmax': {
-      const axis = channelAxis(x.type.shape.length);
+      const axis = channelAxis!;
       const [p, q] = [x, target].map(logits => b.op('LogSoftmax', [logits], { axis }));
       const excess = b.op('Mul', [b.op('Exp', [q!]), b.op('Sub', [q!, p!])]);
       return mean(b.op('ReduceSum', [excess, b.ints([axis])], { keepdims: 0 }));
@@ -95,7 +97,7 @@ function divergence(b: GraphBuilder, x: Value, target: Value, activation: Output
       return mean(b.op('Add', [excess, b.op('Sub', [b.op('Softplus', [x]), b.op('Softplus', [target])])]));
     }
     default:
-      return activation satisfies never;
+      return through satisfies never;
   }
 }
 

@@ -5,10 +5,11 @@ import {
   type GraphBuilder,
   SutureError,
   tensorFromNumbers,
-  typeText,
   type Value,
 } from '../../ir/index.ts';
-import type { OutputMean, Tag } from '../stitch.ts';
+import type { Task } from '../stitch/meaning.ts';
+import { channelsFirst, logitsOf } from '../stitch/outputs.ts';
+import type { OutputMeaning, Tag } from '../stitch.ts';
 
 /** One summand of the loss. */
 export interface LossTerm {
@@ -79,31 +80,23 @@ export class Terms {
   }
 }
 
-/** What labels mean: classes (integers) or values to regress. */
-export type Task = 'segmentation' | 'classification' | 'regression';
-
 /** Keeps the Dice of a class that is neither predicted nor there finite. nnU-Net's value. */
 const diceSmoothing = 1e-5;
 
 /**
  * The loss of a network's output against labels. Segmentation: cross-entropy plus one minus the mean soft Dice of the foreground
  * classes over the batch, as nnU-Net trains. Classification: cross-entropy. Regression: mean squared error.
- * `output` are logits [N, C, spatial...]; with the mean `plain` of probabilities pass their logarithm. Labels are int32
- * [N, spatial...], or for regression floats of the output's shape.
+ * Labels are int32: classes [N, spatial...], or a 0 or 1 for each of several regions [N, R, spatial...]; for regression floats of the
+ * output's shape.
  */
-export function taskLoss(b: GraphBuilder, output: Value, labels: Value, task: Task, mean: OutputMean): Value {
-  if (task === 'regression') return b.op('FeatureLoss', [output, labels], { normalize: 0 });
+export function taskLoss(b: GraphBuilder, given: Value, labels: Value, task: Task, meaning: OutputMeaning): Value {
+  if (task === 'regression') return b.op('FeatureLoss', [given, labels], { normalize: 0 });
+  const output = channelsFirst(b, logitsOf(b, given, meaning), meaning);
   const { shape, dtype } = output.type;
   const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
-  const channels = shape[1];
-  if (typeof channels !== 'number') {
-    throw new SutureError(
-      'option-invalid',
-      `The classes of '${output.name}' must be known, not ${typeText(output.type)}.`,
-    );
-  }
-  const binary = mean === 'sigmoid' || channels === 1;
-  const wide = b.op('Unsqueeze', [labels, b.ints([1])]);
+  const { channels } = meaning;
+  const binary = meaning.activation === 'sigmoid';
+  const wide = binary && channels > 1 ? labels : b.op('Unsqueeze', [labels, b.ints([1])]);
   const positions = shape.map((_, i) => i).filter(i => i !== 1);
   const average = (x: Value): Value => b.op('ReduceMean', [x], { keepdims: 0 });
 

@@ -1,7 +1,8 @@
-import { GraphBuilder, isStatic, SutureError, type Value } from '../../ir/index.ts';
-import { channelAxis } from '../../ir/ops/stitching.ts';
+import { GraphBuilder, SutureError } from '../../ir/index.ts';
+import type { Task } from '../stitch/meaning.ts';
+import { foregroundOf, probabilitiesOf } from '../stitch/outputs.ts';
 import type { SuperNetwork, Switch } from '../stitch.ts';
-import { type LossGraph, type Task, Terms, taskLoss } from './losses.ts';
+import { type LossGraph, Terms, taskLoss } from './losses.ts';
 import {
   addImages,
   addStitches,
@@ -81,8 +82,10 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
       for (const output of network.outputs) {
         for (const [i, parent] of output.sources.entries()) {
           const values = [stitched, reference].map(stream => stream.read(output.features[i]));
-          if (!output.activation || !values[0] || values[0] === values[1]) continue;
-          const [x, target] = values.map(v => probabilities(b, v!, output.activation!));
+          const { meaning } = output;
+          const logits = meaning.kind === 'logits' || meaning.kind === 'log-probabilities';
+          if (!logits || !values[0] || values[0] === values[1]) continue;
+          const [x, target] = values.map(v => foregroundOf(b, probabilitiesOf(b, v!, meaning), meaning));
           const suffix = network.outputs.length > 1 ? `${parent}/${output.name}` : parent;
           terms.addFeature(
             x,
@@ -97,18 +100,6 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
   }
   return terms.finish(draft.data, draft.parameters);
 }
-
-/** The probabilities of all classes but the first, which follows from the others; of one channel its own. */
-function probabilities(b: GraphBuilder, logits: Value, activation: 'softmax' | 'sigmoid'): Value {
-  if (activation === 'sigmoid') return b.op('Sigmoid', [logits]);
-  const axis = channelAxis(logits.type.shape.length);
-  const all = b.op('Softmax', [logits], { axis });
-  const channels = logits.type.shape[axis];
-  return b.op('Slice', [all, b.ints([1]), b.ints([isStatic(channels) ? channels : endOfAxis]), b.ints([axis])]);
-}
-
-/** Past the end of any axis: `Slice` stops there. */
-const endOfAxis = 2 ** 31 - 1;
 
 export interface DirectOptions {
   readonly normalize?: boolean;
@@ -185,12 +176,15 @@ export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {
   const combined = stream.read(output.output);
   if (!combined) throw new TypeError(`the output '${output.name}' was not built`);
   const { dtype, shape } = combined.type;
+  const { channelAxis, channels, activation } = output.combined;
+  const spatial = shape.slice(1).filter((_, i) => i + 1 !== channelAxis);
+  const regions = activation === 'sigmoid' && channels > 1 ? [channels] : [];
   const labels = b.input(
     labelsInput,
-    task === 'regression' ? combined.type : { dtype: 'int32', shape: shape.filter((_, i) => i !== 1) },
+    task === 'regression' ? combined.type : { dtype: 'int32', shape: [shape[0], ...regions, ...spatial] },
   );
   draft.data.push(labels.name);
-  const loss = taskLoss(b, combined, labels, task, output.mean);
+  const loss = taskLoss(b, combined, labels, task, output.combined);
   if (loss.type.dtype !== dtype) throw new TypeError('a loss has the dtype of the output');
   const terms = new Terms(b);
   terms.add(loss, { output: `loss/${task}`, position: undefined, parent: undefined });

@@ -216,15 +216,15 @@ describe('the combined output', () => {
       options,
     );
     const x: Tensor = { dtype: 'float32', shape: [1, 2], data: Float32Array.of(3, -1) };
-    const [{ mean }] = network.outputs;
-    return { mean, y: numbers(evaluateGraph(network.graph, feeds(network, x, original(network))).get('y')) };
+    const [{ mean, combined: meaning }] = network.outputs;
+    return { mean, meaning, y: numbers(evaluateGraph(network.graph, feeds(network, x, original(network))).get('y')) };
   };
   const near = (got: readonly number[], wanted: readonly number[]) =>
     expect(relativeError(got, wanted)).toBeLessThan(1e-6);
 
   test('one channel: the logit of the mean probability, to the last digit where it is near one', () => {
-    const { mean, y } = combined([parent(1, 1), parent(20, 1)]);
-    expect(mean).toBe('sigmoid');
+    const { meaning, y } = combined([parent(1, 1), parent(20, 1)]);
+    expect(meaning).toEqual({ kind: 'logits', activation: 'sigmoid', channelAxis: 1, channels: 1 });
     const no = (1 / (1 + Math.exp(2)) + 1 / (1 + Math.exp(40))) / 2;
     near(y, [Math.log((1 - no) / no)]);
   });
@@ -246,9 +246,9 @@ describe('the combined output', () => {
     expect(y[0]).toBe(0);
   });
 
-  test('logits do not meet probabilities', () => {
-    expect(() => combined([parent(1, 2), parent(1, 2, 'Softmax')])).toThrow(
-      /holds logits, 'y' of parent 'b' holds probabilities/,
+  test('classes do not meet regions', () => {
+    expect(() => combined([parent(1, 2, 'Sigmoid'), parent(1, 2, 'Softmax')])).toThrow(
+      /'a' is probabilities of 2 regions \(sigmoid\), the output of parent 'b' is probabilities of 2 classes \(softmax\)/,
     );
   });
 });

@@ -263,7 +263,10 @@ describe('task loss', () => {
     const b = new GraphBuilder('loss');
     const output = b.input('logits', { dtype: 'float32', shape: [n, c, size] });
     const truth = b.input('labels', { dtype: 'int32', shape: [n, size] });
-    b.output('loss', taskLoss(b, output, truth, 'segmentation', mean));
+    b.output(
+      'loss',
+      taskLoss(b, output, truth, 'segmentation', { kind: 'logits', activation: mean, channelAxis: 1, channels: c }),
+    );
     const logits = Float32Array.from({ length: n * c * size }, () => 4 * draw() - 2);
     const labels = Int32Array.from({ length: n * size }, (_, i) => (mean === 'softmax' ? i % 3 : i % 2));
     const { loss } = await runOrt(verify(b.build()), {
