@@ -12,7 +12,7 @@ import {
   type Output,
   Value,
 } from './graph.ts';
-import type { AttributeSpecs, InferContext, Inferred, Operand } from './operator.ts';
+import { type AttributeSpecs, type InferContext, type Inferred, type Operand, requirePossible } from './operator.ts';
 import { type OpName, operators } from './ops/index.ts';
 import { int64s, scalar, type Tensor, tensorType } from './tensor.ts';
 import type { TensorType } from './type.ts';
@@ -228,6 +228,12 @@ function withDefaults<K extends OpName>(op: K, given: GivenAttributesOf<K>): Att
   return full as AttributesOf<K>;
 }
 
+/** Elements that no double holds exactly count as not known. */
+function withKnownElements(type: Inferred): Inferred {
+  const exact = type.elements?.every(e => typeof e !== 'number' || Number.isSafeInteger(e)) ?? true;
+  return exact ? type : { ...type, elements: undefined };
+}
+
 /** Runs an operator's type rule. An error names the operator and the node. */
 export function inferTypes<K extends OpName>(
   op: K,
@@ -246,8 +252,12 @@ export function inferTypes<K extends OpName>(
   formals.forEach((formal, i) => {
     if (!formal.endsWith('?') && !formal.startsWith('...') && !inputs[i]) fail(`the input ${formal} is missing`);
   });
+  const absent = variadic ? inputs.findIndex((input, i) => i >= formals.length - 1 && !input) : -1;
+  if (absent >= 0) fail(`its input ${absent + 1} of ${inputs.length} is missing`);
   try {
-    return (infer as UntypedInfer)(inputs, attributes, { outputs, fresh });
+    const types = (infer as UntypedInfer)(inputs, attributes, { outputs, fresh });
+    types.forEach(requirePossible);
+    return types.map(withKnownElements);
   } catch (error) {
     if (error instanceof SutureError && error.code === 'type-mismatch') return fail(error.message);
     throw error;

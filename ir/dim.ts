@@ -1,8 +1,11 @@
 /**
  * Symbolic dimensions: polynomials with integer coefficients over symbols (`N`) and opaque atoms (`floor((H + 1) / 2)`).
  * Two dims are equal exactly when their canonical texts are, so `2·N` from one network equals `2·N` from another.
- * A symbol stands for a positive integer.
+ * A symbol stands for a positive integer. While a file is read, the length of a text is limited (`limits.ts`), and with it what
+ * arithmetic on dims can cost; coefficients are exact, or an error.
  */
+import { printable, SutureError } from './errors.ts';
+import { activeBudget, LimitError } from './limits.ts';
 
 type Atom =
   | { readonly kind: 'symbol'; readonly key: string }
@@ -24,10 +27,12 @@ export class SymbolicDim {
   constructor(terms: readonly Term[]) {
     this.terms = terms;
     this.key = terms.map(termText).join(' + ').replaceAll('+ -', '- ');
+    checkLength(this.key.length);
   }
 
+  /** For people: names of symbols come from files. Where dims are compared or kept, it is by `key`. */
   toString(): string {
-    return this.key;
+    return printable(this.key);
   }
 }
 
@@ -35,6 +40,15 @@ export type Dim = number | SymbolicDim;
 
 /** Values for symbols, e.g. `{ N: 8 }`. */
 export type Binding = Readonly<Record<string, number>>;
+
+/** A formula of so many terms, or characters, is not made. @throws LimitError */
+function checkLength(length: number): void {
+  const limit = activeBudget()?.limits.formula;
+  if (limit !== undefined && length > limit) throw new LimitError('formula', limit);
+}
+
+/** The text that stands for a dim: equal text, equal dim. */
+export const dimKey = (dim: Dim): string => (typeof dim === 'number' ? String(dim) : dim.key);
 
 const termKey = (atoms: readonly Atom[]): string => atoms.map(a => a.key).join('·');
 
@@ -58,6 +72,13 @@ function normalize(terms: Iterable<Term>): Dim {
     sums.set(key, { coefficient, atoms: term.atoms });
   }
   const kept = [...sums].filter(([, term]) => term.coefficient !== 0);
+  const inexact = kept.find(([, term]) => !Number.isSafeInteger(term.coefficient));
+  if (inexact !== undefined) {
+    throw new SutureError(
+      'type-mismatch',
+      `a dimension has the coefficient ${inexact[1].coefficient}, which is no exact integer`,
+    );
+  }
   // The constant term goes last, so that it reads `H - 1`.
   kept.sort(([a], [b]) => (a === '' ? 1 : b === '' ? -1 : a < b ? -1 : 1));
   if (kept.length === 0) return 0;
@@ -85,6 +106,7 @@ export function addDims(a: Dim, b: Dim): Dim {
 export function multiplyDims(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return a * b;
   const products: Term[] = [];
+  checkLength(termsOf(a).length * termsOf(b).length);
   for (const x of termsOf(a)) {
     for (const y of termsOf(b)) {
       const atoms = [...x.atoms, ...y.atoms].sort((p, q) => (p.key < q.key ? -1 : p.key > q.key ? 1 : 0));
@@ -133,7 +155,7 @@ export function divideExactly(a: Dim, b: Dim): Dim | undefined {
     const quotient = termsOf(a).map(term => divideTerm(term, b.terms[0]));
     if (quotient.every(t => t !== undefined)) return normalize(quotient);
   }
-  return ofAtom({ kind: 'quotient', key: `(${a})/(${b})`, left: a, right: b });
+  return ofAtom({ kind: 'quotient', key: `(${dimKey(a)})/(${dimKey(b)})`, left: a, right: b });
 }
 
 function divideTerm(term: Term, by: Term): Term | undefined {
@@ -150,7 +172,7 @@ function divideTerm(term: Term, by: Term): Term | undefined {
 export function maxDims(a: Dim, b: Dim): Dim {
   if (typeof a === 'number' && typeof b === 'number') return Math.max(a, b);
   if (equalDims(a, b)) return a;
-  return ofAtom({ kind: 'max', key: `max(${a}, ${b})`, left: a, right: b });
+  return ofAtom({ kind: 'max', key: `max(${dimKey(a)}, ${dimKey(b)})`, left: a, right: b });
 }
 
 /** Replaces symbols by dims; symbols without an entry stay. */

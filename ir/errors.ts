@@ -5,6 +5,7 @@
 export const errorCodes = {
   'model-unreadable': 'the bytes are no ONNX model, or a damaged one',
   'model-unsupported': 'the model uses what the vocabulary cannot express; every problem is listed',
+  'model-limit': 'the model would make more of itself than a limit allows: loops, functions, formulas, constants',
   'model-external-data': 'external tensor data is missing, too short, or outside the folder of the model',
   'graph-invalid': 'the verifier found a graph that breaks the rules of the IR',
   'type-mismatch': 'an operator was given inputs of types that it does not take',

@@ -1,6 +1,7 @@
 import type { Dim } from './dim.ts';
 import { SutureError } from './errors.ts';
 import type { Graph } from './graph.ts';
+import { activeBudget } from './limits.ts';
 import { numbersOf, type Tensor } from './tensor.ts';
 import { type DType, isFloat, type Shape, type TensorType, typeText } from './type.ts';
 
@@ -147,13 +148,24 @@ export function reject(message: string): never {
   throw new SutureError('type-mismatch', message);
 }
 
+/** Elements beyond so many are not kept in a list, and beyond a few only as long as the model's budget lasts. */
+const MOST_ELEMENTS = 2 ** 16;
+const FEW_ELEMENTS = 64;
+
+/** A list of known elements, or undefined where it would be too long to keep: then they count as not known. */
+export function elementList(length: number, list: () => readonly Dim[]): readonly Dim[] | undefined {
+  if (length > MOST_ELEMENTS) return undefined;
+  if (length > FEW_ELEMENTS && activeBudget()?.hasBytes(8 * length) === false) return undefined;
+  return list();
+}
+
 /** The elements of a shape-like operand, or undefined when they are not known before the run. */
 export function elementsOf(operand: Operand | undefined): readonly Dim[] | undefined {
   if (operand === undefined) return undefined;
   if (operand.elements) return operand.elements;
   const { constant } = operand;
   if (!constant || constant.shape.length > 1 || isFloat(constant.dtype)) return undefined;
-  return Array.from(numbersOf(constant));
+  return elementList(constant.data.length, () => Array.from(numbersOf(constant)));
 }
 
 /** As `elementsOf`, where every element must be a plain number. */
@@ -187,6 +199,23 @@ export function requireSameDType(operands: readonly (Operand | undefined)[]): DT
   const other = given.find(o => o.type.dtype !== first.type.dtype);
   if (other) reject(`the operands are of different dtypes, ${typeText(first.type)} and ${typeText(other.type)}`);
   return first.type.dtype;
+}
+
+/** More axes than this no array library has. */
+export const MOST_AXES = 64;
+
+/** Refuses a type that no tensor can have. */
+export function requirePossible({ shape }: TensorType): void {
+  if (shape.length > MOST_AXES) reject(`a tensor of ${shape.length} axes is out of reach; ${MOST_AXES} are the most`);
+  let known = 1;
+  for (const [axis, extent] of shape.entries()) {
+    if (typeof extent !== 'number') continue;
+    if (!Number.isSafeInteger(extent) || extent < 0)
+      reject(`axis ${axis} of the result would have the extent ${extent}`);
+    known *= Math.max(extent, 1);
+  }
+  if (!Number.isSafeInteger(known))
+    reject(`the result of shape [${shape.join(', ')}] would have more than 2^53 elements`);
 }
 
 export function requireRank(operand: Operand, rank: number, what: string): Shape {

@@ -13,7 +13,8 @@ import {
   typeText,
   Value,
 } from '../ir/index.ts';
-import { foldConstants } from './simplify/fold-constants.ts';
+import { withBudget } from '../ir/limits.ts';
+import { foldConstants, foldingBudget } from './simplify/fold-constants.ts';
 import { removeDeadCode } from './simplify/remove-dead-code.ts';
 
 /**
@@ -44,9 +45,11 @@ export function specialize(graph: Graph, binding: Binding, constants: ReadonlyMa
       inputs.set(input.name, new Value(input.name, { dtype: input.type.dtype, shape }));
     }
   }
-  const inferred = rewrite(graph, () => undefined, { inputs });
-  // What was shape arithmetic on symbols is arithmetic on numbers now, and more shapes may follow from it.
-  const known = removeDeadCode(rewrite(inferred, (node, to) => foldConstants(node, to, inferred)));
+  const known = withBudget(foldingBudget(graph), () => {
+    const inferred = rewrite(graph, () => undefined, { inputs });
+    // What was shape arithmetic on symbols is arithmetic on numbers now, and more shapes may follow from it.
+    return removeDeadCode(rewrite(inferred, (node, to) => foldConstants(node, to, inferred)));
+  });
   for (const value of known.values()) {
     if (!staticShape(value.type.shape)) {
       throw new SutureError(

@@ -11,7 +11,7 @@ type Reducer = (x: Float64Array) => number;
 const sum: Reducer = x => x.reduce((a, b) => a + b, 0);
 
 function logSumExp(x: Float64Array): number {
-  const high = Math.max(...x);
+  const high = x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   return Number.isFinite(high) ? high + Math.log(x.reduce((a, b) => a + Math.exp(b - high), 0)) : high;
 }
 
@@ -125,7 +125,7 @@ const cumulative =
   };
 
 const softmax = (x: Float64Array): Float64Array => {
-  const high = Math.max(...x);
+  const high = x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const exps = x.map(v => Math.exp(v - high));
   const total = sum(exps);
   return exps.map(v => v / total);

@@ -47,7 +47,10 @@ export function exportModel(given: Graph, options: ExportOptions = {}): MessageI
   for (const node of graph.nodes) {
     if (isSuture(node)) called.set(node, functions.nameOf(node));
   }
-  const opset = Math.max(options.opset ?? LOWEST_OPSET, functions.opset, ...standard(graph).map(opsetOf));
+  const opset = standard(graph).reduce(
+    (most, node) => Math.max(most, opsetOf(node)),
+    Math.max(options.opset ?? LOWEST_OPSET, functions.opset),
+  );
   const { info } = graph;
   const names = exportedNames(graph);
   const initializers: MessageInit<'TensorProto'>[] = [];
@@ -249,7 +252,8 @@ class Functions {
   }
 
   get opset(): number {
-    return Math.max(LOWEST_OPSET, ...[...this.#byBody.values()].flatMap(({ body }) => body.nodes.map(opsetOf)));
+    const nodes = [...this.#byBody.values()].flatMap(({ body }) => body.nodes);
+    return nodes.reduce((most, node) => Math.max(most, opsetOf(node)), LOWEST_OPSET);
   }
 
   written(opset: number): MessageInit<'FunctionProto'>[] {
@@ -258,7 +262,12 @@ class Functions {
 }
 
 /** Functions have no initialisers: constants are nodes. The call's attributes are declared, though the body has them built in. */
-function writeFunction(node: Node<SutureOp>, body: Graph, name: string, opset: number): MessageInit<'FunctionProto'> {
+export function writeFunction(
+  node: Node<SutureOp>,
+  body: Graph,
+  name: string,
+  opset: number,
+): MessageInit<'FunctionProto'> {
   const names = exportedNames(body);
   const constants = body.constants().map(
     (value): NodeInit => ({

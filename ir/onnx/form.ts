@@ -108,6 +108,10 @@ export interface FormContext {
   isUsed(output: number): boolean;
   /** Whether a matrix product of the file reads the node's first output as rows of that many elements. */
   isMatrixOf(columns: number): boolean;
+  /** Before something is unrolled: into so many steps of so many nodes. */
+  unrolled(steps: number, nodes: number): void;
+  /** Before constants of so many bytes are made that the file does not hold. */
+  computes(bytes: number): void;
   /** Adds the nodes of a subgraph for given inputs, under names that begin with the node's and `label`; returns its outputs. */
   subgraph(graph: GraphProto, inputs: readonly Value[], label: string): readonly Value[];
   /** Ends with a problem of this node. */

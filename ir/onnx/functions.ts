@@ -1,6 +1,7 @@
 /** Model-local functions of a file, and our own operators among them. */
 import { isOpName, isSutureOp, type SutureOp } from '../ops/index.ts';
-import type { AttributeProto, FunctionProto } from './proto/schema.ts';
+import { encodeMessage } from './proto/codec.ts';
+import type { AttributeProto, FunctionProto, MessageInit } from './proto/schema.ts';
 
 export type FunctionTable = ReadonlyMap<string, FunctionProto>;
 
@@ -24,6 +25,28 @@ export function sutureOperator(functionName: string): SutureOp | undefined {
 
 /** The name of the `index`-th function of an operator; see `sutureOperator`. */
 export const sutureFunction = (op: SutureOp, index: number): string => (index === 1 ? op : `${op}.${index}`);
+
+/** Whether two functions compute the same in the same words; what is said about them does not count. */
+export function sameFunction(a: MessageInit<'FunctionProto'>, b: MessageInit<'FunctionProto'>): boolean {
+  const [first, second] = [a, b].map(({ name, domain, input, output, attribute, node, opsetImport }) =>
+    encodeMessage('FunctionProto', {
+      name,
+      domain,
+      input,
+      output,
+      attribute,
+      node: node?.map(n => ({
+        opType: n.opType,
+        domain: n.domain,
+        input: n.input,
+        output: n.output,
+        attribute: n.attribute,
+      })),
+      opsetImport,
+    } as MessageInit<'FunctionProto'>),
+  );
+  return Buffer.compare(first, second) === 0;
+}
 
 /** A node's attributes, those that refer to attributes of the enclosing function replaced; unset ones are left out. */
 export function bindAttributes(

@@ -9,12 +9,14 @@ import { GraphBuilder } from '../builder.ts';
 import { type Dim, symbol } from '../dim.ts';
 import { printable, SutureError } from '../errors.ts';
 import type { Graph, GraphInfo, Value } from '../graph.ts';
+import { Budget, LimitError, type Limits, limitsFrom, withBudget } from '../limits.ts';
+import { MOST_AXES } from '../operator.ts';
 import { type TensorType, typeText } from '../type.ts';
 import { ExternalFolder, type ExternalSource } from './external.ts';
 import { readModelFile } from './file.ts';
 import { functionTable } from './functions.ts';
-import { readersOf, usedNames } from './listing.ts';
-import { failed, NodeImporter, opsetsOf, type Scope } from './nodes.ts';
+import { listingOf } from './listing.ts';
+import { failed, NodeImporter, opsetsOf, Scope } from './nodes.ts';
 import { decodeModel, exactNumber, unknownFields } from './proto/codec.ts';
 import {
   dataTypeName,
@@ -34,6 +36,8 @@ export interface ImportOptions {
   readonly external?: ExternalSource;
   /** What the model is called in errors. */
   readonly what?: string;
+  /** What the model may make of itself; see {@link limitsFrom}. */
+  readonly limits?: Partial<Limits> | undefined;
 }
 
 export interface Imported {
@@ -44,13 +48,13 @@ export interface Imported {
 /**
  * Reads a model from a file, with external data beside it, or from bytes.
  *
- * @throws SutureError `model-unreadable`, `model-unsupported` (all problems in `details`), `model-external-data`.
+ * @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data` (all problems in `details`), `model-limit`.
  */
-export function importOnnx(source: string | Uint8Array): Imported {
-  if (typeof source !== 'string') return importModel(decodeModel(source));
+export function importOnnx(source: string | Uint8Array, { limits }: Pick<ImportOptions, 'limits'> = {}): Imported {
+  if (typeof source !== 'string') return importModel(decodeModel(source), { limits });
   const { model, external } = readModelFile(source);
   try {
-    return importModel(model, { external, what: `'${printable(basename(source))}'` });
+    return importModel(model, { external, what: `'${printable(basename(source))}'`, limits });
   } finally {
     if (external instanceof ExternalFolder) external.close();
   }
@@ -58,7 +62,17 @@ export function importOnnx(source: string | Uint8Array): Imported {
 
 /** As `importOnnx`, for a model that is decoded already. */
 export function importModel(model: ModelProto, options: ImportOptions = {}): Imported {
+  const budget = new Budget(limitsFrom(options.limits));
   const what = options.what ?? 'The model';
+  try {
+    return withBudget(budget, () => graphOf(model, what, options.external, budget));
+  } catch (error) {
+    if (error instanceof LimitError) throw new SutureError(error.code, `${what} ${error.problem}`, { cause: error });
+    throw error;
+  }
+}
+
+function graphOf(model: ModelProto, what: string, external: ExternalSource | undefined, budget: Budget): Imported {
   const { graph } = model;
   if (graph === undefined) throw new SutureError('model-unreadable', `${what} has no graph.`);
   const report = new ImportReport();
@@ -73,25 +87,22 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
   }
 
   const builder = new GraphBuilder(graph.name || 'graph', infoOf(model, graph));
-  const scope: Scope = new Map();
+  const scope = new Scope();
   addInputs(graph, builder, scope, report);
-  const used = usedNames(
-    graph.node,
-    graph.output.map(o => o.name ?? ''),
-  );
-  addInitializers(model, graph, builder, scope, report, options.external, used);
+  const listing = listingOf(graph);
+  addInitializers(model, graph, builder, scope, report, external, listing.used);
   const nodes = new NodeImporter({
     builder,
     report,
-    external: options.external,
+    external,
+    budget,
     functions: functionTable(model.functions),
     fileNames: fileNames(graph),
   });
   nodes.addAll(graph.node, {
     scope,
     opsets,
-    used,
-    readers: readersOf(graph.node),
+    listing,
     prefix: '',
     metadata: {},
     results: new Map(),
@@ -100,7 +111,7 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
   });
   addOutputs(graph, builder, scope, report);
   report.throwIfAny(what);
-  return { graph: withoutFolded(builder.build(), used), warnings: report.warnings };
+  return { graph: withoutFolded(builder.build(), listing.used), warnings: report.warnings };
 }
 
 function fileNames(graph: GraphProto): Set<string> {
@@ -185,6 +196,7 @@ function typeOf({ name, type }: ValueInfoProto, subject: string, report: ImportR
   }
   const { shape } = type.tensorType;
   if (shape === undefined) return fail('its shape is not given; the number of its dimensions must be known');
+  if (shape.dim.length > MOST_AXES) return fail(`it has ${shape.dim.length} axes; ${MOST_AXES} are the most`);
   const dims = shape.dim.map((dim, i): Dim => {
     const size = dim.dimValue === undefined ? undefined : exactNumber(dim.dimValue);
     // Some exporters write -1 for a dim that is open.
@@ -227,7 +239,7 @@ function addInitializers(
     } catch (error) {
       if (!(error instanceof SutureError)) throw error;
       scope.set(name, failed);
-      report.problem({ subject: `Initializer '${printable(name)}'`, message: error.message.replace(/\.$/, '') });
+      report.caught(error, `Initializer '${printable(name)}'`);
     }
   }
   for (const { values } of graph.sparseInitializer) {

@@ -1,5 +1,5 @@
 /** Facts about a list of nodes of a file: their order, and who reads what. */
-import type { NodeProto } from './proto/schema.ts';
+import type { FunctionProto, GraphProto, NodeProto } from './proto/schema.ts';
 
 /** What a node reads, in its subgraphs as well. */
 export function* readBy(node: NodeProto): Iterable<string> {
@@ -12,15 +12,39 @@ export function* readBy(node: NodeProto): Iterable<string> {
   }
 }
 
-/** Names that some node reads, or that leave. */
-export function usedNames(nodes: readonly NodeProto[], outputs: readonly string[]): ReadonlySet<string> {
+/** What the nodes of a graph or function are to each other, by name. */
+export interface Listing {
+  /** The names that are read there, in subgraphs as well, or leave. */
+  readonly used: ReadonlySet<string>;
+  /** The names that nodes give to their outputs. */
+  readonly computed: ReadonlySet<string>;
+  /** The nodes that have a value as their first input. */
+  readonly readers: ReadonlyMap<string, readonly NodeProto[]>;
+}
+
+const listings = new WeakMap<GraphProto | FunctionProto, Listing>();
+
+/** The listing of a graph or function; made once, however often it is unfolded. */
+export function listingOf(of: GraphProto | FunctionProto): Listing {
+  const known = listings.get(of);
+  if (known !== undefined) return known;
+  const outputs = of.output.map(output => (typeof output === 'string' ? output : (output.name ?? '')));
+  const listing = {
+    used: usedNames(of.node, outputs),
+    computed: new Set(of.node.flatMap(node => node.output)),
+    readers: readersOf(of.node),
+  };
+  listings.set(of, listing);
+  return listing;
+}
+
+function usedNames(nodes: readonly NodeProto[], outputs: readonly string[]): ReadonlySet<string> {
   const used = new Set(outputs);
   for (const node of nodes) for (const input of readBy(node)) used.add(input);
   return used;
 }
 
-/** The nodes that have a value as their first input. */
-export function readersOf(nodes: readonly NodeProto[]): ReadonlyMap<string, readonly NodeProto[]> {
+function readersOf(nodes: readonly NodeProto[]): ReadonlyMap<string, readonly NodeProto[]> {
   const readers = new Map<string, NodeProto[]>();
   for (const node of nodes) {
     const known = readers.get(node.input[0]);
@@ -45,7 +69,7 @@ export function sorted(nodes: readonly NodeProto[], defined: { has(name: string)
     const before = state.get(node) === undefined ? producersBefore(node, producers, defined, state) : [];
     state.set(node, state.get(node) ?? 'open');
     if (before.length > 0) {
-      next.push(...before);
+      for (const producer of before) next.push(producer);
       continue;
     }
     next.pop();

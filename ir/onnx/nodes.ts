@@ -3,29 +3,52 @@
  * vocabulary has no word for said in its words. A node with a problem is reported and the import goes on, so that all
  * problems are found at once; what depends on such a node is passed over in silence.
  */
+import { bodyOf } from '../bodies.ts';
 import { GraphBuilder } from '../builder.ts';
 import type { Dim } from '../dim.ts';
 import { printable, SutureError } from '../errors.ts';
 import { evaluate } from '../evaluate/index.ts';
 import type { AnyNode, Origin, Value } from '../graph.ts';
+import { type Budget, LimitError } from '../limits.ts';
 import type { AttributeSpecs } from '../operator.ts';
-import { isOpName, isSutureOp, type OpName, specOf } from '../ops/index.ts';
+import { isOpName, isSutureOp, type OpName, type SutureOp, specOf } from '../ops/index.ts';
 import { int64s, type Tensor, tensorFromNumbers } from '../tensor.ts';
 import { type DType, isFloat } from '../type.ts';
 import { type AttributeValue, convertAttribute, readAttribute } from './attributes.ts';
+import { writeFunction } from './export.ts';
 import type { ExternalSource } from './external.ts';
 import { foreign } from './foreign/index.ts';
 import { type FormContext, type Inputs, NodeForm } from './form.ts';
-import { bindAttributes, type FunctionTable, functionKey, sutureOperator } from './functions.ts';
-import { readersOf, sorted, usedNames } from './listing.ts';
-import type { AttributeProto, GraphProto, NodeProto } from './proto/schema.ts';
+import { bindAttributes, type FunctionTable, functionKey, sameFunction, sutureOperator } from './functions.ts';
+import { type Listing, listingOf, sorted } from './listing.ts';
+import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from './proto/schema.ts';
 import type { ImportReport } from './report.ts';
 import { readTensor } from './tensor.ts';
 import { upgrades } from './upgrade/index.ts';
 
-/** Names → values. A name whose node had a problem maps to `failed`. */
-export type Scope = Map<string, Value | typeof failed>;
 export const failed = Symbol('failed');
+
+/** Names → values. A name whose node had a problem maps to `failed`. A subgraph sees the names around it. */
+export class Scope {
+  readonly #around: Scope | undefined;
+  readonly #own = new Map<string, Value | typeof failed>();
+
+  constructor(around?: Scope) {
+    this.#around = around;
+  }
+
+  get(name: string): Value | typeof failed | undefined {
+    return this.#own.get(name) ?? this.#around?.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.get(name) !== undefined;
+  }
+
+  set(name: string, value: Value | typeof failed): void {
+    this.#own.set(name, value);
+  }
+}
 
 /** What all nodes of a model share. */
 export interface NodeEnvironment {
@@ -33,6 +56,7 @@ export interface NodeEnvironment {
   readonly report: ImportReport;
   readonly external: ExternalSource | undefined;
   readonly functions: FunctionTable;
+  readonly budget: Budget;
   /** The names that the file gives to values; generated ones keep clear of them. */
   readonly fileNames: ReadonlySet<string>;
 }
@@ -41,10 +65,7 @@ export interface NodeEnvironment {
 export interface Place {
   readonly scope: Scope;
   readonly opsets: ReadonlyMap<string, number>;
-  /** The names that are read there, or leave. */
-  readonly used: ReadonlySet<string>;
-  /** The nodes that read a name first. */
-  readonly readers: ReadonlyMap<string, readonly NodeProto[]>;
+  readonly listing: Listing;
   /** Put before the names of nodes and values: empty in the main graph, `call/` in a function. */
   readonly prefix: string;
   /** What the calls of the functions around say; PyTorch writes module scopes there. */
@@ -60,21 +81,14 @@ export interface Place {
 /** Nodes of constants of at most this many elements are computed on import. */
 const FOLDED_ELEMENTS = 64;
 
-/** Calls of functions may add this many nodes: a few lines of nested functions can stand for 2 to the power of their number. */
-const INLINED_NODES = 250_000;
-
 /** ONNX's own domain has two names. */
 export const domainOf = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
 
 /** An error that stands for one problem of one node. */
 class Refusal extends Error {}
 
-/** Ends the import at once. */
-class UnfoldingError extends SutureError {}
-
 export class NodeImporter {
   readonly #env: NodeEnvironment;
-  #inlined = 0;
 
   constructor(environment: NodeEnvironment) {
     this.#env = environment;
@@ -85,6 +99,14 @@ export class NodeImporter {
     for (const node of sorted(nodes.map(withoutInPlace), place.scope)) this.#add(node, place);
   }
 
+  /** As `addAll`, for nodes that stand for those of the file once more. */
+  #unfold(nodes: readonly NodeProto[], place: Place): void {
+    const { budget } = this.#env;
+    budget.spendNodes(nodes.length + 1);
+    budget.spendBytes(place.prefix.length * nodes.length);
+    budget.deeper(() => this.addAll(nodes, place));
+  }
+
   #add(node: NodeProto, place: Place): void {
     const name = node.name || node.output.find(o => o !== '') || node.opType || 'node';
     try {
@@ -92,13 +114,12 @@ export class NodeImporter {
       else this.#addChecked(node, name, place);
     } catch (error) {
       this.#fail(node, place.scope);
-      if (error instanceof UnfoldingError) throw error;
-      if (error instanceof Refusal) {
-        this.#env.report.problem({ subject: this.#subject(node, place), node: name, message: error.message });
-      } else if (error instanceof SutureError) {
-        const subject = error.code === 'model-external-data' ? 'External data' : this.#subject(node, place);
-        this.#env.report.problem({ subject, node: name, message: withoutStop(error.message) });
-      } else throw error;
+      // Not a problem among others: going on could take for ever.
+      if (error instanceof LimitError) throw error;
+      const subject = this.#subject(node, place);
+      if (error instanceof Refusal) this.#env.report.problem({ subject, node: name, message: error.message });
+      else if (error instanceof SutureError) this.#env.report.caught(error, subject, name);
+      else throw error;
     }
   }
 
@@ -123,15 +144,18 @@ export class NodeImporter {
       if (output !== '' && place.scope.has(output))
         throw new Refusal(`the value '${printable(output)}' is defined twice`);
     }
-    const inputs = node.input.map(input => this.#resolve(input, place.scope));
+    const inputs = node.input.map(input => this.#resolve(input, place));
     const where = `${opType} '${printable(name)}'`;
     const called = this.#env.functions.get(functionKey(domain, opType, node.overload));
     const bound = bindAttributes(node.attribute, place.arguments);
     if (domain === 'suture') {
       const op = sutureOperator(opType);
-      if (op !== undefined && isSutureOp(op)) {
-        this.#build(op, this.#form(node, inputs, bound, where, place), node, name, place);
-        return;
+      if (op !== undefined) {
+        const form = this.#form(node, inputs, bound, where, place);
+        if (called === undefined || isBodyOf(called, op, form)) {
+          this.#build(op, form, node, name, place);
+          return;
+        }
       }
     }
     if (called !== undefined) {
@@ -171,10 +195,16 @@ export class NodeImporter {
     this.#build(opType, current, node, name, place);
   }
 
-  #resolve(input: string, scope: Scope): Value | undefined {
+  #resolve(input: string, { scope, listing }: Place): Value | undefined {
     if (input === '') return undefined;
     const value = scope.get(input);
-    if (value === undefined) throw new Refusal(`its input '${printable(input)}' is defined nowhere`);
+    if (value === undefined) {
+      // What a node of the list computes and is not there in an order of the list waits for this node.
+      const problem = listing.computed.has(input)
+        ? 'is computed from its own output: the nodes form a cycle'
+        : 'is defined nowhere';
+      throw new Refusal(`its input '${printable(input)}' ${problem}`);
+    }
     return value === failed ? undefined : value;
   }
 
@@ -204,7 +234,7 @@ export class NodeImporter {
     const variadic = formals.at(-1)?.startsWith('...') ?? false;
     // Optional outputs at the end that nothing reads are not computed.
     const needed = (output: string, i: number) =>
-      output !== '' && (variadic || !formals[i]?.endsWith('?') || place.used.has(node.output[i]));
+      output !== '' && (variadic || !formals[i]?.endsWith('?') || place.listing.used.has(node.output[i]));
     const wanted = Math.max(1, form.outputs.findLastIndex(needed) + 1);
     if (!variadic && wanted > formals.length)
       throw new Refusal(`it has ${wanted} outputs, not ${formals.length} at most`);
@@ -281,20 +311,21 @@ export class NodeImporter {
       within: body => builder.scope(place.prefix + name, () => body(builder)),
       named: what => ({ name: this.#fresh(`${place.prefix}${name}/${what}`) }),
       isMatrixOf: columns =>
-        (place.readers.get(node.output[0]) ?? []).some(reader => {
+        (place.listing.readers.get(node.output[0]) ?? []).some(reader => {
           const weight = place.scope.get(reader.input[1]);
           return weight !== undefined && weight !== failed && rowsOf(reader, weight) === columns;
         }),
-      isUsed: i => node.output[i] !== '' && place.used.has(node.output[i]),
+      isUsed: i => node.output[i] !== '' && place.listing.used.has(node.output[i]),
+      unrolled: (steps, nodes) => this.#env.budget.spendNodes(steps * nodes),
+      computes: bytes => this.#env.budget.spendBytes(bytes),
       refuse: message => {
         throw new Refusal(message);
       },
     };
   }
 
-  /** A subgraph sees the names around it. */
   #subgraph(graph: GraphProto, inputs: readonly Value[], prefix: string, place: Place): readonly Value[] {
-    const scope: Scope = new Map(place.scope);
+    const scope = new Scope(place.scope);
     for (const [i, formal] of graph.input.entries()) scope.set(formal.name ?? '', inputs[i] ?? failed);
     if (graph.sparseInitializer.length > 0) throw new Refusal('a subgraph has sparse initialisers');
     for (const proto of graph.initializer) {
@@ -302,14 +333,7 @@ export class NodeImporter {
       scope.set(proto.name ?? '', this.#env.builder.constant(tensor, prefix + (proto.name ?? '')));
     }
     const outputs = graph.output.map(o => o.name ?? '');
-    this.addAll(graph.node, {
-      ...place,
-      scope,
-      prefix,
-      used: usedNames(graph.node, outputs),
-      readers: readersOf(graph.node),
-      results: new Map(),
-    });
+    this.#unfold(graph.node, { ...place, scope, prefix, listing: listingOf(graph), results: new Map() });
     return outputs.map(output => {
       const value = scope.get(output);
       if (value === undefined || value === failed) throw new Refusal('its subgraph has a problem');
@@ -321,15 +345,7 @@ export class NodeImporter {
     const key = functionKey(domainOf(call.domain), call.opType ?? '', call.overload);
     const called = this.#env.functions.get(key)!;
     if (place.calls.includes(key)) throw new Refusal('the function calls itself');
-    this.#inlined += called.node.length;
-    if (this.#inlined > INLINED_NODES) {
-      // Not a problem among others: going on could take for ever.
-      throw new UnfoldingError(
-        'model-unsupported',
-        `The functions of the model unfold to more than ${INLINED_NODES} nodes; export it with fewer nested functions.`,
-      );
-    }
-    const scope: Scope = new Map();
+    const scope = new Scope();
     called.input.forEach((formal, i) => {
       const value = inputs[i];
       if (value !== undefined) scope.set(formal, value);
@@ -340,13 +356,13 @@ export class NodeImporter {
       'function-inlined',
       `Calls of the function '${printable(called.name ?? '')}' of the domain '${printable(called.domain ?? '')}' were replaced by its nodes.`,
     );
-    this.addAll(
-      called.node.map(node => withoutAbsent(node, scope, called.input)),
+    const absent = new Set(called.input.filter(formal => !scope.has(formal)));
+    this.#unfold(
+      called.node.map(node => withoutAbsent(node, absent)),
       {
         scope,
         opsets: opsetsOf(called.opsetImport, place.opsets),
-        used: usedNames(called.node, called.output),
-        readers: readersOf(called.node),
+        listing: listingOf(called),
         prefix: `${place.prefix}${name}/`,
         metadata: { ...place.metadata, ...metadataOf(call) },
         results: new Map(
@@ -361,6 +377,22 @@ export class NodeImporter {
     for (const [i, output] of call.output.entries()) {
       if (output !== '') place.scope.set(output, scope.get(called.output[i]) ?? failed);
     }
+  }
+}
+
+/**
+ * Whether a function of a file is what one of our operators means on these operands. Anybody may call a function `suture.Stitch`; one
+ * with another body is a function like others.
+ */
+function isBodyOf(called: FunctionProto, op: SutureOp, form: NodeForm): boolean {
+  try {
+    const given = givenAttributes(op, specOf(op).attributes, form);
+    const node = new GraphBuilder('call').node(op, form.inputs, given as never, { outputs: form.outputs });
+    const opset = Number(called.opsetImport.find(o => domainOf(o.domain) === '')?.version ?? 0n);
+    return sameFunction(called, writeFunction(node, bodyOf(node), called.name ?? '', opset));
+  } catch (error) {
+    if (error instanceof Refusal || (error instanceof SutureError && !(error instanceof LimitError))) return false;
+    throw error;
   }
 }
 
@@ -408,9 +440,8 @@ function withoutInPlace(node: NodeProto): NodeProto {
 }
 
 /** Inputs of a function that its call leaves out are absent inside, too. */
-function withoutAbsent(node: NodeProto, scope: Scope, formals: readonly string[]): NodeProto {
-  const absent = (input: string) => formals.includes(input) && !scope.has(input);
-  return node.input.some(absent) ? { ...node, input: node.input.map(i => (absent(i) ? '' : i)) } : node;
+function withoutAbsent(node: NodeProto, absent: ReadonlySet<string>): NodeProto {
+  return node.input.some(i => absent.has(i)) ? { ...node, input: node.input.map(i => (absent.has(i) ? '' : i)) } : node;
 }
 
 function givenAttributes(op: OpName, specs: AttributeSpecs, form: NodeForm): Readonly<Record<string, unknown>> {
@@ -437,5 +468,3 @@ function givenAttributes(op: OpName, specs: AttributeSpecs, form: NodeForm): Rea
 
 const versionMessage = (opset: number, first: number): string =>
   `its form of opset ${opset} is not supported; forms from opset ${first} on are`;
-
-const withoutStop = (sentence: string): string => sentence.replace(/\.$/, '');

@@ -1,5 +1,5 @@
 /** What an import has to say: problems, all at once, and warnings, each once. */
-import { printable, SutureError } from '../errors.ts';
+import { type ErrorCode, printable, SutureError } from '../errors.ts';
 import { isSutureOp, type OpName, operators } from '../ops/index.ts';
 import { foreign } from './foreign/index.ts';
 
@@ -30,7 +30,15 @@ export interface ImportProblem {
   readonly node?: string;
   /** Said once for each subject when there is no node, else for each node that says something of its own. */
   readonly message: string;
+  /** Default `model-unsupported`. */
+  readonly code?: ErrorCode;
 }
+
+/** Errors of these codes are about the file, not about what it asks for. */
+const codesOfFiles: readonly ErrorCode[] = ['model-unreadable', 'model-external-data'];
+
+/** Lines of an error; a file that has more problems has them all of a kind. */
+const MOST_LINES = 100;
 
 /** Names in a list for people, the first few of many. */
 export function listed(names: readonly string[], most = 8): string {
@@ -45,6 +53,17 @@ export class ImportReport {
 
   problem(problem: ImportProblem): void {
     this.#problems.push(problem);
+  }
+
+  /** An error as a problem of a node, or of the subject itself. */
+  caught({ code, message }: SutureError, subject: string, node?: string): void {
+    const ofFile = codesOfFiles.includes(code);
+    this.problem({
+      subject,
+      message: message.replace(/\.$/, ''),
+      ...(node === undefined ? {} : { node }),
+      ...(ofFile ? { code } : {}),
+    });
   }
 
   /** Warnings with the same text are said once. */
@@ -63,7 +82,8 @@ export class ImportReport {
   /**
    * Ends the import when there was a problem.
    *
-   * @throws SutureError `model-unsupported`, with a line for every subject and message in `details`.
+   * @throws SutureError with a line for every subject and message in `details`, the first hundred of them. Its code is
+   * `model-unsupported`, or what all problems have in common: `model-unreadable`, `model-external-data`.
    */
   throwIfAny(what: string): void {
     if (this.#problems.length === 0) return;
@@ -79,17 +99,34 @@ export class ImportReport {
         nodes.length === 0 ? '' : ` (${nodes.length === 1 ? 'node' : `${nodes.length} nodes:`} ${listed(nodes)})`;
       return `${problem.subject}: ${problem.message}${where}.`;
     });
+    const codes = new Set(this.#problems.map(problem => problem.code ?? 'model-unsupported'));
+    const [code] = codes;
+    if (codes.size === 1 && code !== 'model-unsupported') {
+      const more = details.length > 1 ? `, and ${details.length - 1} more problems, which are listed` : '';
+      throw new SutureError(code, `${what} can't be read: ${this.#problems[0].message}${more}.`, {
+        details: shortened(details),
+      });
+    }
     const subjects = [...new Set(this.#problems.map(p => p.subject))];
-    const missing = this.#problems.some(p => p.subject.startsWith('Operator '));
-    if (missing) details.push(`Supported are, of ONNX: ${supportedOperators().join(', ')}.`);
+    const missing = subjects.some(subject => subject.startsWith('Operator '));
     const shown = subjects.slice(0, 6).map(s => printable(s, 60));
     throw new SutureError(
       'model-unsupported',
       `${what} can't be expressed: ${shown.join('; ')}${subjects.length > 6 ? `; and ${subjects.length - 6} more` : ''}. Every problem is listed; change the model or its export.`,
-      { details },
+      {
+        details: [
+          ...shortened(details),
+          ...(missing ? [`Supported are, of ONNX: ${supportedOperators().join(', ')}.`] : []),
+        ],
+      },
     );
   }
 }
+
+const shortened = (lines: readonly string[]): readonly string[] =>
+  lines.length <= MOST_LINES
+    ? lines
+    : [...lines.slice(0, MOST_LINES), `And ${lines.length - MOST_LINES} more of such problems.`];
 
 /** The ONNX operators that are read, for messages. */
 const supportedOperators = (): string[] =>

@@ -5,6 +5,7 @@
  * (`float_data`, `int32_data`, …), or a file beside the model (`external.ts`).
  */
 import { printable, SutureError } from '../errors.ts';
+import { MOST_AXES } from '../operator.ts';
 import { arrayFor, bytesOf, type Tensor, type TensorData, tensor } from '../tensor.ts';
 import { bytesPerElement, type DType, dtypes } from '../type.ts';
 import { type ExternalSource, externalBytes } from './external.ts';
@@ -65,6 +66,9 @@ const describe = (proto: TensorProto, what: string): string =>
  * @throws SutureError `model-unreadable` for a dim that is negative or too large.
  */
 export function shapeOf(proto: TensorProto, what = 'Tensor'): readonly number[] {
+  if (proto.dims.length > MOST_AXES) {
+    throw unreadable(`${describe(proto, what)} has ${proto.dims.length} axes; ${MOST_AXES} are the most.`);
+  }
   const shape = proto.dims.map(dim => exactNumber(dim) ?? -1);
   let count = 1;
   for (const dim of shape) count = dim < 0 ? Number.NaN : count * dim;

@@ -16,7 +16,7 @@ import { type DType, isFloat, type Shape } from '../type.ts';
 
 /** numpy's broadcasting of any number of shapes. A symbol meets a number other than 1: the number wins. */
 export function broadcast(shapes: readonly Shape[]): Shape {
-  const rank = Math.max(0, ...shapes.map(s => s.length));
+  const rank = shapes.reduce((most, s) => Math.max(most, s.length), 0);
   return Array.from({ length: rank }, (_, i) =>
     shapes.map(s => s[s.length - rank + i] ?? 1).reduce((a, b) => broadcastDim(a, b, shapes)),
   );
@@ -40,7 +40,7 @@ function mapElements(
   if (!f || isFloat(inputs[0].type.dtype)) return undefined;
   const lists = inputs.map(elementsOf);
   if (lists.some(l => l === undefined)) return undefined;
-  const length = Math.max(...lists.map(l => l!.length));
+  const length = lists.reduce((most, l) => Math.max(most, l!.length), 0);
   const result = Array.from({ length }, (_, i) => f(...lists.map(l => (l!.length === 1 ? l![0] : l![i]))));
   return result.some(d => d === undefined) ? undefined : (result as Dim[]);
 }
@@ -196,7 +196,7 @@ export const elementwise = {
   PRelu: nary(['X', 'slope'] as const, [1, 6, 7, 9, 16]),
   Max: nary(variadic, [1, 6, 8, 12, 13], undefined, (...d) => d.reduce(maxDims)),
   Min: nary(variadic, [1, 6, 8, 12, 13], undefined, (...d) =>
-    d.every(x => typeof x === 'number') ? Math.min(...(d as number[])) : undefined,
+    d.every(x => typeof x === 'number') ? (d as number[]).reduce((a, b) => Math.min(a, b)) : undefined,
   ),
   Sum: nary(variadic, [1, 6, 8, 13]),
   Mean: nary(variadic, [1, 6, 8, 13]),

@@ -12,13 +12,17 @@ import {
 } from '../dim.ts';
 import {
   attr,
+  elementList,
   elementsOf,
   type Inferred,
   integersOf,
+  MOST_AXES,
   normalizeAxis,
   type Operand,
   operator,
   reject,
+  requirePossible,
+  requireRank,
   requireSameDType,
   scalarOf,
 } from '../operator.ts';
@@ -31,6 +35,7 @@ import { keptAspect, scaledExtent, unknownMode } from './interpolation.ts';
 function lengthOf(operand: Operand, what: string): number {
   const [length] = operand.type.shape;
   if (typeof length !== 'number') return reject(`the number of elements of ${what} must be known`);
+  if (length > MOST_AXES) return reject(`${what} has ${length} elements; a tensor has ${MOST_AXES} axes at most`);
   return length;
 }
 
@@ -85,10 +90,15 @@ export function sliceRanges(
   return ranges;
 }
 
+const sliced = (list: readonly Dim[], start: number, step: number, length: number): readonly Dim[] | undefined =>
+  elementList(length, () => Array.from({ length }, (_, i) => list[start + i * step]));
+
 function gatherElements(data: Operand, indices: Operand): readonly Dim[] | undefined {
   const [from, at] = [elementsOf(data), integersOf(indices)];
   if (!from || !at || data.type.shape.length !== 1) return undefined;
-  return at.map(i => from[i < 0 ? i + from.length : i] ?? reject(`index ${i} is outside of ${from.length} elements`));
+  return elementList(at.length, () =>
+    at.map(i => from[i < 0 ? i + from.length : i] ?? reject(`index ${i} is outside of ${from.length} elements`)),
+  );
 }
 
 export const movement = {
@@ -173,19 +183,23 @@ export const movement = {
       const shapes = inputs.map(i => i.type.shape);
       const [first] = shapes;
       const at = normalizeAxis(axis, first.length);
+      if (first.length === 0) reject('scalars have no axis to be joined along');
+      const other = shapes.find(s => s.length !== first.length);
+      if (other) reject(`the inputs are of different ranks, ${first.length} and ${other.length}`);
       const shape = first.map((d, i) => {
         if (i === at) return shapes.map(s => s[i]).reduce(addDims);
         for (const s of shapes) {
-          if (s.length !== first.length) reject(`the inputs have ranks ${shapes.map(x => x.length).join(', ')}`);
           if (typeof s[i] === 'number' && typeof d === 'number' && s[i] !== d) {
-            reject(`the inputs differ in axis ${i}: ${inputs.map(x => typeText(x.type)).join(', ')}`);
+            reject(`the inputs differ in axis ${i}: ${d} and ${s[i]}`);
           }
         }
         return shapes.map(s => s[i]).find(e => typeof e === 'number') ?? d;
       });
       const lists = inputs.map(elementsOf);
-      const elements = shape.length === 1 && lists.every(l => l !== undefined) ? lists.flat() : undefined;
-      return [{ dtype: requireSameDType(inputs), shape, elements: elements as readonly Dim[] | undefined }];
+      const known = shape.length === 1 && lists.every(l => l !== undefined);
+      const length = lists.reduce((sum, l) => sum + (l?.length ?? 0), 0);
+      const elements = known ? elementList(length, () => lists.flat() as readonly Dim[]) : undefined;
+      return [{ dtype: requireSameDType(inputs), shape, elements }];
     },
   }),
   Split: operator({
@@ -196,7 +210,7 @@ export const movement = {
     infer([x, split], { axis, num_outputs }, { outputs, fresh }): readonly Inferred[] {
       const { dtype, shape } = x.type;
       const at = normalizeAxis(axis, shape.length);
-      const parts = elementsOf(split) ?? (split ? undefined : evenParts(shape[at], num_outputs ?? outputs));
+      const parts = elementsOf(split) ?? (split ? undefined : evenParts(shape[at], num_outputs ?? outputs, outputs));
       return Array.from({ length: outputs }, (_, k) => ({
         dtype,
         shape: shape.map((d, i) => (i === at ? (parts?.[k] ?? fresh()) : d)),
@@ -214,6 +228,9 @@ export const movement = {
       const count = lengthOf(starts, 'starts');
       const along = axes ? integersOf(axes) : Array.from({ length: count }, (_v, i) => i);
       const by = steps ? integersOf(steps) : Array<number>(count).fill(1);
+      for (const list of [from, to, along, by]) {
+        if (list && list.length !== count) reject('starts, ends, axes and steps are of different lengths');
+      }
       if (!along) return [{ dtype, shape: shape.map(fresh) }];
       const ranges = from && to && by ? sliceRanges(shape, from, to, along, by) : undefined;
       const cut = new Set(along.map(a => normalizeAxis(a, shape.length)));
@@ -222,7 +239,7 @@ export const movement = {
       const [range] = ranges ?? [];
       const elements =
         list && range && shape.length === 1 && typeof range.length === 'number'
-          ? Array.from({ length: range.length }, (_v, i) => list[range.start + i * range.step])
+          ? sliced(list, range.start, range.step, range.length)
           : undefined;
       return [{ dtype, shape: result, elements }];
     },
@@ -303,6 +320,7 @@ export const movement = {
     infer([x, repeats], _, { fresh }): readonly Inferred[] {
       const by = elementsOf(repeats);
       const { dtype, shape } = x.type;
+      if (by && by.length !== shape.length) reject(`repeats has ${by.length} entries for ${shape.length} axes`);
       return [{ dtype, shape: shape.map((d, i) => (by ? multiplyDims(d, by[i]) : fresh())) }];
     },
   }),
@@ -329,11 +347,13 @@ export const movement = {
       const to = elementsOf(shape) ?? Array.from({ length: lengthOf(shape, 'the shape') }, fresh);
       const [length] = to;
       const integral = value.dtype === 'int64' || value.dtype === 'int32';
+      const shapeOfResult = { dtype: value.dtype, shape: to };
+      requirePossible(shapeOfResult);
       const elements =
         integral && to.length === 1 && typeof length === 'number'
-          ? Array<Dim>(length).fill(Number(value.data[0]))
+          ? elementList(length, () => Array<Dim>(length).fill(Number(value.data[0])))
           : undefined;
-      return [{ dtype: value.dtype, shape: to, elements }];
+      return [{ ...shapeOfResult, elements }];
     },
   }),
   Range: operator({
@@ -346,7 +366,9 @@ export const movement = {
       if (typeof from === 'number' && typeof to === 'number' && typeof by === 'number') {
         if (by === 0) reject('the step must not be 0');
         const length = Math.max(0, Math.ceil((to - from) / by));
-        const elements = isFloat(dtype) ? undefined : Array.from({ length }, (_v, i) => from + i * by);
+        const elements = isFloat(dtype)
+          ? undefined
+          : elementList(length, () => Array.from({ length }, (_v, i) => from + i * by));
         return [{ dtype, shape: [length], elements }];
       }
       if (from === 0 && by === 1 && to !== undefined) return [{ dtype, shape: [to] }];
@@ -358,7 +380,7 @@ export const movement = {
     attributes: { blocksize: attr.int.required, mode: attr.string.default('DCR') },
     versions: [1, 11, 13],
     infer([x], { blocksize: b }): readonly Inferred[] {
-      const [n, c, h, w] = x.type.shape;
+      const [n, c, h, w] = blocked(x, b);
       const channels = divideExactly(c, b * b) ?? reject(`${c} channels are no multiple of ${b}²`);
       return [{ dtype: x.type.dtype, shape: [n, channels, multiplyDims(h, b), multiplyDims(w, b)] }];
     },
@@ -368,7 +390,7 @@ export const movement = {
     attributes: { blocksize: attr.int.required },
     versions: [1, 13],
     infer([x], { blocksize: b }): readonly Inferred[] {
-      const [n, c, h, w] = x.type.shape;
+      const [n, c, h, w] = blocked(x, b);
       return [{ dtype: x.type.dtype, shape: [n, multiplyDims(c, b * b), floorDivide(h, b), floorDivide(w, b)] }];
     },
   }),
@@ -435,10 +457,18 @@ export const movement = {
   }),
 };
 
-function evenParts(extent: Dim, count: number): readonly Dim[] {
-  if (typeof extent !== 'number') return Array(count).fill(floorDivide(extent, count));
+/** The shape of an image that is to be rearranged in blocks. */
+function blocked(x: Operand, size: number): Shape {
+  if (size < 1) reject(`blocksize is ${size}, and must be positive`);
+  return requireRank(x, 4, 'the input');
+}
+
+/** The first `outputs` of `count` even parts of an extent. */
+function evenParts(extent: Dim, count: number, outputs: number): readonly Dim[] {
+  if (count < outputs) reject(`${outputs} outputs can't hold ${count} parts`);
+  if (typeof extent !== 'number') return Array(outputs).fill(floorDivide(extent, count));
   const size = Math.ceil(extent / count);
-  return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(size, extent - i * size)));
+  return Array.from({ length: outputs }, (_, i) => Math.max(0, Math.min(size, extent - i * size)));
 }
 
 /** The extents that the operand `sizes` of a Resize asks for; undefined where they depend on data. */

@@ -1,4 +1,13 @@
-import { type AnyNode, ancestors, type Dim, type Graph, isFloat, type Shape, type Value } from '../../ir/index.ts';
+import {
+  type AnyNode,
+  ancestors,
+  type Dim,
+  dimKey,
+  type Graph,
+  isFloat,
+  type Shape,
+  type Value,
+} from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { createDag, type Dag, type Edge } from './dag.ts';
 import { restrictedValues } from './domains.ts';
@@ -135,11 +144,11 @@ function compatibilityKey({ type }: Value, dims: DimMap): string | undefined {
   const channels = channelAxis(rank);
   // A stitch has a weight of this many columns.
   if (typeof type.shape[channels] !== 'number') return undefined;
-  const rest = type.shape.map((dim, axis) => (axis === channels ? '·' : String(dims(dim))));
+  const rest = type.shape.map((dim, axis) => (axis === channels ? '·' : dimKey(dims(dim))));
   return `${type.dtype}[${rest.join(', ')}]`;
 }
 
-const shapeText = (shape: Shape, dims: DimMap): string => `[${shape.map(dim => String(dims(dim))).join(', ')}]`;
+const shapeText = (shape: Shape, dims: DimMap): string => `[${shape.map(dim => dimKey(dims(dim))).join(', ')}]`;
 
 /** Attributes that are numbers, words and lists of them; larger ones (tensors, graphs) say little and cost much. */
 function attributeText(node: AnyNode): string {

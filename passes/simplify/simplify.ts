@@ -1,6 +1,7 @@
 import { type Graph, rewrite } from '../../ir/index.ts';
+import { withBudget } from '../../ir/limits.ts';
 import { constantShapes } from './constant-shapes.ts';
-import { foldConstants } from './fold-constants.ts';
+import { foldConstants, foldingBudget } from './fold-constants.ts';
 import { foldPads } from './fold-pads.ts';
 import { fuseBatchNormalization } from './fuse-batch-normalization.ts';
 import { mergeReshapes } from './merge-reshapes.ts';
@@ -51,8 +52,10 @@ function toFixpoint(graph: Graph, rules: readonly Rule[]): Graph {
  * but for the rounding of folded constants); values that remain keep their names. Returns the same object when nothing changed.
  */
 export function simplify(graph: Graph, options: SimplifyOptions = {}): Graph {
-  const simple = toFixpoint(graph, exact);
-  if (!options.fuse) return simple;
-  const fused = applyRules(simple, [fuseBatchNormalization]);
-  return fused === simple ? simple : toFixpoint(fused, exact);
+  return withBudget(foldingBudget(graph), () => {
+    const simple = toFixpoint(graph, exact);
+    if (!options.fuse) return simple;
+    const fused = applyRules(simple, [fuseBatchNormalization]);
+    return fused === simple ? simple : toFixpoint(fused, exact);
+  });
 }

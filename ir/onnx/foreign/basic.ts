@@ -97,6 +97,7 @@ export const basic = {
       const dtype = code === undefined ? like!.type.dtype : dtypeOf(code);
       if (dtype === undefined) return context.refuse('its element type is not supported');
       if (typeof rows !== 'number' || typeof columns !== 'number') return context.refuse('its shape must be known');
+      context.computes(8 * rows * columns);
       const ones = Array.from({ length: rows * columns }, (_, i) =>
         (i % columns) - Math.floor(i / columns) === (form.int('k') ?? 0) ? 1 : 0,
       );

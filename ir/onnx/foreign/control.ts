@@ -4,9 +4,6 @@ import { elementsOf, integersOf } from '../../operator.ts';
 import { int64s, tensor } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 
-/** Longer loops would make a graph that nobody can read. */
-const MAX_ITERATIONS = 256;
-
 /** Values made inside become the outputs of the file's node, under their names. */
 const named = (values: readonly (Value | undefined)[], context: FormContext): (Value | undefined)[] =>
   values.map((value, i) =>
@@ -27,12 +24,8 @@ const stacked = (parts: readonly Value[], axis: number, context: FormContext): V
     ),
   );
 
-function checkLength(length: number | undefined, context: FormContext): number {
-  if (length === undefined) return context.refuse('the number of its iterations must be known');
-  if (length > MAX_ITERATIONS)
-    return context.refuse(`it has ${length} iterations; up to ${MAX_ITERATIONS} are unrolled`);
-  return length;
-}
+const requireLength = (length: number | undefined, context: FormContext): number =>
+  length ?? context.refuse('the number of its iterations must be known');
 
 /** An entry for each of `count`, 0 where the attribute is absent. */
 const perTensor = (form: NodeForm, name: string, count: number): readonly number[] =>
@@ -58,7 +51,7 @@ export const control = {
       const [trips, condition, ...initial] = form.inputs;
       const body = form.graph('body');
       if (body === undefined) return context.refuse('its body is missing');
-      const length = checkLength(integersOf(trips)?.[0], context);
+      const length = requireLength(integersOf(trips)?.[0], context);
       let state = initial as readonly Value[];
       let goOn = condition === undefined ? 1 : elementsOf(condition)?.[0];
       const collected: Value[][] = body.output.slice(1 + state.length).map(() => []);
@@ -92,7 +85,7 @@ export const control = {
       );
       const backwards = perTensor(form, 'scan_input_directions', count);
       const extent = scanned[0]?.type.shape[axes[0]];
-      const length = checkLength(typeof extent === 'number' ? extent : undefined, context);
+      const length = requireLength(typeof extent === 'number' ? extent : undefined, context);
       let state = inputs.slice(0, states);
       const outputs = body.output.length - states;
       const collected: Value[][] = Array.from({ length: outputs }, () => []);

@@ -4,8 +4,8 @@ import type { Value } from '../../graph.ts';
 import { scalar, tensorFromNumbers } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 
-/** Longer sequences would make a graph of their length. */
-const MOST_TOKENS = 256;
+/** Nodes that a token comes to at most. */
+const NODES_OF_TOKEN = 20;
 
 const rules = ['linear', 'gated', 'delta', 'gated_delta'] as const;
 type UpdateRule = (typeof rules)[number];
@@ -73,7 +73,7 @@ function recurrenceOf(b: GraphBuilder, form: NodeForm, context: FormContext): Re
   if (typeof tokens !== 'number' || typeof width !== 'number') {
     return context.refuse('the number of its tokens and of its channels must be known');
   }
-  if (tokens > MOST_TOKENS) return context.refuse(`it has ${tokens} tokens; up to ${MOST_TOKENS} are unrolled`);
+  context.unrolled(tokens, NODES_OF_TOKEN);
   const single = (x: Value): Value => (x.type.dtype === 'float32' ? x : b.op('Cast', [x], { to: 'float32' }));
   const byHeads = (x: Value, count: number): Value => b.op('Reshape', [single(x), b.ints([0, 0, count, -1])]);
   // One factor for all heads is written as [B, T, 1].

@@ -8,8 +8,8 @@ import { integersOf } from '../../operator.ts';
 import { tensorFromNumbers } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 
-/** Longer sequences would make a graph that nobody can read. */
-const MAX_STEPS = 256;
+/** Nodes that a step of the largest kind comes to. */
+const NODES_OF_STEP = 40;
 
 interface State {
   readonly h: Value;
@@ -117,7 +117,8 @@ function build(kind: Kind, form: NodeForm, context: FormContext): (Value | undef
   const hidden = form.int('hidden_size') ?? r!.type.shape[2];
   if (typeof steps !== 'number' || typeof hidden !== 'number')
     return context.refuse('its sequence length must be known');
-  if (steps > MAX_STEPS) return context.refuse(`it has ${steps} steps; up to ${MAX_STEPS} are unrolled`);
+  context.unrolled(directions * steps, NODES_OF_STEP);
+  context.computes(8 * kind.gates * hidden * 2 * directions);
   if (form.int('input_forget')) return context.refuse('coupled gates (input_forget) are not supported');
   if (lengths !== undefined && (integersOf(lengths) ?? [-1]).some(n => n !== steps)) {
     return context.refuse('sequences of different lengths are not supported');

@@ -5,9 +5,6 @@ import { integersOf, normalizeAxis } from '../../operator.ts';
 import { tensorFromNumbers } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 
-/** A transform is a matrix product here; beyond this many elements the matrix is not made. */
-const MOST_ELEMENTS = 2 ** 24;
-
 interface Transform {
   /** Elements along the axis: of the input, of the output, and the length of the transform. */
   readonly from: number;
@@ -54,9 +51,7 @@ function transformOf(form: NodeForm, axis: number, x: Value, context: FormContex
   const length = asked ?? (half ? 2 * (from - 1) : from);
   const to = onesided && !inverse ? Math.floor(length / 2) + 1 : length;
   const transform = { from, to, length, parts, partsOut: half ? 1 : 2, inverse };
-  if (from * parts * to * transform.partsOut > MOST_ELEMENTS) {
-    return context.refuse(`a transform of ${length} elements is too long`);
-  }
+  context.computes(8 * from * parts * to * transform.partsOut);
   return transform;
 }
 
@@ -100,6 +95,7 @@ function columnsToImage(form: NodeForm, context: FormContext): Value {
   const places = room.map((r, i) => Math.floor(r / strides[i]) + 1);
   const channels = x!.type.shape[1];
   if (typeof channels !== 'number') return context.refuse('the number of its channels must be known');
+  context.computes(8 * taps * taps);
   const kernel = new Float64Array(taps * taps);
   for (let k = 0; k < taps; k++) kernel[k * taps + k] = 1;
   const y = context.within(b =>

@@ -15,6 +15,7 @@ const cosineWindow = (coefficients: readonly number[]): ForeignRule => ({
     if (dtype === undefined) return context.refuse('its element type is not supported');
     const less = form.int('periodic') === 0 ? 1 : 0;
     if (size !== undefined) {
+      context.computes(8 * size);
       const values = Array.from({ length: size }, (_, i) =>
         coefficients.reduce((sum, c, k) => sum + c * Math.cos((2 * Math.PI * k * i) / (size - less)), 0),
       );
