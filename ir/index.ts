@@ -6,7 +6,7 @@ export * from './graph.ts';
 export { type ExportOptions, exportModel, exportOnnx, writeOnnx } from './onnx/export.ts';
 export { type Imported, type ImportOptions, importModel, importOnnx } from './onnx/import.ts';
 export type { ImportWarning, ImportWarningCode } from './onnx/report.ts';
-export { isElementwise, isOpName, isSutureOp, type OpName, operators } from './ops/index.ts';
+export { isElementwise, isOpName, isSutureOp, macsOf, type OpName, operators, specOf } from './ops/index.ts';
 export { type PrintOptions, print } from './print.ts';
 export { inline, type Replacement, rewrite } from './rewrite.ts';
 export * from './tensor.ts';

@@ -112,7 +112,19 @@ export interface InferContext {
   fresh(): Dim;
 }
 
-export interface OperatorSpec<I extends readonly Formal[], A extends AttributeSpecs> {
+/** What passes and kernels want to know of an operator beside its types. Each fact stands with the operator, and nowhere else. */
+export interface Traits {
+  /** One output element depends on one element of each input, broadcast as numpy does. */
+  readonly elementwise?: true;
+  /** The output is the memory of the first operand under another shape. */
+  readonly view?: true;
+  /** Its kernel computes elementwise consumers as well, on each element before it is stored. */
+  readonly epilogue?: true;
+  /** The result changes from run to run, or depends on more than the inputs: never folded, never shared. */
+  readonly impure?: true;
+}
+
+export interface OperatorSpec<I extends readonly Formal[], A extends AttributeSpecs> extends Traits {
   /** `''` is ONNX's own; `suture` holds ours, each with a body in ONNX's (see `bodies.ts`). */
   readonly domain: '' | 'suture';
   readonly inputs: I;
@@ -123,21 +135,24 @@ export interface OperatorSpec<I extends readonly Formal[], A extends AttributeSp
    * upgraded on import.
    */
   readonly versions: readonly number[];
-  /** One output element depends on one element of each input, broadcast as numpy does. */
-  readonly elementwise?: true;
-  /** The result changes from run to run, or depends on more than the inputs: never folded, never shared. */
-  readonly impure?: true;
+  /** How many multiplications with addition it makes, where it is made of those: a convolution, a matrix product. */
+  macs?(inputs: Actuals<I, Operand>, attributes: Attributes<A>, output: Operand): Dim;
   /** The type rule. Throws `type-mismatch` (through `reject`) on operands that the operator does not take. */
   infer(inputs: Actuals<I, Operand>, attributes: Attributes<A>, context: InferContext): readonly Inferred[];
 }
 
 /** Declares an operator. The name is given where the table is put together. */
-export function operator<const I extends readonly Formal[], const A extends AttributeSpecs>(
-  spec: Omit<OperatorSpec<I, A>, 'domain' | 'outputs'> & {
-    readonly domain?: '' | 'suture';
-    readonly outputs?: readonly Formal[];
-  },
-): OperatorSpec<I, A> {
+export function operator<
+  const I extends readonly Formal[],
+  const A extends AttributeSpecs,
+  const T extends Traits = Traits,
+>(
+  spec: Omit<OperatorSpec<I, A>, 'domain' | 'outputs' | keyof Traits> &
+    T & {
+      readonly domain?: '' | 'suture';
+      readonly outputs?: readonly Formal[];
+    },
+): OperatorSpec<I, A> & T {
   return { domain: '', outputs: ['Y'], ...spec };
 }
 

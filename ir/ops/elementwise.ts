@@ -6,7 +6,6 @@ import {
   type Formal,
   type Inferred,
   type Operand,
-  type OperatorSpec,
   operator,
   reject,
   requireFloat,
@@ -50,30 +49,30 @@ const unary = <const A extends AttributeSpecs>(
   attributes: A,
   only?: 'float' | 'bool',
   elements?: (d: Dim) => Dim | undefined,
-): OperatorSpec<readonly ['X'], A> & { elementwise: true } => ({
-  ...operator({
+) =>
+  operator({
     inputs: ['X'],
     attributes,
     versions,
+    elementwise: true,
     infer([x]): readonly Inferred[] {
       if (only === 'float') requireFloat(x, 'the input');
       if (only === 'bool' && x.type.dtype !== 'bool') reject(`the input must be bool, not ${x.type.dtype}`);
       return [{ ...x.type, elements: mapElements([x], elements) }];
     },
-  }),
-  elementwise: true,
-});
+  });
 
 const nary = <const I extends readonly Formal[]>(
   inputs: I,
   versions: readonly number[],
   result?: DType,
   elements?: (...dims: Dim[]) => Dim | undefined,
-): OperatorSpec<I, Record<never, never>> & { elementwise: true } => ({
-  ...operator({
+) =>
+  operator({
     inputs,
     attributes: {},
     versions,
+    elementwise: true,
     infer(actuals): readonly Inferred[] {
       const given = actuals as readonly Operand[];
       if (given.length === 0) reject('at least one input is needed');
@@ -83,9 +82,7 @@ const nary = <const I extends readonly Formal[]>(
         { dtype: result ?? dtype, shape, elements: shape.length <= 1 ? mapElements(given, elements) : undefined },
       ];
     },
-  }),
-  elementwise: true,
-});
+  });
 
 const none = {};
 const numbers =

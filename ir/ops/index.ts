@@ -1,4 +1,6 @@
-import type { AttributeSpecs, Formal, OperatorSpec } from '../operator.ts';
+import type { Dim } from '../dim.ts';
+import type { AnyNode } from '../graph.ts';
+import type { AttributeSpecs, Formal, Operand, OperatorSpec, Traits } from '../operator.ts';
 import { elementwise } from './elementwise.ts';
 import { linear } from './linear.ts';
 import { movement } from './movement.ts';
@@ -20,6 +22,10 @@ export const operators = {
 
 export type Operators = typeof operators;
 export type OpName = keyof Operators;
+/** Operators that declare a trait. */
+export type OpWith<T extends keyof Traits> = {
+  [K in OpName]: Operators[K] extends { readonly [P in T]: true } ? K : never;
+}[OpName];
 /** Operators of which one output element depends on one element of each input. */
 export type ElementwiseOp = keyof typeof elementwise;
 /** Our own operators, each with a body in ONNX's. */
@@ -32,3 +38,9 @@ export const isSutureOp = (op: OpName): op is SutureOp => Object.hasOwn(stitchin
 /** The declaration of an operator whose name is known at run time only. */
 export const specOf = (op: OpName): OperatorSpec<readonly Formal[], AttributeSpecs> =>
   operators[op] as unknown as OperatorSpec<readonly Formal[], AttributeSpecs>;
+
+/** How many multiplications with addition a node makes in convolutions and matrix products; 0 for other operators. */
+export function macsOf({ op, inputs, attributes, outputs }: AnyNode): Dim {
+  const macs = specOf(op).macs as ((inputs: AnyNode['inputs'], attributes: object, output: Operand) => Dim) | undefined;
+  return macs?.(inputs, attributes, outputs[0]) ?? 0;
+}

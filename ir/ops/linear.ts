@@ -1,4 +1,4 @@
-import { type Dim, equalDims, isStatic } from '../dim.ts';
+import { type Dim, equalDims, isStatic, productOf } from '../dim.ts';
 import { attr, type Operand, operator, reject, requireRank, requireSameDType } from '../operator.ts';
 import { type Shape, typeText } from '../type.ts';
 import { broadcast } from './elementwise.ts';
@@ -82,8 +82,10 @@ export const linear = {
   /** X [N, C, spatial...], W [M, C / group, kernel...], B [M] → Y [N, M, spatial...] */
   Conv: operator({
     inputs: ['X', 'W', 'B?'],
+    epilogue: true,
     attributes: windowAttributes,
     versions: [1, 11, 22],
+    macs: ([, w], _, y) => productOf([...y.type.shape, ...w.type.shape.slice(1)]),
     infer([x, w, b], attributes) {
       const shape = x.type.shape;
       const weight = requireRank(w, shape.length, 'the weight');
@@ -100,8 +102,10 @@ export const linear = {
   /** X [N, C, spatial...], W [C, M / group, kernel...], B [M] → Y [N, M, spatial...] */
   ConvTranspose: operator({
     inputs: ['X', 'W', 'B?'],
+    epilogue: true,
     attributes: { ...windowAttributes, output_padding: attr.ints.optional, output_shape: attr.ints.optional },
     versions: [1, 11, 22],
+    macs: ([x, w]) => productOf([...x.type.shape, ...w.type.shape.slice(1)]),
     infer([x, w, b], attributes) {
       const shape = x.type.shape;
       const weight = requireRank(w, shape.length, 'the weight');
@@ -121,8 +125,10 @@ export const linear = {
   /** numpy's matmul: the last two axes are matrices, the rest is broadcast. */
   MatMul: operator({
     inputs: ['A', 'B'],
+    epilogue: true,
     attributes: {},
     versions: [1, 9, 13],
+    macs: ([a], _, y) => productOf([...y.type.shape, a.type.shape.at(-1) ?? 1]),
     infer([a, b]) {
       const [left, right] = [a.type.shape, b.type.shape];
       if (left.length === 0 || right.length === 0) reject('a scalar has no matrix product');
@@ -139,6 +145,7 @@ export const linear = {
   /** `alpha · A' · B' + beta · C`, matrices only; C is broadcast to [M, N]. */
   Gemm: operator({
     inputs: ['A', 'B', 'C?'],
+    epilogue: true,
     attributes: {
       alpha: attr.float.default(1),
       beta: attr.float.default(1),
@@ -146,6 +153,7 @@ export const linear = {
       transB: attr.int.default(0),
     },
     versions: [1, 6, 7, 9, 11, 13],
+    macs: ([a], { transA }, y) => productOf([...y.type.shape, a.type.shape[transA ? 0 : 1] ?? 1]),
     infer([a, b, c], { transA, transB }) {
       const left = requireRank(a, 2, 'A');
       const right = requireRank(b, 2, 'B');

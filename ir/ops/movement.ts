@@ -104,12 +104,14 @@ function gatherElements(data: Operand, indices: Operand): readonly Dim[] | undef
 export const movement = {
   Identity: operator({
     inputs: ['input'],
+    view: true,
     attributes: {},
     versions: [1, 13, 14, 16, 19, 21, 23, 24, 25],
     infer: ([x]) => [{ ...x.type, elements: elementsOf(x) }],
   }),
   Reshape: operator({
     inputs: ['data', 'shape'],
+    view: true,
     attributes: { allowzero: attr.int.default(0) },
     versions: [1, 5, 13, 14, 19, 21, 23, 24, 25],
     infer([data, shape], { allowzero }, { fresh }): readonly Inferred[] {
@@ -123,6 +125,7 @@ export const movement = {
   /** To two axes: those before `axis`, and the rest. */
   Flatten: operator({
     inputs: ['input'],
+    view: true,
     attributes: { axis: attr.int.default(1) },
     versions: [1, 9, 11, 13, 21, 23, 24, 25],
     infer([x], { axis }): readonly Inferred[] {
@@ -146,6 +149,7 @@ export const movement = {
   }),
   Squeeze: operator({
     inputs: ['data', 'axes?'],
+    view: true,
     attributes: {},
     versions: [1, 11, 13, 21, 23, 24, 25],
     infer([x, axes], _, { fresh }): readonly Inferred[] {
@@ -160,6 +164,7 @@ export const movement = {
   }),
   Unsqueeze: operator({
     inputs: ['data', 'axes'],
+    view: true,
     attributes: {},
     versions: [1, 11, 13, 21, 23, 24, 25],
     infer([x, axes], _, { fresh }): readonly Inferred[] {

@@ -26,6 +26,7 @@ export const normalization = {
   /** Mean and variance over the spatial axes of each sample and channel. */
   InstanceNormalization: operator({
     inputs: ['input', 'scale', 'B'],
+    epilogue: true,
     attributes: { epsilon: attr.float.default(1e-5) },
     versions: [1, 6, 22],
     infer([x, scale, b]) {
@@ -36,6 +37,7 @@ export const normalization = {
   /** Mean and variance over the axes from `axis` on. */
   LayerNormalization: operator({
     inputs: ['X', 'Scale', 'B?'],
+    epilogue: true,
     outputs: ['Y', 'Mean?', 'InvStdDev?'],
     attributes: {
       axis: attr.int.default(-1),
@@ -54,6 +56,7 @@ export const normalization = {
   /** Mean and variance over the channels of each group and all spatial axes. `scale` and `bias` are per channel. */
   GroupNormalization: operator({
     inputs: ['X', 'scale', 'bias'],
+    epilogue: true,
     attributes: { epsilon: attr.float.default(1e-5), num_groups: attr.int.required, stash_type: attr.int.default(1) },
     versions: [18, 21],
     infer([x, scale, bias]) {
@@ -63,6 +66,7 @@ export const normalization = {
   }),
   RMSNormalization: operator({
     inputs: ['X', 'scale'],
+    epilogue: true,
     attributes: {
       axis: attr.int.default(-1),
       epsilon: attr.float.default(1e-5),

@@ -1,4 +1,4 @@
-import { type Dim, equalDims, isStatic } from '../dim.ts';
+import { type Dim, equalDims, isStatic, productOf } from '../dim.ts';
 import { attr, type Inferred, type Operand, operator, reject, requireRank, requireSameDType } from '../operator.ts';
 import { sameShape, typeText } from '../type.ts';
 
@@ -32,8 +32,10 @@ export const stitching = {
   Stitch: operator({
     domain: 'suture',
     inputs: ['X', 'weight', 'bias'],
+    epilogue: true,
     attributes: {},
     versions: [1],
+    macs: ([, weight], _, y) => productOf([...y.type.shape, weight.type.shape[1] ?? 1]),
     infer: ([x, weight, bias]) => [affine(x, weight, bias)],
   }),
   /**

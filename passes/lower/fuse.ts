@@ -4,7 +4,7 @@ import {
   type Graph,
   GraphBuilder,
   isElementwise,
-  type OpName,
+  specOf,
   type Value,
 } from '../../ir/index.ts';
 import { domainOf, type Group, isInline, Partition } from './groups.ts';
@@ -19,7 +19,7 @@ import { domainOf, type Group, isInline, Partition } from './groups.ts';
  *
  * Two forms, no others:
  * - elementwise: all nodes elementwise with outputs of one shape, any number of outputs;
- * - epilogue: an anchor, first, that reads only from outside, then elementwise nodes with outputs of the anchor's shape; one output,
+ * - epilogue: an anchor, an operator with the trait `epilogue`, first, that reads only from outside, then elementwise nodes with outputs of the anchor's shape; one output,
  *   and the anchor's own is read by the others only.
  *
  * A region binds at most `buffers` buffers, constants of one element not counted: they become part of the code. A node is not drawn
@@ -42,19 +42,6 @@ export interface FuseOptions {
   /** Nodes of different phases do not share a region. Default: all are of one. */
   readonly phase?: (node: AnyNode) => unknown;
 }
-
-/** Operators whose kernels take an epilogue. */
-export const anchors: ReadonlySet<OpName> = new Set([
-  'Conv',
-  'ConvTranspose',
-  'MatMul',
-  'Gemm',
-  'Stitch',
-  'InstanceNormalization',
-  'LayerNormalization',
-  'GroupNormalization',
-  'RMSNormalization',
-]);
 
 /** Dtypes that a region may hold. */
 const computed: ReadonlySet<DType> = new Set(['float32', 'bool', 'int32', 'uint32']);
@@ -79,7 +66,7 @@ function joinElementwise(graph: Graph, partition: Partition, fits: (group: Group
 /** Gives each anchor the elementwise group that reads it, from the last anchor to the first. */
 function joinAnchors(graph: Graph, partition: Partition, fits: (group: Group) => boolean): void {
   for (const anchor of graph.nodes.toReversed()) {
-    if (!anchors.has(anchor.op) || anchor.outputs.length > 1) continue;
+    if (!specOf(anchor.op).epilogue || anchor.outputs.length > 1) continue;
     const from = partition.groupOf(anchor);
     const [consumer, ...others] = new Set(graph.consumers(anchor.outputs[0]).map(n => partition.groupOf(n)));
     if (!consumer || others.length > 0 || !consumer.nodes.every(joins)) continue;

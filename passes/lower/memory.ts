@@ -3,16 +3,13 @@ import {
   type Binding,
   bytesPerElement,
   type Graph,
-  type OpName,
   SutureError,
   sizeOf,
+  specOf,
   substitute,
   typeText,
   type Value,
 } from '../../ir/index.ts';
-
-/** Operators whose output is the memory of their first operand under another shape. */
-const views: ReadonlySet<OpName> = new Set(['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
 
 /**
  * What a graph keeps in memory: the outputs of its nodes. Inputs and constants live outside; a view lives in its operand; a boolean
@@ -26,7 +23,7 @@ export class Storage {
     for (const node of graph.nodes) {
       const [first] = node.inputs;
       for (const output of node.outputs) {
-        if (views.has(node.op) && first) this.#roots.set(output, this.rootOf(first));
+        if (specOf(node.op).view && first) this.#roots.set(output, this.rootOf(first));
         else this.#bytes.set(output, bytesOf(output, binding));
       }
     }

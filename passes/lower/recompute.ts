@@ -4,6 +4,7 @@ import {
   type Graph,
   GraphBuilder,
   isElementwise,
+  macsOf,
   SutureError,
   sizeOf,
   substitute,
@@ -162,21 +163,10 @@ const elements = (value: Value, binding: Binding): number => {
 
 /** Multiplications, roughly. */
 function costOf(node: AnyNode, binding: Binding): number {
-  const [x, w] = node.inputs;
+  const macs = substitute(macsOf(node), binding);
+  if (typeof macs === 'number' && macs > 0) return macs;
   const out = elements(node.outputs[0], binding);
-  switch (node.op) {
-    case 'Conv':
-    case 'ConvTranspose': {
-      const read = node.op === 'Conv' ? out : elements(x!, binding);
-      return read * (elements(w!, binding) / Math.max(1, Number(w!.type.shape[0])));
-    }
-    case 'Stitch':
-    case 'MatMul':
-    case 'Gemm':
-      return out * Math.max(1, Number(w!.type.shape.at(-1)));
-    default:
-      return isElementwise(node.op) || node.op === 'Concat' ? out : 4 * out;
-  }
+  return isElementwise(node.op) || node.op === 'Concat' ? out : 4 * out;
 }
 
 /** The graph whose backward pass reads copies of these nodes, made where they are first read. */

@@ -1,9 +1,6 @@
-import type { AnyNode } from '../../ir/index.ts';
+import { type AnyNode, specOf } from '../../ir/index.ts';
 import { reshapeTarget } from './constant-shapes.ts';
 import { inPlace, type Rule } from './rule.ts';
-
-/** Operators that give the same elements in another shape. */
-const reshaping: ReadonlySet<AnyNode['op']> = new Set(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
 
 /**
  * Of two changes of shape in a row the first is left out:
@@ -11,8 +8,8 @@ const reshaping: ReadonlySet<AnyNode['op']> = new Set(['Reshape', 'Flatten', 'Sq
  *     Reshape(Flatten(%x: [N, 8, 1, 1]), [0, 2, 4])   →  Reshape(%x, [0, 2, 4])
  */
 export const mergeReshapes: Rule = (node, to) => {
-  const inner = reshaping.has(node.op) && node.inputs[0] && to.producer(node.inputs[0]);
-  if (!inner || !reshaping.has(inner.op)) return undefined;
+  const inner = specOf(node.op).view && node.inputs[0] && to.producer(node.inputs[0]);
+  if (!inner || !specOf(inner.op).view) return undefined;
   const x = inner.inputs[0]!;
   const target = reshapeTarget(x.type.shape, node.outputs[0].type.shape);
   if (!target) return undefined;

@@ -1,7 +1,7 @@
 /** The kernels: one entry for each operator of the vocabulary. */
 import { SutureError } from '../../ir/errors.ts';
 import type { AnyNode, Node } from '../../ir/graph.ts';
-import { type ElementwiseOp, isElementwise, type OpName } from '../../ir/ops/index.ts';
+import { type ElementwiseOp, type OpName, type OpWith, specOf } from '../../ir/ops/index.ts';
 import { numbersOf, type Tensor, tensorFromNumbers } from '../../ir/tensor.ts';
 import { batchNormalization, localResponse, lpNormalization, meanVariance } from './channels.ts';
 import { concat, split } from './concat.ts';
@@ -28,129 +28,103 @@ import { adamW, featureLoss, featureLossGrad, stitchGrad, switchGrad, switchPlan
 import { product } from './wgsl.ts';
 
 /**
- * Plans a node. The plan's operands are the node's inputs and outputs by their position; the extra inputs of an epilogue
- * follow the last input that the node has.
+ * Plans a node. The plan's operands are the node's inputs and outputs by their position; the extra inputs of an epilogue, which only
+ * operators with that trait are given, follow the last input that the node has.
  *
  * @throws SutureError `kernel-missing` saying what of the node no kernel computes.
  */
-export interface KernelRule<K extends OpName> {
-  readonly plan: (node: Node<K>, context: KernelContext, epilogue?: Epilogue) => KernelPlan;
-  /** Whether the kernel computes elementwise consumers as well. */
-  readonly fuses: boolean;
-}
+export type KernelRule<K extends OpName> =
+  K extends OpWith<'epilogue'>
+    ? (node: Node<K>, context: KernelContext, epilogue?: Epilogue) => KernelPlan
+    : (node: Node<K>, context: KernelContext) => KernelPlan;
 
-/**
- * `view`: the output is the first input's memory under another shape. `folded`: known before the run. `fused`: what it holds
- * is computed instead. `null`: there is no kernel.
- */
-type Entry<K extends OpName> = KernelRule<K> | 'view' | 'folded' | 'fused' | null;
+/** `folded`: known before the run. `fused`: what it holds is computed instead. `null`: there is no kernel. */
+type Entry<K extends OpName> = KernelRule<K> | 'folded' | 'fused' | null;
 
-const alone = <K extends OpName>(plan: (node: Node<K>, context: KernelContext) => KernelPlan): KernelRule<K> => ({
-  plan,
-  fuses: false,
-});
+/** Every operator that is not elementwise (those are one kernel, over the expressions in `scalar.ts`) nor a view, which needs none. */
+const kernels: { readonly [K in Exclude<OpName, ElementwiseOp | OpWith<'view'>>]: Entry<K> } = {
+  Conv: conv,
+  ConvTranspose: convTranspose,
+  MatMul: matMul,
+  Gemm: gemm,
 
-const anchor = <K extends OpName>(plan: KernelRule<K>['plan']): KernelRule<K> => ({ plan, fuses: true });
+  BatchNormalization: batchNormalization,
+  InstanceNormalization: instanceNormalization,
+  LayerNormalization: layerNormalization,
+  GroupNormalization: groupNormalization,
+  RMSNormalization: rmsNormalization,
+  LRN: localResponse,
+  LpNormalization: lpNormalization,
+  MeanVarianceNormalization: meanVariance,
 
-/** Every operator that is not elementwise; those are one kernel, over the expressions in `scalar.ts`. */
-const kernels: { readonly [K in Exclude<OpName, ElementwiseOp>]: Entry<K> } = {
-  Conv: anchor(conv),
-  ConvTranspose: anchor(convTranspose),
-  MatMul: anchor(matMul),
-  Gemm: anchor(gemm),
+  MaxPool: maxPool,
+  AveragePool: averagePool,
+  LpPool: lpPool,
+  GlobalAveragePool: globalPool,
+  GlobalMaxPool: globalPool,
 
-  BatchNormalization: alone(batchNormalization),
-  InstanceNormalization: anchor(instanceNormalization),
-  LayerNormalization: anchor(layerNormalization),
-  GroupNormalization: anchor(groupNormalization),
-  RMSNormalization: anchor(rmsNormalization),
-  LRN: alone(localResponse),
-  LpNormalization: alone(lpNormalization),
-  MeanVarianceNormalization: alone(meanVariance),
+  ReduceL1: reduce,
+  ReduceL2: reduce,
+  ReduceLogSum: reduce,
+  ReduceLogSumExp: reduce,
+  ReduceMax: reduce,
+  ReduceMean: reduce,
+  ReduceMin: reduce,
+  ReduceProd: reduce,
+  ReduceSum: reduce,
+  ReduceSumSquare: reduce,
+  ArgMax: argument,
+  ArgMin: argument,
+  Softmax: softmax,
+  LogSoftmax: softmax,
+  Hardmax: hardmax,
+  CumSum: cumulative,
+  CumProd: cumulative,
+  TopK: topK,
 
-  MaxPool: alone(maxPool),
-  AveragePool: alone(averagePool),
-  LpPool: alone(lpPool),
-  GlobalAveragePool: alone(globalPool),
-  GlobalMaxPool: alone(globalPool),
-
-  ReduceL1: alone(reduce),
-  ReduceL2: alone(reduce),
-  ReduceLogSum: alone(reduce),
-  ReduceLogSumExp: alone(reduce),
-  ReduceMax: alone(reduce),
-  ReduceMean: alone(reduce),
-  ReduceMin: alone(reduce),
-  ReduceProd: alone(reduce),
-  ReduceSum: alone(reduce),
-  ReduceSumSquare: alone(reduce),
-  ArgMax: alone(argument),
-  ArgMin: alone(argument),
-  Softmax: anchor(softmax),
-  LogSoftmax: anchor(softmax),
-  Hardmax: alone(hardmax),
-  CumSum: alone(cumulative),
-  CumProd: alone(cumulative),
-  TopK: alone(topK),
-
-  Identity: 'view',
-  Reshape: 'view',
-  Flatten: 'view',
-  Squeeze: 'view',
-  Unsqueeze: 'view',
   Shape: 'folded',
   Size: 'folded',
   ConstantOfShape: 'folded',
   Range: 'folded',
-  Transpose: alone(transpose),
-  Concat: alone(concat),
-  Split: alone(split),
-  Slice: alone(slice),
-  Gather: alone(gather),
-  GatherElements: alone(gatherElements),
-  GatherND: alone(gatherND),
-  ScatterElements: alone(scatterElements),
-  ScatterND: alone(scatterND),
-  Pad: alone(pad),
-  Expand: alone(expand),
-  Tile: alone(expand),
-  DepthToSpace: alone(depthToSpace),
-  SpaceToDepth: alone(spaceToDepth),
-  Trilu: alone(trilu),
+  Transpose: transpose,
+  Concat: concat,
+  Split: split,
+  Slice: slice,
+  Gather: gather,
+  GatherElements: gatherElements,
+  GatherND: gatherND,
+  ScatterElements: scatterElements,
+  ScatterND: scatterND,
+  Pad: pad,
+  Expand: expand,
+  Tile: expand,
+  DepthToSpace: depthToSpace,
+  SpaceToDepth: spaceToDepth,
+  Trilu: trilu,
   /** How many there are is not known before the run. */
   NonZero: null,
-  OneHot: alone(oneHot),
-  Resize: alone(resize),
+  OneHot: oneHot,
+  Resize: resize,
 
-  Stitch: anchor(stitch),
-  Switch: alone(switchPlan),
-  FeatureLoss: alone(featureLoss),
-  FeatureLossGrad: alone(featureLossGrad),
-  StitchGrad: alone(stitchGrad),
-  SwitchGrad: alone(switchGrad),
-  InstanceNormalizationGrad: alone(instanceNormalizationGrad),
-  InverseDeviation: alone(inverseDeviation),
-  InstanceNormalizationGradFromOutput: alone(instanceNormalizationGradFromOutput),
-  LayerNormalizationGrad: alone(layerNormalizationGrad),
-  MaxPoolGrad: alone(maxPoolGrad),
-  AdamW: alone(adamW),
+  Stitch: stitch,
+  Switch: switchPlan,
+  FeatureLoss: featureLoss,
+  FeatureLossGrad: featureLossGrad,
+  StitchGrad: stitchGrad,
+  SwitchGrad: switchGrad,
+  InstanceNormalizationGrad: instanceNormalizationGrad,
+  InverseDeviation: inverseDeviation,
+  InstanceNormalizationGradFromOutput: instanceNormalizationGradFromOutput,
+  LayerNormalizationGrad: layerNormalizationGrad,
+  MaxPoolGrad: maxPoolGrad,
+  AdamW: adamW,
   Fused: 'fused',
 };
 
-const entryOf = (op: OpName): Entry<OpName> | 'elementwise' =>
-  isElementwise(op) ? 'elementwise' : (kernels[op] as Entry<OpName>);
+const entryOf = (op: OpName): Entry<OpName> => kernels[op as keyof typeof kernels] as Entry<OpName>;
 
 /** Whether a node's output is its first input's memory. */
-export const isView = (op: OpName): boolean => entryOf(op) === 'view';
-
-/** Whether WebGPU has a kernel for an operator at all; its dtype and attributes may still be refused. */
-export const hasKernel = (op: OpName): boolean => entryOf(op) !== null;
-
-/** Whether the kernel of an operator computes elementwise consumers as well. */
-export function fusesConsumers(op: OpName): boolean {
-  const entry = entryOf(op);
-  return entry !== null && typeof entry === 'object' && entry.fuses;
-}
+export const isView = (op: OpName): boolean => specOf(op).view === true;
 
 /**
  * The tensor that a node gives whatever runs, or undefined when it depends on data. Shape arithmetic that simplification left.
@@ -173,9 +147,9 @@ export function foldedTensor(node: AnyNode): Tensor | undefined {
 
 /** Plans a node that is neither elementwise nor a view nor folded. */
 export function planNode(node: AnyNode, context: KernelContext, epilogue?: Epilogue): KernelPlan {
-  const entry = entryOf(node.op);
-  if (entry === null || typeof entry === 'string') throw new SutureError('kernel-missing', 'there is no kernel for it');
-  if (epilogue && !entry.fuses) throw new SutureError('kernel-missing', `${node.op} takes no epilogue`);
+  const plan = entryOf(node.op);
+  if (typeof plan !== 'function') throw new SutureError('kernel-missing', 'there is no kernel for it');
+  if (epilogue && !specOf(node.op).epilogue) throw new SutureError('kernel-missing', `${node.op} takes no epilogue`);
   requireFit(node);
-  return entry.plan(node as unknown as Node<OpName>, context, epilogue);
+  return (plan as (node: AnyNode, context: KernelContext, epilogue?: Epilogue) => KernelPlan)(node, context, epilogue);
 }
