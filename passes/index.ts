@@ -1,6 +1,7 @@
 /** Graph to graph: simplify, match, stitch, settle, double-batch, differentiate, lower. Imports ir/ only. */
 export { type Differentiated, type DifferentiateOptions, differentiate } from './differentiate/index.ts';
 export { type NarrowOptions, narrow, widen } from './float-width.ts';
+export { freeBatch } from './free-batch.ts';
 export * from './lower.ts';
 export { lowerToStandard } from './lower-standard.ts';
 export * from './match.ts';

@@ -1,6 +1,6 @@
 /** Networks as files, each read once. */
 import { type Graph, type ImportWarning, importOnnx } from '../../ir/index.ts';
-import { widen } from '../../passes/index.ts';
+import { freeBatch, widen } from '../../passes/index.ts';
 import { hashFile } from '../files/hash.ts';
 
 /** A network and the file that it came from. */
@@ -11,7 +11,7 @@ export interface Model {
   readonly sha256: string;
   /** What the file holds. */
   readonly file: Graph;
-  /** What is computed with: the file's graph in float32. */
+  /** What is computed with: the file's graph in float32, with an open batch where it can be proven that samples stay apart. */
   readonly graph: Graph;
   readonly warnings: readonly ImportWarning[];
 }
@@ -20,5 +20,6 @@ export interface Model {
 export async function loadModel(path: string): Promise<Model> {
   // The import comes first: it says in a sentence what a hash would say by an errno.
   const { graph: file, warnings } = importOnnx(path);
-  return { path, sha256: await hashFile(path), file, graph: widen(file), warnings };
+  const wide = widen(file);
+  return { path, sha256: await hashFile(path), file, graph: freeBatch(wide) ?? wide, warnings };
 }
