@@ -3,13 +3,14 @@ import { type Graph, printable, SutureError, typeText } from '../ir/index.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { batchesOf, batchSizes } from './batches.ts';
 import { type Dataset, loadDataset } from './data/dataset.ts';
+import { type Labels, requireForeground } from './data/labels.ts';
 import { Runnable, withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
-import type { MetricName, Score } from './metrics/metric.ts';
+import { type MetricName, metricFor, type Score } from './metrics/metric.ts';
 import { interfaceOf, requireFittingImages } from './network/interface.ts';
 import { loadModel, type Model } from './network/model.ts';
 import { throwIfInterrupted, type WorkOptions } from './progress.ts';
-import { ensembleOutput, metricOf, outputKind, score } from './scoring.ts';
+import { ensembleOutput, labelsOf, outputKind, score } from './scoring.ts';
 
 export interface EvaluateOptions extends WorkOptions, ExecutorOptions {
   /** Also score the mean of all the networks' outputs (of their probabilities, where they are classifiers). */
@@ -54,12 +55,22 @@ function requireSameOutputs(networks: readonly NamedGraph[]): void {
   }
 }
 
-/** Checks that networks can be scored on data, before anything is computed. @throws SutureError `data-invalid`. */
-export function requireScorable(networks: readonly NamedGraph[], dataset: Dataset): void {
-  for (const { name, graph } of networks) {
+/**
+ * Checks that networks can be scored on data, before anything is computed.
+ *
+ * @returns what the labels are to each network.
+ * @throws SutureError `data-invalid`.
+ */
+export function requireScorable(networks: readonly NamedGraph[], dataset: Dataset): readonly Labels[] {
+  return networks.map(({ name, graph }) => {
     requireFittingImages(dataset, graph, name);
-    metricOf(dataset, graph, name);
-  }
+    return labelsOf(dataset, graph, name);
+  });
+}
+
+/** Checks that data can tell networks apart, before anything is computed: see `requireForeground`. @throws SutureError `data-invalid`. */
+export function requireChoosable(networks: readonly NamedGraph[], dataset: Dataset): void {
+  for (const labels of requireScorable(networks, dataset)) requireForeground(labels, dataset.source);
 }
 
 /**
@@ -81,10 +92,10 @@ export async function scoreNetworks(
     name,
     facts: interfaceOf(graph, name),
     kind: outputKind(graph, dataset),
-    metric: metricOf(dataset, graph, name),
+    metric: metricFor(labelsOf(dataset, graph, name)),
     runnable: new Runnable(executor, graph),
   }));
-  const together = ensemble ? metricOf(dataset, networks[0]!.graph, networks[0]!.name) : undefined;
+  const together = ensemble ? metricFor(labelsOf(dataset, networks[0]!.graph, networks[0]!.name)) : undefined;
   const stage = `scoring on ${printable(dataset.source, 40)}`;
   let done = 0;
   const total = batchSizes(dataset.count, batch).length * networks.length;

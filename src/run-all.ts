@@ -1,8 +1,8 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
 import { averagedAt, isGateable, original } from '../passes/index.ts';
-import { type Dataset, loadDataset, requireForeground } from './data/dataset.ts';
+import { type Dataset, loadDataset } from './data/dataset.ts';
 import { type Agreement, compareWithFile, deployed, type ExportedNetwork, exportPosition } from './deploy.ts';
-import { requireScorable, scoreNetworks } from './evaluate.ts';
+import { requireChoosable, requireScorable, scoreNetworks } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import { jsonText } from './files/output.ts';
 import { workOptions } from './progress.ts';
@@ -41,8 +41,7 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
   const plan = await planRun({ ...rest, data: train });
   const parents = [plan.parents.a, plan.parents.b].map(({ path: name, graph }) => ({ name, graph }));
   const validationData = await loadDataset(validation);
-  requireScorable(parents, validationData);
-  requireForeground(validationData);
+  requireChoosable(parents, validationData);
   const testData: { name: string; file: string; dataset: Dataset }[] = [];
   for (const test of tests) {
     const dataset = await loadDataset(test.file);

@@ -1,84 +1,41 @@
 /** Scores of networks on labelled data: which metric suits, and what a network's output means to it. */
-import {
-  type Graph,
-  isStatic,
-  numbersOf,
-  printable,
-  SutureError,
-  type Tensor,
-  type TensorType,
-  tensor,
-  typeText,
-} from '../ir/index.ts';
-import { type Dataset, requireClasses, requireLabels } from './data/dataset.ts';
-import { accuracyMetric, diceMetric, errorMetric, type Metric } from './metrics/metric.ts';
+import { type Graph, isStatic, numbersOf, type Tensor, tensor } from '../ir/index.ts';
+import type { OutputMeaning } from '../passes/index.ts';
+import type { Dataset } from './data/dataset.ts';
+import { areTargets, type Labels, labelsFor } from './data/labels.ts';
+import type { Metric } from './metrics/metric.ts';
 import { interfaceOf } from './network/interface.ts';
 
 /** What the numbers of an output are. */
 export type OutputKind = 'logits' | 'probabilities' | 'values';
 
-/** What a network's output is: probabilities where a Softmax or Sigmoid computes it, values for regression. */
+/** What a network's output is: values for regression, probabilities where a Softmax or Sigmoid computes it. */
 export function outputKind(graph: Graph, dataset: Dataset): OutputKind {
-  if (dataset.labels?.kind === 'values') return 'values';
   const [output] = graph.outputs;
+  const regression =
+    dataset.labels?.task === 'regression' || (output?.value.type.shape[1] === 1 && areTargets(dataset));
+  if (regression) return 'values';
   const op = output && graph.producer(output.value)?.op;
   return op === 'Softmax' || op === 'Sigmoid' ? 'probabilities' : 'logits';
 }
 
-/** The number of classes that an output of `channels` channels tells apart: one channel tells yes from no. */
-export const classCount = (channels: number): number => Math.max(2, channels);
-
-/** One label for each pixel of the output, or for each image where the output is one answer. */
-function requireFittingLabels(dataset: Dataset, labels: readonly number[], output: TensorType, what: string): void {
-  const spatial = output.shape.slice(2);
-  const fits = spatial.length === labels.length && spatial.every((dim, i) => !isStatic(dim) || dim === labels[i]);
-  if (fits) return;
-  throw new SutureError(
-    'data-invalid',
-    `${printable(dataset.source)}: "labels" has the shape [${[dataset.count, ...labels].join(', ')}], and ${printable(what)} ` +
-      `gives ${typeText(output)}: there must be one label for each position of its output.`,
-  );
-}
-
-/**
- * The metric for a network on a data set: Dice for dense class labels, accuracy for one class per image, the mean squared
- * error for real values.
- *
- * @throws SutureError `data-invalid` when there are no labels, or labels outside the classes.
- */
-export function metricOf(dataset: Dataset, network: Graph, what: string): Metric {
-  const { classes, outputType } = interfaceOf(network, what);
-  if (requireLabels(dataset).kind === 'values') return errorMetric(requireLabels(dataset));
-  const labels = requireClasses(dataset, classCount(classes));
-  requireFittingLabels(dataset, labels.shape, outputType, what);
-  return labels.shape.length > 0
-    ? diceMetric(labels, classCount(classes))
-    : accuracyMetric(labels, classCount(classes));
-}
-
-/** [n, 1, ...] as [n, 2, ...]: `zero` for no, the channel for yes, so that the larger of the two is the answer. */
-function twoChannels(output: Tensor, zero: number): Tensor {
-  const [n, , ...spatial] = output.shape as [number, ...number[]];
-  const pixels = spatial.reduce((product, dim) => product * dim, 1);
-  const values = numbersOf(output);
-  const data = new Float32Array(2 * n * pixels).fill(zero);
-  for (let row = 0; row < n; row++) {
-    for (let p = 0; p < pixels; p++) data[(2 * row + 1) * pixels + p] = values[row * pixels + p]!;
-  }
-  return tensor('float32', [n, 2, ...spatial], data);
-}
-
-/** An output in the form that metrics over classes take: one channel for each class. */
-export function classOutputs(output: Tensor, kind: OutputKind): Tensor {
-  if (kind === 'values' || output.shape[1] !== 1) return output;
-  return twoChannels(output, kind === 'probabilities' ? 0.5 : 0);
+/** The labels of a data set as a network's output needs them. @throws SutureError as `labelsFor`. */
+export function labelsOf(dataset: Dataset, network: Graph, what: string): Labels {
+  const { classes: channels, outputType } = interfaceOf(network, what);
+  const kind = outputKind(network, dataset);
+  const activation = kind === 'values' ? undefined : channels === 1 ? 'sigmoid' : 'softmax';
+  const meaning: OutputMeaning = { kind, activation, channelAxis: 1, channels };
+  const spatial = outputType.shape.slice(2).map(dim => (isStatic(dim) ? dim : undefined));
+  return labelsFor(dataset, { meaning, spatial, name: what });
 }
 
 /** Adds a batch's outputs to a metric. */
 export function score(metric: Metric, output: Tensor, kind: OutputKind, first: number): void {
-  const { shape, ...rest } = classOutputs(output, kind);
-  metric.add({ data: numbersOf({ shape, ...rest }), shape }, first);
+  metric.add({ data: numbersOf(output), shape: output.shape, threshold: thresholdOf(kind) }, first);
 }
+
+/** Above it a channel says yes. */
+export const thresholdOf = (kind: OutputKind): number => (kind === 'probabilities' ? 0.5 : 0);
 
 /** Softmax over axis 1, or the sigmoid of a single channel, in double precision. */
 export function toProbabilities(output: Tensor): Float64Array {

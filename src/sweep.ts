@@ -1,6 +1,6 @@
 /** The sweeps of a run directory: over positions, and over all settings. */
-import { loadDataset, requireForeground } from './data/dataset.ts';
-import { requireScorable } from './evaluate.ts';
+import { loadDataset } from './data/dataset.ts';
+import { requireChoosable, requireScorable } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import { jsonText } from './files/output.ts';
@@ -23,11 +23,10 @@ export async function sweepRun(
   const run = await loadRun(path);
   const dataset = await loadDataset(data);
   const { a, b } = run.parents;
-  requireScorable(
+  requireChoosable(
     [a, b].map(({ path: name, graph }) => ({ name, graph })),
     dataset,
   );
-  requireForeground(dataset);
   return withExecutor(options, async executor => {
     const { batch } = options;
     const result = await sweep(executor, run.network, run.parameters, dataset, {
@@ -56,8 +55,7 @@ export async function frontRun(path: string, data: string, request: FrontRequest
   const run = await loadRun(path);
   const parents = [run.parents.a, run.parents.b].map(({ path: name, graph }) => ({ name, graph }));
   const validation = await loadDataset(data);
-  requireScorable(parents, validation);
-  requireForeground(validation);
+  requireChoosable(parents, validation);
   const sets: NamedDataset[] = [];
   for (const { name, file } of tests) {
     const dataset = await loadDataset(file);

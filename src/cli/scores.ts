@@ -5,7 +5,7 @@ import { fixed, type Terminal } from './terminal.ts';
 /** What the metric is called in tables. */
 export const metricTitle = { dice: 'Dice', accuracy: 'accuracy', mse: 'MSE' } as const;
 
-/** One row for each network: the score and, for Dice over several classes, each class. */
+/** One row for each network: the score and, for Dice over several classes or regions, each of them. */
 export function scoreTable(
   terminal: Terminal,
   rows: readonly { readonly label: string; readonly score: Score }[],
@@ -22,7 +22,7 @@ export function scoreTable(
   }
   const shown = classes.length > 1 ? classes : [];
   terminal.table(
-    ['network', 'Dice', 'pooled', ...shown.flatMap(c => [`class ${c.class}`, 'pooled'])],
+    ['network', 'Dice', 'pooled', ...shown.flatMap(c => [c.name, 'pooled'])],
     rows.map(({ label, score }) => [
       label,
       fixed(score.value),

@@ -4,15 +4,32 @@
  */
 import { readFile, stat } from 'node:fs/promises';
 import { printable, SutureError } from '../../ir/errors.ts';
+import type { Task } from '../../passes/index.ts';
 import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
 import { type Npz, npzNames, parseNpz } from './npz.ts';
 
 export type IntegerData = Exclude<NpyData, Float32Array | Float64Array | BigInt64Array | BigUint64Array>;
 
-/** Class numbers [N] or [N, spatial...], or real values [N, ...] for regression. `shape` is without the N. */
-export type Labels =
-  | { readonly kind: 'classes'; readonly data: IntegerData; readonly shape: readonly number[] }
-  | { readonly kind: 'values'; readonly data: Float32Array<ArrayBuffer>; readonly shape: readonly number[] };
+/** What is said of labels beside the file. */
+export interface LabelOptions {
+  /** The number of places that count nowhere: in no score, no loss. */
+  readonly ignoreLabel?: number | undefined;
+  /** The classes that each region of a region-based network is made of. */
+  readonly regions?: readonly (readonly number[])[] | undefined;
+  /** What the networks do; where it is not said, outputs and labels tell. */
+  readonly task?: Task | undefined;
+}
+
+/** Labels as a file has them, and what is said of them; `labelsFor` says what they mean to a network. */
+export interface LabelArray {
+  /** In C order; real numbers are finite. */
+  readonly data: IntegerData | Float32Array<ArrayBuffer>;
+  /** Without the N. */
+  readonly shape: readonly number[];
+  readonly ignore: number | undefined;
+  readonly regions: LabelOptions['regions'];
+  readonly task: LabelOptions['task'];
+}
 
 export interface Dataset {
   /** The file, as messages name it. */
@@ -23,7 +40,7 @@ export interface Dataset {
   readonly images: Float32Array<ArrayBuffer>;
   /** [C, spatial...]. */
   readonly imageShape: readonly number[];
-  readonly labels?: Labels;
+  readonly labels?: LabelArray;
   /** The fold of each image. */
   readonly fold?: readonly number[];
   /** What each image is called at its party. */
@@ -34,10 +51,10 @@ export interface Dataset {
   readonly arrays: readonly string[];
 }
 
-const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
+export const shapeText = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 
 /** `labels[3, 0, 17]`: where an element is, given its position in C order. */
-function placeOf(name: string, position: number, shape: readonly number[]): string {
+export function placeOf(name: string, position: number, shape: readonly number[]): string {
   const index: number[] = [];
   let rest = position;
   for (const dim of [...shape].reverse()) {
@@ -113,29 +130,17 @@ class Checker {
     return narrow;
   }
 
-  labels(images: NpyArray): Labels | undefined {
+  labels(images: NpyArray, { ignoreLabel: ignore, regions, task }: LabelOptions): LabelArray | undefined {
     const array = this.array('labels');
     if (!array) return undefined;
-    const [count, , ...spatial] = images.shape;
-    if (array.shape[0] !== count) {
+    if (array.shape[0] !== images.shape[0]) {
       this.fail(
         `"labels" has the shape ${shapeText(array.shape)} and "images" ${shapeText(images.shape)}; ` +
           'the first axis must count the same images',
       );
     }
-    const shape = array.shape.slice(1);
-    if (array.dtype.startsWith('float')) {
-      return { kind: 'values', data: this.finiteFloat32('labels', array), shape };
-    }
-    if (shape.length > 0 && shapeText(shape) !== shapeText(spatial)) {
-      const squeeze = shapeText(shape) === shapeText([1, ...spatial]) ? '; drop the axis of size 1' : '';
-      const wanted = spatial.length > 0 ? `${shapeText([count!, ...spatial])} (or [${count}])` : `[${count}]`;
-      this.fail(
-        `"labels" has the shape ${shapeText(array.shape)}, and must have ${wanted} for images of the shape ` +
-          `${shapeText(images.shape)}${squeeze}`,
-      );
-    }
-    return { kind: 'classes', data: this.integers('labels', array), shape };
+    const data = array.dtype.startsWith('float') ? this.finiteFloat32('labels', array) : this.integers('labels', array);
+    return { data, shape: array.shape.slice(1), ignore, regions, task };
   }
 
   /** One integer per image. */
@@ -161,7 +166,7 @@ const readArrays: ReadonlySet<string> = new Set(['images', 'labels', 'fold', 'id
  * Reads a data file's bytes. float64 images and labels are rounded to float32, float16 ones widened.
  * @throws SutureError `data-unreadable` (no npz, cut off, damaged) or `data-invalid` (shape, dtype, NaN, a missing array).
  */
-export function parseDataset(bytes: Uint8Array, source: string): Dataset {
+export function parseDataset(bytes: Uint8Array, source: string, said: LabelOptions = {}): Dataset {
   let arrays: Npz;
   let names: readonly string[];
   try {
@@ -175,7 +180,7 @@ export function parseDataset(bytes: Uint8Array, source: string): Dataset {
   const checker = new Checker(source, arrays, names);
   const images = checker.images();
   const count = images.shape[0]!;
-  const labels = checker.labels(images);
+  const labels = checker.labels(images, said);
   const fold = checker.perImage('fold', count);
   const id = checker.perImage('id', count);
   const group = checker.perImage('group', count);
@@ -203,7 +208,7 @@ const READ_FAULTS: { readonly [code: string]: string } = {
 };
 
 /** Reads a data file. @throws SutureError as {@link parseDataset}, and when the file cannot be read. */
-export async function loadDataset(path: string): Promise<Dataset> {
+export async function loadDataset(path: string, said: LabelOptions = {}): Promise<Dataset> {
   let bytes: Uint8Array;
   try {
     const found = await stat(path);
@@ -214,44 +219,13 @@ export async function loadDataset(path: string): Promise<Dataset> {
     const fault = READ_FAULTS[code ?? ''] ?? message;
     throw new SutureError('data-unreadable', `${printable(path)}: ${fault}.`, { cause });
   }
-  return parseDataset(bytes, path);
+  return parseDataset(bytes, path, said);
 }
 
 /** The labels of a dataset that must have some. @throws SutureError `data-invalid` naming the arrays that there are. */
-export function requireLabels(dataset: Dataset): Labels {
+export function requireLabels(dataset: Dataset): LabelArray {
   if (dataset.labels) return dataset.labels;
   throw new SutureError('data-invalid', `${printable(dataset.source)}: ${missing('labels', dataset.arrays)}.`);
-}
-
-/**
- * Checks that labels can tell candidates apart: of class maps, one image at least must have foreground, or every Dice is 0 / 0.
- *
- * @throws SutureError `data-invalid`
- */
-export function requireForeground(dataset: Dataset): void {
-  const labels = requireLabels(dataset);
-  if (labels.kind === 'values' || labels.shape.length === 0 || labels.data.some(label => label > 0)) return;
-  const text =
-    `${printable(dataset.source)}: no image has foreground in its labels, so no score can be made of them and nothing can be ` +
-    'chosen by them; take validation images that have some.';
-  throw new SutureError('data-invalid', text);
-}
-
-/** Class labels, all of them within 0 … classes − 1. @throws SutureError `data-invalid` with the first that is not. */
-export function requireClasses(dataset: Dataset, classes: number): Extract<Labels, { kind: 'classes' }> {
-  const source = printable(dataset.source);
-  const labels = requireLabels(dataset);
-  if (labels.kind === 'values') {
-    const text = `${source}: "labels" holds real numbers; for ${classes} classes it must hold integers (uint8, say).`;
-    throw new SutureError('data-invalid', text);
-  }
-  const at = labels.data.findIndex(label => label < 0 || label >= classes);
-  if (at >= 0) {
-    const place = placeOf('labels', at, [dataset.count, ...labels.shape]);
-    const text = `${source}: ${place} is ${labels.data[at]}; the networks have ${classes} classes, 0 to ${classes - 1}.`;
-    throw new SutureError('data-invalid', text);
-  }
-  return labels;
 }
 
 /**

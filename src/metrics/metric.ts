@@ -4,19 +4,24 @@
  * again.
  */
 import { SutureError } from '../../ir/errors.ts';
-import type { Labels } from '../data/dataset.ts';
+import { type ClassLabels, isDense, type Labels, type RegionLabels, type ValueLabels } from '../data/labels.ts';
 
 export type MetricName = 'dice' | 'accuracy' | 'mse';
 
-/** Raw or normalised network outputs for a batch: [n, K, spatial...] in C order for classes, [n, ...] for values. */
+/** Raw or normalised network outputs for a batch: [n, K, spatial...] in C order for classes and regions, [n, ...] for values. */
 export interface Outputs {
   readonly data: ArrayLike<number>;
   readonly shape: readonly number[];
+  /** Of regions: above it a channel says yes. Default 0, as of logits; ½ of probabilities. */
+  readonly threshold?: number;
 }
 
-/** The score of one foreground class. NaN where it is undefined: no image has the class (mean), or no pixel (pooled). */
+/** The score of one foreground class or region. NaN where it is undefined: no image has the class (mean), or no pixel (pooled). */
 export interface ClassScore {
+  /** The class, or the channel of the region from 1 on. */
   readonly class: number;
+  /** `class 2`, `region 2+3`. */
+  readonly name: string;
   /** Mean over the images whose label has the class. */
   readonly mean: number;
   /** One ratio over all pixels of all images. */
@@ -32,7 +37,7 @@ export interface Score {
   /** For Dice, the mean of the classes' pooled scores; otherwise the value again. */
   readonly pooled: number;
   readonly images: number;
-  /** Dice only: one entry per foreground class. */
+  /** Dice only: one entry per foreground class or region. */
   readonly classes: readonly ClassScore[];
 }
 
@@ -50,16 +55,16 @@ export interface Metric {
   score(images?: Iterable<number>): Score;
 }
 
-/** What one image contributes. Dice: (both, predicted, labelled) per foreground class. Otherwise: (sum, count). */
+/** What one image contributes. Dice: (both, predicted, labelled) per foreground class or region. Otherwise: (sum, count). */
 type Record = Float64Array;
 
-abstract class Accumulator implements Metric {
+abstract class Accumulator<L extends Labels = Labels> implements Metric {
   abstract readonly name: MetricName;
   abstract readonly higherIsBetter: boolean;
   readonly #records = new Map<number, Record>();
-  protected readonly labels: Labels;
+  protected readonly labels: L;
 
-  constructor(labels: Labels) {
+  constructor(labels: L) {
     this.labels = labels;
   }
 
@@ -69,9 +74,8 @@ abstract class Accumulator implements Metric {
 
   add(outputs: Outputs, first: number): void {
     this.check(outputs.shape);
-    const pixels = size(this.labels.shape);
     const count = outputs.shape[0]!;
-    if ((first + count) * pixels > this.labels.data.length) {
+    if ((first + count) * size(this.labels.shape) > this.labels.data.length) {
       throw new SutureError('data-invalid', `There are outputs for ${first + count} images and labels for fewer.`);
     }
     const { data } = outputs;
@@ -124,52 +128,28 @@ export function argmax(data: ArrayLike<number>, start: number, step: number, cla
   return best;
 }
 
-abstract class ClassAccumulator extends Accumulator {
-  protected readonly classes: number;
-
-  constructor(labels: Labels, classes: number) {
-    super(labels);
-    this.classes = classes;
-  }
-
-  protected check(shape: readonly number[]): void {
-    const fits = shape[1] === this.classes && same(shape.slice(2), this.labels.shape);
-    if (!fits) refuse(`A score over ${this.classes} classes`, shape, this.labels.shape);
-  }
-}
-
-class Dice extends ClassAccumulator {
+/** Counts of (both, predicted, labelled) places for each class or region. */
+abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L> {
   readonly name = 'dice';
   readonly higherIsBetter = true;
 
-  protected record({ data }: Outputs, row: number, image: number): Record {
-    const pixels = size(this.labels.shape);
-    const start = row * this.classes * pixels;
-    const record = new Float64Array(3 * (this.classes - 1));
-    for (let pixel = 0; pixel < pixels; pixel++) {
-      const predicted = argmax(data, start + pixel, pixels, this.classes);
-      const labelled = this.labels.data[image * pixels + pixel]!;
-      if (predicted > 0) record[3 * (predicted - 1) + 1]!++;
-      if (labelled > 0) record[3 * (labelled - 1) + 2]!++;
-      if (predicted > 0 && predicted === labelled) record[3 * (predicted - 1)]!++;
-    }
-    return record;
-  }
+  /** What is scored, in the order of the counts. */
+  protected abstract scored(): readonly { readonly class: number; readonly name: string }[];
 
   protected summarise(records: readonly Record[]): Score {
-    const classes: ClassScore[] = [];
-    for (let c = 1; c < this.classes; c++) {
-      const at = 3 * (c - 1);
+    const classes = this.scored().map(({ class: number, name }, i): ClassScore => {
+      const at = 3 * i;
       const having = records.filter(record => record[at + 2]! > 0);
       const ratio = (r: ArrayLike<number>, from: number) => (2 * r[from]!) / (r[from + 1]! + r[from + 2]!);
-      const totals = [0, 1, 2].map(i => records.reduce((sum, record) => sum + record[at + i]!, 0));
-      classes.push({
-        class: c,
+      const totals = [0, 1, 2].map(k => records.reduce((sum, record) => sum + record[at + k]!, 0));
+      return {
+        class: number,
+        name,
         mean: mean(having.map(record => ratio(record, at))),
         pooled: ratio(totals, 0),
         images: having.length,
-      });
-    }
+      };
+    });
     const scored = (key: 'mean' | 'pooled') => classes.map(score => score[key]).filter(score => !Number.isNaN(score));
     return {
       metric: 'dice',
@@ -181,6 +161,70 @@ class Dice extends ClassAccumulator {
   }
 }
 
+class ClassDice extends Dice<ClassLabels> {
+  protected check(shape: readonly number[]): void {
+    requireClasses(shape, this.labels);
+  }
+
+  protected scored() {
+    return Array.from({ length: this.labels.classes - 1 }, (_, i) => ({ class: i + 1, name: `class ${i + 1}` }));
+  }
+
+  protected record({ data }: Outputs, row: number, image: number): Record {
+    const { shape, classes, data: labels, ignore } = this.labels;
+    const pixels = size(shape);
+    const start = row * classes * pixels;
+    const record = new Float64Array(3 * (classes - 1));
+    for (let pixel = 0; pixel < pixels; pixel++) {
+      const labelled = labels[image * pixels + pixel]!;
+      if (labelled === ignore) continue;
+      const predicted = argmax(data, start + pixel, pixels, classes);
+      if (predicted > 0) record[3 * (predicted - 1) + 1]!++;
+      if (labelled > 0) record[3 * (labelled - 1) + 2]!++;
+      if (predicted > 0 && predicted === labelled) record[3 * (predicted - 1)]!++;
+    }
+    return record;
+  }
+}
+
+class RegionDice extends Dice<RegionLabels> {
+  protected check(shape: readonly number[]): void {
+    requireRegions(shape, this.labels);
+  }
+
+  protected scored() {
+    const { names } = this.labels;
+    return names.map((name, i) => ({ class: i + 1, name: names.length === 1 ? `class ${i + 1}` : `region ${name}` }));
+  }
+
+  protected record({ data, threshold = 0 }: Outputs, row: number, image: number): Record {
+    const { shape, names, data: labels, ignore } = this.labels;
+    const values = size(shape);
+    const pixels = values / names.length;
+    const record = new Float64Array(3 * names.length);
+    for (let i = 0; i < values; i++) {
+      const labelled = labels[image * values + i]!;
+      if (labelled === ignore) continue;
+      const at = 3 * Math.floor(i / pixels);
+      const predicted = data[row * values + i]! > threshold;
+      if (predicted) record[at + 1]!++;
+      if (labelled > 0) record[at + 2]!++;
+      if (predicted && labelled > 0) record[at]!++;
+    }
+    return record;
+  }
+}
+
+function requireClasses(shape: readonly number[], { classes, shape: labels }: ClassLabels): void {
+  const fits = shape[1] === classes && same(shape.slice(2), labels);
+  if (!fits) refuse(`A score over ${classes} classes`, shape, labels);
+}
+
+function requireRegions(shape: readonly number[], { names, shape: labels }: RegionLabels): void {
+  const fits = same(shape.slice(1), labels);
+  if (!fits) refuse(`A score over ${names.length} regions`, shape, labels);
+}
+
 /** The sum of the records' first numbers over that of their second. */
 function ratioOf(metric: MetricName, records: readonly Record[]): Score {
   const sum = records.reduce((total, record) => total + record[0]!, 0);
@@ -188,19 +232,26 @@ function ratioOf(metric: MetricName, records: readonly Record[]): Score {
   return { metric, value: sum / count, pooled: sum / count, images: records.length, classes: [] };
 }
 
-class Accuracy extends ClassAccumulator {
+class ClassAccuracy extends Accumulator<ClassLabels> {
   readonly name = 'accuracy';
   readonly higherIsBetter = true;
 
+  protected check(shape: readonly number[]): void {
+    requireClasses(shape, this.labels);
+  }
+
   protected record({ data }: Outputs, row: number, image: number): Record {
-    const pixels = size(this.labels.shape);
-    const start = row * this.classes * pixels;
-    let right = 0;
+    const { shape, classes, data: labels, ignore } = this.labels;
+    const pixels = size(shape);
+    const start = row * classes * pixels;
+    let [right, counted] = [0, 0];
     for (let pixel = 0; pixel < pixels; pixel++) {
-      const predicted = argmax(data, start + pixel, pixels, this.classes);
-      if (predicted === this.labels.data[image * pixels + pixel]) right++;
+      const labelled = labels[image * pixels + pixel]!;
+      if (labelled === ignore) continue;
+      counted++;
+      if (argmax(data, start + pixel, pixels, classes) === labelled) right++;
     }
-    return Float64Array.of(right, pixels);
+    return Float64Array.of(right, counted);
   }
 
   protected summarise(records: readonly Record[]): Score {
@@ -208,14 +259,40 @@ class Accuracy extends ClassAccumulator {
   }
 }
 
-class MeanSquaredError extends Accumulator {
+class RegionAccuracy extends Accumulator<RegionLabels> {
+  readonly name = 'accuracy';
+  readonly higherIsBetter = true;
+
+  protected check(shape: readonly number[]): void {
+    requireRegions(shape, this.labels);
+  }
+
+  protected record({ data, threshold = 0 }: Outputs, row: number, image: number): Record {
+    const { shape, data: labels, ignore } = this.labels;
+    const values = size(shape);
+    let [right, counted] = [0, 0];
+    for (let i = 0; i < values; i++) {
+      const labelled = labels[image * values + i]!;
+      if (labelled === ignore) continue;
+      counted++;
+      if (data[row * values + i]! > threshold === labelled > 0) right++;
+    }
+    return Float64Array.of(right, counted);
+  }
+
+  protected summarise(records: readonly Record[]): Score {
+    return ratioOf('accuracy', records);
+  }
+}
+
+class MeanSquaredError extends Accumulator<ValueLabels> {
   readonly name = 'mse';
   readonly higherIsBetter = false;
 
   protected check(shape: readonly number[]): void {
-    // A single output per image may keep its axis of size 1: [n, 1] against labels [N].
-    const fits =
-      same(shape.slice(1), this.labels.shape) || (shape.length > 0 && same(shape.slice(1), [...this.labels.shape, 1]));
+    // An output of one channel may keep its axis: [n, 1] against labels [N].
+    const wide = (dims: readonly number[]) => dims.filter(dim => dim !== 1);
+    const fits = shape.length > 0 && same(wide(shape.slice(1)), wide(this.labels.shape));
     if (!fits) refuse('The mean squared error', shape, this.labels.shape);
   }
 
@@ -232,26 +309,25 @@ class MeanSquaredError extends Accumulator {
 }
 
 /**
- * Dice per foreground class on the argmax. Labels must lie in 0 … classes − 1 (`requireClasses` checks it).
+ * Dice per foreground class on the argmax, or per region above the threshold.
  *
  * An image counts for the mean of a class when its label has the class; the pooled score counts every pixel of every
  * image. Probabilities and logits give the same result, so long as they have the same argmax.
  */
-export const diceMetric = (labels: Labels, classes: number): Metric => new Dice(labels, classes);
+export const diceMetric = (labels: ClassLabels | RegionLabels): Metric =>
+  labels.kind === 'classes' ? new ClassDice(labels) : new RegionDice(labels);
 
-/** The share of images (or, with dense labels, of pixels) whose argmax is the label. */
-export const accuracyMetric = (labels: Labels, classes: number): Metric => new Accuracy(labels, classes);
+/** The share of images (or, with dense labels, of pixels) whose argmax is the label; of regions, the share of right answers. */
+export const accuracyMetric = (labels: ClassLabels | RegionLabels): Metric =>
+  labels.kind === 'classes' ? new ClassAccuracy(labels) : new RegionAccuracy(labels);
 
 /** The mean of squared differences over all values of all images. */
-export const errorMetric = (labels: Labels): Metric => new MeanSquaredError(labels);
+export const errorMetric = (labels: ValueLabels): Metric => new MeanSquaredError(labels);
 
-/**
- * The metric that suits the labels: Dice for dense class labels, accuracy for one class per image, the mean squared error
- * for real values. `classes` is the network's number of outputs K.
- */
-export function metricFor(labels: Labels, classes: number): Metric {
+/** The metric that suits the labels: Dice for dense classes and regions, accuracy for one answer per image, the mean squared error for real values. */
+export function metricFor(labels: Labels): Metric {
   if (labels.kind === 'values') return errorMetric(labels);
-  return labels.shape.length > 0 ? diceMetric(labels, classes) : accuracyMetric(labels, classes);
+  return isDense(labels) ? diceMetric(labels) : accuracyMetric(labels);
 }
 
 /** Images by fold, folds in ascending order. */

@@ -2,7 +2,7 @@
 import { numbersOf, type Tensor } from '../../ir/index.ts';
 import { gateSmoothing, leastError, type OutputMean } from '../../passes/index.ts';
 import type { Metric } from '../metrics/metric.ts';
-import { classOutputs, type OutputKind, toProbabilities } from '../scoring.ts';
+import { type OutputKind, thresholdOf, toProbabilities } from '../scoring.ts';
 
 /** Both parents' outputs of a batch, in the space that they are averaged in. */
 export interface BlendedBatch {
@@ -29,8 +29,7 @@ export function scoreBlend(metric: Metric, batch: BlendedBatch, shares: readonly
   for (const [image, share] of shares.entries()) {
     for (let i = image * size; i < (image + 1) * size; i++) data[i] = share * a[i]! + (1 - share) * b[i]!;
   }
-  const output = classOutputs({ dtype: 'float32', shape, data }, kind);
-  metric.add({ data: numbersOf(output), shape: output.shape }, first);
+  metric.add({ data, shape, threshold: thresholdOf(kind) }, first);
 }
 
 /** The error that each parent expects on each image of a batch: what the gate of `settleGated` computes in the graph. */

@@ -6,10 +6,10 @@ import type { Executor } from '../../runtime/executor.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { flopsPerSample } from '../flops.ts';
 import { parameterCount } from '../inspect.ts';
-import { imagesByFold, type Metric } from '../metrics/metric.ts';
+import { imagesByFold, type Metric, metricFor } from '../metrics/metric.ts';
 import { requireFittingImages } from '../network/interface.ts';
 import type { WorkOptions } from '../progress.ts';
-import { metricOf, outputKind, score } from '../scoring.ts';
+import { labelsOf, outputKind, score } from '../scoring.ts';
 import type { MergedPart } from './merge.ts';
 import { type Bundle, runParts } from './parts.ts';
 
@@ -128,11 +128,11 @@ async function scoreParts(
 ): Promise<ReadonlyMap<string, Metric>> {
   const what = 'the stitched network';
   const metrics = new Map<string, Metric>();
-  for (const { output, graph } of parts) {
-    requireFittingImages(dataset, graph, what);
-    metrics.set(output, metricOf(dataset, graph, what));
-  }
-  const kind = outputKind(parts[0]!.graph, dataset);
+  const [{ graph }] = parts as readonly [MergedPart, ...MergedPart[]];
+  requireFittingImages(dataset, graph, what);
+  const labels = labelsOf(dataset, graph, what);
+  for (const { output } of parts) metrics.set(output, metricFor(labels));
+  const kind = outputKind(graph, dataset);
   const bundles = parts.map((part): Bundle => [part]);
   await runParts(executor, bundles, dataset, { ...options, stage: 'scoring every position' }, (run, outputs, first) => {
     for (const [{ output }] of run) score(metrics.get(output)!, outputs[output]!, kind, first);

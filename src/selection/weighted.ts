@@ -7,10 +7,10 @@ import type { Tensor } from '../../ir/index.ts';
 import { isGateable, requireGateable, type SuperNetwork, settle, withOutputOf } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { Metric } from '../metrics/metric.ts';
+import { type Metric, metricFor } from '../metrics/metric.ts';
 import { requireFittingImages } from '../network/interface.ts';
 import type { WorkOptions } from '../progress.ts';
-import { metricOf, outputKind } from '../scoring.ts';
+import { labelsOf, outputKind } from '../scoring.ts';
 import { blendable, expectedErrors, gatedShares, scoreBlend } from './blend.ts';
 import { type Combination, checkCombination, type LearnedWeights, settingOf } from './combination.ts';
 import { above, beyond, type Point, paretoSet } from './front.ts';
@@ -205,8 +205,8 @@ async function scoreBundles(
   requireFittingImages(dataset, graph, what);
   const kind = outputKind(graph, dataset);
   const { mean } = network.outputs[0]!;
-  const metricsOf = (all: readonly number[]) =>
-    new Map(all.map(share => [share, metricOf(dataset, graph, what)] as const));
+  const labels = labelsOf(dataset, graph, what);
+  const metricsOf = (all: readonly number[]) => new Map(all.map(share => [share, metricFor(labels)] as const));
   // The rivals' front is drawn more finely than the rest, and from either parent alone.
   const scored = bundles.map((_, i) => ({
     plain: metricsOf(i === 0 ? [...new Set([...shares, ...rivalShares])] : shares),

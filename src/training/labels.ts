@@ -1,12 +1,23 @@
 /** Labels as the input of a task loss. */
-import { type Tensor, tensor } from '../../ir/index.ts';
-import { labelsInput, type TrainingStep } from '../../passes/index.ts';
-import { type Dataset, type Labels, requireLabels } from '../data/dataset.ts';
+import { isStatic, type Tensor, tensor } from '../../ir/index.ts';
+import {
+  labelsInput,
+  type OutputMeaning,
+  type OutputSwitch,
+  type SuperNetwork,
+  type TrainingStep,
+} from '../../passes/index.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { type Labels, labelsFor } from '../data/labels.ts';
+import { elementCount } from '../data/npy.ts';
+
+/** What a task loss reads where a place counts nowhere. */
+const leftOut = -1;
 
 /** The labels of batches of a data set, in the shape that a training step takes. */
 export class LabelFeed {
   readonly #labels: Labels;
-  /** [batch, ...]; real values of one output per image get an axis of extent 1. */
+  /** [batch, ...] */
   readonly shape: readonly number[];
 
   private constructor(labels: Labels, shape: readonly number[]) {
@@ -14,24 +25,37 @@ export class LabelFeed {
     this.shape = shape;
   }
 
-  /** Undefined where the step takes no labels. @throws SutureError `data-invalid` when the data has none. */
-  static of(step: TrainingStep, dataset: Dataset, batch: number): LabelFeed | undefined {
+  /** Undefined where the step takes no labels. @throws SutureError as `labelsFor`. */
+  static of(step: TrainingStep, network: SuperNetwork, dataset: Dataset, batch: number): LabelFeed | undefined {
     if (!step.data.includes(labelsInput)) return undefined;
-    const labels = requireLabels(dataset);
-    const wanted = step.graph.input(labelsInput).type.shape;
-    const one = wanted.length > labels.shape.length + 1 ? [1] : [];
-    return new LabelFeed(labels, [batch, ...one, ...labels.shape]);
+    const [{ output, name, combined }] = network.outputs as readonly [OutputSwitch];
+    const { dtype, shape } = step.graph.input(labelsInput).type;
+    const spatial = output.type.shape.flatMap((dim, axis) =>
+      axis === 0 || axis === combined.channelAxis ? [] : [isStatic(dim) ? dim : undefined],
+    );
+    const meaning: OutputMeaning =
+      dtype === 'int32' ? combined : { ...combined, kind: 'values', activation: undefined };
+    const labels = labelsFor(dataset, { meaning, spatial, name: `the output '${name}'` });
+    // The loss has no axis for a single class or region, and one for a single value.
+    const extra = shape.length - 1 - labels.shape.length;
+    const dims = extra < 0 ? labels.shape.slice(-extra) : [...Array<number>(extra).fill(1), ...labels.shape];
+    return new LabelFeed(labels, [batch, ...dims]);
   }
 
   /** The labels of these images. */
   take(images: ArrayLike<number>): Record<string, Tensor> {
-    const { kind, data: all, shape } = this.#labels;
-    const size = shape.reduce((product, dim) => product * dim, 1);
-    const data = kind === 'classes' ? new Int32Array(images.length * size) : new Float32Array(images.length * size);
+    const labels = this.#labels;
+    const size = elementCount(labels.shape);
+    const data =
+      labels.kind === 'values' ? new Float32Array(images.length * size) : new Int32Array(images.length * size);
     for (let row = 0; row < images.length; row++) {
-      data.set(all.subarray(images[row]! * size, (images[row]! + 1) * size), row * size);
+      data.set(labels.data.subarray(images[row]! * size, (images[row]! + 1) * size), row * size);
     }
-    const labels = data instanceof Int32Array ? tensor('int32', this.shape, data) : tensor('float32', this.shape, data);
-    return { [labelsInput]: labels };
+    if (data instanceof Float32Array) return { [labelsInput]: tensor('float32', this.shape, data) };
+    const ignore = labels.kind === 'values' ? undefined : labels.ignore;
+    if (ignore !== undefined) {
+      for (let i = 0; i < data.length; i++) if (data[i] === ignore) data[i] = leftOut;
+    }
+    return { [labelsInput]: tensor('int32', this.shape, data) };
   }
 }

@@ -160,7 +160,7 @@ export class Trainer {
     const { batch, memory } = settings;
     requireBatch(batch, dataset);
     const input = network.parents[0]!.inputs[0]!;
-    const labels = LabelFeed.of(step, dataset, batch);
+    const labels = LabelFeed.of(step, network, dataset, batch);
     const binding = bindingFor(step.graph, {
       [input]: [batch, ...dataset.imageShape],
       ...(labels && { [labelsInput]: labels.shape }),
@@ -188,7 +188,7 @@ export class Trainer {
     const settings = SettingSampler.forTraining(this.#network, { seed, averaged }, from?.settings);
     const taken = this.#step.data.filter(name => settings.inputs.has(name)).map(name => this.#step.graph.input(name));
     const draws = taken.length > 0;
-    const labels = LabelFeed.of(this.#step, this.#dataset, batch);
+    const labels = LabelFeed.of(this.#step, this.#network, this.#dataset, batch);
     const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#dataset.count, seed);
     const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];
     const shape = [batch, ...this.#dataset.imageShape];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Labels } from '../../../src/data/dataset.ts';
+import type { ClassLabels, RegionLabels, ValueLabels } from '../../../src/data/labels.ts';
 import {
   accuracyMetric,
   argmax,
@@ -10,10 +10,22 @@ import {
   metricFor,
 } from '../../../src/metrics/metric.ts';
 
-const classLabels = (data: number[], shape: number[]): Labels => ({
+const classLabels = (data: number[], shape: number[], classes: number, ignore?: number): ClassLabels => ({
   kind: 'classes',
+  data: Int16Array.from(data),
+  shape,
+  classes,
+  ignore,
+  reading: '',
+});
+
+const regionLabels = (data: number[], shape: number[]): RegionLabels => ({
+  kind: 'regions',
   data: Uint8Array.from(data),
   shape,
+  names: Array.from({ length: shape[0]! }, (_, i) => String(i + 1)),
+  ignore: 255,
+  reading: '',
 });
 
 /** Outputs [n, classes, pixels] whose argmax is the given class at each pixel. */
@@ -44,8 +56,8 @@ describe('argmax', () => {
 describe('Dice', () => {
   it('is the mean over images that have the class, and pooled over all pixels', () => {
     //                                image 0     image 1     image 2: no foreground in the label
-    const labels = classLabels([/**/ 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], [4]);
-    const metric = diceMetric(labels, 2);
+    const labels = classLabels([/**/ 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], [4], 2);
+    const metric = diceMetric(labels);
     metric.add(outputsFor([/*    */ 0, 1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0], 4, 2), 0);
     const score = metric.score();
     expect(score.value).toBeCloseTo((4 / 5 + 2 / 3) / 2, 12);
@@ -55,18 +67,18 @@ describe('Dice', () => {
   });
 
   it('counts a tie between two classes as background, as p > 0.5 does', () => {
-    const metric = diceMetric(classLabels([1, 1], [2]), 2);
+    const metric = diceMetric(classLabels([1, 1], [2], 2));
     metric.add({ data: Float32Array.of(0.5, 0.4, 0.5, 0.6), shape: [1, 2, 2] }, 0);
     expect(metric.score().value).toBeCloseTo(2 / 3, 12);
   });
 
   it('leaves out a class that no label has, and is NaN when there is none at all', () => {
-    const metric = diceMetric(classLabels([0, 1, 1, 1], [4]), 3);
+    const metric = diceMetric(classLabels([0, 1, 1, 1], [4], 3));
     metric.add(outputsFor([0, 1, 1, 2], 4, 3), 0);
     const score = metric.score();
     expect(score.classes[1]!.mean).toBeNaN();
     expect(score.value).toBe(score.classes[0]!.mean);
-    const empty = diceMetric(classLabels([0, 0], [2]), 2);
+    const empty = diceMetric(classLabels([0, 0], [2], 2));
     empty.add(outputsFor([0, 0], 2, 2), 0);
     expect(empty.score().value).toBeNaN();
   });
@@ -83,7 +95,7 @@ describe('Dice', () => {
   it('equals a direct transcription of its definition, whatever the batches', () => {
     fc.assert(
       fc.property(cases, fc.integer({ min: 1, max: 3 }), ({ n, pixels, labels, predicted }, batch) => {
-        const metric = diceMetric(classLabels(labels, [pixels]), 4);
+        const metric = diceMetric(classLabels(labels, [pixels], 4));
         for (let first = 0; first < n; first += batch) {
           metric.add(outputsFor(predicted.slice(first * pixels, (first + batch) * pixels), pixels, 4, 7), first);
         }
@@ -112,7 +124,7 @@ describe('Dice', () => {
       fc.property(cases, ({ n, pixels, labels, predicted }) => {
         fc.pre(labels.some(label => label > 0));
         const score = (classes: number[]) => {
-          const metric = diceMetric(classLabels(labels, [pixels]), 4);
+          const metric = diceMetric(classLabels(labels, [pixels], 4));
           metric.add(outputsFor(classes, pixels, 4), 0);
           return metric.score(Array.from({ length: n }, (_, i) => i)).value;
         };
@@ -124,19 +136,88 @@ describe('Dice', () => {
   });
 });
 
+describe('Dice of regions', () => {
+  it('equals a direct count of what is above the threshold, overlaps and all', () => {
+    const bit = fc.constantFrom(0, 1, 255);
+    const value = fc.constantFrom(-2, -0.25, 0, 0.25, 0.5, 0.75, 3);
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(bit, value), { minLength: 24, maxLength: 24 }),
+        fc.constantFrom(0, 0.5),
+        (cells, threshold) => {
+          // Two images, three regions, four places.
+          const metric = diceMetric(
+            regionLabels(
+              cells.map(([label]) => label),
+              [3, 4],
+            ),
+          );
+          const data = cells.map(([, output]) => output);
+          metric.add({ data: data.slice(0, 12), shape: [1, 3, 4], threshold }, 0);
+          metric.add({ data: data.slice(12), shape: [1, 3, 4], threshold }, 1);
+          const score = metric.score();
+          for (const [r, { mean, pooled, images }] of score.classes.entries()) {
+            const counts = [0, 1].map(image => {
+              const known = cells.slice(image * 12 + r * 4, image * 12 + r * 4 + 4).filter(([label]) => label !== 255);
+              const yes = known.filter(([, output]) => output > threshold);
+              const labelled = known.filter(([label]) => label === 1);
+              return {
+                both: yes.filter(([label]) => label === 1).length,
+                sum: yes.length + labelled.length,
+                has: labelled.length > 0,
+              };
+            });
+            const having = counts.filter(c => c.has);
+            expect(images).toBe(having.length);
+            if (having.length > 0) {
+              expect(mean).toBeCloseTo(having.reduce((s, c) => s + (2 * c.both) / c.sum, 0) / having.length, 12);
+            }
+            const [both, sum] = [counts[0]!.both + counts[1]!.both, counts[0]!.sum + counts[1]!.sum];
+            if (sum > 0) expect(pooled).toBeCloseTo((2 * both) / sum, 12);
+          }
+        },
+      ),
+    );
+  });
+
+  it('of one channel is that of two classes, as it was', () => {
+    const places = fc.array(fc.tuple(fc.constantFrom(0, 1), fc.integer({ min: -3, max: 3 })), {
+      minLength: 1,
+      maxLength: 9,
+    });
+    fc.assert(
+      fc.property(places, cells => {
+        const [labels, logits] = [cells.map(c => c[0]), cells.map(c => c[1])];
+        const n = cells.length;
+        const one = diceMetric(regionLabels(labels, [1, n]));
+        one.add({ data: logits, shape: [1, 1, n] }, 0);
+        const two = diceMetric(classLabels(labels, [n], 2));
+        two.add({ data: [...logits.map(() => 0), ...logits], shape: [1, 2, n] }, 0);
+        expect(one.score()).toEqual(two.score());
+      }),
+    );
+  });
+});
+
 describe('accuracy', () => {
+  it('of several answers per image is the share of right ones', () => {
+    const metric = accuracyMetric(regionLabels([1, 0, 255, 1], [2]));
+    metric.add({ data: [3, 3, 3, 3], shape: [2, 2] }, 0);
+    expect(metric.score().value).toBeCloseTo(2 / 3, 12);
+  });
+
   it('counts images, or pixels', () => {
-    const images = accuracyMetric(classLabels([2, 0, 1], []), 3);
+    const images = accuracyMetric(classLabels([2, 0, 1], [], 3));
     images.add({ data: Float32Array.of(0, 1, 5, 3, 2, 1, 4, 0, 0), shape: [3, 3] }, 0);
     expect(images.score().value).toBeCloseTo(2 / 3, 12);
-    const pixels = accuracyMetric(classLabels([0, 1, 1, 1], [4]), 2);
+    const pixels = accuracyMetric(classLabels([0, 1, 1, 1], [4], 2));
     pixels.add(outputsFor([0, 1, 0, 1], 4, 2), 0);
     expect(pixels.score().value).toBe(0.75);
   });
 });
 
 describe('mean squared error', () => {
-  const labels: Labels = { kind: 'values', data: Float32Array.of(1, 2, 3), shape: [] };
+  const labels: ValueLabels = { kind: 'values', data: Float32Array.of(1, 2, 3), shape: [], reading: '' };
 
   it('is the mean over all values; one output per image may keep its axis', () => {
     for (const shape of [[3], [3, 1]]) {
@@ -149,7 +230,7 @@ describe('mean squared error', () => {
 
 describe('every metric', () => {
   it('scores folds from one pass', () => {
-    const metric = accuracyMetric(classLabels([0, 1, 1, 0], []), 2);
+    const metric = accuracyMetric(classLabels([0, 1, 1, 0], [], 2));
     metric.add({ data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }, 0);
     metric.add({ data: Float32Array.of(1, 0, 0, 1), shape: [2, 2] }, 2);
     const folds = imagesByFold([1, 0, 1, 0]);
@@ -162,13 +243,13 @@ describe('every metric', () => {
   });
 
   it('follows from the labels', () => {
-    expect(metricFor(classLabels([0, 1], [2]), 2).name).toBe('dice');
-    expect(metricFor(classLabels([0, 1], []), 2).name).toBe('accuracy');
-    expect(metricFor({ kind: 'values', data: Float32Array.of(1), shape: [] }, 1).name).toBe('mse');
+    expect(metricFor(classLabels([0, 1], [2], 2)).name).toBe('dice');
+    expect(metricFor(classLabels([0, 1], [], 2)).name).toBe('accuracy');
+    expect(metricFor({ kind: 'values', data: Float32Array.of(1), shape: [], reading: '' }).name).toBe('mse');
   });
 
   it('refuses outputs that do not fit', () => {
-    const dice = diceMetric(classLabels([0, 1], [2]), 2);
+    const dice = diceMetric(classLabels([0, 1], [2], 2));
     expect(() => dice.add({ data: new Float32Array(6), shape: [1, 3, 2] }, 0)).toThrow(
       'fit labels of the shape [N, 2]',
     );
