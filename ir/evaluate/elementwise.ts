@@ -1,15 +1,16 @@
 import type { AnyNode } from '../graph.ts';
 import type { ElementwiseOp } from '../ops/index.ts';
-import type { Tensor } from '../tensor.ts';
+import { type Tensor, tensorFromNumbers } from '../tensor.ts';
 import { isFloat } from '../type.ts';
+import { bigintsOf, type IntegerScalar, integerOf, integerScalars, isInteger, tensorFromBigints } from './integers.ts';
 import { broadcastStrides, countOf, offsets } from './layout.ts';
-import { exactNumbers, result } from './numbers.ts';
+import { nearestNumbers } from './numbers.ts';
 import type { StaticType } from './rule.ts';
 import { type Scalar, scalars } from './scalars.ts';
 
 /**
- * An elementwise operator on constants. Computed in double precision and rounded once: for +, −, ×, ÷ and √ of float32 that is
- * what IEEE float32 arithmetic gives.
+ * An elementwise operator on constants. Floats are computed in double precision and rounded once: for +, −, ×, ÷ and √ of float32
+ * that is what IEEE float32 arithmetic gives. Integers are exact, and wrap around.
  */
 export function evaluateElementwise(
   op: ElementwiseOp,
@@ -17,34 +18,55 @@ export function evaluateElementwise(
   inputs: readonly (Tensor | undefined)[],
   output: StaticType,
 ): readonly Tensor[] | undefined {
+  if (!isFloat(output.dtype)) {
+    const f = integerScalars[op] as ((attributes: AnyNode['attributes']) => IntegerScalar) | undefined;
+    if (f && inputs.every(t => !t || !isFloat(t.dtype))) return onIntegers(f(attributes), inputs, output);
+  }
   const f = (scalars[op] as (attributes: AnyNode['attributes']) => Scalar)(attributes);
-  const operands = inputs.map(t => t && operandOf(t, output.shape));
-  if (operands.some((o, i) => inputs[i] !== undefined && o === undefined)) return undefined;
+  const operands = inputs.map(t => t && operandOf(nearestNumbers(t), t.shape, output.shape));
   const values = new Float64Array(countOf(output.shape));
   const x = new Array<number>(operands.length);
   for (let i = 0; i < values.length; i++) {
-    for (let k = 0; k < x.length; k++) x[k] = at(operands[k], i);
+    for (let k = 0; k < x.length; k++) x[k] = at(operands[k], i) as number;
     values[i] = f(...x);
   }
-  // Fractions in booleans are values other than zero: nothing to truncate.
-  if (!isFloat(output.dtype) && output.dtype !== 'bool')
-    for (let i = 0; i < values.length; i++) values[i] = Math.trunc(values[i]);
-  return result(output, values);
+  if (!isInteger(output.dtype)) return [tensorFromNumbers(output.dtype, output.shape, values)];
+  return [
+    tensorFromBigints(
+      output.dtype,
+      output.shape,
+      Array.from(values, v => integerOf(output.dtype, v)),
+    ),
+  ];
 }
 
-interface OperandView {
-  readonly values: ArrayLike<number>;
+/** Undefined when an element has no result. */
+function onIntegers(
+  f: IntegerScalar,
+  inputs: readonly (Tensor | undefined)[],
+  { dtype, shape }: StaticType,
+): readonly Tensor[] | undefined {
+  const operands = inputs.map(t => t && operandOf(bigintsOf(t), t.shape, shape));
+  const values: bigint[] = [];
+  for (let i = 0; i < countOf(shape); i++) {
+    const value = f(...operands.map(operand => at(operand, i) as bigint));
+    if (value === undefined) return undefined;
+    values.push(value);
+  }
+  return [tensorFromBigints(dtype, shape, values)];
+}
+
+interface OperandView<T> {
+  readonly values: ArrayLike<T>;
   /** undefined: one element for each of the output. */
   readonly offsets: Int32Array | undefined;
 }
 
-function operandOf(t: Tensor, shape: readonly number[]): OperandView | undefined {
-  const values = exactNumbers(t);
-  if (!values) return undefined;
-  const same = t.shape.length === shape.length && t.shape.every((d, i) => d === shape[i]);
-  return { values, offsets: same ? undefined : offsets(shape, broadcastStrides(t.shape, shape)) };
+function operandOf<T>(values: ArrayLike<T>, from: readonly number[], to: readonly number[]): OperandView<T> {
+  const same = from.length === to.length && from.every((d, i) => d === to[i]);
+  return { values, offsets: same ? undefined : offsets(to, broadcastStrides(from, to)) };
 }
 
 /** The element for output element `i`; an absent operand has none, which a scalar function's default stands for. */
-const at = (operand: OperandView | undefined, i: number): number =>
-  (operand ? operand.values[operand.offsets ? operand.offsets[i] : i] : undefined) as number;
+const at = <T>(operand: OperandView<T> | undefined, i: number): T | undefined =>
+  operand?.values[operand.offsets ? operand.offsets[i] : i];

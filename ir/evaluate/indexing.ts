@@ -1,5 +1,7 @@
 import { normalizeAxis } from '../operator.ts';
-import type { Tensor } from '../tensor.ts';
+import { numbersOf, type Tensor } from '../tensor.ts';
+import { isFloat } from '../type.ts';
+import { bigintsOf, tensorFromBigints } from './integers.ts';
 import { countOf, offsets, pick, stridesOf, tabled } from './layout.ts';
 import { exactNumbers, result } from './numbers.ts';
 import type { EvaluationRules, StaticType } from './rule.ts';
@@ -53,6 +55,14 @@ const reductions: Readonly<Record<string, (old: number, update: number) => numbe
   min: Math.min,
 };
 
+const integerReductions: Readonly<Record<string, (old: bigint, update: bigint) => bigint>> = {
+  none: (_, update) => update,
+  add: (old, update) => old + update,
+  mul: (old, update) => old * update,
+  max: (old, update) => (update > old ? update : old),
+  min: (old, update) => (update < old ? update : old),
+};
+
 /** `data` with each update put where it belongs, in order. */
 function scattered(
   data: Tensor,
@@ -61,11 +71,16 @@ function scattered(
   reduction: string,
   output: StaticType,
 ): readonly Tensor[] | undefined {
-  const [old, given, combine] = [exactNumbers(data), exactNumbers(updates), reductions[reduction]];
-  if (!old || !given || !combine) return undefined;
-  const values = Float64Array.from(old);
-  for (let i = 0; i < to.length; i++) values[to[i]] = combine(values[to[i]], given[i]);
-  return result(output, values);
+  if (!Object.hasOwn(reductions, reduction)) return undefined;
+  const put = <T>(values: T[], given: ArrayLike<T>, combine: (old: T, update: T) => T): T[] => {
+    for (let i = 0; i < to.length; i++) values[to[i]] = combine(values[to[i]], given[i]);
+    return values;
+  };
+  if (!isFloat(output.dtype)) {
+    const values = put([...bigintsOf(data)], bigintsOf(updates), integerReductions[reduction]);
+    return [tensorFromBigints(output.dtype, output.shape, values)];
+  }
+  return result(output, Float64Array.from(put([...numbersOf(data)], numbersOf(updates), reductions[reduction])));
 }
 
 type Indexing = 'Gather' | 'GatherElements' | 'GatherND' | 'NonZero' | 'OneHot' | 'ScatterElements' | 'ScatterND';

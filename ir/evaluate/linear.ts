@@ -1,5 +1,6 @@
 import { convTransposeWindow, convWindow, type linear } from '../ops/linear.ts';
-import type { Tensor } from '../tensor.ts';
+import { numbersOf, type Tensor } from '../tensor.ts';
+import { bigintsOf, isInteger, tensorFromBigints } from './integers.ts';
 import { broadcastStrides, countOf, offsets } from './layout.ts';
 import { exactNumbers, result } from './numbers.ts';
 import type { EvaluationRules } from './rule.ts';
@@ -11,38 +12,52 @@ function operands(inputs: readonly (Tensor | undefined)[]): (ArrayLike<number> |
   return numbers.some((n, i) => inputs[i] && !n) ? undefined : numbers;
 }
 
-/** Matrix products and convolutions, in double precision, rounded once. */
+/** Each row of one stack of matrices with each column of another: what `times` makes of them, in the output's order. */
+function products<T>(
+  left: ArrayLike<T>,
+  right: ArrayLike<T>,
+  a: readonly number[],
+  b: readonly number[],
+  output: readonly number[],
+  times: (row: T[], column: T[]) => T,
+): T[] {
+  const rows = a.length === 1 ? [1, ...a] : a;
+  const columns = b.length === 1 ? [...b, 1] : b;
+  const [m, k] = rows.slice(-2);
+  const n = columns[columns.length - 1];
+  const batch = output.slice(0, output.length - (a.length > 1 ? 1 : 0) - (b.length > 1 ? 1 : 0));
+  const starts = (shape: readonly number[]) => {
+    const size = shape[shape.length - 2] * shape[shape.length - 1];
+    return offsets(
+      batch,
+      broadcastStrides(shape.slice(0, -2), batch).map(s => s * size),
+    );
+  };
+  const [fromA, fromB] = [starts(rows), starts(columns)];
+  const values: T[] = [];
+  for (const [g, start] of fromA.entries()) {
+    const lines = Array.from({ length: n }, (_c, c) =>
+      Array.from({ length: k }, (_, j) => right[fromB[g] + j * n + c]),
+    );
+    for (let r = 0; r < m; r++) {
+      const row = Array.from({ length: k }, (_, j) => left[start + r * k + j]);
+      for (const column of lines) values.push(times(row, column));
+    }
+  }
+  return values;
+}
+
+/** Matrix products and convolutions, of floats in double precision, rounded once. */
 export const linearRules: EvaluationRules<keyof typeof linear> = {
   MatMul([a, b], _, [output]) {
-    const numbers = operands([a, b]);
-    if (!numbers) return undefined;
-    const [left, right] = numbers as ArrayLike<number>[];
-    const rows = a!.shape.length === 1 ? [1, ...a!.shape] : a!.shape;
-    const columns = b!.shape.length === 1 ? [...b!.shape, 1] : b!.shape;
-    const [m, k] = rows.slice(-2);
-    const n = columns[columns.length - 1];
-    const batch = output.shape.slice(
-      0,
-      output.shape.length - (a!.shape.length > 1 ? 1 : 0) - (b!.shape.length > 1 ? 1 : 0),
-    );
-    const starts = (shape: readonly number[]) => {
-      const lead = shape.slice(0, -2);
-      const size = shape[shape.length - 2] * shape[shape.length - 1];
-      return offsets(
-        batch,
-        broadcastStrides(lead, batch).map(s => s * size),
-      );
-    };
-    const [fromA, fromB] = [starts(rows), starts(columns)];
-    const values = new Float64Array(countOf(output.shape));
-    for (let g = 0, i = 0; g < fromA.length; g++) {
-      for (let r = 0; r < m; r++) {
-        for (let c = 0; c < n; c++, i++) {
-          for (let j = 0; j < k; j++) values[i] += left[fromA[g] + r * k + j] * right[fromB[g] + j * n + c];
-        }
-      }
+    if (isInteger(output.dtype)) {
+      const times = (left: bigint[], right: bigint[]) => left.reduce((sum, v, j) => sum + v * right[j], 0n);
+      const values = products(bigintsOf(a!), bigintsOf(b!), a!.shape, b!.shape, output.shape, times);
+      return [tensorFromBigints(output.dtype, output.shape, values)];
     }
-    return result(output, values);
+    const times = (left: number[], right: number[]) => left.reduce((sum, v, j) => sum + v * right[j], 0);
+    const [left, right] = [numbersOf(a!), numbersOf(b!)];
+    return result(output, Float64Array.from(products(left, right, a!.shape, b!.shape, output.shape, times)));
   },
 
   Gemm([a, b, c], { alpha, beta, transA, transB }, [output]) {

@@ -1,9 +1,9 @@
 import { integersOf, normalizeAxis } from '../operator.ts';
 import { type movement, sliceRanges } from '../ops/movement.ts';
-import { int64s, type Tensor, tensorFromNumbers, tensorType } from '../tensor.ts';
+import { int64s, numbersOf, type Tensor, tensorFromNumbers, tensorType } from '../tensor.ts';
 import { indexingRules } from './indexing.ts';
+import { bigintsOf, isInteger, tensorFromBigints } from './integers.ts';
 import { broadcastStrides, countOf, offsets, pick, reshaped, stridesOf, tabled } from './layout.ts';
-import { exactNumbers } from './numbers.ts';
 import { resize } from './resize.ts';
 import type { EvaluationRule, EvaluationRules } from './rule.ts';
 
@@ -176,13 +176,22 @@ export const movementRules: EvaluationRules<keyof typeof movement> = {
   ConstantOfShape: (_, { value }, [{ shape }]) => [pick(value, shape, new Int32Array(countOf(shape)))],
 
   Range([start, , delta], _, [{ dtype, shape }]) {
-    const [from, by] = [exactNumbers(start!), exactNumbers(delta!)];
-    if (!from || !by) return undefined;
+    if (isInteger(dtype)) {
+      const [[from], [by]] = [bigintsOf(start!), bigintsOf(delta!)];
+      return [
+        tensorFromBigints(
+          dtype,
+          shape,
+          range(shape[0]).map(i => from + BigInt(i) * by),
+        ),
+      ];
+    }
+    const [[from], [by]] = [numbersOf(start!), numbersOf(delta!)];
     return [
       tensorFromNumbers(
         dtype,
         shape,
-        range(shape[0]).map(i => from[0] + i * by[0]),
+        range(shape[0]).map(i => from + i * by),
       ),
     ];
   },

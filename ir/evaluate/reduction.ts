@@ -1,62 +1,105 @@
 import { normalizeAxis } from '../operator.ts';
 import { reducedAxes, type reduction } from '../ops/reduction.ts';
-import { type Tensor, tensorType } from '../tensor.ts';
-import { countOf, offsets, stridesOf } from './layout.ts';
-import { computed, exactNumbers, result } from './numbers.ts';
+import { type Tensor, tensorFromNumbers, tensorType } from '../tensor.ts';
+import { bigintsOf, isInteger, tensorFromBigints, wrap } from './integers.ts';
+import { countOf, offsets, pick, stridesOf } from './layout.ts';
+import { comparableNumbers, exactNumbers, result } from './numbers.ts';
 import type { EvaluationRule, EvaluationRules, StaticType } from './rule.ts';
 
 /** A function of the elements that are reduced to one. There may be none. */
-type Reducer = (x: Float64Array) => number;
+type Reducer = (x: readonly number[]) => number;
 
 const sum: Reducer = x => x.reduce((a, b) => a + b, 0);
 
-function logSumExp(x: Float64Array): number {
-  const high = x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+/** NaN if there is one. */
+const largestOf: Reducer = x => x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+
+function logSumExp(x: readonly number[]): number {
+  const high = largestOf(x);
   return Number.isFinite(high) ? high + Math.log(x.reduce((a, b) => a + Math.exp(b - high), 0)) : high;
 }
 
 type ReduceOp = Extract<keyof typeof reducers, string>;
 
 const reducers = {
-  ReduceL1: (x: Float64Array) => x.reduce((a, b) => a + Math.abs(b), 0),
-  ReduceL2: (x: Float64Array) => Math.sqrt(x.reduce((a, b) => a + b * b, 0)),
-  ReduceLogSum: (x: Float64Array) => Math.log(sum(x)),
+  ReduceL1: (x: readonly number[]) => x.reduce((a, b) => a + Math.abs(b), 0),
+  ReduceL2: (x: readonly number[]) => Math.sqrt(x.reduce((a, b) => a + b * b, 0)),
+  ReduceLogSum: (x: readonly number[]) => Math.log(sum(x)),
   ReduceLogSumExp: logSumExp,
-  ReduceMax: (x: Float64Array) => x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY),
-  ReduceMean: (x: Float64Array) => sum(x) / x.length,
-  ReduceMin: (x: Float64Array) => x.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
-  ReduceProd: (x: Float64Array) => x.reduce((a, b) => a * b, 1),
+  ReduceMax: largestOf,
+  ReduceMean: (x: readonly number[]) => sum(x) / x.length,
+  ReduceMin: (x: readonly number[]) => x.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
+  ReduceProd: (x: readonly number[]) => x.reduce((a, b) => a * b, 1),
   ReduceSum: sum,
-  ReduceSumSquare: (x: Float64Array) => x.reduce((a, b) => a + b * b, 0),
+  ReduceSumSquare: (x: readonly number[]) => x.reduce((a, b) => a + b * b, 0),
 };
 
-/** Applies `f` to what lies along `axes`, for every index of the other axes in order. */
-function reduceOver(x: Tensor, axes: readonly number[], output: StaticType, f: Reducer): readonly Tensor[] | undefined {
-  const values = exactNumbers(x);
-  if (!values) return undefined;
+/** As `Reducer`, of integers; `wrap` brings a number into the range of their dtype. */
+type IntegerReducer = (x: readonly bigint[], wrap: (v: bigint) => bigint) => bigint;
+
+const integerSum = (x: readonly bigint[]): bigint => x.reduce((a, b) => a + b, 0n);
+
+/** Those whose result is an integer by itself, of one element at least. The others go by way of floats. */
+const integerReducers: Readonly<Partial<Record<ReduceOp, IntegerReducer>>> = {
+  ReduceL1: x => integerSum(x.map(v => (v < 0n ? -v : v))),
+  ReduceMax: x => x.reduce((a, b) => (b > a ? b : a)),
+  ReduceMean: (x, wrap) => wrap(integerSum(x)) / BigInt(x.length),
+  ReduceMin: x => x.reduce((a, b) => (b < a ? b : a)),
+  ReduceProd: (x, wrap) => x.reduce((a, b) => wrap(a * b), 1n),
+  ReduceSum: integerSum,
+  ReduceSumSquare: x => integerSum(x.map(v => v * v)),
+};
+
+/** What lies along `axes` as offsets from a base, and the bases: one for every index of the other axes in order. */
+function groupsOf(x: Tensor, axes: readonly number[]): { readonly inner: Int32Array; readonly bases: Int32Array } {
   const strides = stridesOf(x.shape);
   const kept = x.shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
-  const along = (list: readonly number[], base = 0) =>
+  const along = (list: readonly number[]) =>
     offsets(
       list.map(i => x.shape[i]),
       list.map(i => strides[i]),
-      base,
     );
   const inner = along(axes);
-  const group = new Float64Array(inner.length);
-  const reduced = Float64Array.from(along(kept), base => {
+  return { inner, bases: along(kept) };
+}
+
+/** Applies `f` to each group of elements along `axes`. */
+function reduceOver(x: Tensor, axes: readonly number[], output: StaticType, f: Reducer): readonly Tensor[] | undefined {
+  const values = comparableNumbers(x);
+  const { inner, bases } = groupsOf(x, axes);
+  const group = new Array<number>(inner.length);
+  const reduced = Float64Array.from(bases, base => {
     for (let k = 0; k < inner.length; k++) group[k] = values[base + inner[k]];
     return f(group);
   });
   return result(output, reduced);
 }
 
+function reduceIntegers(
+  x: Tensor,
+  axes: readonly number[],
+  { dtype, shape }: StaticType,
+  f: IntegerReducer,
+): readonly Tensor[] {
+  const values = bigintsOf(x);
+  const { inner, bases } = groupsOf(x, axes);
+  const reduced = Array.from(bases, base =>
+    f(
+      Array.from(inner, k => values[base + k]),
+      v => wrap(dtype, v),
+    ),
+  );
+  return [tensorFromBigints(dtype, shape, reduced)];
+}
+
 const reduce =
-  (f: Reducer): EvaluationRule<ReduceOp> =>
+  (op: ReduceOp): EvaluationRule<ReduceOp> =>
   ([x, axes], { noop_with_empty_axes }, [output]) => {
     const operand = axes && { type: tensorType(axes), constant: axes };
     const over = reducedAxes(x!.shape.length, operand, noop_with_empty_axes);
-    return over && reduceOver(x!, over, output, f);
+    if (!over) return undefined;
+    const onIntegers = isInteger(output.dtype) && countOf(x!.shape) > 0 ? integerReducers[op] : undefined;
+    return onIntegers ? reduceIntegers(x!, over, output, onIntegers) : reduceOver(x!, over, output, reducers[op]);
   };
 
 const argument =
@@ -71,27 +114,26 @@ const argument =
     });
 
 /** Replaces each line along an axis by a function of it, which gives as many elements as the output has there. */
-export function mapLines(
-  x: Tensor,
+function mapLines<T>(
+  values: ArrayLike<T>,
+  from: readonly number[],
   axis: number,
-  shape: readonly number[],
-  f: (line: Float64Array) => ArrayLike<number>,
-): Float64Array | undefined {
-  const values = exactNumbers(x);
-  if (!values) return undefined;
-  const at = normalizeAxis(axis, x.shape.length);
+  to: readonly number[],
+  f: (line: readonly T[]) => ArrayLike<T>,
+): T[] {
+  const at = normalizeAxis(axis, from.length);
   const starts = (of: readonly number[]) =>
     offsets(
       of.map((d, i) => (i === at ? 1 : d)),
       stridesOf(of),
     );
-  const [from, to] = [starts(x.shape), starts(shape)];
-  const [step, stride] = [stridesOf(x.shape)[at], stridesOf(shape)[at]];
-  const done = new Float64Array(countOf(shape));
-  for (const [i, start] of from.entries()) {
-    const line = Float64Array.from({ length: x.shape[at] }, (_, k) => values[start + k * step]);
+  const firsts = starts(to);
+  const [step, stride] = [stridesOf(from)[at], stridesOf(to)[at]];
+  const done = new Array<T>(countOf(to));
+  for (const [i, start] of starts(from).entries()) {
+    const line = Array.from({ length: from[at] }, (_, k) => values[start + k * step]);
     const mapped = f(line);
-    for (let k = 0; k < mapped.length; k++) done[to[i] + k * stride] = mapped[k];
+    for (let k = 0; k < mapped.length; k++) done[firsts[i] + k * stride] = mapped[k];
   }
   return done;
 }
@@ -101,53 +143,71 @@ export function alongLines(
   x: Tensor,
   axis: number,
   output: StaticType,
-  f: (line: Float64Array) => ArrayLike<number>,
+  f: (line: readonly number[]) => ArrayLike<number>,
 ): readonly Tensor[] | undefined {
-  const done = mapLines(x, axis, output.shape, f);
-  return done && result(output, done);
+  const values = exactNumbers(x);
+  return values && result(output, Float64Array.from(mapLines(values, x.shape, axis, output.shape, f)));
 }
 
 const cumulative =
-  (f: (a: number, b: number) => number, start: number): EvaluationRule<'CumSum' | 'CumProd'> =>
+  (op: 'CumSum' | 'CumProd'): EvaluationRule<'CumSum' | 'CumProd'> =>
   ([x, axis], { exclusive, reverse }, [output]) => {
     const along = exactNumbers(axis!)?.[0];
     if (along === undefined) return undefined;
-    return alongLines(x!, along, output, line => {
-      const ordered = reverse ? line.reverse() : line;
-      let total = start;
-      const sums = ordered.map(v => {
-        const before = total;
-        total = f(total, v);
-        return exclusive ? before : total;
-      });
-      return reverse ? sums.reverse() : sums;
-    });
+    const { dtype } = output;
+    const sums = op === 'CumSum';
+    if (isInteger(dtype)) {
+      const step = (total: bigint, v: bigint) => wrap(dtype, sums ? total + v : total * v);
+      const lines = mapLines(bigintsOf(x!), x!.shape, along, output.shape, line =>
+        running(line, !!exclusive, !!reverse, sums ? 0n : 1n, step),
+      );
+      return [tensorFromBigints(dtype, output.shape, lines)];
+    }
+    const step = (total: number, v: number) => (sums ? total + v : total * v);
+    return alongLines(x!, along, output, line => running(line, !!exclusive, !!reverse, sums ? 0 : 1, step));
   };
 
-const softmax = (x: Float64Array): Float64Array => {
-  const high = x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+/** What has come together before each element of a line, itself included unless `exclusive`; from the end if `reverse`. */
+function running<T>(
+  line: readonly T[],
+  exclusive: boolean,
+  reverse: boolean,
+  start: T,
+  step: (total: T, v: T) => T,
+): readonly T[] {
+  let total = start;
+  const totals = (reverse ? line.toReversed() : line).map(v => {
+    const before = total;
+    total = step(total, v);
+    return exclusive ? before : total;
+  });
+  return reverse ? totals.reverse() : totals;
+}
+
+const softmax = (x: readonly number[]): readonly number[] => {
+  const high = largestOf(x);
   const exps = x.map(v => Math.exp(v - high));
   const total = sum(exps);
   return exps.map(v => v / total);
 };
 
 /** The order of the elements of a line from the first on; equal ones stay in order. */
-function ranked(line: Float64Array, largest: boolean): number[] {
+function ranked(line: readonly number[], largest: boolean): number[] {
   const order = Array.from(line, (_, i) => i);
   return order.sort((i, j) => (largest ? line[j] - line[i] : line[i] - line[j]) || i - j);
 }
 
 export const reductionRules: EvaluationRules<keyof typeof reduction> = {
-  ReduceL1: reduce(reducers.ReduceL1),
-  ReduceL2: reduce(reducers.ReduceL2),
-  ReduceLogSum: reduce(reducers.ReduceLogSum),
-  ReduceLogSumExp: reduce(reducers.ReduceLogSumExp),
-  ReduceMax: reduce(reducers.ReduceMax),
-  ReduceMean: reduce(reducers.ReduceMean),
-  ReduceMin: reduce(reducers.ReduceMin),
-  ReduceProd: reduce(reducers.ReduceProd),
-  ReduceSum: reduce(reducers.ReduceSum),
-  ReduceSumSquare: reduce(reducers.ReduceSumSquare),
+  ReduceL1: reduce('ReduceL1'),
+  ReduceL2: reduce('ReduceL2'),
+  ReduceLogSum: reduce('ReduceLogSum'),
+  ReduceLogSumExp: reduce('ReduceLogSumExp'),
+  ReduceMax: reduce('ReduceMax'),
+  ReduceMean: reduce('ReduceMean'),
+  ReduceMin: reduce('ReduceMin'),
+  ReduceProd: reduce('ReduceProd'),
+  ReduceSum: reduce('ReduceSum'),
+  ReduceSumSquare: reduce('ReduceSumSquare'),
   ArgMax: argument((a, b) => a > b),
   ArgMin: argument((a, b) => a < b),
   Softmax: ([x], { axis }, [output]) => alongLines(x!, axis, output, softmax),
@@ -158,20 +218,35 @@ export const reductionRules: EvaluationRules<keyof typeof reduction> = {
     }),
   Hardmax: ([x], { axis }, [output]) =>
     alongLines(x!, axis, output, line => {
-      const first = line.indexOf(line.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY));
+      const first = line.indexOf(largestOf(line));
       return line.map((_, i) => (i === first ? 1 : 0));
     }),
   TopK([x], { axis, largest }, [values, indices]) {
-    const chosen = (line: Float64Array): number[] =>
-      ranked(line, largest !== 0).slice(0, values.shape[normalizeAxis(axis, x!.shape.length)]);
-    const first = mapLines(x!, axis, values.shape, line => chosen(line).map(i => line[i]));
-    const places = first && mapLines(x!, axis, indices.shape, chosen);
-    const tensors = places && [
-      computed(values.dtype, values.shape, first),
-      computed(indices.dtype, indices.shape, places),
+    const count = values.shape[normalizeAxis(axis, x!.shape.length)];
+    // The flat index of each element goes along with it: what is chosen is copied, not computed.
+    const numbers = comparableNumbers(x!);
+    const elements = Array.from(numbers, (value, flat) => ({ value, flat, place: 0 }));
+    const chosen = mapLines(elements, x!.shape, axis, values.shape, line =>
+      ranked(
+        line.map(e => e.value),
+        largest !== 0,
+      )
+        .slice(0, count)
+        .map(place => ({ ...line[place], place })),
+    );
+    return [
+      pick(
+        x!,
+        values.shape,
+        chosen.map(e => e.flat),
+      ),
+      tensorFromNumbers(
+        indices.dtype,
+        indices.shape,
+        chosen.map(e => e.place),
+      ),
     ];
-    return tensors?.every(t => t !== undefined) ? tensors : undefined;
   },
-  CumSum: cumulative((a, b) => a + b, 0),
-  CumProd: cumulative((a, b) => a * b, 1),
+  CumSum: cumulative('CumSum'),
+  CumProd: cumulative('CumProd'),
 };

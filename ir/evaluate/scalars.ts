@@ -31,10 +31,12 @@ function modulo(a: number, b: number): number {
   return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
 }
 
-const bits =
-  (f: (a: bigint, b: bigint) => bigint): Scalar =>
-  (a, b) =>
-    Number(f(BigInt(a), BigInt(b)));
+/** `x` to the power of `y` as C has it: JavaScript makes NaN of two cases that have a limit. */
+const power = (x: number, y: number): number =>
+  x === 1 || (x === -1 && !Number.isFinite(y) && !Number.isNaN(y)) ? 1 : x ** y;
+
+/** For operators of integers only, which `integers.ts` computes. */
+const none: Scalar = () => Number.NaN;
 
 /** One entry for each elementwise operator: the function of an element, given the attributes. */
 export const scalars: { readonly [K in ElementwiseOp]: (attributes: AttributesOf<K>) => Scalar } = {
@@ -45,7 +47,7 @@ export const scalars: { readonly [K in ElementwiseOp]: (attributes: AttributesOf
   Asinh: () => Math.asinh,
   Atan: () => Math.atan,
   Atanh: () => Math.atanh,
-  BitwiseNot: () => x => -x - 1,
+  BitwiseNot: () => none,
   Ceil: () => Math.ceil,
   Celu:
     ({ alpha }) =>
@@ -110,9 +112,9 @@ export const scalars: { readonly [K in ElementwiseOp]: (attributes: AttributesOf
   Sub: () => (a, b) => a - b,
   Mul: () => (a, b) => a * b,
   Div: () => divide,
-  BitwiseAnd: () => bits((a, b) => a & b),
-  BitwiseOr: () => bits((a, b) => a | b),
-  BitwiseXor: () => bits((a, b) => a ^ b),
+  BitwiseAnd: () => none,
+  BitwiseOr: () => none,
+  BitwiseXor: () => none,
   And: () => (a, b) => bool(a !== 0 && b !== 0),
   Or: () => (a, b) => bool(a !== 0 || b !== 0),
   Xor: () => (a, b) => bool((a !== 0) !== (b !== 0)),
@@ -132,9 +134,9 @@ export const scalars: { readonly [K in ElementwiseOp]: (attributes: AttributesOf
     () =>
     (...x) =>
       x.reduce((a, b) => a + b) / x.length,
-  Pow: () => (x, y) => x ** y,
+  Pow: () => power,
   Mod: ({ fmod }) => (fmod ? (a, b) => a % b : modulo),
-  BitShift: ({ direction }) => (direction === 'LEFT' ? (x, y) => x * 2 ** y : (x, y) => Math.floor(x / 2 ** y)),
+  BitShift: () => none,
   IsNaN: () => x => bool(Number.isNaN(x)),
   IsInf:
     ({ detect_negative, detect_positive }) =>

@@ -44,10 +44,19 @@ function mapElements(
   return result.some(d => d === undefined) ? undefined : (result as Dim[]);
 }
 
+type Kind = 'float' | 'integer' | 'bool';
+
+function requireKind(x: Operand, kind: Kind | undefined): void {
+  const { dtype } = x.type;
+  if (kind === 'float') requireFloat(x, 'the input');
+  if (kind === 'bool' && dtype !== 'bool') reject(`the input must be bool, not ${dtype}`);
+  if (kind === 'integer' && (isFloat(dtype) || dtype === 'bool')) reject(`the input must be integers, not ${dtype}`);
+}
+
 const unary = <const A extends AttributeSpecs>(
   versions: readonly number[],
   attributes: A,
-  only?: 'float' | 'bool',
+  only?: Kind,
   elements?: (d: Dim) => Dim | undefined,
 ) =>
   operator({
@@ -56,8 +65,7 @@ const unary = <const A extends AttributeSpecs>(
     versions,
     elementwise: true,
     infer([x]): readonly Inferred[] {
-      if (only === 'float') requireFloat(x, 'the input');
-      if (only === 'bool' && x.type.dtype !== 'bool') reject(`the input must be bool, not ${x.type.dtype}`);
+      requireKind(x, only);
       return [{ ...x.type, elements: mapElements([x], elements) }];
     },
   });
@@ -67,6 +75,7 @@ const nary = <const I extends readonly Formal[]>(
   versions: readonly number[],
   result?: DType,
   elements?: (...dims: Dim[]) => Dim | undefined,
+  only?: Kind,
 ) =>
   operator({
     inputs,
@@ -76,6 +85,7 @@ const nary = <const I extends readonly Formal[]>(
     infer(actuals): readonly Inferred[] {
       const given = actuals as readonly Operand[];
       if (given.length === 0) reject('at least one input is needed');
+      requireKind(given[0], only);
       const dtype = requireSameDType(given);
       const shape = broadcast(given.map(g => g.type.shape));
       return [
@@ -117,7 +127,7 @@ export const elementwise = {
   Asinh: unary([9, 22], none, 'float'),
   Atan: unary([7, 22], none, 'float'),
   Atanh: unary([9, 22], none, 'float'),
-  BitwiseNot: unary([18], none),
+  BitwiseNot: unary([18], none, 'integer'),
   Ceil: unary([1, 6, 13], none, 'float'),
   Celu: unary([12], { alpha: attr.float.default(1) }, 'float'),
   Cos: unary([7, 22], none, 'float'),
@@ -159,12 +169,12 @@ export const elementwise = {
   Sub: nary(AB, [1, 6, 7, 13, 14], undefined, subtractDims),
   Mul: nary(AB, [1, 6, 7, 13, 14], undefined, multiplyDims),
   Div: nary(AB, [1, 6, 7, 13, 14], undefined, divideElements),
-  BitwiseAnd: nary(AB, [18]),
-  BitwiseOr: nary(AB, [18]),
-  BitwiseXor: nary(AB, [18]),
-  And: nary(AB, [1, 7], 'bool'),
-  Or: nary(AB, [1, 7], 'bool'),
-  Xor: nary(AB, [1, 7], 'bool'),
+  BitwiseAnd: nary(AB, [18], undefined, undefined, 'integer'),
+  BitwiseOr: nary(AB, [18], undefined, undefined, 'integer'),
+  BitwiseXor: nary(AB, [18], undefined, undefined, 'integer'),
+  And: nary(AB, [1, 7], 'bool', undefined, 'bool'),
+  Or: nary(AB, [1, 7], 'bool', undefined, 'bool'),
+  Xor: nary(AB, [1, 7], 'bool', undefined, 'bool'),
   Equal: nary(AB, [1, 7, 11, 13, 19], 'bool', equalElements),
   Greater: nary(
     AB,
@@ -217,21 +227,30 @@ export const elementwise = {
     attributes: { direction: attr.string.required },
     versions: [11],
     elementwise: true,
-    infer: ([x, y]) => [{ dtype: requireSameDType([x, y]), shape: broadcast([x.type.shape, y.type.shape]) }],
+    infer([x, y]) {
+      requireKind(x, 'integer');
+      return [{ dtype: requireSameDType([x, y]), shape: broadcast([x.type.shape, y.type.shape]) }];
+    },
   }),
   IsNaN: operator({
     inputs: ['X'],
     attributes: {},
     versions: [9, 13, 20],
     elementwise: true,
-    infer: ([x]) => [{ dtype: 'bool', shape: x.type.shape }],
+    infer([x]) {
+      requireKind(x, 'float');
+      return [{ dtype: 'bool', shape: x.type.shape }];
+    },
   }),
   IsInf: operator({
     inputs: ['X'],
     attributes: { detect_negative: attr.int.default(1), detect_positive: attr.int.default(1) },
     versions: [10, 20],
     elementwise: true,
-    infer: ([x]) => [{ dtype: 'bool', shape: x.type.shape }],
+    infer([x]) {
+      requireKind(x, 'float');
+      return [{ dtype: 'bool', shape: x.type.shape }];
+    },
   }),
   Where: operator({
     inputs: ['condition', 'X', 'Y'],
