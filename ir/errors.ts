@@ -24,6 +24,7 @@ export const errorCodes = {
   'output-not-finite': 'a network gave NaN where it was to be scored',
   'export-differs': 'ONNX Runtime computes something else from an exported file than was meant',
   'run-invalid': 'a run directory is incomplete, damaged, or of another version',
+  'run-locked': 'another process is writing in the run directory',
   'output-exists': 'the output exists already and --force was not given',
   'output-unwritable': 'the output path cannot be written',
   'option-invalid': 'an option has a value that makes no sense',

@@ -16,11 +16,12 @@ import type { Dataset } from './data/dataset.ts';
 import { Runnable } from './execute.ts';
 import { checkOutputFile, type OutputOptions, writeOutput } from './files/output.ts';
 import { parameterCount } from './inspect.ts';
-import { readLearned } from './run/learned.ts';
+import { readLearned, type StoredWeights } from './run/learned.ts';
 import { type LoadedRun, loadRun } from './run/load.ts';
 import {
   type Combination,
   checkCombination,
+  checkPositions,
   combinationText,
   type LearnedWeights,
   settingOf,
@@ -67,13 +68,9 @@ export async function choosePosition(
   run: LoadedRun,
   choice: Extract<Choice, { position: number } | { rule: Rule }>,
 ): Promise<number> {
-  const { positions } = run.network;
   if ('position' in choice) {
-    if (positions.some(p => p.id === choice.position)) return choice.position;
-    throw new SutureError(
-      'option-invalid',
-      `There is no position ${choice.position}; the run has the positions 0 to ${positions.length - 1}.`,
-    );
+    checkPositions(run.network, [choice.position]);
+    return choice.position;
   }
   const sweep = await run.directory.readJson('sweep', sweepSchema);
   if (!sweep) {
@@ -83,7 +80,9 @@ export async function choosePosition(
         'run `suture sweep` first, or name a --position.',
     );
   }
-  return select(sweep.positions, choice.rule, sweep.higherIsBetter).position;
+  const { position } = select(sweep.positions, choice.rule, sweep.higherIsBetter);
+  checkPositions(run.network, [position]);
+  return position;
 }
 
 /** A run's network under a setting, with a note of where it came from. */
@@ -155,7 +154,7 @@ export async function exportRun(
 async function combinationOf(
   run: LoadedRun,
   choice: Extract<Choice, { combination: Combination } | { chosen: unknown } | { learned: true }>,
-): Promise<{ readonly combination: Combination; readonly learned?: LearnedWeights }> {
+): Promise<{ readonly combination: Combination; readonly learned?: StoredWeights }> {
   if ('learned' in choice) {
     const learned = await readLearned(run);
     return {
@@ -175,7 +174,14 @@ async function combinationOf(
     );
   }
   const { positions, weight, output, gated } = front.points[front.chosen[choice.chosen]]!;
-  return combinationOf(run, { combination: { positions, weight, output, gated } });
+  const found = await combinationOf(run, { combination: { positions, weight, output, gated } });
+  if (found.learned && found.learned.seal !== front.weights) {
+    throw new SutureError(
+      'run-invalid',
+      `The weights in ${printable(run.directory.path)} were learned after its sweep over settings; run \`suture sweep --learned\` again.`,
+    );
+  }
+  return found;
 }
 
 /** As {@link exportRun}, for a run that is loaded and a position that is chosen. */

@@ -1,8 +1,8 @@
 /** Files of pairs: what `suture match -o` writes and `suture stitch --pairs` reads. */
-import { readFile, stat } from 'node:fs/promises';
 import * as v from 'valibot';
 import { printable, SutureError } from '../ir/errors.ts';
 import type { Matching } from '../passes/index.ts';
+import { readRegular } from './files/input.ts';
 
 export const pairSchema = v.object({
   a: v.string(),
@@ -39,14 +39,13 @@ const invalid = (path: string, problem: string, cause?: unknown): SutureError =>
 export async function readPairs(path: string): Promise<readonly PairEntry[]> {
   let document: unknown;
   try {
-    if (!(await stat(path)).isFile()) throw Object.assign(new Error(), { code: 'ENOTFILE' });
-    document = JSON.parse(await readFile(path, 'utf8'));
+    document = JSON.parse((await readRegular(path)).toString('utf8'));
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const problem =
       code === 'ENOENT'
         ? 'there is no such file'
-        : code === 'ENOTFILE'
+        : code === 'ENOTFILE' || code === 'EISDIR'
           ? 'it is no regular file'
           : code
             ? 'it cannot be read'

@@ -1,5 +1,6 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
 import { averagedAt, isGateable, original } from '../passes/index.ts';
+import type { Executor } from '../runtime/executor.ts';
 import { type Dataset, loadDataset } from './data/dataset.ts';
 import { type Agreement, compareWithFile, deployed, type ExportedNetwork, exportPosition } from './deploy.ts';
 import { requireChoosable, requireScorable, scoreNetworks } from './evaluate.ts';
@@ -7,8 +8,9 @@ import { withExecutor } from './execute.ts';
 import { jsonText } from './files/output.ts';
 import { workOptions } from './progress.ts';
 import { type Report, reportText, type TestResult } from './report.ts';
-import { planRun, type RunRequest, type TrainingWork, trainRun } from './run/create.ts';
+import { planRun, type RunRequest, type TrainingWork, trainLocked } from './run/create.ts';
 import { loadRun } from './run/load.ts';
+import { withNewLock } from './run/lock.ts';
 import { possibleRules, type Selection, select } from './selection/select.ts';
 import { type Sweep, sweep } from './selection/sweep.ts';
 
@@ -49,11 +51,11 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
     testData.push({ ...test, dataset });
   }
 
-  return withExecutor(request, async executor => {
-    const summary = await trainRun(plan, executor, work);
+  const everything = async (executor: Executor): Promise<RunAllResult> => {
+    const summary = await trainLocked(plan, executor, work);
     const run = await loadRun(request.output);
     const swept = await sweep(executor, run.network, run.parameters, validationData, workOptions(work));
-    await run.directory.write('sweep', jsonText(swept));
+    await run.directory.writeJson('sweep', swept);
     const selection = chooseBy(swept);
     const { position, rule } = selection;
 
@@ -92,7 +94,8 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
     await run.directory.write('reportJson', jsonText(report));
     await run.directory.write('reportText', reportText(report));
     return { ...report, sweep: swept, warnings: plan.warnings };
-  });
+  };
+  return withExecutor(request, executor => withNewLock(request.output, () => everything(executor)));
 }
 
 const rivalNames = ['parent a', 'parent b', 'output ensemble'] as const;

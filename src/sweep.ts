@@ -3,8 +3,8 @@ import { loadDataset } from './data/dataset.ts';
 import { requireChoosable, requireScorable } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
-import { jsonText } from './files/output.ts';
 import { workOptions } from './progress.ts';
+import { withLockedRun } from './run/directory.ts';
 import { readLearned } from './run/learned.ts';
 import { loadRun } from './run/load.ts';
 import { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
@@ -13,13 +13,12 @@ import { type Front, type FrontOptions, type NamedDataset, sweepFront } from './
 /**
  * Scores every position of a run on a data file and keeps the result as `sweep.json` in the run.
  *
- * @throws SutureError `run-invalid`, `data-unreadable`, `data-invalid`.
+ * @throws SutureError `run-invalid`, `run-locked`, `data-unreadable`, `data-invalid`.
  */
-export async function sweepRun(
-  path: string,
-  data: string,
-  options: SweepOptions & ExecutorOptions = {},
-): Promise<Sweep> {
+export const sweepRun = (path: string, data: string, options: SweepOptions & ExecutorOptions = {}): Promise<Sweep> =>
+  withLockedRun(path, () => sweepLocked(path, data, options));
+
+async function sweepLocked(path: string, data: string, options: SweepOptions & ExecutorOptions): Promise<Sweep> {
   const run = await loadRun(path);
   const dataset = await loadDataset(data);
   const { a, b } = run.parents;
@@ -33,7 +32,7 @@ export async function sweepRun(
       ...workOptions(options),
       ...(batch !== undefined && { batch }),
     });
-    await run.directory.write('sweep', jsonText(result));
+    await run.directory.writeJson('sweep', result);
     return result;
   });
 }
@@ -48,9 +47,12 @@ export interface FrontRequest extends Omit<FrontOptions, 'learned'>, ExecutorOpt
 /**
  * Scores settings of a run on the own site's validation data and on test sets, and keeps the result as `front.json` in the run.
  *
- * @throws SutureError `run-invalid`, `option-invalid`, `data-unreadable`, `data-invalid`.
+ * @throws SutureError `run-invalid`, `run-locked`, `option-invalid`, `data-unreadable`, `data-invalid`.
  */
-export async function frontRun(path: string, data: string, request: FrontRequest = {}): Promise<Front> {
+export const frontRun = (path: string, data: string, request: FrontRequest = {}): Promise<Front> =>
+  withLockedRun(path, () => frontLocked(path, data, request));
+
+async function frontLocked(path: string, data: string, request: FrontRequest): Promise<Front> {
   const { tests = [], learned = false, ...options } = request;
   const run = await loadRun(path);
   const parents = [run.parents.a, run.parents.b].map(({ path: name, graph }) => ({ name, graph }));
@@ -68,7 +70,7 @@ export async function frontRun(path: string, data: string, request: FrontRequest
       ...options,
       learned: weights,
     });
-    await run.directory.write('front', jsonText(front));
+    await run.directory.writeJson('front', { ...front, ...(weights && { weights: weights.seal }) });
     return front;
   });
 }

@@ -9,6 +9,7 @@ import type { ExecutorOptions } from './executors.ts';
 import { hashFile } from './files/hash.ts';
 import { workOptions } from './progress.ts';
 import type { TrainingWork } from './run/create.ts';
+import { withLockedRun } from './run/directory.ts';
 import {
   type Learnable,
   type LearnedRecord,
@@ -56,13 +57,20 @@ const inside = (share: number): number => Math.min(0.99, Math.max(0.01, share));
  * Learns weights from labelled data and keeps them as `weights.npz` in the run. An earlier result is there until it is replaced; the
  * stitches of the run stay as they are. What was interrupted goes on with {@link resumeWeigh}.
  *
- * @throws SutureError `run-invalid`, `option-invalid`, `data-invalid`, `loss-not-finite`, `interrupted`.
+ * @throws SutureError `run-invalid`, `run-locked`, `option-invalid`, `data-invalid`, `loss-not-finite`, `interrupted`.
  */
-export async function weighRun(
+export const weighRun = (
+  path: string,
+  data: string,
+  options: WeighOptions & ExecutorOptions,
+  work: TrainingWork = {},
+): Promise<WeighSummary> => withLockedRun(path, () => weighLocked(path, data, options, work));
+
+async function weighLocked(
   path: string,
   data: string,
   { executor: choice, ...options }: WeighOptions & ExecutorOptions,
-  work: TrainingWork = {},
+  work: TrainingWork,
 ): Promise<WeighSummary> {
   const run = await loadRun(path);
   const dataset = await loadDataset(data);
@@ -81,9 +89,13 @@ export async function weighRun(
  * Goes on with a learning that was interrupted, as it was begun. What comes out is the same to the last bit as without the
  * interruption, on the same adapter and versions.
  *
- * @throws SutureError `run-invalid` when there is none, `data-invalid` when the data file is not the one that it was begun with.
+ * @throws SutureError `run-invalid` when there is none, `run-locked`, `data-invalid` when the data file is not the one that it was
+ * begun with.
  */
-export async function resumeWeigh(path: string, work: TrainingWork = {}): Promise<WeighSummary> {
+export const resumeWeigh = (path: string, work: TrainingWork = {}): Promise<WeighSummary> =>
+  withLockedRun(path, () => resumeLocked(path, work));
+
+async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSummary> {
   const run = await loadRun(path);
   const from = await readWeighing(run);
   const { source, sha256 } = from.plan.data;

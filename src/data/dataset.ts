@@ -2,9 +2,9 @@
  * A party's data: an `.npz` file with `images`, optional `labels`, and optional `fold`, `id` and `group` (see
  * `docs/data.md`). Everything that could make a run wrong later is checked here, once, with one sentence per fault.
  */
-import { readFile, stat } from 'node:fs/promises';
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { Task } from '../../passes/index.ts';
+import { readRegular } from '../files/input.ts';
 import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
 import { type Npz, npzNames, parseNpz } from './npz.ts';
 
@@ -211,9 +211,7 @@ const READ_FAULTS: { readonly [code: string]: string } = {
 export async function loadDataset(path: string, said: LabelOptions = {}): Promise<Dataset> {
   let bytes: Uint8Array;
   try {
-    const found = await stat(path);
-    if (!found.isFile() && !found.isDirectory()) throw Object.assign(new Error(), { code: 'ENOTFILE' });
-    bytes = await readFile(path);
+    bytes = await readRegular(path);
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException;
     const fault = READ_FAULTS[code ?? ''] ?? message;

@@ -2,7 +2,7 @@
  * Writing results. A file appears under its name only when it is complete and on the disk; what was there before stays
  * until then. Whether a path can be written is asked before long work, not after it.
  */
-import { constants, rmSync } from 'node:fs';
+import { constants, rmSync, type Stats } from 'node:fs';
 import { access, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { printable, SutureError } from '../../ir/errors.ts';
@@ -19,6 +19,7 @@ const FAULTS: { readonly [code: string]: string } = {
   ENOENT: 'its folder does not exist; create it first',
   ENOTDIR: 'a part of the path is a file, not a folder',
   EISDIR: 'it is a folder; give the name of a file',
+  ENOTFILE: 'it is a device or a pipe; give the name of a file',
   ENOSPC: 'the disk is full; free some space or choose another disk',
   EDQUOT: 'your disk quota is used up; free some space or choose another disk',
   EFBIG: 'the file would be larger than the file system allows',
@@ -36,22 +37,24 @@ export function unwritable(path: string, cause: unknown): SutureError {
   return new SutureError('output-unwritable', `${printable(path)} cannot be written: ${fault}.`, { cause });
 }
 
-const exists = async (path: string): Promise<boolean> =>
-  lstat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return false;
-      throw unwritable(path, error);
-    },
-  );
+const found = async (path: string): Promise<Stats | undefined> =>
+  lstat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
+    throw unwritable(path, error);
+  });
 
-/** Throws `output-exists` where something is at `path` and may not be replaced. */
+/** Throws `output-exists` where something is at `path` and may not be replaced. Devices and pipes never may. */
 export async function refuseExisting(path: string, options: OutputOptions): Promise<void> {
-  if (options.force !== true && (await exists(path))) {
+  const there = await found(path);
+  if (there === undefined) return;
+  if (options.force !== true) {
     throw new SutureError(
       'output-exists',
       `${printable(path)} exists already; choose another name, or say --force to replace it.`,
     );
+  }
+  if (!there.isFile() && !there.isDirectory() && !there.isSymbolicLink()) {
+    throw unwritable(path, Object.assign(new Error(), { code: 'ENOTFILE' }));
   }
 }
 
@@ -66,7 +69,8 @@ export async function checkOutputFile(path: string, options: OutputOptions = {})
     const folder = dirname(resolve(path));
     if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
     await access(folder, constants.W_OK);
-    if ((await exists(path)) && (await stat(path)).isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
+    const target = (await found(path)) && (await stat(path).catch(() => undefined));
+    if (target?.isDirectory()) throw Object.assign(new Error(), { code: 'EISDIR' });
   } catch (cause) {
     throw unwritable(path, cause);
   }

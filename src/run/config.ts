@@ -1,15 +1,17 @@
 /** `config.json` of a run directory: everything that decides a run's numbers. See `docs/files.md`. */
 import * as v from 'valibot';
+import { hashSchema } from './checkpoint.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
-const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'a SHA-256 in hexadecimal is expected'));
 
 const parent = v.object({
   /** The copy in the run directory. */
-  file: v.string(),
+  file: v.pipe(v.string(), v.regex(/^parents\/[ab](\.onnx|\/[^/\\]+)$/, 'a file in the folder `parents` is expected')),
   /** Where it was copied from, as it was given. */
   source: v.string(),
-  sha256: hash,
+  sha256: hashSchema,
+  /** Files that hold tensors of it: where they lie beside it. */
+  external: v.optional(v.array(v.object({ file: v.string(), sha256: hashSchema })), []),
 });
 
 export const methods = ['double-batched', 'direct', 'task'] as const;
@@ -54,14 +56,19 @@ export const trainingSchema = v.object({
   memory: v.optional(v.pipe(v.number(), v.gtValue(0))),
 });
 
+/** Since version 2 the files of a run are bound to each other by hashes. */
+export const runVersion = 2;
+
 export const configSchema = v.object({
   format: v.literal('suture-run'),
-  version: v.literal(1),
+  version: v.literal(runVersion),
   parents: v.object({ a: parent, b: parent }),
+  /** SHA-256 of `pairs.json`. */
+  pairs: hashSchema,
   task: v.picklist(tasks),
   outputMean: v.picklist(outputMeans),
   training: trainingSchema,
-  data: v.object({ source: v.string(), sha256: hash, images: count }),
+  data: v.object({ source: v.string(), sha256: hashSchema, images: count }),
   /** What computed, and with which versions: the same seed gives the same bytes on the same of all these. */
   executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
   versions: v.record(v.string(), v.optional(v.string())),

@@ -18,11 +18,13 @@ import { initialise } from '../training/initialise.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { type Checkpoint, type MetricsEntry, stepOf, Trainer } from '../training/train.ts';
 import { versions } from '../version.ts';
-import { naturalSchema, randomStateSchema, samplerStateSchema } from './checkpoint.ts';
+import { isReached, naturalSchema, randomStateSchema, samplerStateSchema } from './checkpoint.ts';
 import { type RunConfig, type TrainingSettings, trainingSchema, withDefaults } from './config.ts';
-import { checkRunOutput, RunDirectory, runFiles } from './directory.ts';
+import { checkRunOutput, RunDirectory, type RunSpecification, runFiles, withLockedRun } from './directory.ts';
 import { parentCopy } from './external.ts';
-import { joinOpened, joinParents } from './load.ts';
+import { joinOpened, joinParents, requireTensors, stitchTypes } from './load.ts';
+import { withNewLock } from './lock.ts';
+import { type MetricsState, metricsStateSchema } from './metrics.ts';
 
 export interface RunRequest extends ExecutorOptions {
   /** The parents' files. */
@@ -150,19 +152,22 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
 }
 
 /**
- * Trains the stitches of a plan and makes its run directory. The directory appears only when the training is ready to start.
+ * Trains the stitches of a plan and makes its run directory. A run is there only when the training is ready to start.
  *
- * @throws SutureError `output-unwritable`, `kernel-missing`, `device-memory`, `loss-not-finite`, `interrupted`.
+ * @throws SutureError `output-unwritable`, `run-locked`, `kernel-missing`, `device-memory`, `loss-not-finite`, `interrupted`.
  */
-export async function trainRun(plan: RunPlan, executor: Executor, work: TrainingWork = {}): Promise<RunSummary> {
+export const trainRun = (plan: RunPlan, executor: Executor, work: TrainingWork = {}): Promise<RunSummary> =>
+  withNewLock(plan.output, () => trainLocked(plan, executor, work));
+
+/** As {@link trainRun}, where the caller holds the run's lock. */
+export async function trainLocked(plan: RunPlan, executor: Executor, work: TrainingWork): Promise<RunSummary> {
   const { network, dataset, settings, parents } = plan;
+  await checkRunOutput(plan.output, { force: plan.force, locked: true });
   requireBudgetSupport(executor, settings);
   const initial = await initialise(executor, network, dataset, settings, work);
   const trainer = await trainerFor(executor, network, dataset, settings, plan.task, initial);
   try {
-    const config: RunConfig = {
-      format: 'suture-run',
-      version: 1,
+    const specification: RunSpecification = {
       parents: {
         a: parentOf('a', parents.a),
         b: parentOf('b', parents.b),
@@ -174,7 +179,7 @@ export async function trainRun(plan: RunPlan, executor: Executor, work: Training
       executor: { name: executor.name, description: executor.describe() },
       versions: { ...versions() },
     };
-    const directory = await RunDirectory.create(plan.output, config, { pairs: plan.pairs }, { force: plan.force });
+    const directory = await RunDirectory.create(plan.output, specification, plan.pairs, { force: plan.force });
     const close = closingOf(executor, network, dataset, settings, work);
     return await finishTraining(directory, network, trainer, initial, close, work);
   } finally {
@@ -211,7 +216,7 @@ const closingOf =
       ? fitToOutputs(executor, network, dataset, settings, trained, workOptions(work))
       : trained;
 
-const parentOf = (tag: 'a' | 'b', { path, sha256 }: Model): RunConfig['parents']['a'] => ({
+const parentOf = (tag: 'a' | 'b', { path, sha256 }: Model): RunSpecification['parents']['a'] => ({
   file: parentCopy(runFiles.parents, tag, path),
   source: path,
   sha256,
@@ -225,9 +230,9 @@ async function finishTraining(
   initial: ReadonlyMap<string, Tensor>,
   close: Closing,
   work: TrainingWork,
-  from?: Checkpoint & { readonly metricsBytes: number },
+  from?: Checkpoint & { readonly metrics: MetricsState },
 ): Promise<RunSummary> {
-  const metrics = await directory.openMetrics(from?.metricsBytes);
+  const metrics = await directory.openMetrics(from?.metrics);
   // Stitches that are not trained stay as they began.
   const parameters = stitchParameters(network, initial);
   try {
@@ -243,7 +248,7 @@ async function finishTraining(
             step,
             sampler,
             settings,
-            metricsBytes: metrics.bytes,
+            metrics: metrics.state(),
           });
         },
       });
@@ -262,8 +267,7 @@ async function finishTraining(
 
 /** Of some values those that belong to the stitches. */
 function stitchParameters(network: SuperNetwork, values: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
-  const names = network.stitches.flatMap(({ weight, bias }) => [weight, bias]);
-  return new Map(names.map(name => [name, values.get(name)!]));
+  return new Map([...stitchTypes(network).keys()].map(name => [name, values.get(name)!]));
 }
 
 const lossSchema = v.object({ loss: v.number() });
@@ -306,25 +310,57 @@ async function resumable(error: SutureError, directory: RunDirectory): Promise<S
 
 const checkpointSchema = v.object({
   step: naturalSchema,
-  metricsBytes: naturalSchema,
+  metrics: metricsStateSchema,
   settings: v.optional(randomStateSchema),
   sampler: samplerStateSchema,
 });
+
+/** The last checkpoint of a training; undefined where there is none. @throws SutureError `run-invalid`. */
+async function readCheckpoint(
+  directory: RunDirectory,
+  network: SuperNetwork,
+  dataset: Dataset,
+): Promise<(Checkpoint & { readonly metrics: MetricsState }) | undefined> {
+  const stored = await directory.readTensors('checkpoint');
+  if (!stored) return undefined;
+  const { training, task } = directory.config;
+  const file = directory.file('checkpoint');
+  const parsed = v.safeParse(checkpointSchema, stored.state);
+  const fits =
+    parsed.success &&
+    isReached(parsed.output, training, dataset.count) &&
+    (parsed.output.settings !== undefined) === (training.settings === 'sampled');
+  if (!fits || training.steps === 0) {
+    throw new SutureError(
+      'run-invalid',
+      `${printable(file)} holds no state of this training; remove it to begin again.`,
+    );
+  }
+  const step = stepOf(network, training, task);
+  const carried = [...step.carry.values()].map(name => [name, step.graph.input(name).type] as const);
+  requireTensors(stored.tensors, new Map([...stitchTypes(network), ...carried]), file);
+  return { ...parsed.output, values: stored.tensors };
+}
 
 /**
  * Goes on with a training that was interrupted, from its last checkpoint or, without one, from the start. What comes out is
  * the same to the last bit as without the interruption, on the same adapter and versions.
  *
- * @throws SutureError `run-invalid`, and `data-invalid` when the data file is not the one that the run was started with.
+ * @throws SutureError `run-invalid`, `run-locked`, and `data-invalid` when the data file is not the one that the run was started with.
  */
-export async function resumeRun(
+export const resumeRun = (
   path: string,
   work: TrainingWork & Pick<ExecutorOptions, 'onProfile'> = {},
+): Promise<RunSummary> => withLockedRun(path, () => resumeLocked(path, work));
+
+async function resumeLocked(
+  path: string,
+  work: TrainingWork & Pick<ExecutorOptions, 'onProfile'>,
 ): Promise<RunSummary> {
   const { directory, network } = await joinOpened(await RunDirectory.openUnfinished(path));
   const { config } = directory;
   const { onProfile } = work;
-  if (await directory.has('parameters')) {
+  if (await directory.readTensors('parameters')) {
     if (!directory.replaces && !(await directory.has('checkpoint'))) {
       throw new SutureError('run-invalid', `The training of ${printable(path)} has ended: there is nothing to resume.`);
     }
@@ -338,12 +374,7 @@ export async function resumeRun(
     throw new SutureError('data-invalid', `${source} has changed since the run was started; put the old file back.`);
   }
   await directory.removeTemporaries();
-  const stored = await directory.readTensors('checkpoint');
-  const state = stored && v.safeParse(checkpointSchema, stored.state);
-  if (state && !state.success) {
-    throw new SutureError('run-invalid', `${printable(directory.file('checkpoint'))} holds no state of a training.`);
-  }
-  const from = stored && state?.success ? { ...state.output, values: stored.tensors } : undefined;
+  const from = await readCheckpoint(directory, network, dataset);
   return withExecutor({ executor: config.executor.name, ...(onProfile && { onProfile }) }, async executor => {
     const values = from?.values ?? (await initialise(executor, network, dataset, config.training, work));
     const { training, task } = config;

@@ -1,15 +1,21 @@
 /** A run directory: what `docs/files.md` describes, written and read. */
 import { constants } from 'node:fs';
-import { access, copyFile, open, readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { access, copyFile, type FileHandle, readdir, rm, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { resolveExternal } from '../../ir/onnx/external.ts';
-import { hashFile } from '../files/hash.ts';
+import { hashBytes, hashFile, hashOf } from '../files/hash.ts';
+import { withFileBelow } from '../files/input.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
-import { configSchema, type RunConfig } from './config.ts';
+import { type PairEntry, pairsSchema } from '../pairs.ts';
+import { configSchema, type RunConfig, runVersion } from './config.ts';
 import { externalFiles } from './external.ts';
-import { isThere, nextFolder, promote, readyFolder, settle } from './replacement.ts';
+import { lockFile, refuseLocked, withLock } from './lock.ts';
+import { MetricsFile, type MetricsState } from './metrics.ts';
+import { isFolderThere, isThere, nextFolder, promote, readyFolder, settle } from './replacement.ts';
+import { checkedSeal, sealed } from './seal.ts';
 import { tensorsFromNpz, tensorsToNpz } from './tensors.ts';
 
 /** The files of a run directory. */
@@ -31,6 +37,29 @@ export const runFiles = {
 
 const runFileNames = Object.values(runFiles);
 
+/** Files that are sealed, and what they belong to: see `seal.ts`. */
+const owners = {
+  parameters: 'config',
+  checkpoint: 'config',
+  weights: 'parameters',
+  weighing: 'parameters',
+  sweep: 'parameters',
+  front: 'parameters',
+} as const;
+
+type SealedTensors = 'parameters' | 'checkpoint' | 'weights' | 'weighing';
+type SealedDocument = 'sweep' | 'front';
+
+/** How each file that does not fit comes about again. */
+const remedies: Readonly<Record<SealedTensors | SealedDocument, string>> = {
+  parameters: "put this run's own file back, or train it again with `suture stitch`",
+  checkpoint: "put this run's own file back, or remove it to begin the training again",
+  weights: 'learn them again with `suture weigh`',
+  weighing: 'remove it, and learn again with `suture weigh`',
+  sweep: 'score the positions again with `suture sweep`',
+  front: 'score the settings again with `suture sweep --weights`',
+};
+
 const errno = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
 /** The nearest folder on the way to `path` that exists. */
@@ -51,11 +80,12 @@ async function nearestFolder(path: string): Promise<string> {
  * Asks whether a run directory can be made at `path`, without making it. A folder that holds anything is refused; with
  * `force`, one that holds a run is not.
  *
- * @throws SutureError `output-exists`, `output-unwritable`.
+ * @param locked whether this process holds the run's lock already.
+ * @throws SutureError `output-exists`, `output-unwritable`, `run-locked`.
  */
 export async function checkRunOutput(
   path: string,
-  { force = false }: { readonly force?: boolean } = {},
+  { force = false, locked = false }: { readonly force?: boolean; readonly locked?: boolean } = {},
 ): Promise<void> {
   try {
     await access(await nearestFolder(path), constants.W_OK);
@@ -66,8 +96,9 @@ export async function checkRunOutput(
     if (errno(error) === 'ENOENT') return [] as string[];
     throw unwritable(path, error);
   });
+  if (!locked && present.includes(lockFile)) await refuseLocked(path);
   // A leftover of a run that was killed before it was one is nothing.
-  if (present.every(name => name === nextFolder)) return;
+  if (present.every(name => name === nextFolder || name === lockFile)) return;
   const isRun = present.includes(runFiles.config) || present.includes(readyFolder);
   if (isRun && force) return;
   throw new SutureError(
@@ -78,16 +109,68 @@ export async function checkRunOutput(
   );
 }
 
+const notRun = (path: string): SutureError =>
+  new SutureError(
+    'run-invalid',
+    `${printable(path)} is no run directory: there is no config.json in it; \`suture stitch -o\` makes one.`,
+  );
+
+/**
+ * Does work on a run that is there while no other process writes in it.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `output-unwritable`.
+ */
+export async function withLockedRun<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const signs = [runFiles.config, readyFolder, join(nextFolder, runFiles.config)];
+  const present = await Promise.all(signs.map(name => isThere(join(path, name))));
+  if (!present.includes(true)) throw notRun(path);
+  return withLock(path, async () => {
+    await settle(path, runFileNames);
+    return work();
+  });
+}
+
+/** How long the moving of a run's files into place may take. */
+const settlingSeconds = 5;
+
+/** Ends a replacement that a killed process left, or waits for one that is going on. @throws SutureError `run-locked`. */
+async function settleUnlocked(path: string): Promise<void> {
+  const until = performance.now() + settlingSeconds * 1000;
+  while (await isFolderThere(join(path, readyFolder))) {
+    try {
+      await withLock(path, () => settle(path, runFileNames));
+    } catch (error) {
+      const waits = error instanceof SutureError && error.code === 'run-locked' && performance.now() < until;
+      if (!waits) throw error;
+      await sleep(20);
+    }
+  }
+}
+
+/** What decides a run's numbers, before its files have hashes. */
+export type RunSpecification = Omit<RunConfig, 'format' | 'version' | 'pairs' | 'parents'> & {
+  readonly parents: Readonly<Record<'a' | 'b', Omit<RunConfig['parents']['a'], 'external'>>>;
+};
+
+/** What is stored beside tensors, and the tensors. */
+export interface SealedArrays {
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly state: unknown;
+  readonly seal: string;
+}
+
 export class RunDirectory {
   readonly path: string;
   readonly config: RunConfig;
   /** Where the files are: `path`, or a folder inside it while the run is to replace another. */
   #root: string;
+  readonly #seals: { readonly config: string; parameters?: string };
 
-  private constructor(path: string, root: string, config: RunConfig) {
+  private constructor(path: string, root: string, config: RunConfig, seal: string) {
     this.path = path;
     this.#root = root;
     this.config = config;
+    this.#seals = { config: seal };
   }
 
   file(name: keyof typeof runFiles): string {
@@ -104,48 +187,41 @@ export class RunDirectory {
   }
 
   /**
-   * Makes a run directory with the parents copied into it. Where it replaces a run, that one stays until `finish`.
+   * Makes a run directory with the parents copied into it. Where it replaces a run, that one stays until `finish`. The caller holds
+   * the run's lock.
    *
    * @throws SutureError as {@link checkRunOutput}, and `model-unreadable` when a parent's file is no longer what was read.
    */
   static async create(
     path: string,
-    config: RunConfig,
-    pairs: unknown,
+    specification: RunSpecification,
+    pairs: readonly PairEntry[],
     options: { readonly force?: boolean } = {},
   ): Promise<RunDirectory> {
-    await checkRunOutput(path, options);
-    const fresh = !(await isThere(path));
+    await checkRunOutput(path, { ...options, locked: true });
     const root = join(path, nextFolder);
     try {
       await settle(path, runFileNames);
       await rm(root, { recursive: true, force: true });
       await makeFolder(root);
-      const run = new RunDirectory(path, root, config);
-      for (const tag of ['a', 'b'] as const) await run.#copyParent(tag);
-      await writeOutput(run.file('pairs'), jsonText(pairs));
-      await writeOutput(run.file('config'), jsonText(config));
+      const { parents, ...rest } = specification;
+      const text = jsonText({ pairs });
+      await writeOutput(join(root, runFiles.pairs), text);
+      const config: RunConfig = {
+        format: 'suture-run',
+        version: runVersion,
+        parents: { a: await copiedParent(root, parents.a), b: await copiedParent(root, parents.b) },
+        pairs: hashBytes(text),
+        ...rest,
+      };
+      const document = sealed(config);
+      await writeOutput(join(root, runFiles.config), jsonText(document));
+      const run = new RunDirectory(path, root, config, document.seal);
       if (!(await isThere(join(path, runFiles.config)))) await run.#promote();
       return run;
     } catch (cause) {
-      await rm(fresh ? path : root, { recursive: true, force: true }).catch(() => undefined);
+      await rm(root, { recursive: true, force: true }).catch(() => undefined);
       throw unwritable(path, cause);
-    }
-  }
-
-  async #copyParent(tag: 'a' | 'b'): Promise<void> {
-    const { source, sha256 } = this.config.parents[tag];
-    const copy = this.parentFile(tag);
-    await makeFolder(dirname(copy));
-    await copyFile(source, copy, constants.COPYFILE_FICLONE);
-    if ((await hashFile(copy)) !== sha256) {
-      throw new SutureError('model-unreadable', `${printable(source)} was changed while it was in use; start again.`);
-    }
-    for (const location of externalFiles(source)) {
-      const target = join(dirname(copy), location);
-      await makeFolder(dirname(target));
-      const file = resolveExternal(dirname(source), location, `'${printable(source)}'`);
-      await copyFile(file, target, constants.COPYFILE_FICLONE);
     }
   }
 
@@ -166,59 +242,79 @@ export class RunDirectory {
    * @throws SutureError `run-invalid`.
    */
   static async open(path: string): Promise<RunDirectory> {
-    await settle(path, runFileNames);
+    await settleUnlocked(path);
     return RunDirectory.#openAt(path, path);
   }
 
   /** Opens the run whose training is to go on: the one that is to replace the run there, if such a one was begun. */
   static async openUnfinished(path: string): Promise<RunDirectory> {
-    await settle(path, runFileNames);
+    await settleUnlocked(path);
     const next = join(path, nextFolder);
-    return RunDirectory.#openAt(path, (await isThere(join(next, runFiles.config))) ? next : path);
+    const begun = (await isFolderThere(next)) && (await isThere(join(next, runFiles.config)));
+    return RunDirectory.#openAt(path, begun ? next : path);
   }
 
   static async #openAt(path: string, root: string): Promise<RunDirectory> {
-    const file = join(root, runFiles.config);
+    const file = printable(join(root, runFiles.config));
+    const bytes = await readBelow(root, runFiles.config);
+    if (!bytes) throw notRun(path);
     let document: unknown;
+    let seal: string | undefined;
     try {
-      document = JSON.parse(await readFile(file, 'utf8'));
+      document = JSON.parse(bytes.toString('utf8'));
+      seal = checkedSeal(document);
     } catch (cause) {
-      const missing = errno(cause) === 'ENOENT' || errno(cause) === 'ENOTDIR';
-      throw new SutureError(
-        'run-invalid',
-        missing
-          ? `${printable(path)} is no run directory: there is no config.json in it; \`suture stitch -o\` makes one.`
-          : `${printable(file)} cannot be read as JSON.`,
-        { cause },
-      );
+      throw new SutureError('run-invalid', `${file} cannot be read as JSON.`, { cause });
     }
     const parsed = v.safeParse(configSchema, document);
     if (!parsed.success) {
       const [issue] = parsed.issues;
       const place = v.getDotPath(issue);
-      const of = (document as { version?: unknown } | null)?.version;
-      const hint = place === 'version' ? ` (the run is of version ${printable(String(of))}, this suture reads 1)` : '';
+      if (place === 'version') throw otherVersion(path, (document as { readonly version?: unknown }).version);
       throw new SutureError(
         'run-invalid',
-        `${printable(file)}: ${place ? `${printable(place)}: ` : ''}${printable(issue.message)}${hint}.`,
+        `${file}: ${place ? `${printable(place)}: ` : ''}${printable(issue.message)}.`,
       );
     }
-    const run = new RunDirectory(path, root, parsed.output);
+    if (seal === undefined) {
+      throw new SutureError(
+        'run-invalid',
+        `${file} was changed after it was written; put it back as it was, or train anew with other settings.`,
+      );
+    }
+    const run = new RunDirectory(path, root, parsed.output, seal);
     for (const tag of ['a', 'b'] as const) await run.#checkParent(tag);
     return run;
   }
 
+  /** Compares a parent, and what lies beside it, with what the run was made with. */
   async #checkParent(tag: 'a' | 'b'): Promise<void> {
-    const file = this.parentFile(tag);
-    const found = await hashFile(file).catch((cause: unknown) => {
-      throw new SutureError('run-invalid', `${printable(file)} cannot be read: the run is incomplete.`, { cause });
-    });
-    if (found !== this.config.parents[tag].sha256) {
+    const { file, sha256, external } = this.config.parents[tag];
+    const files = [{ name: file, sha256 }, ...external.map(e => ({ name: beside(file, e.file), sha256: e.sha256 }))];
+    for (const { name, sha256: expected } of files) {
+      const path = printable(join(this.#root, name));
+      const found = await below(this.#root, name, hashOf);
+      if (found === undefined) throw new SutureError('run-invalid', `${path} is missing: the run is incomplete.`);
+      if (found === expected) continue;
       throw new SutureError(
         'run-invalid',
-        `${printable(file)} is not the network that the run was made with: its SHA-256 is ${found}.`,
+        `${path} is not the network that the run was made with: its SHA-256 is ${found}.`,
       );
     }
+  }
+
+  /** The matched pairs. @throws SutureError `run-invalid`. */
+  async readPairs(): Promise<readonly PairEntry[]> {
+    const file = printable(this.file('pairs'));
+    const bytes = await this.#read('pairs');
+    if (!bytes) throw new SutureError('run-invalid', `${file} is missing: the run is incomplete.`);
+    if (hashBytes(bytes) !== this.config.pairs) {
+      throw new SutureError(
+        'run-invalid',
+        `${file} is not what the run was trained with; put it back as it was, or train anew with \`suture stitch --pairs\`.`,
+      );
+    }
+    return v.parse(pairsSchema, JSON.parse(bytes.toString('utf8'))).pairs;
   }
 
   has(name: keyof typeof runFiles): Promise<boolean> {
@@ -230,43 +326,77 @@ export class RunDirectory {
     return writeOutput(this.file(name), content, { force: true });
   }
 
-  writeTensors(
-    name: 'parameters' | 'checkpoint' | 'weights' | 'weighing',
-    tensors: ReadonlyMap<string, Tensor>,
-    state?: unknown,
-  ): Promise<void> {
-    return this.write(name, tensorsToNpz(tensors, state));
+  /** Writes tensors and a document beside them, sealed. */
+  async writeTensors(name: SealedTensors, tensors: ReadonlyMap<string, Tensor>, state: object = {}): Promise<void> {
+    const document = sealed({ ...state, of: await this.#owner(name) }, tensors);
+    await this.write(name, tensorsToNpz(tensors, document));
+    if (name === 'parameters') this.#seals.parameters = document.seal;
   }
 
   /** Tensors of the run; undefined when the file is not there. @throws SutureError `run-invalid`. */
-  async readTensors(
-    name: 'parameters' | 'checkpoint' | 'weights' | 'weighing',
-  ): Promise<ReturnType<typeof tensorsFromNpz> | undefined> {
+  async readTensors(name: SealedTensors): Promise<SealedArrays | undefined> {
     const bytes = await this.#read(name);
-    return bytes && tensorsFromNpz(bytes, this.file(name));
+    if (!bytes) return undefined;
+    const { tensors, state } = tensorsFromNpz(bytes, this.file(name));
+    const bad = [...tensors].find(([, { data }]) => !(data as Float32Array).every(Number.isFinite));
+    if (bad) throw this.#unfit(name, `holds numbers that are not finite, in '${printable(bad[0])}'`);
+    const seal = await this.#checkSeal(name, state, tensors);
+    if (name === 'parameters') this.#seals.parameters = seal;
+    return { tensors, state, seal };
+  }
+
+  /** Writes a JSON document, sealed. */
+  async writeJson(name: SealedDocument, document: object): Promise<void> {
+    await this.write(name, jsonText(sealed({ ...document, of: await this.#owner(name) })));
   }
 
   /** One of the run's JSON documents, checked; undefined when it is not there. @throws SutureError `run-invalid`. */
-  async readJson<S extends v.GenericSchema>(
-    name: 'pairs' | 'sweep' | 'front' | 'reportJson',
-    schema: S,
-  ): Promise<v.InferOutput<S> | undefined> {
+  async readJson<S extends v.GenericSchema>(name: SealedDocument, schema: S): Promise<v.InferOutput<S> | undefined> {
     const bytes = await this.#read(name);
     if (!bytes) return undefined;
+    let document: unknown;
     try {
-      return v.parse(schema, JSON.parse(bytes.toString('utf8')));
+      document = JSON.parse(bytes.toString('utf8'));
     } catch (cause) {
-      throw new SutureError('run-invalid', `${printable(this.file(name))} is damaged.`, { cause });
+      throw this.#unfit(name, 'is no JSON document', cause);
     }
+    await this.#checkSeal(name, document);
+    const parsed = v.safeParse(schema, document);
+    if (parsed.success) return parsed.output;
+    throw this.#unfit(name, `is damaged (${printable(v.getDotPath(parsed.issues[0]) ?? parsed.issues[0].message)})`);
   }
 
-  async #read(name: keyof typeof runFiles): Promise<Buffer | undefined> {
+  /** The seal that a file of a name belongs to. */
+  async #owner(name: SealedTensors | SealedDocument): Promise<string> {
+    const owner = owners[name];
+    const seal = this.#seals[owner] ?? (await this.readTensors('parameters'))?.seal;
+    if (seal === undefined) throw new RangeError(`${name} was written before the parameters`);
+    return seal;
+  }
+
+  async #checkSeal(
+    name: SealedTensors | SealedDocument,
+    document: unknown,
+    tensors?: ReadonlyMap<string, Tensor>,
+  ): Promise<string> {
+    let seal: string | undefined;
     try {
-      return await readFile(this.file(name));
+      seal = checkedSeal(document, tensors);
     } catch (cause) {
-      if (errno(cause) === 'ENOENT') return undefined;
-      throw new SutureError('run-invalid', `${printable(this.file(name))} cannot be read.`, { cause });
+      throw this.#unfit(name, 'is damaged', cause);
     }
+    if (seal === undefined) throw this.#unfit(name, 'was changed after it was written');
+    if ((document as { readonly of?: unknown }).of === (await this.#owner(name))) return seal;
+    throw this.#unfit(name, owners[name] === 'config' ? 'belongs to another run' : 'belongs to other stitches');
+  }
+
+  /** The error for a file that is not what it should be. @param problem what it is or was, after its name. */
+  #unfit(name: SealedTensors | SealedDocument, problem: string, cause?: unknown): SutureError {
+    return new SutureError('run-invalid', `${printable(this.file(name))} ${problem}; ${remedies[name]}.`, { cause });
+  }
+
+  #read(name: keyof typeof runFiles): Promise<Buffer | undefined> {
+    return readBelow(this.#root, runFiles[name]);
   }
 
   /** The lines of `metrics.jsonl`. @throws SutureError `run-invalid`. */
@@ -292,64 +422,66 @@ export class RunDirectory {
     }
   }
 
-  /**
-   * Opens the metrics for appending, cut to the first `bytes`: what came after a checkpoint is computed again.
-   *
-   * @throws SutureError `run-invalid` when there are fewer, `output-unwritable`.
-   */
-  async openMetrics(bytes = 0): Promise<MetricsFile> {
-    const path = this.file('metrics');
-    try {
-      if (bytes > 0) {
-        const { size } = await stat(path);
-        if (size < bytes) {
-          const text = `${printable(path)} has ${size} bytes, and the checkpoint was written when it had ${bytes}: it is damaged.`;
-          throw new SutureError('run-invalid', text);
-        }
-        await truncate(path, bytes);
-      }
-      return new MetricsFile(path, await open(path, bytes === 0 ? 'w' : 'a'), bytes);
-    } catch (cause) {
-      throw unwritable(path, cause);
-    }
+  /** Opens the metrics for appending, from the start or from where a checkpoint was. @throws SutureError as `MetricsFile.begin`. */
+  async openMetrics(from?: MetricsState): Promise<MetricsFile> {
+    const before = from && (await this.#read('metrics'));
+    return MetricsFile.begin(this.file('metrics'), before ?? new Uint8Array(), from);
   }
 }
 
-/** JSON lines, appended. */
-export class MetricsFile {
-  readonly #path: string;
-  readonly #file: Awaited<ReturnType<typeof open>>;
-  #bytes: number;
-
-  constructor(path: string, file: Awaited<ReturnType<typeof open>>, bytes: number) {
-    this.#path = path;
-    this.#file = file;
-    this.#bytes = bytes;
+/** Copies a parent and its external data into the folder of a run, with their hashes. */
+async function copiedParent(
+  root: string,
+  parent: RunSpecification['parents']['a'],
+): Promise<RunConfig['parents']['a']> {
+  const { source, sha256, file } = parent;
+  const copy = join(root, file);
+  await makeFolder(dirname(copy));
+  await copyFile(source, copy, constants.COPYFILE_FICLONE);
+  if ((await hashFile(copy)) !== sha256) {
+    throw new SutureError('model-unreadable', `${printable(source)} was changed while it was in use; start again.`);
   }
-
-  /** How long the file is. */
-  get bytes(): number {
-    return this.#bytes;
+  const external: { file: string; sha256: string }[] = [];
+  for (const location of externalFiles(source)) {
+    const target = join(dirname(copy), location);
+    await makeFolder(dirname(target));
+    const from = resolveExternal(dirname(source), location, `'${printable(source)}'`);
+    await copyFile(from, target, constants.COPYFILE_FICLONE);
+    external.push({ file: location, sha256: await hashFile(target) });
   }
+  return { ...parent, external };
+}
 
-  async append(entry: unknown): Promise<void> {
-    const line = Buffer.from(`${JSON.stringify(entry)}\n`);
-    try {
-      await this.#file.appendFile(line);
-    } catch (cause) {
-      throw unwritable(this.#path, cause);
-    }
-    this.#bytes += line.length;
-  }
+const beside = (file: string, other: string): string => `${file.slice(0, file.lastIndexOf('/'))}/${other}`;
 
-  /** Forces the lines so far to the disk, so that a checkpoint may refer to them. */
-  async sync(): Promise<void> {
-    await this.#file.datasync().catch((cause: unknown) => {
-      throw unwritable(this.#path, cause);
-    });
-  }
+/** What stands in the way of reading a file of a run. */
+const UNREADABLE: Readonly<Record<string, string>> = {
+  ELOOP: 'lies behind a symbolic link, and nothing in a run directory is followed: put the file itself there',
+  EISDIR: 'is a folder, and must be a file',
+  ENOTFILE: 'is a device or a pipe, and must be a regular file',
+  EACCES: 'may not be read',
+};
 
-  async close(): Promise<void> {
-    await this.#file.close();
+/** Reads a file of a run without following links; undefined when it is not there. @throws SutureError `run-invalid`. */
+async function below<T>(root: string, name: string, work: (file: FileHandle) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await withFileBelow(root, name, work);
+  } catch (cause) {
+    const code = errno(cause) ?? '';
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    const text = `${printable(join(root, name))} ${UNREADABLE[code] ?? 'cannot be read'}.`;
+    throw new SutureError('run-invalid', text, { cause });
   }
 }
+
+const readBelow = (root: string, name: string): Promise<Buffer | undefined> =>
+  below(root, name, file => file.readFile());
+
+const otherVersion = (path: string, version: unknown): SutureError =>
+  new SutureError(
+    'run-invalid',
+    `${printable(path)} is a run of version ${typeof version === 'number' ? version : 'unknown'}, this suture reads ${runVersion}` +
+      (version === 1
+        ? ': its files do not say that they belong together; train it again, with what its config.json says.'
+        : '; use the suture that made it, or train it again.'),
+  );

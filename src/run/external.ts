@@ -1,5 +1,5 @@
 /** The external data of a model file. */
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { readModelFile } from '../../ir/onnx/file.ts';
 
 /**
@@ -33,4 +33,4 @@ function collect(message: object, locations: Set<string>): void {
  * the same name beside both parents must not meet.
  */
 export const parentCopy = (folder: string, tag: string, source: string): string =>
-  externalFiles(source).length > 0 ? join(folder, tag, basename(source)) : join(folder, `${tag}.onnx`);
+  externalFiles(source).length > 0 ? `${folder}/${tag}/${basename(source)}` : `${folder}/${tag}.onnx`;

@@ -43,8 +43,16 @@ export interface WeighingCheckpoint extends v.InferOutput<typeof weighingSchema>
   readonly values: ReadonlyMap<string, Tensor>;
 }
 
+/** Learned weights as they are kept in a run. */
+export interface StoredWeights extends LearnedWeights, LearnedRecord {
+  readonly positions: number[];
+  readonly output: number;
+  /** What tells them from those of another learning. */
+  readonly seal: string;
+}
+
 /** @throws SutureError `run-invalid` when there are none, or they do not fit the network. */
-export async function readLearned({ directory, network }: LoadedRun): Promise<LearnedWeights & LearnedRecord> {
+export async function readLearned({ directory, network }: LoadedRun): Promise<StoredWeights> {
   const stored = await directory.readTensors('weights');
   const file = printable(directory.file('weights'));
   if (!stored) {
@@ -60,7 +68,7 @@ export async function readLearned({ directory, network }: LoadedRun): Promise<Le
     const fits = names.has(name) && network.graph.input(name).type.shape.every((dim, i) => dim === shape[i]);
     if (!fits) throw new SutureError('run-invalid', `${file} does not fit the network: '${printable(name)}'.`);
   }
-  return { ...parsed.output, switches: stored.tensors };
+  return { ...parsed.output, switches: stored.tensors, seal: stored.seal };
 }
 
 /** @throws SutureError `run-invalid` when there is nothing to go on with. */

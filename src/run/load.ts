@@ -1,8 +1,8 @@
 /** A finished run in memory: the super-network and the trained parameters of its stitches. */
-import { printable, SutureError, type Tensor } from '../../ir/index.ts';
+import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
 import { featurePairs, type SuperNetwork, stitch } from '../../passes/index.ts';
 import { loadModel, type Model } from '../network/model.ts';
-import { type PairEntry, pairsSchema } from '../pairs.ts';
+import type { PairEntry } from '../pairs.ts';
 import type { RunConfig } from './config.ts';
 import { RunDirectory } from './directory.ts';
 
@@ -36,10 +36,9 @@ export const openNetwork = async (path: string): Promise<Omit<LoadedRun, 'parame
 
 /** Joins the parents of a run whose directory is open. @throws SutureError `run-invalid`. */
 export async function joinOpened(directory: RunDirectory): Promise<Omit<LoadedRun, 'parameters'>> {
-  const document = await directory.readJson('pairs', pairsSchema);
-  if (!document) throw incomplete(directory.file('pairs'));
+  const pairs = await directory.readPairs();
   const [a, b] = [await loadModel(directory.parentFile('a')), await loadModel(directory.parentFile('b'))];
-  return { directory, parents: { a, b }, network: joinParents(a, b, document.pairs, directory.config) };
+  return { directory, parents: { a, b }, network: joinParents(a, b, pairs, directory.config) };
 }
 
 /** Opens a run whose stitches are trained. @throws SutureError `run-invalid`. */
@@ -53,20 +52,27 @@ export async function loadRun(path: string): Promise<LoadedRun> {
       `${printable(path)} has no trained stitches yet: its training did not end; \`suture stitch --resume\` goes on with it.`,
     );
   }
-  for (const { weight, bias } of network.stitches) {
-    for (const name of [weight, bias]) {
-      const wanted = network.graph.input(name).type.shape.join(', ');
-      const found = stored.tensors.get(name)?.shape.join(', ');
-      if (found === wanted) continue;
-      throw new SutureError(
-        'run-invalid',
-        `${printable(directory.file('parameters'))} does not fit the network: '${printable(name)}' is ` +
-          `${found === undefined ? 'missing' : `[${found}]`}, and must be [${wanted}].`,
-      );
-    }
-  }
+  requireTensors(stored.tensors, stitchTypes(network), directory.file('parameters'));
   return { ...opened, parameters: stored.tensors };
 }
 
-const incomplete = (file: string): SutureError =>
-  new SutureError('run-invalid', `${printable(file)} is missing: the run is incomplete.`);
+/** The parameters of all stitches, by name. */
+export const stitchTypes = ({ stitches, graph }: SuperNetwork): Map<string, TensorType> =>
+  new Map(stitches.flatMap(({ weight, bias }) => [weight, bias]).map(name => [name, graph.input(name).type]));
+
+/** Checks that a file holds what is wanted, and nothing else. @throws SutureError `run-invalid`. */
+export function requireTensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  wanted: ReadonlyMap<string, TensorType>,
+  file: string,
+): void {
+  for (const name of new Set([...wanted.keys(), ...tensors.keys()])) {
+    const [expected, found] = [wanted.get(name)?.shape, tensors.get(name)?.shape].map(s => s && `[${s.join(', ')}]`);
+    if (found === expected) continue;
+    throw new SutureError(
+      'run-invalid',
+      `${printable(file)} does not fit the network: '${printable(name)}' is ${found ?? 'missing'}, ` +
+        `and must be ${expected ?? 'absent'}.`,
+    );
+  }
+}

@@ -7,10 +7,11 @@
  *     .suture-ready   the new run, complete; its files are being moved into the run directory
  *
  * The renaming of the first to the second decides. What follows can be repeated: as long as `.suture-ready` has its config.json,
- * everything of the old run may go; that file is moved first.
+ * everything of the old run may go; that file is moved first. Whoever does any of this holds the run's lock.
  */
 import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { printable, SutureError } from '../../ir/errors.ts';
 import { syncFolder, unwritable } from '../files/output.ts';
 
 export const nextFolder = '.suture-next';
@@ -29,6 +30,14 @@ export const isThere = (path: string): Promise<boolean> =>
     () => true,
     () => false,
   );
+
+/** Whether a folder is there. @throws SutureError `run-invalid` for a link or a file in its place. */
+export async function isFolderThere(path: string): Promise<boolean> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined || found.isDirectory()) return found !== undefined;
+  const what = found.isSymbolicLink() ? 'a link' : 'no folder';
+  throw new SutureError('run-invalid', `${printable(path)} is ${what}, and no part of a run: remove it.`);
+}
 
 /**
  * Puts the run in `.suture-next` in the place of what was there before.
@@ -53,7 +62,7 @@ export async function promote(path: string, files: readonly string[]): Promise<v
  */
 export async function settle(path: string, files: readonly string[]): Promise<void> {
   const ready = join(path, readyFolder);
-  if (!(await isThere(ready))) return;
+  if (!(await isFolderThere(ready))) return;
   try {
     if (await isThere(join(ready, configFile))) {
       for (const name of files) await rm(join(path, name), { recursive: true, force: true });

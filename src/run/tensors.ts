@@ -8,14 +8,12 @@ const float32Array = (t: Tensor): Float32Array<ArrayBuffer> => {
   return Float32Array.from(t.data as Float32Array);
 };
 
-/** Float32 tensors by name, and optionally a JSON document beside them under the name `state`. */
-export function tensorsToNpz(tensors: ReadonlyMap<string, Tensor>, state?: unknown): Uint8Array {
+/** Float32 tensors by name, and a JSON document beside them under the name `state`. */
+export function tensorsToNpz(tensors: ReadonlyMap<string, Tensor>, state: object): Uint8Array {
   const arrays = new Map<string, NpyArray>();
   for (const [name, t] of tensors) arrays.set(name, npyArray(float32Array(t), t.shape));
-  if (state !== undefined) {
-    const bytes = Uint8Array.from(new TextEncoder().encode(JSON.stringify(state)));
-    arrays.set(stateName, npyArray(bytes, [bytes.length]));
-  }
+  const bytes = Uint8Array.from(new TextEncoder().encode(JSON.stringify(state)));
+  arrays.set(stateName, npyArray(bytes, [bytes.length]));
   return formatNpz(arrays);
 }
 
@@ -40,7 +38,8 @@ export function tensorsFromNpz(
   for (const [name, { dtype, shape, data }] of arrays) {
     if (name === stateName) {
       try {
-        state = JSON.parse(new TextDecoder().decode(data as Uint8Array));
+        if (!(data instanceof Uint8Array)) throw new RangeError(`${dtype} is no text`);
+        state = JSON.parse(new TextDecoder().decode(data));
       } catch (cause) {
         throw invalid('the state in it is damaged', cause);
       }

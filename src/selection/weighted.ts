@@ -52,6 +52,8 @@ export const frontSchema = v.object({
       pareto: v.boolean(),
     }),
   ),
+  /** Of a run: the seal of the learned weights that were scored. */
+  weights: v.optional(v.string()),
   chosen: v.object({
     /** What `even` may lose on the validation data. */
     loss: v.number(),

@@ -266,7 +266,7 @@ describe('runs', () => {
   it('that are damaged', async () => {
     const folder = await scratch();
     await writeFile(join(folder, 'config.json'), '{"format": "suture-run", "version": 99}');
-    expectError(await suture('sweep', folder, '--data', TRAIN), /version 99, this suture reads 1/);
+    expectError(await suture('sweep', folder, '--data', TRAIN), /version 99, this suture reads 2/);
     await writeFile(join(folder, 'config.json'), '{"form');
     expectError(await suture('sweep', folder, '--data', TRAIN), /cannot be read as JSON/);
   });

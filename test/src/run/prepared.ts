@@ -1,0 +1,64 @@
+/** Small runs, finished and interrupted, and what damages them. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Tensor } from '../../../ir/index.ts';
+import { createRun, frontRun, type RunRequest, sweepRun, weighRun } from '../../../src/index.ts';
+import { sealed } from '../../../src/run/seal.ts';
+import { tensorsFromNpz, tensorsToNpz } from '../../../src/run/tensors.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+
+const executor = 'ort';
+
+export async function requestIn(folder: string): Promise<RunRequest> {
+  const [a, b] = await smallParents(folder, [[3], [2, 3]]);
+  const data = await smallData(join(folder, 'data.npz'));
+  const training = { steps: 6, batch: 2, init: 'kaiming', closingImages: 0 } as const;
+  return { a, b, data, output: join(folder, 'run'), training, executor };
+}
+
+export const withSeed = (request: RunRequest, seed: number, output: string): RunRequest => ({
+  ...request,
+  output,
+  training: { ...request.training, seed },
+});
+
+/** Trains to the end. */
+export async function finished(request: RunRequest): Promise<string> {
+  await createRun(request);
+  return request.output;
+}
+
+/** Trains three of the steps. */
+export async function interrupted(request: RunRequest): Promise<string> {
+  const controller = new AbortController();
+  const onProgress = ({ stage, done }: { stage: string; done: number }) => {
+    if (stage === 'training the stitches' && done === 3) controller.abort();
+  };
+  await createRun(request, { signal: controller.signal, onProgress }).catch(() => undefined);
+  return request.output;
+}
+
+/** Learns weights and scores everything. */
+export async function scored(run: string, data: string): Promise<void> {
+  await weighRun(run, data, { learn: ['switches'], steps: 2, batch: 2, executor });
+  await sweepRun(run, data, { executor });
+  await frontRun(run, data, { executor, weights: [0.5], outputs: [0.5], gate: false, learned: true });
+}
+
+/** A JSON document of a run written again, changed and sealed: by someone who knows how. */
+export async function forgeJson(file: string, change: (document: Record<string, unknown>) => object): Promise<void> {
+  const document = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown>;
+  await writeFile(file, JSON.stringify(sealed(change(document))));
+}
+
+/** The same of an archive of tensors. */
+export async function forgeNpz(
+  file: string,
+  change: (found: { readonly tensors: Map<string, Tensor>; readonly state: Record<string, unknown> }) => void,
+): Promise<void> {
+  const found = tensorsFromNpz(await readFile(file), file);
+  const tensors = new Map(found.tensors);
+  const state = found.state as Record<string, unknown>;
+  change({ tensors, state });
+  await writeFile(file, tensorsToNpz(tensors, sealed(state, tensors)));
+}
