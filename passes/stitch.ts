@@ -1,5 +1,7 @@
 /** Joining parents into a super-network: what it is, how it is built, how its stitches start. */
 
+export { type Steps, withoutStops } from './stitch/algebra/cholesky.ts';
+export { type FitForm, StitchFit, statisticName, statisticNames, statisticsOf } from './stitch/fit.ts';
 export { gateOutput, gateSmoothing, isGateable, leastError, requireGateable, settleGated } from './stitch/gate.ts';
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';
 export type { TaggedGraph } from './stitch/inputs.ts';
@@ -18,5 +20,13 @@ export {
 export * from './stitch/network.ts';
 export type { OutputOptions } from './stitch/outputs.ts';
 export { type FeaturePair, featurePairs } from './stitch/positions.ts';
-export { type AffineMap, type Matrix, type PairMoments, ridge } from './stitch/ridge.ts';
-export { centred, covariance, FeatureMoments, featureStatistics, Moments } from './stitch/statistics.ts';
+export {
+  type AffineMap,
+  type Matrix,
+  type PairMoments,
+  type PairSamples,
+  ridge,
+  ridgeOfMoments,
+  ridgeOfSamples,
+} from './stitch/ridge.ts';
+export { type FitData, featureStatistics, formOf } from './stitch/statistics.ts';

@@ -11,5 +11,5 @@ export {
   taskMatching,
 } from './train/methods.ts';
 export { type OptimizerOptions, type TrainingStep, trainingStep } from './train/optimizer.ts';
-export { type FitStage, fitStages, StageFit } from './train/sequential.ts';
+export { type FitStage, fitStages } from './train/sequential.ts';
 export { type SwitchMode, type SwitchModes, settingInput, sourcesInput } from './train/streams.ts';

@@ -31,16 +31,19 @@ function randomMap({ inputChannels, outputChannels }: Stitch, random: () => numb
 }
 
 /** An affine map for each stitch, as the tensors that the graph takes. */
-export function parametersOf(
+export const parametersOf = (
   { stitches }: Pick<SuperNetwork, 'stitches'>,
   map: (stitch: Stitch) => AffineMap,
-): StitchParameters {
-  const parameters = new Map<string, Tensor>();
-  for (const stitch of stitches) {
-    const { dtype } = stitch.source.type;
-    const { weight, bias } = map(stitch);
-    parameters.set(stitch.weight, tensorFromNumbers(dtype, [stitch.outputChannels, stitch.inputChannels], weight));
-    parameters.set(stitch.bias, tensorFromNumbers(dtype, [stitch.outputChannels], bias));
-  }
-  return parameters;
+): StitchParameters => new Map(stitches.flatMap(stitch => parameterTensors(stitch, map(stitch))));
+
+/** An affine map as the tensors that a stitch takes, by name. */
+export function parameterTensors(
+  { source, weight, bias, inputChannels, outputChannels }: Stitch,
+  map: AffineMap,
+): readonly (readonly [string, Tensor])[] {
+  const { dtype } = source.type;
+  return [
+    [weight, tensorFromNumbers(dtype, [outputChannels, inputChannels], map.weight)],
+    [bias, tensorFromNumbers(dtype, [outputChannels], map.bias)],
+  ];
 }

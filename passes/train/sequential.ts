@@ -1,23 +1,21 @@
-import { type AnyNode, type Binding, type Graph, GraphBuilder, type Tensor, type Value } from '../../ir/index.ts';
+import { type AnyNode, type Binding, type Graph, GraphBuilder, type Output, type Value } from '../../ir/index.ts';
 import { simplify } from '../simplify.ts';
 import { specialize } from '../specialize.ts';
 import {
-  centred,
-  covariance,
-  Moments,
-  type PairMoments,
-  parametersOf,
-  ridge,
+  type FitData,
+  formOf,
   type Stitch,
-  type StitchParameters,
   type SuperNetwork,
+  statisticName,
+  statisticNames,
+  statisticsOf,
 } from '../stitch.ts';
 import { doubleStreams, newDraft } from './streams.ts';
 
 /**
  * Closed-form stitches that know what the stitches before them do.
  *
- * `FeatureMoments` fits every stitch to clean features, and the errors of one stitch take the next out of what it was fitted to.
+ * `featureStatistics` fits every stitch to clean features, and the errors of one stitch take the next out of what it was fitted to.
  * Here stitches are fitted in the order of the network. Two streams of the same images run through it: the reference, all
  * original, and a stitched one, in which each sample has a setting of its own. A stitch maps the raw feature of the stitched
  * stream to the partner's reference feature; then it takes its place in the stitched stream, in the samples whose setting says so,
@@ -27,7 +25,7 @@ import { doubleStreams, newDraft } from './streams.ts';
  * each other) into stages. What a stage computes and a later one reads is kept by the host in between.
  */
 export interface FitStage {
-  /** Computes the moments of this stage's positions, and what later stages read. All extents are numbers. */
+  /** Computes the statistics of this stage's positions (`StitchFit` takes them), and what later stages read. All extents are numbers. */
   readonly graph: Graph;
   /** The stitches that are fitted when the stage has run. */
   readonly stitches: readonly Stitch[];
@@ -37,18 +35,17 @@ export interface FitStage {
   readonly drops: readonly string[];
 }
 
-const keys = ['meanX', 'meanY', 'xx', 'xy'] as const satisfies readonly (keyof PairMoments)[];
-const momentName = ({ position, from, to }: Stitch, key: keyof PairMoments): string =>
-  `moments/${position}/${from}-${to}/${key}`;
-
 /**
  * The stages of a network for a batch of known size: `binding` binds all symbols of its inputs. Their inputs are the images, the
- * settings (`settingInput`: each sample's weight on the originals of a position; `sourcesInput`), the parameters of stitches that earlier stages
- * fitted, and what earlier stages keep.
+ * settings (`settingInput`: each sample's weight on the originals of a position; `sourcesInput`), the parameters of stitches that earlier
+ * stages fitted, and what earlier stages keep. `images` is the number of images in all batches.
  */
-export function fitStages(network: SuperNetwork, binding: Binding): readonly FitStage[] {
-  const graph = simplify(specialize(fitGraph(network), binding));
-  const stageOf = stagesOf(network, graph);
+export function fitStages(network: SuperNetwork, binding: Binding, images: number): readonly FitStage[] {
+  const data = { binding, images };
+  const graph = simplify(specialize(fitGraph(network, data), binding));
+  const statisticsIn = (stitch: Stitch): readonly Output[] =>
+    statisticNames(stitch, formOf(stitch, data)).map(name => ({ name, value: graph.output(name) }));
+  const stageOf = stagesOf(network, graph, statisticsIn);
   const at = (value: Value): number => stageOf.get(value)!;
   const lastRead = new Map<Value, number>();
   for (const node of graph.nodes) {
@@ -56,12 +53,10 @@ export function fitStages(network: SuperNetwork, binding: Binding): readonly Fit
       if (input && !input.constant) lastRead.set(input, Math.max(lastRead.get(input) ?? 0, at(node.outputs[0])));
     }
   }
-  // Features that are equal share moments, which then come with the first of their positions and wait for the others.
-  const momentsOf = (stitch: Stitch) =>
-    keys.map(key => momentName(stitch, key)).map(name => ({ name, value: graph.output(name) }));
-  const fittedAt = new Map(network.stitches.map(s => [s, Math.max(...momentsOf(s).map(({ value }) => at(value)))]));
+  // Features that are equal share statistics, which then come with the first of their positions and wait for the others.
+  const fittedAt = new Map(network.stitches.map(s => [s, Math.max(...statisticsIn(s).map(({ value }) => at(value)))]));
   for (const [stitch, stage] of fittedAt) {
-    for (const { value } of momentsOf(stitch)) {
+    for (const { value } of statisticsIn(stitch)) {
       if (at(value) < stage) lastRead.set(value, Math.max(lastRead.get(value) ?? 0, stage));
     }
   }
@@ -70,9 +65,9 @@ export function fitStages(network: SuperNetwork, binding: Binding): readonly Fit
     const nodes = graph.nodes.filter(node => at(node.outputs[0]) === s);
     const kept = nodes.flatMap(n => n.outputs).filter(v => (lastRead.get(v) ?? 0) > s);
     const stitches = network.stitches.filter(stitch => fittedAt.get(stitch) === s);
-    const moments = stitches.flatMap(momentsOf);
+    const statistics = stitches.flatMap(statisticsIn);
     return {
-      graph: partOf(`fit ${s}`, nodes, [...moments, ...kept.map(value => ({ name: value.name, value }))]),
+      graph: partOf(`fit ${s}`, nodes, [...statistics, ...kept.map(value => ({ name: value.name, value }))]),
       stitches,
       keeps: kept.map(v => v.name),
       drops: [...lastRead].flatMap(([value, last]) => (last === s ? [value.name] : [])),
@@ -80,8 +75,8 @@ export function fitStages(network: SuperNetwork, binding: Binding): readonly Fit
   });
 }
 
-/** Both streams through the whole network, with the moments of every stitch. */
-function fitGraph(network: SuperNetwork): Graph {
+/** Both streams through the whole network, with the statistics of every stitch. */
+function fitGraph(network: SuperNetwork, data: FitData): Graph {
   const b = new GraphBuilder('sequential fit');
   const draft = newDraft(network, b, 'position');
   const stitchOf = new Map(network.stitches.map(s => [s.output, s]));
@@ -90,32 +85,35 @@ function fitGraph(network: SuperNetwork): Graph {
     onNode(node, { reference, stitched }) {
       const stitch = stitchOf.get(node.outputs[0]);
       if (!stitch) return;
-      const x = centred(b, stitched.read(stitch.source)!);
-      const y = centred(b, reference.read(originalOf.get(`${stitch.position}/${stitch.to}`)!)!);
-      b.output(momentName(stitch, 'meanX'), x.mean);
-      b.output(momentName(stitch, 'meanY'), y.mean);
-      b.output(momentName(stitch, 'xx'), covariance(b, x.rest, x.rest));
-      b.output(momentName(stitch, 'xy'), covariance(b, x.rest, y.rest));
+      const x = stitched.read(stitch.source)!;
+      const y = reference.read(originalOf.get(`${stitch.position}/${stitch.to}`)!)!;
+      for (const [key, value] of statisticsOf(b, formOf(stitch, data), x, y))
+        b.output(statisticName(stitch, key), value);
     },
   });
   return b.build();
 }
 
 /**
- * When each value is computed. A position's moments come in the first stage in which all that they read can be there: parameters
- * of stitches are, one stage after the moments of their position. Everything else is computed when it is first read, so that
+ * When each value is computed. A position's statistics come in the first stage in which all that they read can be there: parameters
+ * of stitches are, one stage after the statistics of their position. Everything else is computed when it is first read, so that
  * little has to be kept: the reference could run ahead to its end.
  */
-function stagesOf(network: SuperNetwork, graph: Graph): ReadonlyMap<Value, number> {
-  const earliest = earliestStages(network, graph);
+function stagesOf(
+  network: SuperNetwork,
+  graph: Graph,
+  statisticsIn: (stitch: Stitch) => readonly Output[],
+): ReadonlyMap<Value, number> {
+  const earliest = earliestStages(network, graph, statisticsIn);
   const stages = new Map<Value, number>();
   const read = (value: Value, stage: number) => stages.set(value, Math.min(stages.get(value) ?? stage, stage));
   for (const { id } of network.positions) {
-    const moments = network.stitches
+    const statistics = network.stitches
       .filter(s => s.position === id)
-      .flatMap(stitch => keys.map(key => graph.output(momentName(stitch, key))));
-    const stage = Math.max(...moments.map(v => earliest.get(v)!));
-    for (const value of moments) read(value, stage);
+      .flatMap(statisticsIn)
+      .map(({ value }) => value);
+    const stage = Math.max(...statistics.map(v => earliest.get(v)!));
+    for (const value of statistics) read(value, stage);
   }
   for (const node of graph.nodes.toReversed()) {
     const stage = Math.min(...node.outputs.flatMap(o => stages.get(o) ?? []));
@@ -126,17 +124,21 @@ function stagesOf(network: SuperNetwork, graph: Graph): ReadonlyMap<Value, numbe
 }
 
 /** The first stage in which each value can be computed. */
-function earliestStages(network: SuperNetwork, graph: Graph): ReadonlyMap<Value, number> {
-  const moments = new Map<number, Value[]>();
+function earliestStages(
+  network: SuperNetwork,
+  graph: Graph,
+  statisticsIn: (stitch: Stitch) => readonly Output[],
+): ReadonlyMap<Value, number> {
+  const statistics = new Map<number, Value[]>();
   const parameters = new Map<Value, number>();
   for (const stitch of network.stitches) {
-    const own = keys.map(key => graph.output(momentName(stitch, key)));
-    moments.set(stitch.position, [...(moments.get(stitch.position) ?? []), ...own]);
+    const own = statisticsIn(stitch).map(({ value }) => value);
+    statistics.set(stitch.position, [...(statistics.get(stitch.position) ?? []), ...own]);
     for (const name of [stitch.weight, stitch.bias]) parameters.set(graph.input(name), stitch.position);
   }
   const reads = (value: Value): readonly Value[] => {
     const position = parameters.get(value);
-    if (position !== undefined) return moments.get(position)!;
+    if (position !== undefined) return statistics.get(position)!;
     return (graph.producer(value)?.inputs ?? []).filter(v => v !== undefined);
   };
   const stages = new Map<Value, number>();
@@ -177,26 +179,4 @@ export function partOf(name: string, nodes: readonly AnyNode[], outputs: Graph['
   for (const node of nodes) to.adopt(node);
   for (const { name: output, value } of outputs) to.output(output, value);
   return to.build();
-}
-
-/** The moments of a stage's stitches over all batches, and the stitches that follow from them. */
-export class StageFit {
-  readonly #moments: ReadonlyMap<Stitch, Moments>;
-
-  constructor({ stitches }: Pick<FitStage, 'stitches'>) {
-    this.#moments = new Map(stitches.map(s => [s, new Moments()]));
-  }
-
-  /** Adds a batch of `samples`: the outputs of the stage's graph, by name. */
-  add(outputs: Readonly<Record<string, Tensor>>, samples: number): void {
-    for (const [stitch, moments] of this.#moments) {
-      const [meanX, meanY, xx, xy] = keys.map(key => outputs[momentName(stitch, key)]);
-      moments.add({ meanX, meanY, xx, xy }, samples);
-    }
-  }
-
-  /** The least-squares stitches: see `ridge`. */
-  ridge(lambda?: number): StitchParameters {
-    return parametersOf({ stitches: [...this.#moments.keys()] }, s => ridge(this.#moments.get(s)!.pair, lambda));
-  }
 }

@@ -1,10 +1,10 @@
 /** How stitches start. */
-import { type Tensor, tensor } from '../../ir/index.ts';
+import { tensor } from '../../ir/index.ts';
 import {
-  FeatureMoments,
   featureStatistics,
   identityStitches,
   kaimingStitches,
+  StitchFit,
   type StitchParameters,
   type SuperNetwork,
 } from '../../passes/index.ts';
@@ -12,10 +12,10 @@ import type { Executor } from '../../runtime/executor.ts';
 import { batchSizes } from '../batches.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
-import { Runnable } from '../execute.ts';
-import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
+import { bindingFor, Runnable } from '../execute.ts';
+import { inTurns, throwIfInterrupted, type WorkOptions } from '../progress.ts';
 import type { TrainingSettings } from '../run/config.ts';
-import { fitInSequence } from './sequential.ts';
+import { fitInSequence, fitNote, what } from './sequential.ts';
 
 /**
  * The first values of every stitch's parameters, by input name. The same seed gives the same values.
@@ -56,26 +56,29 @@ async function leastSquares(
   { onProgress, signal }: WorkOptions,
 ): Promise<StitchParameters> {
   const drawn = random.permutation(dataset.count).subarray(0, initImages);
-  const moments = new FeatureMoments(network);
-  const runnable = new Runnable(executor, featureStatistics(network));
+  const fit = new StitchFit(network.stitches);
   const input = network.parents[0]!.inputs[0]!;
+  const shapeOf = (count: number): readonly number[] => [count, ...dataset.imageShape];
+  const binding = bindingFor(network.graph, { [input]: shapeOf(Math.min(batch, drawn.length)) });
+  const runnable = new Runnable(executor, featureStatistics(network, { binding, images: drawn.length }));
   const stage = 'initialising the stitches';
   onProgress?.({ stage, done: 0, total: drawn.length });
+  let first = 0;
   try {
-    let first = 0;
     for (const count of batchSizes(drawn.length, batch)) {
-      throwIfInterrupted(signal, 'The initialisation');
-      const images: Tensor = tensor(
-        'float32',
-        [count, ...dataset.imageShape],
-        gatherImages(dataset, drawn.subarray(first, first + count)),
-      );
-      moments.add(new Map(Object.entries(await runnable.run({ [input]: images }))), count);
+      throwIfInterrupted(signal, what);
+      const pixels = gatherImages(dataset, drawn.subarray(first, first + count));
+      fit.add(await runnable.run({ [input]: tensor('float32', shapeOf(count), pixels) }), count);
       first += count;
-      onProgress?.({ stage, done: first, total: drawn.length });
+      // The last word is the fit's.
+      onProgress?.({ stage, done: Math.min(first, drawn.length - 1), total: drawn.length });
     }
   } finally {
     runnable.dispose();
   }
-  return moments.ridge();
+  const parameters = await inTurns(fit.ridge(), signal, what, done =>
+    onProgress?.({ stage, done: drawn.length - 1, total: drawn.length, note: fitNote(done, fit.work) }),
+  );
+  onProgress?.({ stage, done: drawn.length, total: drawn.length });
+  return parameters;
 }

@@ -1,17 +1,24 @@
 /** Closed-form stitches fitted one after the other: see `passes/train/sequential.ts`. */
 import { bytesPerElement, type Graph, staticShape, type Tensor, tensor } from '../../ir/index.ts';
-import { type FitStage, fitStages, StageFit, type StitchParameters, type SuperNetwork } from '../../passes/index.ts';
+import { type FitStage, fitStages, StitchFit, type StitchParameters, type SuperNetwork } from '../../passes/index.ts';
 import type { Executor, Session } from '../../runtime/executor.ts';
 import { batchSizes } from '../batches.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import type { Random } from '../data/random.ts';
 import { bindingFor, prepare } from '../execute.ts';
-import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
+import { inTurns, throwIfInterrupted, type WorkOptions } from '../progress.ts';
 import type { TrainingSettings } from '../run/config.ts';
 import { type SampleSettings, SettingSampler, settingFeeds } from './settings.ts';
 
 /** Features between two stages may take this many bytes of host memory; with larger ones fewer images are looked at. */
 const maxKeptBytes = 2 ** 31;
+
+/** What an interruption says. */
+export const what = 'The initialisation';
+
+/** What the progress says of a fit that takes long. */
+export const fitNote = (done: number, work: number): string =>
+  `solving, ${Math.min(99, Math.floor((100 * done) / work))} %`;
 
 interface FitBatch {
   readonly count: number;
@@ -36,10 +43,10 @@ export async function fitInSequence(
   { onProgress, signal }: WorkOptions,
 ): Promise<StitchParameters> {
   const input = network.parents[0]!.inputs[0]!;
-  const stagesFor = (count: number): readonly FitStage[] =>
-    fitStages(network, bindingFor(network.graph, { [input]: [count, ...dataset.imageShape] }));
+  const stagesFor = (count: number, all: number): readonly FitStage[] =>
+    fitStages(network, bindingFor(network.graph, { [input]: [count, ...dataset.imageShape] }), all);
   const size = Math.min(limit, images.length);
-  const affordable = Math.floor(maxKeptBytes / (keptBytes(stagesFor(size)) / size));
+  const affordable = Math.floor(maxKeptBytes / (keptBytes(stagesFor(size, images.length)) / size));
   const used = images.subarray(0, Math.max(1, affordable));
   const sampler = new SettingSampler(network, random, { full: 0, averaged });
 
@@ -55,7 +62,7 @@ export async function fitInSequence(
     });
     first += count;
   }
-  const plans = new Map([...new Set(batches.map(b => b.count))].map(count => [count, stagesFor(count)]));
+  const plans = new Map([...new Set(batches.map(b => b.count))].map(count => [count, stagesFor(count, used.length)]));
   const stages = plans.get(batches[0]!.count)!;
 
   const parameters = new Map<string, Tensor>();
@@ -64,11 +71,11 @@ export async function fitInSequence(
   let done = 0;
   onProgress?.({ stage, done, total });
   for (const s of stages.keys()) {
-    const fit = new StageFit(stages[s]!);
+    const fit = new StitchFit(stages[s]!.stitches);
     const sessions = new Map<number, Session>();
     try {
       for (const batch of batches) {
-        throwIfInterrupted(signal, 'The initialisation');
+        throwIfInterrupted(signal, what);
         const { graph, keeps, drops } = plans.get(batch.count)![s]!;
         const session = sessions.get(batch.count) ?? (await prepare(executor, graph, {}));
         sessions.set(batch.count, session);
@@ -76,13 +83,19 @@ export async function fitInSequence(
         fit.add(outputs, batch.count);
         for (const name of keeps) batch.kept.set(name, outputs[name]!);
         for (const name of drops) batch.kept.delete(name);
-        onProgress?.({ stage, done: ++done, total });
+        // The last stage's fit has the last word.
+        done++;
+        if (done < total) onProgress?.({ stage, done, total });
       }
     } finally {
       for (const session of sessions.values()) session.dispose();
     }
-    for (const [name, value] of fit.ridge()) parameters.set(name, value);
+    const fitted = await inTurns(fit.ridge(), signal, what, work =>
+      onProgress?.({ stage, done: Math.min(done, total - 1), total, note: fitNote(work, fit.work) }),
+    );
+    for (const [name, value] of fitted) parameters.set(name, value);
   }
+  onProgress?.({ stage, done, total });
   return parameters;
 }
 

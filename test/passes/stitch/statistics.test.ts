@@ -1,15 +1,18 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { evaluateGraph } from '../../../ir/evaluate/index.ts';
-import { float32, GraphBuilder, numbersOf, symbol, type Tensor, verify } from '../../../ir/index.ts';
-import { FeatureMoments, featureStatistics, ridge, specialize, stitch } from '../../../passes/index.ts';
+import { float32, type Graph, GraphBuilder, numbersOf, symbol, type Tensor, verify } from '../../../ir/index.ts';
+import {
+  featureStatistics,
+  formOf,
+  ridge,
+  StitchFit,
+  type SuperNetwork,
+  specialize,
+  stitch,
+  withoutStops,
+} from '../../../passes/index.ts';
 import { random, relativeError, runOrt } from '../ort.ts';
-
-const matrix = (rows: number, columns: number, data: readonly number[]) => ({
-  rows,
-  columns,
-  data: Float64Array.from(data),
-});
+import { momentsOf } from './moments.ts';
 
 function parent(channels: number, seed: number) {
   const r = random(seed);
@@ -23,130 +26,91 @@ function parent(channels: number, seed: number) {
   const conv = b.op('Conv', [x, b.constant(draw(channels, 2, 3, 3))], { pads: [1, 1, 1, 1] }, { outputs: ['feature'] });
   // A large mean beside a small spread is what float32 moments are worst at.
   const shifted = b.op('Add', [conv, b.constant(float32([1], [100]))], {}, { outputs: ['shifted'] });
-  b.output('y', b.op('Conv', [shifted, b.constant(draw(2, channels, 1, 1))]));
+  // More channels than places in eight images.
+  const wide = b.op('Conv', [conv, b.constant(draw(150, channels, 4, 4))], {}, { outputs: ['wide'] });
+  const flat = b.op('Flatten', [conv], {}, { outputs: ['flat'] });
+  const deep = b.op('MatMul', [flat, b.constant(draw(16 * channels, 2))]);
+  const joined = b.op('Add', [deep, b.op('MatMul', [b.op('Flatten', [wide]), b.constant(draw(150, 2))])]);
+  const head = b.op('ReduceMean', [b.op('Conv', [shifted, b.constant(draw(2, channels, 1, 1))]), b.ints([2, 3])], {
+    keepdims: 0,
+  });
+  b.output('y', b.op('Add', [head, joined]));
   return b.build();
 }
 
-const pair = { features: { a: 'shifted', b: 'shifted' } };
+const batch = (seed: number, n: number): Tensor => {
+  const r = random(seed);
+  return float32(
+    [n, 2, 4, 4],
+    Array.from({ length: n * 32 }, () => r() - 0.5),
+  );
+};
 
-describe('ridge', () => {
-  test('recovers an affine map that holds exactly', () => {
-    // y = [2 x0 - x1 + 3], x of unit variance, independent.
-    const map = ridge(
-      {
-        meanX: Float64Array.of(1, 2),
-        meanY: Float64Array.of(3),
-        xx: matrix(2, 2, [1, 0, 0, 1]),
-        xy: matrix(2, 1, [2, -1]),
-      },
-      1e-12,
-    );
-    expect(map.weight[0]).toBeCloseTo(2, 9);
-    expect(map.weight[1]).toBeCloseTo(-1, 9);
-    expect(map.bias[0]).toBeCloseTo(3, 9);
-  });
+const tensors = (outputs: Readonly<Record<string, { shape: readonly number[]; data: ArrayLike<number> }>>) =>
+  Object.fromEntries(Object.entries(outputs).map(([k, v]) => [k, float32(v.shape, Array.from(v.data))]));
 
-  test('solves the normal equations', () => {
-    const size = fc.integer({ min: 1, max: 6 });
-    fc.assert(
-      fc.property(size, size, fc.integer(), (c, m, seed) => {
-        const r = random(seed);
-        const root = Array.from({ length: c * c }, () => r() - 0.5);
-        const xx = Array.from({ length: c * c }, (_, i) => {
-          const [row, column] = [Math.floor(i / c), i % c];
-          return Array.from({ length: c }, (_v, k) => root[row * c + k] * root[column * c + k]).reduce((a, b) => a + b);
-        });
-        const xy = Array.from({ length: c * m }, () => r() - 0.5);
-        const lambda = 0.01;
-        const { weight, bias } = ridge(
-          {
-            meanX: new Float64Array(c).fill(2),
-            meanY: new Float64Array(m),
-            xx: matrix(c, c, xx),
-            xy: matrix(c, m, xy),
-          },
-          lambda,
-        );
-        const trace = xx.filter((_, i) => i % (c + 1) === 0).reduce((a, b) => a + b) / c;
-        for (let i = 0; i < c; i++) {
-          for (let j = 0; j < m; j++) {
-            let sum = lambda * trace * weight[j * c + i];
-            for (let k = 0; k < c; k++) sum += xx[i * c + k] * weight[j * c + k];
-            expect(sum).toBeCloseTo(xy[i * m + j], 8);
-          }
-        }
-        for (let j = 0; j < m; j++) {
-          expect(bias[j]).toBeCloseTo(-2 * weight.slice(j * c, (j + 1) * c).reduce((a, b) => a + b, 0), 8);
-        }
-      }),
-      { numRuns: 50 },
+/** Collects batches one by one. */
+async function fitted(network: SuperNetwork, graph: Graph, batches: readonly Tensor[], lambda?: number) {
+  const fit = new StitchFit(network.stitches);
+  for (const x of batches) fit.add(tensors((await runOrt(graph, { x: x as never })) as never), x.shape[0]);
+  return withoutStops(fit.ridge(lambda));
+}
+
+/** A feature of a parent on all batches, one row for each place. */
+function rowsOf(graph: Graph, name: string, batches: readonly Tensor[]) {
+  const only = graph.with({ outputs: [{ name: 'f', value: graph.value(name) }] });
+  const lists = batches.map(x => {
+    const { shape, data } = evaluateGraph(specialize(only, { N: x.shape[0] }), { x }).get('f')!;
+    const [n, c] = shape;
+    const area = shape.slice(2).reduce((p, q) => p * q, 1);
+    return Array.from({ length: n * area }, (_, i) =>
+      Float64Array.from({ length: c }, (_c, k) => Number(data[(Math.floor(i / area) * c + k) * area + (i % area)])),
     );
   });
-
-  test('a feature that never varies maps to the mean of the target', () => {
-    const map = ridge({
-      meanX: Float64Array.of(5),
-      meanY: Float64Array.of(7),
-      xx: matrix(1, 1, [0]),
-      xy: matrix(1, 1, [0]),
-    });
-    expect([map.weight[0], map.bias[0]]).toEqual([0, 7]);
-  });
-});
+  const list = lists.flat();
+  const columns = list[0].length;
+  const flat = new Float64Array(list.length * columns);
+  for (const [i, row] of list.entries()) flat.set(row, i * columns);
+  return { rows: list.length, columns, data: flat };
+}
 
 describe('feature statistics', () => {
   const parents = [
     { tag: 'a', graph: parent(3, 1) },
     { tag: 'b', graph: parent(4, 2) },
   ];
-  const network = stitch(parents, [pair]);
-  const graph = verify(featureStatistics(network));
-  const batch = (seed: number, n: number): Tensor => {
-    const r = random(seed);
-    return float32(
-      [n, 2, 4, 4],
-      Array.from({ length: n * 32 }, () => r() - 0.5),
-    );
-  };
+  const batches = [batch(1, 3), batch(2, 1), batch(3, 4)];
 
-  test('batches collected one by one give the moments of all samples together', async () => {
-    const batches = [batch(1, 3), batch(2, 1), batch(3, 4)];
-    const moments = new FeatureMoments(network);
-    for (const x of batches) {
-      const outputs = await runOrt(graph, { x });
-      moments.add(
-        new Map(Object.entries(outputs).map(([k, v]) => [k, float32(v.shape, Array.from(v.data))])),
-        x.shape[0],
-      );
+  test('batches collected one by one give the stitches of all samples together, from moments and from samples', async () => {
+    for (const [features, form] of [
+      [{ a: 'shifted', b: 'shifted' }, 'moments'],
+      // [8, 48] and [8, 64]: fewer rows than channels.
+      [{ a: 'flat', b: 'flat' }, 'samples'],
+      [{ a: 'wide', b: 'wide' }, 'samples'],
+    ] as const) {
+      const network = stitch(parents, [{ features }]);
+      const data = { images: 8 };
+      for (const s of network.stitches) expect(formOf(s, data)).toBe(form);
+      const parameters = await fitted(network, verify(featureStatistics(network, data)), batches);
+      for (const { from, to, weight, bias } of network.stitches) {
+        const [x, y] = [from, to].map(tag =>
+          rowsOf(parents.find(p => p.tag === tag)!.graph, features[tag as 'a'], batches),
+        );
+        const want = ridge(momentsOf(x, y));
+        expect(relativeError(numbersOf(parameters.get(weight)!), want.weight)).toBeLessThan(1e-3);
+        expect(relativeError(numbersOf(parameters.get(bias)!), want.bias)).toBeLessThan(1e-3);
+      }
     }
-    const x = float32(
-      [8, 2, 4, 4],
-      batches.flatMap(b => Array.from(numbersOf(b))),
-    );
-    const [a, b] = parents.map(p => {
-      const feature = p.graph.with({ outputs: [{ name: 'f', value: p.graph.value('shifted') }] });
-      return evaluateGraph(specialize(feature, { N: 8 }), { x }).get('f')!;
-    });
-    const rows = (t: Tensor) =>
-      Array.from({ length: 8 * 16 }, (_, i) =>
-        Array.from(
-          { length: t.shape[1] },
-          (_v, c) => numbersOf(t)[(Math.floor(i / 16) * t.shape[1] + c) * 16 + (i % 16)],
-        ),
-      );
-    const mean = (list: number[][]) => list[0].map((_, c) => list.reduce((s, row) => s + row[c], 0) / list.length);
-    const [ra, rb] = [rows(a), rows(b)];
-    const [ma, mb] = [mean(ra), mean(rb)];
-    const covariance = (p: number[][], mp: number[], q: number[][], mq: number[]) =>
-      mp.flatMap((_, i) =>
-        mq.map((_v, j) => p.reduce((s, row, k) => s + (row[i] - mp[i]) * (q[k][j] - mq[j]), 0) / p.length),
-      );
-    const got = moments.pair(0, 'b', 'a');
-    expect(relativeError(got.meanX, mb)).toBeLessThan(1e-6);
-    expect(relativeError(got.meanY, ma)).toBeLessThan(1e-6);
-    expect(relativeError(got.xx.data, covariance(rb, mb, rb, mb))).toBeLessThan(1e-4);
-    expect(relativeError(got.xy.data, covariance(rb, mb, ra, ma))).toBeLessThan(1e-4);
-    expect(relativeError(moments.pair(0, 'a', 'b').xy.data, covariance(ra, ma, rb, mb))).toBeLessThan(1e-4);
+  });
+
+  test('the form follows the number of rows, and moments are taken where it is not known', () => {
+    const [s] = stitch(parents, [{ features: { a: 'shifted', b: 'shifted' } }]).stitches;
+    // 16 places in an image, and 3 or 4 channels.
+    expect(formOf(s, { images: 1 })).toBe('moments');
+    const [flat] = stitch(parents, [{ features: { a: 'flat', b: 'flat' } }]).stitches;
+    expect([formOf(flat, { images: 64 }), formOf(flat, { images: 47 })]).toEqual(['moments', 'samples']);
+    const wide = { ...flat, inputChannels: 25_088 };
+    expect(formOf(wide, { images: 100_000 })).toBe('samples');
   });
 
   test('between equal features ridge finds the identity', async () => {
@@ -155,12 +119,9 @@ describe('feature statistics', () => {
         { tag: 'a', graph: parent(3, 1) },
         { tag: 'b', graph: parent(3, 1) },
       ],
-      [pair],
+      [{ features: { a: 'shifted', b: 'shifted' } }],
     );
-    const outputs = await runOrt(featureStatistics(same), { x: batch(1, 4) });
-    const moments = new FeatureMoments(same);
-    moments.add(new Map(Object.entries(outputs).map(([k, v]) => [k, float32(v.shape, Array.from(v.data))])), 4);
-    const parameters = moments.ridge(1e-9);
+    const parameters = await fitted(same, featureStatistics(same, { images: 4 }), [batch(1, 4)], 1e-9);
     expect([...parameters.keys()].sort()).toEqual(same.stitches.flatMap(s => [s.weight, s.bias]).sort());
     expect(relativeError(numbersOf(parameters.get('stitch/0/b-a/weight')!), [1, 0, 0, 0, 1, 0, 0, 0, 1])).toBeLessThan(
       1e-4,

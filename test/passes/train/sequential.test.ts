@@ -9,7 +9,16 @@ import {
   tensorFromNumbers,
   verify,
 } from '../../../ir/index.ts';
-import { fitStages, ridge, StageFit, settingInput, settle, stitch, stitchedAt } from '../../../passes/index.ts';
+import {
+  fitStages,
+  ridge,
+  StitchFit,
+  settingInput,
+  settle,
+  stitch,
+  stitchedAt,
+  withoutStops,
+} from '../../../passes/index.ts';
 import { relativeError, runOrt } from '../ort.ts';
 import { feeds, network } from './networks.ts';
 
@@ -23,7 +32,7 @@ async function fitAll(settings: ReadonlyMap<number, readonly number[]>) {
   for (const [id, weights] of settings)
     values.set(settingInput(id), tensorFromNumbers('float32', [batch, 1, 1, 1], weights));
   const order: number[][] = [];
-  for (const stage of fitStages(net, { N: batch })) {
+  for (const stage of fitStages(net, { N: batch }, batch)) {
     const given = Object.fromEntries(stage.graph.inputs.map(({ name }) => [name, values.get(name)!] as const));
     const found = await runOrt(verify(stage.graph), given as never);
     const outputs = Object.fromEntries(
@@ -32,9 +41,9 @@ async function fitAll(settings: ReadonlyMap<number, readonly number[]>) {
         tensorFromNumbers('float32', shape, data as never),
       ]),
     );
-    const fitted = new StageFit(stage);
+    const fitted = new StitchFit(stage.stitches);
     fitted.add(outputs, batch);
-    for (const [name, value] of fitted.ridge()) values.set(name, value);
+    for (const [name, value] of withoutStops(fitted.ridge())) values.set(name, value);
     for (const name of stage.keeps) values.set(name, outputs[name]!);
     for (const name of stage.drops) if (!name.startsWith('stitch/')) values.delete(name);
     order.push([...new Set(stage.stitches.map(s => s.position))]);
@@ -67,7 +76,7 @@ describe('stitches fitted in sequence', () => {
   });
 
   it('keep nothing but what is still to be read', () => {
-    const stages = fitStages(net, { N: batch });
+    const stages = fitStages(net, { N: batch }, batch);
     const kept = new Set<string>();
     for (const { graph, keeps, drops } of stages) {
       const foreign = graph.inputs.map(v => v.name).filter(n => !/^(images|setting\/|stitch\/\d)/.test(n));
@@ -91,14 +100,14 @@ describe('stitches fitted in sequence', () => {
     );
     const fitted: number[] = [];
     const known = new Set<string>();
-    for (const { graph, stitches } of fitStages(twice, { N: batch })) {
+    for (const { graph, stitches } of fitStages(twice, { N: batch }, batch)) {
       verify(graph);
       const parameters = graph.inputs.map(v => v.name).filter(name => name.startsWith('stitch/'));
       expect(parameters.filter(name => !known.has(name))).toEqual([]);
       const names = graph.outputs.map(o => o.name);
       for (const { position, from, to, weight, bias } of stitches) {
         for (const key of ['meanX', 'meanY', 'xx', 'xy'])
-          expect(names).toContain(`moments/${position}/${from}-${to}/${key}`);
+          expect(names).toContain(`statistics/${position}/${from}-${to}/${key}`);
         fitted.push(position);
         known.add(weight).add(bias);
       }
@@ -107,7 +116,7 @@ describe('stitches fitted in sequence', () => {
   });
 
   it('compute no node of the networks twice', () => {
-    const nodes = fitStages(net, { N: batch }).flatMap(({ graph }) => graph.nodes.map(n => n.name));
+    const nodes = fitStages(net, { N: batch }, batch).flatMap(({ graph }) => graph.nodes.map(n => n.name));
     expect(new Set(nodes).size).toBe(nodes.length);
   });
 
