@@ -17,7 +17,7 @@ import {
   readWeighing,
   type WeighingCheckpoint,
 } from './run/learned.ts';
-import { type LoadedRun, loadRun } from './run/load.ts';
+import { type LoadedRun, loadRun, requireTensors } from './run/load.ts';
 import { checkCombination } from './selection/combination.ts';
 import { Trainer } from './training/train.ts';
 
@@ -107,6 +107,10 @@ async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSumm
     );
   }
   requireLabelled(run, dataset);
+  planOf(run.network, { ...from.plan, learn: from.plan.learned });
+  const step = stepFor(run, from.plan);
+  const carried = [...step.carry.values()].map(name => [name, step.graph.input(name).type] as const);
+  requireTensors(from.values, new Map(carried), run.directory.file('weighing'));
   return withExecutor({ executor: from.executor }, executor =>
     learnWeights(executor, run, dataset, from.plan, work, from),
   );

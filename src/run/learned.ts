@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import type { LearnedWeights } from '../selection/combination.ts';
-import { naturalSchema, samplerStateSchema } from './checkpoint.ts';
+import { hashSchema, isReached, naturalSchema, samplerStateSchema } from './checkpoint.ts';
 import type { LoadedRun } from './load.ts';
 
 /** What can be learned from labels. */
@@ -12,15 +12,15 @@ export type Learnable = (typeof learnable)[number];
 /** What decides the numbers. */
 const planEntries = {
   learned: v.array(v.picklist(learnable)),
-  positions: v.array(v.number()),
+  positions: v.array(naturalSchema),
   /** Parent a's share of the output: where learning starts, or what is kept; in the end, what came out. */
   output: v.number(),
   weight: v.number(),
-  steps: v.number(),
-  batch: v.number(),
-  learningRate: v.number(),
-  seed: v.number(),
-  data: v.object({ source: v.string(), sha256: v.string(), images: v.number() }),
+  steps: naturalSchema,
+  batch: naturalSchema,
+  learningRate: v.pipe(v.number(), v.gtValue(0)),
+  seed: naturalSchema,
+  data: v.object({ source: v.string(), sha256: hashSchema, images: naturalSchema }),
 };
 
 const learnedSchema = v.object({ ...planEntries, firstLoss: v.number(), lastLoss: v.number() });
@@ -78,6 +78,10 @@ export async function readWeighing({ directory }: Pick<LoadedRun, 'directory'>):
     throw new SutureError('run-invalid', `${printable(directory.path)} has no interrupted learning to go on with.`);
   }
   const parsed = v.safeParse(weighingSchema, stored.state);
-  if (parsed.success) return { ...parsed.output, values: stored.tensors };
+  if (parsed.success) {
+    const { plan, step, losses } = parsed.output;
+    const fits = isReached(parsed.output, plan, plan.data.images) && losses.length === step;
+    if (fits) return { ...parsed.output, values: stored.tensors };
+  }
   throw new SutureError('run-invalid', `${printable(directory.file('weighing'))} holds no state of a learning.`);
 }
