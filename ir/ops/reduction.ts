@@ -10,7 +10,7 @@ import {
   reject,
   requireFloat,
 } from '../operator.ts';
-import type { Shape } from '../type.ts';
+import { isFloat, type Shape, typeText } from '../type.ts';
 
 /** The axes that a reduction runs over; undefined when they are not known before the run. */
 export function reducedAxes(
@@ -77,7 +77,12 @@ const cumulative = (versions: readonly number[]) =>
     inputs: ['x', 'axis'],
     attributes: { exclusive: attr.int.default(0), reverse: attr.int.default(0) },
     versions,
-    infer: ([x]): readonly Inferred[] => [x.type],
+    infer([x, axis]): readonly Inferred[] {
+      if (isFloat(axis.type.dtype)) reject(`the axis must be an integer, not ${typeText(axis.type)}`);
+      const [at] = integersOf(axis) ?? [];
+      if (at !== undefined) normalizeAxis(at, x.type.shape.length);
+      return [x.type];
+    },
   });
 
 export const reduction = {

@@ -62,15 +62,16 @@ function depthFirstOrder(dag: Dag, height: Int32Array, sign: 1 | -1): Int32Array
   const order = new Int32Array(dag.size);
   const visited = new Uint8Array(dag.size);
   const branches = (vertices: Iterable<number>): number[] =>
-    [...vertices].sort((v, w) => sign * (height[w] - height[v]) || v - w);
+    [...vertices].sort((v, w) => sign * (height[v] - height[w]) || w - v);
+  // What is still to be visited lies last in `rest`: taking from the front of a long list would move all of it each time.
   const path: { vertex: number; rest: number[] }[] = [];
   let free = dag.size;
-  for (const root of branches(sourcesOf(dag))) {
+  for (const root of branches(sourcesOf(dag)).reverse()) {
     visited[root] = 1;
     path.push({ vertex: root, rest: branches(successorsOf(dag, root)) });
     while (path.length > 0) {
       const top = path[path.length - 1];
-      const next = top.rest.shift();
+      const next = top.rest.pop();
       if (next === undefined) {
         order[--free] = top.vertex;
         path.pop();

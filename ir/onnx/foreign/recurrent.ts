@@ -117,6 +117,7 @@ function build(kind: Kind, form: NodeForm, context: FormContext): (Value | undef
   const hidden = form.int('hidden_size') ?? r!.type.shape[2];
   if (typeof steps !== 'number' || typeof hidden !== 'number')
     return context.refuse('its sequence length must be known');
+  if (hidden < 1) return context.refuse(`its hidden_size is ${hidden}, and must be positive`);
   context.unrolled(directions * steps, NODES_OF_STEP);
   context.computes(8 * kind.gates * hidden * 2 * directions);
   if (form.int('input_forget')) return context.refuse('coupled gates (input_forget) are not supported');
