@@ -1,5 +1,4 @@
 /** From a trained run to one ONNX file: fix the switches, fold, write, and check the file in ONNX Runtime. */
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { exportOnnx, type Graph, printable, SutureError, writeOnnx } from '../ir/index.ts';
 import {
   allStitched,
@@ -11,6 +10,7 @@ import {
   settleGated,
 } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
+import { onnxRuntime } from '../runtime/ort/onnxruntime.ts';
 import { batchesOf } from './batches.ts';
 import type { Dataset } from './data/dataset.ts';
 import { Runnable } from './execute.ts';
@@ -240,10 +240,12 @@ export async function compareWithFile(
   const needed = new Set(graph.inputs.map(i => i.name));
   const given = [...parameters, ...settingTensors(network, setting)].filter(([tensor]) => needed.has(tensor));
   const runnable = new Runnable(executor, graph, new Map(given));
-  const session = await InferenceSession.create(file, { logSeverityLevel: 4 });
+  const session = await onnxRuntime().InferenceSession.create(file, { logSeverityLevel: 4 });
   try {
     const expected = (await runnable.run({ [input!]: batch.images }, [name]))[name]!;
-    const feeds = { [input!]: new OrtTensor('float32', batch.images.data as Float32Array, batch.images.shape) };
+    const feeds = {
+      [input!]: new (onnxRuntime().Tensor)('float32', batch.images.data as Float32Array, batch.images.shape),
+    };
     const found = (await session.run(feeds, [name]))[name]!;
     const relativeError = relativeDifference(found.data as Float32Array, expected.data as Float32Array);
     return { relativeError, images: batch.count, agrees: relativeError <= tolerance };

@@ -1,5 +1,7 @@
 /** Dawn, the WebGPU implementation: how it is loaded, and which of its settings apply. */
+import { pathToFileURL } from 'node:url';
 import { SutureError } from '../../ir/errors.ts';
+import { nativeEntry, nativeMissing } from '../package.ts';
 
 /**
  * Dawn's bounds checks (robustness) and its clearing of workgroup memory guard against shaders written by strangers. Every
@@ -13,18 +15,14 @@ export const dawnFlags = [
 /**
  * A WebGPU instance. It must stay referenced while anything of it is used.
  *
- * @throws SutureError `adapter-missing` where there is no Dawn for this platform.
+ * @throws SutureError `native-missing` where there is no Dawn for this platform.
  */
 export async function createInstance(): Promise<GPU> {
   let dawn: typeof import('webgpu');
   try {
-    dawn = await import('webgpu');
+    dawn = await import(pathToFileURL(nativeEntry('webgpu')).href);
   } catch (cause) {
-    throw new SutureError(
-      'adapter-missing',
-      `The WebGPU implementation (package webgpu) does not load on ${process.platform}-${process.arch}.`,
-      { cause },
-    );
+    throw cause instanceof SutureError ? cause : nativeMissing('webgpu', cause);
   }
   for (const [name, value] of Object.entries(dawn.globals)) {
     if (!(name in globalThis)) Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });

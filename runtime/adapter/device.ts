@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 /** The device that kernels run on: a WebGPU device with its facts, whose failures arrive as `SutureError`s. */
 import { SutureError } from '../../ir/errors.ts';
 import { type AdapterClass, type AdapterFacts, adapterName } from './facts.ts';

@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 /** What is known about an adapter: the data behind `suture doctor`, and what kernels are chosen by. */
 
 /**

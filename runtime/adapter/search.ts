@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 /** The search for an adapter: a real GPU, a software driver of the system, the embedded one, in that order. */
 import { SutureError } from '../../ir/errors.ts';
 import { createInstance } from './dawn.ts';

@@ -1,57 +1,46 @@
 /**
- * The embedded software driver: the SwiftShader build (and the Vulkan loader) that `@sparticuz/chromium` carries, unpacked
- * once into a per-user cache directory and loaded into this process. It needs no root, no display and no system Vulkan.
+ * The embedded software driver: SwiftShader and a Vulkan loader, which suture carries packed (`vendor/swiftshader`), unpacked once
+ * into a per-user cache directory and loaded into this process. It needs no root, no display and no system Vulkan.
  */
 import { randomBytes } from 'node:crypto';
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createBrotliDecompress } from 'node:zlib';
-import { extract } from 'tar-fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { brotliDecompress } from 'node:zlib';
 import { SutureError } from '../../ir/errors.ts';
+import { ownFolder } from '../package.ts';
 import { cacheDirectories, ensurePrivate } from './cache.ts';
 import { driversOnly } from './system.ts';
 
-/** The files of the archive that a Vulkan program needs; the OpenGL ES ones beside them are left packed. */
+/** The files that a Vulkan program needs. */
 const driverFiles = ['libvulkan.so.1', 'libvk_swiftshader.so', 'vk_swiftshader_icd.json'] as const;
+
+const unbrotli = promisify(brotliDecompress);
 
 /** `RTLD_NODELETE` of `<dlfcn.h>`, which Node does not name: the library stays when Node finds that it is no addon. */
 const RTLD_NODELETE = 0x1000;
 
-/** An embedded driver that is loaded: where it lies, and which package version it came from. */
+/** An embedded driver that is loaded: where it lies, and which version of the package that it was taken from. */
 export interface EmbeddedDriver {
   readonly directory: string;
   readonly icd: string;
   readonly packageVersion: string;
 }
 
-interface Archive {
-  readonly file: string;
+/** The packed driver. */
+interface Packed {
+  readonly folder: string;
   readonly version: string;
-  readonly bytes: number;
 }
 
-/** The packed driver that `npm` installed, or `undefined` where the package is absent. */
-function findArchive(): Archive | undefined {
-  let entry: string;
-  try {
-    entry = createRequire(import.meta.url).resolve('@sparticuz/chromium');
-  } catch {
-    return undefined;
-  }
-  for (let directory = dirname(entry); ; directory = dirname(directory)) {
-    const file = join(directory, 'bin', 'swiftshader.tar.br');
-    if (existsSync(file)) {
-      const manifest: unknown = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8'));
-      const version =
-        typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '0';
-      return { file, version, bytes: statSync(file).size };
-    }
-    if (dirname(directory) === directory) return undefined;
-  }
+/** The packed driver, or `undefined` where it is not there. */
+function findPacked(): Packed | undefined {
+  const folder = join(ownFolder, 'vendor', 'swiftshader');
+  const origin = join(folder, 'origin.json');
+  if (!existsSync(origin)) return undefined;
+  return { folder, version: (JSON.parse(readFileSync(origin, 'utf8')) as { readonly version: string }).version };
 }
 
 /** Why the embedded driver cannot serve here, or `undefined` where it can be tried. */
@@ -59,7 +48,7 @@ export function embeddedDriverUnavailable(): string | undefined {
   if (process.platform !== 'linux' || process.arch !== 'x64') {
     return `the embedded driver is built for linux-x64, and this is ${process.platform}-${process.arch}`;
   }
-  if (findArchive() === undefined) return 'the package @sparticuz/chromium, which carries it, is not installed';
+  if (findPacked() === undefined) return 'the folder vendor/swiftshader, which holds it, is missing from the package';
   return undefined;
 }
 
@@ -75,23 +64,20 @@ function complete(directory: string): boolean {
  * final name only when it is complete, so any number of processes may do this at the same time.
  */
 export async function unpackEmbeddedDriver(cache: string): Promise<EmbeddedDriver> {
-  const archive = findArchive();
-  if (archive === undefined)
-    throw new SutureError('adapter-missing', 'The package @sparticuz/chromium is not installed.');
+  const packed = findPacked();
+  if (packed === undefined) throw new SutureError('adapter-missing', 'The folder vendor/swiftshader is missing.');
   await ensurePrivate(cache);
-  const directory = join(cache, `swiftshader-${archive.version}-${archive.bytes}`);
+  const directory = join(cache, `swiftshader-${packed.version}`);
   if (!complete(directory)) {
     const unique = `${process.pid}-${randomBytes(4).toString('hex')}`;
     const fresh = `${directory}.${unique}.new`;
     const stale = `${directory}.${unique}.old`;
     try {
-      const wanted = new Set<string>(driverFiles);
-      await pipeline(
-        createReadStream(archive.file),
-        createBrotliDecompress(),
-        extract(fresh, { ignore: (_path, header) => header === undefined || !wanted.has(header.name), dmode: 0o700 }),
-      );
-      if (!complete(fresh)) throw new Error(`${archive.file} does not hold ${driverFiles.join(', ')}`);
+      await mkdir(fresh, { mode: 0o700 });
+      for (const file of driverFiles) {
+        const bytes = await unbrotli(await readFile(join(packed.folder, `${file}.br`)));
+        await writeFile(join(fresh, file), bytes, { mode: 0o700 });
+      }
       if (existsSync(directory) && !complete(directory)) await rename(directory, stale);
       await rename(fresh, directory).catch((error: unknown) => {
         if (!complete(directory)) throw error;
@@ -101,7 +87,7 @@ export async function unpackEmbeddedDriver(cache: string): Promise<EmbeddedDrive
       await rm(stale, { recursive: true, force: true });
     }
   }
-  return { directory, icd: join(directory, 'vk_swiftshader_icd.json'), packageVersion: archive.version };
+  return { directory, icd: join(directory, 'vk_swiftshader_icd.json'), packageVersion: packed.version };
 }
 
 /** Loads a shared library that is no Node addon into the process, for others to find by its name. */

@@ -5,11 +5,11 @@
  */
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { printable } from '../../ir/errors.ts';
+import { nativeEntry } from '../package.ts';
 import { dawnFlags } from './dawn.ts';
 
 /** Environment variables under which a Vulkan loader uses the named driver manifests alone; older loaders know the second name. */
@@ -88,7 +88,7 @@ const patience = 20_000;
 const keptLines = 50;
 
 function probe(environment: Readonly<Record<string, string>>): Promise<Probe> {
-  const dawn = pathToFileURL(createRequire(import.meta.url).resolve('webgpu')).href;
+  const dawn = pathToFileURL(nativeEntry('webgpu')).href;
   const options = {
     env: { ...process.env, ...environment },
     timeout: patience,

@@ -2,13 +2,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { Graph, Value } from '../../ir/graph.ts';
 import { exportOnnx, writeOnnx } from '../../ir/onnx/export.ts';
 import { type Tensor, type TensorData, tensor } from '../../ir/tensor.ts';
 import { bytesPerElement, staticShape, type TensorType, typeText } from '../../ir/type.ts';
 import type { Executor, MemoryReport, PrepareOptions, Session } from '../executor.ts';
+import { onnxRuntime } from './onnxruntime.ts';
 
 export interface OrtOptions {
   /** Threads of one operator. Default: as many as ONNX Runtime finds cores. */
@@ -24,7 +25,7 @@ function toOrt(t: Tensor): OrtTensor {
   if (t.dtype === 'bfloat16') {
     throw new SutureError('kernel-missing', 'ONNX Runtime takes no bfloat16 from Node; convert the model to float32.');
   }
-  return new OrtTensor(t.dtype, t.data as Float32Array, [...t.shape]);
+  return new (onnxRuntime().Tensor)(t.dtype, t.data as Float32Array, [...t.shape]);
 }
 
 function fromOrt(t: OrtTensor, like: TensorType): Tensor {
@@ -49,12 +50,12 @@ async function open(graph: Graph, options: OrtOptions): Promise<InferenceSession
     logSeverityLevel: 4,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   };
-  if (weightBytes(graph) < largestMessage) return InferenceSession.create(exportOnnx(graph), settings);
+  if (weightBytes(graph) < largestMessage) return onnxRuntime().InferenceSession.create(exportOnnx(graph), settings);
   const directory = await mkdtemp(join(tmpdir(), 'suture-ort-'));
   try {
     const path = join(directory, 'model.onnx');
     writeOnnx(graph, path);
-    return await InferenceSession.create(path, settings);
+    return await onnxRuntime().InferenceSession.create(path, settings);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

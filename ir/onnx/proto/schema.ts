@@ -8,10 +8,6 @@
  * Fields that are enumerations in onnx.proto are `int32` here, so that a value which this version does not know is kept
  * and can be named in an error.
  */
-import onnxProto from 'onnx-proto';
-
-const { TensorProto, AttributeProto } = onnxProto.onnx;
-
 /** A field: its number, its type (a scalar or a message of the table), and whether it repeats. */
 export type FieldSpec = readonly [id: number, type: string, rule?: 'repeated' | 'packed'];
 
@@ -215,23 +211,23 @@ export type StringStringEntryProto = Message<'StringStringEntryProto'>;
 
 /** `TensorProto.DataType`: the element types that a file can name. */
 export const DataType = {
-  UNDEFINED: TensorProto.DataType.UNDEFINED,
-  FLOAT: TensorProto.DataType.FLOAT,
-  UINT8: TensorProto.DataType.UINT8,
-  INT8: TensorProto.DataType.INT8,
-  UINT16: TensorProto.DataType.UINT16,
-  INT16: TensorProto.DataType.INT16,
-  INT32: TensorProto.DataType.INT32,
-  INT64: TensorProto.DataType.INT64,
-  STRING: TensorProto.DataType.STRING,
-  BOOL: TensorProto.DataType.BOOL,
-  FLOAT16: TensorProto.DataType.FLOAT16,
-  DOUBLE: TensorProto.DataType.DOUBLE,
-  UINT32: TensorProto.DataType.UINT32,
-  UINT64: TensorProto.DataType.UINT64,
-  COMPLEX64: TensorProto.DataType.COMPLEX64,
-  COMPLEX128: TensorProto.DataType.COMPLEX128,
-  BFLOAT16: TensorProto.DataType.BFLOAT16,
+  UNDEFINED: 0,
+  FLOAT: 1,
+  UINT8: 2,
+  INT8: 3,
+  UINT16: 4,
+  INT16: 5,
+  INT32: 6,
+  INT64: 7,
+  STRING: 8,
+  BOOL: 9,
+  FLOAT16: 10,
+  DOUBLE: 11,
+  UINT32: 12,
+  UINT64: 13,
+  COMPLEX64: 14,
+  COMPLEX128: 15,
+  BFLOAT16: 16,
   // Since IR version 9
   FLOAT8E4M3FN: 17,
   FLOAT8E4M3FNUZ: 18,
@@ -251,27 +247,27 @@ export const DataType = {
 
 /** `AttributeProto.AttributeType`: which of the value fields an attribute uses. */
 export const AttributeType = {
-  UNDEFINED: AttributeProto.AttributeType.UNDEFINED,
-  FLOAT: AttributeProto.AttributeType.FLOAT,
-  INT: AttributeProto.AttributeType.INT,
-  STRING: AttributeProto.AttributeType.STRING,
-  TENSOR: AttributeProto.AttributeType.TENSOR,
-  GRAPH: AttributeProto.AttributeType.GRAPH,
-  FLOATS: AttributeProto.AttributeType.FLOATS,
-  INTS: AttributeProto.AttributeType.INTS,
-  STRINGS: AttributeProto.AttributeType.STRINGS,
-  TENSORS: AttributeProto.AttributeType.TENSORS,
-  GRAPHS: AttributeProto.AttributeType.GRAPHS,
-  SPARSE_TENSOR: AttributeProto.AttributeType.SPARSE_TENSOR,
-  SPARSE_TENSORS: AttributeProto.AttributeType.SPARSE_TENSORS,
-  TYPE_PROTO: AttributeProto.AttributeType.TYPE_PROTO,
-  TYPE_PROTOS: AttributeProto.AttributeType.TYPE_PROTOS,
+  UNDEFINED: 0,
+  FLOAT: 1,
+  INT: 2,
+  STRING: 3,
+  TENSOR: 4,
+  GRAPH: 5,
+  FLOATS: 6,
+  INTS: 7,
+  STRINGS: 8,
+  TENSORS: 9,
+  GRAPHS: 10,
+  SPARSE_TENSOR: 11,
+  SPARSE_TENSORS: 12,
+  TYPE_PROTO: 13,
+  TYPE_PROTOS: 14,
 } as const;
 
 /** `TensorProto.DataLocation`: where a tensor's elements are. */
 export const DataLocation = {
-  DEFAULT: TensorProto.DataLocation.DEFAULT,
-  EXTERNAL: TensorProto.DataLocation.EXTERNAL,
+  DEFAULT: 0,
+  EXTERNAL: 1,
 } as const;
 
 /** Name of an element type for a message to people, e.g. `FLOAT16`, or `type 99` when the number means nothing. */
