@@ -1,6 +1,7 @@
 /** Joining parents into a super-network: what it is, how it is built, how its stitches start. */
 
 export { type Steps, withoutStops } from './stitch/algebra/cholesky.ts';
+export { bindNetwork, bindSymbols } from './stitch/bind.ts';
 export { type FitForm, StitchFit, statisticName, statisticNames, statisticsOf } from './stitch/fit.ts';
 export { gateOutput, gateSmoothing, isGateable, leastError, requireGateable, settleGated } from './stitch/gate.ts';
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';

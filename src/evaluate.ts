@@ -9,6 +9,7 @@ import type { ExecutorOptions } from './executors.ts';
 import { type MetricName, metricFor, type Score } from './metrics/metric.ts';
 import { interfaceOf, requireFittingImages } from './network/interface.ts';
 import { loadModel, type Model } from './network/model.ts';
+import { graphForImages } from './network/sizes.ts';
 import { throwIfInterrupted, type WorkOptions } from './progress.ts';
 import { ensembleOutput, labelsOf, outputKind, score } from './scoring.ts';
 
@@ -64,7 +65,7 @@ function requireSameOutputs(networks: readonly NamedGraph[]): void {
 export function requireScorable(networks: readonly NamedGraph[], dataset: Dataset): readonly Labels[] {
   return networks.map(({ name, graph }) => {
     requireFittingImages(dataset, graph, name);
-    return labelsOf(dataset, graph, name);
+    return labelsOf(dataset, graphForImages(graph, dataset, name), name);
   });
 }
 

@@ -4,6 +4,7 @@ import { staticShape } from '../ir/index.ts';
 import type { SuperNetwork } from '../passes/index.ts';
 import { loadDataset } from './data/dataset.ts';
 import { bindingFor } from './execute.ts';
+import { networkForImages } from './network/sizes.ts';
 import type { Method, RunConfig, TrainingSettings } from './run/config.ts';
 import { openNetwork } from './run/load.ts';
 import { type StepMemory, stepMemory } from './training/memory.ts';
@@ -51,11 +52,13 @@ export const isFolder = (path: string): Promise<boolean> =>
  * @throws SutureError `run-invalid`, `device-memory` when a budget cannot be kept.
  */
 export async function inspectRun(path: string, options: InspectRunOptions = {}): Promise<RunFacts> {
-  const { directory, network } = await openNetwork(path);
+  const { directory, network: joined } = await openNetwork(path);
   const { config } = directory;
   const settings = { ...config.training, ...options };
-  const [input] = network.parents[0]!.inputs;
-  const shape = [settings.batch, ...(await imageShape(network, config))];
+  const [input] = joined.parents[0]!.inputs;
+  const imageShape = await imageShapeOf(joined, config);
+  const network = networkForImages(joined, { imageShape });
+  const shape = [settings.batch, ...imageShape];
   const { memory } = settings;
   const own: Way = { method: settings.method, settings: settings.settings };
   const ways = [own, ...published.filter(way => way.method !== own.method || way.settings !== own.settings)];
@@ -95,7 +98,7 @@ const published: readonly Way[] = [
 ];
 
 /** The shape of an image: the networks say it, or else the data does. */
-async function imageShape(network: SuperNetwork, { data }: RunConfig): Promise<readonly number[]> {
+export async function imageShapeOf(network: SuperNetwork, { data }: RunConfig): Promise<readonly number[]> {
   const fixed = staticShape(network.graph.input(network.parents[0]!.inputs[0]!).type.shape.slice(1));
   return fixed ?? (await loadDataset(data.source)).imageShape;
 }

@@ -3,6 +3,8 @@ import { type Graph, rewrite, type Tensor, tensorType, typeText, Value } from '.
 import { type SuperNetwork, simplify, type Task } from '../passes/index.ts';
 import { writeModel } from './deploy.ts';
 import { checkOutputFile, type OutputOptions } from './files/output.ts';
+import { imageShapeOf } from './inspect-run.ts';
+import { networkForImages } from './network/sizes.ts';
 import type { TrainingSettings } from './run/config.ts';
 import { type LoadedRun, loadRun, openNetwork } from './run/load.ts';
 import { stepOf } from './training/train.ts';
@@ -95,7 +97,9 @@ async function graphOf(path: string, what: RunGraph): Promise<Graph> {
   switch (what) {
     case 'training-step': {
       const { network, directory } = await openNetwork(path);
-      return trainingStepGraph(network, directory.config.training, directory.config.task);
+      const imageShape = await imageShapeOf(network, directory.config);
+      const sized = networkForImages(network, { imageShape });
+      return trainingStepGraph(sized, directory.config.training, directory.config.task);
     }
     case 'supernet':
       return superNetworkGraph(await loadRun(path));

@@ -7,6 +7,7 @@ import { requireScorable } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import { hashFile } from './files/hash.ts';
+import { networkForImages } from './network/sizes.ts';
 import { workOptions } from './progress.ts';
 import type { TrainingWork } from './run/create.ts';
 import { withLockedRun } from './run/directory.ts';
@@ -174,8 +175,9 @@ async function learnWeights(
   work: TrainingWork,
   from?: WeighingCheckpoint,
 ): Promise<WeighSummary> {
-  const { network, directory } = run;
-  const step = stepFor(run, plan);
+  const { directory } = run;
+  const network = networkForImages(run.network, dataset);
+  const step = stepFor({ directory, network }, plan);
   const losses = [...(from?.losses ?? [])];
   const values = new Map([...run.parameters, ...(from?.values ?? firstLogits(network, plan, step))]);
   const trainer = await Trainer.create(executor, network, dataset, step, plan, values);
@@ -230,7 +232,7 @@ async function learnWeights(
 
 /** The labels' loss, with the weights that are learned as its only parameters. */
 function stepFor(
-  { network, directory }: LoadedRun,
+  { network, directory }: Pick<LoadedRun, 'network' | 'directory'>,
   { learned: what, positions, weight, output, steps, learningRate }: LearningPlan,
 ): TrainingStep {
   const mode: SwitchMode = what.includes('channels')

@@ -10,6 +10,7 @@ import type { ExecutorOptions } from '../executors.ts';
 import { hashFile } from '../files/hash.ts';
 import { requireFittingImages } from '../network/interface.ts';
 import { loadModel, type Model } from '../network/model.ts';
+import { graphForImages, networkForImages } from '../network/sizes.ts';
 import { type PairEntry, readPairs } from '../pairs.ts';
 import { type WorkOptions, workOptions } from '../progress.ts';
 import { checkPositions } from '../selection/combination.ts';
@@ -128,7 +129,10 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
   const pairs = request.pairs === undefined ? match(a.graph, b.graph).pairs : await readPairs(request.pairs);
   const network = joinParents(a, b, pairs, { task, outputMean });
   const dataset = await loadDataset(request.data);
-  for (const { graph, path } of [a, b]) requireFittingImages(dataset, graph, path);
+  for (const { graph, path } of [a, b]) {
+    requireFittingImages(dataset, graph, path);
+    graphForImages(graph, dataset, path);
+  }
   checkPositions(network, settings.positions ?? []);
   if (settings.method === 'task') {
     requireScorable(
@@ -161,7 +165,8 @@ export const trainRun = (plan: RunPlan, executor: Executor, work: TrainingWork =
 
 /** As {@link trainRun}, where the caller holds the run's lock. */
 export async function trainLocked(plan: RunPlan, executor: Executor, work: TrainingWork): Promise<RunSummary> {
-  const { network, dataset, settings, parents } = plan;
+  const { dataset, settings, parents } = plan;
+  const network = networkForImages(plan.network, dataset);
   await checkRunOutput(plan.output, { force: plan.force, locked: true });
   requireBudgetSupport(executor, settings);
   const initial = await initialise(executor, network, dataset, settings, work);
@@ -357,7 +362,7 @@ async function resumeLocked(
   path: string,
   work: TrainingWork & Pick<ExecutorOptions, 'onProfile'>,
 ): Promise<RunSummary> {
-  const { directory, network } = await joinOpened(await RunDirectory.openUnfinished(path));
+  const { directory, network: joined } = await joinOpened(await RunDirectory.openUnfinished(path));
   const { config } = directory;
   const { onProfile } = work;
   if (await directory.readTensors('parameters')) {
@@ -366,9 +371,10 @@ async function resumeLocked(
     }
     // It was killed between its last step and its end.
     await directory.finish();
-    return summaryOf(directory, network.positions.length);
+    return summaryOf(directory, joined.positions.length);
   }
   const dataset = await loadDataset(config.data.source);
+  const network = networkForImages(joined, dataset);
   if ((await hashFile(config.data.source)) !== config.data.sha256) {
     const source = printable(config.data.source);
     throw new SutureError('data-invalid', `${source} has changed since the run was started; put the old file back.`);

@@ -1,0 +1,105 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { zipSync } from 'fflate';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exportOnnx, float32, type Graph, GraphBuilder, importOnnx, symbol, verify } from '../../../ir/index.ts';
+import { graphForImages } from '../../../src/network/sizes.ts';
+import { runAll } from '../../../src/run-all.ts';
+import { random } from '../../passes/ort.ts';
+
+const next = random(11);
+const draw = (...shape: number[]) =>
+  float32(
+    shape,
+    Float32Array.from({ length: shape.reduce((x, y) => x * y) }, () => next() - 0.5),
+  );
+
+/** A small network that halves its features and brings them back. */
+function halving(
+  name: string,
+  channels: number,
+  up: 'nearest' | 'transposed' | 'size',
+  [h, w]: readonly string[],
+): Graph {
+  const b = new GraphBuilder(name);
+  const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 1, symbol(h!), symbol(w!)] });
+  const conv = (from: typeof x, inputs: number, outputs: number, name: string) =>
+    b.op('Relu', [b.op('Conv', [from, b.constant(draw(outputs, inputs, 3, 3))], { pads: [1, 1, 1, 1] })], {}, { name });
+  const top = conv(x, 1, channels, 'top');
+  const down = b.op('MaxPool', [top], { kernel_shape: [2, 2], strides: [2, 2] });
+  const low = conv(down, channels, channels, 'low');
+  const sizes = () => b.op('Shape', [top]);
+  const large = {
+    nearest: () => b.op('Resize', [low, undefined, b.constant(float32([4], [1, 1, 2, 2]))], { mode: 'nearest' }),
+    transposed: () => b.op('ConvTranspose', [low, b.constant(draw(channels, channels, 2, 2))], { strides: [2, 2] }),
+    size: () => b.op('Resize', [low, undefined, undefined, sizes()], { mode: 'linear' }),
+  }[up]();
+  const both = conv(b.op('Concat', [large, top], { axis: 1 }), 2 * channels, channels, 'both');
+  b.output('y', b.op('Conv', [both, b.constant(draw(2, channels, 1, 1))], {}, { name: 'head' }));
+  return verify(b.build());
+}
+
+/** An array in NumPy's format. */
+function npy(descr: string, shape: readonly number[], data: Uint8Array): Uint8Array {
+  const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': (${shape.join(', ')},), }`;
+  const header = Buffer.from(`\x93NUMPY\x01\x00\0\0${text.padEnd(117)}\n`, 'latin1');
+  header.writeUInt16LE(118, 8);
+  return Buffer.concat([header, data]);
+}
+
+const images = (count: number, size: number): Uint8Array => {
+  const { data } = draw(count, 1, size, size);
+  const labels = Uint8Array.from(data, v => (v > 0 ? 1 : 0));
+  return zipSync({
+    'images.npy': npy('<f4', [count, 1, size, size], new Uint8Array(data.buffer)),
+    'labels.npy': npy('|u1', [count, size, size], labels),
+  });
+};
+
+let folder: string;
+const at = (name: string): string => join(folder, name);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'suture-sizes-'));
+  await writeFile(at('a.onnx'), exportOnnx(halving('net', 3, 'nearest', ['H', 'W'])));
+  await writeFile(at('t.onnx'), exportOnnx(halving('net', 3, 'transposed', ['H', 'W'])));
+  await writeFile(at('b.onnx'), exportOnnx(halving('net', 4, 'size', ['height', 'width'])));
+  for (const size of [8, 9, 12]) await writeFile(at(`${size}.npz`), images(6, size));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const run = (a: string, test: string) =>
+  runAll({
+    a: at(a),
+    b: at('b.onnx'),
+    train: at('8.npz'),
+    validation: at('8.npz'),
+    tests: [{ name: 't', file: at(test) }],
+    output: at('run'),
+    force: true,
+    executor: 'ort',
+    training: { steps: 1, batch: 2, initImages: 4, closingImages: 0 },
+  });
+
+describe('height and width that are open in both parents', () => {
+  test.each(['a.onnx', 't.onnx'])('%s: trains at the size of the data, tests at another, stays open', async a => {
+    const { agreement, tests } = await run(a, '12.npz');
+    expect(agreement.agrees).toBe(true);
+    expect(tests[0]!.rows.every(r => Number.isFinite(r.score.value))).toBe(true);
+    const { graph } = importOnnx(at('run/stitched.onnx'));
+    expect(graph.inputs[0]!.type.shape.map(String)).toEqual(['N', '1', 'H', 'W']);
+  });
+
+  test('a test set whose size does not fit is found before training, with a multiple that would do', async () => {
+    await expect(run('a.onnx', '9.npz')).rejects.toThrow(
+      /9\.npz: images of 9×9 do not fit .*a\.onnx, .* multiples of 2 do/,
+    );
+  });
+
+  test('every size but the batch becomes a number', () => {
+    const dataset = { imageShape: [1, 8, 8], source: 'x.npz' };
+    const graph = graphForImages(halving('net', 3, 'nearest', ['H', 'W']), dataset, 'a');
+    expect(graph.outputs[0]!.value.type.shape.map(String)).toEqual(['N', '2', '8', '8']);
+  });
+});
