@@ -5,7 +5,7 @@ import { type Dim, equalDims, isStatic, substitute, symbol, symbolsOf } from '..
  * the same input, and a symbol that meets a number is that number.
  */
 export class DimEquations {
-  readonly #known: Record<string, Dim> = {};
+  readonly #known: Record<string, Dim> = Object.create(null);
 
   /** The dim in terms of the symbols that are still open. */
   resolve(dim: Dim): Dim {

@@ -66,7 +66,8 @@ export function prepare(
 
 /** What the symbols of a graph's inputs are for given shapes. @throws SutureError `data-invalid` where they do not fit. */
 export function bindingFor(graph: Graph, shapes: Readonly<Record<string, readonly number[]>>): Binding {
-  const binding: Record<string, number> = {};
+  // Symbols are named by files: `constructor` is one like others.
+  const binding: Record<string, number> = Object.create(null);
   for (const input of graph.inputs) {
     const shape = shapes[input.name];
     if (shape === undefined) continue;

@@ -91,14 +91,14 @@ const typeOf = (parents: readonly TaggedGraph[], names: readonly string[], p: nu
 const separator = '\u0000';
 
 function qualified(type: TensorType, tag: Tag): TensorType {
-  const names: Record<string, Dim> = {};
+  const names: Record<string, Dim> = Object.create(null);
   for (const dim of type.shape) for (const name of symbolsOf(dim)) names[name] = symbol(`${name}${separator}${tag}`);
   return { dtype: type.dtype, shape: type.shape.map(dim => substitute(dim, names)) };
 }
 
 /** Qualified symbols under their plain names again, with the tag added where two would become one. */
 function plainNames(dims: readonly Dim[]): Record<string, SymbolicDim> {
-  const names: Record<string, SymbolicDim> = {};
+  const names: Record<string, SymbolicDim> = Object.create(null);
   const taken = new Set<string>();
   const keys = new Set<string>();
   for (const dim of dims) symbolsOf(dim, keys);
