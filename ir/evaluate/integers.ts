@@ -141,7 +141,8 @@ export const integerScalars: {
   Mod: ({ fmod }) =>
     fmod ? (a, b) => (b === 0n ? undefined : a % b) : (a, b) => (b === 0n ? undefined : modulo(a, b)),
   /** A shift by more bits than there are leaves none. */
-  BitShift: ({ direction }) => (direction === 'LEFT' ? (x, y) => (y < 64n ? x << y : 0n) : (x, y) => x >> y),
+  BitShift: ({ direction }) =>
+    direction === 'LEFT' ? (x, y) => (y < 64n ? x << y : 0n) : (x, y) => (y < 64n ? x >> y : 0n),
   IsNaN: undefined,
   IsInf: undefined,
   Where: () => (condition, x, y) => (condition ? x : y),

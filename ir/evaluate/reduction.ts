@@ -213,12 +213,13 @@ export const reductionRules: EvaluationRules<keyof typeof reduction> = {
   Softmax: ([x], { axis }, [output]) => alongLines(x!, axis, output, softmax),
   LogSoftmax: ([x], { axis }, [output]) =>
     alongLines(x!, axis, output, line => {
-      const all = logSumExp(line);
-      return line.map(v => v - all);
+      const high = largestOf(line);
+      const total = Math.log(sum(line.map(v => Math.exp(v - high))));
+      return line.map(v => v - high - total);
     }),
   Hardmax: ([x], { axis }, [output]) =>
     alongLines(x!, axis, output, line => {
-      const first = line.indexOf(largestOf(line));
+      const first = line.reduce((at, v, i) => (v > line[at] ? i : at), 0);
       return line.map((_, i) => (i === first ? 1 : 0));
     }),
   TopK([x], { axis, largest }, [values, indices]) {

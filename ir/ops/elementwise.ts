@@ -11,7 +11,7 @@ import {
   requireFloat,
   requireSameDType,
 } from '../operator.ts';
-import { type DType, isFloat, type Shape } from '../type.ts';
+import { type DType, isFloat, type Shape, typeText } from '../type.ts';
 
 /** numpy's broadcasting of any number of shapes. A symbol meets a number other than 1: the number wins. */
 export function broadcast(shapes: readonly Shape[]): Shape {
@@ -44,13 +44,23 @@ function mapElements(
   return result.some(d => d === undefined) ? undefined : (result as Dim[]);
 }
 
-type Kind = 'float' | 'integer' | 'bool';
+/** What an operator takes of all dtypes. `number`: all but booleans. */
+type Kind = 'float' | 'integer' | 'unsigned' | 'signed' | 'number' | 'bool';
+
+const kinds: { readonly [K in Kind]: (dtype: DType) => boolean } = {
+  float: isFloat,
+  integer: dtype => !isFloat(dtype) && dtype !== 'bool',
+  unsigned: dtype => dtype.startsWith('uint'),
+  signed: dtype => isFloat(dtype) || dtype.startsWith('int'),
+  number: dtype => dtype !== 'bool',
+  bool: dtype => dtype === 'bool',
+};
 
 function requireKind(x: Operand, kind: Kind | undefined): void {
-  const { dtype } = x.type;
   if (kind === 'float') requireFloat(x, 'the input');
-  if (kind === 'bool' && dtype !== 'bool') reject(`the input must be bool, not ${dtype}`);
-  if (kind === 'integer' && (isFloat(dtype) || dtype === 'bool')) reject(`the input must be integers, not ${dtype}`);
+  else if (kind !== undefined && !kinds[kind](x.type.dtype)) {
+    reject(`the input must be of a dtype that is ${kind}, not ${typeText(x.type)}`);
+  }
 }
 
 const unary = <const A extends AttributeSpecs>(
@@ -120,7 +130,7 @@ const AB = ['A', 'B'] as const;
 const variadic = ['...inputs'] as const;
 
 export const elementwise = {
-  Abs: unary([1, 6, 13], none),
+  Abs: unary([1, 6, 13], none, 'number'),
   Acos: unary([7, 22], none, 'float'),
   Acosh: unary([9, 22], none, 'float'),
   Asin: unary([7, 22], none, 'float'),
@@ -133,7 +143,7 @@ export const elementwise = {
   Cos: unary([7, 22], none, 'float'),
   Cosh: unary([9, 22], none, 'float'),
   Elu: unary([1, 6, 22], { alpha: attr.float.default(1) }, 'float'),
-  Erf: unary([9, 13], none),
+  Erf: unary([9, 13], none, 'number'),
   Exp: unary([1, 6, 13], none, 'float'),
   Floor: unary([1, 6, 13], none, 'float'),
   Gelu: unary([20], { approximate: attr.string.default('none') }, 'float'),
@@ -142,19 +152,19 @@ export const elementwise = {
   LeakyRelu: unary([1, 6, 16], { alpha: attr.float.default(0.01) }, 'float'),
   Log: unary([1, 6, 13], none, 'float'),
   Mish: unary([18, 22], none, 'float'),
-  Neg: unary([1, 6, 13], none, undefined, d => multiplyDims(-1, d)),
+  Neg: unary([1, 6, 13], none, 'signed', d => multiplyDims(-1, d)),
   Not: unary([1], none, 'bool'),
   Reciprocal: unary([1, 6, 13], none, 'float'),
-  Relu: unary([1, 6, 13, 14], none),
+  Relu: unary([1, 6, 13, 14], none, 'number'),
   Round: unary([11, 22], none, 'float'),
   Selu: unary(
     [1, 6, 22],
     { alpha: attr.float.default(1.6732632423543772), gamma: attr.float.default(1.0507009873554805) },
     'float',
   ),
-  Shrink: unary([9], { bias: attr.float.default(0), lambd: attr.float.default(0.5) }),
+  Shrink: unary([9], { bias: attr.float.default(0), lambd: attr.float.default(0.5) }, 'number'),
   Sigmoid: unary([1, 6, 13], none, 'float'),
-  Sign: unary([9, 13], none),
+  Sign: unary([9, 13], none, 'number'),
   Sin: unary([7, 22], none, 'float'),
   Sinh: unary([9, 22], none, 'float'),
   Softplus: unary([1, 22], none, 'float'),
@@ -165,10 +175,10 @@ export const elementwise = {
   Tanh: unary([1, 6, 13], none, 'float'),
   ThresholdedRelu: unary([10, 22], { alpha: attr.float.default(1) }, 'float'),
 
-  Add: nary(AB, [1, 6, 7, 13, 14], undefined, addDims),
-  Sub: nary(AB, [1, 6, 7, 13, 14], undefined, subtractDims),
-  Mul: nary(AB, [1, 6, 7, 13, 14], undefined, multiplyDims),
-  Div: nary(AB, [1, 6, 7, 13, 14], undefined, divideElements),
+  Add: nary(AB, [1, 6, 7, 13, 14], undefined, addDims, 'number'),
+  Sub: nary(AB, [1, 6, 7, 13, 14], undefined, subtractDims, 'number'),
+  Mul: nary(AB, [1, 6, 7, 13, 14], undefined, multiplyDims, 'number'),
+  Div: nary(AB, [1, 6, 7, 13, 14], undefined, divideElements, 'number'),
   BitwiseAnd: nary(AB, [18], undefined, undefined, 'integer'),
   BitwiseOr: nary(AB, [18], undefined, undefined, 'integer'),
   BitwiseXor: nary(AB, [18], undefined, undefined, 'integer'),
@@ -181,46 +191,60 @@ export const elementwise = {
     [7, 9, 13],
     'bool',
     numbers((a, b) => +(a > b)),
+    'number',
   ),
   GreaterOrEqual: nary(
     AB,
     [12, 16],
     'bool',
     numbers((a, b) => +(a >= b)),
+    'number',
   ),
   Less: nary(
     AB,
     [7, 9, 13],
     'bool',
     numbers((a, b) => +(a < b)),
+    'number',
   ),
   LessOrEqual: nary(
     AB,
     [12, 16],
     'bool',
     numbers((a, b) => +(a <= b)),
+    'number',
   ),
-  PRelu: nary(['X', 'slope'] as const, [1, 6, 7, 9, 16]),
-  Max: nary(variadic, [1, 6, 8, 12, 13], undefined, (...d) => d.reduce(maxDims)),
-  Min: nary(variadic, [1, 6, 8, 12, 13], undefined, (...d) =>
-    d.every(x => typeof x === 'number') ? (d as number[]).reduce((a, b) => Math.min(a, b)) : undefined,
+  PRelu: nary(['X', 'slope'] as const, [1, 6, 7, 9, 16], undefined, undefined, 'number'),
+  Max: nary(variadic, [1, 6, 8, 12, 13], undefined, (...d) => d.reduce(maxDims), 'number'),
+  Min: nary(
+    variadic,
+    [1, 6, 8, 12, 13],
+    undefined,
+    (...d) => (d.every(x => typeof x === 'number') ? Math.min(...(d as number[])) : undefined),
+    'number',
   ),
-  Sum: nary(variadic, [1, 6, 8, 13]),
-  Mean: nary(variadic, [1, 6, 8, 13]),
+  Sum: nary(variadic, [1, 6, 8, 13], undefined, undefined, 'number'),
+  Mean: nary(variadic, [1, 6, 8, 13], undefined, undefined, 'number'),
 
   Pow: operator({
     inputs: ['X', 'Y'],
     attributes: {},
     versions: [1, 7, 12, 13, 15],
     elementwise: true,
-    infer: ([x, y]) => [{ dtype: x.type.dtype, shape: broadcast([x.type.shape, y.type.shape]) }],
+    infer([x, y]) {
+      requireKind(x, 'number');
+      return [{ dtype: x.type.dtype, shape: broadcast([x.type.shape, y.type.shape]) }];
+    },
   }),
   Mod: operator({
     inputs: AB,
     attributes: { fmod: attr.int.default(0) },
     versions: [10, 13],
     elementwise: true,
-    infer: ([a, b]) => [{ dtype: requireSameDType([a, b]), shape: broadcast([a.type.shape, b.type.shape]) }],
+    infer([a, b]) {
+      requireKind(a, 'number');
+      return [{ dtype: requireSameDType([a, b]), shape: broadcast([a.type.shape, b.type.shape]) }];
+    },
   }),
   BitShift: operator({
     inputs: ['X', 'Y'],
@@ -228,7 +252,7 @@ export const elementwise = {
     versions: [11],
     elementwise: true,
     infer([x, y]) {
-      requireKind(x, 'integer');
+      requireKind(x, 'unsigned');
       return [{ dtype: requireSameDType([x, y]), shape: broadcast([x.type.shape, y.type.shape]) }];
     },
   }),
@@ -271,6 +295,7 @@ export const elementwise = {
     versions: [1, 6, 11, 12, 13],
     elementwise: true,
     infer([x, min, max]) {
+      requireKind(x, 'number');
       requireSameDType([x, min, max]);
       for (const bound of [min, max]) {
         if (bound && bound.type.shape.length > 0 && bound.type.shape.some(d => d !== 1))

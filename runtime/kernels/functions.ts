@@ -56,6 +56,10 @@ fn special_f32(bits: u32) -> f32 { return bitcast<f32>(bits | special_bits); }`;
 export type FunctionName =
   | 'is_nan'
   | 'is_inf'
+  | 'sqrt'
+  | 'sign'
+  | 'log'
+  | 'log_quotient'
   | 'exp'
   | 'expm1'
   | 'log1p'
@@ -68,6 +72,7 @@ export type FunctionName =
   | 'asinh'
   | 'acosh'
   | 'atanh'
+  | 'large_angle'
   | 'sin'
   | 'cos'
   | 'tan'
@@ -96,21 +101,54 @@ const templates: { readonly [K in FunctionName]: Template } = own({
     calls: ['is_nan'],
     source: (f, { F }) => `fn ${f('exp')}(x: ${F}) -> ${F} { return select(exp(x), x, ${f('is_nan')}(x)); }`,
   },
-  // W. Kahan's trick: the rounding error of exp(x) cancels against that of its logarithm.
+  // WGSL leaves open what these give outside of their domain, and for NaN: the bits decide.
+  sqrt: {
+    calls: ['is_nan'],
+    source: (f, { F, U }) => `fn ${f('sqrt')}(x: ${F}) -> ${F} {
+  let root = select(sqrt(x), x, ${f('is_nan')}(x));
+  return select(root, ${F}(special_f32(0x7fc00000u)), bitcast<${U}>(x) > ${U}(0x80000000u));
+}`,
+  },
+  sign: {
+    calls: ['is_nan'],
+    source: (f, { F }) => `fn ${f('sign')}(x: ${F}) -> ${F} { return select(sign(x), x, ${f('is_nan')}(x)); }`,
+  },
+  // log((1 + s) / (1 - s)) = 2 atanh(s) for |s| < 1/4, by its series.
+  log_quotient: {
+    source: (f, { F }) => `fn ${f('log_quotient')}(s: ${F}) -> ${F} {
+  let z = s * s;
+  var p = fma(z, ${F}(0.1111111111111111), ${F}(0.14285714285714285));
+  p = fma(p, z, ${F}(0.2));
+  p = fma(p, z, ${F}(0.3333333333333333));
+  return ${F}(2.0) * fma(p * z, s, s);
+}`,
+  },
+  // Drivers lose digits next to 1, and numbers below the normal ones: the bits of those are a multiple of 2^-149.
+  log: {
+    calls: ['log_quotient'],
+    source: (f, { F, U }) => `fn ${f('log')}(x: ${F}) -> ${F} {
+  let bits = bitcast<${U}>(x);
+  let tiny = bits < ${U}(0x800000u);
+  let far = log(select(x, ${F}(bits), tiny)) - select(${F}(0.0), ${F}(103.27892990343184), tiny);
+  let d = x - ${F}(1.0);
+  let near = ${f('log_quotient')}(d / (x + ${F}(1.0)));
+  let inside = select(select(far, near, abs(d) < ${F}(0.4)), x, bits >= ${U}(0x7f800000u));
+  let known = select(inside, ${F}(special_f32(0x7fc00000u)), bits > ${U}(0x80000000u));
+  return select(known, ${F}(special_f32(0xff800000u)), (bits & ${U}(0x7fffffffu)) == ${U}(0u));
+}`,
+  },
+  // By tanh near zero, which keeps what exp(x) - 1 loses: expm1(x) = 2t / (1 - t), t = tanh(x / 2).
   expm1: {
-    calls: ['exp'],
+    calls: ['exp', 'tanh'],
     source: (f, { F }) => `fn ${f('expm1')}(x: ${F}) -> ${F} {
-  let u = ${f('exp')}(x);
-  let d = u - ${F}(1.0);
-  let near = select(d * x / log(u), x, u == ${F}(1.0));
-  return select(d, near, abs(x) < ${F}(1.0));
+  let t = ${f('tanh')}(clamp(x, ${F}(-1.0), ${F}(1.0)) * ${F}(0.5));
+  return select(${f('exp')}(x) - ${F}(1.0), ${F}(2.0) * t / (${F}(1.0) - t), abs(x) < ${F}(1.0));
 }`,
   },
   log1p: {
+    calls: ['log', 'log_quotient'],
     source: (f, { F }) => `fn ${f('log1p')}(x: ${F}) -> ${F} {
-  let u = x + ${F}(1.0);
-  let d = u - ${F}(1.0);
-  return select(select(log(u) * (x / d), log(u), abs(x) > ${F}(1.0e6)), x, d == ${F}(0.0));
+  return select(${f('log')}(${F}(1.0) + x), ${f('log_quotient')}(x / (${F}(2.0) + x)), abs(x) < ${F}(0.4));
 }`,
   },
   // A minimax polynomial near zero; elsewhere 1 - 2 / (exp(2x) + 1), which does not overflow.
@@ -174,8 +212,9 @@ const templates: { readonly [K in FunctionName]: Template } = own({
 }`,
   },
   cosh: {
+    calls: ['exp'],
     source: (f, { F }) => `fn ${f('cosh')}(x: ${F}) -> ${F} {
-  let half = exp(abs(x) * ${F}(0.5));
+  let half = ${f('exp')}(abs(x) * ${F}(0.5));
   let e = half * half;
   return select(${F}(0.5) * (e + ${F}(1.0) / e), ${F}(0.5) * half * half, abs(x) > ${F}(80.0));
 }`,
@@ -189,10 +228,13 @@ const templates: { readonly [K in FunctionName]: Template } = own({
 }`,
   },
   acosh: {
-    calls: ['log1p'],
-    source: (f, { F }) => `fn ${f('acosh')}(x: ${F}) -> ${F} {
+    calls: ['log1p', 'log'],
+    source: (f, { F, I }) => `fn ${f('acosh')}(x: ${F}) -> ${F} {
   let d = x - ${F}(1.0);
-  return select(${f('log1p')}(d + sqrt(${F}(2.0) * d + d * d)), log(x) + ${F}(0.6931471805599453), x > ${F}(1.0e8));
+  let far = ${f('log')}(x) + ${F}(0.6931471805599453);
+  let y = select(${f('log1p')}(d + sqrt(${F}(2.0) * d + d * d)), far, x > ${F}(1.0e8));
+  // As integers, the bits of all numbers below 1 are below those of 1.
+  return select(y, ${F}(special_f32(0x7fc00000u)), bitcast<${I}>(x) < ${I}(0x3f800000));
 }`,
   },
   atanh: {
@@ -204,10 +246,62 @@ const templates: { readonly [K in FunctionName]: Template } = own({
   },
   // Cody and Waite's reduction by multiples of π/2, then the polynomials of Cephes' sinf and cosf.
   sin: {
-    source: (f, t) => sine(f('sin'), t, 0),
+    calls: ['large_angle'],
+    source: (f, t) => sine(f('sin'), f('large_angle'), t, 0),
   },
   cos: {
-    source: (f, t) => sine(f('cos'), t, 1),
+    calls: ['large_angle'],
+    source: (f, t) => sine(f('cos'), f('large_angle'), t, 1),
+  },
+  // An angle as (position within a quadrant, quadrant), after Payne and Hanek: its mantissa times those bits of 2 / π that matter.
+  large_angle: {
+    source: (f, { F }) => {
+      const single = `${f('large_angle')}_one`;
+      const high = `${f('large_angle')}_high`;
+      const one = `fn ${single}(x: f32) -> vec2<f32> {
+  var words = array<u32, 8>(0u, 0x28be60dbu, 0x9391054au, 0x7f09d5f4u, 0x7d4d3770u, 0x36d8a566u, 0x4f10e410u, 0x7f9458eau);
+  let bits = bitcast<u32>(x) & 0x7fffffffu;
+  let e = max(bits >> 23u, 126u) - 126u;
+  let m = ((bits & 0x7fffffu) << 8u) | 0x80000000u;
+  let i = min(e >> 5u, 4u);
+  let s = e & 31u;
+  var w = vec3<u32>(words[i], words[i + 1u], words[i + 2u]);
+  if (s > 0u) {
+    let next = vec3<u32>(words[i + 1u], words[i + 2u], words[i + 3u]);
+    w = (w << vec3<u32>(s)) | (next >> vec3<u32>(32u - s));
+  }
+  // The product in units of 2^-62 of a quadrant, modulo four quadrants.
+  let carry = ${high}(m, w.z);
+  let sum = m * w.y + carry;
+  var high = m * w.x + ${high}(m, w.y) + select(0u, 1u, sum < carry);
+  var low = sum;
+  let quadrant = (high + 0x20000000u) >> 30u;
+  high -= quadrant << 30u;
+  let below = (high & 0x80000000u) != 0u;
+  if (below) {
+    high = ~high + select(0u, 1u, low == 0u);
+    low = ~low + 1u;
+  }
+  let r = (f32(high) * 4294967296.0 + f32(low)) * 3.4061215800304e-19;
+  let whole = f32(quadrant);
+  return select(vec2<f32>(select(r, -r, below), whole), vec2<f32>(select(-r, r, below), -whole), x < 0.0);
+}
+fn ${high}(a: u32, b: u32) -> u32 {
+  let middle = (a >> 16u) * (b & 0xffffu) + (((a & 0xffffu) * (b & 0xffffu)) >> 16u);
+  let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
+  return (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u);
+}`;
+      const pair = `struct ${f('large_angle')}_t { r: ${F}, n: ${F} }`;
+      const parts = F === 'f32' ? ['x'] : ['x.x', 'x.y', 'x.z', 'x.w'];
+      const each = parts.map((part, k) => `  let p${k} = ${single}(${part});`).join('\n');
+      const join = (axis: string) => `${F}(${parts.map((_, k) => `p${k}.${axis}`).join(', ')})`;
+      return `${one}
+${pair}
+fn ${f('large_angle')}(x: ${F}) -> ${f('large_angle')}_t {
+${each}
+  return ${f('large_angle')}_t(${join('x')}, ${join('y')});
+}`;
+    },
   },
   tan: {
     calls: ['sin', 'cos'],
@@ -254,16 +348,21 @@ const templates: { readonly [K in FunctionName]: Template } = own({
   },
   // C's pow: WGSL's is undefined for negative bases.
   pow: {
-    source: (f, { F }) => `fn ${f('pow')}(x: ${F}, y: ${F}) -> ${F} {
+    calls: ['is_nan', 'is_inf'],
+    source: (f, { F, U }) => `fn ${f('pow')}(x: ${F}, y: ${F}) -> ${F} {
   let a = abs(x);
+  let one = ${F}(1.0);
   let whole = floor(y) == y;
   let half = y * ${F}(0.5);
   let odd = whole & (floor(half) != half);
-  let magnitude = select(exp2(y * log2(a)), select(${F}(special_f32(0x7f800000u)), ${F}(0.0), y > ${F}(0.0)), a == ${F}(0.0));
-  let negative = x < ${F}(0.0);
-  var r = select(magnitude, -magnitude, negative & odd);
-  r = select(r, ${F}(special_f32(0x7fc00000u)), negative & !whole);
-  return select(r, ${F}(1.0), (y == ${F}(0.0)) | (x == ${F}(1.0)));
+  let limit = select(${F}(0.0), ${F}(special_f32(0x7f800000u)), (a > one) == (y > ${F}(0.0)));
+  let extreme = (a == ${F}(0.0)) | ${f('is_inf')}(x) | ${f('is_inf')}(y);
+  var r = select(select(exp2(y * log2(a)), limit, extreme), one, a == one);
+  r = select(r, -r, ((bitcast<${U}>(x) >> ${U}(31u)) == ${U}(1u)) & odd);
+  r = select(r, ${F}(special_f32(0x7fc00000u)), (x < ${F}(0.0)) & !whole & !${f('is_inf')}(x) & !${f('is_inf')}(y));
+  r = select(select(r, y, ${f('is_nan')}(y)), x, ${f('is_nan')}(x));
+  r = select(r, x, y == one);
+  return select(r, one, (y == ${F}(0.0)) | (x == one));
 }`,
   },
   ipow: {
@@ -279,8 +378,33 @@ const templates: { readonly [K in FunctionName]: Template } = own({
   return select(r, r + b, (r != ${I}(0i)) & ((r < ${I}(0i)) != (b < ${I}(0i))));
 }`,
   },
+  // A long division of the mantissas, eight bits at a time: a quotient may have more digits than a float.
   fmod: {
-    source: (f, { F }) => `fn ${f('fmod')}(a: ${F}, b: ${F}) -> ${F} { return a - b * trunc(a / b); }`,
+    calls: ['is_nan', 'is_inf'],
+    source: (f, { F, I, U, B }) => `fn ${f('fmod')}(a: ${F}, b: ${F}) -> ${F} {
+  let up = bitcast<${U}>(a) & ${U}(0x7fffffffu);
+  let down = bitcast<${U}>(b) & ${U}(0x7fffffffu);
+  let high = max(up >> ${U}(23u), ${U}(1u));
+  let low = max(down >> ${U}(23u), ${U}(1u));
+  let dividend = select(up & ${U}(0x7fffffu), (up & ${U}(0x7fffffu)) | ${U}(0x800000u), up >= ${U}(0x800000u));
+  let divisor = select(down & ${U}(0x7fffffu), (down & ${U}(0x7fffffu)) | ${U}(0x800000u), down >= ${U}(0x800000u));
+  let some = max(divisor, ${U}(1u));
+  var rest = dividend % some;
+  var left = select(${U}(0u), high - low, high > low);
+  for (var i = 0u; i < 32u && any(left > ${U}(0u)); i += 1u) {
+    let step = min(left, ${U}(8u));
+    rest = (rest << step) % some;
+    left -= step;
+  }
+  let e = ${I}(low) - ${I}(150);
+  let first = e / ${I}(2);
+  let scale = bitcast<${F}>((first + ${I}(127)) << ${U}(23u));
+  let second = bitcast<${F}>((e - first + ${I}(127)) << ${U}(23u));
+  let magnitude = select(${F}(rest) * scale * second, bitcast<${F}>(up), up < down);
+  let y = select(magnitude, -magnitude, (bitcast<${U}>(a) >> ${U}(31u)) == ${U}(1u));
+  let undefined: ${B} = ${f('is_nan')}(a) | ${f('is_nan')}(b) | ${f('is_inf')}(a) | (divisor == ${U}(0u));
+  return select(y, ${F}(special_f32(0x7fc00000u)), undefined);
+}`,
   },
   bfloat16: {
     // Nearest, ties to even.
@@ -310,12 +434,23 @@ function half(name: string, { F, U, B }: { F: string; U: string; B: string }): s
 }`;
 }
 
-function sine(name: string, { F, I, B }: { F: string; I: string; B: string }, shift: 0 | 1): string {
+function sine(
+  name: string,
+  largeAngle: string,
+  { F, I, U, B }: { F: string; I: string; U: string; B: string },
+  shift: 0 | 1,
+): string {
   return `fn ${name}(x: ${F}) -> ${F} {
-  let n = round(x * ${F}(0.6366197723675814));
+  var n = round(x * ${F}(0.6366197723675814));
   var r = fma(n, ${F}(-1.5703125), x);
   r = fma(n, ${F}(-4.837512969970703125e-4), r);
   r = fma(n, ${F}(-7.5497899548918821e-8), r);
+  let large = abs(x) > ${F}(8192.0);
+  if (any(large)) {
+    let exact = ${largeAngle}(x);
+    r = select(r, exact.r, large);
+    n = select(n, exact.n, large);
+  }
   let quadrant = (${I}(n) + ${I}(${shift}i)) & ${I}(3i);
   let z = r * r;
   var s = ${F}(-1.9515295891e-4);
@@ -328,7 +463,8 @@ function sine(name: string, { F, I, B }: { F: string; I: string; B: string }, sh
   c = fma(c * z, z, fma(z, ${F}(-0.5), ${F}(1.0)));
   let swapped: ${B} = (quadrant & ${I}(1i)) != ${I}(0i);
   let y = select(s, c, swapped);
-  return select(y, -y, quadrant >= ${I}(2i));
+  let special: ${B} = (bitcast<${U}>(x) & ${U}(0x7f800000u)) == ${U}(0x7f800000u);
+  return select(select(y, -y, quadrant >= ${I}(2i)), ${F}(special_f32(0x7fc00000u)), special);
 }`;
 }
 

@@ -2,7 +2,7 @@
 import { SutureError } from '../../ir/errors.ts';
 import type { Node } from '../../ir/graph.ts';
 import { reducedAxes } from '../../ir/ops/reduction.ts';
-import { literal, specialNumbers } from './functions.ts';
+import { FunctionSet, literal } from './functions.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan, Operand, Scratch } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { type Combine, type RowShape, Rows } from './rows.ts';
@@ -14,7 +14,7 @@ import { bindEpilogue, f32, ModuleBuilder, product, u32 } from './wgsl.ts';
 interface Reduction {
   readonly before?: (x: string) => string;
   readonly how: Combine;
-  readonly after?: (r: string, count: number) => string;
+  readonly after?: (r: string, count: number, functions: FunctionSet) => string;
   /** The logarithm of a sum of exponentials, about the maximum. */
   readonly exponential?: true;
 }
@@ -34,7 +34,7 @@ export type ReduceOp =
 const reductions: { readonly [K in ReduceOp]: Reduction } = {
   ReduceL1: { how: 'sum', before: x => `abs(${x})` },
   ReduceL2: { how: 'sum', before: x => `${x} * ${x}`, after: r => `sqrt(${r})` },
-  ReduceLogSum: { how: 'sum', after: r => `log(${r})` },
+  ReduceLogSum: { how: 'sum', after: (r, _, functions) => functions.call('log', { width: 1 }, r) },
   ReduceLogSumExp: { how: 'sum', exponential: true },
   ReduceMax: { how: 'max' },
   ReduceMean: { how: 'sum', after: (r, count) => `${r} / ${f32(count)}` },
@@ -82,6 +82,9 @@ function cut(pass: RowShape): RowShape[] {
   return [pass];
 }
 
+/** Whether a float is infinite or NaN: by its bits, since compilers may take either for impossible. */
+const isSpecial = (x: string): string => `((bitcast<u32>(${x}) & 0x7f800000u) == 0x7f800000u)`;
+
 const zero: Readonly<Record<Stored, string>> = { f32: '0.0', i32: '0i', u32: '0u' };
 
 function reducePass(
@@ -104,21 +107,21 @@ function reducePass(
   module.bind('x', options.from, type);
   module.bind('y', options.to, type, 'read_write');
   const rows = new Rows(shape, context);
+  const functions = new FunctionSet();
   const element = (at: string) => (first && before ? before(`x[${at}]`) : `x[${at}]`);
-  const finish = (r: string) => (count !== undefined && after ? after(r, count) : r);
+  const finish = (r: string) => (count !== undefined && after ? after(r, count, functions) : r);
   const extreme = (kind: Combine) => [
     `var best = ${element(rows.at('0u'))};`,
-    rows.loop((_k, at) => `let v = ${element(at)}; best = ${Rows.join(kind, 'best', 'v')};`),
+    rows.loop((_k, at) => `let v = ${element(at)}; best = ${Rows.join(kind, 'best', 'v', type)};`),
     rows.combine(kind, 'best', type),
   ];
   let body: string[];
   if (exponential) {
-    // An infinite maximum is the result itself.
+    // An infinite maximum, or NaN, is the result itself.
     body = [
       ...extreme('max'),
-      'let shift = select(best, 0.0, abs(best) > 3.0e38);',
-      rows.sums(['total'], (_k, at) => ({ terms: [`exp(x[${at}] - shift)`] })),
-      rows.once('y[row] = log(total) + shift;'),
+      rows.sums(['total'], (_k, at) => ({ terms: [`exp(x[${at}] - best)`] })),
+      rows.once(`y[row] = select(log(total) + best, best, ${isSpecial('best')});`),
     ];
   } else if (how === 'sum' && type === 'f32') {
     body = [rows.sums(['total'], (_k, at) => ({ terms: [element(at)] })), rows.once(`y[row] = ${finish('total')};`)];
@@ -126,17 +129,18 @@ function reducePass(
     const start = how === 'sum' ? zero[type] : `${type}(1)`;
     body = [
       `var total = ${start};`,
-      rows.loop((_k, at) => `total = ${Rows.join(how, 'total', element(at))};`),
+      rows.loop((_k, at) => `total = ${Rows.join(how, 'total', element(at), type)};`),
       rows.combine(how, 'total', type),
       rows.once(`y[row] = ${type === 'f32' ? finish('total') : integral(reduction, count)};`),
     ];
   } else body = [...extreme(how), rows.once('y[row] = best;')];
-  module.declare(rows.main(body));
+  const main = rows.main(body);
+  module.declare(`${functions.declarations(main)}\n${main}`);
   return { label: options.label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands };
 
   function integral({ after: last }: Reduction, over: number | undefined): string {
     if (over === undefined || last === undefined) return 'total';
-    return `${type}(${last('f32(total)', over)})`;
+    return `${type}(${last('f32(total)', over, functions)})`;
   }
 }
 
@@ -153,13 +157,15 @@ function emptyReduction(
   const most = { f32: Number.POSITIVE_INFINITY, i32: 2147483647, u32: 4294967295 }[type];
   const start = { sum: 0, product: 1, max: least, min: most }[how];
   const value = literal(exponential ? Number.NEGATIVE_INFINITY : start, type, { width: 1 });
+  const functions = new FunctionSet();
+  const last = after ? after('none', 0, functions) : 'none';
   return mappedPlan(
     {
       label,
       shape: shape.map((n, i) => (axes.includes(i) ? 1 : n)),
       bindings: [{ name: 'y', operand: output(0), type, access: 'read_write' }],
-      declarations: specialNumbers,
-      element: i => `let none = ${value}; y[${i}] = ${after ? after('none', 0) : 'none'};`,
+      declarations: functions.declarations(value),
+      element: i => `let none = ${value}; y[${i}] = ${last};`,
     },
     context,
   );
@@ -259,10 +265,12 @@ export function softmax(node: Node<'Softmax' | 'LogSoftmax'>, context: KernelCon
   module.declare(
     rows.main([
       `var best = x[${rows.at('0u')}];`,
-      rows.loop((_k, at) => `best = max(best, x[${at}]);`),
+      rows.loop((_k, at) => `let v = x[${at}]; best = ${Rows.join('max', 'best', 'v')};`),
       rows.combine('max', 'best'),
       rows.sums(['total'], (_k, at) => ({ terms: [`exp(x[${at}] - best)`] })),
-      ...(node.op === 'LogSoftmax' ? ['let offset = log(total);'] : []),
+      // Where the largest is infinite or NaN, the differences to it are NaN.
+      `total = select(total, bitcast<f32>(bitcast<u32>(best) | 0x7fc00000u), ${isSpecial('best')});`,
+      ...(node.op === 'LogSoftmax' ? [`let offset = select(log(total), total, ${isSpecial('best')});`] : []),
       rows.loop((_k, at) => `let at = ${at}; let value = ${value('at')}; ${store('value', place, 'y')}`),
     ]),
   );

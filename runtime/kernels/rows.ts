@@ -17,13 +17,16 @@ export interface RowShape {
 
 export type Combine = 'sum' | 'max' | 'min' | 'product';
 
-const combined: Readonly<Record<Combine, (a: string, b: string) => string>> = {
+const combined: Readonly<Record<Combine, (a: string, b: string, type: string) => string>> = {
   sum: (a, b) => `${a} + ${b}`,
-  // Comparisons rather than max and min, so that a NaN that came first stays.
-  max: (a, b) => `select(${a}, ${b}, ${b} > ${a} || ${b} != ${b})`,
-  min: (a, b) => `select(${a}, ${b}, ${b} < ${a} || ${b} != ${b})`,
+  // Comparisons rather than max and min, so that a NaN that came first stays; no comparison finds a NaN that comes.
+  max: (a, b, type) => `select(${a}, ${b}, ${b} > ${a}${orNaN(b, type)})`,
+  min: (a, b, type) => `select(${a}, ${b}, ${b} < ${a}${orNaN(b, type)})`,
   product: (a, b) => `${a} * ${b}`,
 };
+
+const orNaN = (b: string, type: string): string =>
+  type === 'f32' ? ` || (bitcast<u32>(${b}) & 0x7fffffffu) > 0x7f800000u` : '';
 
 /** Elements that a sum adds up before it goes into the total: two levels keep rounding errors small in long rows. */
 const block = 64;
@@ -130,7 +133,7 @@ fn ${f}(value: ${type}, local: u32) -> ${type} {
     if (local < half) {
       let a = shared_${how}_${type}[local];
       let b = shared_${how}_${type}[local + half];
-      shared_${how}_${type}[local] = ${combined[how]('a', 'b')};
+      shared_${how}_${type}[local] = ${combined[how]('a', 'b', type)};
     }
     workgroupBarrier();
   }
@@ -146,8 +149,8 @@ fn ${f}(value: ${type}, local: u32) -> ${type} {
   }
 
   /** An expression that combines two. */
-  static join(how: Combine, a: string, b: string): string {
-    return combined[how](a, b);
+  static join(how: Combine, a: string, b: string, type = 'f32'): string {
+    return combined[how](a, b, type);
   }
 
   /** The entry point around statements that use `row`, `base`, and what the methods here return. */

@@ -90,9 +90,12 @@ const extremum =
 
 const sum = (operands: readonly string[]): string => `(${operands.join(' + ')})`;
 
+/** The negative numbers, and NaN, which `min` may lose. */
+const notAbove = (c: ScalarContext, x: string): string => `select(${x}, ${c.number(0)}, ${x} > ${c.number(0)})`;
+
 /** `expm1` keeps what `exp(x) - 1` loses near zero. */
 const elu = (c: ScalarContext, x: string, alpha: number, scale = 1): string => {
-  const low = `${c.number(alpha * scale)} * ${c.call('expm1', `min(${x}, ${c.number(0)})`)}`;
+  const low = `${c.number(alpha * scale)} * ${c.call('expm1', notAbove(c, x))}`;
   return `select(${low}, ${scale === 1 ? x : `${c.number(scale)} * ${x}`}, ${x} > ${c.number(0)})`;
 };
 
@@ -111,7 +114,7 @@ const scalarRules: { readonly [K in ElementwiseOp]: Rule<K> } = {
   BitwiseNot: (c, [x], node) => wrapped(c, dtypeOf(node), `(~${x})`),
   Ceil: builtin('ceil'),
   Celu(c, [x], { attributes: { alpha } }) {
-    const low = `${c.number(alpha)} * ${c.call('expm1', `min(${x}, ${c.number(0)}) / ${c.number(alpha)}`)}`;
+    const low = `${c.number(alpha)} * ${c.call('expm1', `${notAbove(c, x)} / ${c.number(alpha)}`)}`;
     return `select(${low}, ${x}, ${x} > ${c.number(0)})`;
   },
   Cos: helper('cos'),
@@ -128,11 +131,13 @@ const scalarRules: { readonly [K in ElementwiseOp]: Rule<K> } = {
     const inner = `${c.number(Math.sqrt(2 / Math.PI))} * (${x} + ${c.number(0.044715)} * ${x} * ${x} * ${x})`;
     return `(${half} * (${c.number(1)} + ${c.call('tanh', inner)}))`;
   },
-  HardSigmoid: (c, [x], { attributes: { alpha, beta } }) =>
-    `clamp(${c.number(alpha)} * ${x} + ${c.number(beta)}, ${c.number(0)}, ${c.number(1)})`,
+  HardSigmoid(c, [x], { attributes: { alpha, beta } }) {
+    const between = `clamp(${c.number(alpha)} * ${x} + ${c.number(beta)}, ${c.number(0)}, ${c.number(1)})`;
+    return `select(${between}, ${x}, ${c.call('is_nan', x)})`;
+  },
   HardSwish: (c, [x]) => `(${x} * clamp(${x} * ${c.number(1 / 6)} + ${c.number(0.5)}, ${c.number(0)}, ${c.number(1)}))`,
   LeakyRelu: (c, [x], { attributes }) => leaky(c, x, c.number(attributes.alpha)),
-  Log: builtin('log'),
+  Log: helper('log'),
   Mish: (c, [x]) => `(${x} * ${c.call('tanh', c.call('softplus', x))})`,
   Neg: (c, [x], node) => wrapped(c, dtypeOf(node), `(-${x})`),
   Not: (_c, [x]) => `(!${x})`,
@@ -148,12 +153,17 @@ const scalarRules: { readonly [K in ElementwiseOp]: Rule<K> } = {
     return wrapped(c, dtypeOf(node), `select(${low}, ${x} - ${b}, ${x} > ${l})`);
   },
   Sigmoid: helper('sigmoid'),
-  Sign: (c, [x], node) => (kindOf(node) === 'u32' ? `min(${x}, ${c.number(1, 'u32')})` : `sign(${x})`),
+  Sign: (c, [x], node) =>
+    kindOf(node) === 'u32'
+      ? `min(${x}, ${c.number(1, 'u32')})`
+      : kindOf(node) === 'f32'
+        ? c.call('sign', x)
+        : `sign(${x})`,
   Sin: helper('sin'),
   Sinh: helper('sinh'),
   Softplus: helper('softplus'),
   Softsign: (c, [x]) => `(${x} / (${c.number(1)} + abs(${x})))`,
-  Sqrt: builtin('sqrt'),
+  Sqrt: helper('sqrt'),
   Swish: (c, [x], { attributes: { alpha } }) =>
     `(${x} * ${c.call('sigmoid', alpha === 1 ? x : `${c.number(alpha)} * ${x}`)})`,
   Tan: helper('tan'),
@@ -226,6 +236,9 @@ const scalarRules: { readonly [K in ElementwiseOp]: Rule<K> } = {
 
 function cast(c: ScalarContext, x: string, from: DType, to: DType): string {
   const [source, target] = [scalarOf(from), scalarOf(to)];
+  // NaN is true; comparisons with it are false, whichever they are.
+  if (to === 'bool' && source === 'f32')
+    return `((${c.bitcast(x, 'u32')} & ${c.number(0x7fffffff, 'u32')}) != ${c.number(0, 'u32')})`;
   if (to === 'bool') return `(${x} != ${c.number(0, source)})`;
   if (to === 'float16') {
     return c.call('float16', source === 'f32' ? x : c.convert(x, 'f32'));
@@ -233,8 +246,14 @@ function cast(c: ScalarContext, x: string, from: DType, to: DType): string {
   if (to === 'bfloat16') return c.call('bfloat16', source === 'f32' ? x : c.convert(x, 'f32'));
   if (source === target) return wrapped(c, to, x);
   // Through i32, so that negative numbers wrap in unsigned types as they do in C.
-  if (source === 'f32' && target === 'u32' && to !== 'uint32' && to !== 'uint64') {
-    return wrapped(c, to, c.bitcast(c.convert(x, 'i32'), 'u32'));
+  if (source === 'f32' && target !== 'f32') {
+    const least = c.number(-2147483648, 'i32');
+    const beyond = `((${c.bitcast(x, 'u32')} & ${c.number(0x7fffffff, 'u32')}) >= ${c.number(0x4f000000, 'u32')})`;
+    const whole = `select(${c.convert(x, 'i32')}, ${least}, ${beyond})`;
+    if (target === 'i32') return wrapped(c, to, whole);
+    const unsigned = c.bitcast(whole, 'u32');
+    if (to !== 'uint32' && to !== 'uint64') return wrapped(c, to, unsigned);
+    return `select(${unsigned}, ${c.convert(x, 'u32')}, ${x} >= ${c.number(2147483648)})`;
   }
   return wrapped(c, to, c.convert(x, target));
 }

@@ -67,7 +67,7 @@ it('a softmax on a GPU, a row to a workgroup', () => {
         if (local < half) {
           let a = shared_max_f32[local];
           let b = shared_max_f32[local + half];
-          shared_max_f32[local] = select(a, b, b > a || b != b);
+          shared_max_f32[local] = select(a, b, b > a || (bitcast<u32>(b) & 0x7fffffffu) > 0x7f800000u);
         }
         workgroupBarrier();
       }
@@ -94,11 +94,12 @@ it('a softmax on a GPU, a row to a workgroup', () => {
       
       let base = row * 512u;
       var best = x[base];
-      for (var k0 = local; k0 < 512u; k0 += 256u) { best = max(best, x[base + k0]); }
+      for (var k0 = local; k0 < 512u; k0 += 256u) { let v = x[base + k0]; best = select(best, v, v > best || (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u); }
       best = combine_max_f32(best, local);
       var total = 0.0;
       for (var k1 = local; k1 < 512u; k1 += 256u) {  total += exp(x[base + k1] - best); }
       total = combine_sum_f32(total, local);
+      total = select(total, bitcast<f32>(bitcast<u32>(best) | 0x7fc00000u), ((bitcast<u32>(best) & 0x7f800000u) == 0x7f800000u));
       for (var k2 = local; k2 < 512u; k2 += 256u) { let at = base + k2; let value = exp(x[at] - best) / total; y[at] = value; }
     }
     "
