@@ -2,14 +2,14 @@
 import { printable, SutureError } from '../ir/index.ts';
 import { original, type SuperNetwork, settle, stitchedAt, withOutputOf } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
-import { type Dataset, loadDataset } from './data/dataset.ts';
+import { type Dataset, type LabelOptions, loadDataset } from './data/dataset.ts';
 import { defaultBatch, requireScorable, scoreNetworks } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import { type ChartSeries, lineChart } from './figures/chart.ts';
 import type { MetricName } from './metrics/metric.ts';
 import { type WorkOptions, workOptions } from './progress.ts';
-import type { TrainingSettings } from './run/config.ts';
+import { labelsOfRun, type TrainingSettings } from './run/config.ts';
 import { type LoadedRun, loadRun } from './run/load.ts';
 import { positionsText } from './selection/combination.ts';
 
@@ -18,6 +18,8 @@ export interface CurveOptions extends WorkOptions, ExecutorOptions {
   readonly counts?: readonly number[];
   /** Images at a time. */
   readonly batch?: number;
+  /** What is said of labels, where the first run says something else or nothing. */
+  readonly labels?: LabelOptions;
 }
 
 export interface Curve {
@@ -97,7 +99,7 @@ const recipeKey = (training: TrainingSettings): string => JSON.stringify({ ...tr
 export async function curve(paths: readonly string[], data: string, options: CurveOptions = {}): Promise<Curve> {
   const runs: LoadedRun[] = [];
   for (const path of paths) runs.push(await loadRun(path));
-  const dataset = await loadDataset(data);
+  const dataset = await loadDataset(data, labelsOfRun(runs[0]!.directory.config, options.labels));
   for (const { parents } of runs) {
     requireScorable(
       [parents.a, parents.b].map(({ path, graph }) => ({ name: path, graph })),

@@ -2,7 +2,7 @@
 import { type Graph, printable, SutureError, typeText } from '../ir/index.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { batchesOf, batchSizes } from './batches.ts';
-import { type Dataset, loadDataset } from './data/dataset.ts';
+import { type Dataset, type LabelOptions, loadDataset } from './data/dataset.ts';
 import { type Labels, requireForeground } from './data/labels.ts';
 import { Runnable, withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
@@ -18,6 +18,8 @@ export interface EvaluateOptions extends WorkOptions, ExecutorOptions {
   readonly ensemble?: boolean;
   /** Images at a time. Default 16. */
   readonly batch?: number;
+  /** What is said of the labels. */
+  readonly labels?: LabelOptions;
 }
 
 export interface Evaluation {
@@ -146,7 +148,7 @@ export async function evaluate(
 ): Promise<Evaluation & { readonly models: readonly Model[] }> {
   const loaded: Model[] = [];
   for (const path of models) loaded.push(await loadModel(path));
-  const dataset = await loadDataset(data);
+  const dataset = await loadDataset(data, options.labels);
   const networks = loaded.map(({ path, graph }) => ({ name: path, graph }));
   requireScorable(networks, dataset);
   return withExecutor(options, async executor => {

@@ -11,7 +11,7 @@ export {
 } from '../runtime/adapter/index.ts';
 export type { Executor, PrepareOptions, Profile, Session } from '../runtime/index.ts';
 export { type Curve, type CurveOptions, curve, curveChart, defaultCounts, evenlySpread } from './curve.ts';
-export { type Dataset, loadDataset, parseDataset } from './data/dataset.ts';
+export { type Dataset, type LabelOptions, loadDataset, parseDataset } from './data/dataset.ts';
 export {
   type Agreement,
   type Choice,

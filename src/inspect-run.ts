@@ -73,7 +73,7 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
     const step = stepOf(
       network,
       { ...settings, method: plan.method, settings: plan.settings, probabilityWeight },
-      config.task,
+      config,
     );
     const binding = bindingFor(step.graph, { [input!]: shape });
     const { memory: budget, schedule } = plan;

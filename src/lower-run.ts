@@ -1,13 +1,13 @@
 /** A run's own graphs as ONNX files: one step of its training, or its super-network with the switches open. */
 import { type Graph, rewrite, type Tensor, tensorType, typeText, Value } from '../ir/index.ts';
-import { type SuperNetwork, simplify, type Task } from '../passes/index.ts';
+import { type SuperNetwork, simplify } from '../passes/index.ts';
 import { writeModel } from './deploy.ts';
 import { checkOutputFile, type OutputOptions } from './files/output.ts';
 import { imageShapeOf } from './inspect-run.ts';
 import { networkForImages } from './network/sizes.ts';
 import type { TrainingSettings } from './run/config.ts';
 import { type LoadedRun, loadRun, openNetwork } from './run/load.ts';
-import { stepOf } from './training/train.ts';
+import { type Labelled, stepOf } from './training/train.ts';
 
 /** Which graph of a run is written. */
 export type RunGraph = 'training-step' | 'supernet';
@@ -33,8 +33,8 @@ export interface NamedType {
  * Inputs: the images, the stitches' parameters, the optimiser's state (zeros before the first step). Outputs: `loss`, its terms,
  * `gradient/…`, and `next/…` for each parameter and each part of the state.
  */
-export function trainingStepGraph(network: SuperNetwork, settings: TrainingSettings, task?: Task): Graph {
-  const step = stepOf(network, settings, task);
+export function trainingStepGraph(network: SuperNetwork, settings: TrainingSettings, labelled?: Labelled): Graph {
+  const step = stepOf(network, settings, labelled);
   const graph = simplify(step.graph);
   return withMetadata(graph, {
     'suture.graph': 'training-step',
@@ -99,7 +99,7 @@ async function graphOf(path: string, what: RunGraph): Promise<Graph> {
       const { network, directory } = await openNetwork(path);
       const imageShape = await imageShapeOf(network, directory.config);
       const sized = networkForImages(network, { imageShape });
-      return trainingStepGraph(sized, directory.config.training, directory.config.task);
+      return trainingStepGraph(sized, directory.config.training, directory.config);
     }
     case 'supernet':
       return superNetworkGraph(await loadRun(path));

@@ -40,13 +40,14 @@ const chooseBy = ({ positions, higherIsBetter }: Sweep): Selection =>
  */
 export async function runAll(request: RunAllRequest, work: TrainingWork = {}): Promise<RunAllResult> {
   const { train, validation, tests, gate, ...rest } = request;
-  const plan = await planRun({ ...rest, data: train });
+  const said = { ...rest.labels, task: rest.task };
+  const validationData = await loadDataset(validation, said);
+  const plan = await planRun({ ...rest, data: train }, validationData);
   const parents = [plan.parents.a, plan.parents.b].map(({ path: name, graph }) => ({ name, graph }));
-  const validationData = await loadDataset(validation);
   requireChoosable(parents, validationData);
   const testData: { name: string; file: string; dataset: Dataset }[] = [];
   for (const test of tests) {
-    const dataset = await loadDataset(test.file);
+    const dataset = await loadDataset(test.file, said);
     requireScorable(parents, dataset);
     testData.push({ ...test, dataset });
   }

@@ -1,26 +1,39 @@
 /** The sweeps of a run directory: over positions, and over all settings. */
-import { loadDataset } from './data/dataset.ts';
+import { type LabelOptions, loadDataset } from './data/dataset.ts';
 import { requireChoosable, requireScorable } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import { workOptions } from './progress.ts';
+import { labelsOfRun } from './run/config.ts';
 import { withLockedRun } from './run/directory.ts';
 import { readLearned } from './run/learned.ts';
 import { loadRun } from './run/load.ts';
 import { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
 import { type Front, type FrontOptions, type NamedDataset, sweepFront } from './selection/weighted.ts';
 
+/** What a command on a run may say of labels, where the run says something else or nothing. */
+export interface LabelRequest {
+  readonly labels?: LabelOptions;
+}
+
 /**
  * Scores every position of a run on a data file and keeps the result as `sweep.json` in the run.
  *
  * @throws SutureError `run-invalid`, `run-locked`, `data-unreadable`, `data-invalid`.
  */
-export const sweepRun = (path: string, data: string, options: SweepOptions & ExecutorOptions = {}): Promise<Sweep> =>
-  withLockedRun(path, () => sweepLocked(path, data, options));
+export const sweepRun = (
+  path: string,
+  data: string,
+  options: SweepOptions & ExecutorOptions & LabelRequest = {},
+): Promise<Sweep> => withLockedRun(path, () => sweepLocked(path, data, options));
 
-async function sweepLocked(path: string, data: string, options: SweepOptions & ExecutorOptions): Promise<Sweep> {
+async function sweepLocked(
+  path: string,
+  data: string,
+  options: SweepOptions & ExecutorOptions & LabelRequest,
+): Promise<Sweep> {
   const run = await loadRun(path);
-  const dataset = await loadDataset(data);
+  const dataset = await loadDataset(data, labelsOfRun(run.directory.config, options.labels));
   const { a, b } = run.parents;
   requireChoosable(
     [a, b].map(({ path: name, graph }) => ({ name, graph })),
@@ -37,7 +50,7 @@ async function sweepLocked(path: string, data: string, options: SweepOptions & E
   });
 }
 
-export interface FrontRequest extends Omit<FrontOptions, 'learned'>, ExecutorOptions {
+export interface FrontRequest extends Omit<FrontOptions, 'learned'>, ExecutorOptions, LabelRequest {
   /** Test sets: the own site's first. They decide nothing. */
   readonly tests?: readonly { readonly name: string; readonly file: string }[];
   /** Also score the weights that `suture weigh` left in the run. */
@@ -53,14 +66,15 @@ export const frontRun = (path: string, data: string, request: FrontRequest = {})
   withLockedRun(path, () => frontLocked(path, data, request));
 
 async function frontLocked(path: string, data: string, request: FrontRequest): Promise<Front> {
-  const { tests = [], learned = false, ...options } = request;
+  const { tests = [], learned = false, labels, ...options } = request;
   const run = await loadRun(path);
+  const said = labelsOfRun(run.directory.config, labels);
   const parents = [run.parents.a, run.parents.b].map(({ path: name, graph }) => ({ name, graph }));
-  const validation = await loadDataset(data);
+  const validation = await loadDataset(data, said);
   requireChoosable(parents, validation);
   const sets: NamedDataset[] = [];
   for (const { name, file } of tests) {
-    const dataset = await loadDataset(file);
+    const dataset = await loadDataset(file, said);
     requireScorable(parents, dataset);
     sets.push({ name, dataset });
   }

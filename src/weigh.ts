@@ -2,13 +2,14 @@
 import { printable, SutureError, type Tensor, tensor, tensorFromNumbers } from '../ir/index.ts';
 import { type SuperNetwork, type SwitchMode, type TrainingStep, taskMatching, trainingStep } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
-import { type Dataset, loadDataset } from './data/dataset.ts';
+import { type Dataset, type LabelOptions, loadDataset } from './data/dataset.ts';
 import { requireScorable } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import { hashFile } from './files/hash.ts';
 import { networkForImages } from './network/sizes.ts';
 import { workOptions } from './progress.ts';
+import { labelsOfRun } from './run/config.ts';
 import type { TrainingWork } from './run/create.ts';
 import { withLockedRun } from './run/directory.ts';
 import {
@@ -42,6 +43,8 @@ export interface WeighOptions {
   readonly learningRate?: number;
   /** Order of the batches. Default 0. */
   readonly seed?: number;
+  /** What is said of labels, where the run says something else or nothing. */
+  readonly labels?: LabelOptions | undefined;
 }
 
 /** What `suture weigh` shows and keeps beside the weights. */
@@ -74,10 +77,12 @@ async function weighLocked(
   work: TrainingWork,
 ): Promise<WeighSummary> {
   const run = await loadRun(path);
-  const dataset = await loadDataset(data);
+  const labels = labelsOfRun(run.directory.config, options.labels);
+  const dataset = await loadDataset(data, labels);
   requireLabelled(run, dataset);
   const plan = {
     ...planOf(run.network, options),
+    ...saidOf(labels),
     data: { source: dataset.source, sha256: await hashFile(data), images: dataset.count },
   };
   await run.directory.remove('weighing');
@@ -100,7 +105,7 @@ async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSumm
   const run = await loadRun(path);
   const from = await readWeighing(run);
   const { source, sha256 } = from.plan.data;
-  const dataset = await loadDataset(source);
+  const dataset = await loadDataset(source, labelsOfRun(run.directory.config, from.plan.labels));
   if ((await hashFile(source)) !== sha256) {
     throw new SutureError(
       'data-invalid',
@@ -117,6 +122,17 @@ async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSumm
   );
 }
 
+/** What a plan keeps of it: the task is the run's. */
+const saidOf = ({ ignoreLabel, regions }: LabelOptions): Pick<LearningPlan, 'labels'> =>
+  ignoreLabel === undefined && !regions
+    ? {}
+    : {
+        labels: {
+          ...(ignoreLabel !== undefined && { ignoreLabel }),
+          ...(regions && { regions: regions.map(r => [...r]) }),
+        },
+      };
+
 function requireLabelled({ parents: { a, b } }: LoadedRun, dataset: Dataset): void {
   requireScorable(
     [a, b].map(({ path: name, graph }) => ({ name, graph })),
@@ -130,7 +146,7 @@ const averaged = 10;
 const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
 /** Fills in the defaults and checks what was asked for. @throws SutureError `option-invalid`. */
-function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan, 'data'> {
+function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan, 'data' | 'labels'> {
   const {
     learn,
     positions,
@@ -233,7 +249,7 @@ async function learnWeights(
 /** The labels' loss, with the weights that are learned as its only parameters. */
 function stepFor(
   { network, directory }: Pick<LoadedRun, 'network' | 'directory'>,
-  { learned: what, positions, weight, output, steps, learningRate }: LearningPlan,
+  { learned: what, positions, weight, output, steps, learningRate, labels }: LearningPlan,
 ): TrainingStep {
   const mode: SwitchMode = what.includes('channels')
     ? 'learned-per-channel'
@@ -244,6 +260,7 @@ function stepFor(
     switches: s => (positions.includes(s.position) ? mode : 'original'),
     outputs: what.includes('outputs') ? 'learned' : [output, 1 - output],
     task: directory.config.task,
+    ignore: labels?.ignoreLabel !== undefined,
     trainStitches: false,
   });
   return trainingStep(loss, { steps, learningRate });

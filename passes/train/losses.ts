@@ -88,8 +88,18 @@ const diceSmoothing = 1e-5;
  * classes over the batch, as nnU-Net trains. Classification: cross-entropy. Regression: mean squared error.
  * Labels are int32: classes [N, spatial...], or a 0 or 1 for each of several regions [N, R, spatial...]; for regression floats of the
  * output's shape.
+ *
+ * @param ignore whether a label below 0 marks a place that counts nowhere: the cross-entropy is a mean over those that count, and soft
+ * Dice looks at no other.
  */
-export function taskLoss(b: GraphBuilder, given: Value, labels: Value, task: Task, meaning: OutputMeaning): Value {
+export function taskLoss(
+  b: GraphBuilder,
+  given: Value,
+  labels: Value,
+  task: Task,
+  meaning: OutputMeaning,
+  { ignore = false } = {},
+): Value {
   if (task === 'regression') return b.op('FeatureLoss', [given, labels], { normalize: 0 });
   const output = channelsFirst(b, logitsOf(b, given, meaning), meaning);
   const { shape, dtype } = output.type;
@@ -99,13 +109,21 @@ export function taskLoss(b: GraphBuilder, given: Value, labels: Value, task: Tas
   const wide = binary && channels > 1 ? labels : b.op('Unsqueeze', [labels, b.ints([1])]);
   const positions = shape.map((_, i) => i).filter(i => i !== 1);
   const average = (x: Value): Value => b.op('ReduceMean', [x], { keepdims: 0 });
+  const total = (x: Value): Value => b.op('ReduceSum', [x], { keepdims: 0 });
+  // 1 where a label counts, in the shape of `wide`.
+  const counts = ignore
+    ? b.op('Cast', [b.op('Greater', [b.op('Cast', [wide], { to: dtype }), number(-0.5)])], { to: dtype })
+    : undefined;
+  const counted = (x: Value): Value => (counts ? b.op('Mul', [x, counts]) : x);
+  const averageCounted = (x: Value): Value =>
+    counts ? b.op('Div', [total(x), b.op('Max', [total(counts), number(1)])]) : average(x);
 
   let entropy: Value;
   let truth: Value;
   let probability: () => Value;
   if (binary) {
-    truth = b.op('Cast', [wide], { to: dtype });
-    entropy = average(b.op('Sub', [b.op('Softplus', [output]), b.op('Mul', [output, truth])]));
+    truth = counted(b.op('Cast', [wide], { to: dtype }));
+    entropy = averageCounted(b.op('Sub', [counted(b.op('Softplus', [output])), b.op('Mul', [output, truth])]));
     probability = () => b.op('Sigmoid', [output]);
   } else {
     const classes = tensorFromNumbers(
@@ -116,13 +134,14 @@ export function taskLoss(b: GraphBuilder, given: Value, labels: Value, task: Tas
     truth = b.op('Cast', [b.op('Equal', [wide, b.constant(classes, 'classes')])], { to: dtype });
     const log = b.op('LogSoftmax', [output], { axis: 1 });
     const picked = b.op('ReduceSum', [b.op('Mul', [log, truth]), b.ints([1])], { keepdims: 0 });
-    entropy = b.op('Neg', [average(picked)]);
+    // Of a place that does not count no class is true, so that nothing is picked there.
+    entropy = b.op('Neg', [averageCounted(picked)]);
     probability = () => b.op('Exp', [log]);
   }
   if (task === 'classification' || shape.length < 3) return entropy;
 
   const overPositions = (x: Value): Value => b.op('ReduceSum', [x, b.ints(positions)], { keepdims: 0 });
-  const p = probability();
+  const p = counted(probability());
   const shared = b.op('Mul', [overPositions(b.op('Mul', [p, truth])), number(2)]);
   const sizes = b.op('Add', [overPositions(p), overPositions(truth)]);
   const dice = b.op('Div', [b.op('Add', [shared, number(diceSmoothing)]), b.op('Add', [sizes, number(diceSmoothing)])]);

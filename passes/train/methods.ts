@@ -140,6 +140,8 @@ export interface TaskLossOptions {
   /** How the parents' outputs are weighed: fixed, or learned (logits under a softmax). Default: their mean. */
   readonly outputs?: readonly number[] | 'learned';
   readonly task?: Task;
+  /** Whether a label below 0 marks a place that counts nowhere. Default false. */
+  readonly ignore?: boolean;
   /** False: the stitches are frozen, their parameters data; only weights that are learned are trained. Default true. */
   readonly trainStitches?: boolean;
 }
@@ -149,7 +151,13 @@ export const labelsInput = 'labels';
 
 /** The labels' loss on the combined output: what the paper compares with, and what learns weights of switches and outputs. */
 export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {}): LossGraph {
-  const { switches: modes = 'stitched', outputs, task = 'segmentation', trainStitches = true } = options;
+  const {
+    switches: modes = 'stitched',
+    outputs,
+    task = 'segmentation',
+    ignore = false,
+    trainStitches = true,
+  } = options;
   const [output] = network.outputs;
   if (network.outputs.length !== 1) {
     throw new SutureError(
@@ -184,7 +192,7 @@ export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {
     task === 'regression' ? combined.type : { dtype: 'int32', shape: [shape[0], ...regions, ...spatial] },
   );
   draft.data.push(labels.name);
-  const loss = taskLoss(b, combined, labels, task, output.combined);
+  const loss = taskLoss(b, combined, labels, task, output.combined, { ignore });
   if (loss.type.dtype !== dtype) throw new TypeError('a loss has the dtype of the output');
   const terms = new Terms(b);
   terms.add(loss, { output: `loss/${task}`, position: undefined, parent: undefined });

@@ -1,6 +1,6 @@
 /** Parsers of option values. What does not parse is a usage error with one sentence. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { executorChoices, SutureError } from '../index.ts';
+import { executorChoices, type LabelOptions, SutureError } from '../index.ts';
 
 function parse(text: string, what: string, fits: (value: number) => boolean): number {
   const value = Number(text);
@@ -95,6 +95,44 @@ export function positions(text: string): readonly number[] {
     return Array.from({ length: last - first + 1 }, (_, i) => first + i);
   });
 }
+
+/** Which number of labels counts nowhere. */
+export const ignoreLabelOption = (): Option =>
+  new Option('--ignore-label <n>', 'the label of places that count in no score and no loss, as 255 or -1').argParser(
+    text => parse(text, 'a whole number, as 255 or -1', Number.isSafeInteger),
+  );
+
+/** The classes of each region: `1+2+3,2+3,3`. */
+function regionTable(text: string): readonly (readonly number[])[] {
+  return text
+    .split(',')
+    .map(region =>
+      region
+        .split('+')
+        .map(part => parse(part, 'the classes of each region, as in 1+2+3,2+3,3', v => Number.isInteger(v) && v >= 1)),
+    );
+}
+
+export const regionsOption = (): Option =>
+  new Option(
+    '--regions <list>',
+    'the classes that the regions of a region-based network are made of, as in 1+2+3,2+3,3',
+  ).argParser(regionTable);
+
+export interface LabelFlags {
+  readonly ignoreLabel?: number;
+  readonly regions?: readonly (readonly number[])[];
+}
+
+/** Both of what is said of labels. */
+export const addLabelOptions = (command: Command): Command =>
+  command.addOption(ignoreLabelOption()).addOption(regionsOption());
+
+/** What the flags say of labels, and nothing that they do not say. */
+export const labelOptions = ({ ignoreLabel, regions }: LabelFlags): LabelOptions => ({
+  ...(ignoreLabel !== undefined && { ignoreLabel }),
+  ...(regions && { regions }),
+});
 
 export const executorOption = (): Option =>
   choiceOption(

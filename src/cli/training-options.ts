@@ -19,15 +19,18 @@ import {
   countOption,
   executorOption,
   forceOption,
+  ignoreLabelOption,
+  type LabelFlags,
   memoryOption,
   naturalOption,
   nonNegativeOption,
   positions,
   positiveOption,
+  regionsOption,
   share,
 } from './options.ts';
 
-export interface TrainingFlags {
+export interface TrainingFlags extends LabelFlags {
   readonly pairs?: string;
   readonly method: Method;
   readonly steps: number;
@@ -45,7 +48,7 @@ export interface TrainingFlags {
   readonly seed: number;
   readonly normalize: boolean;
   readonly memory?: number;
-  readonly task: Task;
+  readonly task?: Task;
   readonly outputMean: (typeof outputMeans)[number];
   readonly executor: ExecutorChoice;
   readonly checkpointEvery: number;
@@ -119,7 +122,9 @@ export const addTrainingOptions = (command: Command): Command =>
     .addOption(naturalOption('--seed <s>', 'seed of batches and initialisation', defaults.seed))
     .addOption(new Option('--no-normalize', 'weigh loss terms as they are, not by the variance of their features'))
     .addOption(memoryOption('what a step may keep on WebGPU: 800MB, or 50%; the rest is computed again'))
-    .addOption(choiceOption('--task <name>', 'what the networks do', tasks, 'segmentation'))
+    .addOption(choiceOption('--task <name>', 'what the networks do (default: what outputs and labels tell)', tasks))
+    .addOption(ignoreLabelOption())
+    .addOption(regionsOption())
     .addOption(choiceOption('--output-mean <what>', 'what of the outputs is averaged', outputMeans, 'probabilities'))
     .addOption(executorOption())
     .addOption(nonNegativeOption('--checkpoint-every <s>', 'seconds from checkpoint to checkpoint', checkpointInterval))

@@ -1,5 +1,6 @@
 /** `config.json` of a run directory: everything that decides a run's numbers. See `docs/files.md`. */
 import * as v from 'valibot';
+import type { LabelOptions } from '../data/dataset.ts';
 import { hashSchema } from './checkpoint.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -19,6 +20,12 @@ export const initialisations = ['sequential', 'ridge', 'kaiming', 'identity'] as
 export const settingsOfTraining = ['sampled', 'all', 'fixed'] as const;
 export const tasks = ['segmentation', 'classification', 'regression'] as const;
 export const outputMeans = ['probabilities', 'logits'] as const;
+
+/** What is said of labels: see `LabelOptions`. */
+export const labelsSchema = v.object({
+  ignoreLabel: v.optional(v.pipe(v.number(), v.safeInteger())),
+  regions: v.optional(v.array(v.array(v.pipe(v.number(), v.integer(), v.minValue(1))))),
+});
 
 /** How stitches are trained. */
 export const trainingSchema = v.object({
@@ -66,6 +73,8 @@ export const configSchema = v.object({
   /** SHA-256 of `pairs.json`. */
   pairs: hashSchema,
   task: v.picklist(tasks),
+  /** What was said of labels: commands on the run read theirs by it. */
+  labels: v.optional(labelsSchema),
   outputMean: v.picklist(outputMeans),
   training: trainingSchema,
   data: v.object({ source: v.string(), sha256: hashSchema, images: count }),
@@ -111,3 +120,13 @@ export function withDefaults(given: Partial<TrainingSettings> = {}, { dense = tr
 }
 
 export const trainingDefaults: TrainingSettings = withDefaults();
+
+/** How a run's commands read labels: as the run says, but for what is said now. */
+export const labelsOfRun = (
+  { task, labels }: Pick<RunConfig, 'task' | 'labels'>,
+  said: LabelOptions = {},
+): LabelOptions => ({
+  task,
+  ...labels,
+  ...said,
+});

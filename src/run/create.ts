@@ -1,9 +1,10 @@
 /** Making a run: parents joined, stitches trained, everything kept in a directory. */
 import * as v from 'valibot';
-import { printable, SutureError, type Tensor } from '../../ir/index.ts';
+import { type Graph, printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { match, type StitchParameters, type SuperNetwork, type Task } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
-import { type Dataset, loadDataset } from '../data/dataset.ts';
+import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { areTargets } from '../data/labels.ts';
 import { requireScorable } from '../evaluate.ts';
 import { withExecutor } from '../execute.ts';
 import type { ExecutorOptions } from '../executors.ts';
@@ -17,10 +18,10 @@ import { checkPositions } from '../selection/combination.ts';
 import { fitToOutputs } from '../training/closing.ts';
 import { initialise } from '../training/initialise.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
-import { type Checkpoint, type MetricsEntry, stepOf, Trainer } from '../training/train.ts';
+import { type Checkpoint, type Labelled, type MetricsEntry, stepOf, Trainer } from '../training/train.ts';
 import { versions } from '../version.ts';
 import { isReached, naturalSchema, randomStateSchema, samplerStateSchema } from './checkpoint.ts';
-import { type RunConfig, type TrainingSettings, trainingSchema, withDefaults } from './config.ts';
+import { labelsOfRun, type RunConfig, type TrainingSettings, trainingSchema, withDefaults } from './config.ts';
 import { checkRunOutput, RunDirectory, type RunSpecification, runFiles, withLockedRun } from './directory.ts';
 import { parentCopy } from './external.ts';
 import { joinOpened, joinParents, requireTensors, stitchTypes } from './load.ts';
@@ -40,7 +41,10 @@ export interface RunRequest extends ExecutorOptions {
   readonly pairs?: string;
   /** What is not given is as `withDefaults` says. */
   readonly training?: Partial<TrainingSettings>;
+  /** Default: what outputs and labels tell. */
   readonly task?: Task;
+  /** What is said of labels; the run keeps it. */
+  readonly labels?: LabelOptions;
   readonly outputMean?: RunConfig['outputMean'];
 }
 
@@ -74,6 +78,7 @@ export interface RunPlan {
   readonly dataHash: string;
   readonly settings: TrainingSettings;
   readonly task: Task;
+  readonly labels: LabelOptions;
   readonly outputMean: RunConfig['outputMean'];
   readonly warnings: readonly string[];
 }
@@ -116,19 +121,39 @@ function contradiction({
   return undefined;
 }
 
+/** What networks do where nobody says: regression where one value is given and the labels can be nothing else; else classes. */
+function impliedTask(graph: Graph, labelled: Dataset): Task {
+  const shapes = graph.outputs.map(({ value }) => value.type.shape);
+  if (shapes.every(shape => shape.length < 2 || shape[1] === 1) && areTargets(labelled)) return 'regression';
+  return shapes.some(shape => shape.length > 2) ? 'segmentation' : 'classification';
+}
+
+/** What a run's configuration keeps of it. */
+const keptOf = ({ ignoreLabel, regions }: LabelOptions): Pick<RunConfig, 'labels'> =>
+  ignoreLabel === undefined && !regions
+    ? {}
+    : {
+        labels: {
+          ...(ignoreLabel !== undefined && { ignoreLabel }),
+          ...(regions && { regions: regions.map(r => [...r]) }),
+        },
+      };
+
 /**
  * Reads and checks everything that a run needs.
  *
+ * @param labelled data whose labels tell the task, where it is not said. Default: those that are trained on.
  * @throws SutureError whatever is wrong with the parents, the pairs, the data, the options or the output path.
  */
-export async function planRun(request: RunRequest): Promise<RunPlan> {
-  const { output, force = false, task = 'segmentation', outputMean = 'probabilities' } = request;
+export async function planRun(request: RunRequest, labelled?: Dataset): Promise<RunPlan> {
+  const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
   await checkRunOutput(output, { force });
   const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
   const settings = completed(request.training, a);
   const pairs = request.pairs === undefined ? match(a.graph, b.graph).pairs : await readPairs(request.pairs);
+  const dataset = await loadDataset(request.data, { ...labels, task: request.task });
+  const task = request.task ?? impliedTask(a.graph, labelled ?? dataset);
   const network = joinParents(a, b, pairs, { task, outputMean });
-  const dataset = await loadDataset(request.data);
   for (const { graph, path } of [a, b]) {
     requireFittingImages(dataset, graph, path);
     graphForImages(graph, dataset, path);
@@ -150,6 +175,7 @@ export async function planRun(request: RunRequest): Promise<RunPlan> {
     dataHash: await hashFile(request.data),
     settings,
     task,
+    labels,
     outputMean,
     warnings: [a, b].flatMap(({ path, warnings }) => warnings.map(w => `${printable(path)}: ${w.message}`)),
   };
@@ -170,7 +196,7 @@ export async function trainLocked(plan: RunPlan, executor: Executor, work: Train
   await checkRunOutput(plan.output, { force: plan.force, locked: true });
   requireBudgetSupport(executor, settings);
   const initial = await initialise(executor, network, dataset, settings, work);
-  const trainer = await trainerFor(executor, network, dataset, settings, plan.task, initial);
+  const trainer = await trainerFor(executor, network, dataset, settings, plan, initial);
   try {
     const specification: RunSpecification = {
       parents: {
@@ -178,6 +204,7 @@ export async function trainLocked(plan: RunPlan, executor: Executor, work: Train
         b: parentOf('b', parents.b),
       },
       task: plan.task,
+      ...keptOf(plan.labels),
       outputMean: plan.outputMean,
       training: settings,
       data: { source: dataset.source, sha256: plan.dataHash, images: dataset.count },
@@ -198,11 +225,11 @@ async function trainerFor(
   network: SuperNetwork,
   dataset: Dataset,
   settings: TrainingSettings,
-  task: Task,
+  how: Labelled,
   values: ReadonlyMap<string, Tensor>,
 ): Promise<Trainer | undefined> {
   if (settings.steps === 0) return undefined;
-  return Trainer.create(executor, network, dataset, stepOf(network, settings, task), settings, values);
+  return Trainer.create(executor, network, dataset, stepOf(network, settings, how), settings, values);
 }
 
 /** What becomes of stitches when their training ends. */
@@ -328,7 +355,7 @@ async function readCheckpoint(
 ): Promise<(Checkpoint & { readonly metrics: MetricsState }) | undefined> {
   const stored = await directory.readTensors('checkpoint');
   if (!stored) return undefined;
-  const { training, task } = directory.config;
+  const { training } = directory.config;
   const file = directory.file('checkpoint');
   const parsed = v.safeParse(checkpointSchema, stored.state);
   const fits =
@@ -341,7 +368,7 @@ async function readCheckpoint(
       `${printable(file)} holds no state of this training; remove it to begin again.`,
     );
   }
-  const step = stepOf(network, training, task);
+  const step = stepOf(network, training, directory.config);
   const carried = [...step.carry.values()].map(name => [name, step.graph.input(name).type] as const);
   requireTensors(stored.tensors, new Map([...stitchTypes(network), ...carried]), file);
   return { ...parsed.output, values: stored.tensors };
@@ -373,7 +400,7 @@ async function resumeLocked(
     await directory.finish();
     return summaryOf(directory, joined.positions.length);
   }
-  const dataset = await loadDataset(config.data.source);
+  const dataset = await loadDataset(config.data.source, labelsOfRun(config));
   const network = networkForImages(joined, dataset);
   if ((await hashFile(config.data.source)) !== config.data.sha256) {
     const source = printable(config.data.source);
@@ -383,8 +410,8 @@ async function resumeLocked(
   const from = await readCheckpoint(directory, network, dataset);
   return withExecutor({ executor: config.executor.name, ...(onProfile && { onProfile }) }, async executor => {
     const values = from?.values ?? (await initialise(executor, network, dataset, config.training, work));
-    const { training, task } = config;
-    const trainer = await trainerFor(executor, network, dataset, training, task, values);
+    const { training } = config;
+    const trainer = await trainerFor(executor, network, dataset, training, config, values);
     try {
       const close = closingOf(executor, network, dataset, training, work);
       return await finishTraining(directory, network, trainer, values, close, work, from);

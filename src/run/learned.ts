@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import type { LearnedWeights } from '../selection/combination.ts';
 import { hashSchema, isReached, naturalSchema, samplerStateSchema } from './checkpoint.ts';
+import { labelsSchema } from './config.ts';
 import type { LoadedRun } from './load.ts';
 
 /** What can be learned from labels. */
@@ -21,6 +22,7 @@ const planEntries = {
   learningRate: v.pipe(v.number(), v.gtValue(0)),
   seed: naturalSchema,
   data: v.object({ source: v.string(), sha256: hashSchema, images: naturalSchema }),
+  labels: v.optional(labelsSchema),
 };
 
 const learnedSchema = v.object({ ...planEntries, firstLoss: v.number(), lastLoss: v.number() });

@@ -15,7 +15,7 @@ import {
 } from '../../passes/index.ts';
 import type { Executor, Session } from '../../runtime/executor.ts';
 import { requireBatch } from '../batches.ts';
-import { type Dataset, gatherImages } from '../data/dataset.ts';
+import { type Dataset, gatherImages, type LabelOptions } from '../data/dataset.ts';
 import type { RandomState } from '../data/random.ts';
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
 import { bindingFor, prepare } from '../execute.ts';
@@ -83,15 +83,26 @@ function switchModes({ settings, positions, weight = 0.5 }: TrainingSettings): S
   }
 }
 
-/** The loss of a method. `task` says what labels are, for the method that looks at them. */
-export function lossOf(network: SuperNetwork, given: TrainingSettings, task?: Task): LossGraph {
+/** What labels are, for the method that looks at them. */
+export interface Labelled {
+  readonly task?: Task | undefined;
+  readonly labels?: LabelOptions | undefined;
+}
+
+/** The loss of a method. */
+export function lossOf(network: SuperNetwork, given: TrainingSettings, { task, labels }: Labelled = {}): LossGraph {
   const { method, normalize, probabilityWeight, output = 0.5 } = given;
   const switches = switchModes(given);
   switch (method) {
     case 'double-batched':
       return doubleBatch(network, { normalize, probabilityWeight, switches });
     case 'task':
-      return taskMatching(network, { switches, outputs: [output, 1 - output], ...(task && { task }) });
+      return taskMatching(network, {
+        switches,
+        outputs: [output, 1 - output],
+        ...(task && { task }),
+        ignore: labels?.ignoreLabel !== undefined,
+      });
     case 'direct':
       return directMatching(network, { normalize });
     default:
@@ -104,8 +115,8 @@ export function lossOf(network: SuperNetwork, given: TrainingSettings, task?: Ta
  *
  * @throws SutureError `adjoint-missing`.
  */
-export const stepOf = (network: SuperNetwork, settings: TrainingSettings, task?: Task): TrainingStep =>
-  trainingStep(lossOf(network, settings, task), {
+export const stepOf = (network: SuperNetwork, settings: TrainingSettings, labelled?: Labelled): TrainingStep =>
+  trainingStep(lossOf(network, settings, labelled), {
     steps: Math.max(1, settings.steps),
     learningRate: settings.learningRate,
   });

@@ -1,11 +1,20 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { type Curve, checkOutputFile, curve, curveChart, type ExecutorChoice, writeOutput } from '../../index.ts';
 import type { Context } from '../context.ts';
-import { batchOption, executorOption, forceOption, jsonOption } from '../options.ts';
+import {
+  batchOption,
+  executorOption,
+  forceOption,
+  ignoreLabelOption,
+  jsonOption,
+  type LabelFlags,
+  labelOptions,
+  regionsOption,
+} from '../options.ts';
 import { metricTitle } from '../scores.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
-interface Flags {
+interface Flags extends LabelFlags {
   readonly data: string;
   readonly counts?: readonly number[];
   readonly output?: string;
@@ -28,13 +37,20 @@ export const curveCommand = ({ terminal, signal }: Context): Command =>
     .requiredOption('--data <file>', 'an .npz file with images and labels')
     .option('--counts <list>', 'how many positions, as in 1,2,4 (default: doubling, then by sixths)', countList)
     .option('-o, --output <file>', 'also draw the curves, as SVG')
+    .addOption(ignoreLabelOption())
+    .addOption(regionsOption())
     .addOption(executorOption())
     .addOption(batchOption())
     .addOption(forceOption())
     .addOption(jsonOption())
     .action(async (runs: readonly string[], { data, output, force = false, ...flags }: Flags) => {
       if (output !== undefined) await checkOutputFile(output, { force });
-      const result = await curve(runs, data, { ...flags, signal, onProgress: terminal.progress });
+      const result = await curve(runs, data, {
+        ...flags,
+        labels: labelOptions(flags),
+        signal,
+        onProgress: terminal.progress,
+      });
       if (output !== undefined) await writeOutput(output, curveChart(result), { force });
       terminal.result(result, () => show(result, terminal));
     });

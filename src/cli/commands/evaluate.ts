@@ -1,13 +1,23 @@
 import { Command } from 'commander';
-import { type Evaluation, type ExecutorChoice, evaluate, type GraphProfile } from '../../index.ts';
+import { type Evaluation, type ExecutorChoice, evaluate, type GraphProfile, type Task, tasks } from '../../index.ts';
 import type { Context } from '../context.ts';
-import { batchOption, executorOption, jsonOption } from '../options.ts';
+import {
+  batchOption,
+  choiceOption,
+  executorOption,
+  ignoreLabelOption,
+  jsonOption,
+  type LabelFlags,
+  labelOptions,
+  regionsOption,
+} from '../options.ts';
 import { profileOption, showProfiles } from '../profile.ts';
 import { scoreTable } from '../scores.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
 
-interface Flags extends TuneFlags {
+interface Flags extends TuneFlags, LabelFlags {
+  readonly task?: Task;
   readonly data: string;
   readonly ensemble?: boolean;
   readonly executor: ExecutorChoice;
@@ -21,6 +31,9 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     .argument('<models...>', 'ONNX files')
     .requiredOption('--data <file>', 'an .npz file with images and labels')
     .option('--ensemble', 'also score the mean of their outputs')
+    .addOption(choiceOption('--task <name>', 'what the networks do (default: what outputs and labels tell)', tasks))
+    .addOption(ignoreLabelOption())
+    .addOption(regionsOption())
     .addOption(executorOption())
     .addOption(batchOption())
     .addOption(profileOption())
@@ -30,6 +43,7 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
       let profiles: readonly GraphProfile[] | undefined;
       const { models, ...evaluation } = await evaluate(paths, data, {
         ...flags,
+        labels: { ...labelOptions(flags), ...(flags.task && { task: flags.task }) },
         ...tuning(flags, terminal),
         ...(flags.profile && {
           onProfile: found => {

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { agreementText, type RunAllResult, resultTable, runAll, SutureError } from '../../index.ts';
 import type { Context } from '../context.ts';
-import { jsonOption, type NamedFile, namedFile } from '../options.ts';
+import { jsonOption, labelOptions, type NamedFile, namedFile } from '../options.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
 import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
@@ -37,6 +37,7 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
           a,
           b,
           ...rest,
+          labels: labelOptions(flags),
           validation: val,
           tests: test ?? [],
           gate: gate ? undefined : false,

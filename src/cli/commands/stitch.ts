@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { createRun, type GraphProfile, type RunRequest, type RunSummary, resumeRun, SutureError } from '../../index.ts';
 import type { Context } from '../context.ts';
-import { jsonOption, refuseBesides } from '../options.ts';
+import { jsonOption, labelOptions, refuseBesides } from '../options.ts';
 import { profileOption, showProfiles } from '../profile.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
@@ -49,7 +49,7 @@ function requestOf(a: string | undefined, b: string | undefined, flags: Flags): 
   if (a === undefined || b === undefined) throw missing('two networks, A.onnx and B.onnx');
   if (data === undefined) throw missing('the images to train on, --data TRAIN.npz');
   if (output === undefined) throw missing('the run directory to make, -o RUN');
-  return { a, b, ...flags, data, output, training: trainingSettings(flags) };
+  return { a, b, ...flags, labels: labelOptions(flags), data, output, training: trainingSettings(flags) };
 }
 
 const missing = (what: string): SutureError =>

@@ -19,10 +19,14 @@ import {
   batchOption,
   executorOption,
   forceOption,
+  ignoreLabelOption,
   jsonOption,
+  type LabelFlags,
+  labelOptions,
   type NamedFile,
   namedFile,
   positions as parsePositions,
+  regionsOption,
   share,
   shares,
 } from '../options.ts';
@@ -42,7 +46,7 @@ interface FrontFlags {
   readonly force?: boolean;
 }
 
-interface Flags extends FrontFlags, TuneFlags {
+interface Flags extends FrontFlags, TuneFlags, LabelFlags {
   readonly data: string;
   readonly executor: ExecutorChoice;
   readonly batch?: number;
@@ -79,6 +83,8 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
     .option('-o, --output <file>', 'draw the front into this SVG file')
     .addOption(forceOption())
     .optionsGroup('Options:')
+    .addOption(ignoreLabelOption())
+    .addOption(regionsOption())
     .addOption(executorOption())
     .addOption(batchOption())
     .addOption(tuneOption())
@@ -86,6 +92,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
     .action(async (run: string, { data, executor, batch, ...flags }: Flags) => {
       const common = {
         executor,
+        labels: labelOptions(flags),
         ...(batch !== undefined && { batch }),
         ...tuning(flags, terminal),
         signal,

@@ -13,17 +13,21 @@ import type { Context } from '../context.ts';
 import {
   countOption,
   executorOption,
+  ignoreLabelOption,
   jsonOption,
+  type LabelFlags,
+  labelOptions,
   naturalOption,
   nonNegativeOption,
   positions as parsePositions,
   positiveOption,
   refuseBesides,
+  regionsOption,
   share,
 } from '../options.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
-interface Flags {
+interface Flags extends LabelFlags {
   readonly data?: string;
   readonly resume?: boolean;
   readonly checkpointEvery: number;
@@ -75,12 +79,19 @@ export const weighCommand = ({ terminal, signal }: Context): Command =>
     .addOption(countOption('--batch <n>', 'images in a step', 8))
     .addOption(positiveOption('--lr <x>', 'learning rate at the start (default: 0.05)'))
     .addOption(naturalOption('--seed <s>', 'seed of the batches', 0))
+    .addOption(ignoreLabelOption())
+    .addOption(regionsOption())
     .addOption(executorOption())
     .addOption(nonNegativeOption('--checkpoint-every <s>', 'seconds from checkpoint to checkpoint', checkpointInterval))
     .addOption(jsonOption())
     .action(async (run: string, { data, lr, outputWeight, ...flags }: Flags, command: Command) => {
       const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
-      const options = { ...flags, output: outputWeight, ...(lr !== undefined && { learningRate: lr }) };
+      const options = {
+        ...flags,
+        labels: labelOptions(flags),
+        output: outputWeight,
+        ...(lr !== undefined && { learningRate: lr }),
+      };
       if (flags.resume) refuseBesides(command, ['resume', 'json', 'checkpointEvery']);
       else if (data === undefined) {
         throw new SutureError(

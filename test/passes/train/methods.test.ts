@@ -294,6 +294,41 @@ describe('task loss', () => {
     expect(loss.data[0]).toBeCloseTo(entropy + 1 - dice.reduce((x, y) => x + y) / dice.length, 4);
   });
 
+  it.each([
+    ['softmax', 3],
+    ['sigmoid', 1],
+    ['sigmoid', 2],
+  ] as const)('leaves out what is marked, value and gradient: %s over %i', async (activation, channels) => {
+    const known = [0, 2, 3, 6];
+    const draw = random(5);
+    const logits = Array.from({ length: channels }, () => Array.from({ length: 7 }, () => 4 * draw() - 2));
+    const truth = Array.from({ length: activation === 'sigmoid' ? channels : 1 }, (_, r) =>
+      Array.from({ length: 7 }, (_, i) => (known.includes(i) ? (i + r) % (activation === 'softmax' ? 3 : 2) : -1)),
+    );
+    const run = async (places: readonly number[], ignore: boolean) => {
+      const b = new GraphBuilder('loss');
+      const output = b.input('logits', { dtype: 'float32', shape: [1, channels, places.length] });
+      const shape = [1, ...(truth.length > 1 ? [truth.length] : []), places.length];
+      const labels = b.input('labels', { dtype: 'int32', shape });
+      const meaning = { kind: 'logits', activation, channelAxis: 1, channels } as const;
+      b.output('loss', taskLoss(b, output, labels, 'segmentation', meaning, { ignore }));
+      const { graph, gradients } = differentiate(b.build(), { loss: 'loss', parameters: ['logits'] });
+      const at = (rows: number[][]) => rows.flatMap(row => places.map(p => row[p]));
+      const result = await runOrt(verify(graph), {
+        logits: float32([1, channels, places.length], at(logits)),
+        labels: { dtype: 'int32', shape, data: Int32Array.from(at(truth)) },
+      });
+      return { loss: result.loss.data[0], gradient: [...result[gradients.get('logits')!].data] };
+    };
+    const [marked, alone] = [await run([0, 1, 2, 3, 4, 5, 6], true), await run(known, false)];
+    expect(marked.loss).toBeCloseTo(alone.loss, 5);
+    const slopes = marked.gradient.map((g, i) => ({ g, at: known.indexOf(i % 7), channel: Math.floor(i / 7) }));
+    for (const { g, at, channel } of slopes) {
+      expect(g).toBeCloseTo(at < 0 ? 0 : alone.gradient[channel * known.length + at], 5);
+    }
+    expect((await run([1, 4, 5], true)).loss).toBeCloseTo(0, 5);
+  });
+
   it('learns weights alone where the stitches are frozen', () => {
     const net = network();
     const task = taskMatching(net, {
