@@ -4,9 +4,10 @@
  */
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { Task } from '../../passes/index.ts';
-import { readRegular } from '../files/input.ts';
+import { withFile } from '../files/input.ts';
 import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
 import { type Npz, npzNames, parseNpz } from './npz.ts';
+import { readNpz } from './npz-file.ts';
 
 export type IntegerData = Exclude<NpyData, Float32Array | Float64Array | BigInt64Array | BigUint64Array>;
 
@@ -174,10 +175,17 @@ export function parseDataset(bytes: Uint8Array, source: string, said: LabelOptio
     names = npzNames(bytes);
   } catch (cause) {
     if (!(cause instanceof FormatError)) throw cause;
-    const text = `${printable(source)}: ${cause.message}; data files are .npz files, written by numpy.savez for example.`;
-    throw new SutureError('data-unreadable', text, { cause });
+    throw unreadable(source, cause);
   }
-  const checker = new Checker(source, arrays, names);
+  return datasetOf(new Checker(source, arrays, names), said);
+}
+
+const unreadable = (source: string, cause: FormatError): SutureError => {
+  const text = `${printable(source)}: ${cause.message}; data files are .npz files, written by numpy.savez for example.`;
+  return new SutureError('data-unreadable', text, { cause });
+};
+
+function datasetOf(checker: Checker, said: LabelOptions): Dataset {
   const images = checker.images();
   const count = images.shape[0]!;
   const labels = checker.labels(images, said);
@@ -185,7 +193,7 @@ export function parseDataset(bytes: Uint8Array, source: string, said: LabelOptio
   const id = checker.perImage('id', count);
   const group = checker.perImage('group', count);
   return {
-    source,
+    source: checker.source,
     count,
     images: images.data,
     imageShape: images.shape.slice(1),
@@ -204,20 +212,20 @@ const READ_FAULTS: { readonly [code: string]: string } = {
   EACCES: 'it may not be read',
   ENAMETOOLONG: 'its name is too long',
   ELOOP: 'it is a loop of symbolic links',
-  ERR_FS_FILE_TOO_LARGE: 'it is larger than 2 GiB, which cannot be read at once; split it',
 };
 
 /** Reads a data file. @throws SutureError as {@link parseDataset}, and when the file cannot be read. */
 export async function loadDataset(path: string, said: LabelOptions = {}): Promise<Dataset> {
-  let bytes: Uint8Array;
   try {
-    bytes = await readRegular(path);
+    const { arrays, names } = await withFile(path, file => readNpz(file, readArrays));
+    return datasetOf(new Checker(path, arrays, names), said);
   } catch (cause) {
+    if (cause instanceof SutureError) throw cause;
+    if (cause instanceof FormatError) throw unreadable(path, cause);
     const { code, message } = cause as NodeJS.ErrnoException;
     const fault = READ_FAULTS[code ?? ''] ?? message;
     throw new SutureError('data-unreadable', `${printable(path)}: ${fault}.`, { cause });
   }
-  return parseDataset(bytes, path, said);
 }
 
 /** The labels of a dataset that must have some. @throws SutureError `data-invalid` naming the arrays that there are. */

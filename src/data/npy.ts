@@ -49,22 +49,23 @@ interface Codec {
   /** NumPy's type code, without the byte order. */
   readonly code: string;
   readonly bytes: number;
-  readonly view: (buffer: ArrayBuffer) => NpyData;
+  /** The numbers from a byte on, as many as asked for. */
+  readonly view: (buffer: ArrayBuffer, from: number, count: number) => NpyData;
 }
 
 const CODECS: { readonly [D in NpyDtype]: Codec } = {
-  bool: { code: 'b1', bytes: 1, view: b => new Uint8Array(b) },
-  int8: { code: 'i1', bytes: 1, view: b => new Int8Array(b) },
-  uint8: { code: 'u1', bytes: 1, view: b => new Uint8Array(b) },
-  int16: { code: 'i2', bytes: 2, view: b => new Int16Array(b) },
-  uint16: { code: 'u2', bytes: 2, view: b => new Uint16Array(b) },
-  int32: { code: 'i4', bytes: 4, view: b => new Int32Array(b) },
-  uint32: { code: 'u4', bytes: 4, view: b => new Uint32Array(b) },
-  int64: { code: 'i8', bytes: 8, view: b => new BigInt64Array(b) },
-  uint64: { code: 'u8', bytes: 8, view: b => new BigUint64Array(b) },
-  float16: { code: 'f2', bytes: 2, view: b => Float32Array.from(new Uint16Array(b), halfToFloat) },
-  float32: { code: 'f4', bytes: 4, view: b => new Float32Array(b) },
-  float64: { code: 'f8', bytes: 8, view: b => new Float64Array(b) },
+  bool: { code: 'b1', bytes: 1, view: (b, at, n) => new Uint8Array(b, at, n) },
+  int8: { code: 'i1', bytes: 1, view: (b, at, n) => new Int8Array(b, at, n) },
+  uint8: { code: 'u1', bytes: 1, view: (b, at, n) => new Uint8Array(b, at, n) },
+  int16: { code: 'i2', bytes: 2, view: (b, at, n) => new Int16Array(b, at, n) },
+  uint16: { code: 'u2', bytes: 2, view: (b, at, n) => new Uint16Array(b, at, n) },
+  int32: { code: 'i4', bytes: 4, view: (b, at, n) => new Int32Array(b, at, n) },
+  uint32: { code: 'u4', bytes: 4, view: (b, at, n) => new Uint32Array(b, at, n) },
+  int64: { code: 'i8', bytes: 8, view: (b, at, n) => new BigInt64Array(b, at, n) },
+  uint64: { code: 'u8', bytes: 8, view: (b, at, n) => new BigUint64Array(b, at, n) },
+  float16: { code: 'f2', bytes: 2, view: (b, at, n) => Float32Array.from(new Uint16Array(b, at, n), halfToFloat) },
+  float32: { code: 'f4', bytes: 4, view: (b, at, n) => new Float32Array(b, at, n) },
+  float64: { code: 'f8', bytes: 8, view: (b, at, n) => new Float64Array(b, at, n) },
 };
 
 const DTYPES = Object.keys(CODECS) as NpyDtype[];
@@ -146,8 +147,13 @@ function toRowMajor<T extends NpyData>(source: T, shape: readonly number[]): T {
   return target;
 }
 
-/** Reads one `.npy` file. @throws FormatError when it is not one, is cut off, or holds no plain numbers. */
-export function parseNpy(bytes: Uint8Array): NpyArray {
+/**
+ * Reads one `.npy` file.
+ *
+ * @param owned whether the bytes may become the array's own, which spares a copy.
+ * @throws FormatError when it is not one, is cut off, or holds no plain numbers.
+ */
+export function parseNpy(bytes: Uint8Array, { owned = false } = {}): NpyArray {
   const { dtype, bigEndian, fortranOrder, shape, dataOffset } = readHeader(bytes);
   const codec = CODECS[dtype];
   const expected = elementCount(shape) * codec.bytes;
@@ -156,10 +162,11 @@ export function parseNpy(bytes: Uint8Array): NpyArray {
     const fault = present < expected ? 'it is cut off' : 'it has bytes left over';
     throw new FormatError(`${fault}: ${dtype} [${shape.join(', ')}] takes ${expected} bytes, and there are ${present}`);
   }
-  // A copy of its own: typed arrays need alignment, and the source's buffer may be shared.
-  const raw = new Uint8Array(bytes.subarray(dataOffset));
+  // Else a copy: typed arrays need alignment, and the source's buffer may be shared.
+  const fits = owned && bytes.buffer instanceof ArrayBuffer && (bytes.byteOffset + dataOffset) % codec.bytes === 0;
+  const raw = fits ? bytes.subarray(dataOffset) : new Uint8Array(bytes.subarray(dataOffset));
   if (bigEndian && codec.bytes > 1) reverseBytes(raw, codec.bytes);
-  const data = codec.view(raw.buffer);
+  const data = codec.view(raw.buffer as ArrayBuffer, raw.byteOffset, elementCount(shape));
   return { dtype, shape, data: fortranOrder && shape.length > 1 ? toRowMajor(data, shape) : data };
 }
 

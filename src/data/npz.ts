@@ -1,6 +1,8 @@
 /**
  * NumPy's archives (`.npz`): a zip file with one `.npy` per array, as `numpy.savez` and `savez_compressed` write them.
  */
+import { constants } from 'node:buffer';
+import { freemem } from 'node:os';
 import { crc32 } from 'node:zlib';
 import { unzipSync, zipSync } from 'fflate';
 import { FormatError, formatNpy, type NpyArray, parseNpy } from './npy.ts';
@@ -12,10 +14,37 @@ export type Npz = ReadonlyMap<string, NpyArray>;
 const CENTRAL = { signature: 0x02014b50, size: 46 };
 const END = { signature: 0x06054b50, size: 22 };
 
-/** Arrays of an archive must take less than this together. An entry that is larger than its 32-bit size says states exactly this. */
+/** An array must take less than this. An entry that is larger than its 32-bit size says states exactly this. */
 const maxBytes = 2 ** 32 - 1;
 
 const suffix = '.npy';
+
+/** The name of the array that an entry of an archive holds; undefined where it holds none. */
+export const arrayName = (path: string): string | undefined =>
+  path.endsWith(suffix) ? path.slice(0, -suffix.length) : undefined;
+
+/** Bytes that arrays may take: what memory is free, or as many GiB as `SUTURE_DATA_GIB` says. */
+function room(): number {
+  const stated = Number(process.env.SUTURE_DATA_GIB ?? Number.NaN);
+  return stated > 0 ? stated * 2 ** 30 : (process.availableMemory?.() ?? freemem());
+}
+
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+/** Compares what arrays take unpacked, as their archive states it, with what there is. @throws FormatError */
+export function requireRoom(sizes: readonly number[]): void {
+  const [largest, total, free] = [Math.max(0, ...sizes), sizes.reduce((sum, size) => sum + size, 0), room()];
+  if (largest > constants.MAX_LENGTH) {
+    throw new FormatError(
+      `an array of it takes ${gibibytes(largest)} unpacked, and one may take ${gibibytes(constants.MAX_LENGTH)} here; split it into several files`,
+    );
+  }
+  if (total <= free) return;
+  throw new FormatError(
+    `its arrays take ${gibibytes(total)} unpacked, and there are ${gibibytes(free)} of free memory; split it, or say with ` +
+      'SUTURE_DATA_GIB how many GiB may be taken',
+  );
+}
 
 /**
  * The checksum that the archive states for each of its files. The zip library does not compare them, and a flipped bit in
@@ -53,13 +82,15 @@ export function parseNpz(bytes: Uint8Array, only?: ReadonlySet<string>): Npz {
     throw new FormatError('it is not a zip archive, which every .npz file is');
   }
   let files: Record<string, Uint8Array>;
-  let size = 0;
+  const sizes: number[] = [];
   try {
     files = unzipSync(bytes, {
       filter({ name, originalSize }) {
         if (!name.endsWith(suffix) || only?.has(name.slice(0, -suffix.length)) === false) return false;
-        size += originalSize;
-        if (size >= maxBytes) throw new FormatError('its arrays take more than 4 GiB; split it into several files');
+        if (originalSize >= maxBytes)
+          throw new FormatError('an array of it takes more than 4 GiB; split it into several files');
+        sizes.push(originalSize);
+        requireRoom(sizes);
         return true;
       },
     });

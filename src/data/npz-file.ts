@@ -1,0 +1,80 @@
+/**
+ * NumPy's archives read from a file, entry by entry: of any size that memory holds, zip64 too, which Python writes from 2 GiB on. What is
+ * not asked for is not unpacked, and sizes are compared with the memory that is free before anything is.
+ */
+import type { FileHandle } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { crc32 } from 'node:zlib';
+import { type Entry, fromFd, type Options, type ZipFile } from 'yauzl';
+import { FormatError, type NpyArray, parseNpy } from './npy.ts';
+import { arrayName, type Npz, requireRoom } from './npz.ts';
+
+const open = promisify<number, Options, ZipFile>(fromFd);
+
+/** Everything an archive holds, in its order. */
+const entriesOf = (zip: ZipFile): Promise<readonly Entry[]> =>
+  new Promise((resolve, reject) => {
+    const entries: Entry[] = [];
+    zip.on('entry', (entry: Entry) => {
+      entries.push(entry);
+      zip.readEntry();
+    });
+    zip.on('end', () => resolve(entries));
+    zip.on('error', reject);
+    zip.readEntry();
+  });
+
+/** One entry unpacked. @throws FormatError where it is not what the archive states. */
+async function unpacked(zip: ZipFile, entry: Entry, name: string): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = await promisify<Entry, NodeJS.ReadableStream>(zip.openReadStream.bind(zip))(entry);
+  const bytes = new Uint8Array(entry.uncompressedSize);
+  let [at, checksum] = [0, 0];
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+    checksum = crc32(chunk, checksum);
+  }
+  if (checksum === entry.crc32) return bytes;
+  throw new FormatError(`the array "${name}" is damaged (its checksum is not the one that the archive states)`);
+}
+
+/**
+ * Reads an archive from a file that is open.
+ *
+ * @param only the arrays to read; others are not even unpacked.
+ * @returns the arrays, and the names of all that there are.
+ * @throws FormatError saying what is wrong with it: no zip, cut off, damaged, an unreadable array, more than fits into memory.
+ */
+export async function readNpz(
+  file: FileHandle,
+  only: ReadonlySet<string>,
+): Promise<{ readonly arrays: Npz; readonly names: readonly string[] }> {
+  const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
+  if (buffer.toString('latin1') !== 'PK') throw new FormatError('it is not a zip archive, which every .npz file is');
+  try {
+    const zip = await open(file.fd, { lazyEntries: true, autoClose: false });
+    const found = new Map<string, Entry>();
+    for (const entry of await entriesOf(zip)) {
+      const name = arrayName(entry.fileName);
+      if (name === undefined) continue;
+      if (found.has(name)) throw new FormatError(`it holds "${entry.fileName}" twice`);
+      found.set(name, entry);
+    }
+    const wanted = [...found].filter(([name]) => only.has(name));
+    requireRoom(wanted.map(([, entry]) => entry.uncompressedSize));
+    const arrays = new Map<string, NpyArray>();
+    for (const [name, entry] of wanted) {
+      const bytes = await unpacked(zip, entry, name);
+      try {
+        arrays.set(name, parseNpy(bytes, { owned: true }));
+      } catch (cause) {
+        if (!(cause instanceof FormatError)) throw cause;
+        throw new FormatError(`the array "${name}" cannot be read: ${cause.message}`, { cause });
+      }
+    }
+    return { arrays, names: [...found.keys()] };
+  } catch (cause) {
+    if (cause instanceof FormatError) throw cause;
+    throw new FormatError('the zip archive is cut off or damaged', { cause });
+  }
+}
