@@ -1,4 +1,4 @@
-import { multiplyDims } from '../dim.ts';
+import { isStatic, multiplyDims } from '../dim.ts';
 import {
   attr,
   elementsOf,
@@ -112,6 +112,10 @@ export const reduction = {
       const { dtype, shape } = x.type;
       const at = normalizeAxis(axis, shape.length);
       const count = elementsOf(k)?.[0] ?? fresh();
+      const extent = shape[at];
+      if (isStatic(count) && isStatic(extent) && (count < 0 || count > extent)) {
+        reject(`K is ${count}, and axis ${at} has ${extent} elements`);
+      }
       const kept = shape.map((d, i) => (i === at ? count : d));
       return [
         { dtype, shape: kept },

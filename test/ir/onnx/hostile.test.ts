@@ -55,6 +55,11 @@ describe('operands that no operator takes', () => {
       /axis 2 of the result would have the extent NaN/,
     ],
     [
+      'more of the largest than there are elements',
+      { inputs: [x], constants: { k: int64s([3]) }, nodes: [node('TopK', 'x k -> y i', { axis: 1 })] },
+      /K is 3, and axis 1 has 2 elements/,
+    ],
+    [
       'more elements than can be counted',
       { inputs: [], constants: { s: int64s([2 ** 40, 2 ** 40]) }, nodes: [node('ConstantOfShape', 's -> y')] },
       /more than 2\^53 elements/,
