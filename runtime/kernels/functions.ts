@@ -63,6 +63,7 @@ export type FunctionName =
   | 'exp'
   | 'expm1'
   | 'log1p'
+  | 'tanh_near'
   | 'tanh'
   | 'erf'
   | 'sigmoid'
@@ -139,9 +140,9 @@ const templates: { readonly [K in FunctionName]: Template } = own({
   },
   // By tanh near zero, which keeps what exp(x) - 1 loses: expm1(x) = 2t / (1 - t), t = tanh(x / 2).
   expm1: {
-    calls: ['exp', 'tanh'],
+    calls: ['exp', 'tanh_near'],
     source: (f, { F }) => `fn ${f('expm1')}(x: ${F}) -> ${F} {
-  let t = ${f('tanh')}(clamp(x, ${F}(-1.0), ${F}(1.0)) * ${F}(0.5));
+  let t = ${f('tanh_near')}(x * ${F}(0.5));
   return select(${f('exp')}(x) - ${F}(1.0), ${F}(2.0) * t / (${F}(1.0) - t), abs(x) < ${F}(1.0));
 }`,
   },
@@ -151,19 +152,24 @@ const templates: { readonly [K in FunctionName]: Template } = own({
   return select(${f('log')}(${F}(1.0) + x), ${f('log_quotient')}(x / (${F}(2.0) + x)), abs(x) < ${F}(0.4));
 }`,
   },
-  // A minimax polynomial near zero; elsewhere 1 - 2 / (exp(2x) + 1), which does not overflow.
-  tanh: {
-    calls: ['is_nan'],
-    source: (f, { F }) => `fn ${f('tanh')}(x: ${F}) -> ${F} {
-  let a = abs(x);
+  // A minimax polynomial, for |x| < 0.625.
+  tanh_near: {
+    source: (f, { F }) => `fn ${f('tanh_near')}(x: ${F}) -> ${F} {
   let s = x * x;
   var p = ${F}(1.643758066599993e-2);
   p = fma(p, s, ${F}(-5.267181327760551e-2));
   p = fma(p, s, ${F}(1.332072505223051e-1));
   p = fma(p, s, ${F}(-3.333294663641083e-1));
-  let near = fma(p * s, x, x);
+  return fma(p * s, x, x);
+}`,
+  },
+  // The polynomial near zero; elsewhere 1 - 2 / (exp(2x) + 1), which does not overflow.
+  tanh: {
+    calls: ['is_nan', 'tanh_near'],
+    source: (f, { F }) => `fn ${f('tanh')}(x: ${F}) -> ${F} {
+  let a = abs(x);
   let far = sign(x) * (${F}(1.0) - ${F}(2.0) / (exp(${F}(2.0) * min(a, ${F}(20.0))) + ${F}(1.0)));
-  return select(select(far, near, a < ${F}(0.55)), x, ${f('is_nan')}(x));
+  return select(select(far, ${f('tanh_near')}(x), a < ${F}(0.55)), x, ${f('is_nan')}(x));
 }`,
   },
   // Two minimax approximations, each within 1 ulp of erf in float32.
@@ -197,10 +203,14 @@ const templates: { readonly [K in FunctionName]: Template } = own({
   return select(e, ${F}(1.0), x >= ${F}(0.0)) / (${F}(1.0) + e);
 }`,
   },
+  // log1p of a number in [0, 1], whose logarithm needs no care.
   softplus: {
-    calls: ['log1p', 'exp'],
-    source: (f, { F }) =>
-      `fn ${f('softplus')}(x: ${F}) -> ${F} { return max(x, ${F}(0.0)) + ${f('log1p')}(${f('exp')}(-abs(x))); }`,
+    calls: ['is_nan', 'log_quotient'],
+    source: (f, { F }) => `fn ${f('softplus')}(x: ${F}) -> ${F} {
+  let e = exp(-abs(x));
+  let y = select(log(${F}(1.0) + e), ${f('log_quotient')}(e / (${F}(2.0) + e)), e < ${F}(0.4));
+  return select(max(x, ${F}(0.0)) + y, x, ${f('is_nan')}(x));
+}`,
   },
   sinh: {
     calls: ['expm1'],
@@ -259,17 +269,17 @@ const templates: { readonly [K in FunctionName]: Template } = own({
       const single = `${f('large_angle')}_one`;
       const high = `${f('large_angle')}_high`;
       const one = `fn ${single}(x: f32) -> vec2<f32> {
-  var words = array<u32, 8>(0u, 0x28be60dbu, 0x9391054au, 0x7f09d5f4u, 0x7d4d3770u, 0x36d8a566u, 0x4f10e410u, 0x7f9458eau);
   let bits = bitcast<u32>(x) & 0x7fffffffu;
   let e = max(bits >> 23u, 126u) - 126u;
   let m = ((bits & 0x7fffffu) << 8u) | 0x80000000u;
-  let i = min(e >> 5u, 4u);
   let s = e & 31u;
-  var w = vec3<u32>(words[i], words[i + 1u], words[i + 2u]);
-  if (s > 0u) {
-    let next = vec3<u32>(words[i + 1u], words[i + 2u], words[i + 3u]);
-    w = (w << vec3<u32>(s)) | (next >> vec3<u32>(32u - s));
-  }
+  // By selection: an array in private memory is slow on software adapters.
+  var w = select(vec4<u32>(0u, 0x28be60dbu, 0x9391054au, 0x7f09d5f4u), vec4<u32>(0x28be60dbu, 0x9391054au, 0x7f09d5f4u, 0x7d4d3770u), e >= 32u);
+  w = select(w, vec4<u32>(0x9391054au, 0x7f09d5f4u, 0x7d4d3770u, 0x36d8a566u), e >= 64u);
+  w = select(w, vec4<u32>(0x7f09d5f4u, 0x7d4d3770u, 0x36d8a566u, 0x4f10e410u), e >= 96u);
+  w = select(w, vec4<u32>(0x7d4d3770u, 0x36d8a566u, 0x4f10e410u, 0x7f9458eau), e >= 128u);
+  // Two shifts, since one by 32 is none.
+  w = (w << vec4<u32>(s)) | ((w.yzww >> vec4<u32>(1u)) >> vec4<u32>(31u - s));
   // The product in units of 2^-62 of a quadrant, modulo four quadrants.
   let carry = ${high}(m, w.z);
   let sum = m * w.y + carry;

@@ -6,11 +6,12 @@ import type { Window } from '../../ir/ops/spatial.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { planConv } from './conv.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import { input, mappedPlan, output } from './mapped.ts';
 import { planMatMul } from './matmul.ts';
 import type { MatMulSpec, MatrixStrides } from './matmul-spec.ts';
 import { sizesOf, stridesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
-import { product, unravel } from './wgsl.ts';
+import { add, product, times, u32, unravel } from './wgsl.ts';
 
 export function conv(node: Node<'Conv'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
   const [x, w] = node.inputs;
@@ -96,7 +97,8 @@ function reindexed(epilogue: Epilogue | undefined, shape: readonly number[]): Ep
 }
 
 export function matMul(node: Node<'MatMul'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
-  requireFloat(node);
+  const type = storageOf(node.inputs[0]!.type.dtype);
+  if (type !== 'f32' && epilogue) throw new SutureError('kernel-missing', 'a product of integers takes no epilogue');
   const [left, right] = node.inputs.map(v => sizesOf(v!));
   const a = left.length === 1 ? [1, ...left] : left;
   const b = right.length === 1 ? [...right, 1] : right;
@@ -105,6 +107,9 @@ export function matMul(node: Node<'MatMul'>, context: KernelContext, epilogue?: 
   if (right.length === 1) output.push(1);
   const batch = output.slice(0, -2);
   const [m, n, k] = [a[a.length - 2], b[b.length - 1], a[a.length - 1]];
+  if (type !== 'f32') {
+    return integerProduct({ batch, m, n, k, a: matrix(a, batch), b: matrix(b, batch), alpha: 1 }, type, context);
+  }
   // One matrix for all of the batch, as in linear layers, is one tall product.
   if (batch.length > 0 && b.slice(0, -2).every(d => d === 1) && product(a.slice(0, -2)) === product(batch)) {
     const rows = product(batch) * m;
@@ -120,6 +125,31 @@ export function matMul(node: Node<'MatMul'>, context: KernelContext, epilogue?: 
     return planMatMul(spec, context, reindexed(epilogue, sizesOf(node.outputs[0])));
   }
   return planMatMul({ batch, m, n, k, a: matrix(a, batch), b: matrix(b, batch), alpha: 1 }, context, epilogue);
+}
+
+/** A product of integers, an element to an invocation. Sums wrap around at 32 bits. */
+function integerProduct(spec: MatMulSpec, type: 'i32' | 'u32', context: KernelContext): KernelPlan {
+  const { batch, m, n, k, a, b } = spec;
+  const start = (at: readonly string[], strides: readonly number[]) => add(...strides.map((s, i) => times(at[i], s)));
+  return mappedPlan(
+    {
+      label: `matmul ${type} ${[...batch, m, n, k].join('x')}`,
+      shape: [...batch, m, n],
+      bindings: [
+        { name: 'a', operand: input(0), type },
+        { name: 'b', operand: input(1), type },
+        { name: 'y', operand: output(0), type, access: 'read_write' },
+      ],
+      element: (flat, at) => `var total = ${type}(0);
+  let row = ${start(at, [...a.batch, a.row, 0])};
+  let column = ${start(at, [...b.batch, 0, b.column])};
+  for (var j = 0u; j < ${u32(k)}; j++) {
+    total += a[row + ${times('j', a.column)}] * b[column + ${times('j', b.row)}];
+  }
+  y[${flat}] = total;`,
+    },
+    context,
+  );
 }
 
 export function gemm(node: Node<'Gemm'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {

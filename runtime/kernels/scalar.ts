@@ -132,8 +132,9 @@ const scalarRules: { readonly [K in ElementwiseOp]: Rule<K> } = {
     return `(${half} * (${c.number(1)} + ${c.call('tanh', inner)}))`;
   },
   HardSigmoid(c, [x], { attributes: { alpha, beta } }) {
-    const between = `clamp(${c.number(alpha)} * ${x} + ${c.number(beta)}, ${c.number(0)}, ${c.number(1)})`;
-    return `select(${between}, ${x}, ${c.call('is_nan', x)})`;
+    const line = `(${c.number(alpha)} * ${x} + ${c.number(beta)})`;
+    const low = `select(${line}, ${c.number(0)}, ${line} < ${c.number(0)})`;
+    return `select(${low}, ${c.number(1)}, ${line} > ${c.number(1)})`;
   },
   HardSwish: (c, [x]) => `(${x} * clamp(${x} * ${c.number(1 / 6)} + ${c.number(0.5)}, ${c.number(0)}, ${c.number(1)}))`,
   LeakyRelu: (c, [x], { attributes }) => leaky(c, x, c.number(attributes.alpha)),

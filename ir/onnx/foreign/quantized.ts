@@ -1,5 +1,5 @@
 /** Quantisation to 8 and 16 bits: `(x - zero_point) · scale`, for all elements, along an axis, or in blocks of one. */
-import type { GraphBuilder } from '../../builder.ts';
+import type { GraphBuilder, NodeOptions } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
 import { tensorFromNumbers } from '../../tensor.ts';
 import type { DType } from '../../type.ts';
@@ -65,6 +65,37 @@ function perChannel(b: GraphBuilder, parameter: Value, trailing: number): Value 
   const [length] = parameter.type.shape;
   if (parameter.type.shape.length === 0 || length === 1 || trailing === 0) return parameter;
   return b.op('Unsqueeze', [parameter, b.ints(Array.from({ length: trailing }, (_, i) => i + 1))]);
+}
+
+/** Sums of products below this are exact in float32. */
+const EXACT_SUM = 2 ** 24;
+
+/**
+ * A convolution of quantised numbers as int32. It is computed in float32; where sums may be too large for that, on the upper and
+ * the lower half of the weights: `w = 16 · high + low`. That is exact up to 4 000 products of 8 bits for each output.
+ */
+function sums(
+  b: GraphBuilder,
+  x: Value,
+  xZero: Value | undefined,
+  w: Value,
+  wZero: Value | undefined,
+  form: NodeForm,
+  options?: NodeOptions,
+): Value {
+  const zero = wZero && perChannel(b, wZero, w.type.shape.length - 1);
+  const [left, right] = [centred(b, x, xZero, 'float32'), centred(b, w, zero, 'float32')];
+  const convolved = (weight: Value, last?: NodeOptions) =>
+    b.op('Cast', [b.op('Conv', [left, weight], convolution(form))], { to: 'int32' }, last);
+  const terms = w.type.shape
+    .slice(1)
+    .reduce((n: number, d) => (typeof d === 'number' ? n * d : Number.POSITIVE_INFINITY), 1);
+  if (terms * 255 * 255 < EXACT_SUM) return convolved(right, options);
+  const sixteen = b.constant(tensorFromNumbers('float32', [], [16]));
+  const high = b.op('Floor', [b.op('Div', [right, sixteen])]);
+  const low = b.op('Sub', [right, b.op('Mul', [high, sixteen])]);
+  const upper = b.op('Mul', [convolved(high), b.constant(tensorFromNumbers('int32', [], [16]))]);
+  return b.op('Add', [upper, convolved(low)], {}, options);
 }
 
 export const quantized = {
@@ -139,21 +170,15 @@ export const quantized = {
     },
   },
 
-  /** Computed in float32, which is exact for sums below 2^24. */
   ConvInteger: {
     since: 10,
     build(form, context) {
       const [x, w, xZero, wZero] = requireInputs(form, 2, context);
-      const sums = context.within(b => {
-        const weight = wZero && perChannel(b, wZero, w!.type.shape.length - 1);
-        const operands = [centred(b, x!, xZero, 'float32'), centred(b, w!, weight, 'float32')] as const;
-        return b.op('Conv', operands, convolution(form));
-      });
-      return [context.builder.op('Cast', [sums], { to: 'int32' }, context.result())];
+      return [context.within(b => sums(b, x!, xZero, w!, wZero, form, context.result()))];
     },
   },
 
-  /** Computed in float32, which is exact for sums below 2^24. */
+  /** The sums and the bias are added up in int32, exactly, and scaled in float32. */
   QLinearConv: {
     since: 10,
     build(form, context) {
@@ -162,10 +187,10 @@ export const quantized = {
       const range = ranges[dtype] ?? context.refuse(`its result of ${dtype} is not supported`);
       const clipped = context.within(b => {
         const spatial = w!.type.shape.length - 2;
-        const weight = centred(b, w!, wZero && perChannel(b, wZero, spatial + 1), 'float32');
-        const operands = [centred(b, x!, xZero, 'float32'), weight, bias && to(b, bias, 'float32')] as const;
+        const products = sums(b, x!, xZero, w!, wZero, form);
+        const biased = bias ? b.op('Add', [products, perChannel(b, bias, spatial)]) : products;
         const factor = factorOf(b, xScale!, perChannel(b, wScale!, spatial), yScale!);
-        return requantized(b, b.op('Conv', operands, convolution(form)), factor, yZero!, range);
+        return requantized(b, biased, factor, yZero!, range);
       });
       return [context.builder.op('Cast', [clipped], { to: dtype }, context.result())];
     },
