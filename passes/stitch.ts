@@ -2,6 +2,7 @@
 
 export { type Steps, withoutStops } from './stitch/algebra/cholesky.ts';
 export { bindNetwork, bindSymbols } from './stitch/bind.ts';
+export { type Content, readContent } from './stitch/content.ts';
 export { type FitForm, StitchFit, statisticName, statisticNames, statisticsOf } from './stitch/fit.ts';
 export { gateOutput, gateSmoothing, isGateable, leastError, requireGateable, settleGated } from './stitch/gate.ts';
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';

@@ -1,6 +1,6 @@
 /** The score against the number of stitched positions: does a training hold at every setting? */
 import { printable, SutureError } from '../ir/index.ts';
-import { original, type SuperNetwork, settle, stitchedAt, withOutputOf } from '../passes/index.ts';
+import { original, type SuperNetwork, settle, settledMeaning, stitchedAt, withOutputOf } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { type Dataset, type LabelOptions, loadDataset } from './data/dataset.ts';
 import { defaultBatch, requireScorable, scoreNetworks } from './evaluate.ts';
@@ -8,6 +8,7 @@ import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import { type ChartSeries, lineChart } from './figures/chart.ts';
 import type { MetricName } from './metrics/metric.ts';
+import { named } from './network/parent.ts';
 import { type WorkOptions, workOptions } from './progress.ts';
 import { labelsOfRun, type TrainingSettings } from './run/config.ts';
 import { type LoadedRun, loadRun } from './run/load.ts';
@@ -101,10 +102,7 @@ export async function curve(paths: readonly string[], data: string, options: Cur
   for (const path of paths) runs.push(await loadRun(path));
   const dataset = await loadDataset(data, labelsOfRun(runs[0]!.directory.config, options.labels));
   for (const { parents } of runs) {
-    requireScorable(
-      [parents.a, parents.b].map(({ path, graph }) => ({ name: path, graph })),
-      dataset,
-    );
+    requireScorable([parents.a, parents.b].map(named), dataset);
   }
   const most = Math.max(...runs.map(r => r.network.positions.length));
   const counts = [...new Set(options.counts ?? defaultCounts(most))].sort((a, b) => a - b);
@@ -149,12 +147,13 @@ async function scoreRun(
   const { batch = defaultBatch } = options;
   const positions = network.positions.length;
   const chosen = counts.filter(c => c <= positions).map(count => ({ count, at: evenlySpread(count, positions) }));
-  const graphs = [
-    ...references(network).map(setting => settle(network, setting, parameters)),
-    ...chosen.map(({ at }) => settle(network, stitchedAt(network, ...at), parameters)),
-  ];
-  const named = graphs.map(graph => ({ name: printable(path), graph }));
-  const rows = await scoreNetworks(executor, named, dataset, { ...workOptions(options), batch });
+  const settings = [...references(network), ...chosen.map(({ at }) => stitchedAt(network, ...at))];
+  const networks = settings.map(setting => ({
+    name: printable(path),
+    graph: settle(network, setting, parameters),
+    meaning: settledMeaning(network.outputs[0]!, setting),
+  }));
+  const rows = await scoreNetworks(executor, networks, dataset, { ...workOptions(options), batch });
   const [a, b, ensemble, ...rest] = rows.map(r => r.score.value) as [number, number, number, ...number[]];
   const { training } = directory.config;
   return {

@@ -4,9 +4,11 @@ import {
   allStitched,
   averagedAt,
   gateOutput,
+  type OutputMeaning,
   type Setting,
   settingTensors,
   settle,
+  settledMeaning,
   settleGated,
 } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
@@ -16,6 +18,7 @@ import type { Dataset } from './data/dataset.ts';
 import { Runnable } from './execute.ts';
 import { checkOutputFile, type OutputOptions, writeOutput } from './files/output.ts';
 import { parameterCount } from './inspect.ts';
+import { meaningMetadata } from './network/meaning.ts';
 import { readLearned, type StoredWeights } from './run/learned.ts';
 import { type LoadedRun, loadRun } from './run/load.ts';
 import {
@@ -87,7 +90,12 @@ export async function choosePosition(
 
 /** A run's network under a setting, with a note of where it came from. */
 export const deployed = (run: LoadedRun, setting: Setting, note: string, gated = false): Graph =>
-  annotated(run, (gated ? settleGated : settle)(run.network, setting, run.parameters, { standard: true }), note);
+  annotated(
+    run,
+    (gated ? settleGated : settle)(run.network, setting, run.parameters, { standard: true }),
+    settledMeaning(run.network.outputs[0]!, setting),
+    note,
+  );
 
 /** A run's network under a combination. @throws SutureError `option-invalid`, `run-invalid`. */
 export function deployedCombination(run: LoadedRun, combination: Combination, learned?: LearnedWeights): Graph {
@@ -97,10 +105,11 @@ export function deployedCombination(run: LoadedRun, combination: Combination, le
   return deployed(run, setting, combinationText(combination), combination.gated);
 }
 
-function annotated(run: LoadedRun, graph: Graph, note: string): Graph {
+function annotated(run: LoadedRun, graph: Graph, meaning: OutputMeaning, note: string): Graph {
   const { parents } = run.directory.config;
   const metadata = {
     ...graph.info.metadata,
+    ...meaningMetadata(meaning),
     'suture.setting': note,
     'suture.parent.a': parents.a.sha256,
     'suture.parent.b': parents.b.sha256,

@@ -1,5 +1,6 @@
 /** Networks scored on labelled data. */
-import { type Graph, printable, SutureError, typeText } from '../ir/index.ts';
+import { printable, SutureError } from '../ir/index.ts';
+import { meaningText } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { batchesOf, batchSizes } from './batches.ts';
 import { type Dataset, type LabelOptions, loadDataset } from './data/dataset.ts';
@@ -8,12 +9,14 @@ import { Runnable, withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import { type MetricName, metricFor, type Score } from './metrics/metric.ts';
 import { interfaceOf, requireFittingImages } from './network/interface.ts';
+import type { MeaningOptions, NamedGraph } from './network/meaning.ts';
 import { loadModel, type Model } from './network/model.ts';
+import { named, type Parent, parentOf } from './network/parent.ts';
 import { graphForImages } from './network/sizes.ts';
 import { throwIfInterrupted, type WorkOptions } from './progress.ts';
-import { ensembleOutput, labelsOf, outputKind, score } from './scoring.ts';
+import { ensembleOutput, labelsOf, type MeantOutput, score } from './scoring.ts';
 
-export interface EvaluateOptions extends WorkOptions, ExecutorOptions {
+export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOptions {
   /** Also score the mean of all the networks' outputs (of their probabilities, where they are classifiers). */
   readonly ensemble?: boolean;
   /** Images at a time. Default 16. */
@@ -37,23 +40,20 @@ export interface EvaluationRow {
   readonly score: Score;
 }
 
-/** A network under the name that results give it. */
-export interface NamedGraph {
-  readonly name: string;
-  readonly graph: Graph;
-}
-
 export const defaultBatch = 16;
 
 /** Networks that are averaged must say the same kind of thing. */
 function requireSameOutputs(networks: readonly NamedGraph[]): void {
-  const [first, ...others] = networks.map(({ name, graph }) => ({ name, ...interfaceOf(graph, name) }));
-  const differing = others.find(o => o.classes !== first?.classes);
+  const [first, ...others] = networks;
+  const differing = others.find(
+    ({ meaning: { channels, activation } }) =>
+      channels !== first?.meaning.channels || activation !== first.meaning.activation,
+  );
   if (first && differing) {
     throw new SutureError(
       'parents-incompatible',
-      `The outputs do not fit together: ${printable(first.name)} gives ${typeText(first.outputType)} and ` +
-        `${printable(differing.name)} ${typeText(differing.outputType)}; an ensemble needs the same classes.`,
+      `The outputs do not fit together: ${printable(first.name)} gives ${meaningText(first.meaning)} and ` +
+        `${printable(differing.name)} ${meaningText(differing.meaning)}; an ensemble needs the same classes.`,
     );
   }
 }
@@ -65,9 +65,10 @@ function requireSameOutputs(networks: readonly NamedGraph[]): void {
  * @throws SutureError `data-invalid`.
  */
 export function requireScorable(networks: readonly NamedGraph[], dataset: Dataset): readonly Labels[] {
-  return networks.map(({ name, graph }) => {
+  return networks.map(network => {
+    const { graph, name } = network;
     requireFittingImages(dataset, graph, name);
-    return labelsOf(dataset, graphForImages(graph, dataset, name), name);
+    return labelsOf(dataset, { ...network, graph: graphForImages(graph, dataset, name) });
   });
 }
 
@@ -91,32 +92,30 @@ export async function scoreNetworks(
   const { ensemble = false, batch = defaultBatch, onProgress, signal } = options;
   requireScorable(networks, dataset);
   if (ensemble) requireSameOutputs(networks);
-  const scored = networks.map(({ name, graph }) => ({
-    name,
-    facts: interfaceOf(graph, name),
-    kind: outputKind(graph, dataset),
-    metric: metricFor(labelsOf(dataset, graph, name)),
-    runnable: new Runnable(executor, graph),
+  const scored = networks.map(network => ({
+    ...network,
+    facts: interfaceOf(network.graph, network.name),
+    metric: metricFor(labelsOf(dataset, network)),
+    runnable: new Runnable(executor, network.graph),
   }));
-  const together = ensemble ? metricFor(labelsOf(dataset, networks[0]!.graph, networks[0]!.name)) : undefined;
+  const together = ensemble ? metricFor(labelsOf(dataset, networks[0]!)) : undefined;
   const stage = `scoring on ${printable(dataset.source, 40)}`;
   let done = 0;
   const total = batchSizes(dataset.count, batch).length * networks.length;
   onProgress?.({ stage, done, total });
   try {
     for (const { first, images } of batchesOf(dataset, batch)) {
-      const outputs: { output: Awaited<ReturnType<Runnable['run']>>[string]; kind: ReturnType<typeof outputKind> }[] =
-        [];
-      for (const { name, facts, kind, metric, runnable } of scored) {
+      const outputs: MeantOutput[] = [];
+      for (const { name, facts, meaning, metric, runnable } of scored) {
         throwIfInterrupted(signal, 'Scoring');
         const output = (await runnable.run({ [facts.input]: images }, [facts.output]))[facts.output]!;
-        named(name, () => score(metric, output, kind, first));
-        outputs.push({ output, kind });
+        about(name, () => score(metric, output, meaning, first));
+        outputs.push({ output, meaning });
         onProgress?.({ stage, done: ++done, total });
       }
       if (together) {
-        const kind = outputs[0]!.kind === 'values' ? 'values' : 'probabilities';
-        score(together, ensembleOutput(outputs), kind, first);
+        const { output, meaning } = ensembleOutput(outputs);
+        score(together, output, meaning, first);
       }
     }
   } finally {
@@ -127,7 +126,7 @@ export async function scoreNetworks(
 }
 
 /** Says which of several networks an error is about. */
-function named(name: string, work: () => void): void {
+function about(name: string, work: () => void): void {
   try {
     work();
   } catch (error) {
@@ -145,11 +144,13 @@ export async function evaluate(
   models: readonly string[],
   data: string,
   options: EvaluateOptions = {},
-): Promise<Evaluation & { readonly models: readonly Model[] }> {
-  const loaded: Model[] = [];
-  for (const path of models) loaded.push(await loadModel(path));
+): Promise<Evaluation & { readonly models: readonly Parent[] }> {
+  const read: Model[] = [];
+  for (const path of models) read.push(await loadModel(path));
   const dataset = await loadDataset(data, options.labels);
-  const networks = loaded.map(({ path, graph }) => ({ name: path, graph }));
+  const loaded: Parent[] = [];
+  for (const model of read) loaded.push(await parentOf(model, dataset, options));
+  const networks = loaded.map(named);
   requireScorable(networks, dataset);
   return withExecutor(options, async executor => {
     const rows = await scoreNetworks(executor, networks, dataset, options);

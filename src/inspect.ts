@@ -1,6 +1,8 @@
 /** A network described: the data behind `suture inspect`. */
 import { type Graph, isFloat, print, typeText } from '../ir/index.ts';
+import type { OutputMeaning } from '../passes/index.ts';
 import { flopsPerSample } from './flops.ts';
+import { knownMeaning } from './network/meaning.ts';
 import { loadModel } from './network/model.ts';
 
 export interface ModelFacts {
@@ -8,7 +10,12 @@ export interface ModelFacts {
   readonly sha256: string;
   readonly producer: string | undefined;
   readonly inputs: readonly { readonly name: string; readonly type: string }[];
-  readonly outputs: readonly { readonly name: string; readonly type: string }[];
+  /** `meaning`: what the file says of it, and otherwise what is usual. */
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly meaning: OutputMeaning | undefined;
+  }[];
   /** By how often they occur. */
   readonly operators: readonly { readonly op: string; readonly count: number }[];
   readonly nodes: number;
@@ -35,7 +42,11 @@ export async function inspectModel(path: string): Promise<ModelFacts> {
     sha256,
     producer: graph.info.producer,
     inputs: graph.inputs.map(v => ({ name: v.name, type: typeText(v.type) })),
-    outputs: graph.outputs.map(o => ({ name: o.name, type: typeText(o.value.type) })),
+    outputs: graph.outputs.map((o, i) => ({
+      name: o.name,
+      type: typeText(o.value.type),
+      meaning: i === 0 ? knownMeaning(graph) : undefined,
+    })),
     operators: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),
     nodes: graph.nodes.length,
     parameters: parameterCount(graph),

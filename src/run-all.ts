@@ -1,11 +1,12 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
-import { averagedAt, isGateable, original } from '../passes/index.ts';
+import { averagedAt, isGateable, original, settledMeaning } from '../passes/index.ts';
 import type { Executor } from '../runtime/executor.ts';
 import { type Dataset, loadDataset } from './data/dataset.ts';
 import { type Agreement, compareWithFile, deployed, type ExportedNetwork, exportPosition } from './deploy.ts';
 import { requireChoosable, requireScorable, scoreNetworks } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import { jsonText } from './files/output.ts';
+import { named } from './network/parent.ts';
 import { workOptions } from './progress.ts';
 import { type Report, reportText, type TestResult } from './report.ts';
 import { planRun, type RunRequest, type TrainingWork, trainLocked } from './run/create.ts';
@@ -43,7 +44,7 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData);
-  const parents = [plan.parents.a, plan.parents.b].map(({ path: name, graph }) => ({ name, graph }));
+  const parents = [plan.parents.a, plan.parents.b].map(named);
   requireChoosable(parents, validationData);
   const testData: { name: string; file: string; dataset: Dataset }[] = [];
   for (const test of tests) {
@@ -64,12 +65,13 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
     const gated = gate ?? isGateable(run.network);
     const exported: ExportedNetwork = await exportPosition(run, file, position, { rule, gated }, { force: true });
     const setting = averagedAt(run.network, position);
+    const meaning = settledMeaning(run.network.outputs[0]!, setting);
     const networks = [
-      { name: 'stitched', graph: deployed(run, setting, '') },
+      { name: 'stitched', meaning, graph: deployed(run, setting, '') },
       ...(gated
         ? [
-            { name: 'output ensemble, gated', graph: deployed(run, original(run.network), '', true) },
-            { name: 'stitched, gated', graph: deployed(run, setting, '', true) },
+            { name: 'output ensemble, gated', meaning, graph: deployed(run, original(run.network), '', true) },
+            { name: 'stitched, gated', meaning, graph: deployed(run, setting, '', true) },
           ]
         : []),
     ];
@@ -77,11 +79,11 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
     for (const { name, file: data, dataset } of testData) {
       const rows = await scoreNetworks(executor, parents, dataset, { ...workOptions(work), ensemble: true });
       const ours = await scoreNetworks(executor, networks, dataset, workOptions(work));
-      const named = [
+      const all = [
         ...rows.map(({ score }, i) => ({ network: rivalNames[i]!, score })),
         ...ours.map(({ score }, i) => ({ network: networks[i]!.name, score })),
       ];
-      results.push({ name, data, images: dataset.count, metric: named[0]!.score.metric, rows: named });
+      results.push({ name, data, images: dataset.count, metric: all[0]!.score.metric, rows: all });
     }
     const agreement: Agreement = await compareWithFile(executor, run, setting, file, validationData, { gated });
     const report: Report = {

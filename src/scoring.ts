@@ -1,75 +1,41 @@
-/** Scores of networks on labelled data: which metric suits, and what a network's output means to it. */
-import { type Graph, isStatic, numbersOf, type Tensor, tensor } from '../ir/index.ts';
+/** Scores of networks on labelled data: what its labels are to a network's output, and outputs put together. */
+import { numbersOf, type Tensor, tensor } from '../ir/index.ts';
 import type { OutputMeaning } from '../passes/index.ts';
 import type { Dataset } from './data/dataset.ts';
-import { areTargets, type Labels, labelsFor } from './data/labels.ts';
+import { type Labels, labelsFor } from './data/labels.ts';
 import type { Metric } from './metrics/metric.ts';
-import { interfaceOf } from './network/interface.ts';
-
-/** What the numbers of an output are. */
-export type OutputKind = 'logits' | 'probabilities' | 'values';
-
-/** What a network's output is: values for regression, probabilities where a Softmax or Sigmoid computes it. */
-export function outputKind(graph: Graph, dataset: Dataset): OutputKind {
-  const [output] = graph.outputs;
-  const regression =
-    dataset.labels?.task === 'regression' || (output?.value.type.shape[1] === 1 && areTargets(dataset));
-  if (regression) return 'values';
-  const op = output && graph.producer(output.value)?.op;
-  return op === 'Softmax' || op === 'Sigmoid' ? 'probabilities' : 'logits';
-}
+import { interfaceOf, spatialExtents } from './network/interface.ts';
+import type { NamedGraph } from './network/meaning.ts';
+import { channelsFirst, thresholdOf, toProbabilities } from './network/outputs.ts';
 
 /** The labels of a data set as a network's output needs them. @throws SutureError as `labelsFor`. */
-export function labelsOf(dataset: Dataset, network: Graph, what: string): Labels {
-  const { classes: channels, outputType } = interfaceOf(network, what);
-  const kind = outputKind(network, dataset);
-  const activation = kind === 'values' ? undefined : channels === 1 ? 'sigmoid' : 'softmax';
-  const meaning: OutputMeaning = { kind, activation, channelAxis: 1, channels };
-  const spatial = outputType.shape.slice(2).map(dim => (isStatic(dim) ? dim : undefined));
-  return labelsFor(dataset, { meaning, spatial, name: what });
+export function labelsOf(dataset: Dataset, { graph, meaning, name }: NamedGraph): Labels {
+  const { outputType } = interfaceOf(graph, name);
+  return labelsFor(dataset, { meaning, spatial: spatialExtents(outputType, meaning), name });
 }
 
 /** Adds a batch's outputs to a metric. */
-export function score(metric: Metric, output: Tensor, kind: OutputKind, first: number): void {
-  metric.add({ data: numbersOf(output), shape: output.shape, threshold: thresholdOf(kind) }, first);
+export function score(metric: Metric, output: Tensor, meaning: OutputMeaning, first: number): void {
+  const { shape, ...rest } = channelsFirst(output, meaning);
+  metric.add({ data: numbersOf({ shape, ...rest }), shape, threshold: thresholdOf(meaning) }, first);
 }
 
-/** Above it a channel says yes. */
-export const thresholdOf = (kind: OutputKind): number => (kind === 'probabilities' ? 0.5 : 0);
-
-/** Softmax over axis 1, or the sigmoid of a single channel, in double precision. */
-export function toProbabilities(output: Tensor): Float64Array {
-  const [n, channels, ...spatial] = output.shape as [number, number, ...number[]];
-  const pixels = spatial.reduce((product, dim) => product * dim, 1);
-  const values = numbersOf(output);
-  const result = new Float64Array(values.length);
-  for (let row = 0; row < n; row++) {
-    for (let p = 0; p < pixels; p++) {
-      const at = (k: number): number => (row * channels + k) * pixels + p;
-      if (channels === 1) {
-        result[at(0)] = 1 / (1 + Math.exp(-values[at(0)]!));
-        continue;
-      }
-      let largest = -Infinity;
-      for (let k = 0; k < channels; k++) largest = Math.max(largest, values[at(k)]!);
-      let sum = 0;
-      for (let k = 0; k < channels; k++) {
-        result[at(k)] = Math.exp(values[at(k)]! - largest);
-        sum += result[at(k)]!;
-      }
-      for (let k = 0; k < channels; k++) result[at(k)]! /= sum;
-    }
-  }
-  return result;
+/** Outputs of a network, and what they mean. */
+export interface MeantOutput {
+  readonly output: Tensor;
+  readonly meaning: OutputMeaning;
 }
 
-/** The mean of several networks' outputs, on probabilities where they are classifiers. */
-export function ensembleOutput(outputs: readonly { readonly output: Tensor; readonly kind: OutputKind }[]): Tensor {
-  const [first] = outputs;
-  const sum = new Float64Array(first!.output.data.length);
-  for (const { output, kind } of outputs) {
-    const values = kind === 'logits' ? toProbabilities(output) : numbersOf(output);
+/** The mean of several networks' outputs, on probabilities where they have some: [N, C, spatial...]. */
+export function ensembleOutput(outputs: readonly MeantOutput[]): MeantOutput {
+  const { output: first, meaning } = outputs[0]!;
+  const sum = new Float64Array(first.data.length);
+  for (const { output, meaning: own } of outputs) {
+    const values = toProbabilities(output, own);
     for (let i = 0; i < sum.length; i++) sum[i]! += values[i]! / outputs.length;
   }
-  return tensor('float32', first!.output.shape, Float32Array.from(sum));
+  return {
+    output: tensor('float32', channelsFirst(first, meaning).shape, Float32Array.from(sum)),
+    meaning: { ...meaning, kind: meaning.kind === 'values' ? 'values' : 'probabilities', channelAxis: 1 },
+  };
 }

@@ -3,6 +3,7 @@ import { type LabelOptions, loadDataset } from './data/dataset.ts';
 import { requireChoosable, requireScorable } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
+import { named } from './network/parent.ts';
 import { workOptions } from './progress.ts';
 import { labelsOfRun } from './run/config.ts';
 import { withLockedRun } from './run/directory.ts';
@@ -35,10 +36,7 @@ async function sweepLocked(
   const run = await loadRun(path);
   const dataset = await loadDataset(data, labelsOfRun(run.directory.config, options.labels));
   const { a, b } = run.parents;
-  requireChoosable(
-    [a, b].map(({ path: name, graph }) => ({ name, graph })),
-    dataset,
-  );
+  requireChoosable([a, b].map(named), dataset);
   return withExecutor(options, async executor => {
     const { batch } = options;
     const result = await sweep(executor, run.network, run.parameters, dataset, {
@@ -69,7 +67,7 @@ async function frontLocked(path: string, data: string, request: FrontRequest): P
   const { tests = [], learned = false, labels, ...options } = request;
   const run = await loadRun(path);
   const said = labelsOfRun(run.directory.config, labels);
-  const parents = [run.parents.a, run.parents.b].map(({ path: name, graph }) => ({ name, graph }));
+  const parents = [run.parents.a, run.parents.b].map(named);
   const validation = await loadDataset(data, said);
   requireChoosable(parents, validation);
   const sets: NamedDataset[] = [];

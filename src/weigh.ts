@@ -7,6 +7,7 @@ import { requireScorable } from './evaluate.ts';
 import { withExecutor } from './execute.ts';
 import type { ExecutorOptions } from './executors.ts';
 import { hashFile } from './files/hash.ts';
+import { named } from './network/parent.ts';
 import { networkForImages } from './network/sizes.ts';
 import { workOptions } from './progress.ts';
 import { labelsOfRun } from './run/config.ts';
@@ -134,10 +135,7 @@ const saidOf = ({ ignoreLabel, regions }: LabelOptions): Pick<LearningPlan, 'lab
       };
 
 function requireLabelled({ parents: { a, b } }: LoadedRun, dataset: Dataset): void {
-  requireScorable(
-    [a, b].map(({ path: name, graph }) => ({ name, graph })),
-    dataset,
-  );
+  requireScorable([a, b].map(named), dataset);
 }
 
 /** Losses that are averaged for the record: single batches differ much. */

@@ -1,6 +1,6 @@
 /** Parsers of option values. What does not parse is a usage error with one sentence. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { executorChoices, type LabelOptions, SutureError } from '../index.ts';
+import { activations, executorChoices, type LabelOptions, SutureError } from '../index.ts';
 
 function parse(text: string, what: string, fits: (value: number) => boolean): number {
   const value = Number(text);
@@ -140,6 +140,13 @@ export const executorOption = (): Option =>
     'what computes: WebGPU, ONNX Runtime on the CPU, or what suits',
     executorChoices,
     'auto',
+  );
+
+export const activationOption = (): Option =>
+  choiceOption(
+    '--activation <name>',
+    'what makes probabilities of logits: softmax over classes, or a sigmoid for each region (default: told by networks and labels)',
+    activations,
   );
 
 export const batchOption = (): Option => countOption('--batch <n>', 'images at a time');

@@ -1,6 +1,7 @@
 /** The options of `stitch` and `run` that say how stitches are trained. Their defaults are the API's. */
 import { type Command, Option } from 'commander';
 import {
+  type Activation,
   checkpointInterval,
   type ExecutorChoice,
   type Initialisation,
@@ -15,6 +16,7 @@ import {
   trainingDefaults,
 } from '../index.ts';
 import {
+  activationOption,
   choiceOption,
   countOption,
   executorOption,
@@ -49,6 +51,7 @@ export interface TrainingFlags extends LabelFlags {
   readonly normalize: boolean;
   readonly memory?: number;
   readonly task?: Task;
+  readonly activation?: Activation;
   readonly outputMean: (typeof outputMeans)[number];
   readonly executor: ExecutorChoice;
   readonly checkpointEvery: number;
@@ -125,6 +128,7 @@ export const addTrainingOptions = (command: Command): Command =>
     .addOption(choiceOption('--task <name>', 'what the networks do (default: what outputs and labels tell)', tasks))
     .addOption(ignoreLabelOption())
     .addOption(regionsOption())
+    .addOption(activationOption())
     .addOption(choiceOption('--output-mean <what>', 'what of the outputs is averaged', outputMeans, 'probabilities'))
     .addOption(executorOption())
     .addOption(nonNegativeOption('--checkpoint-every <s>', 'seconds from checkpoint to checkpoint', checkpointInterval))

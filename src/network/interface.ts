@@ -1,5 +1,6 @@
 /** What a network takes and gives, and what data fits it. */
 import { type Dim, type Graph, isStatic, printable, SutureError, type TensorType, typeText } from '../../ir/index.ts';
+import type { OutputMeaning } from '../../passes/index.ts';
 import { type Dataset, requireImageShape } from '../data/dataset.ts';
 
 /** What a network takes and gives, where it is of the form that data files fit: one input, one output, batch first. */
@@ -8,11 +9,14 @@ export interface NetworkInterface {
   /** [N, C, spatial...] */
   readonly inputType: TensorType;
   readonly output: string;
-  /** [N, K, spatial...], or [N, ...] for regression. */
   readonly outputType: TensorType;
-  /** K. */
-  readonly classes: number;
 }
+
+/** The extents of an output but for batch and channels; undefined where any will do. */
+export const spatialExtents = (
+  { shape }: TensorType,
+  { channelAxis }: OutputMeaning,
+): readonly (number | undefined)[] => shape.filter((_, i) => i > 0 && i !== channelAxis).map(known);
 
 /**
  * The interface of a network that data files can be used with.
@@ -40,13 +44,11 @@ export function interfaceOf(graph: Graph, what: string): NetworkInterface {
     if (type.dtype !== 'float32') fail(`has '${printable(name)}' as ${typeText(type)}; it must be float32`);
     if (type.shape.length < 2) fail(`has '${printable(name)}' as ${typeText(type)}; it must be [N, C, ...]`);
   }
-  const classes = output.value.type.shape[1]!;
   return {
     input: input.name,
     inputType: input.type,
     output: output.name,
     outputType: output.value.type,
-    classes: isStatic(classes) ? classes : fail(`gives ${typeText(output.value.type)}: the number of channels is open`),
   };
 }
 

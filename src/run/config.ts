@@ -1,6 +1,7 @@
 /** `config.json` of a run directory: everything that decides a run's numbers. See `docs/files.md`. */
 import * as v from 'valibot';
 import type { LabelOptions } from '../data/dataset.ts';
+import { meaningSchema } from '../network/meaning.ts';
 import { hashSchema } from './checkpoint.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
@@ -13,6 +14,8 @@ const parent = v.object({
   sha256: hashSchema,
   /** Files that hold tensors of it: where they lie beside it. */
   external: v.optional(v.array(v.object({ file: v.string(), sha256: hashSchema })), []),
+  /** What its output means. */
+  meaning: meaningSchema,
 });
 
 export const methods = ['double-batched', 'direct', 'task'] as const;

@@ -1,16 +1,17 @@
 /** Making a run: parents joined, stitches trained, everything kept in a directory. */
 import * as v from 'valibot';
-import { type Graph, printable, SutureError, type Tensor } from '../../ir/index.ts';
+import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { match, type StitchParameters, type SuperNetwork, type Task } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
-import { areTargets } from '../data/labels.ts';
 import { requireScorable } from '../evaluate.ts';
 import { withExecutor } from '../execute.ts';
 import type { ExecutorOptions } from '../executors.ts';
 import { hashFile } from '../files/hash.ts';
-import { requireFittingImages } from '../network/interface.ts';
+import { requireFittingImages, spatialExtents } from '../network/interface.ts';
+import type { MeaningOptions } from '../network/meaning.ts';
 import { loadModel, type Model } from '../network/model.ts';
+import { named, type Parent, parentOf } from '../network/parent.ts';
 import { graphForImages, networkForImages } from '../network/sizes.ts';
 import { type PairEntry, readPairs } from '../pairs.ts';
 import { type WorkOptions, workOptions } from '../progress.ts';
@@ -28,7 +29,7 @@ import { joinOpened, joinParents, requireTensors, stitchTypes } from './load.ts'
 import { withNewLock } from './lock.ts';
 import { type MetricsState, metricsStateSchema } from './metrics.ts';
 
-export interface RunRequest extends ExecutorOptions {
+export interface RunRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
   /** The parents' files. */
   readonly a: string;
   readonly b: string;
@@ -71,7 +72,7 @@ export interface RunSummary {
 export interface RunPlan {
   readonly output: string;
   readonly force: boolean;
-  readonly parents: { readonly a: Model; readonly b: Model };
+  readonly parents: { readonly a: Parent; readonly b: Parent };
   readonly pairs: readonly PairEntry[];
   readonly network: SuperNetwork;
   readonly dataset: Dataset;
@@ -121,12 +122,13 @@ function contradiction({
   return undefined;
 }
 
-/** What networks do where nobody says: regression where one value is given and the labels can be nothing else; else classes. */
-function impliedTask(graph: Graph, labelled: Dataset): Task {
-  const shapes = graph.outputs.map(({ value }) => value.type.shape);
-  if (shapes.every(shape => shape.length < 2 || shape[1] === 1) && areTargets(labelled)) return 'regression';
-  return shapes.some(shape => shape.length > 2) ? 'segmentation' : 'classification';
-}
+/** What a network does where nobody says. */
+const taskOf = ({ graph, meaning }: Parent): Task =>
+  meaning.kind === 'values'
+    ? 'regression'
+    : spatialExtents(graph.outputs[0]!.value.type, meaning).length > 0
+      ? 'segmentation'
+      : 'classification';
 
 /** What a run's configuration keeps of it. */
 const keptOf = ({ ignoreLabel, regions }: LabelOptions): Pick<RunConfig, 'labels'> =>
@@ -142,7 +144,7 @@ const keptOf = ({ ignoreLabel, regions }: LabelOptions): Pick<RunConfig, 'labels
 /**
  * Reads and checks everything that a run needs.
  *
- * @param labelled data whose labels tell the task, where it is not said. Default: those that are trained on.
+ * @param labelled data whose labels tell the task and what outputs mean, where neither the networks nor the request say. Default: those that are trained on.
  * @throws SutureError whatever is wrong with the parents, the pairs, the data, the options or the output path.
  */
 export async function planRun(request: RunRequest, labelled?: Dataset): Promise<RunPlan> {
@@ -152,23 +154,23 @@ export async function planRun(request: RunRequest, labelled?: Dataset): Promise<
   const settings = completed(request.training, a);
   const pairs = request.pairs === undefined ? match(a.graph, b.graph).pairs : await readPairs(request.pairs);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task });
-  const task = request.task ?? impliedTask(a.graph, labelled ?? dataset);
-  const network = joinParents(a, b, pairs, { task, outputMean });
   for (const { graph, path } of [a, b]) {
     requireFittingImages(dataset, graph, path);
     graphForImages(graph, dataset, path);
   }
+  const [first, second] = [
+    await parentOf(a, labelled ?? dataset, request),
+    await parentOf(b, labelled ?? dataset, request),
+  ];
+  const parents = { a: first, b: second };
+  const task = request.task ?? taskOf(first);
+  const network = joinParents(first, second, pairs, { task, outputMean });
   checkPositions(network, settings.positions ?? []);
-  if (settings.method === 'task') {
-    requireScorable(
-      [a, b].map(({ path: name, graph }) => ({ name, graph })),
-      dataset,
-    );
-  }
+  if (settings.method === 'task') requireScorable([first, second].map(named), dataset);
   return {
     output,
     force,
-    parents: { a, b },
+    parents,
     pairs,
     network,
     dataset,
@@ -200,8 +202,8 @@ export async function trainLocked(plan: RunPlan, executor: Executor, work: Train
   try {
     const specification: RunSpecification = {
       parents: {
-        a: parentOf('a', parents.a),
-        b: parentOf('b', parents.b),
+        a: recordOf('a', parents.a),
+        b: recordOf('b', parents.b),
       },
       task: plan.task,
       ...keptOf(plan.labels),
@@ -248,10 +250,11 @@ const closingOf =
       ? fitToOutputs(executor, network, dataset, settings, trained, workOptions(work))
       : trained;
 
-const parentOf = (tag: 'a' | 'b', { path, sha256 }: Model): RunSpecification['parents']['a'] => ({
+const recordOf = (tag: 'a' | 'b', { path, sha256, meaning }: Parent): RunSpecification['parents']['a'] => ({
   file: parentCopy(runFiles.parents, tag, path),
   source: path,
   sha256,
+  meaning,
 });
 
 /** Runs a training to its end and writes what comes out of it. */

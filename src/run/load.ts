@@ -1,14 +1,16 @@
 /** A finished run in memory: the super-network and the trained parameters of its stitches. */
 import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
 import { featurePairs, type SuperNetwork, stitch } from '../../passes/index.ts';
-import { loadModel, type Model } from '../network/model.ts';
+import { fromStored } from '../network/meaning.ts';
+import { loadModel } from '../network/model.ts';
+import type { Parent } from '../network/parent.ts';
 import type { PairEntry } from '../pairs.ts';
 import type { RunConfig } from './config.ts';
 import { RunDirectory } from './directory.ts';
 
 export interface LoadedRun {
   readonly directory: RunDirectory;
-  readonly parents: { readonly a: Model; readonly b: Model };
+  readonly parents: { readonly a: Parent; readonly b: Parent };
   readonly network: SuperNetwork;
   /** By the names of the super-network's inputs. */
   readonly parameters: ReadonlyMap<string, Tensor>;
@@ -16,15 +18,15 @@ export interface LoadedRun {
 
 /** Joins two parents as a run's configuration says. */
 export const joinParents = (
-  a: Model,
-  b: Model,
+  a: Parent,
+  b: Parent,
   pairs: readonly PairEntry[],
   { task, outputMean }: Pick<RunConfig, 'task' | 'outputMean'>,
 ): SuperNetwork =>
   stitch(
     [
-      { tag: 'a', graph: a.graph },
-      { tag: 'b', graph: b.graph },
+      { tag: 'a', graph: a.graph, meaning: a.meaning },
+      { tag: 'b', graph: b.graph, meaning: b.meaning },
     ],
     featurePairs(pairs),
     { task, outputMean },
@@ -37,9 +39,15 @@ export const openNetwork = async (path: string): Promise<Omit<LoadedRun, 'parame
 /** Joins the parents of a run whose directory is open. @throws SutureError `run-invalid`. */
 export async function joinOpened(directory: RunDirectory): Promise<Omit<LoadedRun, 'parameters'>> {
   const pairs = await directory.readPairs();
-  const [a, b] = [await loadModel(directory.parentFile('a')), await loadModel(directory.parentFile('b'))];
+  const [a, b] = [await loadParent(directory, 'a'), await loadParent(directory, 'b')];
   return { directory, parents: { a, b }, network: joinParents(a, b, pairs, directory.config) };
 }
+
+/** A parent of a run, with what the run says that its output means. */
+const loadParent = async (directory: RunDirectory, tag: 'a' | 'b'): Promise<Parent> => ({
+  ...(await loadModel(directory.parentFile(tag))),
+  meaning: fromStored(directory.config.parents[tag].meaning),
+});
 
 /** Opens a run whose stitches are trained. @throws SutureError `run-invalid`. */
 export async function loadRun(path: string): Promise<LoadedRun> {

@@ -1,7 +1,16 @@
 /** The score of every position: averaged there in both directions, outputs averaged. */
 import * as v from 'valibot';
 import type { Tensor } from '../../ir/index.ts';
-import { averagedAt, original, type Setting, type SuperNetwork, settle, withOutputOf } from '../../passes/index.ts';
+import {
+  averagedAt,
+  type OutputMeaning,
+  original,
+  type Setting,
+  type SuperNetwork,
+  settle,
+  settledMeaning,
+  withOutputOf,
+} from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { flopsPerSample } from '../flops.ts';
@@ -9,7 +18,7 @@ import { parameterCount } from '../inspect.ts';
 import { imagesByFold, type Metric, metricFor } from '../metrics/metric.ts';
 import { requireFittingImages } from '../network/interface.ts';
 import type { WorkOptions } from '../progress.ts';
-import { labelsOf, outputKind, score } from '../scoring.ts';
+import { labelsOf, score } from '../scoring.ts';
 import type { MergedPart } from './merge.ts';
 import { type Bundle, runParts } from './parts.ts';
 
@@ -88,7 +97,12 @@ export async function sweep(
     { key: 'ensemble', setting: plain },
     ...network.positions.map(({ id }) => ({ key: `position/${id}`, setting: averagedAt(network, id) })),
   ];
-  const settled = candidates.map(({ key, setting }) => ({ output: key, graph: settle(network, setting, parameters) }));
+  const [output] = network.outputs;
+  const settled = candidates.map(({ key, setting }) => ({
+    output: key,
+    graph: settle(network, setting, parameters),
+    meaning: settledMeaning(output!, setting),
+  }));
   const metrics = await scoreParts(executor, settled, dataset, options);
   const folds = dataset.fold ? imagesByFold(dataset.fold) : new Map<number, readonly number[]>();
   const scoresOf = (key: string): Pick<Sweep['positions'][number], 'value' | 'pooled' | 'folds'> => {
@@ -122,20 +136,19 @@ export async function sweep(
 
 async function scoreParts(
   executor: Executor,
-  parts: readonly MergedPart[],
+  parts: readonly (MergedPart & { readonly meaning: OutputMeaning })[],
   dataset: Dataset,
   options: SweepOptions,
 ): Promise<ReadonlyMap<string, Metric>> {
-  const what = 'the stitched network';
-  const metrics = new Map<string, Metric>();
-  const [{ graph }] = parts as readonly [MergedPart, ...MergedPart[]];
-  requireFittingImages(dataset, graph, what);
-  const labels = labelsOf(dataset, graph, what);
-  for (const { output } of parts) metrics.set(output, metricFor(labels));
-  const kind = outputKind(graph, dataset);
+  const name = 'the stitched network';
+  const [{ graph, meaning }] = parts as readonly [(typeof parts)[number]];
+  requireFittingImages(dataset, graph, name);
+  const labels = labelsOf(dataset, { name, graph, meaning });
+  const metrics = new Map(parts.map(({ output }) => [output, metricFor(labels)]));
+  const meanings = new Map(parts.map(part => [part.output, part.meaning]));
   const bundles = parts.map((part): Bundle => [part]);
   await runParts(executor, bundles, dataset, { ...options, stage: 'scoring every position' }, (run, outputs, first) => {
-    for (const [{ output }] of run) score(metrics.get(output)!, outputs[output]!, kind, first);
+    for (const [{ output }] of run) score(metrics.get(output)!, outputs[output]!, meanings.get(output)!, first);
   });
   return metrics;
 }

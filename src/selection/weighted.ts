@@ -10,7 +10,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { type Metric, metricFor } from '../metrics/metric.ts';
 import { requireFittingImages } from '../network/interface.ts';
 import type { WorkOptions } from '../progress.ts';
-import { labelsOf, outputKind } from '../scoring.ts';
+import { labelsOf } from '../scoring.ts';
 import { blendable, expectedErrors, gatedShares, scoreBlend } from './blend.ts';
 import { type Combination, checkCombination, type LearnedWeights, settingOf } from './combination.ts';
 import { above, beyond, type Point, paretoSet } from './front.ts';
@@ -205,9 +205,8 @@ async function scoreBundles(
   const what = 'the stitched network';
   const graph = bundles[0]![0].graph;
   requireFittingImages(dataset, graph, what);
-  const kind = outputKind(graph, dataset);
-  const { mean } = network.outputs[0]!;
-  const labels = labelsOf(dataset, graph, what);
+  const { mean, meaning } = network.outputs[0]!;
+  const labels = labelsOf(dataset, { name: what, graph, meaning });
   const metricsOf = (all: readonly number[]) => new Map(all.map(share => [share, metricFor(labels)] as const));
   // The rivals' front is drawn more finely than the rest, and from either parent alone.
   const scored = bundles.map((_, i) => ({
@@ -218,7 +217,7 @@ async function scoreBundles(
   await runParts(executor, bundles, dataset, { ...options, stage }, (round, outputs, first) => {
     for (const bundle of round) {
       const [a, b] = bundle.map(part => outputs[part.output]!);
-      const batch = blendable(a!, b!, mean, kind);
+      const batch = blendable(a!, b!, mean, meaning);
       const images = Array.from({ length: batch.shape[0]! }, (_, i) => i);
       const { plain, gated } = scored[bundles.indexOf(bundle)]!;
       for (const [share, metric] of plain) {

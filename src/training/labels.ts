@@ -1,15 +1,10 @@
 /** Labels as the input of a task loss. */
-import { isStatic, type Tensor, tensor } from '../../ir/index.ts';
-import {
-  labelsInput,
-  type OutputMeaning,
-  type OutputSwitch,
-  type SuperNetwork,
-  type TrainingStep,
-} from '../../passes/index.ts';
+import { type Tensor, tensor } from '../../ir/index.ts';
+import { labelsInput, type SuperNetwork, type TrainingStep } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type Labels, labelsFor } from '../data/labels.ts';
 import { elementCount } from '../data/npy.ts';
+import { spatialExtents } from '../network/interface.ts';
 
 /** What a task loss reads where a place counts nowhere. */
 const leftOut = -1;
@@ -28,13 +23,9 @@ export class LabelFeed {
   /** Undefined where the step takes no labels. @throws SutureError as `labelsFor`. */
   static of(step: TrainingStep, network: SuperNetwork, dataset: Dataset, batch: number): LabelFeed | undefined {
     if (!step.data.includes(labelsInput)) return undefined;
-    const [{ output, name, combined }] = network.outputs as readonly [OutputSwitch];
-    const { dtype, shape } = step.graph.input(labelsInput).type;
-    const spatial = output.type.shape.flatMap((dim, axis) =>
-      axis === 0 || axis === combined.channelAxis ? [] : [isStatic(dim) ? dim : undefined],
-    );
-    const meaning: OutputMeaning =
-      dtype === 'int32' ? combined : { ...combined, kind: 'values', activation: undefined };
+    const [{ output, name, combined: meaning }] = network.outputs as readonly [SuperNetwork['outputs'][number]];
+    const { shape } = step.graph.input(labelsInput).type;
+    const spatial = spatialExtents(output.type, meaning);
     const labels = labelsFor(dataset, { meaning, spatial, name: `the output '${name}'` });
     // The loss has no axis for a single class or region, and one for a single value.
     const extra = shape.length - 1 - labels.shape.length;

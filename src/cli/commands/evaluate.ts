@@ -1,7 +1,16 @@
 import { Command } from 'commander';
-import { type Evaluation, type ExecutorChoice, evaluate, type GraphProfile, type Task, tasks } from '../../index.ts';
+import {
+  type Activation,
+  type Evaluation,
+  type ExecutorChoice,
+  evaluate,
+  type GraphProfile,
+  type Task,
+  tasks,
+} from '../../index.ts';
 import type { Context } from '../context.ts';
 import {
+  activationOption,
   batchOption,
   choiceOption,
   executorOption,
@@ -20,6 +29,7 @@ interface Flags extends TuneFlags, LabelFlags {
   readonly task?: Task;
   readonly data: string;
   readonly ensemble?: boolean;
+  readonly activation?: Activation;
   readonly executor: ExecutorChoice;
   readonly batch?: number;
   readonly profile?: boolean;
@@ -34,6 +44,7 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     .addOption(choiceOption('--task <name>', 'what the networks do (default: what outputs and labels tell)', tasks))
     .addOption(ignoreLabelOption())
     .addOption(regionsOption())
+    .addOption(activationOption())
     .addOption(executorOption())
     .addOption(batchOption())
     .addOption(profileOption())

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { inspectModel, inspectRun, isFolder, type ModelFacts, SutureError } from '../../index.ts';
+import { inspectModel, inspectRun, isFolder, type ModelFacts, meaningText, SutureError } from '../../index.ts';
 import type { Context } from '../context.ts';
 import { countOption, jsonOption, memoryOption } from '../options.ts';
 import { grouped, name, type Terminal } from '../terminal.ts';
@@ -47,6 +47,9 @@ function show(facts: ModelFacts, withGraph: boolean, terminal: Terminal): void {
       ...facts.outputs.map(v => ['output', name(v.name), v.type]),
     ],
   );
+  const meant = facts.outputs.find(v => v.meaning);
+  if (meant?.meaning)
+    terminal.line(`${name(meant.name)} means ${meaningText(meant.meaning)}, as far as the file says.`);
   terminal.line();
   terminal.table(
     ['operator', 'nodes'],

@@ -44,7 +44,12 @@ describe('the gate on the host', () => {
     a,
     b,
     shape: [1, channels, 1, a.length / channels],
-    kind: 'probabilities' as const,
+    meaning: {
+      kind: 'probabilities' as const,
+      activation: channels === 1 ? ('sigmoid' as const) : ('softmax' as const),
+      channelAxis: 1,
+      channels,
+    },
   });
   const errorOf = (p: readonly number[], channels = 1): number => expectedErrors(batch(p, p, channels)).a[0]!;
   const probability = fc.double({ min: 0, max: 1, noNaN: true });

@@ -1,0 +1,71 @@
+/** Outputs of networks on the host: one layout, and probabilities in double precision. */
+import { numbersOf, type Tensor, tensor } from '../../ir/index.ts';
+import type { OutputMeaning } from '../../passes/index.ts';
+
+/** An output as [N, C, spatial...], whatever its layout. */
+export function channelsFirst(output: Tensor, { channelAxis }: OutputMeaning): Tensor {
+  const { shape } = output;
+  if (channelAxis === 1) return output;
+  const [count, ...rest] = shape as [number, ...number[]];
+  if (channelAxis === undefined) return { ...output, shape: [count, 1, ...rest] };
+  const channels = shape[channelAxis]!;
+  const before = shape.slice(1, channelAxis);
+  const behind = shape.slice(channelAxis + 1);
+  const [outer, inner] = [before, behind].map(dims => dims.reduce((product, dim) => product * dim, 1)) as [
+    number,
+    number,
+  ];
+  const values = numbersOf(output);
+  const data = new Float32Array(values.length);
+  let to = 0;
+  for (let n = 0; n < count; n++) {
+    for (let k = 0; k < channels; k++) {
+      for (let o = 0; o < outer; o++) {
+        const from = ((n * outer + o) * channels + k) * inner;
+        for (let i = 0; i < inner; i++) data[to++] = values[from + i]!;
+      }
+    }
+  }
+  return tensor('float32', [count, channels, ...before, ...behind], data);
+}
+
+/** Above it a channel that stands for itself says yes. */
+export const thresholdOf = ({ kind }: Pick<OutputMeaning, 'kind'>): number =>
+  kind === 'probabilities' ? 0.5 : kind === 'log-probabilities' ? Math.log(0.5) : 0;
+
+/** The probabilities [N, C, spatial...] of an output in either layout; values as they are. */
+export function toProbabilities(given: Tensor, meaning: OutputMeaning): Float64Array {
+  const output = channelsFirst(given, meaning);
+  const values = Float64Array.from(numbersOf(output));
+  switch (meaning.kind) {
+    case 'probabilities':
+    case 'values':
+      return values;
+    case 'log-probabilities':
+      return values.map(Math.exp);
+    case 'logits':
+      return meaning.activation === 'sigmoid' ? values.map(z => 1 / (1 + Math.exp(-z))) : softmax(values, output.shape);
+    default:
+      return meaning.kind satisfies never;
+  }
+}
+
+/** Over axis 1. */
+function softmax(values: Float64Array, [count, channels, ...spatial]: readonly number[]): Float64Array {
+  const pixels = spatial.reduce((product, dim) => product * dim, 1);
+  const result = new Float64Array(values.length);
+  for (let row = 0; row < count!; row++) {
+    for (let p = 0; p < pixels; p++) {
+      const at = (k: number): number => (row * channels! + k) * pixels + p;
+      let largest = -Infinity;
+      for (let k = 0; k < channels!; k++) largest = Math.max(largest, values[at(k)]!);
+      let sum = 0;
+      for (let k = 0; k < channels!; k++) {
+        result[at(k)] = Math.exp(values[at(k)]! - largest);
+        sum += result[at(k)]!;
+      }
+      for (let k = 0; k < channels!; k++) result[at(k)]! /= sum;
+    }
+  }
+  return result;
+}
