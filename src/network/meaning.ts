@@ -156,11 +156,10 @@ export async function establishMeaning(
   if (probed) return completed(graph, content, probed, options);
   if (meaning.channels === 1 || options.activation !== undefined || content.activation !== undefined) return meaning;
   const output = channelsFirst(answers.output, meaning);
-  const activation =
-    impliedActivation(dataset, { meaning, spatial: spatialExtents(type, meaning), name }) ??
-    activationByForeground(output, answers.images, dataset);
+  const implied = impliedActivation(dataset, { meaning, spatial: spatialExtents(type, meaning), name });
+  if (implied === undefined && !looksLikeRegions(output)) return meaning;
+  const activation = implied ?? activationByForeground(output, answers.images, dataset);
   if (activation !== undefined) return { ...meaning, activation };
-  if (!looksLikeRegions(output)) return meaning;
   throw new SutureError(
     'option-invalid',
     `The output of ${printable(name)} is ${typeText(type)}, and whether its ${meaning.channels} channels are classes that exclude each ` +
@@ -220,12 +219,12 @@ function sumsAreOne(
   return true;
 }
 
-/** One reading of the answers must explain the labelled foreground better than the other by this much Dice. */
-const margin = 0.1;
+/** Dice with the labelled foreground from which on sigmoids explain it, where a softmax explains less than half as much. */
+const explained = 0.5;
 
 /**
  * Which of a softmax (a class other than the first wins) and sigmoids (any channel says yes) explains the foreground that is labelled,
- * class numbers [N, spatial...]. Undefined where neither does much better.
+ * class numbers [N, spatial...]. Undefined where that is not clear.
  *
  * @param output logits [n, C, spatial...] of the images.
  */
@@ -254,36 +253,31 @@ function activationByForeground(
     }
   }
   const [softmax, sigmoid] = activations.map(a => counts[a][0]! / Math.max(1, counts[a][1]!)) as [number, number];
-  if (Math.abs(softmax - sigmoid) < margin) return undefined;
-  return softmax > sigmoid ? 'softmax' : 'sigmoid';
+  if (softmax >= sigmoid) return 'softmax';
+  return sigmoid >= explained && softmax < sigmoid / 2 ? 'sigmoid' : undefined;
 }
 
-/** Logits that are surely no, or surely yes: probabilities below 0.12 or above 0.88. */
-const sure = 2;
+/** Logits that are rather no: probabilities below 0.27. */
+const rather = -1;
 
 /** Of the places, the share at which classes may look like regions. */
 const mostUnlike = 0.3;
 
 /**
- * Whether many places have no channel that says yes, or several that do. Trained by a softmax, logits keep the sum that they had before
- * the training, about 0, and one of them is positive.
+ * Whether at many places every channel says no. Trained by a softmax, logits keep the sum that they had before the training, about 0,
+ * and one of them is positive.
  */
 function looksLikeRegions(output: Tensor): boolean {
   const [count, channels, ...spatial] = output.shape as [number, number, ...number[]];
   const values = numbersOf(output);
   const pixels = spatial.reduce((product, dim) => product * dim, 1);
-  let [none, several] = [0, 0];
+  let none = 0;
   for (let row = 0; row < count; row++) {
     for (let p = 0; p < pixels; p++) {
-      let [yes, no] = [0, 0];
-      for (let k = 0; k < channels; k++) {
-        const value = values[(row * channels + k) * pixels + p]!;
-        if (value > sure) yes++;
-        if (value < -sure) no++;
-      }
-      if (no === channels) none++;
-      if (yes > 1) several++;
+      let highest = -Infinity;
+      for (let k = 0; k < channels; k++) highest = Math.max(highest, values[(row * channels + k) * pixels + p]!);
+      if (highest < rather) none++;
     }
   }
-  return Math.max(none, several) > mostUnlike * count * pixels;
+  return none > mostUnlike * count * pixels;
 }
