@@ -26,6 +26,7 @@ import { argmax } from '../metrics/metric.ts';
 import { answersOf } from './answers.ts';
 import { interfaceOf, requireFittingImages, spatialExtents } from './interface.ts';
 import { channelsFirst } from './outputs.ts';
+import { graphForImages } from './sizes.ts';
 
 /** A network under the name that messages and results give it, and what its output means. */
 export interface NamedGraph {
@@ -134,13 +135,14 @@ function completed(
  * @throws SutureError `option-invalid` where the activation cannot be known, or contradicts the graph.
  */
 export async function establishMeaning(
-  graph: Graph,
+  network: Graph,
   name: string,
   dataset: Dataset,
   options: MeaningOptions = {},
 ): Promise<OutputMeaning> {
+  requireFittingImages(dataset, network, name);
+  const graph = graphForImages(network, dataset, name);
   const { outputType: type } = interfaceOf(graph, name);
-  requireFittingImages(dataset, graph, name);
   const content = readContent(graph, graph.outputs[0]!.value);
   const stated = fromMetadata(graph);
   const known = stated ?? { axis: content.axis ?? axisByLabels(type.shape, dataset.labels) };
