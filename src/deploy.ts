@@ -18,7 +18,7 @@ import type { Dataset } from './data/dataset.ts';
 import { Runnable } from './execute.ts';
 import { checkOutputFile, type OutputOptions, writeOutput } from './files/output.ts';
 import { parameterCount } from './inspect.ts';
-import { meaningMetadata } from './network/meaning.ts';
+import { knownMeaning, meaningMetadata } from './network/meaning.ts';
 import { readLearned, type StoredWeights } from './run/learned.ts';
 import { type LoadedRun, loadRun } from './run/load.ts';
 import {
@@ -62,6 +62,8 @@ export interface ExportedNetwork {
   readonly a?: string;
   readonly b?: string;
   readonly file: string;
+  /** What its output means. */
+  readonly output: OutputMeaning | undefined;
   readonly nodes: number;
   readonly parameters: number;
 }
@@ -95,6 +97,7 @@ export const deployed = (run: LoadedRun, setting: Setting, note: string, gated =
     (gated ? settleGated : settle)(run.network, setting, run.parameters, { standard: true }),
     settledMeaning(run.network.outputs[0]!, setting),
     note,
+    gated,
   );
 
 /** A run's network under a combination. @throws SutureError `option-invalid`, `run-invalid`. */
@@ -105,12 +108,17 @@ export function deployedCombination(run: LoadedRun, combination: Combination, le
   return deployed(run, setting, combinationText(combination), combination.gated);
 }
 
-function annotated(run: LoadedRun, graph: Graph, meaning: OutputMeaning, note: string): Graph {
+/** What a gate acts on, for the reader of a file. */
+const gateNote =
+  'weighs the outputs on each element of the batch axis alone: where an image is predicted in tiles, each tile for itself';
+
+function annotated(run: LoadedRun, graph: Graph, meaning: OutputMeaning, note: string, gated: boolean): Graph {
   const { parents } = run.directory.config;
   const metadata = {
     ...graph.info.metadata,
     ...meaningMetadata(meaning),
     'suture.setting': note,
+    ...(gated && { 'suture.gate': gateNote }),
     'suture.parent.a': parents.a.sha256,
     'suture.parent.b': parents.b.sha256,
   };
@@ -154,6 +162,7 @@ export async function exportRun(
   return {
     ...(found && { combination: found.combination }),
     file,
+    output: knownMeaning(graph),
     nodes: graph.nodes.length,
     parameters: parameterCount(graph),
   };
@@ -212,6 +221,7 @@ export async function exportPosition(
     a: features.a!,
     b: features.b!,
     file,
+    output: knownMeaning(graph),
     nodes: graph.nodes.length,
     parameters: parameterCount(graph),
   };

@@ -23,6 +23,8 @@ export interface ModelFacts {
   readonly parameters: number;
   /** See `flops.ts`. Undefined where it depends on a size that the network leaves open. */
   readonly flops: number | undefined;
+  /** What suture wrote into the file when it exported it. */
+  readonly metadata: Readonly<Record<string, string>>;
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
   /** The graph in the form of `print`. */
   readonly text: string;
@@ -51,6 +53,9 @@ export async function inspectModel(path: string): Promise<ModelFacts> {
     nodes: graph.nodes.length,
     parameters: parameterCount(graph),
     flops: flopsPerSample(graph),
+    metadata: Object.fromEntries(
+      Object.entries(graph.info.metadata ?? {}).filter(([key]) => key.startsWith('suture.')),
+    ),
     warnings,
     text: print(graph),
   };

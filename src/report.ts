@@ -1,5 +1,6 @@
 /** The report of `suture run`: every network on every test set, and how it came about. */
 import { printable } from '../ir/errors.ts';
+import { meaningText } from '../passes/index.ts';
 import type { Agreement, ExportedNetwork } from './deploy.ts';
 import { fixed } from './figures/decimals.ts';
 import type { MetricName, Score } from './metrics/metric.ts';
@@ -77,8 +78,12 @@ export function reportText({ summary, validation, selection, exported, tests, ag
     `\`${printable(validation.source)}\`, ${validation.images} images):`,
     `\`${printable(exported.a ?? '')}\` with \`${printable(exported.b ?? '')}\`.`,
     ...(exported.gated
-      ? ['Gated: the outputs are weighed on each image by how sure the parents are of their answers.']
+      ? [
+          'Gated: the outputs are weighed on each image by how sure the parents are of their answers. Where images are predicted in tiles,',
+          'each tile is weighed for itself.',
+        ]
       : []),
+    ...(exported.output ? [`Its output is ${meaningText(exported.output)}, whatever it is called.`] : []),
     '',
     ...(tests.length > 0
       ? [

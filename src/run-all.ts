@@ -43,7 +43,7 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
   const { train, validation, tests, gate, ...rest } = request;
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
-  const plan = await planRun({ ...rest, data: train }, validationData);
+  const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
   const parents = [plan.parents.a, plan.parents.b].map(named);
   requireChoosable(parents, validationData);
   const testData: { name: string; file: string; dataset: Dataset }[] = [];

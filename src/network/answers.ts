@@ -29,35 +29,38 @@ export function imagesToLookAt(dataset: Dataset, graphs: readonly Graph[]): read
   return Array.from({ length: count }, (_, i) => Math.floor((i * dataset.count) / count));
 }
 
-/** Runs a network in ONNX Runtime on some images. `change` is done to their numbers first. */
-export async function answersOf(
-  graph: Graph,
-  dataset: Dataset,
-  images: readonly number[] = imagesToLookAt(dataset, [graph]),
-  change?: (value: number) => number,
-): Promise<Answers> {
+/** Asks a network for its answers to images of a data set, by their numbers. `change` is done to the images' numbers first. */
+export type Asking = (images: readonly number[], change?: (value: number) => number) => Promise<Answers>;
+
+/** Opens a network in ONNX Runtime for questions. */
+export async function withAnswers<T>(graph: Graph, dataset: Dataset, work: (ask: Asking) => Promise<T>): Promise<T> {
   const { name: input, type } = graph.inputs[0]!;
   const output = graph.outputs[0]!.name;
   const [batch] = type.shape;
-  // Where the batch is fixed in the file, so many at a time, and what is left over is left out.
-  const size = batch !== undefined && isStatic(batch) ? batch : images.length;
-  const whole = images.slice(0, images.length - (images.length % size));
   return withExecutor({ executor: 'ort' }, async executor => {
     const runnable = new Runnable(executor, graph);
     try {
-      const parts: Tensor[] = [];
-      for (let first = 0; first < whole.length; first += size) {
-        const pixels = gatherImages(dataset, whole.slice(first, first + size));
-        const shape = [size, ...dataset.imageShape];
-        const given = tensor('float32', shape, change ? pixels.map(change) : pixels);
-        parts.push((await runnable.run({ [input]: given }, [output]))[output]!);
-      }
-      return { images: whole, output: joined(parts) };
+      return await work(async (images, change) => {
+        // Where the batch is fixed in the file, so many at a time, and what is left over is left out.
+        const size = batch !== undefined && isStatic(batch) ? batch : images.length;
+        const whole = images.slice(0, images.length - (images.length % size));
+        const parts: Tensor[] = [];
+        for (let first = 0; first < whole.length; first += size) {
+          const pixels = gatherImages(dataset, whole.slice(first, first + size));
+          const given = tensor('float32', [size, ...dataset.imageShape], change ? pixels.map(change) : pixels);
+          parts.push((await runnable.run({ [input]: given }, [output]))[output]!);
+        }
+        return { images: whole, output: joined(parts) };
+      });
     } finally {
       runnable.dispose();
     }
   });
 }
+
+/** Some answers of a network. */
+export const answersOf = (graph: Graph, dataset: Dataset): Promise<Answers> =>
+  withAnswers(graph, dataset, ask => ask(imagesToLookAt(dataset, [graph])));
 
 /** Outputs of several batches as one. */
 function joined(parts: readonly Tensor[]): Tensor {

@@ -1,15 +1,16 @@
 /** Making a run: parents joined, stitches trained, everything kept in a directory. */
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
-import { match, type StitchParameters, type SuperNetwork, type Task } from '../../passes/index.ts';
+import { match, type OutputMeaning, type StitchParameters, type SuperNetwork, type Task } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { requireScorable } from '../evaluate.ts';
 import { withExecutor } from '../execute.ts';
 import type { ExecutorOptions } from '../executors.ts';
 import { hashFile } from '../files/hash.ts';
+import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
 import { requireFittingImages, spatialExtents } from '../network/interface.ts';
-import type { MeaningOptions } from '../network/meaning.ts';
+import { fromStored, type MeaningOptions } from '../network/meaning.ts';
 import { loadModel, type Model } from '../network/model.ts';
 import { named, type Parent, parentOf } from '../network/parent.ts';
 import { graphForImages, networkForImages } from '../network/sizes.ts';
@@ -58,6 +59,8 @@ export interface TrainingWork extends WorkOptions {
 export interface RunSummary {
   readonly run: string;
   readonly parents: { readonly a: string; readonly b: string };
+  /** What the parents' outputs mean. */
+  readonly outputs: { readonly a: OutputMeaning; readonly b: OutputMeaning };
   readonly positions: number;
   readonly method: TrainingSettings['method'];
   readonly steps: number;
@@ -147,7 +150,7 @@ const keptOf = ({ ignoreLabel, regions }: LabelOptions): Pick<RunConfig, 'labels
  * @param labelled data whose labels tell the task and what outputs mean, where neither the networks nor the request say. Default: those that are trained on.
  * @throws SutureError whatever is wrong with the parents, the pairs, the data, the options or the output path.
  */
-export async function planRun(request: RunRequest, labelled?: Dataset): Promise<RunPlan> {
+export async function planRun(request: RunRequest, labelled?: Dataset, work: WorkOptions = {}): Promise<RunPlan> {
   const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
   await checkRunOutput(output, { force });
   const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
@@ -166,6 +169,7 @@ export async function planRun(request: RunRequest, labelled?: Dataset): Promise<
   const task = request.task ?? taskOf(first);
   const network = joinParents(first, second, pairs, { task, outputMean });
   checkPositions(network, settings.positions ?? []);
+  const agreement = await compareAnswers(named(first), named(second), dataset, work);
   if (settings.method === 'task') requireScorable([first, second].map(named), dataset);
   return {
     output,
@@ -179,7 +183,10 @@ export async function planRun(request: RunRequest, labelled?: Dataset): Promise<
     task,
     labels,
     outputMean,
-    warnings: [a, b].flatMap(({ path, warnings }) => warnings.map(w => `${printable(path)}: ${w.message}`)),
+    warnings: [
+      ...[a, b].flatMap(({ path, warnings }) => warnings.map(w => `${printable(path)}: ${w.message}`)),
+      ...(agreement ? disagreementTexts(agreement) : []),
+    ],
   };
 }
 
@@ -314,6 +321,7 @@ async function summaryOf(directory: RunDirectory, positions: number): Promise<Ru
   return {
     run: path,
     parents: { a: config.parents.a.source, b: config.parents.b.source },
+    outputs: { a: fromStored(config.parents.a.meaning), b: fromStored(config.parents.b.meaning) },
     positions,
     method,
     steps,
@@ -433,7 +441,7 @@ export async function createRun(
   request: RunRequest,
   work: TrainingWork = {},
 ): Promise<{ readonly summary: RunSummary; readonly warnings: readonly string[] }> {
-  const plan = await planRun(request);
+  const plan = await planRun(request, undefined, workOptions(work));
   return withExecutor(request, async executor => ({
     summary: await trainRun(plan, executor, work),
     warnings: plan.warnings,

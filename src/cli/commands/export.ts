@@ -1,5 +1,5 @@
 import { Command, Option } from 'commander';
-import { type Choice, combinationText, exportRun, SutureError } from '../../index.ts';
+import { type Choice, combinationText, exportRun, meaningText, SutureError } from '../../index.ts';
 import type { Context } from '../context.ts';
 import { forceOption, jsonOption, naturalOption, positions as parsePositions, share } from '../options.ts';
 import { grouped, name } from '../terminal.ts';
@@ -61,6 +61,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
         if (position !== undefined) {
           terminal.line(`Stitched at position ${position}: ${name(a ?? '')} with ${name(b ?? '')}.`);
         } else terminal.line(combination ? `${combinationText(combination)}.` : 'Stitched at every position.');
+        if (exported.output) terminal.line(`Its output is ${meaningText(exported.output)}.`);
         terminal.line(`${name(output)}: ${exported.nodes} nodes, ${grouped(exported.parameters)} parameters.`);
       });
     });

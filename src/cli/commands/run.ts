@@ -46,9 +46,8 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
         },
         { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery },
       );
-      const { warnings, ...document } = result;
-      for (const message of warnings) terminal.warning(message);
-      terminal.result(document, () => show(result, terminal));
+      for (const message of result.warnings) terminal.warning(message);
+      terminal.result(result, () => show(result, terminal));
       const { agreement, exported } = result;
       if (!agreement.agrees) throw new SutureError('export-differs', agreementText(agreement, name(exported.file)));
     });

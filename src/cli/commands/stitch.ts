@@ -1,5 +1,13 @@
 import { Command } from 'commander';
-import { createRun, type GraphProfile, type RunRequest, type RunSummary, resumeRun, SutureError } from '../../index.ts';
+import {
+  createRun,
+  type GraphProfile,
+  meaningText,
+  type RunRequest,
+  type RunSummary,
+  resumeRun,
+  SutureError,
+} from '../../index.ts';
 import type { Context } from '../context.ts';
 import { jsonOption, labelOptions, refuseBesides } from '../options.ts';
 import { profileOption, showProfiles } from '../profile.ts';
@@ -39,7 +47,7 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
           ? await createRun({ ...requestOf(a, b, flags), ...profile, ...tuning(flags, terminal) }, work)
           : { summary: await resumeRun(resumable(flags.resume, command), { ...work, ...profile }), warnings: [] };
       for (const message of warnings) terminal.warning(message);
-      terminal.result({ ...summary, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));
+      terminal.result({ ...summary, warnings, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));
       showProfiles(profiles ?? [], terminal);
     });
 
@@ -70,8 +78,9 @@ const tellingSteps = 20;
 
 /** What became of the training, in a few lines, with a warning where it went the wrong way. */
 export function showSummary(summary: RunSummary, terminal: Pick<Terminal, 'line' | 'warning'>): void {
-  const { method, steps, executor, firstLoss, lastLoss, positions, run } = summary;
+  const { method, steps, executor, firstLoss, lastLoss, outputs, positions, run } = summary;
   terminal.line(`${positions} positions, ${method}, ${steps} steps, ${executor}`);
+  terminal.line(`Outputs: ${[...new Set([outputs.a, outputs.b].map(meaningText))].join('; b: ')}.`);
   if (firstLoss !== undefined && lastLoss !== undefined) {
     terminal.line(`Loss ${firstLoss.toPrecision(4)} at the first step, ${lastLoss.toPrecision(4)} at the last.`);
     if (method === 'double-batched' && steps >= tellingSteps && lastLoss >= firstLoss) {

@@ -2,9 +2,12 @@ import { expect, it } from 'vitest';
 import { showSummary } from '../../../src/cli/commands/stitch.ts';
 import type { RunSummary } from '../../../src/index.ts';
 
+const logits = { kind: 'logits', activation: 'softmax', channelAxis: 1, channels: 2 } as const;
+
 const summary: RunSummary = {
   run: 'run',
   parents: { a: 'a.onnx', b: 'b.onnx' },
+  outputs: { a: logits, b: logits },
   positions: 22,
   method: 'double-batched',
   steps: 60,
