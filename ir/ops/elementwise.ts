@@ -6,6 +6,7 @@ import {
   type Formal,
   type Inferred,
   type Operand,
+  type OperatorSpec,
   operator,
   reject,
   requireFloat,
@@ -63,13 +64,16 @@ function requireKind(x: Operand, kind: Kind | undefined): void {
   }
 }
 
+/** Written out for the declarations of the package, which know no type parameter of an inner function. */
+type Elementwise = { readonly elementwise: true };
+
 const unary = <const A extends AttributeSpecs>(
   versions: readonly number[],
   attributes: A,
   only?: Kind,
   elements?: (d: Dim) => Dim | undefined,
-) =>
-  operator({
+): OperatorSpec<readonly ['X'], A> & Elementwise => {
+  const spec = operator({
     inputs: ['X'],
     attributes,
     versions,
@@ -79,6 +83,8 @@ const unary = <const A extends AttributeSpecs>(
       return [{ ...x.type, elements: mapElements([x], elements) }];
     },
   });
+  return spec;
+};
 
 const nary = <const I extends readonly Formal[]>(
   inputs: I,
@@ -86,8 +92,8 @@ const nary = <const I extends readonly Formal[]>(
   result?: DType,
   elements?: (...dims: Dim[]) => Dim | undefined,
   only?: Kind,
-) =>
-  operator({
+): OperatorSpec<I, Record<never, never>> & Elementwise => {
+  const spec = operator({
     inputs,
     attributes: {},
     versions,
@@ -103,6 +109,8 @@ const nary = <const I extends readonly Formal[]>(
       ];
     },
   });
+  return spec;
+};
 
 const none = {};
 const numbers =
