@@ -1,5 +1,6 @@
 /** What computes here, and why. */
-import { type AdapterOptions, type AdapterReport, inspectAdapters } from '../runtime/adapter/index.ts';
+import type { AdapterOptions, AdapterReport } from '../runtime/adapter/facts.ts';
+import { inspectAdapters } from '../runtime/adapter/index.ts';
 import { automaticExecutor } from './executors.ts';
 import { type Versions, versions } from './version.ts';
 

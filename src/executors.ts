@@ -1,5 +1,5 @@
 /** Which executors there are, and which one `auto` means. */
-import type { AdapterOptions, AdapterReport } from '../runtime/adapter/index.ts';
+import type { AdapterOptions, AdapterReport } from '../runtime/adapter/facts.ts';
 import type { ExecutorName } from '../runtime/executor.ts';
 import type { WebgpuOptions } from '../runtime/index.ts';
 import type { GraphProfile } from './profiling.ts';

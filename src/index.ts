@@ -8,7 +8,7 @@ export {
   type AdapterReport,
   adapterChoices,
   adapterName,
-} from '../runtime/adapter/index.ts';
+} from '../runtime/adapter/facts.ts';
 export type { Executor, PrepareOptions, Profile, Session } from '../runtime/index.ts';
 export { type Curve, type CurveOptions, curve, curveChart, defaultCounts, evenlySpread } from './curve.ts';
 export { type Dataset, type LabelOptions, loadDataset, parseDataset } from './data/dataset.ts';

@@ -1,5 +1,6 @@
 import { addDims, type Dim, equalDims, floorDivide, maxDims, multiplyDims, subtractDims } from '../dim.ts';
 import {
+  type Actuals,
   type AttributeSpecs,
   attr,
   elementsOf,
@@ -98,7 +99,8 @@ const nary = <const I extends readonly Formal[]>(
     attributes: {},
     versions,
     elementwise: true,
-    infer(actuals): readonly Inferred[] {
+    // Annotated, for the declarations: the compiler leaves the inferred type's parameter open in them.
+    infer(actuals: Actuals<I, Operand>): readonly Inferred[] {
       const given = actuals as readonly Operand[];
       if (given.length === 0) reject('at least one input is needed');
       requireKind(given[0], only);

@@ -1,8 +1,7 @@
-/// <reference types="@webgpu/types" preserve="true" />
 /** The device that kernels run on: a WebGPU device with its facts, whose failures arrive as `SutureError`s. */
 import { SutureError } from '../../ir/errors.ts';
-import { type AdapterClass, type AdapterFacts, adapterName } from './facts.ts';
-import { type AdapterOptions, type FoundAdapter, searchAdapter } from './search.ts';
+import { type AdapterClass, type AdapterFacts, type AdapterOptions, adapterName } from './facts.ts';
+import { type FoundAdapter, searchAdapter } from './search.ts';
 
 /**
  * A WebGPU device. Limits and features are all that the adapter offers.

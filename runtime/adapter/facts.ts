@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" preserve="true" />
 /** What is known about an adapter: the data behind `suture doctor`, and what kernels are chosen by. */
 
 /**
@@ -10,6 +9,12 @@ export type AdapterClass = 'gpu' | 'software';
 /** Which adapter to use: a real GPU if there is one, else a software one (`auto`); only a real GPU; only the embedded one. */
 export const adapterChoices = ['auto', 'gpu', 'embedded'] as const;
 export type AdapterChoice = (typeof adapterChoices)[number];
+
+/** What a search may be told. */
+export interface AdapterOptions {
+  /** Default: the environment variable `SUTURE_ADAPTER`, else `auto`. */
+  readonly adapter?: AdapterChoice;
+}
 
 /** Sizes and component types of one subgroup-matrix product that an adapter offers. */
 export interface SubgroupMatrixConfig {
@@ -62,11 +67,32 @@ export interface AdapterReport {
   readonly advice: readonly string[];
 }
 
+/**
+ * What is read of WebGPU's `GPUAdapterInfo`. This file is part of the public interface, whose declarations must compile without WebGPU's
+ * own: those want the types of a browser.
+ */
+interface AdapterInfo {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly device: string;
+  readonly description: string;
+  readonly isFallbackAdapter: boolean;
+  readonly subgroupMinSize?: number;
+  readonly subgroupMaxSize?: number;
+}
+
+/** What is read of WebGPU's `GPUAdapter`. */
+interface Adapter {
+  readonly info: AdapterInfo;
+  readonly features: Iterable<string>;
+  readonly limits: object;
+}
+
 function property(object: object, name: string): unknown {
   return name in object ? (object as Record<string, unknown>)[name] : undefined;
 }
 
-function matrixConfigs(info: GPUAdapterInfo): SubgroupMatrixConfig[] {
+function matrixConfigs(info: AdapterInfo): SubgroupMatrixConfig[] {
   const configs = property(info, 'subgroupMatrixConfigs');
   if (!Array.isArray(configs)) return [];
   return configs.map((config: SubgroupMatrixConfig) => ({
@@ -79,14 +105,14 @@ function matrixConfigs(info: GPUAdapterInfo): SubgroupMatrixConfig[] {
 }
 
 /** Whether an adapter computes on the CPU. Names are checked too: not every driver reports its type. */
-export function isSoftwareAdapter(info: GPUAdapterInfo): boolean {
+export function isSoftwareAdapter(info: AdapterInfo): boolean {
   const names = `${info.vendor} ${info.architecture} ${info.device} ${info.description}`.toLowerCase();
   return info.isFallbackAdapter || /swiftshader|llvmpipe|lavapipe|softpipe|microsoft basic render/.test(names);
 }
 
 /** Reads an adapter into data. */
 export function adapterFacts(
-  adapter: GPUAdapter,
+  adapter: Adapter,
   origin: AdapterFacts['origin'],
   driver: AdapterFacts['driver'],
   reason: string,
@@ -119,7 +145,7 @@ export function adapterFacts(
 }
 
 /** An adapter in a few words, for messages: `NVIDIA H100 (nvidia)`. */
-export function adapterName(info: Pick<GPUAdapterInfo, 'vendor' | 'device' | 'architecture' | 'description'>): string {
+export function adapterName(info: Pick<AdapterInfo, 'vendor' | 'device' | 'architecture' | 'description'>): string {
   const name = info.device || info.architecture || info.description || 'unnamed adapter';
   return info.vendor && !name.toLowerCase().includes(info.vendor.toLowerCase()) ? `${name} (${info.vendor})` : name;
 }

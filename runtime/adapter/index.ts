@@ -5,10 +5,11 @@ export {
   type AdapterChoice,
   type AdapterClass,
   type AdapterFacts,
+  type AdapterOptions,
   type AdapterReport,
   adapterChoices,
   adapterName,
   type SubgroupMatrixConfig,
 } from './facts.ts';
-export { type AdapterOptions, inspectAdapters } from './search.ts';
+export { inspectAdapters } from './search.ts';
 export { type EmbeddedDriver, loadEmbeddedDriver } from './swiftshader.ts';

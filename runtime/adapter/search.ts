@@ -1,4 +1,3 @@
-/// <reference types="@webgpu/types" preserve="true" />
 /** The search for an adapter: a real GPU, a software driver of the system, the embedded one, in that order. */
 import { SutureError } from '../../ir/errors.ts';
 import { createInstance } from './dawn.ts';
@@ -6,6 +5,7 @@ import {
   type AdapterAttempt,
   type AdapterChoice,
   type AdapterFacts,
+  type AdapterOptions,
   type AdapterReport,
   adapterChoices,
   adapterFacts,
@@ -14,12 +14,6 @@ import {
 } from './facts.ts';
 import { embeddedDriverLoaded, embeddedDriverUnavailable, loadEmbeddedDriver } from './swiftshader.ts';
 import { examine, noAdapter, type System, thisSystem, type Verdict, withEnvironment } from './system.ts';
-
-/** What a search may be told. */
-export interface AdapterOptions {
-  /** Default: the environment variable `SUTURE_ADAPTER`, else `auto`. */
-  readonly adapter?: AdapterChoice;
-}
 
 /** An adapter that was found, with the WebGPU instance it belongs to, which must stay referenced while it is used. */
 export interface FoundAdapter {

@@ -8,7 +8,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectories, ensurePrivate } from '../adapter/cache.ts';
-import type { AdapterClass, AdapterFacts } from '../adapter/index.ts';
+import type { AdapterClass, AdapterFacts } from '../adapter/facts.ts';
 
 /** What makes two adapters the same for measurements. */
 interface Identity {
@@ -81,6 +81,9 @@ const reason = (error: unknown): string => (error instanceof Error ? error.messa
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+
+/** Takes how many of the choices of a graph are settled, and which one is next. */
+export type TuningProgress = (done: number, total: number, kernel: string) => void;
 
 /** The measurements of one adapter. */
 export class KernelChoices {

@@ -1,12 +1,13 @@
 import type { Graph } from '../../ir/graph.ts';
-import { type AdapterClass, type AdapterOptions, adapterName, type Device, requestDevice } from '../adapter/index.ts';
+import { type AdapterClass, type AdapterFacts, type AdapterOptions, adapterName } from '../adapter/facts.ts';
+import { type Device, requestDevice } from '../adapter/index.ts';
 import type { Executor, PrepareOptions, Session } from '../executor.ts';
 import type { KernelContext } from '../kernels/kernel.ts';
-import { KernelChoices } from './choices.ts';
+import { KernelChoices, type TuningProgress } from './choices.ts';
 import { PipelineCache } from './pipelines.ts';
 import { compile } from './program.ts';
 import { WebgpuSession } from './session.ts';
-import { measureChoices, type TuningProgress } from './tuning.ts';
+import { measureChoices } from './tuning.ts';
 
 export interface WebgpuOptions extends AdapterOptions {
   /** Generates the code of this class of adapter, whatever the adapter is: for tests of the other class's kernels. */
@@ -21,7 +22,10 @@ export interface WebgpuOptions extends AdapterOptions {
 }
 
 /** What kernels may know of a device. */
-export function kernelContext({ facts }: Device, { kernels }: WebgpuOptions = {}): KernelContext {
+export function kernelContext(
+  { facts }: { readonly facts: AdapterFacts },
+  { kernels }: WebgpuOptions = {},
+): KernelContext {
   const { limits } = facts;
   return {
     adapterClass: kernels ?? facts.adapterClass,

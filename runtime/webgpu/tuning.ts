@@ -3,15 +3,12 @@ import { SutureError } from '../../ir/errors.ts';
 import type { AdapterClass, Device } from '../adapter/index.ts';
 import type { Candidate, Choice, Operand } from '../kernels/kernel.ts';
 import { Buffers } from './buffers.ts';
-import type { KernelChoices } from './choices.ts';
+import type { KernelChoices, TuningProgress } from './choices.ts';
 import { type Command, encode } from './commands.ts';
 import { bytesOnDevice } from './layout.ts';
 import { PipelineCache } from './pipelines.ts';
 import { timeGroups } from './profile.ts';
 import type { Program, Step } from './program.ts';
-
-/** Takes how many of the choices of a graph are settled, and which one is next. */
-export type TuningProgress = (done: number, total: number, kernel: string) => void;
 
 /** Runs of a kernel that compiling it must pay off in, where the processor that computes also compiles. */
 const expectedRuns = 100;
