@@ -83,7 +83,7 @@ export function reportText({ summary, validation, selection, exported, tests, ag
           'each tile is weighed for itself.',
         ]
       : []),
-    ...(exported.output ? [`Its output is ${meaningText(exported.output)}, whatever it is called.`] : []),
+    ...(exported.output ? [`Its output is ${meaningText(exported.output)}, whatever its name says.`] : []),
     '',
     ...(tests.length > 0
       ? [
