@@ -204,7 +204,11 @@ export async function trainLocked(plan: RunPlan, executor: Executor, work: Train
   const network = networkForImages(plan.network, dataset);
   await checkRunOutput(plan.output, { force: plan.force, locked: true });
   requireBudgetSupport(executor, settings);
-  const initial = await initialise(executor, network, dataset, settings, work);
+  const initial = await initialise(executor, network, dataset, settings, work).catch((error: unknown) => {
+    if (!(error instanceof SutureError) || error.code !== 'interrupted') throw error;
+    const message = `${error.message.replace(/\.$/, '')}; nothing is kept of it yet, so start the command again.`;
+    throw new SutureError(error.code, message, { cause: error });
+  });
   const trainer = await trainerFor(executor, network, dataset, settings, plan, initial);
   try {
     const specification: RunSpecification = {
@@ -283,6 +287,8 @@ async function finishTraining(
         ...workOptions(work),
         ...(from && { from }),
         checkpointSeconds: work.checkpointSeconds,
+        // What is interrupted in the closing fit need not be trained again.
+        keepEnd: directory.config.training.closingImages > 0,
         onMetrics: (entry: MetricsEntry) => metrics.append(entry),
         onCheckpoint: async ({ step, sampler, settings, values }) => {
           await metrics.sync();

@@ -143,7 +143,6 @@ async function fitParts(
   };
   /** Loss and gradients, the mean over the samples of some parts. */
   const over = async (x: Float64Array, heldOut: boolean): Promise<Evaluation> => {
-    throwIfInterrupted(signal, 'The closing fit');
     const given = Object.fromEntries(toTensors(x));
     const chosen = parts.filter(p => p.heldOut === heldOut);
     const samples = chosen.reduce((sum, p) => sum + p.count, 0);
@@ -151,15 +150,24 @@ async function fitParts(
     let value = 0;
     const gradient = new Float64Array(heldOut ? 0 : x.length);
     for (const { count, feeds } of chosen) {
+      throwIfInterrupted(signal, 'The closing fit');
       const found = await sessionFor(count).run({ ...feeds, ...given }, [loss, ...wanted]);
       value += (Number(found[loss]!.data[0]) * count) / samples;
       let at = 0;
-      for (const name of wanted) for (const g of numbersOf(found[name]!)) gradient[at++]! += (g * count) / samples;
+      for (const name of wanted) {
+        const part = numbersOf(found[name]!);
+        for (let i = 0; i < part.length; i++) gradient[at++]! += (part[i]! * count) / samples;
+      }
     }
     return { value, gradient };
   };
 
-  const start = Float64Array.from(shapes.flatMap(t => [...numbersOf(t)]));
+  const start = new Float64Array(shapes.reduce((sum, { data }) => sum + data.length, 0));
+  let filled = 0;
+  for (const tensor of shapes) {
+    start.set(numbersOf(tensor), filled);
+    filled += tensor.data.length;
+  }
   let best: Evaluated = { x: start, value: (await over(start, true)).value };
   const stage = 'fitting the last stitches';
   onProgress?.({ stage, done: 0, total: iterations });

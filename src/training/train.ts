@@ -59,6 +59,8 @@ export interface TrainOptions extends WorkOptions {
   readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void> | void;
   /** Default {@link checkpointInterval}. */
   readonly checkpointSeconds?: number | undefined;
+  /** Also a checkpoint after the last step, where more is to come that may be interrupted. Default false. */
+  readonly keepEnd?: boolean;
 }
 
 /** Seconds from one checkpoint to the next. */
@@ -192,7 +194,7 @@ export class Trainer {
    */
   async run(options: TrainOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
     const { from, onMetrics, onCheckpoint, onProgress, signal, checkpointSeconds = checkpointInterval } = options;
-    const { stage = 'training the stitches', metricsEvery: every = metricsInterval } = options;
+    const { stage = 'training the stitches', metricsEvery: every = metricsInterval, keepEnd = false } = options;
     const { steps, batch, seed } = this.#settings;
     const input = this.#network.parents[0]!.inputs[0]!;
     const { averaged = 0 } = this.#settings;
@@ -234,6 +236,7 @@ export class Trainer {
         saved = performance.now();
       }
     }
+    if (keepEnd && (from?.step ?? 0) < steps) await checkpoint(steps);
     const values = await this.#values(steps);
     return new Map(this.#step.parameters.map(name => [name, values.get(name)!]));
   }

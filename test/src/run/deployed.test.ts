@@ -1,4 +1,5 @@
 /** Training for the setting that is deployed, from features or from labels; and what labels teach about weights. Interrupted, too. */
+import { existsSync } from 'node:fs';
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -71,6 +72,28 @@ describe.each(trainings)('a training by %j', training => {
     await expect(createRun(again, endedAfter(13, 'training the stitches'))).rejects.toThrow(/--resume/);
     await resumeRun(again.output);
     expect(await filesOf(again.output)).toEqual(await filesOf(request.output));
+  });
+});
+
+describe('an interruption where no step is being trained', () => {
+  it('of the closing fit: what was trained need not be trained again, and the bytes are the same', async () => {
+    const request = await requestOf({ steps: 12, batch: 2 });
+    await createRun(request);
+    const again = { ...request, output: `${request.output}-again` };
+    await expect(createRun(again, endedAfter(1, 'fitting the last stitches'))).rejects.toThrow(/closing fit.*--resume/);
+    const trained: number[] = [];
+    await resumeRun(again.output, {
+      onProgress: ({ stage, done }) => void (stage === 'training the stitches' && trained.push(done)),
+    });
+    expect(trained).toEqual([12]);
+    expect(await filesOf(again.output)).toEqual(await filesOf(request.output));
+  });
+
+  it('of the initialisation: nothing is left, and the message says so', async () => {
+    const request = await requestOf({});
+    const stopped = createRun(request, endedAfter(1, 'initialising the stitches'));
+    await expect(stopped).rejects.toThrow(/nothing is kept of it yet, so start the command again\.$/);
+    expect(existsSync(request.output)).toBe(false);
   });
 });
 
