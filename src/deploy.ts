@@ -1,9 +1,10 @@
 /** From a trained run to one ONNX file: fix the switches, fold, write, and check the file in ONNX Runtime. */
-import { exportOnnx, type Graph, printable, SutureError, writeOnnx } from '../ir/index.ts';
+import { exportOnnx, type Graph, printable, SutureError, type TensorType, writeOnnx } from '../ir/index.ts';
 import {
   allStitched,
   averagedAt,
   gateOutput,
+  narrow,
   type OutputMeaning,
   type Setting,
   settingTensors,
@@ -68,6 +69,18 @@ export interface ExportedNetwork {
   readonly parameters: number;
 }
 
+/** What the exported network computes in. */
+export const exportDtypes = ['float32', 'float16'] as const;
+export type ExportDtype = (typeof exportDtypes)[number];
+
+export interface ExportOptions extends OutputOptions {
+  /**
+   * `float32` (default), or `float16`: weights and features in half the bytes, for devices that compute so. Inputs and outputs are float16
+   * then where the first parent's file has them so, float32 elsewhere, and what combines the outputs stays in float32.
+   */
+  readonly dtype?: ExportDtype;
+}
+
 /** Settles a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
 export async function choosePosition(
   run: LoadedRun,
@@ -125,6 +138,23 @@ function annotated(run: LoadedRun, graph: Graph, meaning: OutputMeaning, note: s
   return graph.with({ info: { ...graph.info, metadata } });
 }
 
+/**
+ * A deployed network in the dtype that was asked for.
+ *
+ * @throws SutureError `option-invalid` when a weight lies beyond float16's range.
+ */
+function inDtype({ parents }: LoadedRun, graph: Graph, dtype: ExportDtype = 'float32'): Graph {
+  if (dtype === 'float32') return graph;
+  const [input, output] = [parents.a.file.inputs[0]!.type, parents.a.file.outputs[0]!.value.type];
+  const ends = ({ dtype: own }: TensorType): ExportDtype => (own === 'float16' ? 'float16' : 'float32');
+  return narrow(graph, {
+    // Sums over all pixels and logarithms of small shares: float16 has neither their range nor their digits.
+    keep: node => node.name.startsWith('output/'),
+    input: ends(input),
+    output: ends(output),
+  });
+}
+
 /** Beyond this many bytes of weights, they go to a file beside the model. */
 const maxMessageBytes = 2 ** 31 - 2 ** 27;
 
@@ -147,7 +177,7 @@ export async function exportRun(
   path: string,
   file: string,
   choice: Choice,
-  options: OutputOptions = {},
+  options: ExportOptions = {},
 ): Promise<ExportedNetwork> {
   await checkOutputFile(file, options);
   const run = await loadRun(path);
@@ -155,9 +185,10 @@ export async function exportRun(
     return exportPosition(run, file, await choosePosition(run, choice), choice, options);
   }
   const found = 'all' in choice ? undefined : await combinationOf(run, choice);
-  const graph = found
+  const wide = found
     ? deployedCombination(run, found.combination, found.learned)
     : deployed(run, allStitched(run.network), 'stitched at every position');
+  const graph = inDtype(run, wide, options.dtype);
   await writeModel(graph, file, options);
   return {
     ...(found && { combination: found.combination }),
@@ -208,10 +239,10 @@ export async function exportPosition(
   file: string,
   position: number,
   choice: Extract<Choice, { position: number } | { rule: Rule }>,
-  options: OutputOptions = {},
+  options: ExportOptions = {},
 ): Promise<ExportedNetwork> {
   const note = `averaged at position ${position}${choice.gated ? ', gated' : ''}`;
-  const graph = deployed(run, averagedAt(run.network, position), note, choice.gated);
+  const graph = inDtype(run, deployed(run, averagedAt(run.network, position), note, choice.gated), options.dtype);
   await writeModel(graph, file, options);
   const { features } = run.network.positions.find(p => p.id === position)!;
   return {

@@ -16,7 +16,9 @@ export {
   type Agreement,
   type Choice,
   compareWithFile,
+  type ExportDtype,
   type ExportedNetwork,
+  exportDtypes,
   exportRun,
   writeModel,
 } from './deploy.ts';

@@ -1,7 +1,22 @@
 import { Command, Option } from 'commander';
-import { type Choice, combinationText, exportRun, meaningText, SutureError } from '../../index.ts';
+import {
+  type Choice,
+  combinationText,
+  type ExportDtype,
+  exportDtypes,
+  exportRun,
+  meaningText,
+  SutureError,
+} from '../../index.ts';
 import type { Context } from '../context.ts';
-import { forceOption, jsonOption, naturalOption, positions as parsePositions, share } from '../options.ts';
+import {
+  choiceOption,
+  forceOption,
+  jsonOption,
+  naturalOption,
+  positions as parsePositions,
+  share,
+} from '../options.ts';
 import { grouped, name } from '../terminal.ts';
 
 interface Flags {
@@ -14,6 +29,7 @@ interface Flags {
   readonly weight?: number;
   readonly outputWeight?: number;
   readonly gate?: boolean;
+  readonly dtype: ExportDtype;
   readonly output: string;
   readonly force?: boolean;
 }
@@ -51,11 +67,12 @@ export const exportCommand = ({ terminal }: Context): Command =>
       ),
     )
     .option('--gate', 'weigh outputs on each image by how sure the parents are')
+    .addOption(choiceOption('--dtype <name>', 'what weights and features are', exportDtypes, 'float32'))
     .requiredOption('-o, --output <file>', 'the ONNX file')
     .addOption(forceOption())
     .addOption(jsonOption())
-    .action(async (run: string, { output, force, ...flags }: Flags) => {
-      const exported = await exportRun(run, output, choiceOf(flags), force ? { force } : {});
+    .action(async (run: string, { output, force, dtype, ...flags }: Flags) => {
+      const exported = await exportRun(run, output, choiceOf(flags), { dtype, ...(force && { force }) });
       terminal.result(exported, () => {
         const { position, combination, a, b } = exported;
         if (position !== undefined) {
@@ -70,7 +87,7 @@ const choices = ['position', 'rule', 'all', 'chosen', 'learned', 'positions'] as
 
 const others = (one: (typeof choices)[number]): string[] => choices.filter(other => other !== one);
 
-function choiceOf(flags: Omit<Flags, 'output' | 'force'>): Choice {
+function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
   const { position, rule, all, chosen, learned, positions, weight, outputWeight, gate } = flags;
   if (positions !== undefined) {
     return { combination: { positions, weight: weight ?? 0.5, output: outputWeight ?? 0.5, gated: gate } };

@@ -3,7 +3,9 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
+import { onnxRuntime } from '../../../runtime/ort/onnxruntime.ts';
 import { parseNpz } from '../../../src/data/npz.ts';
+import { relativeDifference } from '../../../src/deploy.ts';
 import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
 import { demo, type Outcome, scratch, suture, sutureWith } from './support.ts';
@@ -103,6 +105,38 @@ describe('stitch, sweep, export', () => {
       p => p.position === (exported.position as unknown),
     );
     expect(row!.score.value).toBeCloseTo(position!.value, 6);
+  });
+
+  it('write the network in float16 where that is asked for', async () => {
+    const { folder, a, b, data } = await inputs();
+    const run = join(folder, 'run');
+    documentOf(await suture('stitch', a, b, '--data', data, ...training, '-o', run, '--json'));
+    const [wide, half] = [join(folder, 'wide.onnx'), join(folder, 'half.onnx')];
+    for (const gate of [[], ['--gate']]) {
+      const settled = ['export', run, '--position', '1', ...gate, '--force'];
+      documentOf(await suture(...settled, '-o', wide, '--json'));
+      documentOf(await suture(...settled, '--dtype', 'float16', '-o', half, '--json'));
+      const { graph } = importOnnx(half);
+      const dtypes = graph.constants().filter(({ constant }) => constant.data.length > 8);
+      expect(new Set(dtypes.map(({ type }) => type.dtype))).toEqual(new Set(['float16']));
+      expect([...graph.inputs, ...graph.outputs.map(o => o.value)].map(v => v.type.dtype)).toEqual([
+        'float32',
+        'float32',
+      ]);
+      const { InferenceSession, Tensor } = onnxRuntime();
+      const x = new Tensor(
+        'float32',
+        Float32Array.from({ length: 128 }, (_, i) => Math.sin(i)),
+        [2, 1, 8, 8],
+      );
+      const numbersFrom = async (file: string): Promise<Float32Array> => {
+        const { logits } = await (await InferenceSession.create(file)).run({ x });
+        return logits!.data as Float32Array;
+      };
+      const error = relativeDifference(await numbersFrom(half), await numbersFrom(wide));
+      expect(error).toBeGreaterThan(0);
+      expect(error).toBeLessThan(5e-3);
+    }
   });
 
   it.each(['direct', 'double-batched'])('%s: the same seed gives the same bytes, another seed others', async method => {
