@@ -101,6 +101,25 @@ function gatherElements(data: Operand, indices: Operand): readonly Dim[] | undef
   );
 }
 
+/** Indices along one axis: of the data's rank, and no longer than the data along any other axis. */
+function requireAlong(data: Operand, indices: Operand, axis: number): void {
+  const { shape } = data.type;
+  const along = normalizeAxis(axis, shape.length);
+  requireRank(indices, shape.length, 'the indices');
+  for (const [i, extent] of indices.type.shape.entries()) {
+    const limit = shape[i];
+    if (i !== along && isStatic(extent) && isStatic(limit) && extent > limit) {
+      reject(`the indices ${typeText(indices.type)} reach beyond ${typeText(data.type)} along axis ${i}`);
+    }
+  }
+}
+
+function requireEqualShapes(operand: Operand, shape: Shape, what: string): void {
+  requireRank(operand, shape.length, what);
+  const off = operand.type.shape.findIndex((d, i) => isStatic(d) && isStatic(shape[i]) && d !== shape[i]);
+  if (off >= 0) reject(`${what} must be [${shape.join(', ')}], not ${typeText(operand.type)}`);
+}
+
 export const movement = {
   Identity: operator({
     inputs: ['input'],
@@ -264,7 +283,10 @@ export const movement = {
     inputs: ['data', 'indices'],
     attributes: { axis: attr.int.default(0) },
     versions: [11, 13],
-    infer: ([data, indices]) => [{ dtype: data.type.dtype, shape: indices.type.shape }],
+    infer([data, indices], { axis }): readonly Inferred[] {
+      requireAlong(data, indices, axis);
+      return [{ dtype: data.type.dtype, shape: indices.type.shape }];
+    },
   }),
   GatherND: operator({
     inputs: ['data', 'indices'],
@@ -273,7 +295,9 @@ export const movement = {
     infer([data, indices], { batch_dims }): readonly Inferred[] {
       const last = indices.type.shape.at(-1);
       if (typeof last !== 'number') return reject('the last extent of the indices must be known');
-      const shape = [...indices.type.shape.slice(0, -1), ...data.type.shape.slice(batch_dims + last)];
+      const { shape: from } = data.type;
+      if (batch_dims + last > from.length) reject(`tuples of ${last} indices point into ${typeText(data.type)}`);
+      const shape = [...indices.type.shape.slice(0, -1), ...from.slice(batch_dims + last)];
       return [{ dtype: data.type.dtype, shape }];
     },
   }),
@@ -281,20 +305,35 @@ export const movement = {
     inputs: ['data', 'indices', 'updates'],
     attributes: { axis: attr.int.default(0), reduction: attr.string.default('none') },
     versions: [11, 13, 16, 18],
-    infer: ([data]) => [data.type],
+    infer([data, indices, updates], { axis }): readonly Inferred[] {
+      requireAlong(data, indices, axis);
+      requireEqualShapes(updates, indices.type.shape, 'the updates');
+      return [{ dtype: requireSameDType([data, updates]), shape: data.type.shape }];
+    },
   }),
   ScatterND: operator({
     inputs: ['data', 'indices', 'updates'],
     attributes: { reduction: attr.string.default('none') },
     versions: [11, 13, 16, 18],
-    infer: ([data]) => [data.type],
+    infer([data, indices, updates]): readonly Inferred[] {
+      const { shape } = data.type;
+      const places = indices.type.shape.slice(0, -1);
+      const length = indices.type.shape.at(-1);
+      if (length === undefined) reject('the indices must be tuples, not a scalar');
+      if (isStatic(length)) {
+        if (length > shape.length) reject(`tuples of ${length} indices point into ${typeText(data.type)}`);
+        requireEqualShapes(updates, [...places, ...shape.slice(length)], 'the updates');
+      }
+      return [{ dtype: requireSameDType([data, updates]), shape }];
+    },
   }),
   Pad: operator({
     inputs: ['data', 'pads', 'constant_value?', 'axes?'],
     attributes: { mode: attr.string.default('constant') },
     versions: [1, 2, 11, 13, 18, 19, 21, 23, 24, 25],
-    infer([x, pads, , axes], _, { fresh }): readonly Inferred[] {
-      const { dtype, shape } = x.type;
+    infer([x, pads, value, axes], _, { fresh }): readonly Inferred[] {
+      const { shape } = x.type;
+      const dtype = requireSameDType([x, value]);
       const by = integersOf(pads);
       const along = axes ? integersOf(axes)?.map(a => normalizeAxis(a, shape.length)) : shape.map((_d, i) => i);
       if (!by || !along) return [{ dtype, shape: shape.map(fresh) }];
@@ -396,6 +435,7 @@ export const movement = {
     versions: [1, 13],
     infer([x], { blocksize: b }): readonly Inferred[] {
       const [n, c, h, w] = blocked(x, b);
+      for (const extent of [h, w]) if (isStatic(extent) && extent % b !== 0) reject(`${extent} is no multiple of ${b}`);
       return [{ dtype: x.type.dtype, shape: [n, multiplyDims(c, b * b), floorDivide(h, b), floorDivide(w, b)] }];
     },
   }),
@@ -424,6 +464,8 @@ export const movement = {
     infer([indices, depth, values], { axis }, { fresh }): readonly Inferred[] {
       const shape = [...indices.type.shape];
       const at = normalizeAxis(axis, shape.length + 1);
+      const [pair] = requireRank(values, 1, 'values, off and on,');
+      if (isStatic(pair) && pair !== 2) reject(`values must be two, off and on, not ${pair}`);
       const count = scalarOf(depth);
       // A depth may be a float: ONNX truncates it.
       shape.splice(at, 0, typeof count === 'number' ? Math.trunc(count) : (count ?? fresh()));

@@ -183,6 +183,9 @@ function axisByLabels(output: Shape, labels: LabelArray | undefined): Content['a
 /** How far sums of probabilities may be from 1: what float16 leaves of them. */
 const tolerance = 4e-3;
 
+/** A yes that a trained network gives somewhere on some images. */
+const sure = 0.95;
+
 /** What numbers show that are probabilities or their logarithms; undefined where they are neither. */
 export function contentOfAnswers(answers: Tensor, known: Content['axis']): Content | undefined {
   const values = numbersOf(answers);
@@ -198,7 +201,9 @@ export function contentOfAnswers(answers: Tensor, known: Content['axis']): Conte
   if (lowest >= -tolerance && highest <= 1 + tolerance) {
     const axis = sumsToOne(value => value);
     if (axis !== undefined) return { kind: 'probabilities', activation: 'softmax', axis };
-    return { kind: 'probabilities', activation: 'sigmoid', axis: known };
+    // Small logits lie between 0 and 1 by chance; a network that is trained is sure of something, one way and the other.
+    const decided = lowest < 1 - sure && highest > sure;
+    return decided ? { kind: 'probabilities', activation: 'sigmoid', axis: known } : undefined;
   }
   const axis = highest <= tolerance ? sumsToOne(Math.exp) : undefined;
   return axis === undefined ? undefined : { kind: 'log-probabilities', activation: 'softmax', axis };

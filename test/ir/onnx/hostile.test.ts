@@ -55,6 +55,56 @@ describe('operands that no operator takes', () => {
       /axis 2 of the result would have the extent NaN/,
     ],
     [
+      'padding of another dtype than the data',
+      {
+        inputs: [x],
+        constants: { p: int64s([0, 0, 0, 0, 0, 0, 1, 1]), v: int64s([7]) },
+        nodes: [node('Pad', 'x p v -> y')],
+      },
+      /of different dtypes/,
+    ],
+    [
+      'blocks that do not fit',
+      { inputs: [x], nodes: [node('SpaceToDepth', 'x -> y', { blocksize: 3 })] },
+      /4 is no multiple of 3/,
+    ],
+    [
+      'one value for off and on',
+      {
+        inputs: [value('i', ['N'], DataType.INT64)],
+        constants: { d: int64s([3]), v: float32([1], [1]) },
+        nodes: [node('OneHot', 'i d v -> y')],
+      },
+      /values must be two, off and on, not 1/,
+    ],
+    [
+      'fewer updates than there are places',
+      {
+        inputs: [value('d', [4, 4]), value('u', [1, 4])],
+        constants: { i: { ...int64s([0, 1, 2, 3, 0, 1, 2, 3]), shape: [2, 4] } },
+        nodes: [node('ScatterElements', 'd i u -> y', { axis: 1 })],
+      },
+      /the updates must be \[2, 4\]/,
+    ],
+    [
+      'indices that reach beyond the data',
+      {
+        inputs: [value('d', [1, 4])],
+        constants: { i: { ...int64s([0, 1, 2, 3, 0, 1, 2, 3]), shape: [2, 4] } },
+        nodes: [node('GatherElements', 'd i -> y', { axis: 1 })],
+      },
+      /reach beyond float32\[1, 4\] along axis 0/,
+    ],
+    [
+      'tuples longer than the rank',
+      {
+        inputs: [value('d', [4]), value('u', [2])],
+        constants: { i: { ...int64s([0, 0, 1, 0]), shape: [2, 2] } },
+        nodes: [node('ScatterND', 'd i u -> y')],
+      },
+      /tuples of 2 indices point into float32\[4\]/,
+    ],
+    [
       'more of the largest than there are elements',
       { inputs: [x], constants: { k: int64s([3]) }, nodes: [node('TopK', 'x k -> y i', { axis: 1 })] },
       /K is 3, and axis 1 has 2 elements/,

@@ -84,6 +84,23 @@ describe('what an output means', () => {
     expect(await establishMeaning(log, 'a', dataset())).toEqual({ ...softmax, kind: 'log-probabilities' });
   });
 
+  it('is not told by numbers that lie between 0 and 1 by chance, as small logits do', async () => {
+    const small = network([
+      [0.1, 0.4],
+      [-0.1, 0.5],
+    ]);
+    expect(await establishMeaning(small, 'a', dataset())).toEqual(softmax);
+    // 1 / (1 + exp -x), spelt out
+    const spelt = network(regions, (b, x) =>
+      b.op('Reciprocal', [b.op('Add', [b.op('Exp', [b.op('Neg', [x])]), b.scalar(1)])]),
+    );
+    expect(await establishMeaning(spelt, 'a', dataset())).toEqual({
+      ...softmax,
+      kind: 'probabilities',
+      activation: 'sigmoid',
+    });
+  });
+
   it('is classes, or regions where labels say so, and asked for where nothing does', async () => {
     expect(await establishMeaning(network(classes), 'a', dataset())).toEqual(softmax);
     expect(await establishMeaning(network(classes), 'a', dataset(left))).toEqual(softmax);
