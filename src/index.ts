@@ -32,7 +32,7 @@ export { type InspectRunOptions, inspectRun, isFolder, type MemoryPlan, type Run
 export { type LoweredFile, lowerRun, type NamedType, type RunGraph } from './lower-run.ts';
 export type { ClassScore, MetricName, Score } from './metrics/metric.ts';
 export { interfaceOf, type NetworkInterface } from './network/interface.ts';
-export { loadModel, type Model } from './network/model.ts';
+export { loadModel, type Model, rolesOf } from './network/model.ts';
 export { type PairEntry, type PairsDocument, readPairs } from './pairs.ts';
 export { type GraphProfile, type KernelTime, kernelTimes } from './profiling.ts';
 export type { ProgressEvent, WorkOptions } from './progress.ts';

@@ -8,7 +8,7 @@ import { type Dataset, gatherImages } from './data/dataset.ts';
 import { Random } from './data/random.ts';
 import { Runnable } from './execute.ts';
 import { requireFittingImages } from './network/interface.ts';
-import type { Model } from './network/model.ts';
+import { type Model, rolesOf } from './network/model.ts';
 import { throwIfInterrupted, type WorkOptions } from './progress.ts';
 
 export interface SimilarityOptions extends WorkOptions {
@@ -48,7 +48,7 @@ export async function ckaSimilarity(
     );
   }
   const chosen = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.count) / count));
-  const values = matchableValues(a.graph, b.graph);
+  const values = matchableValues(a.graph, b.graph, rolesOf(a, b));
   const total = 2 * Math.ceil(count / BATCH);
   let done = 0;
   const grams = async (graph: Graph, features: readonly Value[]): Promise<ReadonlyMap<string, CentredGram>> => {

@@ -1,10 +1,10 @@
-import { type Graph, printable, SutureError, type Value } from '../../ir/index.ts';
+import { type Graph, SutureError, type Value } from '../../ir/index.ts';
 import { alignmentMatching } from './alignment.ts';
 import { exactMatching, type ProvenMatching } from './exact.ts';
 import { type FeatureGraph, featureGraph } from './features.ts';
 import type { MatchProblem, VertexMatching } from './problem.ts';
 import { type PairScores, type PositionMetric, progressScores, type ScoredSide, similarityScores } from './scores.ts';
-import { shareDims } from './unify.ts';
+import { type Names, namesOf, shareDims } from './unify.ts';
 
 /** A feature of A and the feature of B that it is stitched with. */
 export interface LayerPair {
@@ -43,6 +43,8 @@ export interface MatchOptions {
    * The score is then `½ + ½·similarity·(1 - Δp²)`.
    */
   readonly similarity?: (a: string, b: string) => number;
+  /** What messages call the two networks, by their roles and files, say. Default: the graphs' names, which exporters give to all alike. */
+  readonly names?: Names;
   /** Seconds that the exact matcher may take. Default 8. */
   readonly timeLimit?: number;
 }
@@ -54,7 +56,8 @@ export interface MatchOptions {
  * @throws SutureError `parents-incompatible` if the inputs do not fit together, `no-pairs` if no pair is compatible.
  */
 export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching {
-  const dims = shareDims(a, b);
+  const { names = namesOf(a, b) } = options;
+  const dims = shareDims(a, b, names);
   const featuresA = featureGraph(a, dims.a);
   const featuresB = featureGraph(b, dims.b);
   const problem = problemOf(featuresA, featuresB, options);
@@ -63,7 +66,7 @@ export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching 
   if (found.pairs.length === 0) {
     throw new SutureError(
       'no-pairs',
-      `No layer of '${printable(a.name)}' is compatible with a layer of '${printable(b.name)}': nowhere do rank, batch and ` +
+      `No layer of ${names[0]} is compatible with a layer of ${names[1]}: nowhere do rank, batch and ` +
         'spatial size agree; give networks that work at the same resolutions.',
     );
   }
@@ -82,8 +85,8 @@ export interface Matchable {
  *
  * @throws SutureError `parents-incompatible` if the inputs do not fit together.
  */
-export function matchableValues(a: Graph, b: Graph): Matchable {
-  const dims = shareDims(a, b);
+export function matchableValues(a: Graph, b: Graph, names: Names = namesOf(a, b)): Matchable {
+  const dims = shareDims(a, b, names);
   const [ofA, ofB] = [featureGraph(a, dims.a), featureGraph(b, dims.b)];
   const withPartner = (own: FeatureGraph, other: FeatureGraph): Value[] => {
     const keys = new Set(other.keys);

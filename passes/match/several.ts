@@ -5,7 +5,7 @@ import { type Matching, type MatchOptions, match } from './match.ts';
 export const matchWiths = ['backbone', 'all'] as const;
 export type MatchWith = (typeof matchWiths)[number];
 
-export interface MatchParentsOptions extends Omit<MatchOptions, 'similarity'> {
+export interface MatchParentsOptions extends Omit<MatchOptions, 'similarity' | 'names'> {
   /** Default `backbone`. */
   readonly with?: MatchWith;
   /** As in {@link MatchOptions}, with the tags of the two parents that are matched. */
@@ -48,7 +48,11 @@ export function matchParents(
   );
   const found = couples.map(({ a, b }) => {
     const given = similarity?.(a.tag, b.tag);
-    const { pairs, ...facts } = match(a.graph, b.graph, { ...options, ...(given && { similarity: given }) });
+    const { pairs, ...facts } = match(a.graph, b.graph, {
+      ...options,
+      names: [`parent '${a.tag}'`, `parent '${b.tag}'`],
+      ...(given && { similarity: given }),
+    });
     return {
       a,
       b,

@@ -18,6 +18,11 @@ export interface SharedDims {
   readonly b: DimMap;
 }
 
+/** What messages call two networks. */
+export type Names = readonly [string, string];
+
+export const namesOf = (a: Graph, b: Graph): Names => [`'${printable(a.name)}'`, `'${printable(b.name)}'`];
+
 /** Keeps the symbols of the second network apart from those of the first until they are found to be the same. */
 const OF_B = 'b.';
 
@@ -28,11 +33,11 @@ const OF_B = 'b.';
  *
  * @throws SutureError `parents-incompatible` if the inputs differ in number, dtype, rank, or in a fixed dim.
  */
-export function shareDims(a: Graph, b: Graph): SharedDims {
+export function shareDims(a: Graph, b: Graph, names: Names): SharedDims {
   if (a.inputs.length !== b.inputs.length) {
     throw new SutureError(
       'parents-incompatible',
-      `'${printable(a.name)}' takes ${counted(a.inputs.length)} and '${printable(b.name)}' ${counted(b.inputs.length)}; ` +
+      `${names[0]} takes ${counted(a.inputs.length)} and ${names[1]} ${counted(b.inputs.length)}; ` +
         'give two networks that take the same inputs.',
     );
   }
@@ -48,20 +53,20 @@ export function shareDims(a: Graph, b: Graph): SharedDims {
       inputA.type.dtype === inputB.type.dtype &&
       inputA.type.shape.length === inputB.type.shape.length &&
       inputA.type.shape.every((dim, axis) => equations.equate(dim, ofB(inputB.type.shape[axis])));
-    if (!fits) throw inputMismatch(a, inputA, b, inputB);
+    if (!fits) throw inputMismatch(names, inputA, inputB);
   }
   // What is still open is named by where it first occurs, so that the networks' own names leave no trace.
   const open = new Set(a.inputs.flatMap(input => input.type.shape.flatMap(dim => [...symbolsOf(resolve(dim))])));
-  const names = Object.fromEntries([...open].map((name, i) => [name, symbol(`d${i}`)]));
-  return { a: dim => substitute(resolve(dim), names), b: dim => substitute(resolve(ofB(dim)), names) };
+  const symbols = Object.fromEntries([...open].map((name, i) => [name, symbol(`d${i}`)]));
+  return { a: dim => substitute(resolve(dim), symbols), b: dim => substitute(resolve(ofB(dim)), symbols) };
 }
 
-function inputMismatch(a: Graph, inputA: Value, b: Graph, inputB: Value): SutureError {
-  const text = (graph: Graph, value: Value): string =>
-    `'${printable(value.name)}' of '${printable(graph.name)}' is ${printable(typeText(value.type))}`;
+function inputMismatch(names: Names, inputA: Value, inputB: Value): SutureError {
+  const text = (name: string, value: Value): string =>
+    `'${printable(value.name)}' of ${name} is ${printable(typeText(value.type))}`;
   return new SutureError(
     'parents-incompatible',
-    `The inputs do not fit together: ${text(a, inputA)}, ${text(b, inputB)}; give two networks that take the same input.`,
+    `The inputs do not fit together: ${text(names[0], inputA)}, ${text(names[1], inputB)}; give two networks that take the same input.`,
   );
 }
 

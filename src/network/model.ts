@@ -1,5 +1,5 @@
 /** Networks as files, each read once. */
-import { type Graph, type ImportWarning, importOnnx } from '../../ir/index.ts';
+import { type Graph, type ImportWarning, importOnnx, printable } from '../../ir/index.ts';
 import { freeBatch, widen } from '../../passes/index.ts';
 import { hashFile } from '../files/hash.ts';
 
@@ -15,6 +15,12 @@ export interface Model {
   readonly graph: Graph;
   readonly warnings: readonly ImportWarning[];
 }
+
+/** What messages call the two networks that are to be joined: `parent a (A.onnx)`. */
+export const rolesOf = (a: Model, b: Model): readonly [string, string] => [
+  `parent a (${printable(a.path)})`,
+  `parent b (${printable(b.path)})`,
+];
 
 /** Reads a network. @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`. */
 export async function loadModel(path: string): Promise<Model> {

@@ -11,7 +11,7 @@ import { hashFile } from '../files/hash.ts';
 import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
 import { requireFittingImages, spatialExtents } from '../network/interface.ts';
 import { fromStored, type MeaningOptions } from '../network/meaning.ts';
-import { loadModel, type Model } from '../network/model.ts';
+import { loadModel, type Model, rolesOf } from '../network/model.ts';
 import { named, type Parent, parentOf } from '../network/parent.ts';
 import { graphForImages, networkForImages } from '../network/sizes.ts';
 import { type PairEntry, readPairs } from '../pairs.ts';
@@ -155,7 +155,10 @@ export async function planRun(request: RunRequest, labelled?: Dataset, work: Wor
   await checkRunOutput(output, { force });
   const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
   const settings = completed(request.training, a);
-  const pairs = request.pairs === undefined ? match(a.graph, b.graph).pairs : await readPairs(request.pairs);
+  const pairs =
+    request.pairs === undefined
+      ? match(a.graph, b.graph, { names: rolesOf(a, b) }).pairs
+      : await readPairs(request.pairs);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task });
   for (const { graph, path } of [a, b]) {
     requireFittingImages(dataset, graph, path);

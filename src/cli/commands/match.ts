@@ -12,6 +12,7 @@ import {
   type PairsDocument,
   type PositionMetric,
   positionMetrics,
+  rolesOf,
   type Similarity,
   SutureError,
   type WorkOptions,
@@ -63,6 +64,7 @@ export const matchCommand = ({ terminal, signal }: Context): Command =>
       const similarity = await similarityOf(modelA, modelB, flags, { signal, onProgress: terminal.progress });
       const found = match(modelA.graph, modelB.graph, {
         matcher,
+        names: rolesOf(modelA, modelB),
         ...(timeLimit !== undefined && { timeLimit }),
         ...(metric !== undefined && { metric }),
         ...(similarity && { similarity }),
