@@ -88,6 +88,9 @@ function reach(node: AnyNode): number {
       return product(node.attributes.kernel_shape);
     case 'LRN':
       return node.attributes.size;
+    case 'Resize':
+      // Up to four taps along each axis, each looked up on its own.
+      return 16 * x.length;
     default:
       return 1;
   }
