@@ -59,7 +59,10 @@ function evaluated(node: AnyNode): readonly Tensor[] | undefined {
   const given = inputs.reduce((sum, t) => sum + (t?.data.length ?? 0), 0);
   let [made, bytes] = [0, 0];
   for (const { type } of node.outputs) {
-    const elements = (staticShape(type.shape) ?? []).reduce((a, b) => a * b, 1);
+    const shape = staticShape(type.shape);
+    // Its operands have only just become constants: next time its size is known.
+    if (!shape) return undefined;
+    const elements = shape.reduce((a, b) => a * b, 1);
     made += elements;
     bytes += elements * bytesPerElement[type.dtype];
   }

@@ -258,6 +258,16 @@ describe('files that make more of themselves than a limit allows', () => {
     expect(typeText(graph.output('y').type)).toBe(`int64[${2 ** 41}]`);
   });
 
+  test('a size that folding finds out is counted before it is folded', () => {
+    const graph = importOf({
+      inputs: [],
+      constants: { c: float32([1, 1, 8, 8], new Float32Array(64)), s: float32([4], [-1, -1, -2000, -2000]) },
+      nodes: [node('Neg', 's -> t'), node('Resize', 'c _ t -> y', { mode: 'nearest' })],
+    });
+    const { nodes } = simplify(graph);
+    expect(nodes.map(n => `${n.op} ${typeText(n.outputs[0].type)}`)).toEqual(['Resize float32[1, 1, 16000, 16000]']);
+  });
+
   test('constants that double are folded as far as the budget goes', () => {
     const graph = importOf({
       inputs: [value('x', [1])],
