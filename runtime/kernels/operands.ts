@@ -19,15 +19,11 @@ const same = (a: Sizes | undefined, b: Sizes | undefined): boolean =>
 /** Whether elements that indices of this shape name lie on axes that have elements. */
 const reachable = (indices: Sizes, axes: Sizes): boolean => product(indices) === 0 || axes.every(n => n > 0);
 
-/** Whether each line of indices along an axis has a line of data to itself. */
-function withinLines(data: Sizes, indices: Sizes, axis: number): boolean {
-  const at = normalizeAxis(axis, data.length);
-  return (
-    data.length === indices.length &&
-    indices.every((n, i) => i === at || n <= data[i]!) &&
-    reachable(indices, [data[at]!])
-  );
-}
+/** Whether the axis that indices count along has elements; that they fit the data otherwise is the type rule's. */
+const alongAxis = (
+  { attributes: { axis } }: { attributes: { axis: number } },
+  [data, indices]: readonly Sizes[],
+): boolean => reachable(indices!, [data![normalizeAxis(axis, data!.length)]!]);
 
 /** Whether the weights of a switch line up with its features from the left. */
 const weigh = ([sources, ...rest]: Sizes, features: readonly Sizes[]): boolean =>
@@ -38,27 +34,17 @@ const weigh = ([sources, ...rest]: Sizes, features: readonly Sizes[]): boolean =
   );
 
 const rules: { readonly [K in OpName]?: Rule<K> } = {
-  Gather: ({ attributes: { axis } }, [data, indices]) =>
-    reachable(indices!, [data![normalizeAxis(axis, data!.length)]!]),
-  GatherElements: ({ attributes: { axis } }, [data, indices]) => withinLines(data!, indices!, axis),
+  Gather: alongAxis,
+  GatherElements: alongAxis,
   GatherND: ({ attributes: { batch_dims } }, [data, indices]) => {
     const length = indices!.at(-1) ?? 0;
     return (
       same(data!.slice(0, batch_dims), indices!.slice(0, batch_dims)) &&
-      batch_dims + length <= data!.length &&
       reachable(indices!, data!.slice(batch_dims, batch_dims + length))
     );
   },
-  ScatterElements: ({ attributes: { axis } }, [data, indices, updates]) =>
-    same(indices, updates) && withinLines(data!, indices!, axis),
-  ScatterND: (_, [data, indices, updates]) => {
-    const length = indices!.at(-1) ?? 0;
-    return (
-      length <= data!.length &&
-      same(updates, [...indices!.slice(0, -1), ...data!.slice(length)]) &&
-      reachable(indices!, data!.slice(0, length))
-    );
-  },
+  ScatterElements: alongAxis,
+  ScatterND: (_, [data, indices]) => reachable(indices!, data!.slice(0, indices!.at(-1))),
   Switch: (_, [weights, ...features]) => weigh(weights!, features),
   SwitchGrad: (_, [dy, weights, ...features]) => same(dy, features[0]) && weigh(weights!, features),
   StitchGrad: (_, [dy, x]) => {
