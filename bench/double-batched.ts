@@ -15,7 +15,7 @@ import { adapterChoices } from '../runtime/adapter/index.ts';
 import type { Session } from '../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../runtime/index.ts';
 import { gatherImages, loadDataset } from '../src/data/dataset.ts';
-import { bindingFor, prepare } from '../src/execute.ts';
+import { bindingFor, prepare } from '../src/execution/execute.ts';
 import { openPeer, type PeerStep } from './peer.ts';
 import { ratioOf, timed, timingOf, timingText } from './timing.ts';
 

@@ -12,10 +12,10 @@ import { kaimingStitches } from '../passes/index.ts';
 import { type AdapterChoice, adapterChoices } from '../runtime/adapter/index.ts';
 import { createWebgpuExecutor, type Session } from '../runtime/index.ts';
 import { Random } from '../src/data/random.ts';
-import { bindingFor, prepare } from '../src/execute.ts';
+import { mebibytes } from '../src/execution/budget.ts';
+import { bindingFor, prepare } from '../src/execution/execute.ts';
 import { openNetwork } from '../src/run/load.ts';
-import { mebibytes } from '../src/training/memory.ts';
-import { SettingSampler, settingFeeds } from '../src/training/settings.ts';
+import { SettingSampler, settingFeeds } from '../src/training/setting-sampler.ts';
 import { stepOf } from '../src/training/train.ts';
 
 const { values: options, positionals } = parseArgs({

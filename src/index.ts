@@ -10,51 +10,40 @@ export {
   adapterName,
 } from '../runtime/adapter/facts.ts';
 export type { Executor, PrepareOptions, Profile, Session } from '../runtime/index.ts';
-export { type Curve, type CurveOptions, curve, curveChart, defaultCounts, evenlySpread } from './curve.ts';
+export { type Curve, type CurveOptions, curve, curveChart, defaultCounts, evenlySpread } from './api/curve.ts';
+export { type Diagnosis, diagnose } from './api/doctor.ts';
+export { type EvaluateOptions, type Evaluation, type EvaluationRow, evaluate, scoreNetworks } from './api/evaluate.ts';
+export { type Choice, exportRun } from './api/export.ts';
+export { inspectModel, type ModelFacts } from './api/inspect.ts';
+export { type InspectRunOptions, inspectRun, isFolder, type MemoryPlan, type RunFacts } from './api/inspect-run.ts';
+export { type LoweredFile, lowerRun, type NamedType, type RunGraph } from './api/lower.ts';
+export { type RunAllRequest, type RunAllResult, runAll } from './api/run.ts';
+export { createRun, type RunRequest, resumeRun, type TrainingWork } from './api/stitch.ts';
+export { type FrontRequest, frontRun, sweepRun } from './api/sweep.ts';
+export { resumeWeigh, type WeighOptions, type WeighSummary, weighRun } from './api/weigh.ts';
 export { type Dataset, type LabelOptions, loadDataset, parseDataset } from './data/dataset.ts';
-export {
-  type Agreement,
-  type Choice,
-  compareWithFile,
-  type ExportDtype,
-  type ExportedNetwork,
-  exportDtypes,
-  exportRun,
-  writeModel,
-} from './deploy.ts';
-export { type Diagnosis, diagnose } from './doctor.ts';
-export { type EvaluateOptions, type Evaluation, type EvaluationRow, evaluate, scoreNetworks } from './evaluate.ts';
-export { openExecutor, prepare, Runnable, withExecutor } from './execute.ts';
-export { type ExecutorChoice, type ExecutorOptions, executorChoices } from './executors.ts';
+export { mebibytes } from './execution/budget.ts';
+export { openExecutor, prepare, Runnable, withExecutor } from './execution/execute.ts';
+export { type ExecutorChoice, type ExecutorOptions, executorChoices } from './execution/executors.ts';
+export { type GraphProfile, type KernelTime, kernelTimes } from './execution/profiling.ts';
+export type { ProgressEvent, WorkOptions } from './execution/progress.ts';
+export { sutureVersion, type Versions, versions } from './execution/version.ts';
 export { checkOutputFile, jsonText, type OutputOptions, writeOutput } from './files/output.ts';
-export { inspectModel, type ModelFacts } from './inspect.ts';
-export { type InspectRunOptions, inspectRun, isFolder, type MemoryPlan, type RunFacts } from './inspect-run.ts';
-export { type LoweredFile, lowerRun, type NamedType, type RunGraph } from './lower-run.ts';
 export type { ClassScore, MetricName, Score } from './metrics/metric.ts';
 export { interfaceOf, type NetworkInterface } from './network/interface.ts';
 export { loadModel, type Model, rolesOf } from './network/model.ts';
-export { type PairEntry, type PairsDocument, readPairs } from './pairs.ts';
-export { type GraphProfile, type KernelTime, kernelTimes } from './profiling.ts';
-export type { ProgressEvent, WorkOptions } from './progress.ts';
-export { agreementText, type Report, resultTable, type TestResult } from './report.ts';
-export {
-  type Initialisation,
-  initialisations,
-  type Method,
-  methods,
-  outputMeans,
-  type RunConfig,
-  settingsOfTraining,
-  type TrainingSettings,
-  tasks,
-  trainingDefaults,
-  withDefaults,
-} from './run/config.ts';
-export { createRun, type RunRequest, type RunSummary, resumeRun, type TrainingWork } from './run/create.ts';
+export { type PairEntry, type PairsDocument, readPairs } from './network/pairs.ts';
+export { ckaSimilarity, type Similarity, type SimilarityOptions } from './network/similarity.ts';
+export { writeModel } from './network/write.ts';
+export { frontFigures } from './report/front-figure.ts';
+export { agreementText, type Report, resultTable, type TestResult } from './report/report.ts';
+export { outputMeans, type RunConfig, tasks } from './run/config.ts';
+export { type ExportDtype, type ExportedNetwork, exportDtypes } from './run/deployed.ts';
 export { RunDirectory } from './run/directory.ts';
 export { type Learnable, type LearnedRecord, learnable, readLearned } from './run/learned.ts';
 export { type LoadedRun, loadRun } from './run/load.ts';
-export { type RunAllRequest, type RunAllResult, runAll } from './run-all.ts';
+export type { RunSummary } from './run/summary.ts';
+export { type Agreement, compareWithFile } from './run/verify.ts';
 export {
   type Combination,
   combinationText,
@@ -63,7 +52,6 @@ export {
   settingOf,
 } from './selection/combination.ts';
 export { above, beyond, dominates, type Point, paretoSet } from './selection/front.ts';
-export { frontFigures } from './selection/front-figure.ts';
 export { possibleRules, type Rule, type Selection, select, whyNot } from './selection/select.ts';
 export { type Sweep, type SweepOptions, sweep } from './selection/sweep.ts';
 export {
@@ -73,15 +61,22 @@ export {
   type NamedDataset,
   sweepFront,
 } from './selection/weighted.ts';
-export { ckaSimilarity, type Similarity, type SimilarityOptions } from './similarity.ts';
-export { type FrontRequest, frontRun, sweepRun } from './sweep.ts';
 export {
   type MemoryUse,
-  mebibytes,
   memoryUses,
   type Phase,
   type StepMemory,
 } from './training/memory.ts';
+export {
+  type Initialisation,
+  initialisations,
+  type Method,
+  methods,
+  settingsOfTraining,
+  type TrainingSettings,
+  trainingDefaults,
+  withDefaults,
+} from './training/settings.ts';
 export {
   type Checkpoint,
   checkpointInterval,
@@ -89,5 +84,3 @@ export {
   Trainer,
   type TrainOptions,
 } from './training/train.ts';
-export { sutureVersion, type Versions, versions } from './version.ts';
-export { resumeWeigh, type WeighOptions, type WeighSummary, weighRun } from './weigh.ts';

@@ -1,7 +1,7 @@
 /** The commands put together, and what becomes of their errors. */
 import { Command, CommanderError } from 'commander';
 import { SutureError } from '../../ir/errors.ts';
-import { sutureVersion } from '../version.ts';
+import { sutureVersion } from '../execution/version.ts';
 import { curveCommand } from './commands/curve.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';

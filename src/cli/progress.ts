@@ -1,7 +1,7 @@
 /** Progress on standard error: a bar with the time left on a terminal, a line now and then elsewhere. */
 import { Writable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
-import type { ProgressEvent } from '../progress.ts';
+import type { ProgressEvent } from '../execution/progress.ts';
 import type { ProgressDisplay, TextStream } from './terminal.ts';
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

@@ -32,7 +32,7 @@ type Colours = ReturnType<typeof picocolors.createColors>;
 const wantsColour = (stream: TextStream, env: NodeJS.ProcessEnv): boolean =>
   stream.isTTY === true && env.TERM !== 'dumb' && (env.NO_COLOR ?? '') === '';
 
-export { fixed } from '../figures/decimals.ts';
+export { fixed } from '../report/decimals.ts';
 
 /** A count with thin groups of three: `1 234 567`. */
 export const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ' ');

@@ -5,6 +5,7 @@
  */
 import { SutureError } from '../../ir/errors.ts';
 import { type ClassLabels, isDense, type Labels, type RegionLabels, type ValueLabels } from '../data/labels.ts';
+import { argmax } from '../network/outputs.ts';
 
 export type MetricName = 'dice' | 'accuracy' | 'mse';
 
@@ -109,23 +110,6 @@ const same = (a: readonly number[], b: readonly number[]): boolean =>
 function refuse(what: string, shape: readonly number[], labels: readonly number[]): never {
   const text = `${what} needs outputs that fit labels of the shape [N, ${labels.join(', ')}], not [${shape.join(', ')}].`;
   throw new SutureError('data-invalid', text.replace(', ]', ']'));
-}
-
-/**
- * The class with the largest output at one pixel; of equal ones the first, and NaN counts as the largest, as in
- * `numpy.argmax`. `start` is the position of class 0, `step` the distance from class to class.
- */
-export function argmax(data: ArrayLike<number>, start: number, step: number, classes: number): number {
-  let best = 0;
-  let highest = data[start]!;
-  for (let k = 1; k < classes && !Number.isNaN(highest); k++) {
-    const value = data[start + k * step]!;
-    if (value > highest || Number.isNaN(value)) {
-      best = k;
-      highest = value;
-    }
-  }
-  return best;
 }
 
 /** Counts of (both, predicted, labelled) places for each class or region. */

@@ -6,12 +6,11 @@
 import { type Graph, numbersOf, type Tensor } from '../../ir/index.ts';
 import type { OutputMeaning } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { argmax } from '../metrics/metric.ts';
-import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
+import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { type Asking, imagesToLookAt, withAnswers } from './answers.ts';
 import { bestAssignment } from './assignment.ts';
 import type { NamedGraph } from './meaning.ts';
-import { channelsFirst, thresholdOf } from './outputs.ts';
+import { argmax, channelsFirst, thresholdOf } from './outputs.ts';
 
 /** `x · scale + offset`, done to every number of an image. */
 export interface Affine {

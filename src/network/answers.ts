@@ -2,8 +2,8 @@
 import { type Graph, isStatic, numbersOf, type Tensor, tensor } from '../../ir/index.ts';
 import { simplify, specialize } from '../../passes/index.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
-import { bindingFor, Runnable, withExecutor } from '../execute.ts';
-import { flopsPerSample } from '../flops.ts';
+import { bindingFor, Runnable, withExecutor } from '../execution/execute.ts';
+import { flopsPerSample } from './cost.ts';
 
 /** Outputs of a network on some images of a data set. */
 export interface Answers {

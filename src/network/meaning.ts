@@ -22,10 +22,9 @@ import {
 } from '../../passes/index.ts';
 import type { Dataset, LabelArray } from '../data/dataset.ts';
 import { areTargets, impliedActivation } from '../data/labels.ts';
-import { argmax } from '../metrics/metric.ts';
 import { answersOf } from './answers.ts';
 import { interfaceOf, requireFittingImages, spatialExtents } from './interface.ts';
-import { channelsFirst } from './outputs.ts';
+import { argmax, channelsFirst } from './outputs.ts';
 import { graphForImages } from './sizes.ts';
 
 /** A network under the name that messages and results give it, and what its output means. */

@@ -69,3 +69,20 @@ function softmax(values: Float64Array, [count, channels, ...spatial]: readonly n
   }
   return result;
 }
+
+/**
+ * The class with the largest output at one pixel; of equal ones the first, and NaN counts as the largest, as in
+ * `numpy.argmax`. `start` is the position of class 0, `step` the distance from class to class.
+ */
+export function argmax(data: ArrayLike<number>, start: number, step: number, classes: number): number {
+  let best = 0;
+  let highest = data[start]!;
+  for (let k = 1; k < classes && !Number.isNaN(highest); k++) {
+    const value = data[start + k * step]!;
+    if (value > highest || Number.isNaN(value)) {
+      best = k;
+      highest = value;
+    }
+  }
+  return best;
+}

@@ -9,7 +9,7 @@ import { resolveExternal } from '../../ir/onnx/external.ts';
 import { hashBytes, hashFile, hashOf } from '../files/hash.ts';
 import { withFileBelow } from '../files/input.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
-import { type PairEntry, pairsSchema } from '../pairs.ts';
+import { type PairEntry, pairsSchema } from '../network/pairs.ts';
 import { configSchema, type RunConfig, runVersion } from './config.ts';
 import { externalFiles } from './external.ts';
 import { lockFile, refuseLocked, withLock } from './lock.ts';

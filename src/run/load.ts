@@ -3,8 +3,8 @@ import { printable, SutureError, type Tensor, type TensorType } from '../../ir/i
 import { featurePairs, type SuperNetwork, stitch } from '../../passes/index.ts';
 import { fromStored } from '../network/meaning.ts';
 import { loadModel } from '../network/model.ts';
+import type { PairEntry } from '../network/pairs.ts';
 import type { Parent } from '../network/parent.ts';
-import type { PairEntry } from '../pairs.ts';
 import type { RunConfig } from './config.ts';
 import { RunDirectory } from './directory.ts';
 

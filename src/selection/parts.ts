@@ -1,10 +1,10 @@
 /** Many graphs over the same images, run together: what they have in common is computed once for each batch. */
 import type { Tensor } from '../../ir/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
-import { batchesOf, batchSizes } from '../batches.ts';
+import { batchesOf, batchSizes } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { Runnable } from '../execute.ts';
-import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
+import { Runnable } from '../execution/execute.ts';
+import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { type MergedPart, mergeGraphs } from './merge.ts';
 
 /** Graphs with more nodes than this are run in several rounds, each of which computes the shared prefix anew. */

@@ -13,12 +13,11 @@ import {
 } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { flopsPerSample } from '../flops.ts';
-import { parameterCount } from '../inspect.ts';
+import type { WorkOptions } from '../execution/progress.ts';
 import { imagesByFold, type Metric, metricFor } from '../metrics/metric.ts';
+import { labelsOf, score } from '../metrics/scoring.ts';
+import { flopsPerSample, parameterCount } from '../network/cost.ts';
 import { requireFittingImages } from '../network/interface.ts';
-import type { WorkOptions } from '../progress.ts';
-import { labelsOf, score } from '../scoring.ts';
 import type { MergedPart } from './merge.ts';
 import { type Bundle, runParts } from './parts.ts';
 

@@ -2,14 +2,14 @@
 import { bytesPerElement, numbersOf, staticShape, type Tensor, tensor, tensorFromNumbers } from '../../ir/index.ts';
 import { type ClosingFit, closingFit, type StitchParameters, type SuperNetwork } from '../../passes/index.ts';
 import type { Executor, Session } from '../../runtime/executor.ts';
-import { batchSizes } from '../batches.ts';
+import { batchSizes } from '../data/batches.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
-import { bindingFor, prepare } from '../execute.ts';
-import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
-import type { TrainingSettings } from '../run/config.ts';
+import { bindingFor, prepare } from '../execution/execute.ts';
+import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { type Evaluation, minimise } from './lbfgs.ts';
-import { SettingSampler, settingFeeds } from './settings.ts';
+import { SettingSampler, settingFeeds } from './setting-sampler.ts';
+import type { TrainingSettings } from './settings.ts';
 
 /** What the fit reads of the other stitches may take this many bytes of host memory; with more of it fewer images are looked at. */
 const maxKeptBytes = 2 ** 31;

@@ -9,13 +9,13 @@ import {
   type SuperNetwork,
 } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
-import { batchSizes } from '../batches.ts';
+import { batchSizes } from '../data/batches.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
-import { bindingFor, Runnable } from '../execute.ts';
-import { inTurns, throwIfInterrupted, type WorkOptions } from '../progress.ts';
-import type { TrainingSettings } from '../run/config.ts';
+import { bindingFor, Runnable } from '../execution/execute.ts';
+import { inTurns, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { fitInSequence, fitNote, what } from './sequential.ts';
+import type { TrainingSettings } from './settings.ts';
 
 /**
  * The first values of every stitch's parameters, by input name. The same seed gives the same values.

@@ -10,46 +10,10 @@ import {
   staticShape,
   type Value,
 } from '../../ir/index.ts';
-import {
-  isRecomputed,
-  type LossTerm,
-  lower,
-  occupancy,
-  peak,
-  peakBytes,
-  simplify,
-  specialize,
-} from '../../passes/index.ts';
+import { isRecomputed, type LossTerm, lower, occupancy, peak, simplify, specialize } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
-import type { TrainingSettings } from '../run/config.ts';
-
-const MIB = 2 ** 20;
-
-/** A number of bytes for people. */
-export const mebibytes = (bytes: number): string => `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 1 : 0)} MiB`;
-
-/**
- * Lowers a training step so that its activations stay within `memory`: bytes, or up to 1 a fraction of what they take when nothing
- * is computed again. Without it nothing is.
- *
- * @throws SutureError `device-memory` when no plan that was found is small enough.
- */
-export function lowerWithin(graph: Graph, memory: number | undefined): Graph {
-  const free = lower(graph);
-  if (memory === undefined) return free;
-  const unlimited = peakBytes(free);
-  const budget = memory <= 1 ? memory * unlimited : memory;
-  if (unlimited <= budget) return free;
-  const frugal = lower(graph, { budget });
-  const least = peakBytes(frugal);
-  if (least <= budget) return frugal;
-  throw new SutureError(
-    'device-memory',
-    `The activations of a training step take ${mebibytes(least)} however much is computed again, and ${mebibytes(budget)} were ` +
-      'allowed (without a limit: ' +
-      `${mebibytes(unlimited)}); raise --memory or lower --batch.`,
-  );
-}
+import { lowerWithin } from '../execution/budget.ts';
+import type { TrainingSettings } from './settings.ts';
 
 /** @throws SutureError `option-invalid` where a memory budget is asked of an executor that plans its own memory. */
 export function requireBudgetSupport(executor: Executor, { memory }: TrainingSettings): void {

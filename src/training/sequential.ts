@@ -2,13 +2,13 @@
 import { bytesPerElement, type Graph, staticShape, type Tensor, tensor } from '../../ir/index.ts';
 import { type FitStage, fitStages, StitchFit, type StitchParameters, type SuperNetwork } from '../../passes/index.ts';
 import type { Executor, Session } from '../../runtime/executor.ts';
-import { batchSizes } from '../batches.ts';
+import { batchSizes } from '../data/batches.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import type { Random } from '../data/random.ts';
-import { bindingFor, prepare } from '../execute.ts';
-import { inTurns, throwIfInterrupted, type WorkOptions } from '../progress.ts';
-import type { TrainingSettings } from '../run/config.ts';
-import { type SampleSettings, SettingSampler, settingFeeds } from './settings.ts';
+import { bindingFor, prepare } from '../execution/execute.ts';
+import { inTurns, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { type SampleSettings, SettingSampler, settingFeeds } from './setting-sampler.ts';
+import type { TrainingSettings } from './settings.ts';
 
 /** Features between two stages may take this many bytes of host memory; with larger ones fewer images are looked at. */
 const maxKeptBytes = 2 ** 31;

@@ -1,110 +1,81 @@
-/** Settings of all positions, drawn anew for every sample of every step. */
-import { type Binding, staticShape, substitute, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
-import { type SuperNetwork, settingInput, sourcesInput } from '../../passes/index.ts';
-import { Random, type RandomState } from '../data/random.ts';
-import type { TrainingSettings } from '../run/config.ts';
+/** How stitches are trained: the settings, what they may be, and what they are where nobody says. */
+import * as v from 'valibot';
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+
+export const methods = ['double-batched', 'direct', 'task'] as const;
+export const initialisations = ['sequential', 'ridge', 'kaiming', 'identity'] as const;
+export const settingsOfTraining = ['sampled', 'all', 'fixed'] as const;
+
+/** How stitches are trained. */
+export const trainingSchema = v.object({
+  method: v.picklist(methods),
+  /**
+   * Which positions are stitched while the training runs: all at once, a number and a choice drawn for each sample of each step, or
+   * the setting that is deployed: `positions`, averaged by `weight`. Runs that say nothing of it are of the first kind.
+   */
+  settings: v.optional(v.picklist(settingsOfTraining), 'all'),
+  /** Under a fixed setting: where features are averaged. Default: everywhere. Only stitches there are trained. */
+  positions: v.optional(v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1))),
+  /** Under a fixed setting: the share of the original feature, below 1. Default ½. */
+  weight: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1))),
+  /** Of the task loss: parent a's share of the output. Default ½. */
+  output: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
+  init: v.picklist(initialisations),
+  steps: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  batch: count,
+  learningRate: v.pipe(v.number(), v.gtValue(0)),
+  seed: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  /** Whether each term of the loss is divided by the variance of its reference feature. */
+  normalize: v.boolean(),
+  /** Under sampled settings: how likely a stitched position of a sample is averaged with the original instead. */
+  averaged: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0),
+  /** What the error of the output probabilities counts for in the loss of double-batched training. */
+  probabilityWeight: v.optional(v.pipe(v.number(), v.minValue(0)), 0),
+  /** How many images the closed-form initialisation looks at. */
+  initImages: count,
+  /** After training under sampled settings: on how many images the last stitches are fitted to the outputs. 0: they are not. */
+  closingImages: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
+  /**
+   * What a step's activations may take on WebGPU: bytes, or up to 1 a fraction of what they take without a limit. What is over is
+   * computed again instead of kept.
+   */
+  memory: v.optional(v.pipe(v.number(), v.gtValue(0))),
+});
+
+export type Method = (typeof methods)[number];
+export type Initialisation = (typeof initialisations)[number];
+export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
 
 /**
- * The settings of some samples, by the names of the inputs that take them: under `settingInput` each sample's weight on the original
- * features of a position, under `sourcesInput` its shares of the stitched ones, a row for each source.
+ * Settings that are completed by the defaults of their kind. Training under sampled settings starts from stitches fitted in sequence.
+ * Direct matching, and training with all positions stitched or those that are deployed, have the reference's settings (arXiv
+ * 2512.17592) and start from least squares.
+ *
+ * @param dense whether the networks answer for every place, and not once for an image: there the gradient of a step is a mean over
+ * many places, and the rate may be higher.
  */
-export type SampleSettings = ReadonlyMap<string, readonly (readonly number[])[]>;
-
-/** How likely a sample of a training step has every position stitched. */
-export const fullShare = 0.25;
-
-export interface SettingShares {
-  /** How likely a sample has every position stitched. */
-  readonly full: number;
-  /** How likely a stitched position of a sample is averaged with the original instead. */
-  readonly averaged: number;
+export function withDefaults(given: Partial<TrainingSettings> = {}, { dense = true } = {}): TrainingSettings {
+  const method = given.method ?? 'double-batched';
+  const deployed = given.positions !== undefined || given.weight !== undefined;
+  const settings = given.settings ?? (method === 'direct' ? 'all' : deployed ? 'fixed' : 'sampled');
+  const sampled = settings === 'sampled';
+  const init = given.init ?? (sampled ? 'sequential' : 'ridge');
+  return {
+    steps: 300,
+    batch: 8,
+    learningRate: sampled && init === 'sequential' ? (dense ? 3e-3 : 3e-4) : 1e-2,
+    seed: 0,
+    normalize: true,
+    probabilityWeight: sampled ? 20 : 0,
+    averaged: 0,
+    initImages: init === 'sequential' ? 80 : 40,
+    closingImages: sampled && method === 'double-batched' ? 160 : 0,
+    ...given,
+    method,
+    settings,
+    init,
+  };
 }
 
-/** What of a network the settings are drawn for. */
-export type Drawable = Pick<SuperNetwork, 'positions' | 'switches'>;
-
-/**
- * Draws for each sample how many positions are stitched (all directions together), and which: all of them with the probability
- * `full`, else a number from 1 to all, each as likely, of positions each as likely. A switch with several stitched sources lets one of
- * them through, each as likely: every stitch has to do alone what its switch asks for.
- */
-export class SettingSampler {
-  readonly #random: Random;
-  readonly #positions: readonly number[];
-  /** Switches with several stitched sources, by the names of their inputs, and how many these are. */
-  readonly #sources: ReadonlyMap<string, number>;
-  readonly #shares: SettingShares;
-
-  constructor({ positions, switches }: Drawable, random: Random, shares: SettingShares) {
-    this.#random = random;
-    this.#positions = positions.map(p => p.id);
-    const several = switches.filter(s => s.sources.length > 2);
-    this.#sources = new Map(several.map(s => [sourcesInput(s), s.sources.length - 1]));
-    this.#shares = shares;
-  }
-
-  /** The names of the inputs that it draws for. */
-  get inputs(): ReadonlySet<string> {
-    return new Set([...this.#positions.map(settingInput), ...this.#sources.keys()]);
-  }
-
-  /** The settings of a training, from its seed, or from where it was. */
-  static forTraining(
-    network: Drawable,
-    { seed, averaged }: Pick<TrainingSettings, 'seed' | 'averaged'>,
-    state?: RandomState,
-  ): SettingSampler {
-    const random = state ? Random.restored(state) : Random.seeded(seed, 'settings');
-    return new SettingSampler(network, random, { full: fullShare, averaged });
-  }
-
-  state(): RandomState {
-    return this.#random.state();
-  }
-
-  /** The settings of the next samples. */
-  next(samples: number): SampleSettings {
-    const positions = this.#positions;
-    const { full, averaged } = this.#shares;
-    const weights = new Map(positions.map(id => [id, Array<number>(samples).fill(1)]));
-    for (let n = 0; n < samples; n++) {
-      const all = this.#random.float() < full;
-      const count = all ? positions.length : 1 + this.#random.int(positions.length);
-      const order = this.#random.permutation(positions.length).subarray(0, count);
-      for (const i of order) weights.get(positions[i]!)![n] = averaged > 0 && this.#random.float() < averaged ? 0.5 : 0;
-    }
-    const drawn = new Map<string, number[][]>([...weights].map(([id, row]) => [settingInput(id), [row]]));
-    for (const [name, count] of this.#sources) {
-      const chosen = Array.from({ length: samples }, () => this.#random.int(count));
-      drawn.set(
-        name,
-        Array.from({ length: count }, (_, source) => chosen.map(c => (c === source ? 1 : 0))),
-      );
-    }
-    return drawn;
-  }
-}
-
-/**
- * Settings as the inputs of a graph that takes them. A feature with more rows than there are samples (windows of an image) gives
- * each sample a run of rows.
- */
-export function settingFeeds(
-  inputs: readonly Value[],
-  settings: SampleSettings,
-  binding: Binding = {},
-): Record<string, Tensor> {
-  const feeds: Record<string, Tensor> = {};
-  for (const { name, type } of inputs) {
-    const given = settings.get(name);
-    if (!given) continue;
-    const shape = staticShape(type.shape.map(dim => substitute(dim, binding)));
-    if (!shape) throw new RangeError(`the extents of '${name}' are not bound`);
-    const size = shape.reduce((product, dim) => product * dim, 1) / given.length;
-    const spread = given.flatMap(row =>
-      Array.from({ length: size }, (_, r) => row[Math.floor((r * row.length) / size)]!),
-    );
-    feeds[name] = tensorFromNumbers(type.dtype, shape, spread);
-  }
-  return feeds;
-}
+export const trainingDefaults: TrainingSettings = withDefaults();

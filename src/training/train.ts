@@ -14,15 +14,15 @@ import {
   trainingStep,
 } from '../../passes/index.ts';
 import type { Executor, Session } from '../../runtime/executor.ts';
-import { requireBatch } from '../batches.ts';
+import { requireBatch } from '../data/batches.ts';
 import { type Dataset, gatherImages, type LabelOptions } from '../data/dataset.ts';
 import type { RandomState } from '../data/random.ts';
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
-import { bindingFor, prepare } from '../execute.ts';
-import { throwIfInterrupted, type WorkOptions } from '../progress.ts';
-import type { TrainingSettings } from '../run/config.ts';
+import { bindingFor, prepare } from '../execution/execute.ts';
+import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { LabelFeed } from './labels.ts';
-import { SettingSampler, settingFeeds } from './settings.ts';
+import { SettingSampler, settingFeeds } from './setting-sampler.ts';
+import type { TrainingSettings } from './settings.ts';
 
 /** A line of `metrics.jsonl`. */
 export interface MetricsEntry {

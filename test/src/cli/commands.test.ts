@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
 import { onnxRuntime } from '../../../runtime/ort/onnxruntime.ts';
 import { parseNpz } from '../../../src/data/npz.ts';
-import { relativeDifference } from '../../../src/deploy.ts';
+import { relativeDifference } from '../../../src/run/verify.ts';
 import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
 import { demo, type Outcome, scratch, suture, sutureWith } from './support.ts';

@@ -1,14 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClassLabels, RegionLabels, ValueLabels } from '../../../src/data/labels.ts';
-import {
-  accuracyMetric,
-  argmax,
-  diceMetric,
-  errorMetric,
-  imagesByFold,
-  metricFor,
-} from '../../../src/metrics/metric.ts';
+import { accuracyMetric, diceMetric, errorMetric, imagesByFold, metricFor } from '../../../src/metrics/metric.ts';
+import { argmax } from '../../../src/network/outputs.ts';
 
 const classLabels = (data: number[], shape: number[], classes: number, ignore?: number): ClassLabels => ({
   kind: 'classes',

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportOnnx, float32, type Graph, GraphBuilder, importOnnx, symbol, verify } from '../../../ir/index.ts';
+import { runAll } from '../../../src/api/run.ts';
 import { graphForImages } from '../../../src/network/sizes.ts';
-import { runAll } from '../../../src/run-all.ts';
 import { random } from '../../passes/ort.ts';
 
 const next = random(11);

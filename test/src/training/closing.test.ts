@@ -1,8 +1,8 @@
 /** The last stitches are fitted to the outputs, and nothing else is touched. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { withExecutor } from '../../../src/execute.ts';
-import { planRun } from '../../../src/run/create.ts';
+import { planRun } from '../../../src/api/stitch.ts';
+import { withExecutor } from '../../../src/execution/execute.ts';
 import { fitToOutputs } from '../../../src/training/closing.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { smallData, smallParents } from '../cli/small.ts';

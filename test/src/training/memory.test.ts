@@ -13,7 +13,7 @@ import {
   trainingStep,
 } from '../../../passes/index.ts';
 import { createWebgpuExecutor } from '../../../runtime/index.ts';
-import { lowerWithin } from '../../../src/training/memory.ts';
+import { lowerWithin } from '../../../src/execution/budget.ts';
 import { random, runOrt } from '../../passes/ort.ts';
 import { feeds, network } from '../../passes/train/networks.ts';
 

@@ -1,8 +1,8 @@
 /** A training goes on from any step with the same numbers, the draws of its settings included. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { withExecutor } from '../../../src/execute.ts';
-import { planRun } from '../../../src/run/create.ts';
+import { planRun } from '../../../src/api/stitch.ts';
+import { withExecutor } from '../../../src/execution/execute.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { type Checkpoint, stepOf, Trainer } from '../../../src/training/train.ts';
 import { smallData, smallParents } from '../cli/small.ts';

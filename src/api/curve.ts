@@ -1,0 +1,227 @@
+/** The score against the number of stitched positions: does a training hold at every setting? */
+import { printable, SutureError } from '../../ir/index.ts';
+import { original, type SuperNetwork, settle, settledMeaning, stitchedAt, withOutputOf } from '../../passes/index.ts';
+import type { Executor } from '../../runtime/executor.ts';
+import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { withExecutor } from '../execution/execute.ts';
+import type { ExecutorOptions } from '../execution/executors.ts';
+import { type WorkOptions, workOptions } from '../execution/progress.ts';
+import type { MetricName } from '../metrics/metric.ts';
+import { named } from '../network/parent.ts';
+import { type ChartSeries, lineChart } from '../report/chart.ts';
+import { labelsOfRun } from '../run/config.ts';
+import { type LoadedRun, loadRun } from '../run/load.ts';
+import { positionsText } from '../selection/combination.ts';
+import type { TrainingSettings } from '../training/settings.ts';
+import { defaultBatch, requireScorable, scoreNetworks } from './evaluate.ts';
+
+export interface CurveOptions extends WorkOptions, ExecutorOptions {
+  /** How many positions are stitched. Default: {@link defaultCounts}. */
+  readonly counts?: readonly number[];
+  /** Images at a time. */
+  readonly batch?: number;
+  /** What is said of labels, where the first run says something else or nothing. */
+  readonly labels?: LabelOptions;
+}
+
+export interface Curve {
+  readonly data: { readonly source: string; readonly images: number };
+  readonly metric: MetricName;
+  readonly executor: string;
+  readonly counts: readonly number[];
+  readonly runs: readonly RunCurve[];
+  /** The runs of one way of training together: seeds, and other data or parents. */
+  readonly recipes: readonly RecipeCurve[];
+}
+
+export interface RunCurve {
+  readonly run: string;
+  /** How it was trained, in words. */
+  readonly recipe: string;
+  readonly seed: number;
+  /** How many positions the run has. */
+  readonly positions: number;
+  /** Both parents, and the ensemble of their outputs: nothing stitched. */
+  readonly references: { readonly a: number; readonly b: number; readonly ensemble: number };
+  /** Counts beyond the run's positions are left out. */
+  readonly scores: readonly CurveScore[];
+}
+
+export interface CurveScore {
+  readonly count: number;
+  /** Which positions are stitched, in both directions; the outputs are averaged. */
+  readonly positions: readonly number[];
+  readonly value: number;
+}
+
+export interface RecipeCurve {
+  readonly recipe: string;
+  readonly runs: number;
+  readonly scores: readonly {
+    readonly count: number;
+    readonly mean: number;
+    readonly low: number;
+    readonly high: number;
+  }[];
+}
+
+/** Counts that show the shape of a curve over `positions` positions: doubling at first, then by sixths. 1, 2, 4, 8, 16, 24, … of 48. */
+export function defaultCounts(positions: number): readonly number[] {
+  const counts = new Set<number>();
+  for (let count = 1; count * 3 < positions; count *= 2) counts.add(count);
+  for (let sixth = 2; sixth <= 6; sixth++) counts.add(Math.max(1, Math.round((positions * sixth) / 6)));
+  return [...counts].sort((a, b) => a - b);
+}
+
+/** Where a single stitch goes: about there stitching does best. */
+const singlePlace = 0.62;
+
+/** `count` of `positions` positions, spread evenly from the first to the last; a single one lies at 0.62 of the way. */
+export function evenlySpread(count: number, positions: number): readonly number[] {
+  if (count === 1) return [Math.min(positions - 1, Math.round(singlePlace * positions))];
+  return Array.from({ length: count }, (_, i) => Math.round((i * (positions - 1)) / (count - 1)));
+}
+
+/** A way of training in words. */
+function recipeOf({ method, settings, positions, weight = 0.5, init, steps }: TrainingSettings): string {
+  const places = positions ? positionsText(positions) : 'all';
+  const where = { sampled: 'sampled', all: 'all on', fixed: `${places} at ${weight}` }[settings];
+  const way = method === 'direct' ? method : `${method}, ${where}`;
+  return steps === 0 ? `${way}, ${init} only` : `${way}, ${steps} steps`;
+}
+
+/** Settings that are of one recipe but for the seed. */
+const recipeKey = (training: TrainingSettings): string => JSON.stringify({ ...training, seed: 0 });
+
+/**
+ * Scores runs with more and more positions stitched at once.
+ *
+ * @throws SutureError `option-invalid` for counts that no run has, `run-invalid`, `data-unreadable`, `data-invalid`.
+ */
+export async function curve(paths: readonly string[], data: string, options: CurveOptions = {}): Promise<Curve> {
+  const runs: LoadedRun[] = [];
+  for (const path of paths) runs.push(await loadRun(path));
+  const dataset = await loadDataset(data, labelsOfRun(runs[0]!.directory.config, options.labels));
+  for (const { parents } of runs) {
+    requireScorable([parents.a, parents.b].map(named), dataset);
+  }
+  const most = Math.max(...runs.map(r => r.network.positions.length));
+  const counts = [...new Set(options.counts ?? defaultCounts(most))].sort((a, b) => a - b);
+  const bad = counts.find(count => !Number.isInteger(count) || count < 1 || count > most);
+  if (bad !== undefined) {
+    throw new SutureError('option-invalid', `There is no way to stitch ${bad} positions: the runs have 1 to ${most}.`);
+  }
+  return withExecutor(options, async executor => {
+    const curves: RunCurve[] = [];
+    let metric: MetricName = 'dice';
+    for (const [i, run] of runs.entries()) {
+      const scored = await scoreRun(executor, run, paths[i]!, dataset, counts, options);
+      curves.push(scored.curve);
+      metric = scored.metric;
+    }
+    const keys = runs.map(r => recipeKey(r.directory.config.training));
+    const recipes = [...new Set(keys)].map(key =>
+      recipeCurve(
+        counts,
+        curves.filter((_, i) => keys[i] === key),
+      ),
+    );
+    return {
+      data: { source: dataset.source, images: dataset.count },
+      metric,
+      executor: executor.describe(),
+      counts,
+      runs: curves,
+      recipes: recipes.map((r, i) => ({ ...r, recipe: toldApart(recipes, i) })),
+    };
+  });
+}
+
+async function scoreRun(
+  executor: Executor,
+  { network, parameters, directory }: LoadedRun,
+  path: string,
+  dataset: Dataset,
+  counts: readonly number[],
+  options: CurveOptions,
+): Promise<{ readonly curve: RunCurve; readonly metric: MetricName }> {
+  const { batch = defaultBatch } = options;
+  const positions = network.positions.length;
+  const chosen = counts.filter(c => c <= positions).map(count => ({ count, at: evenlySpread(count, positions) }));
+  const settings = [...references(network), ...chosen.map(({ at }) => stitchedAt(network, ...at))];
+  const networks = settings.map(setting => ({
+    name: printable(path),
+    graph: settle(network, setting, parameters),
+    meaning: settledMeaning(network.outputs[0]!, setting),
+  }));
+  const rows = await scoreNetworks(executor, networks, dataset, { ...workOptions(options), batch });
+  const [a, b, ensemble, ...rest] = rows.map(r => r.score.value) as [number, number, number, ...number[]];
+  const { training } = directory.config;
+  return {
+    metric: rows[0]!.score.metric,
+    curve: {
+      run: path,
+      recipe: recipeOf(training),
+      seed: training.seed,
+      positions,
+      references: { a, b, ensemble },
+      scores: chosen.map(({ count, at }, i) => ({ count, positions: at, value: rest[i]! })),
+    },
+  };
+}
+
+const references = (network: SuperNetwork) => {
+  const plain = original(network);
+  return [withOutputOf(network, plain, 'a'), withOutputOf(network, plain, 'b'), plain];
+};
+
+function recipeCurve(counts: readonly number[], runs: readonly RunCurve[]): RecipeCurve {
+  return {
+    recipe: runs[0]!.recipe,
+    runs: runs.length,
+    scores: counts.flatMap(count => {
+      const values = runs.flatMap(r => r.scores.filter(s => s.count === count).map(s => s.value));
+      if (values.length === 0) return [];
+      const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+      return [{ count, mean, low: Math.min(...values), high: Math.max(...values) }];
+    }),
+  };
+}
+
+/** The words for a recipe; a number after those that another one has too, for what the words do not say. */
+function toldApart(recipes: readonly RecipeCurve[], i: number): string {
+  const { recipe } = recipes[i]!;
+  const same = recipes.filter(r => r.recipe === recipe);
+  return same.length === 1 ? recipe : `${recipe} (${1 + same.indexOf(recipes[i]!)})`;
+}
+
+const metricNames = { dice: 'Dice', accuracy: 'accuracy', mse: 'mean squared error' } as const;
+
+/** The curves as a figure: a line for each recipe, with a band from its worst to its best run, and the ensemble without stitches. */
+export function curveChart({ recipes, runs, counts, metric, data }: Curve): string {
+  const ensembles = [...new Set(runs.map(r => r.references.ensemble))];
+  const series: readonly ChartSeries[] = [
+    ...recipes.map(
+      ({ recipe, runs: count, scores }): ChartSeries => ({
+        name: count > 1 ? `${recipe} (${count} runs)` : recipe,
+        points: scores.map(({ count: x, mean, low, high }) => ({ x, y: mean, ...(count > 1 && { low, high }) })),
+      }),
+    ),
+    ...ensembles.map(
+      (value, i): ChartSeries => ({
+        name: i === 0 ? 'output ensemble, nothing stitched' : '',
+        points: [counts[0]!, counts.at(-1)!].map(x => ({ x, y: value })),
+        dashed: true,
+        marker: 'none',
+        color: '#666666',
+      }),
+    ),
+  ];
+  return lineChart(series, {
+    title: `${metricNames[metric]} on ${data.source.split(/[\\/]/).at(-1)}, ${data.images} images`,
+    xLabel: 'positions stitched at once, spread evenly',
+    yLabel: metricNames[metric],
+    xTicks: counts,
+    xLog: true,
+  });
+}

@@ -1,0 +1,150 @@
+/** From a trained run to one ONNX file: fix the switches, fold, write. */
+import { printable, SutureError } from '../../ir/index.ts';
+import { allStitched, averagedAt } from '../../passes/index.ts';
+import { checkOutputFile, type OutputOptions } from '../files/output.ts';
+import { parameterCount } from '../network/cost.ts';
+import { knownMeaning } from '../network/meaning.ts';
+import { writeModel } from '../network/write.ts';
+import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, inDtype } from '../run/deployed.ts';
+import { readLearned, type StoredWeights } from '../run/learned.ts';
+import { type LoadedRun, loadRun } from '../run/load.ts';
+import { type Combination, checkPositions } from '../selection/combination.ts';
+import { type Rule, select } from '../selection/select.ts';
+import { sweepSchema } from '../selection/sweep.ts';
+import { frontSchema } from '../selection/weighted.ts';
+
+/**
+ * What is deployed: the average at one position, by its number or by a rule on the scores of `sweep.json`; every position
+ * on its stitched features, which is what double-batched training trains; or any positions, weights and gate. `gated`: outputs are
+ * weighed on each image by how sure the parents are.
+ */
+export type Choice =
+  | { readonly position: number; readonly gated?: boolean | undefined }
+  | { readonly rule: Rule; readonly gated?: boolean | undefined }
+  | { readonly all: true }
+  | { readonly combination: Combination }
+  /** What a sweep over settings chose: see `sweepFront`. */
+  | { readonly chosen: 'best' | 'even' }
+  /** What `suture weigh` learned. */
+  | { readonly learned: true; readonly gated?: boolean | undefined };
+
+export interface ExportOptions extends OutputOptions {
+  /**
+   * `float32` (default), or `float16`: weights and features in half the bytes, for devices that compute so. Inputs and outputs are float16
+   * then where the first parent's file has them so, float32 elsewhere, and what combines the outputs stays in float32.
+   */
+  readonly dtype?: ExportDtype;
+}
+
+/** Settles a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
+export async function choosePosition(
+  run: LoadedRun,
+  choice: Extract<Choice, { position: number } | { rule: Rule }>,
+): Promise<number> {
+  if ('position' in choice) {
+    checkPositions(run.network, [choice.position]);
+    return choice.position;
+  }
+  const sweep = await run.directory.readJson('sweep', sweepSchema);
+  if (!sweep) {
+    throw new SutureError(
+      'run-invalid',
+      `Rule ${choice.rule} needs the scores of the positions, and ${printable(run.directory.path)} has none; ` +
+        'run `suture sweep` first, or name a --position.',
+    );
+  }
+  const { position } = select(sweep.positions, choice.rule, sweep.higherIsBetter);
+  checkPositions(run.network, [position]);
+  return position;
+}
+
+/**
+ * Writes the stitched network of a run: features averaged at one position in both directions and outputs averaged, or what else
+ * the choice says.
+ *
+ * @throws SutureError `run-invalid`, `option-invalid`, `output-exists`, `output-unwritable`.
+ */
+export async function exportRun(
+  path: string,
+  file: string,
+  choice: Choice,
+  options: ExportOptions = {},
+): Promise<ExportedNetwork> {
+  await checkOutputFile(file, options);
+  const run = await loadRun(path);
+  if ('position' in choice || 'rule' in choice) {
+    return exportPosition(run, file, await choosePosition(run, choice), choice, options);
+  }
+  const found = 'all' in choice ? undefined : await combinationOf(run, choice);
+  const wide = found
+    ? deployedCombination(run, found.combination, found.learned)
+    : deployed(run, allStitched(run.network), 'stitched at every position');
+  const graph = inDtype(run, wide, options.dtype);
+  await writeModel(graph, file, options);
+  return {
+    ...(found && { combination: found.combination }),
+    file,
+    output: knownMeaning(graph),
+    nodes: graph.nodes.length,
+    parameters: parameterCount(graph),
+  };
+}
+
+/** Settles a choice of several settings. @throws SutureError `run-invalid` when what it refers to was not computed. */
+async function combinationOf(
+  run: LoadedRun,
+  choice: Extract<Choice, { combination: Combination } | { chosen: unknown } | { learned: true }>,
+): Promise<{ readonly combination: Combination; readonly learned?: StoredWeights }> {
+  if ('learned' in choice) {
+    const learned = await readLearned(run);
+    return {
+      combination: { positions: learned.positions, weight: 'learned', output: learned.output, gated: choice.gated },
+      learned,
+    };
+  }
+  if ('combination' in choice) {
+    const { combination } = choice;
+    return combination.weight === 'learned' ? { combination, learned: await readLearned(run) } : { combination };
+  }
+  const front = await run.directory.readJson('front', frontSchema);
+  if (!front) {
+    throw new SutureError(
+      'run-invalid',
+      `${printable(run.directory.path)} has no sweep over settings to choose by; run \`suture sweep --weights\` first.`,
+    );
+  }
+  const { positions, weight, output, gated } = front.points[front.chosen[choice.chosen]]!;
+  const found = await combinationOf(run, { combination: { positions, weight, output, gated } });
+  if (found.learned && found.learned.seal !== front.weights) {
+    throw new SutureError(
+      'run-invalid',
+      `The weights in ${printable(run.directory.path)} were learned after its sweep over settings; run \`suture sweep --learned\` again.`,
+    );
+  }
+  return found;
+}
+
+/** As {@link exportRun}, for a run that is loaded and a position that is chosen. */
+export async function exportPosition(
+  run: LoadedRun,
+  file: string,
+  position: number,
+  choice: Extract<Choice, { position: number } | { rule: Rule }>,
+  options: ExportOptions = {},
+): Promise<ExportedNetwork> {
+  const note = `averaged at position ${position}${choice.gated ? ', gated' : ''}`;
+  const graph = inDtype(run, deployed(run, averagedAt(run.network, position), note, choice.gated), options.dtype);
+  await writeModel(graph, file, options);
+  const { features } = run.network.positions.find(p => p.id === position)!;
+  return {
+    position,
+    ...('rule' in choice && { rule: choice.rule }),
+    ...(choice.gated && { gated: true as const }),
+    a: features.a!,
+    b: features.b!,
+    file,
+    output: knownMeaning(graph),
+    nodes: graph.nodes.length,
+    parameters: parameterCount(graph),
+  };
+}

@@ -1,0 +1,105 @@
+/** A run described by the memory that a step of its training takes: the data behind `suture inspect RUN`. */
+import { stat } from 'node:fs/promises';
+import { staticShape } from '../../ir/index.ts';
+import type { SuperNetwork } from '../../passes/index.ts';
+import { loadDataset } from '../data/dataset.ts';
+import { bindingFor } from '../execution/execute.ts';
+import { networkForImages } from '../network/sizes.ts';
+import type { RunConfig } from '../run/config.ts';
+import { openNetwork } from '../run/load.ts';
+import { type StepMemory, stepMemory } from '../training/memory.ts';
+import type { Method, TrainingSettings } from '../training/settings.ts';
+import { stepOf } from '../training/train.ts';
+
+/** The memory of one way to train. */
+export interface MemoryPlan extends StepMemory {
+  readonly method: Method;
+  /** As in `TrainingSettings`. */
+  readonly settings: TrainingSettings['settings'];
+  readonly schedule: 'planned' | 'conventional';
+  /** The budget that was asked for, as in `TrainingSettings.memory`. */
+  readonly memory: number | undefined;
+}
+
+export interface RunFacts {
+  readonly run: string;
+  readonly parents: { readonly a: string; readonly b: string };
+  readonly positions: number;
+  readonly method: Method;
+  /** Images in a step. */
+  readonly batch: number;
+  /** The first is the plan that the run's training follows on WebGPU. */
+  readonly plans: readonly MemoryPlan[];
+}
+
+export interface InspectRunOptions {
+  /** Instead of the run's. */
+  readonly batch?: number;
+  /** Instead of the run's. See `TrainingSettings.memory`. */
+  readonly memory?: number;
+}
+
+/** Whether a path is a folder, so that it may be a run and is no model file. */
+export const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    found => found.isDirectory(),
+    () => false,
+  );
+
+/**
+ * Plans the memory of a run's training step: as the run trains, and for comparison without the budget, by the other methods, and by
+ * a conventional schedule. Nothing is computed and no adapter is needed.
+ *
+ * @throws SutureError `run-invalid`, `device-memory` when a budget cannot be kept.
+ */
+export async function inspectRun(path: string, options: InspectRunOptions = {}): Promise<RunFacts> {
+  const { directory, network: joined } = await openNetwork(path);
+  const { config } = directory;
+  const settings = { ...config.training, ...options };
+  const [input] = joined.parents[0]!.inputs;
+  const imageShape = await imageShapeOf(joined, config);
+  const network = networkForImages(joined, { imageShape });
+  const shape = [settings.batch, ...imageShape];
+  const { memory } = settings;
+  const own: Way = { method: settings.method, settings: settings.settings };
+  const ways = [own, ...published.filter(way => way.method !== own.method || way.settings !== own.settings)];
+  const wanted: readonly (Way & Pick<MemoryPlan, 'schedule' | 'memory'>)[] = [
+    ...(memory === undefined ? [] : [{ ...own, schedule: 'planned' as const, memory }]),
+    ...(['planned', 'conventional'] as const).flatMap(schedule =>
+      ways.map(way => ({ ...way, schedule, memory: undefined })),
+    ),
+  ];
+  const plans = wanted.map(plan => {
+    const { probabilityWeight } = plan.settings === own.settings ? settings : { probabilityWeight: 0 };
+    const step = stepOf(
+      network,
+      { ...settings, method: plan.method, settings: plan.settings, probabilityWeight },
+      config,
+    );
+    const binding = bindingFor(step.graph, { [input!]: shape });
+    const { memory: budget, schedule } = plan;
+    return { ...plan, ...stepMemory(step, binding, { schedule, ...(budget !== undefined && { memory: budget }) }) };
+  });
+  return {
+    run: path,
+    parents: { a: config.parents.a.source, b: config.parents.b.source },
+    positions: network.positions.length,
+    method: settings.method,
+    batch: settings.batch,
+    plans,
+  };
+}
+
+type Way = Pick<MemoryPlan, 'method' | 'settings'>;
+
+/** What a run's own training is compared with: the methods as they were published. */
+const published: readonly Way[] = [
+  { method: 'double-batched', settings: 'all' },
+  { method: 'direct', settings: 'all' },
+];
+
+/** The shape of an image: the networks say it, or else the data does. */
+export async function imageShapeOf(network: SuperNetwork, { data }: RunConfig): Promise<readonly number[]> {
+  const fixed = staticShape(network.graph.input(network.parents[0]!.inputs[0]!).type.shape.slice(1));
+  return fixed ?? (await loadDataset(data.source)).imageShape;
+}

@@ -1,0 +1,58 @@
+/** A network described: the data behind `suture inspect`. */
+import { print, typeText } from '../../ir/index.ts';
+import type { OutputMeaning } from '../../passes/index.ts';
+import { flopsPerSample, parameterCount } from '../network/cost.ts';
+import { knownMeaning } from '../network/meaning.ts';
+import { loadModel } from '../network/model.ts';
+
+export interface ModelFacts {
+  readonly path: string;
+  readonly sha256: string;
+  readonly producer: string | undefined;
+  readonly inputs: readonly { readonly name: string; readonly type: string }[];
+  /** `meaning`: what the file says of it, and otherwise what is usual. */
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly meaning: OutputMeaning | undefined;
+  }[];
+  /** By how often they occur. */
+  readonly operators: readonly { readonly op: string; readonly count: number }[];
+  readonly nodes: number;
+  /** Elements of the floating-point constants. */
+  readonly parameters: number;
+  /** See `flopsPerSample`. Undefined where it depends on a size that the network leaves open. */
+  readonly flops: number | undefined;
+  /** What suture wrote into the file when it exported it. */
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  /** The graph in the form of `print`. */
+  readonly text: string;
+}
+
+/** Reads a network and describes it. @throws SutureError as `loadModel`. */
+export async function inspectModel(path: string): Promise<ModelFacts> {
+  const { file: graph, sha256, warnings } = await loadModel(path);
+  const counts = new Map<string, number>();
+  for (const { op } of graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
+  return {
+    path,
+    sha256,
+    producer: graph.info.producer,
+    inputs: graph.inputs.map(v => ({ name: v.name, type: typeText(v.type) })),
+    outputs: graph.outputs.map((o, i) => ({
+      name: o.name,
+      type: typeText(o.value.type),
+      meaning: i === 0 ? knownMeaning(graph) : undefined,
+    })),
+    operators: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),
+    nodes: graph.nodes.length,
+    parameters: parameterCount(graph),
+    flops: flopsPerSample(graph),
+    metadata: Object.fromEntries(
+      Object.entries(graph.info.metadata ?? {}).filter(([key]) => key.startsWith('suture.')),
+    ),
+    warnings,
+    text: print(graph),
+  };
+}

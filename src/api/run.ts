@@ -1,0 +1,106 @@
+/** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
+import { averagedAt, isGateable, original, settledMeaning } from '../../passes/index.ts';
+import type { Executor } from '../../runtime/executor.ts';
+import { type Dataset, loadDataset } from '../data/dataset.ts';
+import { withExecutor } from '../execution/execute.ts';
+import { workOptions } from '../execution/progress.ts';
+import { jsonText } from '../files/output.ts';
+import { named } from '../network/parent.ts';
+import { type Report, reportText, type TestResult } from '../report/report.ts';
+import { deployed, type ExportedNetwork } from '../run/deployed.ts';
+import { loadRun } from '../run/load.ts';
+import { withNewLock } from '../run/lock.ts';
+import { type Agreement, compareWithFile } from '../run/verify.ts';
+import { possibleRules, type Selection, select } from '../selection/select.ts';
+import { type Sweep, sweep } from '../selection/sweep.ts';
+import { requireChoosable, requireScorable, scoreNetworks } from './evaluate.ts';
+import { exportPosition } from './export.ts';
+import { planRun, type RunRequest, type TrainingWork, trainLocked } from './stitch.ts';
+
+export interface RunAllRequest extends Omit<RunRequest, 'data'> {
+  /** Images that the stitches are trained on. */
+  readonly train: string;
+  /** Labelled images that the position is chosen by. */
+  readonly validation: string;
+  readonly tests: readonly { readonly name: string; readonly file: string }[];
+  /** Whether outputs are weighed on each image by how sure the parents are (`settleGated`). Default: wherever a gate can act. */
+  readonly gate?: boolean | undefined;
+}
+
+export interface RunAllResult extends Report {
+  readonly sweep: Sweep;
+  readonly warnings: readonly string[];
+}
+
+/** Rule 2 where there are folds to rank in, else rule 1. */
+const chooseBy = ({ positions, higherIsBetter }: Sweep): Selection =>
+  select(positions, possibleRules(positions).at(-1) ?? 1, higherIsBetter);
+
+/**
+ * Does everything in a row and leaves it in a run directory. All inputs are read and checked before anything is written.
+ *
+ * @throws SutureError whatever is wrong with the files, the options or the output.
+ */
+export async function runAll(request: RunAllRequest, work: TrainingWork = {}): Promise<RunAllResult> {
+  const { train, validation, tests, gate, ...rest } = request;
+  const said = { ...rest.labels, task: rest.task };
+  const validationData = await loadDataset(validation, said);
+  const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
+  const parents = [plan.parents.a, plan.parents.b].map(named);
+  requireChoosable(parents, validationData);
+  const testData: { name: string; file: string; dataset: Dataset }[] = [];
+  for (const test of tests) {
+    const dataset = await loadDataset(test.file, said);
+    requireScorable(parents, dataset);
+    testData.push({ ...test, dataset });
+  }
+
+  const everything = async (executor: Executor): Promise<RunAllResult> => {
+    const summary = await trainLocked(plan, executor, work);
+    const run = await loadRun(request.output);
+    const swept = await sweep(executor, run.network, run.parameters, validationData, workOptions(work));
+    await run.directory.writeJson('sweep', swept);
+    const selection = chooseBy(swept);
+    const { position, rule } = selection;
+
+    const file = run.directory.file('model');
+    const gated = gate ?? isGateable(run.network);
+    const exported: ExportedNetwork = await exportPosition(run, file, position, { rule, gated }, { force: true });
+    const setting = averagedAt(run.network, position);
+    const meaning = settledMeaning(run.network.outputs[0]!, setting);
+    const networks = [
+      { name: 'stitched', meaning, graph: deployed(run, setting, '') },
+      ...(gated
+        ? [
+            { name: 'output ensemble, gated', meaning, graph: deployed(run, original(run.network), '', true) },
+            { name: 'stitched, gated', meaning, graph: deployed(run, setting, '', true) },
+          ]
+        : []),
+    ];
+    const results: TestResult[] = [];
+    for (const { name, file: data, dataset } of testData) {
+      const rows = await scoreNetworks(executor, parents, dataset, { ...workOptions(work), ensemble: true });
+      const ours = await scoreNetworks(executor, networks, dataset, workOptions(work));
+      const all = [
+        ...rows.map(({ score }, i) => ({ network: rivalNames[i]!, score })),
+        ...ours.map(({ score }, i) => ({ network: networks[i]!.name, score })),
+      ];
+      results.push({ name, data, images: dataset.count, metric: all[0]!.score.metric, rows: all });
+    }
+    const agreement: Agreement = await compareWithFile(executor, run, setting, file, validationData, { gated });
+    const report: Report = {
+      summary,
+      validation: swept.data,
+      selection,
+      exported,
+      tests: results,
+      agreement,
+    };
+    await run.directory.write('reportJson', jsonText(report));
+    await run.directory.write('reportText', reportText(report));
+    return { ...report, sweep: swept, warnings: plan.warnings };
+  };
+  return withExecutor(request, executor => withNewLock(request.output, () => everything(executor)));
+}
+
+const rivalNames = ['parent a', 'parent b', 'output ensemble'] as const;

@@ -1,0 +1,88 @@
+/** The sweeps of a run directory: over positions, and over all settings. */
+import { type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { withExecutor } from '../execution/execute.ts';
+import type { ExecutorOptions } from '../execution/executors.ts';
+import { workOptions } from '../execution/progress.ts';
+import { named } from '../network/parent.ts';
+import { labelsOfRun } from '../run/config.ts';
+import { withLockedRun } from '../run/directory.ts';
+import { readLearned } from '../run/learned.ts';
+import { loadRun } from '../run/load.ts';
+import { type Sweep, type SweepOptions, sweep } from '../selection/sweep.ts';
+import { type Front, type FrontOptions, type NamedDataset, sweepFront } from '../selection/weighted.ts';
+import { requireChoosable, requireScorable } from './evaluate.ts';
+
+/** What a command on a run may say of labels, where the run says something else or nothing. */
+export interface LabelRequest {
+  readonly labels?: LabelOptions;
+}
+
+/**
+ * Scores every position of a run on a data file and keeps the result as `sweep.json` in the run.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `data-unreadable`, `data-invalid`.
+ */
+export const sweepRun = (
+  path: string,
+  data: string,
+  options: SweepOptions & ExecutorOptions & LabelRequest = {},
+): Promise<Sweep> => withLockedRun(path, () => sweepLocked(path, data, options));
+
+async function sweepLocked(
+  path: string,
+  data: string,
+  options: SweepOptions & ExecutorOptions & LabelRequest,
+): Promise<Sweep> {
+  const run = await loadRun(path);
+  const dataset = await loadDataset(data, labelsOfRun(run.directory.config, options.labels));
+  const { a, b } = run.parents;
+  requireChoosable([a, b].map(named), dataset);
+  return withExecutor(options, async executor => {
+    const { batch } = options;
+    const result = await sweep(executor, run.network, run.parameters, dataset, {
+      ...workOptions(options),
+      ...(batch !== undefined && { batch }),
+    });
+    await run.directory.writeJson('sweep', result);
+    return result;
+  });
+}
+
+export interface FrontRequest extends Omit<FrontOptions, 'learned'>, ExecutorOptions, LabelRequest {
+  /** Test sets: the own site's first. They decide nothing. */
+  readonly tests?: readonly { readonly name: string; readonly file: string }[];
+  /** Also score the weights that `suture weigh` left in the run. */
+  readonly learned?: boolean;
+}
+
+/**
+ * Scores settings of a run on the own site's validation data and on test sets, and keeps the result as `front.json` in the run.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `option-invalid`, `data-unreadable`, `data-invalid`.
+ */
+export const frontRun = (path: string, data: string, request: FrontRequest = {}): Promise<Front> =>
+  withLockedRun(path, () => frontLocked(path, data, request));
+
+async function frontLocked(path: string, data: string, request: FrontRequest): Promise<Front> {
+  const { tests = [], learned = false, labels, ...options } = request;
+  const run = await loadRun(path);
+  const said = labelsOfRun(run.directory.config, labels);
+  const parents = [run.parents.a, run.parents.b].map(named);
+  const validation = await loadDataset(data, said);
+  requireChoosable(parents, validation);
+  const sets: NamedDataset[] = [];
+  for (const { name, file } of tests) {
+    const dataset = await loadDataset(file, said);
+    requireScorable(parents, dataset);
+    sets.push({ name, dataset });
+  }
+  const weights = learned ? await readLearned(run) : undefined;
+  return withExecutor(options, async executor => {
+    const front = await sweepFront(executor, run.network, run.parameters, validation, sets, {
+      ...options,
+      learned: weights,
+    });
+    await run.directory.writeJson('front', { ...front, ...(weights && { weights: weights.seal }) });
+    return front;
+  });
+}

@@ -1,0 +1,331 @@
+/** Weights of switches and outputs learned from labels, with everything else frozen: `suture weigh`. */
+import { printable, SutureError, type Tensor, tensor, tensorFromNumbers } from '../../ir/index.ts';
+import {
+  type SuperNetwork,
+  type SwitchMode,
+  type TrainingStep,
+  taskMatching,
+  trainingStep,
+} from '../../passes/index.ts';
+import type { Executor } from '../../runtime/executor.ts';
+import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { withExecutor } from '../execution/execute.ts';
+import type { ExecutorOptions } from '../execution/executors.ts';
+import { workOptions } from '../execution/progress.ts';
+import { hashFile } from '../files/hash.ts';
+import { named } from '../network/parent.ts';
+import { networkForImages } from '../network/sizes.ts';
+import { labelsOfRun } from '../run/config.ts';
+import { withLockedRun } from '../run/directory.ts';
+import {
+  type Learnable,
+  type LearnedRecord,
+  type LearningPlan,
+  readWeighing,
+  type WeighingCheckpoint,
+} from '../run/learned.ts';
+import { type LoadedRun, loadRun, requireTensors } from '../run/load.ts';
+import { checkCombination } from '../selection/combination.ts';
+import { Trainer } from '../training/train.ts';
+import { requireScorable } from './evaluate.ts';
+import type { TrainingWork } from './stitch.ts';
+
+export interface WeighOptions {
+  /**
+   * What is learned; all else is frozen. `switches`: one weight for each switch. `channels`: one for each channel of each switch.
+   * `outputs`: the parents' shares of the output.
+   */
+  readonly learn: readonly Learnable[];
+  /** Where features are averaged. Default: every position; none where only outputs are learned. */
+  readonly positions?: readonly number[];
+  /** The share of the original feature: where learning starts, or what is kept. Default 0.9. */
+  readonly weight?: number;
+  /** Parent a's share of the output: where learning starts, or what is kept. Default 0.5. */
+  readonly output?: number;
+  /** Default 100. */
+  readonly steps?: number;
+  /** Default 8. */
+  readonly batch?: number;
+  /** Default 0.05. It falls to 0 along half a cosine. */
+  readonly learningRate?: number;
+  /** Order of the batches. Default 0. */
+  readonly seed?: number;
+  /** What is said of labels, where the run says something else or nothing. */
+  readonly labels?: LabelOptions | undefined;
+}
+
+/** What `suture weigh` shows and keeps beside the weights. */
+export interface WeighSummary extends LearnedRecord {
+  readonly run: string;
+  /** By position: the share of the original feature at the switch of each parent; per channel, the mean. */
+  readonly switches: readonly { readonly position: number; readonly a: number; readonly b: number }[];
+}
+
+/** Softmax logits cannot say 0 or 1. */
+const inside = (share: number): number => Math.min(0.99, Math.max(0.01, share));
+
+/**
+ * Learns weights from labelled data and keeps them as `weights.npz` in the run. An earlier result is there until it is replaced; the
+ * stitches of the run stay as they are. What was interrupted goes on with {@link resumeWeigh}.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `option-invalid`, `data-invalid`, `loss-not-finite`, `interrupted`.
+ */
+export const weighRun = (
+  path: string,
+  data: string,
+  options: WeighOptions & ExecutorOptions,
+  work: TrainingWork = {},
+): Promise<WeighSummary> => withLockedRun(path, () => weighLocked(path, data, options, work));
+
+async function weighLocked(
+  path: string,
+  data: string,
+  { executor: choice, ...options }: WeighOptions & ExecutorOptions,
+  work: TrainingWork,
+): Promise<WeighSummary> {
+  const run = await loadRun(path);
+  const labels = labelsOfRun(run.directory.config, options.labels);
+  const dataset = await loadDataset(data, labels);
+  requireLabelled(run, dataset);
+  const plan = {
+    ...planOf(run.network, options),
+    ...saidOf(labels),
+    data: { source: dataset.source, sha256: await hashFile(data), images: dataset.count },
+  };
+  await run.directory.remove('weighing');
+  return withExecutor({ ...options, ...(choice && { executor: choice }) }, executor =>
+    learnWeights(executor, run, dataset, plan, work),
+  );
+}
+
+/**
+ * Goes on with a learning that was interrupted, as it was begun. What comes out is the same to the last bit as without the
+ * interruption, on the same adapter and versions.
+ *
+ * @throws SutureError `run-invalid` when there is none, `run-locked`, `data-invalid` when the data file is not the one that it was
+ * begun with.
+ */
+export const resumeWeigh = (path: string, work: TrainingWork = {}): Promise<WeighSummary> =>
+  withLockedRun(path, () => resumeLocked(path, work));
+
+async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSummary> {
+  const run = await loadRun(path);
+  const from = await readWeighing(run);
+  const { source, sha256 } = from.plan.data;
+  const dataset = await loadDataset(source, labelsOfRun(run.directory.config, from.plan.labels));
+  if ((await hashFile(source)) !== sha256) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(source)} has changed since the learning was begun; put the old file back.`,
+    );
+  }
+  requireLabelled(run, dataset);
+  planOf(run.network, { ...from.plan, learn: from.plan.learned });
+  const step = stepFor(run, from.plan);
+  const carried = [...step.carry.values()].map(name => [name, step.graph.input(name).type] as const);
+  requireTensors(from.values, new Map(carried), run.directory.file('weighing'));
+  return withExecutor({ executor: from.executor }, executor =>
+    learnWeights(executor, run, dataset, from.plan, work, from),
+  );
+}
+
+/** What a plan keeps of it: the task is the run's. */
+const saidOf = ({ ignoreLabel, regions }: LabelOptions): Pick<LearningPlan, 'labels'> =>
+  ignoreLabel === undefined && !regions
+    ? {}
+    : {
+        labels: {
+          ...(ignoreLabel !== undefined && { ignoreLabel }),
+          ...(regions && { regions: regions.map(r => [...r]) }),
+        },
+      };
+
+function requireLabelled({ parents: { a, b } }: LoadedRun, dataset: Dataset): void {
+  requireScorable([a, b].map(named), dataset);
+}
+
+/** Losses that are averaged for the record: single batches differ much. */
+const averaged = 10;
+
+const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
+
+/** Fills in the defaults and checks what was asked for. @throws SutureError `option-invalid`. */
+function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan, 'data' | 'labels'> {
+  const {
+    learn,
+    positions,
+    weight = 0.9,
+    output = 0.5,
+    steps = 100,
+    batch = 8,
+    learningRate = 0.05,
+    seed = 0,
+  } = options;
+  const standard = learn.every(what => what === 'outputs') ? [] : network.positions.map(p => p.id);
+  // In the order of the record's schema, so that one that is read again is written again as it was.
+  const plan = {
+    learned: [...learn],
+    positions: [...(positions ?? standard)],
+    output,
+    weight,
+    steps,
+    batch,
+    learningRate,
+    seed,
+  };
+  checkCombination(network, plan);
+  const fail = (problem: string): never => {
+    throw new SutureError('option-invalid', problem);
+  };
+  if (learn.length === 0) fail('Say what to learn: switches, channels or outputs.');
+  if (learn.includes('switches') && learn.includes('channels')) {
+    fail('A switch has one weight or one for each channel: learn switches or channels, not both.');
+  }
+  if (plan.positions.length === 0 && learn.some(what => what !== 'outputs')) {
+    fail('There is nothing to learn without a position: only outputs can be weighed then.');
+  }
+  return plan;
+}
+
+async function learnWeights(
+  executor: Executor,
+  run: LoadedRun,
+  dataset: Dataset,
+  plan: LearningPlan,
+  work: TrainingWork,
+  from?: WeighingCheckpoint,
+): Promise<WeighSummary> {
+  const { directory } = run;
+  const network = networkForImages(run.network, dataset);
+  const step = stepFor({ directory, network }, plan);
+  const losses = [...(from?.losses ?? [])];
+  const values = new Map([...run.parameters, ...(from?.values ?? firstLogits(network, plan, step))]);
+  const trainer = await Trainer.create(executor, network, dataset, step, plan, values);
+  let learned: ReadonlyMap<string, Tensor>;
+  try {
+    learned = await trainer.run({
+      ...workOptions(work),
+      ...(from && { from }),
+      stage: 'learning weights',
+      checkpointSeconds: work.checkpointSeconds,
+      metricsEvery: 1,
+      onMetrics: ({ loss }) => {
+        losses.push(loss);
+      },
+      onCheckpoint: ({ step: done, sampler, values: reached }) => {
+        const state: Omit<WeighingCheckpoint, 'values'> = {
+          plan,
+          executor: executor.name,
+          step: done,
+          sampler,
+          losses,
+        };
+        return directory.writeTensors('weighing', reached, state);
+      },
+    });
+  } catch (error) {
+    throw error instanceof SutureError ? await resumable(error, run) : error;
+  } finally {
+    trainer.dispose();
+  }
+  const { tensors, output } = sharesOf(network, plan, learned);
+  const record: LearnedRecord = {
+    ...plan,
+    output,
+    firstLoss: mean(losses.slice(0, averaged)),
+    lastLoss: mean(losses.slice(-averaged)),
+  };
+  await directory.writeTensors('weights', tensors, record);
+  await directory.remove('weighing');
+  const shareOf = (position: number, parent: string): number => {
+    const found = network.switches.find(s => s.position === position && s.parent === parent)!;
+    const { data: weights } = tensors.get(found.weights)!;
+    return mean(Array.from(weights as Float32Array).slice(0, weights.length / 2));
+  };
+  const switches = plan.positions.map(position => ({
+    position,
+    a: shareOf(position, 'a'),
+    b: shareOf(position, 'b'),
+  }));
+  return { run: directory.path, ...record, switches };
+}
+
+/** The labels' loss, with the weights that are learned as its only parameters. */
+function stepFor(
+  { network, directory }: Pick<LoadedRun, 'network' | 'directory'>,
+  { learned: what, positions, weight, output, steps, learningRate, labels }: LearningPlan,
+): TrainingStep {
+  const mode: SwitchMode = what.includes('channels')
+    ? 'learned-per-channel'
+    : what.includes('switches')
+      ? 'learned'
+      : [weight, 1 - weight];
+  const loss = taskMatching(network, {
+    switches: s => (positions.includes(s.position) ? mode : 'original'),
+    outputs: what.includes('outputs') ? 'learned' : [output, 1 - output],
+    task: directory.config.task,
+    ignore: labels?.ignoreLabel !== undefined,
+    trainStitches: false,
+  });
+  return trainingStep(loss, { steps, learningRate });
+}
+
+/** Where the weights start, as logits. */
+function firstLogits(
+  network: SuperNetwork,
+  { weight, output }: LearningPlan,
+  step: TrainingStep,
+): ReadonlyMap<string, Tensor> {
+  const outputWeights = network.outputs[0]!.weights;
+  return new Map(
+    step.parameters.map(name => {
+      const share = inside(name === outputWeights ? output : weight);
+      const shape = step.graph.input(name).type.shape as readonly number[];
+      const each = shape.slice(1).reduce((product, dim) => product * dim, 1);
+      const logits = [share, 1 - share].flatMap(v => Array<number>(each).fill(Math.log(v)));
+      return [name, tensorFromNumbers('float32', shape, logits)];
+    }),
+  );
+}
+
+/** An error that ended a learning, with what is left of it and what to do with it. */
+async function resumable(error: SutureError, { directory }: LoadedRun): Promise<SutureError> {
+  const path = printable(directory.path);
+  const kept = await directory.has('weighing');
+  const next =
+    error.code === 'loss-not-finite'
+      ? 'what the run had learned before is as it was'
+      : kept
+        ? `go on with \`suture weigh ${path} --resume\``
+        : 'there is no checkpoint yet, and what the run had learned before is as it was';
+  const text = `${error.message.replace(/\.$/, '')}; ${next}.`;
+  return new SutureError(error.code, text, { details: error.details, cause: error });
+}
+
+/** What was learned and what was fixed, as shares. */
+function sharesOf(
+  network: SuperNetwork,
+  { positions, weight, output }: LearningPlan,
+  values: ReadonlyMap<string, Tensor>,
+): { readonly tensors: ReadonlyMap<string, Tensor>; readonly output: number } {
+  const tensors = new Map<string, Tensor>();
+  for (const { position, weights } of network.switches) {
+    if (!positions.includes(position)) continue;
+    const logits = values.get(weights);
+    tensors.set(weights, logits ? shares(logits) : tensorFromNumbers('float32', [2], [weight, 1 - weight]));
+  }
+  const learned = values.get(network.outputs[0]!.weights);
+  return { tensors, output: learned ? Number(shares(learned).data[0]) : output };
+}
+
+/** Softmax over the two sources. */
+function shares({ shape, data }: Tensor): Tensor {
+  const half = data.length / 2;
+  const result = new Float32Array(data.length);
+  for (let i = 0; i < half; i++) {
+    const share = 1 / (1 + Math.exp(Number(data[half + i]) - Number(data[i])));
+    result[i] = share;
+    result[half + i] = 1 - share;
+  }
+  return tensor('float32', shape, result);
+}

@@ -1,0 +1,50 @@
+/** A data set cut into batches for inference. */
+import { SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import { type Dataset, gatherImages } from './dataset.ts';
+import { elementCount } from './npy.ts';
+
+export interface Batch {
+  /** The number of the first image; the others follow it. */
+  readonly first: number;
+  readonly count: number;
+  /** [count, C, spatial...] */
+  readonly images: Tensor;
+}
+
+/** Batches of training draw images again and again, so that any size could be asked for; larger ones than this are mistakes. */
+const maxBatchBytes = 2 ** 32;
+
+/** @throws SutureError `option-invalid` for a batch of training that is too large for any memory plan. */
+export function requireBatch(batch: number, { imageShape }: Dataset): void {
+  const bytes = 4 * batch * elementCount(imageShape);
+  if (bytes <= maxBatchBytes) return;
+  throw new SutureError(
+    'option-invalid',
+    `The images of a batch of ${batch} take ${(bytes / 2 ** 30).toFixed(1)} GiB; choose a smaller --batch, such as 8.`,
+  );
+}
+
+/**
+ * How many images each batch gets: at most `limit`, and as equal as can be, because every size that occurs is compiled
+ * for. A size that divides the count is taken where one is at least half the limit.
+ */
+export function batchSizes(count: number, limit: number): readonly number[] {
+  for (let size = Math.min(limit, count); size * 2 > limit; size--) {
+    if (count % size === 0) return Array<number>(count / size).fill(size);
+  }
+  const batches = Math.ceil(count / limit);
+  const small = Math.floor(count / batches);
+  const large = count - small * batches;
+  return Array.from({ length: batches }, (_, i) => small + (i < large ? 1 : 0));
+}
+
+/** Images in the order of the file. */
+export function* batchesOf(dataset: Dataset, limit: number): Generator<Batch> {
+  let first = 0;
+  for (const count of batchSizes(dataset.count, limit)) {
+    const numbers = Array.from({ length: count }, (_, i) => first + i);
+    const images = tensor('float32', [count, ...dataset.imageShape], gatherImages(dataset, numbers));
+    yield { first, count, images };
+    first += count;
+  }
+}

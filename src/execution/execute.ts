@@ -1,0 +1,140 @@
+/**
+ * Graphs on an executor. A graph is compiled for the sizes of the data it meets: symbols are bound, and for WebGPU the
+ * graph is simplified and lowered to what kernels exist for.
+ */
+import {
+  type Binding,
+  type Graph,
+  isStatic,
+  printable,
+  SutureError,
+  type SymbolicDim,
+  symbol,
+  symbolsOf,
+  type Tensor,
+  typeText,
+} from '../../ir/index.ts';
+import { lowerToStandard, simplify, specialize } from '../../passes/index.ts';
+import { inspectAdapters } from '../../runtime/adapter/index.ts';
+import type { Executor, ExecutorName, PrepareOptions, Session } from '../../runtime/executor.ts';
+import { createOrtExecutor, createWebgpuExecutor } from '../../runtime/index.ts';
+import { lowerWithin } from './budget.ts';
+import { automaticExecutor, type ExecutorOptions } from './executors.ts';
+import { ProfilingExecutor } from './profiling.ts';
+
+/** Settles `auto`. Asks for adapters only where the choice depends on them. */
+export async function chooseExecutor(options: ExecutorOptions = {}): Promise<ExecutorName> {
+  const { executor = 'auto' } = options;
+  return executor === 'auto' ? automaticExecutor(await inspectAdapters(options)).executor : executor;
+}
+
+/** Opens an executor, which the caller disposes of. @throws SutureError `adapter-missing`; `option-invalid` for `tune` without WebGPU. */
+export async function openExecutor(options: ExecutorOptions = {}): Promise<Executor> {
+  const name = await chooseExecutor(options);
+  if (name === 'webgpu') return createWebgpuExecutor(options);
+  if (options.tune) {
+    throw new SutureError('option-invalid', 'Only the kernels of WebGPU are measured (--tune); add --executor webgpu.');
+  }
+  return createOrtExecutor();
+}
+
+/** Opens an executor, hands it to `work`, and gives the device back whatever happens. */
+export async function withExecutor<T>(options: ExecutorOptions, work: (executor: Executor) => Promise<T>): Promise<T> {
+  const executor = await openExecutor(options);
+  try {
+    if (!options.onProfile) return await work(executor);
+    const profiling = new ProfilingExecutor(executor);
+    const result = await work(profiling);
+    options.onProfile(await profiling.finish());
+    return result;
+  } finally {
+    executor.dispose();
+  }
+}
+
+/** Compiles a graph for an executor with every symbol bound. `memory` is for training steps: see `lowerWithin`. */
+export function prepare(
+  executor: Executor,
+  graph: Graph,
+  binding: Binding,
+  { memory, ...options }: PrepareOptions & { readonly memory?: number | undefined } = {},
+): Promise<Session> {
+  const bound = simplify(specialize(graph, binding));
+  // ONNX Runtime inlines model-local functions as well, but opens a training step in half the time without them.
+  return executor.prepare(executor.name === 'webgpu' ? lowerWithin(bound, memory) : lowerToStandard(bound), options);
+}
+
+/** What the symbols of a graph's inputs are for given shapes. @throws SutureError `data-invalid` where they do not fit. */
+export function bindingFor(graph: Graph, shapes: Readonly<Record<string, readonly number[]>>): Binding {
+  // Symbols are named by files: `constructor` is one like others.
+  const binding: Record<string, number> = Object.create(null);
+  for (const input of graph.inputs) {
+    const shape = shapes[input.name];
+    if (shape === undefined) continue;
+    const { shape: wanted } = input.type;
+    const fits =
+      shape.length === wanted.length &&
+      wanted.every((dim, i) => {
+        if (isStatic(dim)) return dim === shape[i];
+        const name = soleSymbol(dim);
+        if (name === undefined) return true;
+        binding[name] ??= shape[i]!;
+        return binding[name] === shape[i];
+      });
+    if (!fits) {
+      throw new SutureError(
+        'data-invalid',
+        `The input '${printable(input.name)}' is ${printable(typeText(input.type))}, and data of the shape [${shape.join(', ')}] was given for it.`,
+      );
+    }
+  }
+  return binding;
+}
+
+function soleSymbol(dim: SymbolicDim): string | undefined {
+  const [name] = symbolsOf(dim);
+  return name !== undefined && dim.key === symbol(name).key ? name : undefined;
+}
+
+/**
+ * A graph that runs on inputs of any fitting size. It is compiled once for each combination of sizes that it meets; inputs
+ * named in `resident` stay on the device between runs.
+ */
+export class Runnable {
+  readonly graph: Graph;
+  readonly #executor: Executor;
+  readonly #resident: ReadonlyMap<string, Tensor>;
+  readonly #sessions = new Map<string, Session>();
+
+  constructor(executor: Executor, graph: Graph, resident: ReadonlyMap<string, Tensor> = new Map()) {
+    this.graph = graph;
+    this.#executor = executor;
+    this.#resident = resident;
+  }
+
+  /** Runs once and reads the outputs back, or those that `fetch` names. */
+  async run(
+    inputs: Readonly<Record<string, Tensor>>,
+    fetch: readonly string[] = this.graph.outputs.map(o => o.name),
+  ): Promise<Record<string, Tensor>> {
+    const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
+    const key = JSON.stringify(shapes);
+    let session = this.#sessions.get(key);
+    if (session === undefined) {
+      const binding = bindingFor(this.graph, shapes);
+      session = await prepare(this.#executor, this.graph, binding, { resident: this.#resident });
+      this.#sessions.set(key, session);
+    }
+    return session.run(inputs, fetch);
+  }
+
+  /** Sets a resident input for all runs from now on. */
+  write(input: string, value: Tensor): void {
+    for (const session of this.#sessions.values()) session.write(input, value);
+  }
+
+  dispose(): void {
+    for (const session of this.#sessions.values()) session.dispose();
+    this.#sessions.clear();
+  }
+}

@@ -1,0 +1,59 @@
+/** How long work tells its caller how far it is, and how it is told to stop. */
+import { setImmediate } from 'node:timers/promises';
+import { SutureError } from '../../ir/errors.ts';
+import type { Steps } from '../../passes/index.ts';
+
+export interface ProgressEvent {
+  /** What is going on, in words: `training the stitches`. The same words until `done` is `total`. */
+  readonly stage: string;
+  readonly done: number;
+  readonly total: number;
+  /** A short remark that may change with every event: `loss 0.132`. */
+  readonly note?: string;
+}
+
+/** What every long-running function of the API takes. */
+export interface WorkOptions {
+  readonly onProgress?: (event: ProgressEvent) => void;
+  /** Ends the work at the next safe point with the error `interrupted`. */
+  readonly signal?: AbortSignal;
+}
+
+/** The options that are passed on to a part of the work. */
+export function workOptions({ onProgress, signal }: WorkOptions): WorkOptions {
+  return { ...(onProgress && { onProgress }), ...(signal && { signal }) };
+}
+
+/** Throws `interrupted` when the work was told to stop. */
+export function throwIfInterrupted(signal: AbortSignal | undefined, what = 'The work'): void {
+  if (signal?.aborted) throw new SutureError('interrupted', `${what} was interrupted.`, { cause: signal.reason });
+}
+
+/** How long work in this thread may go on before others have their turn, in milliseconds: signals, timers, the progress on the screen. */
+const turn = 50;
+
+/**
+ * Does work that computes in this thread, and lets the event loop go round between its steps. `onDone` is told now and then how much is
+ * done, as the work counts it.
+ *
+ * @throws SutureError `interrupted`.
+ */
+export async function inTurns<T>(
+  steps: Steps<T>,
+  signal: AbortSignal | undefined,
+  what: string,
+  onDone?: (done: number) => void,
+): Promise<T> {
+  let done = 0;
+  let since = performance.now();
+  for (;;) {
+    const next = steps.next();
+    if (next.done) return next.value;
+    done += next.value;
+    if (performance.now() - since < turn) continue;
+    onDone?.(done);
+    await setImmediate();
+    throwIfInterrupted(signal, what);
+    since = performance.now();
+  }
+}

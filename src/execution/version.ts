@@ -1,0 +1,20 @@
+/** Versions of suture and of what its numbers depend on. */
+import { nativeVersion, ownVersion } from '../../runtime/package.ts';
+
+export interface Versions {
+  readonly suture: string;
+  readonly node: string;
+  readonly platform: string;
+  readonly webgpu: string | undefined;
+  readonly onnxruntime: string | undefined;
+}
+
+export const sutureVersion: string = ownVersion;
+
+export const versions = (): Versions => ({
+  suture: sutureVersion,
+  node: process.versions.node,
+  platform: `${process.platform}-${process.arch}`,
+  webgpu: nativeVersion('webgpu'),
+  onnxruntime: nativeVersion('onnxruntime-node'),
+});

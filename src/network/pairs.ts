@@ -1,0 +1,60 @@
+/** Files of pairs: what `suture match -o` writes and `suture stitch --pairs` reads. */
+import * as v from 'valibot';
+import { printable, SutureError } from '../../ir/errors.ts';
+import type { Matching } from '../../passes/index.ts';
+import { readRegular } from '../files/input.ts';
+
+export const pairSchema = v.object({
+  a: v.string(),
+  b: v.string(),
+  score: v.optional(v.number(), 1),
+  positionA: v.optional(v.number()),
+  positionB: v.optional(v.number()),
+});
+
+export const pairsSchema = v.object({
+  pairs: v.pipe(v.array(pairSchema), v.minLength(1, 'there is no pair in it')),
+  score: v.optional(v.number()),
+  bound: v.optional(v.number()),
+  optimal: v.optional(v.boolean()),
+});
+
+/** A pair as a file holds it: people may write the two names alone. */
+export type PairEntry = v.InferOutput<typeof pairSchema>;
+
+/** The document that `match --json` prints and `-o` writes. */
+export interface PairsDocument extends Matching {
+  readonly a: string;
+  readonly b: string;
+}
+
+const invalid = (path: string, problem: string, cause?: unknown): SutureError =>
+  new SutureError(
+    'pairs-invalid',
+    `${printable(path)}: ${problem}; a file of pairs is what \`suture match -o\` writes.`,
+    cause === undefined ? {} : { cause },
+  );
+
+/** Reads a file of pairs. @throws SutureError `pairs-invalid`. */
+export async function readPairs(path: string): Promise<readonly PairEntry[]> {
+  let document: unknown;
+  try {
+    document = JSON.parse((await readRegular(path)).toString('utf8'));
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const problem =
+      code === 'ENOENT'
+        ? 'there is no such file'
+        : code === 'ENOTFILE' || code === 'EISDIR'
+          ? 'it is no regular file'
+          : code
+            ? 'it cannot be read'
+            : 'it is no JSON document';
+    throw invalid(path, problem, cause);
+  }
+  const parsed = v.safeParse(pairsSchema, document);
+  if (parsed.success) return parsed.output.pairs;
+  const [issue] = parsed.issues;
+  const place = v.getDotPath(issue);
+  throw invalid(path, place ? `${printable(place)}: ${printable(issue.message)}` : printable(issue.message));
+}

@@ -1,0 +1,16 @@
+/** Networks written to files. */
+import { exportOnnx, type Graph, writeOnnx } from '../../ir/index.ts';
+import { sutureVersion } from '../execution/version.ts';
+import { checkOutputFile, type OutputOptions, writeOutput } from '../files/output.ts';
+
+/** Beyond this many bytes of weights, they go to a file beside the model. */
+const maxMessageBytes = 2 ** 31 - 2 ** 27;
+
+/** Writes a network to a file. @throws SutureError `output-exists`, `output-unwritable`. */
+export async function writeModel(graph: Graph, path: string, options: OutputOptions = {}): Promise<void> {
+  await checkOutputFile(path, options);
+  const bytes = graph.constants().reduce((sum, { constant }) => sum + constant.data.byteLength, 0);
+  const exportOptions = { producerVersion: sutureVersion };
+  if (bytes > maxMessageBytes) writeOnnx(graph, path, exportOptions);
+  else await writeOutput(path, exportOnnx(graph, exportOptions), options);
+}

@@ -1,0 +1,103 @@
+/** The report of `suture run`: every network on every test set, and how it came about. */
+import { printable } from '../../ir/errors.ts';
+import { meaningText } from '../../passes/index.ts';
+import type { MetricName, Score } from '../metrics/metric.ts';
+import type { ExportedNetwork } from '../run/deployed.ts';
+import type { RunSummary } from '../run/summary.ts';
+import type { Agreement } from '../run/verify.ts';
+import type { Selection } from '../selection/select.ts';
+import { fixed } from './decimals.ts';
+
+/** `report.json`. */
+export interface Report {
+  readonly summary: RunSummary;
+  /** By which the position was chosen: the file as it was given, and its images. */
+  readonly validation: { readonly source: string; readonly images: number };
+  readonly selection: Selection;
+  readonly exported: ExportedNetwork;
+  readonly tests: readonly TestResult[];
+  readonly agreement: Agreement;
+}
+
+export interface TestResult {
+  readonly name: string;
+  readonly data: string;
+  readonly images: number;
+  readonly metric: MetricName;
+  readonly rows: readonly { readonly network: string; readonly score: Score }[];
+}
+
+export type Row = readonly (string | number)[];
+
+/** The heads and rows of the table: a network in each row, a test set in each column (two for Dice: mean and pooled). */
+export function resultTable(tests: readonly TestResult[]): {
+  readonly head: readonly string[];
+  readonly rows: readonly Row[];
+} {
+  const head = ['network'];
+  for (const { name, metric } of tests) {
+    const title = { dice: 'Dice', accuracy: 'accuracy', mse: 'MSE' }[metric];
+    head.push(`${printable(name, 24)}: ${title}`);
+    if (metric === 'dice') head.push('pooled');
+  }
+  const networks = tests[0]?.rows.map(r => r.network) ?? [];
+  const rows = networks.map((network, i) => [
+    network,
+    ...tests.flatMap(({ metric, rows: scored }) => {
+      const { value, pooled } = scored[i]!.score;
+      return metric === 'dice' ? [fixed(value), fixed(pooled)] : [fixed(value)];
+    }),
+  ]);
+  return { head, rows };
+}
+
+/** In words, whether the exported file computes what suture computed. */
+export function agreementText({ relativeError, images, agrees }: Agreement, file: string): string {
+  const error = relativeError.toExponential(1);
+  return agrees
+    ? `${file} agrees in ONNX Runtime: relative error ${error} on ${images} images.`
+    : `${file} does NOT agree in ONNX Runtime: relative error ${error} on ${images} images.`;
+}
+
+const markdownRow = (cells: Row): string => `| ${cells.join(' | ')} |`;
+
+/** `report.md`. */
+export function reportText({ summary, validation, selection, exported, tests, agreement }: Report): string {
+  const { head, rows } = resultTable(tests);
+  const sets = tests.map(({ name, data, images }) => `- ${printable(name)}: \`${printable(data)}\`, ${images} images`);
+  const rule = selection.rule === 2 ? 'lowest mean rank over the folds' : 'best score';
+  return `${[
+    '# Stitching report',
+    '',
+    `Parent a: \`${printable(summary.parents.a)}\``,
+    `Parent b: \`${printable(summary.parents.b)}\``,
+    '',
+    `${summary.positions} matched positions, trained ${summary.method} for ${summary.steps} steps of ${summary.batch} images,`,
+    `seed ${summary.seed}, ${printable(summary.executor)}.`,
+    '',
+    `Stitched at position ${exported.position} (rule ${selection.rule}, ${rule} on the validation data,`,
+    `\`${printable(validation.source)}\`, ${validation.images} images):`,
+    `\`${printable(exported.a ?? '')}\` with \`${printable(exported.b ?? '')}\`.`,
+    ...(exported.gated
+      ? [
+          'Gated: the outputs are weighed on each image by how sure the parents are of their answers. Where images are predicted in tiles,',
+          'each tile is weighed for itself.',
+        ]
+      : []),
+    ...(exported.output ? [`Its output is ${meaningText(exported.output)}, whatever its name says.`] : []),
+    '',
+    ...(tests.length > 0
+      ? [
+          '## Test sets',
+          '',
+          ...sets,
+          '',
+          markdownRow(head),
+          markdownRow(head.map(() => '---')),
+          ...rows.map(markdownRow),
+          '',
+        ]
+      : []),
+    `Exported: ${agreementText(agreement, `\`${printable(exported.file)}\``)}`,
+  ].join('\n')}\n`;
+}

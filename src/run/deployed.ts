@@ -1,0 +1,88 @@
+/** A run's super-network under one setting: what is deployed. */
+import type { Graph, TensorType } from '../../ir/index.ts';
+import { narrow, type OutputMeaning, type Setting, settle, settledMeaning, settleGated } from '../../passes/index.ts';
+import { meaningMetadata } from '../network/meaning.ts';
+import {
+  type Combination,
+  checkCombination,
+  combinationText,
+  type LearnedWeights,
+  settingOf,
+} from '../selection/combination.ts';
+import type { Rule } from '../selection/select.ts';
+import type { LoadedRun } from './load.ts';
+
+export interface ExportedNetwork {
+  /** Set when one position is averaged. */
+  readonly position?: number;
+  /** Set when a combination was asked for. */
+  readonly combination?: Combination;
+  /** Set when a rule chose. */
+  readonly rule?: Rule;
+  /** Set when outputs are weighed on each image by how sure the parents are. */
+  readonly gated?: true;
+  /** The features that are joined, at one position. */
+  readonly a?: string;
+  readonly b?: string;
+  readonly file: string;
+  /** What its output means. */
+  readonly output: OutputMeaning | undefined;
+  readonly nodes: number;
+  readonly parameters: number;
+}
+
+/** What the exported network computes in. */
+export const exportDtypes = ['float32', 'float16'] as const;
+export type ExportDtype = (typeof exportDtypes)[number];
+
+/** A run's network under a setting, with a note of where it came from. */
+export const deployed = (run: LoadedRun, setting: Setting, note: string, gated = false): Graph =>
+  annotated(
+    run,
+    (gated ? settleGated : settle)(run.network, setting, run.parameters, { standard: true }),
+    settledMeaning(run.network.outputs[0]!, setting),
+    note,
+    gated,
+  );
+
+/** A run's network under a combination. @throws SutureError `option-invalid`, `run-invalid`. */
+export function deployedCombination(run: LoadedRun, combination: Combination, learned?: LearnedWeights): Graph {
+  const { network } = run;
+  checkCombination(network, combination);
+  const setting = settingOf(network, combination, learned);
+  return deployed(run, setting, combinationText(combination), combination.gated);
+}
+
+/** What a gate acts on, for the reader of a file. */
+const gateNote =
+  'weighs the outputs on each element of the batch axis alone: where an image is predicted in tiles, each tile for itself';
+
+function annotated(run: LoadedRun, graph: Graph, meaning: OutputMeaning, note: string, gated: boolean): Graph {
+  const { parents } = run.directory.config;
+  const metadata = {
+    ...graph.info.metadata,
+    ...meaningMetadata(meaning),
+    'suture.setting': note,
+    ...(gated && { 'suture.gate': gateNote }),
+    'suture.parent.a': parents.a.sha256,
+    'suture.parent.b': parents.b.sha256,
+  };
+  return graph.with({ info: { ...graph.info, metadata } });
+}
+
+/**
+ * A deployed network in the dtype that was asked for.
+ *
+ * @throws SutureError `option-invalid` when a weight lies beyond float16's range.
+ */
+export function inDtype({ parents }: LoadedRun, graph: Graph, dtype: ExportDtype = 'float32'): Graph {
+  if (dtype === 'float32') return graph;
+  const [input, output] = [parents.a.file.inputs[0]!.type, parents.a.file.outputs[0]!.value.type];
+  const ends = ({ dtype: own }: TensorType): ExportDtype => (own === 'float16' ? 'float16' : 'float32');
+  return narrow(graph, {
+    // Sums over all pixels and logarithms of small shares: float16 has neither their range nor their digits.
+    keep: node => node.name.startsWith('output/'),
+    input: ends(input),
+    output: ends(output),
+  });
+}

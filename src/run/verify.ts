@@ -1,0 +1,69 @@
+/** Whether an exported file computes what suture computed. */
+import { gateOutput, type Setting, settingTensors } from '../../passes/index.ts';
+import type { Executor } from '../../runtime/executor.ts';
+import { onnxRuntime } from '../../runtime/ort/onnxruntime.ts';
+import { batchesOf } from '../data/batches.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { Runnable } from '../execution/execute.ts';
+import type { LoadedRun } from './load.ts';
+
+/** How far ONNX Runtime's numbers for a file are from an executor's. */
+export interface Agreement {
+  /** The largest difference, relative to the largest magnitude in the reference's output. */
+  readonly relativeError: number;
+  readonly images: number;
+  readonly agrees: boolean;
+}
+
+/** What float32 arithmetic in another order may differ by. */
+export const tolerance = 1e-4;
+
+/**
+ * Runs an exported file in ONNX Runtime on the CPU and compares its output with what an executor makes of the whole
+ * super-network, all stitches and switches in place: so the settling, the folding and the export are all part of the test. `gated`: the
+ * file has a gate, which starts from equal shares.
+ */
+export async function compareWithFile(
+  executor: Executor,
+  { network, parameters }: Pick<LoadedRun, 'network' | 'parameters'>,
+  setting: Setting,
+  file: string,
+  dataset: Dataset,
+  { images = 8, gated = false }: { readonly images?: number; readonly gated?: boolean } = {},
+): Promise<Agreement> {
+  const [input] = network.parents[0]!.inputs;
+  const { name } = network.outputs[0]!;
+  const { value: batch } = batchesOf(dataset, images).next();
+  if (!batch) throw new RangeError('There is no image to compare with.');
+  const graph = gated ? gateOutput(network) : network.graph;
+  const needed = new Set(graph.inputs.map(i => i.name));
+  const given = [...parameters, ...settingTensors(network, setting)].filter(([tensor]) => needed.has(tensor));
+  const runnable = new Runnable(executor, graph, new Map(given));
+  const session = await onnxRuntime().InferenceSession.create(file, { logSeverityLevel: 4 });
+  try {
+    const expected = (await runnable.run({ [input!]: batch.images }, [name]))[name]!;
+    const feeds = {
+      [input!]: new (onnxRuntime().Tensor)('float32', batch.images.data as Float32Array, batch.images.shape),
+    };
+    const found = (await session.run(feeds, [name]))[name]!;
+    const relativeError = relativeDifference(found.data as Float32Array, expected.data as Float32Array);
+    return { relativeError, images: batch.count, agrees: relativeError <= tolerance };
+  } finally {
+    runnable.dispose();
+    await session.release();
+  }
+}
+
+/** The largest difference, relative to the largest magnitude in `reference`. NaN anywhere gives NaN. */
+export function relativeDifference(values: Float32Array, reference: Float32Array): number {
+  if (values.length !== reference.length) return Number.POSITIVE_INFINITY;
+  let difference = 0;
+  let magnitude = 0;
+  for (let i = 0; i < reference.length; i++) {
+    const off = Math.abs(values[i]! - reference[i]!);
+    if (Number.isNaN(off)) return Number.NaN;
+    difference = Math.max(difference, off);
+    magnitude = Math.max(magnitude, Math.abs(reference[i]!));
+  }
+  return magnitude === 0 ? difference : difference / magnitude;
+}

@@ -1,0 +1,38 @@
+/** Imports run down: each room of `src/` knows only those below it. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, sep } from 'node:path';
+import { expect, it } from 'vitest';
+
+/** From the bottom. Rooms in one row do not know each other. */
+const rows = [
+  ['files', 'execution'],
+  ['data'],
+  ['network'],
+  ['metrics'],
+  ['training', 'selection'],
+  ['run'],
+  ['report'],
+  ['api'],
+  ['index.ts'],
+  ['cli'],
+];
+
+const rowOf = (file: string): number => rows.findIndex(row => row.includes(file.split(sep)[1]!));
+const roomOf = (file: string): string => file.split(sep)[1]!;
+
+it('has a place in the order for every file of src/, and no import goes up', () => {
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' })
+    .filter(name => name.endsWith('.ts'))
+    .map(name => join('src', name));
+  expect(files.length).toBeGreaterThan(50);
+  const wrong: string[] = [];
+  for (const file of files) {
+    if (rowOf(file) < 0) wrong.push(`${file} is in no room`);
+    for (const [, path] of readFileSync(file, 'utf8').matchAll(/from '(\.\.?\/[^']+)'/g)) {
+      const target = normalize(join(dirname(file), path!));
+      if (!target.startsWith(`src${sep}`) || roomOf(target) === roomOf(file)) continue;
+      if (rowOf(target) >= rowOf(file)) wrong.push(`${file} imports ${target}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});

@@ -1,0 +1,152 @@
+/** Memory plans of runs, and training within a budget. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { match } from '../../../passes/index.ts';
+import { createRun, inspectRun, loadModel, loadRun, type RunFacts } from '../../../src/index.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+import { demo, scratch, suture } from '../cli/support.ts';
+
+const nuclei = join('..', 'shared', 'data', 'nuclei');
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'suture-test-'));
+  await run('demo', [demo('parent_a.onnx'), demo('parent_b.onnx'), demo('site_a_train.npz')]);
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** A run that keeps its first stitches. */
+async function run(
+  name: string,
+  [a, b, data]: readonly [string, string, string],
+  settings: 'all' | 'sampled' = 'all',
+): Promise<string> {
+  const output = join(folder, name);
+  await createRun({ a, b, data, output, training: { steps: 0, settings, init: 'kaiming' }, executor: 'ort' });
+  return output;
+}
+
+const demoRun = (): string => join(folder, 'demo');
+
+/** Bytes at the peak by way of training. */
+const peaks = ({ plans }: RunFacts): Record<string, number> =>
+  Object.fromEntries(plans.map(p => [`${p.method}, ${p.memory === undefined ? p.schedule : 'budget'}`, p.activations]));
+
+describe('the memory plan of a run', () => {
+  it('accounts for every byte of the peak, and says when it is', async () => {
+    const facts = await inspectRun(demoRun(), { memory: 0.5 });
+    expect(facts).toMatchObject({ method: 'double-batched', batch: 8, positions: 28 });
+    for (const plan of facts.plans) {
+      expect(Object.values(plan.uses).reduce((x, y) => x + y)).toBe(plan.activations);
+      expect(plan.values.reduce((sum, v) => sum + v.bytes, 0)).toBe(plan.activations);
+      expect(Math.max(...plan.timeline)).toBe(plan.activations);
+      expect(plan.timeline).toHaveLength(20);
+      expect(plan.node).not.toBe('');
+    }
+    const [frugal, own, direct] = facts.plans;
+    expect(frugal).toMatchObject({ method: 'double-batched', memory: 0.5, uses: { update: 0 } });
+    expect(frugal!.recomputed).toBeGreaterThan(0);
+    expect(own).toMatchObject({ schedule: 'planned', recomputed: 0, uses: { recomputed: 0 } });
+    // Without a stitch upstream nothing is kept; the tape of a framework keeps all the same.
+    expect(direct!.uses.kept).toBeLessThan(own!.uses.kept / 10);
+  });
+
+  it('grows with the batch', async () => {
+    const path = demoRun();
+    const [two, four] = [await inspectRun(path, { batch: 2 }), await inspectRun(path, { batch: 4 })];
+    expect(four.plans[0]!.activations / two.plans[0]!.activations).toBeCloseTo(2, 1);
+  });
+
+  it('needs at most 1.3 times what a tape keeps for direct training, and half of that within a budget', async () => {
+    const found = peaks(await inspectRun(demoRun(), { memory: 0.5 }));
+    expect(found['double-batched, planned']).toBeLessThan(1.3 * found['direct, conventional']!);
+    expect(found['double-batched, budget']).toBeLessThanOrEqual(0.5 * found['double-batched, planned']!);
+    expect(found['direct, planned']).toBeLessThan(0.1 * found['direct, conventional']!);
+  });
+
+  it.skipIf(!existsSync(nuclei))(
+    'does so for two nnU-Nets under sampled settings (skipped without ../shared)',
+    async () => {
+      const file = (name: string): string => join(nuclei, name);
+      const data = await smallData(join(folder, 'images.npz'), 96);
+      const files = [file('parent_a.onnx'), file('parent_b.onnx'), data] as const;
+      const { plans } = await inspectRun(await run('nuclei', files, 'sampled'), { memory: 0.5 });
+      const [frugal, free] = plans;
+      const tape = plans.find(p => p.method === 'direct' && p.schedule === 'conventional');
+      expect(free!.activations).toBeLessThan(1.3 * tape!.activations);
+      expect(frugal!.activations).toBeLessThanOrEqual(0.5 * free!.activations);
+    },
+  );
+
+  it('is a table for people, and refuses what is for networks', async () => {
+    const path = demoRun();
+    const { code, stdout } = await suture('inspect', path);
+    expect(code).toBe(0);
+    expect(stdout).toContain('kept for the backward pass');
+    expect(stdout).toMatch(/double-batched: the peak is at node \d+ of \d+/);
+    expect(await suture('inspect', path, '--graph')).toMatchObject({ code: 2 });
+    expect(await suture('inspect', demo('parent_a.onnx'), '--memory', '50%')).toMatchObject({ code: 2 });
+    for (const wrong of ['0', '2', '-1', '150%', 'much', '5 parsec']) {
+      expect(await suture('inspect', path, '--memory', wrong), wrong).toMatchObject({ code: 2 });
+    }
+  });
+
+  it('says how little is possible when a budget is too small', async () => {
+    const refused = await suture('inspect', demoRun(), '--memory', '100kB');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/take \d+\.?\d* MiB however much is computed again, and 0\.1 MiB were allowed/);
+  });
+});
+
+describe('training within a budget', () => {
+  it('gives the same stitches as without', async () => {
+    const folder = await scratch();
+    const [a, b] = await smallParents(folder);
+    const data = await smallData(join(folder, 'data.npz'));
+    const pairs = join(folder, 'pairs.json');
+    const matched = match((await loadModel(a)).graph, (await loadModel(b)).graph).pairs;
+    await writeFile(pairs, JSON.stringify({ pairs: [1, 4].map(i => matched[i]) }));
+    const trained = async (name: string, ...more: string[]) => {
+      const path = join(folder, name);
+      const words = [
+        '--data',
+        data,
+        '--pairs',
+        pairs,
+        '--steps',
+        '3',
+        '--batch',
+        '6',
+        '--init',
+        'kaiming',
+        '--settings',
+        'all',
+        ...more,
+      ];
+      const { code, stderr } = await suture('stitch', a, b, ...words, '--executor', 'webgpu', '-o', path);
+      expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
+      return loadRun(path);
+    };
+    const free = await trained('free');
+    const frugal = await trained('frugal', '--memory', '80%');
+    const config = JSON.parse(await readFile(frugal.directory.file('config'), 'utf8')) as { training: object };
+    expect(config.training).toMatchObject({ memory: 0.8 });
+    for (const [name, { data: values }] of free.parameters) {
+      const found = frugal.parameters.get(name)!.data as Float32Array;
+      for (const [i, value] of (values as Float32Array).entries()) expect(found[i], name).toBeCloseTo(value, 5);
+    }
+  }, 120_000);
+
+  it('is not promised where ONNX Runtime plans the memory', async () => {
+    const folder = await scratch();
+    const [a, b] = await smallParents(folder);
+    const data = await smallData(join(folder, 'data.npz'));
+    const path = join(folder, 'run');
+    const refused = await suture('stitch', a, b, '--data', data, '--memory', '50%', '--executor', 'ort', '-o', path);
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('--executor webgpu') });
+    expect(existsSync(path)).toBe(false);
+  });
+});
