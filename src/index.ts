@@ -12,7 +12,7 @@ export {
 export type { Executor, PrepareOptions, Profile, Session } from '../runtime/index.ts';
 export { type Curve, type CurveOptions, curve, curveChart, defaultCounts, evenlySpread } from './api/curve.ts';
 export { type Diagnosis, diagnose } from './api/doctor.ts';
-export { type EvaluateOptions, type Evaluation, type EvaluationRow, evaluate, scoreNetworks } from './api/evaluate.ts';
+export { type EvaluateOptions, type Evaluation, evaluate } from './api/evaluate.ts';
 export { type Choice, exportRun } from './api/export.ts';
 export { inspectModel, type ModelFacts } from './api/inspect.ts';
 export { type InspectRunOptions, inspectRun, isFolder, type MemoryPlan, type RunFacts } from './api/inspect-run.ts';
@@ -29,9 +29,12 @@ export { type GraphProfile, type KernelTime, kernelTimes } from './execution/pro
 export type { ProgressEvent, WorkOptions } from './execution/progress.ts';
 export { sutureVersion, type Versions, versions } from './execution/version.ts';
 export { checkOutputFile, jsonText, type OutputOptions, writeOutput } from './files/output.ts';
+export { LabelledData } from './metrics/labelled.ts';
 export type { ClassScore, MetricName, Score } from './metrics/metric.ts';
+export { type NetworkScore, scoreNetworks } from './metrics/score-networks.ts';
 export { interfaceOf, type NetworkInterface } from './network/interface.ts';
 export { loadModel, type Model, rolesOf } from './network/model.ts';
+export { type Network, networkOf } from './network/network.ts';
 export { type PairEntry, type PairsDocument, readPairs } from './network/pairs.ts';
 export { ckaSimilarity, type Similarity, type SimilarityOptions } from './network/similarity.ts';
 export { writeModel } from './network/write.ts';
@@ -58,7 +61,7 @@ export {
   type Front,
   type FrontOptions,
   type FrontPoint,
-  type NamedDataset,
+  type NamedData,
   sweepFront,
 } from './selection/weighted.ts';
 export {

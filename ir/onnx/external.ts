@@ -7,7 +7,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { printable, SutureError } from '../errors.ts';
-import type { StringStringEntryProto } from './proto/schema.ts';
+import type { ModelProto, StringStringEntryProto } from './proto/schema.ts';
 
 /** What reads bytes of the files beside a model. */
 export interface ExternalSource {
@@ -144,5 +144,26 @@ export class ExternalFolder implements ExternalSource {
     const opened = { fd, size: stat.size };
     this.#open.set(location, opened);
     return opened;
+  }
+}
+
+/** The files that hold tensors of a model, relative to its folder: wherever its message says that data is elsewhere. */
+export function externalLocations(model: ModelProto): readonly string[] {
+  const locations = new Set<string>();
+  collect(model, locations);
+  locations.delete('');
+  return [...locations];
+}
+
+/** Initialisers, and tensors of attributes and of inner graphs too. */
+function collect(message: object, locations: Set<string>): void {
+  for (const [field, value] of Object.entries(message) as [string, unknown][]) {
+    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) continue;
+    if (field === 'externalData') {
+      for (const { key, value: text } of value as readonly { key?: string; value?: string }[]) {
+        if (key === 'location') locations.add(text ?? '');
+      }
+    } else if (!Array.isArray(value)) collect(value, locations);
+    else if (typeof value[0] === 'object') for (const item of value as readonly object[]) collect(item, locations);
   }
 }

@@ -12,7 +12,7 @@ import type { Graph, GraphInfo, Value } from '../graph.ts';
 import { Budget, LimitError, type Limits, limitsFrom, withBudget } from '../limits.ts';
 import { MOST_AXES } from '../operator.ts';
 import { type TensorType, typeText } from '../type.ts';
-import { ExternalFolder, type ExternalSource } from './external.ts';
+import { ExternalFolder, type ExternalSource, externalLocations } from './external.ts';
 import { readModelFile } from './file.ts';
 import { functionTable } from './functions.ts';
 import { listingOf } from './listing.ts';
@@ -43,6 +43,8 @@ export interface ImportOptions {
 export interface Imported {
   readonly graph: Graph;
   readonly warnings: readonly ImportWarning[];
+  /** Files beside the model that hold tensors of it, relative to its folder. */
+  readonly external: readonly string[];
 }
 
 /**
@@ -65,14 +67,20 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
   const budget = new Budget(limitsFrom(options.limits));
   const what = options.what ?? 'The model';
   try {
-    return withBudget(budget, () => graphOf(model, what, options.external, budget));
+    const found = withBudget(budget, () => graphOf(model, what, options.external, budget));
+    return { ...found, external: externalLocations(model) };
   } catch (error) {
     if (error instanceof LimitError) throw new SutureError(error.code, `${what} ${error.problem}`, { cause: error });
     throw error;
   }
 }
 
-function graphOf(model: ModelProto, what: string, external: ExternalSource | undefined, budget: Budget): Imported {
+function graphOf(
+  model: ModelProto,
+  what: string,
+  external: ExternalSource | undefined,
+  budget: Budget,
+): Omit<Imported, 'external'> {
   const { graph } = model;
   if (graph === undefined) throw new SutureError('model-unreadable', `${what} has no graph.`);
   const report = new ImportReport();

@@ -1,19 +1,19 @@
 /** The score against the number of stitched positions: does a training hold at every setting? */
 import { printable, SutureError } from '../../ir/index.ts';
 import { original, type SuperNetwork, settle, settledMeaning, stitchedAt, withOutputOf } from '../../passes/index.ts';
-import type { Executor } from '../../runtime/executor.ts';
-import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
-import { type WorkOptions, workOptions } from '../execution/progress.ts';
+import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
+import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
-import { named } from '../network/parent.ts';
+import { scoreNetworks } from '../metrics/score-networks.ts';
+import { networkOf } from '../network/network.ts';
 import { type ChartSeries, lineChart } from '../report/chart.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import { positionsText } from '../selection/combination.ts';
 import type { TrainingSettings } from '../training/settings.ts';
-import { defaultBatch, requireScorable, scoreNetworks } from './evaluate.ts';
 
 export interface CurveOptions extends WorkOptions, ExecutorOptions {
   /** How many positions are stitched. Default: {@link defaultCounts}. */
@@ -102,9 +102,10 @@ export async function curve(paths: readonly string[], data: string, options: Cur
   const runs: LoadedRun[] = [];
   for (const path of paths) runs.push(await loadRun(path));
   const dataset = await loadDataset(data, labelsOfRun(runs[0]!.directory.config, options.labels));
-  for (const { parents } of runs) {
-    requireScorable([parents.a, parents.b].map(named), dataset);
-  }
+  const scorable = LabelledData.for(
+    runs.flatMap(({ parents }) => [parents.a, parents.b]),
+    dataset,
+  );
   const most = Math.max(...runs.map(r => r.network.positions.length));
   const counts = [...new Set(options.counts ?? defaultCounts(most))].sort((a, b) => a - b);
   const bad = counts.find(count => !Number.isInteger(count) || count < 1 || count > most);
@@ -112,10 +113,11 @@ export async function curve(paths: readonly string[], data: string, options: Cur
     throw new SutureError('option-invalid', `There is no way to stitch ${bad} positions: the runs have 1 to ${most}.`);
   }
   return withExecutor(options, async executor => {
+    const execution = { executor, ...workOptions(options) };
     const curves: RunCurve[] = [];
     let metric: MetricName = 'dice';
     for (const [i, run] of runs.entries()) {
-      const scored = await scoreRun(executor, run, paths[i]!, dataset, counts, options);
+      const scored = await scoreRun(execution, { ...run, path: paths[i]! }, scorable, { ...options, counts });
       curves.push(scored.curve);
       metric = scored.metric;
     }
@@ -138,23 +140,18 @@ export async function curve(paths: readonly string[], data: string, options: Cur
 }
 
 async function scoreRun(
-  executor: Executor,
-  { network, parameters, directory }: LoadedRun,
-  path: string,
-  dataset: Dataset,
-  counts: readonly number[],
-  options: CurveOptions,
+  execution: Execution,
+  { network, parameters, directory, path }: LoadedRun & { readonly path: string },
+  data: LabelledData,
+  { counts, batch }: { readonly counts: readonly number[]; readonly batch?: number },
 ): Promise<{ readonly curve: RunCurve; readonly metric: MetricName }> {
-  const { batch = defaultBatch } = options;
   const positions = network.positions.length;
   const chosen = counts.filter(c => c <= positions).map(count => ({ count, at: evenlySpread(count, positions) }));
   const settings = [...references(network), ...chosen.map(({ at }) => stitchedAt(network, ...at))];
-  const networks = settings.map(setting => ({
-    name: printable(path),
-    graph: settle(network, setting, parameters),
-    meaning: settledMeaning(network.outputs[0]!, setting),
-  }));
-  const rows = await scoreNetworks(executor, networks, dataset, { ...workOptions(options), batch });
+  const networks = settings.map(setting =>
+    networkOf(settle(network, setting, parameters), printable(path), settledMeaning(network.outputs[0]!, setting)),
+  );
+  const rows = await scoreNetworks(execution, networks, data, { batch });
   const [a, b, ensemble, ...rest] = rows.map(r => r.score.value) as [number, number, number, ...number[]];
   const { training } = directory.config;
   return {

@@ -1,19 +1,18 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
 import { averagedAt, isGateable, original, settledMeaning } from '../../passes/index.ts';
-import type { Executor } from '../../runtime/executor.ts';
-import { type Dataset, loadDataset } from '../data/dataset.ts';
+import { loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
-import { workOptions } from '../execution/progress.ts';
+import { type Execution, workOptions } from '../execution/progress.ts';
 import { jsonText } from '../files/output.ts';
-import { named } from '../network/parent.ts';
+import { LabelledData } from '../metrics/labelled.ts';
+import { scoreNetworks } from '../metrics/score-networks.ts';
+import { networkOf } from '../network/network.ts';
 import { type Report, reportText, type TestResult } from '../report/report.ts';
 import { deployed, type ExportedNetwork } from '../run/deployed.ts';
-import { loadRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { type Agreement, compareWithFile } from '../run/verify.ts';
 import { possibleRules, type Selection, select } from '../selection/select.ts';
 import { type Sweep, sweep } from '../selection/sweep.ts';
-import { requireChoosable, requireScorable, scoreNetworks } from './evaluate.ts';
 import { exportPosition } from './export.ts';
 import { planRun, type RunRequest, type TrainingWork, trainLocked } from './stitch.ts';
 
@@ -46,19 +45,15 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
-  const parents = [plan.parents.a, plan.parents.b].map(named);
-  requireChoosable(parents, validationData);
-  const testData: { name: string; file: string; dataset: Dataset }[] = [];
-  for (const test of tests) {
-    const dataset = await loadDataset(test.file, said);
-    requireScorable(parents, dataset);
-    testData.push({ ...test, dataset });
-  }
+  const parents = [plan.parents.a, plan.parents.b];
+  const choosable = LabelledData.toChooseBy(parents, validationData);
+  const testData: { readonly name: string; readonly file: string; readonly data: LabelledData }[] = [];
+  for (const test of tests)
+    testData.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said)) });
 
-  const everything = async (executor: Executor): Promise<RunAllResult> => {
-    const summary = await trainLocked(plan, executor, work);
-    const run = await loadRun(request.output);
-    const swept = await sweep(executor, run.network, run.parameters, validationData, workOptions(work));
+  const everything = async (execution: Execution): Promise<RunAllResult> => {
+    const { run, summary } = await trainLocked(plan, execution, work);
+    const swept = await sweep(execution, run, choosable);
     await run.directory.writeJson('sweep', swept);
     const selection = chooseBy(swept);
     const { position, rule } = selection;
@@ -69,25 +64,30 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
     const setting = averagedAt(run.network, position);
     const meaning = settledMeaning(run.network.outputs[0]!, setting);
     const networks = [
-      { name: 'stitched', meaning, graph: deployed(run, setting, '') },
+      networkOf(deployed(run, setting, ''), 'stitched', meaning),
       ...(gated
         ? [
-            { name: 'output ensemble, gated', meaning, graph: deployed(run, original(run.network), '', true) },
-            { name: 'stitched, gated', meaning, graph: deployed(run, setting, '', true) },
+            networkOf(deployed(run, original(run.network), '', true), 'output ensemble, gated', meaning),
+            networkOf(deployed(run, setting, '', true), 'stitched, gated', meaning),
           ]
         : []),
     ];
     const results: TestResult[] = [];
-    for (const { name, file: data, dataset } of testData) {
-      const rows = await scoreNetworks(executor, parents, dataset, { ...workOptions(work), ensemble: true });
-      const ours = await scoreNetworks(executor, networks, dataset, workOptions(work));
+    for (const { name, file: source, data } of testData) {
+      const rows = await scoreNetworks(execution, parents, data, { ensemble: true });
+      const ours = await scoreNetworks(execution, networks, data);
       const all = [
         ...rows.map(({ score }, i) => ({ network: rivalNames[i]!, score })),
         ...ours.map(({ score }, i) => ({ network: networks[i]!.name, score })),
       ];
-      results.push({ name, data, images: dataset.count, metric: all[0]!.score.metric, rows: all });
+      results.push({ name, data: source, images: data.dataset.count, metric: all[0]!.score.metric, rows: all });
     }
-    const agreement: Agreement = await compareWithFile(executor, run, setting, file, validationData, { gated });
+    const agreement: Agreement = await compareWithFile(
+      execution.executor,
+      run,
+      { file, setting, gated },
+      validationData,
+    );
     const report: Report = {
       summary,
       validation: swept.data,
@@ -100,7 +100,9 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
     await run.directory.write('reportText', reportText(report));
     return { ...report, sweep: swept, warnings: plan.warnings };
   };
-  return withExecutor(request, executor => withNewLock(request.output, () => everything(executor)));
+  return withExecutor(request, executor =>
+    withNewLock(request.output, () => everything({ executor, ...workOptions(work) })),
+  );
 }
 
 const rivalNames = ['parent a', 'parent b', 'output ensemble'] as const;

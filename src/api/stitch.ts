@@ -6,31 +6,37 @@ import type { Executor } from '../../runtime/executor.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
-import { type WorkOptions, workOptions } from '../execution/progress.ts';
+import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
 import { versions } from '../execution/version.ts';
 import { hashFile } from '../files/hash.ts';
+import { LabelledData } from '../metrics/labelled.ts';
 import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
 import { requireFittingImages, spatialExtents } from '../network/interface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import { loadModel, type Model, rolesOf } from '../network/model.ts';
 import { type PairEntry, readPairs } from '../network/pairs.ts';
-import { named, type Parent, parentOf } from '../network/parent.ts';
-import { graphForImages, networkForImages } from '../network/sizes.ts';
+import { type Parent, parentOf } from '../network/parent.ts';
+import { graphForImages } from '../network/sizes.ts';
 import { isReached, naturalSchema, randomStateSchema, samplerStateSchema } from '../run/checkpoint.ts';
 import { labelsOfRun, type RunConfig } from '../run/config.ts';
-import { checkRunOutput, RunDirectory, type RunSpecification, runFiles, withLockedRun } from '../run/directory.ts';
-import { parentCopy } from '../run/external.ts';
-import { joinOpened, joinParents, requireTensors, stitchTypes } from '../run/load.ts';
+import {
+  checkRunOutput,
+  type ParentSource,
+  RunDirectory,
+  type RunSpecification,
+  withLockedRun,
+} from '../run/directory.ts';
+import { joinOpened, joinParents, type LoadedRun, type OpenRun, requireTensors, stitchTypes } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { type MetricsState, metricsStateSchema } from '../run/metrics.ts';
 import { type RunSummary, summaryOf } from '../run/summary.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { fitToOutputs } from '../training/closing.ts';
 import { initialise } from '../training/initialise.ts';
+import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { type TrainingSettings, trainingSchema, withDefaults } from '../training/settings.ts';
 import { type Checkpoint, type Labelled, type MetricsEntry, stepOf, Trainer } from '../training/train.ts';
-import { requireScorable } from './evaluate.ts';
 
 export interface RunRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
   /** The parents' files. */
@@ -158,8 +164,8 @@ export async function planRun(request: RunRequest, labelled?: Dataset, work: Wor
   const task = request.task ?? taskOf(first);
   const network = joinParents(first, second, pairs, { task, outputMean });
   checkPositions(network, settings.positions ?? []);
-  const agreement = await compareAnswers(named(first), named(second), dataset, work);
-  if (settings.method === 'task') requireScorable([first, second].map(named), dataset);
+  const agreement = await compareAnswers(first, second, dataset, work);
+  if (settings.method === 'task') LabelledData.for([first, second], dataset);
   return {
     output,
     force,
@@ -184,26 +190,33 @@ export async function planRun(request: RunRequest, labelled?: Dataset, work: Wor
  *
  * @throws SutureError `output-unwritable`, `run-locked`, `kernel-missing`, `device-memory`, `loss-not-finite`, `interrupted`.
  */
-export const trainRun = (plan: RunPlan, executor: Executor, work: TrainingWork = {}): Promise<RunSummary> =>
-  withNewLock(plan.output, () => trainLocked(plan, executor, work));
+export const trainRun = (plan: RunPlan, executor: Executor, work: TrainingWork = {}): Promise<TrainedRun> =>
+  withNewLock(plan.output, () => trainLocked(plan, { executor, ...workOptions(work) }, work));
+
+/** A run whose training has ended, and what there is to say of it. */
+export interface TrainedRun {
+  readonly run: LoadedRun;
+  readonly summary: RunSummary;
+}
 
 /** As {@link trainRun}, where the caller holds the run's lock. */
-export async function trainLocked(plan: RunPlan, executor: Executor, work: TrainingWork): Promise<RunSummary> {
-  const { dataset, settings, parents } = plan;
-  const network = networkForImages(plan.network, dataset);
+export async function trainLocked(plan: RunPlan, execution: Execution, work: TrainingWork): Promise<TrainedRun> {
+  const { dataset, settings, parents, network } = plan;
+  const { executor } = execution;
+  const job = trainingJob(execution, network, dataset);
   await checkRunOutput(plan.output, { force: plan.force, locked: true });
   requireBudgetSupport(executor, settings);
-  const initial = await initialise(executor, network, dataset, settings, work).catch((error: unknown) => {
+  const initial = await initialise(job, settings).catch((error: unknown) => {
     if (!(error instanceof SutureError) || error.code !== 'interrupted') throw error;
     const message = `${error.message.replace(/\.$/, '')}; nothing is kept of it yet, so start the command again.`;
     throw new SutureError(error.code, message, { cause: error });
   });
-  const trainer = await trainerFor(executor, network, dataset, settings, plan, initial);
+  const trainer = await trainerFor(job, settings, plan, initial);
   try {
     const specification: RunSpecification = {
       parents: {
-        a: recordOf('a', parents.a),
-        b: recordOf('b', parents.b),
+        a: recordOf(parents.a),
+        b: recordOf(parents.b),
       },
       task: plan.task,
       ...keptOf(plan.labels),
@@ -214,8 +227,7 @@ export async function trainLocked(plan: RunPlan, executor: Executor, work: Train
       versions: { ...versions() },
     };
     const directory = await RunDirectory.create(plan.output, specification, plan.pairs, { force: plan.force });
-    const close = closingOf(executor, network, dataset, settings, work);
-    return await finishTraining(directory, network, trainer, initial, close, work);
+    return await finishTraining(job, { directory, parents, network }, trainer, initial, work);
   } finally {
     trainer?.dispose();
   }
@@ -223,61 +235,44 @@ export async function trainLocked(plan: RunPlan, executor: Executor, work: Train
 
 /** The trainer of a run; undefined where it takes no steps. */
 async function trainerFor(
-  executor: Executor,
-  network: SuperNetwork,
-  dataset: Dataset,
+  job: TrainingJob,
   settings: TrainingSettings,
   how: Labelled,
   values: ReadonlyMap<string, Tensor>,
 ): Promise<Trainer | undefined> {
   if (settings.steps === 0) return undefined;
-  return Trainer.create(executor, network, dataset, stepOf(network, settings, how), settings, values);
+  return Trainer.create(job, stepOf(job.network, settings, how), settings, values);
 }
 
-/** What becomes of stitches when their training ends. */
-type Closing = (trained: StitchParameters) => Promise<StitchParameters>;
-
-const closingOf =
-  (
-    executor: Executor,
-    network: SuperNetwork,
-    dataset: Dataset,
-    settings: TrainingSettings,
-    work: TrainingWork,
-  ): Closing =>
-  async trained =>
-    settings.closingImages > 0
-      ? fitToOutputs(executor, network, dataset, settings, trained, workOptions(work))
-      : trained;
-
-const recordOf = (tag: 'a' | 'b', { path, sha256, meaning }: Parent): RunSpecification['parents']['a'] => ({
-  file: parentCopy(runFiles.parents, tag, path),
+const recordOf = ({ path, sha256, meaning, external }: Parent): ParentSource => ({
   source: path,
   sha256,
   meaning,
+  external,
 });
 
 /** Runs a training to its end and writes what comes out of it. */
 async function finishTraining(
-  directory: RunDirectory,
-  network: SuperNetwork,
+  job: TrainingJob,
+  run: OpenRun,
   trainer: Trainer | undefined,
   initial: ReadonlyMap<string, Tensor>,
-  close: Closing,
-  work: TrainingWork,
+  { checkpointSeconds }: TrainingWork,
   from?: Checkpoint & { readonly metrics: MetricsState },
-): Promise<RunSummary> {
+): Promise<TrainedRun> {
+  const { directory } = run;
+  const { training } = directory.config;
   const metrics = await directory.openMetrics(from?.metrics);
   // Stitches that are not trained stay as they began.
-  const parameters = stitchParameters(network, initial);
+  const parameters = stitchParameters(run.network, initial);
+  let closed: StitchParameters;
   try {
     if (trainer) {
       const trained = await trainer.run({
-        ...workOptions(work),
         ...(from && { from }),
-        checkpointSeconds: work.checkpointSeconds,
+        checkpointSeconds,
         // What is interrupted in the closing fit need not be trained again.
-        keepEnd: directory.config.training.closingImages > 0,
+        keepEnd: training.closingImages > 0,
         onMetrics: (entry: MetricsEntry) => metrics.append(entry),
         onCheckpoint: async ({ step, sampler, settings, values }) => {
           await metrics.sync();
@@ -292,14 +287,15 @@ async function finishTraining(
       for (const [name, value] of trained) parameters.set(name, value);
     }
     await metrics.sync();
-    await directory.writeTensors('parameters', await close(parameters));
+    closed = training.closingImages > 0 ? await fitToOutputs(job, training, parameters) : parameters;
+    await directory.writeTensors('parameters', closed);
   } catch (error) {
     throw error instanceof SutureError ? await resumable(error, directory) : error;
   } finally {
     await metrics.close();
   }
   await directory.finish();
-  return summaryOf(directory, network.positions.length);
+  return { run: { ...run, parameters: closed }, summary: await summaryOf(directory, run.network.positions.length) };
 }
 
 /** Of some values those that belong to the stitches. */
@@ -335,8 +331,7 @@ const checkpointSchema = v.object({
 /** The last checkpoint of a training; undefined where there is none. @throws SutureError `run-invalid`. */
 async function readCheckpoint(
   directory: RunDirectory,
-  network: SuperNetwork,
-  dataset: Dataset,
+  { network, dataset }: TrainingJob,
 ): Promise<(Checkpoint & { readonly metrics: MetricsState }) | undefined> {
   const stored = await directory.readTensors('checkpoint');
   if (!stored) return undefined;
@@ -374,7 +369,8 @@ async function resumeLocked(
   path: string,
   work: TrainingWork & Pick<ExecutorOptions, 'onProfile'>,
 ): Promise<RunSummary> {
-  const { directory, network: joined } = await joinOpened(await RunDirectory.openUnfinished(path));
+  const run = await joinOpened(await RunDirectory.openUnfinished(path));
+  const { directory } = run;
   const { config } = directory;
   const { onProfile } = work;
   if (await directory.readTensors('parameters')) {
@@ -383,23 +379,21 @@ async function resumeLocked(
     }
     // It was killed between its last step and its end.
     await directory.finish();
-    return summaryOf(directory, joined.positions.length);
+    return summaryOf(directory, run.network.positions.length);
   }
   const dataset = await loadDataset(config.data.source, labelsOfRun(config));
-  const network = networkForImages(joined, dataset);
   if ((await hashFile(config.data.source)) !== config.data.sha256) {
     const source = printable(config.data.source);
     throw new SutureError('data-invalid', `${source} has changed since the run was started; put the old file back.`);
   }
   await directory.removeTemporaries();
-  const from = await readCheckpoint(directory, network, dataset);
   return withExecutor({ executor: config.executor.name, ...(onProfile && { onProfile }) }, async executor => {
-    const values = from?.values ?? (await initialise(executor, network, dataset, config.training, work));
-    const { training } = config;
-    const trainer = await trainerFor(executor, network, dataset, training, config, values);
+    const job = trainingJob({ executor, ...workOptions(work) }, run.network, dataset);
+    const from = await readCheckpoint(directory, job);
+    const values = from?.values ?? (await initialise(job, config.training));
+    const trainer = await trainerFor(job, config.training, config, values);
     try {
-      const close = closingOf(executor, network, dataset, training, work);
-      return await finishTraining(directory, network, trainer, values, close, work, from);
+      return (await finishTraining(job, run, trainer, values, work, from)).summary;
     } finally {
       trainer?.dispose();
     }
@@ -417,7 +411,7 @@ export async function createRun(
 ): Promise<{ readonly summary: RunSummary; readonly warnings: readonly string[] }> {
   const plan = await planRun(request, undefined, workOptions(work));
   return withExecutor(request, async executor => ({
-    summary: await trainRun(plan, executor, work),
+    summary: (await trainRun(plan, executor, work)).summary,
     warnings: plan.warnings,
   }));
 }

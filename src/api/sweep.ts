@@ -2,15 +2,14 @@
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
-import { workOptions } from '../execution/progress.ts';
-import { named } from '../network/parent.ts';
+import { type WorkOptions, workOptions } from '../execution/progress.ts';
+import { LabelledData } from '../metrics/labelled.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { withLockedRun } from '../run/directory.ts';
 import { readLearned } from '../run/learned.ts';
 import { loadRun } from '../run/load.ts';
 import { type Sweep, type SweepOptions, sweep } from '../selection/sweep.ts';
-import { type Front, type FrontOptions, type NamedDataset, sweepFront } from '../selection/weighted.ts';
-import { requireChoosable, requireScorable } from './evaluate.ts';
+import { type Front, type FrontOptions, type NamedData, sweepFront } from '../selection/weighted.ts';
 
 /** What a command on a run may say of labels, where the run says something else or nothing. */
 export interface LabelRequest {
@@ -25,30 +24,25 @@ export interface LabelRequest {
 export const sweepRun = (
   path: string,
   data: string,
-  options: SweepOptions & ExecutorOptions & LabelRequest = {},
+  options: SweepOptions & WorkOptions & ExecutorOptions & LabelRequest = {},
 ): Promise<Sweep> => withLockedRun(path, () => sweepLocked(path, data, options));
 
 async function sweepLocked(
   path: string,
   data: string,
-  options: SweepOptions & ExecutorOptions & LabelRequest,
+  options: SweepOptions & WorkOptions & ExecutorOptions & LabelRequest,
 ): Promise<Sweep> {
   const run = await loadRun(path);
   const dataset = await loadDataset(data, labelsOfRun(run.directory.config, options.labels));
-  const { a, b } = run.parents;
-  requireChoosable([a, b].map(named), dataset);
+  const scorable = LabelledData.toChooseBy([run.parents.a, run.parents.b], dataset);
   return withExecutor(options, async executor => {
-    const { batch } = options;
-    const result = await sweep(executor, run.network, run.parameters, dataset, {
-      ...workOptions(options),
-      ...(batch !== undefined && { batch }),
-    });
+    const result = await sweep({ executor, ...workOptions(options) }, run, scorable, options);
     await run.directory.writeJson('sweep', result);
     return result;
   });
 }
 
-export interface FrontRequest extends Omit<FrontOptions, 'learned'>, ExecutorOptions, LabelRequest {
+export interface FrontRequest extends Omit<FrontOptions, 'learned'>, WorkOptions, ExecutorOptions, LabelRequest {
   /** Test sets: the own site's first. They decide nothing. */
   readonly tests?: readonly { readonly name: string; readonly file: string }[];
   /** Also score the weights that `suture weigh` left in the run. */
@@ -67,21 +61,15 @@ async function frontLocked(path: string, data: string, request: FrontRequest): P
   const { tests = [], learned = false, labels, ...options } = request;
   const run = await loadRun(path);
   const said = labelsOfRun(run.directory.config, labels);
-  const parents = [run.parents.a, run.parents.b].map(named);
-  const validation = await loadDataset(data, said);
-  requireChoosable(parents, validation);
-  const sets: NamedDataset[] = [];
-  for (const { name, file } of tests) {
-    const dataset = await loadDataset(file, said);
-    requireScorable(parents, dataset);
-    sets.push({ name, dataset });
-  }
+  const parents = [run.parents.a, run.parents.b];
+  const validation = LabelledData.toChooseBy(parents, await loadDataset(data, said));
+  const sets: NamedData[] = [];
+  for (const { name, file } of tests)
+    sets.push({ name, data: LabelledData.for(parents, await loadDataset(file, said)) });
   const weights = learned ? await readLearned(run) : undefined;
   return withExecutor(options, async executor => {
-    const front = await sweepFront(executor, run.network, run.parameters, validation, sets, {
-      ...options,
-      learned: weights,
-    });
+    const execution = { executor, ...workOptions(options) };
+    const front = await sweepFront(execution, run, validation, sets, { ...options, learned: weights });
     await run.directory.writeJson('front', { ...front, ...(weights && { weights: weights.seal }) });
     return front;
   });

@@ -7,14 +7,12 @@ import {
   taskMatching,
   trainingStep,
 } from '../../passes/index.ts';
-import type { Executor } from '../../runtime/executor.ts';
-import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
-import { named } from '../network/parent.ts';
-import { networkForImages } from '../network/sizes.ts';
+import { LabelledData } from '../metrics/labelled.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { withLockedRun } from '../run/directory.ts';
 import {
@@ -26,8 +24,8 @@ import {
 } from '../run/learned.ts';
 import { type LoadedRun, loadRun, requireTensors } from '../run/load.ts';
 import { checkCombination } from '../selection/combination.ts';
+import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { Trainer } from '../training/train.ts';
-import { requireScorable } from './evaluate.ts';
 import type { TrainingWork } from './stitch.ts';
 
 export interface WeighOptions {
@@ -86,7 +84,7 @@ async function weighLocked(
   const run = await loadRun(path);
   const labels = labelsOfRun(run.directory.config, options.labels);
   const dataset = await loadDataset(data, labels);
-  requireLabelled(run, dataset);
+  LabelledData.for([run.parents.a, run.parents.b], dataset);
   const plan = {
     ...planOf(run.network, options),
     ...saidOf(labels),
@@ -94,7 +92,7 @@ async function weighLocked(
   };
   await run.directory.remove('weighing');
   return withExecutor({ ...options, ...(choice && { executor: choice }) }, executor =>
-    learnWeights(executor, run, dataset, plan, work),
+    learnWeights(trainingJob({ executor, ...workOptions(work) }, run.network, dataset), run, plan, work),
   );
 }
 
@@ -119,13 +117,13 @@ async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSumm
       `${printable(source)} has changed since the learning was begun; put the old file back.`,
     );
   }
-  requireLabelled(run, dataset);
+  LabelledData.for([run.parents.a, run.parents.b], dataset);
   planOf(run.network, { ...from.plan, learn: from.plan.learned });
   const step = stepFor(run, from.plan);
   const carried = [...step.carry.values()].map(name => [name, step.graph.input(name).type] as const);
   requireTensors(from.values, new Map(carried), run.directory.file('weighing'));
   return withExecutor({ executor: from.executor }, executor =>
-    learnWeights(executor, run, dataset, from.plan, work, from),
+    learnWeights(trainingJob({ executor, ...workOptions(work) }, run.network, dataset), run, from.plan, work, from),
   );
 }
 
@@ -139,10 +137,6 @@ const saidOf = ({ ignoreLabel, regions }: LabelOptions): Pick<LearningPlan, 'lab
           ...(regions && { regions: regions.map(r => [...r]) }),
         },
       };
-
-function requireLabelled({ parents: { a, b } }: LoadedRun, dataset: Dataset): void {
-  requireScorable([a, b].map(named), dataset);
-}
 
 /** Losses that are averaged for the record: single batches differ much. */
 const averaged = 10;
@@ -188,26 +182,24 @@ function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan
 }
 
 async function learnWeights(
-  executor: Executor,
+  job: TrainingJob,
   run: LoadedRun,
-  dataset: Dataset,
   plan: LearningPlan,
-  work: TrainingWork,
+  { checkpointSeconds }: TrainingWork,
   from?: WeighingCheckpoint,
 ): Promise<WeighSummary> {
   const { directory } = run;
-  const network = networkForImages(run.network, dataset);
+  const { network } = job;
   const step = stepFor({ directory, network }, plan);
   const losses = [...(from?.losses ?? [])];
   const values = new Map([...run.parameters, ...(from?.values ?? firstLogits(network, plan, step))]);
-  const trainer = await Trainer.create(executor, network, dataset, step, plan, values);
+  const trainer = await Trainer.create(job, step, plan, values);
   let learned: ReadonlyMap<string, Tensor>;
   try {
     learned = await trainer.run({
-      ...workOptions(work),
       ...(from && { from }),
       stage: 'learning weights',
-      checkpointSeconds: work.checkpointSeconds,
+      checkpointSeconds,
       metricsEvery: 1,
       onMetrics: ({ loss }) => {
         losses.push(loss);
@@ -215,7 +207,7 @@ async function learnWeights(
       onCheckpoint: ({ step: done, sampler, values: reached }) => {
         const state: Omit<WeighingCheckpoint, 'values'> = {
           plan,
-          executor: executor.name,
+          executor: job.executor.name,
           step: done,
           sampler,
           losses,

@@ -38,13 +38,16 @@ export function batchSizes(count: number, limit: number): readonly number[] {
   return Array.from({ length: batches }, (_, i) => small + (i < large ? 1 : 0));
 }
 
+/** Some images of a data set by their numbers, [n, C, spatial...]. */
+export const imagesOf = (dataset: Dataset, numbers: ArrayLike<number>): Tensor =>
+  tensor('float32', [numbers.length, ...dataset.imageShape], gatherImages(dataset, numbers));
+
 /** Images in the order of the file. */
 export function* batchesOf(dataset: Dataset, limit: number): Generator<Batch> {
   let first = 0;
   for (const count of batchSizes(dataset.count, limit)) {
     const numbers = Array.from({ length: count }, (_, i) => first + i);
-    const images = tensor('float32', [count, ...dataset.imageShape], gatherImages(dataset, numbers));
-    yield { first, count, images };
+    yield { first, count, images: imagesOf(dataset, numbers) };
     first += count;
   }
 }

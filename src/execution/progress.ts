@@ -2,6 +2,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { SutureError } from '../../ir/errors.ts';
 import type { Steps } from '../../passes/index.ts';
+import type { Executor } from '../../runtime/executor.ts';
 
 export interface ProgressEvent {
   /** What is going on, in words: `training the stitches`. The same words until `done` is `total`. */
@@ -17,6 +18,11 @@ export interface WorkOptions {
   readonly onProgress?: (event: ProgressEvent) => void;
   /** Ends the work at the next safe point with the error `interrupted`. */
   readonly signal?: AbortSignal;
+}
+
+/** What all work on data is given: what computes, whom to tell how far it is, and what may stop it. */
+export interface Execution extends WorkOptions {
+  readonly executor: Executor;
 }
 
 /** The options that are passed on to a part of the work. */

@@ -1,18 +1,8 @@
-/** Scores of networks on labelled data: what its labels are to a network's output, and outputs put together. */
+/** Outputs scored, and put together. */
 import { numbersOf, type Tensor, tensor } from '../../ir/index.ts';
 import type { OutputMeaning } from '../../passes/index.ts';
-import type { Dataset } from '../data/dataset.ts';
-import { type Labels, labelsFor } from '../data/labels.ts';
-import { interfaceOf, spatialExtents } from '../network/interface.ts';
-import type { NamedGraph } from '../network/meaning.ts';
 import { channelsFirst, thresholdOf, toProbabilities } from '../network/outputs.ts';
 import type { Metric } from './metric.ts';
-
-/** The labels of a data set as a network's output needs them. @throws SutureError as `labelsFor`. */
-export function labelsOf(dataset: Dataset, { graph, meaning, name }: NamedGraph): Labels {
-  const { outputType } = interfaceOf(graph, name);
-  return labelsFor(dataset, { meaning, spatial: spatialExtents(outputType, meaning), name });
-}
 
 /** Adds a batch's outputs to a metric. */
 export function score(metric: Metric, output: Tensor, meaning: OutputMeaning, first: number): void {

@@ -9,7 +9,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { type Asking, imagesToLookAt, withAnswers } from './answers.ts';
 import { bestAssignment } from './assignment.ts';
-import type { NamedGraph } from './meaning.ts';
+import type { Network } from './network.ts';
 import { argmax, channelsFirst, thresholdOf } from './outputs.ts';
 
 /** `x · scale + offset`, done to every number of an image. */
@@ -43,8 +43,8 @@ const hardly = 0.1;
 
 /** Compares two parents' answers. Undefined where they are real values, of which there are no classes to compare. */
 export async function compareAnswers(
-  a: NamedGraph,
-  b: NamedGraph,
+  a: Network,
+  b: Network,
   dataset: Dataset,
   work: WorkOptions = {},
 ): Promise<AnswerAgreement | undefined> {
@@ -161,8 +161,8 @@ const searched = 4;
 
 /** The change of the partner's images under which it agrees best: what the graphs say, a coarse grid, and finer steps from its best. */
 async function bestInput(
-  a: NamedGraph,
-  b: NamedGraph,
+  a: Network,
+  b: Network,
   dataset: Dataset,
   output: Tensor,
   ask: Asking,

@@ -1,7 +1,8 @@
 /** A few answers of a network on the own images: what its output means, and whether it means the same as another's. */
 import { type Graph, isStatic, numbersOf, type Tensor, tensor } from '../../ir/index.ts';
 import { simplify, specialize } from '../../passes/index.ts';
-import { type Dataset, gatherImages } from '../data/dataset.ts';
+import { imagesOf } from '../data/batches.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { bindingFor, Runnable, withExecutor } from '../execution/execute.ts';
 import { flopsPerSample } from './cost.ts';
 
@@ -46,8 +47,8 @@ export async function withAnswers<T>(graph: Graph, dataset: Dataset, work: (ask:
         const whole = images.slice(0, images.length - (images.length % size));
         const parts: Tensor[] = [];
         for (let first = 0; first < whole.length; first += size) {
-          const pixels = gatherImages(dataset, whole.slice(first, first + size));
-          const given = tensor('float32', [size, ...dataset.imageShape], change ? pixels.map(change) : pixels);
+          const images = imagesOf(dataset, whole.slice(first, first + size));
+          const given = change ? { ...images, data: Float32Array.from(numbersOf(images), change) } : images;
           parts.push((await runnable.run({ [input]: given }, [output]))[output]!);
         }
         return { images: whole, output: joined(parts) };

@@ -27,13 +27,6 @@ import { interfaceOf, requireFittingImages, spatialExtents } from './interface.t
 import { argmax, channelsFirst } from './outputs.ts';
 import { graphForImages } from './sizes.ts';
 
-/** A network under the name that messages and results give it, and what its output means. */
-export interface NamedGraph {
-  readonly name: string;
-  readonly graph: Graph;
-  readonly meaning: OutputMeaning;
-}
-
 export interface MeaningOptions {
   readonly task?: Task | undefined;
   /** What makes probabilities of logits, where the network does not say. */

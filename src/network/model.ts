@@ -13,6 +13,8 @@ export interface Model {
   readonly file: Graph;
   /** What is computed with: the file's graph in float32, with an open batch where it can be proven that samples stay apart. */
   readonly graph: Graph;
+  /** Files beside it that hold tensors of it, relative to its folder. */
+  readonly external: readonly string[];
   readonly warnings: readonly ImportWarning[];
 }
 
@@ -25,7 +27,7 @@ export const rolesOf = (a: Model, b: Model): readonly [string, string] => [
 /** Reads a network. @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`. */
 export async function loadModel(path: string): Promise<Model> {
   // The import comes first: it says in a sentence what a hash would say by an errno.
-  const { graph: file, warnings } = importOnnx(path);
+  const { graph: file, warnings, external } = importOnnx(path);
   const wide = widen(file);
-  return { path, sha256: await hashFile(path), file, graph: freeBatch(wide) ?? wide, warnings };
+  return { path, sha256: await hashFile(path), file, graph: freeBatch(wide) ?? wide, external, warnings };
 }

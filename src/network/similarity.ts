@@ -1,10 +1,11 @@
 /** How similar the features of two networks are on data: the similarity that `match` weighs, by linear CKA. */
 
-import { type Graph, printable, SutureError, type Tensor, tensor, type Value } from '../../ir/index.ts';
+import { type Graph, printable, SutureError, type Tensor, type Value } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { type CentredGram, centredGram, cka, matchableValues } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
-import { type Dataset, gatherImages } from '../data/dataset.ts';
+import { imagesOf } from '../data/batches.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { Runnable } from '../execution/execute.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
@@ -59,8 +60,7 @@ export async function ckaSimilarity(
       for (let first = 0; first < count; first += BATCH) {
         throwIfInterrupted(signal);
         const numbers = chosen.slice(first, first + BATCH);
-        const batch = tensor('float32', [numbers.length, ...dataset.imageShape], gatherImages(dataset, numbers));
-        samples.add(first, await runnable.run({ [graph.inputs[0]!.name]: batch }));
+        samples.add(first, await runnable.run({ [graph.inputs[0]!.name]: imagesOf(dataset, numbers) }));
         onProgress?.({ stage: 'comparing features', done: ++done, total });
       }
     } finally {

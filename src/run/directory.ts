@@ -1,7 +1,7 @@
 /** A run directory: what `docs/files.md` describes, written and read. */
 import { constants } from 'node:fs';
 import { access, copyFile, type FileHandle, readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
@@ -11,7 +11,6 @@ import { withFileBelow } from '../files/input.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
 import { type PairEntry, pairsSchema } from '../network/pairs.ts';
 import { configSchema, type RunConfig, runVersion } from './config.ts';
-import { externalFiles } from './external.ts';
 import { lockFile, refuseLocked, withLock } from './lock.ts';
 import { MetricsFile, type MetricsState } from './metrics.ts';
 import { isFolderThere, isThere, nextFolder, promote, readyFolder, settle } from './replacement.ts';
@@ -147,9 +146,15 @@ async function settleUnlocked(path: string): Promise<void> {
   }
 }
 
+/** A parent that is to be copied into a run. */
+export interface ParentSource extends Pick<RunConfig['parents']['a'], 'source' | 'sha256' | 'meaning'> {
+  /** Files beside it that hold tensors of it. */
+  readonly external: readonly string[];
+}
+
 /** What decides a run's numbers, before its files have hashes. */
 export type RunSpecification = Omit<RunConfig, 'format' | 'version' | 'pairs' | 'parents'> & {
-  readonly parents: Readonly<Record<'a' | 'b', Omit<RunConfig['parents']['a'], 'external'>>>;
+  readonly parents: Readonly<Record<'a' | 'b', ParentSource>>;
 };
 
 /** What is stored beside tensors, and the tensors. */
@@ -210,7 +215,7 @@ export class RunDirectory {
       const config: RunConfig = {
         format: 'suture-run',
         version: runVersion,
-        parents: { a: await copiedParent(root, parents.a), b: await copiedParent(root, parents.b) },
+        parents: { a: await copiedParent(root, 'a', parents.a), b: await copiedParent(root, 'b', parents.b) },
         pairs: hashBytes(text),
         ...rest,
       };
@@ -432,9 +437,11 @@ export class RunDirectory {
 /** Copies a parent and its external data into the folder of a run, with their hashes. */
 async function copiedParent(
   root: string,
-  parent: RunSpecification['parents']['a'],
+  tag: string,
+  { source, sha256, meaning, external: locations }: ParentSource,
 ): Promise<RunConfig['parents']['a']> {
-  const { source, sha256, file } = parent;
+  // One with files beside it has a folder of its own and keeps its name: files of the same name beside both parents must not meet.
+  const file = `${runFiles.parents}/${locations.length > 0 ? `${tag}/${basename(source)}` : `${tag}.onnx`}`;
   const copy = join(root, file);
   await makeFolder(dirname(copy));
   await copyFile(source, copy, constants.COPYFILE_FICLONE);
@@ -442,14 +449,14 @@ async function copiedParent(
     throw new SutureError('model-unreadable', `${printable(source)} was changed while it was in use; start again.`);
   }
   const external: { file: string; sha256: string }[] = [];
-  for (const location of externalFiles(source)) {
+  for (const location of locations) {
     const target = join(dirname(copy), location);
     await makeFolder(dirname(target));
     const from = resolveExternal(dirname(source), location, `'${printable(source)}'`);
     await copyFile(from, target, constants.COPYFILE_FICLONE);
     external.push({ file: location, sha256: await hashFile(target) });
   }
-  return { ...parent, external };
+  return { file, source, sha256, meaning, external };
 }
 
 const beside = (file: string, other: string): string => `${file.slice(0, file.lastIndexOf('/'))}/${other}`;

@@ -3,18 +3,20 @@ import { printable, SutureError, type Tensor, type TensorType } from '../../ir/i
 import { featurePairs, type SuperNetwork, stitch } from '../../passes/index.ts';
 import { fromStored } from '../network/meaning.ts';
 import { loadModel } from '../network/model.ts';
+import type { TrainedNetwork } from '../network/network.ts';
 import type { PairEntry } from '../network/pairs.ts';
-import type { Parent } from '../network/parent.ts';
+import { type Parent, parentWith } from '../network/parent.ts';
 import type { RunConfig } from './config.ts';
 import { RunDirectory } from './directory.ts';
 
-export interface LoadedRun {
+/** A run that is open, trained or not: its parents as they are joined. */
+export interface OpenRun {
   readonly directory: RunDirectory;
   readonly parents: { readonly a: Parent; readonly b: Parent };
   readonly network: SuperNetwork;
-  /** By the names of the super-network's inputs. */
-  readonly parameters: ReadonlyMap<string, Tensor>;
 }
+
+export interface LoadedRun extends OpenRun, TrainedNetwork {}
 
 /** Joins two parents as a run's configuration says. */
 export const joinParents = (
@@ -33,21 +35,18 @@ export const joinParents = (
   );
 
 /** Opens a run up to its super-network, trained or not. @throws SutureError `run-invalid`. */
-export const openNetwork = async (path: string): Promise<Omit<LoadedRun, 'parameters'>> =>
-  joinOpened(await RunDirectory.open(path));
+export const openNetwork = async (path: string): Promise<OpenRun> => joinOpened(await RunDirectory.open(path));
 
 /** Joins the parents of a run whose directory is open. @throws SutureError `run-invalid`. */
-export async function joinOpened(directory: RunDirectory): Promise<Omit<LoadedRun, 'parameters'>> {
+export async function joinOpened(directory: RunDirectory): Promise<OpenRun> {
   const pairs = await directory.readPairs();
   const [a, b] = [await loadParent(directory, 'a'), await loadParent(directory, 'b')];
   return { directory, parents: { a, b }, network: joinParents(a, b, pairs, directory.config) };
 }
 
 /** A parent of a run, with what the run says that its output means. */
-const loadParent = async (directory: RunDirectory, tag: 'a' | 'b'): Promise<Parent> => ({
-  ...(await loadModel(directory.parentFile(tag))),
-  meaning: fromStored(directory.config.parents[tag].meaning),
-});
+const loadParent = async (directory: RunDirectory, tag: 'a' | 'b'): Promise<Parent> =>
+  parentWith(await loadModel(directory.parentFile(tag)), fromStored(directory.config.parents[tag].meaning));
 
 /** Opens a run whose stitches are trained. @throws SutureError `run-invalid`. */
 export async function loadRun(path: string): Promise<LoadedRun> {

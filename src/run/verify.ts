@@ -5,7 +5,7 @@ import { onnxRuntime } from '../../runtime/ort/onnxruntime.ts';
 import { batchesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Runnable } from '../execution/execute.ts';
-import type { LoadedRun } from './load.ts';
+import type { TrainedNetwork } from '../network/network.ts';
 
 /** How far ONNX Runtime's numbers for a file are from an executor's. */
 export interface Agreement {
@@ -15,21 +15,27 @@ export interface Agreement {
   readonly agrees: boolean;
 }
 
+/** A file that a network was exported to, and under which setting. */
+export interface WrittenSetting {
+  readonly file: string;
+  readonly setting: Setting;
+  /** Whether it has a gate, which starts from equal shares. */
+  readonly gated?: boolean;
+}
+
 /** What float32 arithmetic in another order may differ by. */
 export const tolerance = 1e-4;
 
 /**
  * Runs an exported file in ONNX Runtime on the CPU and compares its output with what an executor makes of the whole
- * super-network, all stitches and switches in place: so the settling, the folding and the export are all part of the test. `gated`: the
- * file has a gate, which starts from equal shares.
+ * super-network, all stitches and switches in place: so the settling, the folding and the export are all part of the test.
  */
 export async function compareWithFile(
   executor: Executor,
-  { network, parameters }: Pick<LoadedRun, 'network' | 'parameters'>,
-  setting: Setting,
-  file: string,
+  { network, parameters }: TrainedNetwork,
+  { file, setting, gated = false }: WrittenSetting,
   dataset: Dataset,
-  { images = 8, gated = false }: { readonly images?: number; readonly gated?: boolean } = {},
+  images = 8,
 ): Promise<Agreement> {
   const [input] = network.parents[0]!.inputs;
   const { name } = network.outputs[0]!;

@@ -1,10 +1,9 @@
 /** Many graphs over the same images, run together: what they have in common is computed once for each batch. */
 import type { Tensor } from '../../ir/index.ts';
-import type { Executor } from '../../runtime/executor.ts';
 import { batchesOf, batchSizes } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Runnable } from '../execution/execute.ts';
-import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { type Execution, throwIfInterrupted } from '../execution/progress.ts';
 import { type MergedPart, mergeGraphs } from './merge.ts';
 
 /** Graphs with more nodes than this are run in several rounds, each of which computes the shared prefix anew. */
@@ -13,11 +12,13 @@ const maxNodes = 6000;
 /** Graphs that are wanted at the same time: they stay in one round. */
 export type Bundle = readonly [MergedPart, ...MergedPart[]];
 
-export interface PartsOptions extends WorkOptions {
+export interface Parts {
+  readonly bundles: readonly Bundle[];
+  readonly dataset: Dataset;
   /** What is going on, in words. */
   readonly stage: string;
   /** Images at a time. Default 8. */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
 }
 
 /** Bundles in their order, so many together that the merged graph stays within bounds. */
@@ -43,10 +44,8 @@ function rounds(bundles: readonly Bundle[]): readonly (readonly Bundle[])[] {
  * @throws SutureError `interrupted`.
  */
 export async function runParts(
-  executor: Executor,
-  bundles: readonly Bundle[],
-  dataset: Dataset,
-  { stage, batch = 8, onProgress, signal }: PartsOptions,
+  { executor, onProgress, signal }: Execution,
+  { bundles, dataset, stage, batch = 8 }: Parts,
   take: (bundles: readonly Bundle[], outputs: Readonly<Record<string, Tensor>>, first: number) => void,
 ): Promise<void> {
   const all = rounds(bundles);

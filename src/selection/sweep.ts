@@ -1,23 +1,20 @@
 /** The score of every position: averaged there in both directions, outputs averaged. */
 import * as v from 'valibot';
-import type { Tensor } from '../../ir/index.ts';
 import {
   averagedAt,
   type OutputMeaning,
   original,
   type Setting,
-  type SuperNetwork,
   settle,
   settledMeaning,
   withOutputOf,
 } from '../../passes/index.ts';
-import type { Executor } from '../../runtime/executor.ts';
-import type { Dataset } from '../data/dataset.ts';
-import type { WorkOptions } from '../execution/progress.ts';
-import { imagesByFold, type Metric, metricFor } from '../metrics/metric.ts';
-import { labelsOf, score } from '../metrics/scoring.ts';
+import type { Execution } from '../execution/progress.ts';
+import type { LabelledData } from '../metrics/labelled.ts';
+import { imagesByFold, type Metric } from '../metrics/metric.ts';
+import { score } from '../metrics/scoring.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
-import { requireFittingImages } from '../network/interface.ts';
+import type { TrainedNetwork } from '../network/network.ts';
 import type { MergedPart } from './merge.ts';
 import { type Bundle, runParts } from './parts.ts';
 
@@ -66,9 +63,9 @@ export const sweepSchema = v.object({
 
 export type Sweep = v.InferOutput<typeof sweepSchema>;
 
-export interface SweepOptions extends WorkOptions {
+export interface SweepOptions {
   /** Images at a time. Default 8. */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
 }
 
 interface Candidate {
@@ -83,12 +80,12 @@ interface Candidate {
  * @throws SutureError `data-invalid` when the data does not fit the networks.
  */
 export async function sweep(
-  executor: Executor,
-  network: SuperNetwork,
-  parameters: ReadonlyMap<string, Tensor>,
-  dataset: Dataset,
+  execution: Execution,
+  { network, parameters }: TrainedNetwork,
+  data: LabelledData,
   options: SweepOptions = {},
 ): Promise<Sweep> {
+  const { dataset } = data;
   const plain = original(network);
   const candidates: Candidate[] = [
     { key: 'a', setting: withOutputOf(network, plain, 'a') },
@@ -102,7 +99,7 @@ export async function sweep(
     graph: settle(network, setting, parameters),
     meaning: settledMeaning(output!, setting),
   }));
-  const metrics = await scoreParts(executor, settled, dataset, options);
+  const metrics = await scoreParts(execution, settled, data, options);
   const folds = dataset.fold ? imagesByFold(dataset.fold) : new Map<number, readonly number[]>();
   const scoresOf = (key: string): Pick<Sweep['positions'][number], 'value' | 'pooled' | 'folds'> => {
     const metric = metrics.get(key)!;
@@ -134,19 +131,18 @@ export async function sweep(
 }
 
 async function scoreParts(
-  executor: Executor,
+  execution: Execution,
   parts: readonly (MergedPart & { readonly meaning: OutputMeaning })[],
-  dataset: Dataset,
-  options: SweepOptions,
+  data: LabelledData,
+  { batch }: SweepOptions,
 ): Promise<ReadonlyMap<string, Metric>> {
   const name = 'the stitched network';
   const [{ graph, meaning }] = parts as readonly [(typeof parts)[number]];
-  requireFittingImages(dataset, graph, name);
-  const labels = labelsOf(dataset, { name, graph, meaning });
-  const metrics = new Map(parts.map(({ output }) => [output, metricFor(labels)]));
+  const metrics = new Map(parts.map(({ output }) => [output, data.metricFor({ name, graph, meaning })]));
   const meanings = new Map(parts.map(part => [part.output, part.meaning]));
   const bundles = parts.map((part): Bundle => [part]);
-  await runParts(executor, bundles, dataset, { ...options, stage: 'scoring every position' }, (run, outputs, first) => {
+  const work = { bundles, dataset: data.dataset, stage: 'scoring every position', batch };
+  await runParts(execution, work, (run, outputs, first) => {
     for (const [{ output }] of run) score(metrics.get(output)!, outputs[output]!, meanings.get(output)!, first);
   });
   return metrics;

@@ -3,14 +3,11 @@
  * all output-weighted ensembles.
  */
 import * as v from 'valibot';
-import type { Tensor } from '../../ir/index.ts';
-import { isGateable, requireGateable, type SuperNetwork, settle, withOutputOf } from '../../passes/index.ts';
-import type { Executor } from '../../runtime/executor.ts';
-import type { Dataset } from '../data/dataset.ts';
-import type { WorkOptions } from '../execution/progress.ts';
-import { type Metric, metricFor } from '../metrics/metric.ts';
-import { labelsOf } from '../metrics/scoring.ts';
-import { requireFittingImages } from '../network/interface.ts';
+import { isGateable, requireGateable, settle, withOutputOf } from '../../passes/index.ts';
+import type { Execution } from '../execution/progress.ts';
+import type { LabelledData } from '../metrics/labelled.ts';
+import type { Metric } from '../metrics/metric.ts';
+import type { TrainedNetwork } from '../network/network.ts';
 import { blendable, expectedErrors, gatedShares, scoreBlend } from './blend.ts';
 import { type Combination, checkCombination, type LearnedWeights, settingOf } from './combination.ts';
 import { above, beyond, type Point, paretoSet } from './front.ts';
@@ -66,7 +63,7 @@ export const frontSchema = v.object({
 export type Front = v.InferOutput<typeof frontSchema>;
 export type FrontPoint = Front['points'][number];
 
-export interface FrontOptions extends WorkOptions {
+export interface FrontOptions {
   /** Groups of positions that are on together. Default: every position alone. */
   readonly groups?: readonly (readonly number[])[];
   /** Shares of the original feature. Default 0, ¼, ½, ¾. With 1 alone no stitch is scored. */
@@ -80,12 +77,12 @@ export interface FrontOptions extends WorkOptions {
   /** What the choice `even` may lose on the validation data. Default 0.005. */
   readonly loss?: number;
   /** Images at a time. Default 8. */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
 }
 
-export interface NamedDataset {
+export interface NamedData {
   readonly name: string;
-  readonly dataset: Dataset;
+  readonly data: LabelledData;
 }
 
 /** Shares of the output that the rivals' front is drawn through. */
@@ -113,11 +110,10 @@ const unstitched: Places = { positions: [], weight: 1 };
  * @throws SutureError `option-invalid`; `data-invalid` when data does not fit the networks.
  */
 export async function sweepFront(
-  executor: Executor,
-  network: SuperNetwork,
-  parameters: ReadonlyMap<string, Tensor>,
-  validation: Dataset,
-  tests: readonly NamedDataset[],
+  execution: Execution,
+  { network, parameters }: TrainedNetwork,
+  validation: LabelledData,
+  tests: readonly NamedData[],
   options: FrontOptions = {},
 ): Promise<Front> {
   const { weights = [0, 0.25, 0.5, 0.75], outputs = tenths, learned, loss = 0.005 } = options;
@@ -141,11 +137,10 @@ export async function sweepFront(
     });
     return [part('a'), part('b')];
   });
-  const sets = [{ name: 'validation', dataset: validation }, ...tests];
+  const sets: readonly NamedData[] = [{ name: 'validation', data: validation }, ...tests];
   const scored: (readonly Scored[])[] = [];
-  for (const { name, dataset } of sets) {
-    scored.push(await scoreBundles(executor, network, bundles, { shares, gate }, name, dataset, options));
-  }
+  const settings: Settings = { output: network.outputs[0]!, bundles, shares, gate, batch: options.batch };
+  for (const set of sets) scored.push(await scoreSettings(execution, settings, set));
 
   const { name: metric, higherIsBetter } = scored[0]![0]!.plain.get(1)!;
   const axes = tests.length >= 2 ? tests.map((_, i) => i + 1) : sets.map((_, i) => i);
@@ -174,7 +169,7 @@ export async function sweepFront(
   return {
     metric,
     higherIsBetter,
-    sets: sets.map(({ name, dataset }) => ({ name, source: dataset.source, images: dataset.count })),
+    sets: sets.map(({ name, data: { dataset } }) => ({ name, source: dataset.source, images: dataset.count })),
     axes,
     rivals,
     points,
@@ -193,43 +188,44 @@ export async function sweepFront(
 const scoreOf = ({ plain, gated }: Scored, blend: Blend): number =>
   (blend.gated ? gated : plain).get(blend.output)!.score().value;
 
-async function scoreBundles(
-  executor: Executor,
-  network: SuperNetwork,
-  bundles: readonly Bundle[],
-  { shares, gate }: { readonly shares: readonly number[]; readonly gate: boolean },
-  name: string,
-  dataset: Dataset,
-  options: FrontOptions,
+/** What is scored: two parts for each setting, one for each parent's output, and how outputs are put together. */
+interface Settings {
+  readonly output: TrainedNetwork['network']['outputs'][number];
+  readonly bundles: readonly Bundle[];
+  readonly shares: readonly number[];
+  readonly gate: boolean;
+  readonly batch: number | undefined;
+}
+
+async function scoreSettings(
+  execution: Execution,
+  { output: { mean, meaning }, bundles, shares, gate, batch }: Settings,
+  { name, data }: NamedData,
 ): Promise<readonly Scored[]> {
-  const what = 'the stitched network';
-  const graph = bundles[0]![0].graph;
-  requireFittingImages(dataset, graph, what);
-  const { mean, meaning } = network.outputs[0]!;
-  const labels = labelsOf(dataset, { name: what, graph, meaning });
-  const metricsOf = (all: readonly number[]) => new Map(all.map(share => [share, metricFor(labels)] as const));
+  const network = { name: 'the stitched network', graph: bundles[0]![0].graph, meaning };
+  const metricsOf = (all: readonly number[]) => new Map(all.map(share => [share, data.metricFor(network)] as const));
   // The rivals' front is drawn more finely than the rest, and from either parent alone.
   const scored = bundles.map((_, i) => ({
     plain: metricsOf(i === 0 ? [...new Set([...shares, ...rivalShares])] : shares),
     gated: metricsOf(gate ? shares : []),
   }));
-  const stage = `scoring settings on ${name}`;
-  await runParts(executor, bundles, dataset, { ...options, stage }, (round, outputs, first) => {
+  const work = { bundles, dataset: data.dataset, stage: `scoring settings on ${name}`, batch };
+  await runParts(execution, work, (round, outputs, first) => {
     for (const bundle of round) {
       const [a, b] = bundle.map(part => outputs[part.output]!);
-      const batch = blendable(a!, b!, mean, meaning);
-      const images = Array.from({ length: batch.shape[0]! }, (_, i) => i);
+      const blended = blendable(a!, b!, mean, meaning);
+      const images = Array.from({ length: blended.shape[0]! }, (_, i) => i);
       const { plain, gated } = scored[bundles.indexOf(bundle)]!;
       for (const [share, metric] of plain) {
         scoreBlend(
           metric,
-          batch,
+          blended,
           images.map(() => share),
           first,
         );
       }
-      const errors = gate ? expectedErrors(batch) : undefined;
-      for (const [share, metric] of gated) scoreBlend(metric, batch, gatedShares(errors!, share), first);
+      const errors = gate ? expectedErrors(blended) : undefined;
+      for (const [share, metric] of gated) scoreBlend(metric, blended, gatedShares(errors!, share), first);
     }
   });
   return scored;

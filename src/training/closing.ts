@@ -1,12 +1,12 @@
 /** The last stitches, fitted to the outputs when all others are trained: see `passes/train/closing.ts`. */
-import { bytesPerElement, numbersOf, staticShape, type Tensor, tensor, tensorFromNumbers } from '../../ir/index.ts';
-import { type ClosingFit, closingFit, type StitchParameters, type SuperNetwork } from '../../passes/index.ts';
-import type { Executor, Session } from '../../runtime/executor.ts';
+import { bytesPerElement, numbersOf, staticShape, type Tensor, tensorFromNumbers } from '../../ir/index.ts';
+import { type ClosingFit, closingFit, type StitchParameters } from '../../passes/index.ts';
+import type { Session } from '../../runtime/executor.ts';
 import { batchSizes } from '../data/batches.ts';
-import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
-import { bindingFor, prepare } from '../execution/execute.ts';
+import { prepare } from '../execution/execute.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { bindingOfBatch, imageFeed, type TrainingJob } from './job.ts';
 import { type Evaluation, minimise } from './lbfgs.ts';
 import { SettingSampler, settingFeeds } from './setting-sampler.ts';
 import type { TrainingSettings } from './settings.ts';
@@ -38,17 +38,13 @@ interface Part {
  * They are as they were where the fit is no gain on the images held out.
  */
 export async function fitToOutputs(
-  executor: Executor,
-  network: SuperNetwork,
-  dataset: Dataset,
+  job: TrainingJob,
   settings: Pick<TrainingSettings, 'seed' | 'batch' | 'averaged' | 'closingImages'>,
   trained: StitchParameters,
-  work: WorkOptions = {},
 ): Promise<StitchParameters> {
+  const { executor, network, dataset, onProgress, signal } = job;
   const { seed, batch, averaged, closingImages } = settings;
-  const input = network.parents[0]!.inputs[0]!;
-  const fitFor = (count: number): ClosingFit | undefined =>
-    closingFit(network, bindingFor(network.graph, { [input]: [count, ...dataset.imageShape] }));
+  const fitFor = (count: number): ClosingFit | undefined => closingFit(network, bindingOfBatch(job, count));
   const random = Random.seeded(seed, 'closing');
   const drawn = random.permutation(dataset.count).subarray(0, closingImages);
   const first = fitFor(Math.min(batch, drawn.length));
@@ -70,7 +66,7 @@ export async function fitToOutputs(
     const parts: Part[] = [];
     const before = new Map<number, Session>();
     const stage = 'reading what the last stitches see';
-    work.onProgress?.({ stage, done: 0, total: images.length });
+    onProgress?.({ stage, done: 0, total: images.length });
     let done = 0;
     try {
       for (const [held, numbers] of [
@@ -79,12 +75,11 @@ export async function fitToOutputs(
       ] as const) {
         let at = 0;
         for (const count of batchSizes(numbers.length, batch)) {
-          throwIfInterrupted(work.signal, 'The closing fit');
+          throwIfInterrupted(signal, 'The closing fit');
           const fit = fitOf(count);
           const session = before.get(count) ?? (await prepare(executor, fit.before, {}));
           before.set(count, session);
-          const pixels = gatherImages(dataset, numbers.subarray(at, at + count));
-          const given: Record<string, Tensor> = { [input]: tensor('float32', [count, ...dataset.imageShape], pixels) };
+          const given = imageFeed(job, numbers.subarray(at, at + count));
           const feeds = { ...given, ...settingFeeds(fit.before.inputs, sampler.next(count)) };
           const fed = (name: string): Tensor | undefined => feeds[name] ?? trained.get(name);
           const found = await session.run(named(fit.before.inputs, fed));
@@ -92,7 +87,7 @@ export async function fitToOutputs(
           parts.push({ count, heldOut: held, feeds: named(fit.after.inputs, kept) });
           at += count;
           done += count;
-          work.onProgress?.({ stage, done, total: images.length });
+          onProgress?.({ stage, done, total: images.length });
         }
       }
     } finally {
@@ -101,7 +96,7 @@ export async function fitToOutputs(
     for (const { count } of parts) {
       if (!sessions.has(count)) sessions.set(count, await prepare(executor, fitOf(count).after, {}));
     }
-    const fitted = await fitParts(first, parts, count => sessions.get(count)!, trained, work);
+    const fitted = await fitParts(first, parts, count => sessions.get(count)!, trained, job);
     return new Map([...trained, ...fitted]);
   } finally {
     for (const session of sessions.values()) session.dispose();

@@ -1,19 +1,16 @@
 /** How stitches start. */
-import { tensor } from '../../ir/index.ts';
 import {
   featureStatistics,
   identityStitches,
   kaimingStitches,
   StitchFit,
   type StitchParameters,
-  type SuperNetwork,
 } from '../../passes/index.ts';
-import type { Executor } from '../../runtime/executor.ts';
 import { batchSizes } from '../data/batches.ts';
-import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
-import { bindingFor, Runnable } from '../execution/execute.ts';
-import { inTurns, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { Runnable } from '../execution/execute.ts';
+import { inTurns, throwIfInterrupted } from '../execution/progress.ts';
+import { bindingOfBatch, imageFeed, type TrainingJob } from './job.ts';
 import { fitInSequence, fitNote, what } from './sequential.ts';
 import type { TrainingSettings } from './settings.ts';
 
@@ -22,14 +19,9 @@ import type { TrainingSettings } from './settings.ts';
  *
  * `ridge` and `sequential` look at `initImages` images of the data, drawn without repetition.
  */
-export async function initialise(
-  executor: Executor,
-  network: SuperNetwork,
-  dataset: Dataset,
-  settings: TrainingSettings,
-  work: WorkOptions = {},
-): Promise<StitchParameters> {
+export async function initialise(job: TrainingJob, settings: TrainingSettings): Promise<StitchParameters> {
   const { init, seed } = settings;
+  const { network, dataset } = job;
   const random = Random.seeded(seed, 'initialisation');
   switch (init) {
     case 'kaiming':
@@ -37,10 +29,10 @@ export async function initialise(
     case 'identity':
       return identityStitches(network, () => random.float());
     case 'ridge':
-      return leastSquares(executor, network, dataset, settings, random, work);
+      return leastSquares(job, settings, random);
     case 'sequential': {
       const drawn = random.permutation(dataset.count).subarray(0, settings.initImages);
-      return fitInSequence(executor, network, dataset, drawn, settings, random, work);
+      return fitInSequence(job, drawn, settings, random);
     }
     default:
       return init satisfies never;
@@ -48,18 +40,14 @@ export async function initialise(
 }
 
 async function leastSquares(
-  executor: Executor,
-  network: SuperNetwork,
-  dataset: Dataset,
+  job: TrainingJob,
   { initImages, batch }: TrainingSettings,
   random: Random,
-  { onProgress, signal }: WorkOptions,
 ): Promise<StitchParameters> {
+  const { executor, network, dataset, onProgress, signal } = job;
   const drawn = random.permutation(dataset.count).subarray(0, initImages);
   const fit = new StitchFit(network.stitches);
-  const input = network.parents[0]!.inputs[0]!;
-  const shapeOf = (count: number): readonly number[] => [count, ...dataset.imageShape];
-  const binding = bindingFor(network.graph, { [input]: shapeOf(Math.min(batch, drawn.length)) });
+  const binding = bindingOfBatch(job, Math.min(batch, drawn.length));
   const runnable = new Runnable(executor, featureStatistics(network, { binding, images: drawn.length }));
   const stage = 'initialising the stitches';
   onProgress?.({ stage, done: 0, total: drawn.length });
@@ -67,8 +55,7 @@ async function leastSquares(
   try {
     for (const count of batchSizes(drawn.length, batch)) {
       throwIfInterrupted(signal, what);
-      const pixels = gatherImages(dataset, drawn.subarray(first, first + count));
-      fit.add(await runnable.run({ [input]: tensor('float32', shapeOf(count), pixels) }), count);
+      fit.add(await runnable.run(imageFeed(job, drawn.subarray(first, first + count))), count);
       first += count;
       // The last word is the fit's.
       onProgress?.({ stage, done: Math.min(first, drawn.length - 1), total: drawn.length });

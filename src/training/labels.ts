@@ -1,10 +1,10 @@
 /** Labels as the input of a task loss. */
 import { type Tensor, tensor } from '../../ir/index.ts';
 import { labelsInput, type SuperNetwork, type TrainingStep } from '../../passes/index.ts';
-import type { Dataset } from '../data/dataset.ts';
 import { type Labels, labelsFor } from '../data/labels.ts';
 import { elementCount } from '../data/npy.ts';
 import { spatialExtents } from '../network/interface.ts';
+import type { TrainingJob } from './job.ts';
 
 /** What a task loss reads where a place counts nowhere. */
 const leftOut = -1;
@@ -21,7 +21,11 @@ export class LabelFeed {
   }
 
   /** Undefined where the step takes no labels. @throws SutureError as `labelsFor`. */
-  static of(step: TrainingStep, network: SuperNetwork, dataset: Dataset, batch: number): LabelFeed | undefined {
+  static of(
+    step: TrainingStep,
+    { network, dataset }: Pick<TrainingJob, 'network' | 'dataset'>,
+    batch: number,
+  ): LabelFeed | undefined {
     if (!step.data.includes(labelsInput)) return undefined;
     const [{ output, name, combined: meaning }] = network.outputs as readonly [SuperNetwork['outputs'][number]];
     const { shape } = step.graph.input(labelsInput).type;

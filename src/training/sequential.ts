@@ -1,12 +1,12 @@
 /** Closed-form stitches fitted one after the other: see `passes/train/sequential.ts`. */
-import { bytesPerElement, type Graph, staticShape, type Tensor, tensor } from '../../ir/index.ts';
-import { type FitStage, fitStages, StitchFit, type StitchParameters, type SuperNetwork } from '../../passes/index.ts';
-import type { Executor, Session } from '../../runtime/executor.ts';
+import { bytesPerElement, type Graph, staticShape, type Tensor } from '../../ir/index.ts';
+import { type FitStage, fitStages, StitchFit, type StitchParameters } from '../../passes/index.ts';
+import type { Session } from '../../runtime/executor.ts';
 import { batchSizes } from '../data/batches.ts';
-import { type Dataset, gatherImages } from '../data/dataset.ts';
 import type { Random } from '../data/random.ts';
-import { bindingFor, prepare } from '../execution/execute.ts';
-import { inTurns, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { prepare } from '../execution/execute.ts';
+import { inTurns, throwIfInterrupted } from '../execution/progress.ts';
+import { bindingOfBatch, imageFeed, type TrainingJob } from './job.ts';
 import { type SampleSettings, SettingSampler, settingFeeds } from './setting-sampler.ts';
 import type { TrainingSettings } from './settings.ts';
 
@@ -22,7 +22,8 @@ export const fitNote = (done: number, work: number): string =>
 
 interface FitBatch {
   readonly count: number;
-  readonly images: Tensor;
+  /** By the name of the input that takes them. */
+  readonly images: Readonly<Record<string, Tensor>>;
   readonly settings: SampleSettings;
   /** What earlier stages computed and later ones read. */
   readonly kept: Map<string, Tensor>;
@@ -34,17 +35,14 @@ interface FitBatch {
  * @param images the numbers of the images to look at.
  */
 export async function fitInSequence(
-  executor: Executor,
-  network: SuperNetwork,
-  dataset: Dataset,
+  job: TrainingJob,
   images: Uint32Array,
   { batch: limit, averaged }: Pick<TrainingSettings, 'batch' | 'averaged'>,
   random: Random,
-  { onProgress, signal }: WorkOptions,
 ): Promise<StitchParameters> {
-  const input = network.parents[0]!.inputs[0]!;
+  const { executor, network, onProgress, signal } = job;
   const stagesFor = (count: number, all: number): readonly FitStage[] =>
-    fitStages(network, bindingFor(network.graph, { [input]: [count, ...dataset.imageShape] }), all);
+    fitStages(network, bindingOfBatch(job, count), all);
   const size = Math.min(limit, images.length);
   const affordable = Math.floor(maxKeptBytes / (keptBytes(stagesFor(size, images.length)) / size));
   const used = images.subarray(0, Math.max(1, affordable));
@@ -56,7 +54,7 @@ export async function fitInSequence(
     const numbers = used.subarray(first, first + count);
     batches.push({
       count,
-      images: tensor('float32', [count, ...dataset.imageShape], gatherImages(dataset, numbers)),
+      images: imageFeed(job, numbers),
       settings: sampler.next(count),
       kept: new Map(),
     });
@@ -79,7 +77,7 @@ export async function fitInSequence(
         const { graph, keeps, drops } = plans.get(batch.count)![s]!;
         const session = sessions.get(batch.count) ?? (await prepare(executor, graph, {}));
         sessions.set(batch.count, session);
-        const outputs = await session.run(feedsOf(graph, input, batch, parameters));
+        const outputs = await session.run(feedsOf(graph, batch, parameters));
         fit.add(outputs, batch.count);
         for (const name of keeps) batch.kept.set(name, outputs[name]!);
         for (const name of drops) batch.kept.delete(name);
@@ -102,13 +100,12 @@ export async function fitInSequence(
 /** What a stage reads: images, settings, stitches, values of earlier stages. */
 function feedsOf(
   graph: Graph,
-  input: string,
   { images, settings, kept }: FitBatch,
   parameters: StitchParameters,
 ): Record<string, Tensor> {
   const feeds = settingFeeds(graph.inputs, settings);
   for (const { name } of graph.inputs) {
-    const value = name === input ? images : (kept.get(name) ?? parameters.get(name));
+    const value = images[name] ?? kept.get(name) ?? parameters.get(name);
     if (value) feeds[name] = value;
   }
   return feeds;

@@ -1,5 +1,5 @@
 /** The training loop: batches in, parameters carried on the device, loss read back now and then. */
-import { type Binding, printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import { type Binding, printable, SutureError, type Tensor } from '../../ir/index.ts';
 import {
   directMatching,
   doubleBatch,
@@ -13,13 +13,14 @@ import {
   taskMatching,
   trainingStep,
 } from '../../passes/index.ts';
-import type { Executor, Session } from '../../runtime/executor.ts';
+import type { Session } from '../../runtime/executor.ts';
 import { requireBatch } from '../data/batches.ts';
-import { type Dataset, gatherImages, type LabelOptions } from '../data/dataset.ts';
+import type { LabelOptions } from '../data/dataset.ts';
 import type { RandomState } from '../data/random.ts';
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
 import { bindingFor, prepare } from '../execution/execute.ts';
-import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { throwIfInterrupted } from '../execution/progress.ts';
+import { batchShape, imageFeed, type TrainingJob } from './job.ts';
 import { LabelFeed } from './labels.ts';
 import { SettingSampler, settingFeeds } from './setting-sampler.ts';
 import type { TrainingSettings } from './settings.ts';
@@ -46,7 +47,7 @@ export interface Checkpoint {
   readonly values: ReadonlyMap<string, Tensor>;
 }
 
-export interface TrainOptions extends WorkOptions {
+export interface TrainOptions {
   /** Where to go on. */
   readonly from?: Checkpoint;
   /** What is trained, in words. Default: `training the stitches`. */
@@ -134,25 +135,16 @@ export const learningRateAt = (step: number, { steps, learningRate }: Schedule):
 /** A training that is planned and ready to run. */
 export class Trainer {
   readonly #session: Session;
+  readonly #job: TrainingJob;
   readonly #step: TrainingStep;
-  readonly #dataset: Dataset;
   readonly #settings: Schedule;
-  readonly #network: SuperNetwork;
   readonly #binding: Binding;
 
-  private constructor(
-    session: Session,
-    step: TrainingStep,
-    dataset: Dataset,
-    settings: Schedule,
-    network: SuperNetwork,
-    binding: Binding,
-  ) {
+  private constructor(session: Session, job: TrainingJob, step: TrainingStep, settings: Schedule, binding: Binding) {
     this.#session = session;
+    this.#job = job;
     this.#step = step;
-    this.#dataset = dataset;
     this.#settings = settings;
-    this.#network = network;
     this.#binding = binding;
   }
 
@@ -163,19 +155,16 @@ export class Trainer {
    * @throws SutureError `adjoint-missing`, `kernel-missing`, `device-memory`, `data-invalid`.
    */
   static async create(
-    executor: Executor,
-    network: SuperNetwork,
-    dataset: Dataset,
+    job: TrainingJob,
     step: TrainingStep,
     settings: Schedule,
     values: ReadonlyMap<string, Tensor>,
   ): Promise<Trainer> {
     const { batch, memory } = settings;
-    requireBatch(batch, dataset);
-    const input = network.parents[0]!.inputs[0]!;
-    const labels = LabelFeed.of(step, network, dataset, batch);
+    requireBatch(batch, job.dataset);
+    const labels = LabelFeed.of(step, job, batch);
     const binding = bindingFor(step.graph, {
-      [input]: [batch, ...dataset.imageShape],
+      ...batchShape(job, batch),
       ...(labels && { [labelsInput]: labels.shape }),
     });
     const resident = new Map(step.state);
@@ -183,8 +172,8 @@ export class Trainer {
       const value = values.get(name);
       if (value) resident.set(name, value);
     }
-    const session = await prepare(executor, step.graph, binding, { carry: step.carry, resident, memory });
-    return new Trainer(session, step, dataset, settings, network, binding);
+    const session = await prepare(job.executor, step.graph, binding, { carry: step.carry, resident, memory });
+    return new Trainer(session, job, step, settings, binding);
   }
 
   /**
@@ -193,18 +182,17 @@ export class Trainer {
    * @throws SutureError `loss-not-finite` (the last checkpoint is kept), `interrupted`, `device-lost`.
    */
   async run(options: TrainOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
-    const { from, onMetrics, onCheckpoint, onProgress, signal, checkpointSeconds = checkpointInterval } = options;
+    const { network, dataset, onProgress, signal } = this.#job;
+    const { from, onMetrics, onCheckpoint, checkpointSeconds = checkpointInterval } = options;
     const { stage = 'training the stitches', metricsEvery: every = metricsInterval, keepEnd = false } = options;
     const { steps, batch, seed } = this.#settings;
-    const input = this.#network.parents[0]!.inputs[0]!;
     const { averaged = 0 } = this.#settings;
-    const settings = SettingSampler.forTraining(this.#network, { seed, averaged }, from?.settings);
+    const settings = SettingSampler.forTraining(network, { seed, averaged }, from?.settings);
     const taken = this.#step.data.filter(name => settings.inputs.has(name)).map(name => this.#step.graph.input(name));
     const draws = taken.length > 0;
-    const labels = LabelFeed.of(this.#step, this.#network, this.#dataset, batch);
-    const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#dataset.count, seed);
+    const labels = LabelFeed.of(this.#step, this.#job, batch);
+    const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(dataset.count, seed);
     const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];
-    const shape = [batch, ...this.#dataset.imageShape];
     const checkpoint = async (step: number): Promise<void> => {
       if (onCheckpoint) {
         const values = await this.#values(step);
@@ -220,10 +208,9 @@ export class Trainer {
         throwIfInterrupted(signal, `The training was stopped after ${step} of ${steps} steps; it`);
       }
       const numbers = sampler.next(batch);
-      const images = tensor('float32', shape, gatherImages(this.#dataset, numbers));
       const read = step % every === 0 || step === steps - 1;
       const drawn = draws ? settingFeeds(taken, settings.next(batch), this.#binding) : {};
-      const feeds = { [input]: images, ...labels?.take(numbers), ...drawn };
+      const feeds = { ...imageFeed(this.#job, numbers), ...labels?.take(numbers), ...drawn };
       const found = await this.#session.run(feeds, read ? outputs : []);
       if (read) {
         const entry = this.#metrics(step, found);

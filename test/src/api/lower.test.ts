@@ -25,6 +25,7 @@ import { Runnable } from '../../../src/execution/execute.ts';
 import { createRun, loadModel } from '../../../src/index.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import { initialise } from '../../../src/training/initialise.ts';
+import { trainingJob } from '../../../src/training/job.ts';
 import { type TrainingSettings, withDefaults } from '../../../src/training/settings.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, suture } from '../cli/support.ts';
@@ -91,7 +92,7 @@ describe('the file of a training step', () => {
     const { network, parameters, directory } = await loadRun(run);
     const dataset = await loadDataset(data);
     const executor = createOrtExecutor({ threads: 1 });
-    const start = await initialise(executor, network, dataset, settings);
+    const start = await initialise(trainingJob({ executor }, network, dataset), settings);
     executor.dispose();
     const session = await InferenceSession.create(file, { intraOpNumThreads: 1 });
     expect([...session.inputNames].sort()).toEqual(inputs.map(v => v.name).sort());

@@ -4,6 +4,7 @@ import type { OutputMeaning } from '../../../passes/index.ts';
 import type { Dataset } from '../../../src/data/dataset.ts';
 import { Random } from '../../../src/data/random.ts';
 import { compareAnswers, disagreementTexts, preparationOf } from '../../../src/network/agreement.ts';
+import { networkOf } from '../../../src/network/network.ts';
 
 const random = Random.seeded(5, 'images');
 const dataset: Dataset = {
@@ -41,8 +42,7 @@ function network(
   return b.build();
 }
 
-const compare = (a: Graph, b: Graph) =>
-  compareAnswers({ name: 'a', graph: a, meaning }, { name: 'b', graph: b, meaning }, dataset);
+const compare = (a: Graph, b: Graph) => compareAnswers(networkOf(a, 'a', meaning), networkOf(b, 'b', meaning), dataset);
 
 describe('parents that', () => {
   it('answer alike give no warning', async () => {
@@ -83,11 +83,7 @@ describe('parents that', () => {
     expect(disagreementTexts({ images: 5, agreement: 0.05, confusion: [] })).toEqual([
       expect.stringMatching(/hardly at all/),
     ]);
-    const values = {
-      name: 'a',
-      graph: network([0, 1, 2]),
-      meaning: { ...meaning, kind: 'values', activation: undefined },
-    } as const;
+    const values = networkOf(network([0, 1, 2]), 'a', { ...meaning, kind: 'values', activation: undefined });
     expect(await compareAnswers(values, values, dataset)).toBeUndefined();
   });
 });

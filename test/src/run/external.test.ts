@@ -5,7 +5,6 @@ import { expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
 import { exportModel } from '../../../ir/onnx/export.ts';
 import { writeModelFile } from '../../../ir/onnx/file.ts';
-import { externalFiles } from '../../../src/run/external.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, suture } from '../cli/support.ts';
 
@@ -21,9 +20,8 @@ async function withExternalData(folder: string): Promise<{ plain: [string, strin
   for (const [i, path] of plain.entries()) {
     const file = join(folder, String(i), 'model.onnx');
     await mkdir(dirname(file));
-    const { graph } = importOnnx(path);
-    writeModelFile(file, exportModel(graph), { maxBytes: 0 });
-    expect(externalFiles(file)).toEqual(['model.onnx.data']);
+    writeModelFile(file, exportModel(importOnnx(path).graph), { maxBytes: 0 });
+    expect(importOnnx(file).external).toEqual(['model.onnx.data']);
     external.push(file);
   }
   return { plain, external };

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { planRun } from '../../../src/api/stitch.ts';
 import { withExecutor } from '../../../src/execution/execute.ts';
+import type { ProgressEvent } from '../../../src/execution/progress.ts';
 import { fitToOutputs } from '../../../src/training/closing.ts';
 import { initialise } from '../../../src/training/initialise.ts';
+import { trainingJob } from '../../../src/training/job.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch } from '../cli/support.ts';
 
@@ -15,12 +17,11 @@ it('the closing fit changes the last stitches alone, the same way each time', as
   const training = { steps: 0, batch: 2, init: 'kaiming', closingImages: 5 } as const;
   const { network, dataset, settings } = await planRun({ a, b, data, training, output: join(folder, 'run') });
   await withExecutor({ executor: 'ort' }, async executor => {
-    const initial = await initialise(executor, network, dataset, settings);
+    const job = trainingJob({ executor }, network, dataset);
+    const initial = await initialise(job, settings);
     const notes: number[] = [];
-    const close = () =>
-      fitToOutputs(executor, network, dataset, settings, initial, {
-        onProgress: ({ note }) => note && notes.push(Number(note.replace('divergence ', ''))),
-      });
+    const onProgress = ({ note }: ProgressEvent) => void (note && notes.push(Number(note.replace('divergence ', ''))));
+    const close = () => fitToOutputs({ ...job, onProgress }, settings, initial);
     const fitted = await close();
     const last = network.positions.at(-1)!.id;
     for (const { position, weight, bias } of network.stitches) {

@@ -9,6 +9,7 @@ import { withExecutor } from '../../../src/execution/execute.ts';
 import { loadModel } from '../../../src/network/model.ts';
 import { fitToOutputs } from '../../../src/training/closing.ts';
 import { initialise } from '../../../src/training/initialise.ts';
+import { trainingJob } from '../../../src/training/job.ts';
 import { stepOf, Trainer } from '../../../src/training/train.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch } from '../cli/support.ts';
@@ -38,11 +39,12 @@ it('the embedded adapter and ONNX Runtime fit and train the same stitches', asyn
   const results = await Promise.all(
     (['ort', 'webgpu'] as const).map(executor =>
       withExecutor({ executor, adapter: 'embedded' }, async open => {
-        const initial = await initialise(open, network, dataset, settings);
-        const trainer = await Trainer.create(open, network, dataset, stepOf(network, settings), settings, initial);
+        const job = trainingJob({ executor: open }, network, dataset);
+        const initial = await initialise(job, settings);
+        const trainer = await Trainer.create(job, stepOf(network, settings), settings, initial);
         const trained = await trainer.run();
         trainer.dispose();
-        const closed = await fitToOutputs(open, network, dataset, settings, trained);
+        const closed = await fitToOutputs(job, settings, trained);
         return { initial, trained, closed };
       }),
     ),

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { planRun } from '../../../src/api/stitch.ts';
 import { withExecutor } from '../../../src/execution/execute.ts';
 import { initialise } from '../../../src/training/initialise.ts';
+import { trainingJob } from '../../../src/training/job.ts';
 import { type Checkpoint, stepOf, Trainer } from '../../../src/training/train.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch } from '../cli/support.ts';
@@ -16,17 +17,11 @@ it('a training under sampled settings goes on from any step with the same bytes'
   const { network, dataset, settings } = await planRun({ a, b, data, training, output: join(folder, 'run') });
   expect(settings.settings).toBe('sampled');
   await withExecutor({ executor: 'ort' }, async executor => {
-    const initial = await initialise(executor, network, dataset, settings);
+    const job = trainingJob({ executor }, network, dataset);
+    const initial = await initialise(job, settings);
     const train = async (from?: Checkpoint) => {
       const checkpoints: Checkpoint[] = [];
-      const trainer = await Trainer.create(
-        executor,
-        network,
-        dataset,
-        stepOf(network, settings),
-        settings,
-        from?.values ?? initial,
-      );
+      const trainer = await Trainer.create(job, stepOf(network, settings), settings, from?.values ?? initial);
       const parameters = await trainer.run({
         ...(from && { from }),
         checkpointSeconds: 0,

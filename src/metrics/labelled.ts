@@ -1,0 +1,57 @@
+/** Labelled data that networks have been found to fit. */
+import type { Graph } from '../../ir/index.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { type Labels, labelsFor, requireForeground } from '../data/labels.ts';
+import { interfaceOf, requireFittingImages, spatialExtents } from '../network/interface.ts';
+import type { Network } from '../network/network.ts';
+import { graphForImages } from '../network/sizes.ts';
+import { type Metric, metricFor } from './metric.ts';
+
+/** A data set with labels. What they are to outputs of a kind is worked out once, for the first network of the kind. */
+export class LabelledData {
+  readonly dataset: Dataset;
+  readonly #byGraph = new WeakMap<Graph, Labels>();
+  /** By what the output means and its extents. */
+  readonly #byOutput = new Map<string, Labels>();
+
+  private constructor(dataset: Dataset) {
+    this.dataset = dataset;
+  }
+
+  /**
+   * Data that networks can be scored on.
+   *
+   * @throws SutureError `data-invalid` where images or labels do not fit a network.
+   */
+  static for(networks: readonly Network[], dataset: Dataset): LabelledData {
+    const data = new LabelledData(dataset);
+    for (const network of networks) data.labelsFor(network);
+    return data;
+  }
+
+  /** Data that can tell networks apart: see `requireForeground`. @throws SutureError `data-invalid`. */
+  static toChooseBy(networks: readonly Network[], dataset: Dataset): LabelledData {
+    const data = LabelledData.for(networks, dataset);
+    for (const network of networks) requireForeground(data.labelsFor(network), dataset.source);
+    return data;
+  }
+
+  /** What the labels are to a network's output. @throws SutureError `data-invalid`. */
+  labelsFor({ graph, meaning, name }: Pick<Network, 'graph' | 'meaning' | 'name'>): Labels {
+    const known = this.#byGraph.get(graph);
+    if (known) return known;
+    requireFittingImages(this.dataset, graph, name);
+    const { outputType } = interfaceOf(graphForImages(graph, this.dataset, name), name);
+    const output = { meaning, spatial: spatialExtents(outputType, meaning) };
+    const key = JSON.stringify(output);
+    const labels = this.#byOutput.get(key) ?? labelsFor(this.dataset, { ...output, name });
+    this.#byOutput.set(key, labels);
+    this.#byGraph.set(graph, labels);
+    return labels;
+  }
+
+  /** A metric that has scored nothing yet. */
+  metricFor(network: Pick<Network, 'graph' | 'meaning' | 'name'>): Metric {
+    return metricFor(this.labelsFor(network));
+  }
+}

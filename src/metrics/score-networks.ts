@@ -1,0 +1,98 @@
+/** Networks scored on labelled data. */
+import { printable, SutureError } from '../../ir/index.ts';
+import { meaningText } from '../../passes/index.ts';
+import { batchesOf, batchSizes } from '../data/batches.ts';
+import { Runnable } from '../execution/execute.ts';
+import { type Execution, throwIfInterrupted } from '../execution/progress.ts';
+import type { Network } from '../network/network.ts';
+import type { LabelledData } from './labelled.ts';
+import type { Score } from './metric.ts';
+import { ensembleOutput, type MeantOutput, score } from './scoring.ts';
+
+export interface ScoreOptions {
+  /** Also score the mean of all the networks' outputs (of their probabilities, where they are classifiers). */
+  readonly ensemble?: boolean | undefined;
+  /** Images at a time. Default 16. */
+  readonly batch?: number | undefined;
+}
+
+export interface NetworkScore {
+  /** The network's name, or `ensemble`. */
+  readonly model: string;
+  readonly score: Score;
+}
+
+const defaultBatch = 16;
+
+/** Networks that are averaged must say the same kind of thing. */
+function requireSameOutputs(networks: readonly Network[]): void {
+  const [first, ...others] = networks;
+  const differing = others.find(
+    ({ meaning: { channels, activation } }) =>
+      channels !== first?.meaning.channels || activation !== first.meaning.activation,
+  );
+  if (first && differing) {
+    throw new SutureError(
+      'parents-incompatible',
+      `The outputs do not fit together: ${printable(first.name)} gives ${meaningText(first.meaning)} and ` +
+        `${printable(differing.name)} ${meaningText(differing.meaning)}; an ensemble needs the same classes.`,
+    );
+  }
+}
+
+/**
+ * Scores networks on a data set: one row for each in the order given, then the ensemble where it is asked for.
+ *
+ * @throws SutureError `data-invalid` when images or labels do not fit a network, `parents-incompatible` when the outputs of
+ * an ensemble do not fit together.
+ */
+export async function scoreNetworks(
+  { executor, onProgress, signal }: Execution,
+  networks: readonly Network[],
+  data: LabelledData,
+  { ensemble = false, batch = defaultBatch }: ScoreOptions = {},
+): Promise<readonly NetworkScore[]> {
+  const { dataset } = data;
+  const metrics = networks.map(network => data.metricFor(network));
+  if (ensemble) requireSameOutputs(networks);
+  const scored = networks.map((network, i) => ({
+    ...network,
+    metric: metrics[i]!,
+    runnable: new Runnable(executor, network.graph),
+  }));
+  const together = ensemble ? data.metricFor(networks[0]!) : undefined;
+  const stage = `scoring on ${printable(dataset.source, 40)}`;
+  let done = 0;
+  const total = batchSizes(dataset.count, batch).length * networks.length;
+  onProgress?.({ stage, done, total });
+  try {
+    for (const { first, images } of batchesOf(dataset, batch)) {
+      const outputs: MeantOutput[] = [];
+      for (const { name, input, output: wanted, meaning, metric, runnable } of scored) {
+        throwIfInterrupted(signal, 'Scoring');
+        const output = (await runnable.run({ [input]: images }, [wanted]))[wanted]!;
+        about(name, () => score(metric, output, meaning, first));
+        outputs.push({ output, meaning });
+        onProgress?.({ stage, done: ++done, total });
+      }
+      if (together) {
+        const { output, meaning } = ensembleOutput(outputs);
+        score(together, output, meaning, first);
+      }
+    }
+  } finally {
+    for (const { runnable } of scored) runnable.dispose();
+  }
+  const rows = scored.map(({ name, metric }) => ({ model: name, score: metric.score() }));
+  return together ? [...rows, { model: 'ensemble', score: together.score() }] : rows;
+}
+
+/** Says which of several networks an error is about. */
+function about(name: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof SutureError) || error.code !== 'output-not-finite') throw error;
+    throw new SutureError(error.code, `${printable(name)}: ${error.message}`, { cause: error });
+  }
+}
