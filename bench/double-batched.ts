@@ -15,7 +15,7 @@ import { adapterChoices } from '../runtime/adapter/index.ts';
 import type { Session } from '../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../runtime/index.ts';
 import { gatherImages, loadDataset } from '../src/data/dataset.ts';
-import { bindingFor, prepare } from '../src/execution/execute.ts';
+import { bindingFor, prepareStep } from '../src/execution/execute.ts';
 import { openPeer, type PeerStep } from './peer.ts';
 import { ratioOf, timed, timingOf, timingText } from './timing.ts';
 
@@ -67,7 +67,7 @@ async function openSuture(name: string): Promise<Competitor> {
   const resident = new Map([...step.state, ...identityStitches(network, () => 0)]);
   const executor = name === 'ort' ? createOrtExecutor({ threads: 1 }) : await createWebgpuExecutor({ adapter });
   const binding = bindingFor(step.graph, { [input!]: shape });
-  const opened = await timed<Session>(() => prepare(executor, step.graph, binding, { carry: step.carry, resident }));
+  const opened = await timed<Session>(() => prepareStep(executor, step, binding, { resident }));
   const session = opened.value;
   console.log(
     `${executor.describe()}: prepared in ${(opened.milliseconds / 1000).toFixed(1)} s ` +

@@ -13,7 +13,7 @@ import { type AdapterChoice, adapterChoices } from '../runtime/adapter/index.ts'
 import { createWebgpuExecutor, type Session } from '../runtime/index.ts';
 import { Random } from '../src/data/random.ts';
 import { mebibytes } from '../src/execution/budget.ts';
-import { bindingFor, prepare } from '../src/execution/execute.ts';
+import { bindingFor, prepareStep } from '../src/execution/execute.ts';
 import { openNetwork } from '../src/run/load.ts';
 import { SettingSampler, settingFeeds } from '../src/training/setting-sampler.ts';
 import { stepOf } from '../src/training/train.ts';
@@ -62,15 +62,15 @@ interface Case {
 
 const cases: Case[] = [];
 for (const budget of options.budgets.split(',').map(Number)) {
-  const session = await prepare(executor, step.graph, binding, { carry: step.carry, resident, memory: budget });
+  const session = await prepareStep(executor, step, binding, { resident, memory: budget });
   cases.push({ budget, session, wall: [], processor: [], loss: Number.NaN });
 }
 for (let i = 0; i <= Number(options.runs); i++) {
   for (const one of cases) {
     const before = process.cpuUsage();
     const start = performance.now();
-    const found = await one.session.run(feeds, ['loss']);
-    one.loss = Number(found.loss!.data[0]);
+    const found = await one.session.run(feeds, [step.loss]);
+    one.loss = Number(found[step.loss]!.data[0]);
     // The first step compiles.
     if (i === 0) continue;
     const { user, system } = process.cpuUsage(before);

@@ -43,7 +43,7 @@ async function openSuture(): Promise<{
     feature = b.op('Conv', [feature, w], { pads: [1, 1, 1, 1], kernel_shape: [3, 3] });
   }
   b.output('loss', b.op('FeatureLoss', [feature, wanted], { normalize: 0 }));
-  const loss = { graph: b.build(), loss: 'loss' as const, terms: [], data: ['x', 'target'], parameters: layers };
+  const loss = { graph: b.build(), loss: 'loss', terms: [], data: ['x', 'target'], parameters: layers };
   // A cosine this long is a constant rate.
   const { graph, carry, state } = trainingStep(loss, { ...adam, steps: 1e9 });
   const executor = await createWebgpuExecutor({ adapter });
@@ -53,7 +53,7 @@ async function openSuture(): Promise<{
     ...layers.map((name, i) => [name, float32(weight, weights[i]!)] as const),
     ...Object.entries(data),
   ]);
-  const session = await executor.prepare(lower(simplify(graph)), { carry, resident });
+  const session = await executor.prepare(lower(simplify(graph), { step: { loss: 'loss' } }), { carry, resident });
   return {
     step: async () => Number((await session.run({}, ['loss'])).loss!.data[0]),
     profile: async () => session.profile?.({}),

@@ -44,6 +44,8 @@ export interface Origin {
   readonly documentation?: string;
   /** ONNX `metadata_props`; PyTorch writes module scopes here. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Set where the node computes again what another of this origin has computed, so that it need not be kept. */
+  readonly recomputed?: true;
 }
 
 export interface Node<K extends OpName = OpName> {

@@ -17,9 +17,9 @@ export interface Limits {
   readonly work: number;
 }
 
-export type LimitName = keyof Limits;
+type LimitName = keyof Limits;
 
-export const defaultLimits: Limits = { nodes: 100_000, depth: 100, formula: 4096, bytes: 2 ** 26, work: 2 ** 28 };
+const defaultLimits: Limits = { nodes: 100_000, depth: 100, formula: 4096, bytes: 2 ** 26, work: 2 ** 28 };
 
 /** What grew, said of a model, for each limit. */
 const exceeded: Readonly<Record<LimitName, (limit: number) => string>> = {

@@ -7,7 +7,7 @@ import { type AnyNode, type Graph, Value } from './graph.ts';
  */
 export type Replacement = readonly Value[] | Value | undefined;
 
-export interface RewriteOptions {
+interface RewriteOptions {
   /** New types of inputs, by name: the whole graph is inferred anew from them. An input mapped to a constant goes away. */
   readonly inputs?: ReadonlyMap<string, Value>;
 }

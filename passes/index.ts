@@ -5,7 +5,7 @@ export { freeBatch } from './free-batch.ts';
 export * from './lower.ts';
 export { lowerToStandard } from './lower-standard.ts';
 export * from './match.ts';
-export { type SettleOptions, settingTensors, settle, weightsTensor } from './settle.ts';
+export { type SettleOptions, settingTensors, settle } from './settle.ts';
 export * from './simplify.ts';
 export { specialize } from './specialize.ts';
 export * from './stitch.ts';

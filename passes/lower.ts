@@ -15,7 +15,14 @@ export interface LowerOptions extends FuseOptions {
   readonly fuse?: boolean;
   /** False: nodes run in the order given, and read what they are given to read. Default true. */
   readonly schedule?: boolean;
-  /** Of a training step: bytes that its activations may take at once. What is over is computed again instead of kept. */
+  /** Where the graph is a training step. */
+  readonly step?: LoweredStep;
+}
+
+export interface LoweredStep {
+  /** The output that holds the loss: what it depends on is the forward pass. */
+  readonly loss: string;
+  /** Bytes that the activations may take at once. What is over is computed again instead of kept. */
   readonly budget?: number;
 }
 
@@ -26,16 +33,17 @@ export interface LowerOptions extends FuseOptions {
  * Requires: every extent is known (`specialize`). Guarantees: the same outputs; inputs, outputs and their names as they were.
  */
 export function lower(graph: Graph, options: LowerOptions = {}): Graph {
-  const { fuse: fusing = true, schedule: ordering = true, budget, ...rest } = options;
+  const { fuse: fusing = true, schedule: ordering = true, step, ...rest } = options;
   const finish = (given: Graph, phase?: FuseOptions['phase']): Graph => {
     const ordered = ordering ? schedule(given) : given;
     if (!fusing) return ordered;
     const fused = fuse(ordered, { ...rest, ...(phase && { phase }) });
     return ordering ? schedule(fused) : fused;
   };
-  const loss = graph.outputs.find(o => o.name === 'loss')?.value;
-  const given = ordering && loss ? invert(graph, loss) : graph;
+  if (!step) return finish(graph);
+  const { loss, budget } = step;
+  const given = ordering ? invert(graph, graph.output(loss)) : graph;
   if (budget === undefined) return finish(given);
   // A region of both passes would run in the forward pass, and keep what it computes again from then on.
-  return recompute(given, { budget, finish: (g, forward) => finish(g, node => forward.has(node)) });
+  return recompute(given, { budget, loss, finish: (g, forward) => finish(g, node => forward.has(node)) });
 }

@@ -52,9 +52,10 @@ export function settle(
   const { parentOutputs = false, merge = true, fuse = false, standard = false } = options;
   const declared = new Map(network.graph.inputs.map(v => [v.name, v]));
   const inputs = new Map<string, Value>();
+  const perChannel = new Set(network.switches.map(s => s.weights));
   for (const { weights } of [...network.switches, ...network.outputs]) {
     const input = declared.get(weights)!;
-    inputs.set(weights, constantInput(input, switchTensor(input, setting)));
+    inputs.set(weights, constantInput(input, switchTensor(input, setting), perChannel.has(weights)));
   }
   for (const [name, given] of parameters ?? []) {
     const input = declared.get(name);
@@ -88,10 +89,6 @@ function mergeNeighbours(graph: Graph): Graph {
   }
 }
 
-/** The weights that a setting gives a switch, as the tensor that the graph's input takes. */
-export const weightsTensor = (network: SuperNetwork, setting: Setting, weights: string): Tensor =>
-  switchTensor(network.graph.input(weights), setting);
-
 function switchTensor({ name, type }: Value, setting: Setting): Tensor {
   const given = setting.get(name);
   const [sources] = type.shape;
@@ -115,12 +112,12 @@ export function settingTensors(network: SuperNetwork, setting: Setting): Map<str
   return new Map(switches.map(s => [s.weights, switchTensor(inputs.get(s.weights)!, setting)] as const));
 }
 
-function constantInput({ name, type }: Value, tensor: Tensor): Value {
-  // Weights per channel have more axes than the input that they take the place of.
-  const wider = name.startsWith('switch/') && tensor.shape.length > 1;
+/** `perChannel`: the tensor may have more axes than the input that it takes the place of, as weights per channel have. */
+function constantInput({ name, type }: Value, tensor: Tensor, perChannel = false): Value {
+  const rank = tensor.shape.length;
   const fits =
     type.dtype === tensor.dtype &&
-    (wider || type.shape.length === tensor.shape.length) &&
+    (rank === type.shape.length || (perChannel && rank > 1)) &&
     type.shape.every((dim, i) => !isStatic(dim) || dim === tensor.shape[i]);
   if (!fits) {
     throw new SutureError(

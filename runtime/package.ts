@@ -37,7 +37,7 @@ const carried = {
   webgpu: 'The WebGPU implementation',
 } as const;
 
-export type NativePackage = keyof typeof carried;
+type NativePackage = keyof typeof carried;
 
 /** The folder of the package: carried by suture, else installed beside it; `undefined` where it is neither. */
 function folderOf(name: NativePackage): string | undefined {

@@ -32,7 +32,7 @@ export function readModelFile(path: string): { readonly model: ModelProto; reado
   return { model: decodeModel(bytes, what), external: new ExternalFolder(dirname(path)) };
 }
 
-export interface WriteOptions {
+interface WriteOptions {
   /** Tensors go to external data when they would make the message longer than this; 2 GiB less a margin by default. */
   readonly maxBytes?: number;
 }

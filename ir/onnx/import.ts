@@ -29,7 +29,7 @@ import { ImportReport, type ImportWarning, listed } from './report.ts';
 import { dtypeOf, readTensor } from './tensor.ts';
 
 /** The newest operator set of ONNX whose operators are known. */
-export const NEWEST_OPSET = 28;
+const NEWEST_OPSET = 28;
 
 export interface ImportOptions {
   /** Where external data is read from. */

@@ -2,7 +2,7 @@
 import type { FunctionProto, GraphProto, NodeProto } from './proto/schema.ts';
 
 /** What a node reads, in its subgraphs as well. */
-export function* readBy(node: NodeProto): Iterable<string> {
+function* readBy(node: NodeProto): Iterable<string> {
   yield* node.input;
   for (const { g, graphs } of node.attribute) {
     for (const graph of g === undefined ? graphs : [g, ...graphs]) {

@@ -51,7 +51,7 @@ export class Scope {
 }
 
 /** What all nodes of a model share. */
-export interface NodeEnvironment {
+interface NodeEnvironment {
   readonly builder: GraphBuilder;
   readonly report: ImportReport;
   readonly external: ExternalSource | undefined;

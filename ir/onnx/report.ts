@@ -4,7 +4,7 @@ import { isSutureOp, type OpName, operators } from '../ops/index.ts';
 import { foreign } from './foreign/index.ts';
 
 /** Codes of import warnings. A code is stable. */
-export const importWarnings = {
+const importWarnings = {
   'training-mode': 'a node was exported in training mode and is read in inference mode',
   'input-default': 'an input has a default value in the file; it became a constant',
   'baked-batch': 'a Reshape holds the batch size of the export in spite of a dynamic batch axis',
@@ -24,7 +24,7 @@ export interface ImportWarning {
 }
 
 /** Why a node, an input or a tensor can't be expressed. */
-export interface ImportProblem {
+interface ImportProblem {
   /** Problems of one subject are shown together, e.g. all nodes of an operator. */
   readonly subject: string;
   readonly node?: string;

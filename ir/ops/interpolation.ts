@@ -17,7 +17,7 @@ export interface ResizedAxis {
   readonly taps: readonly (readonly Tap[] | undefined)[];
 }
 
-export interface ResizeAttributes {
+interface ResizeAttributes {
   readonly antialias: number;
   readonly axes?: readonly number[] | undefined;
   readonly coordinate_transformation_mode: string;
@@ -29,7 +29,7 @@ export interface ResizeAttributes {
 }
 
 /** The operands apart from the tensor, as far as they are given: an empty one counts as absent. */
-export interface ResizeOperands {
+interface ResizeOperands {
   readonly roi?: ArrayLike<number> | undefined;
   readonly scales?: ArrayLike<number> | undefined;
   readonly sizes?: ArrayLike<number> | undefined;

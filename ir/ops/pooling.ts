@@ -1,4 +1,3 @@
-import { addDims } from '../dim.ts';
 import { attr, type Inferred, type Operand, operator, reject } from '../operator.ts';
 import { typeText } from '../type.ts';
 import { windowOf, windowOutput } from './spatial.ts';
@@ -63,7 +62,3 @@ export const pooling = {
   GlobalAveragePool: globally([1, 22]),
   GlobalMaxPool: globally([1, 22]),
 };
-
-/** Spatial axes padded by `pads` (begins, then ends): used by kernels that unroll padding. */
-export const paddedExtents = (spatial: readonly number[], pads: readonly number[]): number[] =>
-  spatial.map((size, i) => addDims(size, pads[i] + pads[spatial.length + i]) as number);

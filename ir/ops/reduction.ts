@@ -1,4 +1,4 @@
-import { isStatic, multiplyDims } from '../dim.ts';
+import { isStatic } from '../dim.ts';
 import {
   attr,
   elementsOf,
@@ -124,13 +124,3 @@ export const reduction = {
     },
   }),
 };
-
-/** `[N, C, H, W]` seen as `[prod before axis, axis, prod after]`. */
-export function aroundAxis(shape: Shape, axis: number) {
-  const at = axis < 0 ? axis + shape.length : axis;
-  return {
-    outer: shape.slice(0, at).reduce(multiplyDims, 1),
-    axis: shape[at],
-    inner: shape.slice(at + 1).reduce(multiplyDims, 1),
-  };
-}

@@ -1,5 +1,5 @@
 import type { GraphBuilder } from '../../ir/builder.ts';
-import { type Dim, equalDims, productOf } from '../../ir/dim.ts';
+import { type Dim, productOf } from '../../ir/dim.ts';
 import { SutureError } from '../../ir/errors.ts';
 import type { Value } from '../../ir/graph.ts';
 import { float32, numbersOf, type Tensor, tensorFromNumbers } from '../../ir/tensor.ts';
@@ -247,10 +247,6 @@ export function unknownExtent(x: Value): never {
 export function known(dim: Dim, of: Value): number {
   return typeof dim === 'number' ? dim : unknownExtent(of);
 }
-
-/** Whether two dims are the same as far as is known. */
-export const mayDiffer = (a: Dim, b: Dim): boolean =>
-  typeof a === 'number' && typeof b === 'number' ? a !== b : !equalDims(a, b);
 
 function transposeMatrix(t: Tensor): Tensor {
   const [rows, columns] = t.shape;

@@ -32,8 +32,8 @@ import { schedule } from './schedule.ts';
 export interface RecomputeOptions {
   /** The peak of the activations to reach, in bytes. */
   readonly budget: number;
-  /** The output that the forward pass computes. Default `loss`. */
-  readonly loss?: string;
+  /** The output that the forward pass computes. */
+  readonly loss: string;
   readonly binding?: Binding;
   /**
    * Makes of a graph what is run, and what the budget is held against: an order, kernels. `forward` are the nodes of the forward pass,
@@ -43,7 +43,7 @@ export interface RecomputeOptions {
 }
 
 export function recompute(graph: Graph, options: RecomputeOptions): Graph {
-  const { budget, loss = 'loss', binding = {}, finish = (g: Graph) => schedule(g, binding) } = options;
+  const { budget, loss, binding = {}, finish = (g: Graph) => schedule(g, binding) } = options;
   if (!(budget > 0))
     throw new SutureError('option-invalid', `The memory budget must be positive, not ${budget} bytes.`);
   const pass = new ForwardPass(graph, graph.output(loss), binding);
@@ -88,7 +88,7 @@ function leastThatFits(
 }
 
 /** Whether a node, or a fused region, computes again what was computed before. */
-export const isRecomputed = (node: AnyNode): boolean => /^(fused\/)?again\//.test(node.name);
+export const isRecomputed = (node: AnyNode): boolean => node.origin?.recomputed === true;
 
 /** How many nodes of the backward pass a recomputed value may be kept for; past them it is computed once more. */
 const patience = 80;
@@ -195,6 +195,7 @@ function recomputing(graph: Graph, pass: ForwardPass, again: ReadonlySet<AnyNode
     const outputs = to.copy(producer, inputs, {
       name: `again/${producer.name}`,
       outputs: producer.outputs.map(o => `again/${o.name}`),
+      origin: { ...(producer.origin ?? { name: producer.name }), recomputed: true },
     });
     for (const [i, output] of producer.outputs.entries()) copies.set(output, { value: outputs[i], last: at });
     return copies.get(value)!.value;

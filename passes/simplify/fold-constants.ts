@@ -100,7 +100,7 @@ function reach(node: AnyNode): number {
 }
 
 /** The value as a tensor, when every element is known before the run. */
-export function knownTensor(value: Value): Tensor | undefined {
+function knownTensor(value: Value): Tensor | undefined {
   const { elements, type } = value;
   const shape = staticShape(type.shape);
   if (!elements || !shape || !elements.every(isStatic)) return undefined;

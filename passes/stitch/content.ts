@@ -13,7 +13,7 @@ import { type AnyNode, equalDims, type Graph, isStatic, numbersOf, type Shape, t
 import type { Activation } from './meaning.ts';
 
 /** An axis, `none` where the one channel has none, undefined where nothing tells. */
-export type ChannelAxis = number | 'none' | undefined;
+type ChannelAxis = number | 'none' | undefined;
 
 export interface Content {
   /** Undefined where no operator tells. */

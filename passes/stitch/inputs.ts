@@ -22,7 +22,7 @@ export interface TaggedGraph {
 }
 
 /** An input that all parents share. */
-export interface SharedInput {
+interface SharedInput {
   /** The first parent's name for it. */
   readonly name: string;
   readonly type: TensorType;

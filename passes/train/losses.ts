@@ -25,7 +25,7 @@ export interface LossTerm {
 export interface LossGraph {
   readonly graph: Graph;
   /** The output that holds the total: the sum of the terms. */
-  readonly loss: 'loss';
+  readonly loss: string;
   readonly terms: readonly LossTerm[];
   /** Inputs that the host feeds at every step: images, weights of switches, labels. */
   readonly data: readonly string[];

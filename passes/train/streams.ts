@@ -77,7 +77,7 @@ export class Stream {
 }
 
 /** What a training graph is made of so far: the builder, and the inputs that it turned out to need. */
-export interface Draft {
+interface Draft {
   readonly b: GraphBuilder;
   readonly network: SuperNetwork;
   readonly data: string[];
@@ -144,7 +144,7 @@ export function applySwitch(draft: Draft, stream: Stream, s: Switch): void {
 }
 
 /** The double batch: the reference takes the original at every switch, the stitched stream what the draft's modes say. */
-export interface DoubleStreams {
+interface DoubleStreams {
   readonly reference: Stream;
   readonly stitched: Stream;
 }

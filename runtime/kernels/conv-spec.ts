@@ -27,31 +27,6 @@ export interface ConvSpec {
   readonly constantWeights: boolean;
 }
 
-/** The output size of a convolution along one axis, as ONNX defines it. */
-export function convOutputSize(
-  input: number,
-  kernel: number,
-  stride: number,
-  dilation: number,
-  padBegin: number,
-  padEnd: number,
-): number {
-  return Math.floor((input + padBegin + padEnd - dilation * (kernel - 1) - 1) / stride) + 1;
-}
-
-/** The output size of a transposed convolution along one axis, as ONNX defines it. */
-export function convTransposeOutputSize(
-  input: number,
-  kernel: number,
-  stride: number,
-  dilation: number,
-  padBegin: number,
-  padEnd: number,
-  outputPadding: number,
-): number {
-  return stride * (input - 1) + outputPadding + dilation * (kernel - 1) + 1 - padBegin - padEnd;
-}
-
 /** Spatial sizes and options brought to three axes by leading ones. */
 export interface Axis {
   readonly input: number;

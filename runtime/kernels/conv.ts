@@ -42,7 +42,7 @@ const mostMeasured = 6;
  * above; none where no body fits. So small convolutions get small bodies: what they would gain by unrolling is less than what
  * compiling costs.
  */
-export function directTiles(spec: ConvSpec, context: KernelContext): readonly DirectTile[] {
+function directTiles(spec: ConvSpec, context: KernelContext): readonly DirectTile[] {
   const axes = axesOf(spec);
   const [depth, height, width] = axes;
   const groupOut = spec.outChannels / spec.groups;

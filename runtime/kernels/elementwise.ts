@@ -27,7 +27,7 @@ function broadcastStrides(from: readonly number[], to: readonly number[]): numbe
 }
 
 /** The same walk over as few axes as possible: neighbours that every operand crosses evenly become one. */
-export function collapse(shape: readonly number[], operands: readonly (readonly number[])[]): Walk {
+function collapse(shape: readonly number[], operands: readonly (readonly number[])[]): Walk {
   const strides = operands.map(o => broadcastStrides(o, shape));
   const kept: { size: number; strides: number[] }[] = [];
   for (const [axis, size] of shape.entries()) {

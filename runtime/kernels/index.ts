@@ -33,7 +33,7 @@ import { product } from './wgsl.ts';
  *
  * @throws SutureError `kernel-missing` saying what of the node no kernel computes.
  */
-export type KernelRule<K extends OpName> =
+type KernelRule<K extends OpName> =
   K extends OpWith<'epilogue'>
     ? (node: Node<K>, context: KernelContext, epilogue?: Epilogue) => KernelPlan
     : (node: Node<K>, context: KernelContext) => KernelPlan;

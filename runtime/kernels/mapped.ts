@@ -2,7 +2,7 @@
 import type { KernelContext, KernelPlan, Operand } from './kernel.ts';
 import { ceilDiv, foldGrid, ModuleBuilder, product, times, u32, unravel } from './wgsl.ts';
 
-export interface MappedSpec {
+interface MappedSpec {
   readonly label: string;
   /** The shape that the kernel walks over, usually the output's. */
   readonly shape: readonly number[];

@@ -12,7 +12,7 @@ import { storageOf } from './storage.ts';
 import { add, i32, times, u32 } from './wgsl.ts';
 
 /** What an operand holds, where kernels need it before the run. */
-export function knownIntegers(value: Value | undefined, what: string): readonly number[] {
+function knownIntegers(value: Value | undefined, what: string): readonly number[] {
   const known = value && integersOf(value);
   if (known === undefined) throw new SutureError('kernel-missing', `its ${what} must be known before the run`);
   return known;

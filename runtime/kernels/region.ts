@@ -29,7 +29,7 @@ export function regionOf(node: AnyNode): Region {
 }
 
 /** The statements that compute a region on one lane. */
-export interface RegionCode {
+interface RegionCode {
   readonly statements: readonly string[];
   /** The expression of a value of the region, as it is stored: booleans are numbers. */
   readonly stored: (value: Value) => string;

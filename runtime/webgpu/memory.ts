@@ -59,7 +59,7 @@ export function planMemory(lifetimes: readonly Lifetime[], steps: number): Memor
 }
 
 /** The step at which most bytes live: a lower bound of every plan. */
-export function peakOf(lifetimes: readonly Lifetime[], steps: number): Peak | undefined {
+function peakOf(lifetimes: readonly Lifetime[], steps: number): Peak | undefined {
   const change = Array<number>(steps + 2).fill(0);
   for (const { bytes, from, to } of lifetimes) {
     change[from] += bytes;

@@ -2,7 +2,7 @@
 import { SutureError } from '../../ir/errors.ts';
 import type { Device } from '../adapter/index.ts';
 
-export interface Pipeline {
+interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
 }

@@ -14,7 +14,7 @@ import {
   type Tensor,
   typeText,
 } from '../../ir/index.ts';
-import { lowerToStandard, simplify, specialize } from '../../passes/index.ts';
+import { lower, lowerToStandard, simplify, specialize, type TrainingStep } from '../../passes/index.ts';
 import { inspectAdapters } from '../../runtime/adapter/index.ts';
 import type { Executor, ExecutorName, PrepareOptions, Session } from '../../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../../runtime/index.ts';
@@ -52,16 +52,29 @@ export async function withExecutor<T>(options: ExecutorOptions, work: (executor:
   }
 }
 
-/** Compiles a graph for an executor with every symbol bound. `memory` is for training steps: see `lowerWithin`. */
-export function prepare(
+/** Compiles a graph for an executor with every symbol bound. */
+export const prepare = (
   executor: Executor,
   graph: Graph,
   binding: Binding,
-  { memory, ...options }: PrepareOptions & { readonly memory?: number | undefined } = {},
+  options: PrepareOptions = {},
+): Promise<Session> => executor.prepare(loweredFor(executor, graph, binding, lower), options);
+
+/** Compiles a loss with its gradients, a training step say, which carries its state; `memory` as of `lowerWithin`. */
+export function prepareStep(
+  executor: Executor,
+  { graph, loss, carry = new Map() }: Pick<TrainingStep, 'graph' | 'loss'> & Partial<Pick<TrainingStep, 'carry'>>,
+  binding: Binding,
+  { memory, ...options }: Omit<PrepareOptions, 'carry'> & { readonly memory?: number | undefined } = {},
 ): Promise<Session> {
+  const lowered = loweredFor(executor, graph, binding, bound => lowerWithin(bound, loss, memory));
+  return executor.prepare(lowered, { ...options, carry });
+}
+
+function loweredFor(executor: Executor, graph: Graph, binding: Binding, forKernels: (bound: Graph) => Graph): Graph {
   const bound = simplify(specialize(graph, binding));
   // ONNX Runtime inlines model-local functions as well, but opens a training step in half the time without them.
-  return executor.prepare(executor.name === 'webgpu' ? lowerWithin(bound, memory) : lowerToStandard(bound), options);
+  return executor.name === 'webgpu' ? forKernels(bound) : lowerToStandard(bound);
 }
 
 /** What the symbols of a graph's inputs are for given shapes. @throws SutureError `data-invalid` where they do not fit. */

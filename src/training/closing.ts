@@ -4,7 +4,7 @@ import { type ClosingFit, closingFit, type StitchParameters } from '../../passes
 import type { Session } from '../../runtime/executor.ts';
 import { batchSizes } from '../data/batches.ts';
 import { Random } from '../data/random.ts';
-import { prepare } from '../execution/execute.ts';
+import { prepare, prepareStep } from '../execution/execute.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { bindingOfBatch, imageFeed, type TrainingJob } from './job.ts';
 import { type Evaluation, minimise } from './lbfgs.ts';
@@ -94,7 +94,8 @@ export async function fitToOutputs(
       for (const session of before.values()) session.dispose();
     }
     for (const { count } of parts) {
-      if (!sessions.has(count)) sessions.set(count, await prepare(executor, fitOf(count).after, {}));
+      const { after: graph, loss } = fitOf(count);
+      if (!sessions.has(count)) sessions.set(count, await prepareStep(executor, { graph, loss }, {}));
     }
     const fitted = await fitParts(first, parts, count => sessions.get(count)!, trained, job);
     return new Map([...trained, ...fitted]);

@@ -10,7 +10,7 @@ import {
   staticShape,
   type Value,
 } from '../../ir/index.ts';
-import { isRecomputed, type LossTerm, lower, occupancy, peak, simplify, specialize } from '../../passes/index.ts';
+import { isRecomputed, lower, occupancy, peak, simplify, specialize, type TrainingStep } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { lowerWithin } from '../execution/budget.ts';
 import type { TrainingSettings } from './settings.ts';
@@ -65,15 +65,6 @@ export interface StepMemory {
   readonly batch: number;
 }
 
-/** A training step, or a graph that has its inputs and outputs. */
-export interface PlannedStep {
-  readonly graph: Graph;
-  readonly loss: string;
-  readonly terms: readonly LossTerm[];
-  readonly data: readonly string[];
-  readonly parameters: readonly string[];
-}
-
 export interface PlanOptions {
   /** As for {@link lowerWithin}. */
   readonly memory?: number;
@@ -85,10 +76,10 @@ export interface PlanOptions {
 }
 
 /** The memory of a training step with its symbols bound. */
-export function stepMemory(step: PlannedStep, binding: Binding, options: PlanOptions = {}): StepMemory {
+export function stepMemory(step: TrainingStep, binding: Binding, options: PlanOptions = {}): StepMemory {
   const { memory, schedule = 'planned' } = options;
   const bound = simplify(specialize(step.graph, binding));
-  const graph = schedule === 'planned' ? lowerWithin(bound, memory) : lower(bound, { schedule: false });
+  const graph = schedule === 'planned' ? lowerWithin(bound, step.loss, memory) : lower(bound, { schedule: false });
   const { bytes: activations, node, living } = peak(graph);
   const roles = new Roles(graph, step);
   const values = living.map(({ value, bytes }) => ({ name: value.name, use: roles.useOf(value), bytes }));
@@ -133,9 +124,12 @@ class Roles {
   readonly #forward: ReadonlySet<AnyNode>;
   /** Nodes that depend on a parameter. */
   readonly #varying: ReadonlySet<AnyNode>;
+  /** New parameters and state. */
+  readonly #next: ReadonlySet<Value>;
 
-  constructor(graph: Graph, { loss, terms, parameters }: PlannedStep) {
+  constructor(graph: Graph, { loss, terms, parameters, carry }: TrainingStep) {
     this.#graph = graph;
+    this.#next = new Set([...carry.keys()].map(name => graph.output(name)));
     const losses = [loss, ...terms.map(t => t.output)].map(name => graph.output(name));
     this.#forward = new Set(ancestors(graph.nodes, losses));
     const inputs = parameters.map(name => graph.input(name));
@@ -144,20 +138,16 @@ class Roles {
 
   phaseOf(node: AnyNode): Phase {
     if (this.#forward.has(node)) return 'forward';
-    return node.outputs.every(o => this.#isNext(o)) ? 'update' : 'backward';
+    return node.outputs.every(o => this.#next.has(o)) ? 'update' : 'backward';
   }
 
   useOf(value: Value): MemoryUse {
     const node = this.#graph.producer(value);
     if (!node) return 'reference';
     if (isRecomputed(node)) return 'recomputed';
-    if (this.#isNext(value)) return 'update';
+    if (this.#next.has(value)) return 'update';
     if (!this.#forward.has(node)) return 'gradient';
     if (!this.#varying.has(node)) return 'reference';
     return this.#graph.consumers(value).some(n => !this.#forward.has(n)) ? 'kept' : 'forward';
-  }
-
-  #isNext(value: Value): boolean {
-    return this.#graph.outputs.some(o => o.value === value && o.name.startsWith('next/'));
   }
 }

@@ -18,7 +18,7 @@ import { requireBatch } from '../data/batches.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import type { RandomState } from '../data/random.ts';
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
-import { bindingFor, prepare } from '../execution/execute.ts';
+import { bindingFor, prepareStep } from '../execution/execute.ts';
 import { throwIfInterrupted } from '../execution/progress.ts';
 import { batchShape, imageFeed, type TrainingJob } from './job.ts';
 import { LabelFeed } from './labels.ts';
@@ -172,7 +172,7 @@ export class Trainer {
       const value = values.get(name);
       if (value) resident.set(name, value);
     }
-    const session = await prepare(job.executor, step.graph, binding, { carry: step.carry, resident, memory });
+    const session = await prepareStep(job.executor, step, binding, { resident, memory });
     return new Trainer(session, job, step, settings, binding);
   }
 

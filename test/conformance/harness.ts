@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { SutureError } from '../../ir/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import { importModel } from '../../ir/onnx/import.ts';
-import { decodeModel, decodeTensorProto } from '../../ir/onnx/proto/codec.ts';
+import { decodeMessage, decodeModel } from '../../ir/onnx/proto/codec.ts';
 import { readTensor } from '../../ir/onnx/tensor.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { verify } from '../../ir/verify.ts';
@@ -97,7 +97,7 @@ export async function runCase(test: ConformanceCase, execute: Executor, toleranc
   return { kind: 'passed' };
 }
 
-const readFile = (bytes: Uint8Array): Tensor => readTensor(decodeTensorProto(bytes));
+const readFile = (bytes: Uint8Array): Tensor => readTensor(decodeMessage('TensorProto', bytes, 'The tensor'));
 
 const describe = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 

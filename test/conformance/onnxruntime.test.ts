@@ -4,7 +4,7 @@
  */
 import { afterAll, describe, expect, test } from 'vitest';
 import { importOnnx } from '../../ir/onnx/import.ts';
-import { decodeModel, decodeTensorProto } from '../../ir/onnx/proto/codec.ts';
+import { decodeMessage, decodeModel } from '../../ir/onnx/proto/codec.ts';
 import { readTensor } from '../../ir/onnx/tensor.ts';
 import { tensorFromNumbers } from '../../ir/tensor.ts';
 import { differenceOf } from './difference.ts';
@@ -27,7 +27,7 @@ const randomByDesign = (name: string): boolean => name.startsWith('test_training
 async function runsByItself(given: ConformanceCase): Promise<boolean> {
   try {
     const { graph } = decodeModel(given.model);
-    const tensors = given.data[0].inputs.map(bytes => readTensor(decodeTensorProto(bytes)));
+    const tensors = given.data[0].inputs.map(bytes => readTensor(decodeMessage('TensorProto', bytes, 'The tensor')));
     await runInOnnxRuntime(given.model, new Map(graph?.input.map((v, i) => [v.name ?? '', tensors[i]])));
     return true;
   } catch {

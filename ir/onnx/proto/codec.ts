@@ -7,7 +7,7 @@
  */
 import protobuf from 'protobufjs/light.js';
 import { printable, SutureError } from '../../errors.ts';
-import type { FieldSpec, Message, MessageInit, MessageName, ModelProto, TensorProto } from './schema.ts';
+import type { FieldSpec, Message, MessageInit, MessageName, ModelProto } from './schema.ts';
 import { SCHEMA } from './schema.ts';
 
 /** A single protobuf message can't be longer than this: its lengths are signed 32-bit integers. */
@@ -142,12 +142,8 @@ export function decodeModel(bytes: Uint8Array, what = 'The model'): ModelProto {
 /** Encodes a model; see `encodeMessage`. */
 export const encodeModel = (model: MessageInit<'ModelProto'>): Uint8Array => encodeMessage('ModelProto', model);
 
-/** Decodes a file that holds one tensor (the data files of ONNX's backend tests). */
-export const decodeTensorProto = (bytes: Uint8Array, what = 'The tensor'): TensorProto =>
-  decodeMessage('TensorProto', bytes, what);
-
 /** A field that the file holds and the table does not know. */
-export interface UnknownField {
+interface UnknownField {
   /** Where it stands, e.g. `graph.node[3]`; empty for the outermost message. */
   readonly path: string;
   readonly message: MessageName;

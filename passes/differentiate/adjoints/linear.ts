@@ -17,7 +17,7 @@ export const overPositions = (e: Emit, g: Value): Value => e.sum(g, [0, ...spati
  * The kernel of the adjoint: [M, C/g, k...] as [C, M/g, k...], each kernel turned around in every spatial axis. A convolution with
  * it is the adjoint of one with the original where the stride is 1.
  */
-export function flippedKernel(t: Tensor, group: number): Tensor {
+function flippedKernel(t: Tensor, group: number): Tensor {
   const [m, perGroup, ...kernel] = t.shape;
   const [outputs, size] = [m / group, kernel.reduce((a, b) => a * b, 1)];
   const data = arrayFor(t.dtype, t.data.length);

@@ -1,6 +1,6 @@
 import type { Value } from '../../../ir/graph.ts';
 import { type reduction as operators, reducedAxes } from '../../../ir/ops/reduction.ts';
-import { type Emit, range } from '../emit.ts';
+import type { Emit } from '../emit.ts';
 import type { Adjoint, AdjointArguments, AdjointTable } from '../rule.ts';
 
 type Reduction = Extract<keyof typeof operators, `Reduce${string}`>;
@@ -77,6 +77,3 @@ export const reduction: AdjointTable<keyof typeof operators> = {
   Hardmax: 'zero',
   CumProd: null,
 };
-
-/** The axes of a reduction over everything. */
-export const allAxes = (x: Value): number[] => range(0, x.type.shape.length);

@@ -1,7 +1,6 @@
 /**
  * Cholesky's decomposition and its triangular solves by tiles, in place. Both are generators that stop after each tile, some
- * milliseconds of work at most, and say how many multiplications they have done since; `decompositionWork` and `solutionWork`
- * say how many there will be.
+ * milliseconds of work at most, and say how many multiplications they have done since.
  */
 import { addProduct, type Block, tile } from './product.ts';
 
@@ -14,10 +13,6 @@ export function withoutStops<T>(steps: Steps<T>): T {
   while (!done) ({ done, value } = steps.next());
   return value as T;
 }
-
-export const decompositionWork = (n: number): number => n ** 3 / 6 + (tile * n ** 2) / 2;
-
-export const solutionWork = (n: number, rows: number): number => rows * n * (n + tile);
 
 /**
  * Replaces a symmetric matrix [n, n], of which the lower triangle is read, by its factor L with `L Lᵀ = a`: L in the lower

@@ -48,7 +48,7 @@ export const op = {
   ],
 } as const;
 
-export interface WasmFunction {
+interface WasmFunction {
   /** What the function is exported as; the memory is exported as `memory`. */
   readonly name: string;
   /** How many numbers it takes: its first locals. */

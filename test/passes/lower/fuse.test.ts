@@ -159,8 +159,8 @@ describe('fusion', () => {
   it('changes no number of a training step', async () => {
     const step = trainingStep(doubleBatch(network(), { switches: 'sample' }), { steps: 3 });
     const specialized = specialize(step.graph, { N: 2 });
-    const graph = invert(specialized, specialized.output('loss'));
-    const lowered = verify(lower(graph));
+    const graph = invert(specialized, specialized.output(step.loss));
+    const lowered = verify(lower(graph, { step }));
     checkRegions(lowered);
     expect(lowered.nodes.length).toBeLessThan(0.85 * graph.nodes.length);
     const given = { ...feeds(graph, 2), ...Object.fromEntries(step.state) };

@@ -1,6 +1,6 @@
 /** Specifications of convolutions and products for property tests. */
 import fc from 'fast-check';
-import { type ConvSpec, convOutputSize, convTransposeOutputSize } from '../../../runtime/kernels/conv-spec.ts';
+import type { ConvSpec } from '../../../runtime/kernels/conv-spec.ts';
 import type { MatMulSpec } from '../../../runtime/kernels/matmul-spec.ts';
 import { product } from '../../../runtime/kernels/wgsl.ts';
 import { numbers } from './run-plan.ts';
@@ -45,6 +45,31 @@ const convChoice: fc.Arbitrary<ConvChoice> = fc.record({
   bias: fc.boolean(),
   axes: fc.array(axisChoice, { minLength: 1, maxLength: 3 }),
 });
+
+/** The output size of a convolution along one axis, as ONNX defines it. */
+function convOutputSize(
+  input: number,
+  kernel: number,
+  stride: number,
+  dilation: number,
+  padBegin: number,
+  padEnd: number,
+): number {
+  return Math.floor((input + padBegin + padEnd - dilation * (kernel - 1) - 1) / stride) + 1;
+}
+
+/** The output size of a transposed convolution along one axis, as ONNX defines it. */
+function convTransposeOutputSize(
+  input: number,
+  kernel: number,
+  stride: number,
+  dilation: number,
+  padBegin: number,
+  padEnd: number,
+  outputPadding: number,
+): number {
+  return stride * (input - 1) + outputPadding + dilation * (kernel - 1) + 1 - padBegin - padEnd;
+}
 
 export function convSpecOf(given: ConvChoice): ConvSpec {
   const { axes, transposed } = given;
