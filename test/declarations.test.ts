@@ -7,6 +7,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 
 // Below the package, so that dependencies are found from there.
 const folder = join('dist', '.declarations');
+const offered = JSON.parse(await readFile('package.json', 'utf8')) as {
+  readonly name: string;
+  readonly exports: Readonly<Record<string, { readonly types: string }>>;
+};
 const tsc = (...args: readonly string[]) => promisify(execFile)('npx', ['tsc', ...args], { maxBuffer: 2 ** 26 });
 
 beforeAll(async () => {
@@ -15,12 +19,20 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+/** What the package offers, by the specifiers that programs write. */
+const paths = Object.fromEntries(
+  Object.entries(offered.exports).map(([path, { types }]) => [
+    path.replace('.', offered.name),
+    [resolve(types.replace('./dist', folder))],
+  ]),
+);
+
 /** Compiles a program; the types of Node are there, those of WebGPU and of a browser only where `lib` has them. */
 async function compile(program: string, lib: readonly string[]): Promise<string> {
   await writeFile(join(folder, 'program.ts'), program);
   const compilerOptions = {
     ...{ target: 'ES2023', module: 'NodeNext', lib, types: ['node'], strict: true, exactOptionalPropertyTypes: true },
-    ...{ skipLibCheck: false, noEmit: true, paths: { suture: [resolve(folder, 'src', 'index.d.ts')] } },
+    ...{ skipLibCheck: false, noEmit: true, paths },
   };
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['program.ts'] }));
   return tsc('-p', folder).then(

@@ -12,7 +12,7 @@ export interface Diagnosis {
 }
 
 /** The data behind `suture doctor`. Does not throw when there is no adapter. */
-export async function diagnose(options: AdapterOptions = {}): Promise<Diagnosis> {
+export async function doctor(options: AdapterOptions = {}): Promise<Diagnosis> {
   const adapters = await inspectAdapters(options);
   return { versions: versions(), adapters, auto: automaticExecutor(adapters) };
 }

@@ -64,7 +64,7 @@ export async function choosePosition(
  *
  * @throws SutureError `run-invalid`, `option-invalid`, `output-exists`, `output-unwritable`.
  */
-export async function exportRun(
+export async function exportNetwork(
   path: string,
   file: string,
   choice: Choice,
@@ -124,7 +124,7 @@ async function combinationOf(
   return found;
 }
 
-/** As {@link exportRun}, for a run that is loaded and a position that is chosen. */
+/** As {@link exportNetwork}, for a run that is loaded and a position that is chosen. */
 export async function exportPosition(
   run: LoadedRun,
   file: string,

@@ -31,7 +31,7 @@ export interface ModelFacts {
 }
 
 /** Reads a network and describes it. @throws SutureError as `loadModel`. */
-export async function inspectModel(path: string): Promise<ModelFacts> {
+export async function inspect(path: string): Promise<ModelFacts> {
   const { file: graph, sha256, warnings } = await loadModel(path);
   const counts = new Map<string, number>();
   for (const { op } of graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);

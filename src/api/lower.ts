@@ -73,7 +73,7 @@ const withMetadata = (graph: Graph, metadata: Readonly<Record<string, string>>):
  *
  * @throws SutureError `run-invalid`, `adjoint-missing`, `output-exists`, `output-unwritable`.
  */
-export async function lowerRun(
+export async function lower(
   path: string,
   file: string,
   what: RunGraph,

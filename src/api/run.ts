@@ -12,11 +12,11 @@ import { deployed, type ExportedNetwork } from '../run/deployed.ts';
 import { withNewLock } from '../run/lock.ts';
 import { type Agreement, compareWithFile } from '../run/verify.ts';
 import { possibleRules, type Selection, select } from '../selection/select.ts';
-import { type Sweep, sweep } from '../selection/sweep.ts';
+import { type Sweep, sweepPositions } from '../selection/sweep.ts';
 import { exportPosition } from './export.ts';
-import { planRun, type RunRequest, type TrainingWork, trainLocked } from './stitch.ts';
+import { planRun, type StitchRequest, type TrainingWork, trainLocked } from './stitch.ts';
 
-export interface RunAllRequest extends Omit<RunRequest, 'data'> {
+export interface RunRequest extends Omit<StitchRequest, 'data'> {
   /** Images that the stitches are trained on. */
   readonly train: string;
   /** Labelled images that the position is chosen by. */
@@ -26,7 +26,7 @@ export interface RunAllRequest extends Omit<RunRequest, 'data'> {
   readonly gate?: boolean | undefined;
 }
 
-export interface RunAllResult extends Report {
+export interface RunResult extends Report {
   readonly sweep: Sweep;
   readonly warnings: readonly string[];
 }
@@ -40,7 +40,7 @@ const chooseBy = ({ positions, higherIsBetter }: Sweep): Selection =>
  *
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
-export async function runAll(request: RunAllRequest, work: TrainingWork = {}): Promise<RunAllResult> {
+export async function run(request: RunRequest, work: TrainingWork = {}): Promise<RunResult> {
   const { train, validation, tests, gate, ...rest } = request;
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
@@ -51,9 +51,9 @@ export async function runAll(request: RunAllRequest, work: TrainingWork = {}): P
   for (const test of tests)
     testData.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said)) });
 
-  const everything = async (execution: Execution): Promise<RunAllResult> => {
+  const everything = async (execution: Execution): Promise<RunResult> => {
     const { run, summary } = await trainLocked(plan, execution, work);
-    const swept = await sweep(execution, run, choosable);
+    const swept = await sweepPositions(execution, run, choosable);
     await run.directory.writeJson('sweep', swept);
     const selection = chooseBy(swept);
     const { position, rule } = selection;

@@ -38,7 +38,7 @@ import { requireBudgetSupport } from '../training/memory.ts';
 import { type TrainingSettings, trainingSchema, withDefaults } from '../training/settings.ts';
 import { type Checkpoint, type Labelled, type MetricsEntry, stepOf, Trainer } from '../training/train.ts';
 
-export interface RunRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
+export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
   /** The parents' files. */
   readonly a: string;
   readonly b: string;
@@ -142,7 +142,7 @@ const keptOf = ({ ignoreLabel, regions }: LabelOptions): Pick<RunConfig, 'labels
  * @param labelled data whose labels tell the task and what outputs mean, where neither the networks nor the request say. Default: those that are trained on.
  * @throws SutureError whatever is wrong with the parents, the pairs, the data, the options or the output path.
  */
-export async function planRun(request: RunRequest, labelled?: Dataset, work: WorkOptions = {}): Promise<RunPlan> {
+export async function planRun(request: StitchRequest, labelled?: Dataset, work: WorkOptions = {}): Promise<RunPlan> {
   const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
   await checkRunOutput(output, { force });
   const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
@@ -360,7 +360,7 @@ async function readCheckpoint(
  *
  * @throws SutureError `run-invalid`, `run-locked`, and `data-invalid` when the data file is not the one that the run was started with.
  */
-export const resumeRun = (
+export const resumeStitch = (
   path: string,
   work: TrainingWork & Pick<ExecutorOptions, 'onProfile'> = {},
 ): Promise<RunSummary> => withLockedRun(path, () => resumeLocked(path, work));
@@ -405,8 +405,8 @@ async function resumeLocked(
  *
  * @throws SutureError as {@link planRun} and {@link trainRun}.
  */
-export async function createRun(
-  request: RunRequest,
+export async function stitch(
+  request: StitchRequest,
   work: TrainingWork = {},
 ): Promise<{ readonly summary: RunSummary; readonly warnings: readonly string[] }> {
   const plan = await planRun(request, undefined, workOptions(work));

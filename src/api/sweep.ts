@@ -8,7 +8,7 @@ import { labelsOfRun } from '../run/config.ts';
 import { withLockedRun } from '../run/directory.ts';
 import { readLearned } from '../run/learned.ts';
 import { loadRun } from '../run/load.ts';
-import { type Sweep, type SweepOptions, sweep } from '../selection/sweep.ts';
+import { type Sweep, type SweepOptions, sweepPositions } from '../selection/sweep.ts';
 import { type Front, type FrontOptions, type NamedData, sweepFront } from '../selection/weighted.ts';
 
 /** What a command on a run may say of labels, where the run says something else or nothing. */
@@ -21,7 +21,7 @@ export interface LabelRequest {
  *
  * @throws SutureError `run-invalid`, `run-locked`, `data-unreadable`, `data-invalid`.
  */
-export const sweepRun = (
+export const sweep = (
   path: string,
   data: string,
   options: SweepOptions & WorkOptions & ExecutorOptions & LabelRequest = {},
@@ -36,7 +36,7 @@ async function sweepLocked(
   const dataset = await loadDataset(data, labelsOfRun(run.directory.config, options.labels));
   const scorable = LabelledData.toChooseBy([run.parents.a, run.parents.b], dataset);
   return withExecutor(options, async executor => {
-    const result = await sweep({ executor, ...workOptions(options) }, run, scorable, options);
+    const result = await sweepPositions({ executor, ...workOptions(options) }, run, scorable, options);
     await run.directory.writeJson('sweep', result);
     return result;
   });
@@ -54,7 +54,7 @@ export interface FrontRequest extends Omit<FrontOptions, 'learned'>, WorkOptions
  *
  * @throws SutureError `run-invalid`, `run-locked`, `option-invalid`, `data-unreadable`, `data-invalid`.
  */
-export const frontRun = (path: string, data: string, request: FrontRequest = {}): Promise<Front> =>
+export const front = (path: string, data: string, request: FrontRequest = {}): Promise<Front> =>
   withLockedRun(path, () => frontLocked(path, data, request));
 
 async function frontLocked(path: string, data: string, request: FrontRequest): Promise<Front> {

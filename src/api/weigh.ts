@@ -68,7 +68,7 @@ const inside = (share: number): number => Math.min(0.99, Math.max(0.01, share));
  *
  * @throws SutureError `run-invalid`, `run-locked`, `option-invalid`, `data-invalid`, `loss-not-finite`, `interrupted`.
  */
-export const weighRun = (
+export const weigh = (
   path: string,
   data: string,
   options: WeighOptions & ExecutorOptions,

@@ -1,6 +1,9 @@
 /** Parsers of option values. What does not parse is a usage error with one sentence. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { activations, executorChoices, type LabelOptions, SutureError } from '../index.ts';
+import { SutureError } from '../../ir/index.ts';
+import { activations } from '../../passes/index.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import { executorChoices } from '../execution/executors.ts';
 
 function parse(text: string, what: string, fits: (value: number) => boolean): number {
   const value = Number(text);

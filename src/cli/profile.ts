@@ -1,6 +1,6 @@
 /** `--profile`: a table of the kernels of each graph that ran. */
 import { Option } from 'commander';
-import { type GraphProfile, kernelTimes } from '../index.ts';
+import { type GraphProfile, kernelTimes } from '../execution/profiling.ts';
 import { fixed, name, type Terminal } from './terminal.ts';
 
 /** Rows of a table; what is left is one row. */

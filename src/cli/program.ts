@@ -19,19 +19,22 @@ import { type Streams, Terminal } from './terminal.ts';
 /** Exit codes: the process's, by kind of outcome. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
-const commands = [
-  doctorCommand,
-  inspectCommand,
-  matchCommand,
-  stitchCommand,
-  weighCommand,
-  sweepCommand,
-  curveCommand,
-  exportCommand,
-  lowerCommand,
-  evaluateCommand,
-  runCommand,
-];
+/** In the order of the help. */
+const commands = {
+  doctor: doctorCommand,
+  inspect: inspectCommand,
+  match: matchCommand,
+  stitch: stitchCommand,
+  weigh: weighCommand,
+  sweep: sweepCommand,
+  curve: curveCommand,
+  export: exportCommand,
+  lower: lowerCommand,
+  evaluate: evaluateCommand,
+  run: runCommand,
+};
+
+export const commandNames: readonly string[] = Object.keys(commands);
 
 function buildProgram(streams: Streams, context: Context): Command {
   const program = new Command('suture')
@@ -45,7 +48,7 @@ function buildProgram(streams: Streams, context: Context): Command {
       writeOut: text => streams.stdout.write(text),
       writeErr: text => streams.stderr.write(text),
     });
-  for (const make of commands) {
+  for (const make of Object.values(commands)) {
     const command = make(context);
     command.copyInheritedSettings(program);
     refuseRepetition(command);

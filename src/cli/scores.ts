@@ -1,5 +1,5 @@
 /** Scores as tables. */
-import type { Score } from '../index.ts';
+import type { Score } from '../metrics/metric.ts';
 import { fixed, type Terminal } from './terminal.ts';
 
 /** What the metric is called in tables. */

@@ -2,7 +2,8 @@
 import Table from 'cli-table3';
 import picocolors from 'picocolors';
 import { printable } from '../../ir/errors.ts';
-import { jsonText, type ProgressEvent } from '../index.ts';
+import type { ProgressEvent } from '../execution/progress.ts';
+import { jsonText } from '../files/output.ts';
 import { progressBar, progressLines } from './progress.ts';
 
 /** A stream that text can be written to: `process.stdout`, or a buffer in tests. */

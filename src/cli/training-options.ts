@@ -1,20 +1,18 @@
 /** The options of `stitch` and `run` that say how stitches are trained. Their defaults are the API's. */
 import { type Command, Option } from 'commander';
+import type { Activation, Task } from '../../passes/index.ts';
+import type { ExecutorChoice } from '../execution/executors.ts';
+import { outputMeans, tasks } from '../run/config.ts';
 import {
-  type Activation,
-  checkpointInterval,
-  type ExecutorChoice,
   type Initialisation,
   initialisations,
   type Method,
   methods,
-  outputMeans,
   settingsOfTraining,
-  type Task,
   type TrainingSettings,
-  tasks,
   trainingDefaults,
-} from '../index.ts';
+} from '../training/settings.ts';
+import { checkpointInterval } from '../training/train.ts';
 import {
   activationOption,
   choiceOption,

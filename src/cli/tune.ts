@@ -1,6 +1,6 @@
 /** `--tune`: sizes of kernels by measurement. */
 import { Option } from 'commander';
-import type { ExecutorOptions } from '../index.ts';
+import type { ExecutorOptions } from '../execution/executors.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface TuneFlags {

@@ -79,7 +79,7 @@ interface Candidate {
  *
  * @throws SutureError `data-invalid` when the data does not fit the networks.
  */
-export async function sweep(
+export async function sweepPositions(
   execution: Execution,
   { network, parameters }: TrainedNetwork,
   data: LabelledData,

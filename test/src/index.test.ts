@@ -1,20 +1,20 @@
 /** The library as the README shows it. */
+
+import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import {
   averagedAt,
   doubleBatch,
-  exportOnnx,
   featurePairs,
-  float32,
-  importOnnx,
   kaimingStitches,
   match,
-  Runnable,
   settle,
   stitch,
   trainingStep,
-  withExecutor,
-} from '../../src/index.ts';
+} from '../../passes/index.ts';
+import { commandNames } from '../../src/cli/program.ts';
+import * as api from '../../src/index.ts';
+import { exportOnnx, float32, importOnnx, Runnable, withExecutor } from '../../src/index.ts';
 import { smallParents } from './cli/small.ts';
 import { scratch } from './cli/support.ts';
 
@@ -43,5 +43,16 @@ describe('the public API', () => {
       const [before, after] = [new Runnable(executor, stitched), new Runnable(executor, again)];
       expect((await after.run({ x })).logits).toEqual((await before.run({ x })).logits);
     });
+  });
+
+  it('is what docs/api.md lists, and no more', async () => {
+    const text = await readFile('docs/api.md', 'utf8');
+    const listed = [...text.matchAll(/^\| `(\w+)/gm)].map(([, name]) => name);
+    expect(listed.toSorted()).toEqual(Object.keys(api).toSorted());
+  });
+
+  it('has a function for every command', () => {
+    const named = { export: 'exportNetwork' } as Readonly<Record<string, string>>;
+    for (const name of commandNames) expect(api).toHaveProperty(named[name] ?? name);
   });
 });

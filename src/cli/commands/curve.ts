@@ -1,5 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { type Curve, checkOutputFile, curve, curveChart, type ExecutorChoice, writeOutput } from '../../index.ts';
+import { type Curve, curve, curveChart } from '../../api/curve.ts';
+import type { ExecutorChoice } from '../../execution/executors.ts';
+import { checkOutputFile, writeOutput } from '../../files/output.ts';
 import type { Context } from '../context.ts';
 import {
   batchOption,

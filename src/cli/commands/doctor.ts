@@ -1,5 +1,6 @@
 import { Command } from 'commander';
-import { adapterChoices, adapterName, type Diagnosis, diagnose } from '../../index.ts';
+import { adapterChoices, adapterName } from '../../../runtime/adapter/facts.ts';
+import { type Diagnosis, doctor } from '../../api/doctor.ts';
 import type { Context } from '../context.ts';
 import { choiceOption, jsonOption } from '../options.ts';
 import { grouped, type Terminal } from '../terminal.ts';
@@ -14,7 +15,7 @@ export const doctorCommand = ({ terminal }: Context): Command =>
     .addOption(choiceOption('--adapter <kind>', 'look for one kind of adapter only', adapterChoices))
     .addOption(jsonOption())
     .action(async (flags: Flags) => {
-      const diagnosis = await diagnose(flags);
+      const diagnosis = await doctor(flags);
       terminal.result(diagnosis, () => show(diagnosis, terminal));
     });
 

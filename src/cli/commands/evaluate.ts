@@ -1,13 +1,9 @@
 import { Command } from 'commander';
-import {
-  type Activation,
-  type Evaluation,
-  type ExecutorChoice,
-  evaluate,
-  type GraphProfile,
-  type Task,
-  tasks,
-} from '../../index.ts';
+import type { Activation, Task } from '../../../passes/index.ts';
+import { type Evaluation, evaluate } from '../../api/evaluate.ts';
+import type { ExecutorChoice } from '../../execution/executors.ts';
+import type { GraphProfile } from '../../execution/profiling.ts';
+import { tasks } from '../../run/config.ts';
 import type { Context } from '../context.ts';
 import {
   activationOption,

@@ -1,13 +1,9 @@
 import { Command, Option } from 'commander';
-import {
-  type Choice,
-  combinationText,
-  type ExportDtype,
-  exportDtypes,
-  exportRun,
-  meaningText,
-  SutureError,
-} from '../../index.ts';
+import { SutureError } from '../../../ir/index.ts';
+import { meaningText } from '../../../passes/index.ts';
+import { type Choice, exportNetwork } from '../../api/export.ts';
+import { type ExportDtype, exportDtypes } from '../../run/deployed.ts';
+import { combinationText } from '../../selection/combination.ts';
 import type { Context } from '../context.ts';
 import {
   choiceOption,
@@ -72,7 +68,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
     .addOption(forceOption())
     .addOption(jsonOption())
     .action(async (run: string, { output, force, dtype, ...flags }: Flags) => {
-      const exported = await exportRun(run, output, choiceOf(flags), { dtype, ...(force && { force }) });
+      const exported = await exportNetwork(run, output, choiceOf(flags), { dtype, ...(force && { force }) });
       terminal.result(exported, () => {
         const { position, combination, a, b } = exported;
         if (position !== undefined) {

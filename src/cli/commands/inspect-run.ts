@@ -1,5 +1,7 @@
 /** A run's memory plans for people. */
-import { type MemoryPlan, type MemoryUse, mebibytes, memoryUses, type RunFacts } from '../../index.ts';
+import type { MemoryPlan, RunFacts } from '../../api/inspect-run.ts';
+import { mebibytes } from '../../execution/budget.ts';
+import { type MemoryUse, memoryUses } from '../../training/memory.ts';
 import { name, type Terminal } from '../terminal.ts';
 
 const texts: { readonly [U in MemoryUse]: string } = {

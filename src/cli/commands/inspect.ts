@@ -1,5 +1,8 @@
 import { Command } from 'commander';
-import { inspectModel, inspectRun, isFolder, type ModelFacts, meaningText, SutureError } from '../../index.ts';
+import { SutureError } from '../../../ir/index.ts';
+import { meaningText } from '../../../passes/index.ts';
+import { inspect, type ModelFacts } from '../../api/inspect.ts';
+import { inspectRun, isFolder } from '../../api/inspect-run.ts';
 import type { Context } from '../context.ts';
 import { countOption, jsonOption, memoryOption } from '../options.ts';
 import { grouped, name, type Terminal } from '../terminal.ts';
@@ -32,7 +35,7 @@ export const inspectCommand = ({ terminal }: Context): Command =>
       if (batch !== undefined || memory !== undefined) {
         throw new SutureError('option-invalid', '--batch and --memory are for run directories, and this is none.');
       }
-      const facts = await inspectModel(path);
+      const facts = await inspect(path);
       terminal.result(facts, () => show(facts, graph === true, terminal));
     });
 

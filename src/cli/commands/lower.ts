@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
-import { type LoweredFile, lowerRun, type NamedType, type RunGraph, SutureError } from '../../index.ts';
+import { SutureError } from '../../../ir/index.ts';
+import { type LoweredFile, lower, type NamedType, type RunGraph } from '../../api/lower.ts';
 import type { Context } from '../context.ts';
 import { forceOption, jsonOption } from '../options.ts';
 import { name, type Terminal } from '../terminal.ts';
@@ -26,7 +27,7 @@ export const lowerCommand = ({ terminal }: Context): Command =>
     .addOption(forceOption())
     .addOption(jsonOption())
     .action(async (run: string, { output, force, ...flags }: Flags) => {
-      const lowered = await lowerRun(run, output, graphOf(flags), force ? { force } : {});
+      const lowered = await lower(run, output, graphOf(flags), force ? { force } : {});
       terminal.result(lowered, () => show(lowered, terminal));
     });
 

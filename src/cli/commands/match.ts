@@ -1,24 +1,8 @@
 import { Command } from 'commander';
-import {
-  checkOutputFile,
-  ckaSimilarity,
-  type ExecutorChoice,
-  jsonText,
-  loadDataset,
-  loadModel,
-  type Model,
-  match,
-  matchers,
-  type PairsDocument,
-  type PositionMetric,
-  positionMetrics,
-  rolesOf,
-  type Similarity,
-  SutureError,
-  type WorkOptions,
-  withExecutor,
-  writeOutput,
-} from '../../index.ts';
+import { matchers, type PositionMetric, positionMetrics } from '../../../passes/index.ts';
+import { match, similarities } from '../../api/match.ts';
+import type { ExecutorChoice } from '../../execution/executors.ts';
+import type { PairsDocument } from '../../network/pairs.ts';
 import type { Context } from '../context.ts';
 import { choiceOption, countOption, executorOption, forceOption, jsonOption, positiveOption } from '../options.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
@@ -27,7 +11,7 @@ interface Flags {
   readonly matcher: (typeof matchers)[number];
   readonly timeLimit?: number;
   readonly metric?: PositionMetric;
-  readonly similarity?: 'cka';
+  readonly similarity?: (typeof similarities)[number];
   readonly data?: string;
   readonly images?: number;
   readonly executor: ExecutorChoice;
@@ -49,7 +33,9 @@ export const matchCommand = ({ terminal, signal }: Context): Command =>
         positionMetrics,
       ).conflicts('similarity'),
     )
-    .addOption(choiceOption('--similarity <name>', 'also score how alike features are on data: linear CKA', ['cka']))
+    .addOption(
+      choiceOption('--similarity <name>', 'also score how alike features are on data: linear CKA', similarities),
+    )
     .option('--data <file>', 'an .npz file with images, for --similarity; labels are not needed')
     .addOption(countOption('--images <n>', 'how many of the images --similarity looks at (default: 64)'))
     .addOption(executorOption())
@@ -57,42 +43,10 @@ export const matchCommand = ({ terminal, signal }: Context): Command =>
     .addOption(forceOption())
     .addOption(jsonOption())
     .action(async (a: string, b: string, flags: Flags) => {
-      if (flags.output !== undefined) await checkOutputFile(flags.output, flags);
-      const [modelA, modelB] = [await loadModel(a), await loadModel(b)];
-      for (const { message } of [...modelA.warnings, ...modelB.warnings]) terminal.warning(message);
-      const { matcher, timeLimit, metric } = flags;
-      const similarity = await similarityOf(modelA, modelB, flags, { signal, onProgress: terminal.progress });
-      const found = match(modelA.graph, modelB.graph, {
-        matcher,
-        names: rolesOf(modelA, modelB),
-        ...(timeLimit !== undefined && { timeLimit }),
-        ...(metric !== undefined && { metric }),
-        ...(similarity && { similarity }),
-      });
-      const document: PairsDocument = { a, b, ...found };
-      if (flags.output !== undefined) await writeOutput(flags.output, jsonText(document), flags);
+      const { warnings, ...document } = await match(a, b, { ...flags, signal, onProgress: terminal.progress });
+      for (const message of warnings) terminal.warning(message);
       terminal.result(document, () => show(document, flags.output, terminal));
     });
-
-/** The similarity that the flags ask for, if any. @throws SutureError `option-invalid` where one flag needs another. */
-async function similarityOf(
-  a: Model,
-  b: Model,
-  { similarity, data, images, executor }: Flags,
-  work: WorkOptions,
-): Promise<Similarity | undefined> {
-  if (similarity === undefined) {
-    if (data === undefined && images === undefined) return undefined;
-    throw new SutureError('option-invalid', 'Matching looks at data for a similarity only; add --similarity cka.');
-  }
-  if (data === undefined) {
-    throw new SutureError('option-invalid', 'A similarity is measured on images; name them with --data IMAGES.npz.');
-  }
-  const dataset = await loadDataset(data);
-  return withExecutor({ executor }, on =>
-    ckaSimilarity(a, b, dataset, on, { ...work, ...(images !== undefined && { images }) }),
-  );
-}
 
 const endings = { proof: '', work: 'its work was done', time: 'its time was up' } as const;
 

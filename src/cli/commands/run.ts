@@ -1,5 +1,7 @@
 import { Command } from 'commander';
-import { agreementText, type RunAllResult, resultTable, runAll, SutureError } from '../../index.ts';
+import { SutureError } from '../../../ir/index.ts';
+import { type RunResult, run } from '../../api/run.ts';
+import { agreementText, resultTable } from '../../report/report.ts';
 import type { Context } from '../context.ts';
 import { jsonOption, labelOptions, type NamedFile, namedFile } from '../options.ts';
 import { name, type Terminal } from '../terminal.ts';
@@ -32,7 +34,7 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
     .addOption(jsonOption())
     .action(async (a: string, b: string, flags: Flags) => {
       const { val, test, gate, ...rest } = flags;
-      const result = await runAll(
+      const result = await run(
         {
           a,
           b,
@@ -52,7 +54,7 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
       if (!agreement.agrees) throw new SutureError('export-differs', agreementText(agreement, name(exported.file)));
     });
 
-function show(result: RunAllResult, terminal: Terminal): void {
+function show(result: RunResult, terminal: Terminal): void {
   const { summary, sweep, selection, exported, tests, agreement } = result;
   showSummary(summary, terminal);
   terminal.line();

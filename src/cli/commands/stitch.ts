@@ -1,13 +1,9 @@
 import { Command } from 'commander';
-import {
-  createRun,
-  type GraphProfile,
-  meaningText,
-  type RunRequest,
-  type RunSummary,
-  resumeRun,
-  SutureError,
-} from '../../index.ts';
+import { SutureError } from '../../../ir/index.ts';
+import { meaningText } from '../../../passes/index.ts';
+import { resumeStitch, type StitchRequest, stitch } from '../../api/stitch.ts';
+import type { GraphProfile } from '../../execution/profiling.ts';
+import type { RunSummary } from '../../run/summary.ts';
 import type { Context } from '../context.ts';
 import { jsonOption, labelOptions, refuseBesides } from '../options.ts';
 import { profileOption, showProfiles } from '../profile.ts';
@@ -44,15 +40,15 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
       const profile = flags.profile ? { onProfile } : {};
       const { summary, warnings } =
         flags.resume === undefined
-          ? await createRun({ ...requestOf(a, b, flags), ...profile, ...tuning(flags, terminal) }, work)
-          : { summary: await resumeRun(resumable(flags.resume, command), { ...work, ...profile }), warnings: [] };
+          ? await stitch({ ...requestOf(a, b, flags), ...profile, ...tuning(flags, terminal) }, work)
+          : { summary: await resumeStitch(resumable(flags.resume, command), { ...work, ...profile }), warnings: [] };
       for (const message of warnings) terminal.warning(message);
       terminal.result({ ...summary, warnings, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));
       showProfiles(profiles ?? [], terminal);
     });
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
-function requestOf(a: string | undefined, b: string | undefined, flags: Flags): RunRequest {
+function requestOf(a: string | undefined, b: string | undefined, flags: Flags): StitchRequest {
   const { data, output } = flags;
   if (a === undefined || b === undefined) throw missing('two networks, A.onnx and B.onnx');
   if (data === undefined) throw missing('the images to train on, --data TRAIN.npz');

@@ -1,19 +1,13 @@
 import { Command, Option } from 'commander';
-import {
-  checkOutputFile,
-  type ExecutorChoice,
-  type Front,
-  frontFigures,
-  frontRun,
-  positionsText,
-  possibleRules,
-  SutureError,
-  type Sweep,
-  select,
-  sweepRun,
-  whyNot,
-  writeOutput,
-} from '../../index.ts';
+import { SutureError } from '../../../ir/index.ts';
+import { front, sweep } from '../../api/sweep.ts';
+import type { ExecutorChoice } from '../../execution/executors.ts';
+import { checkOutputFile, writeOutput } from '../../files/output.ts';
+import { frontFigures } from '../../report/front-figure.ts';
+import { positionsText } from '../../selection/combination.ts';
+import { possibleRules, select, whyNot } from '../../selection/select.ts';
+import type { Sweep } from '../../selection/sweep.ts';
+import type { Front } from '../../selection/weighted.ts';
 import type { Context } from '../context.ts';
 import {
   batchOption,
@@ -99,7 +93,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
         onProgress: terminal.progress,
       };
       if (!overSettings(flags)) {
-        const result = await sweepRun(run, data, common);
+        const result = await sweep(run, data, common);
         terminal.result(result, () => showSweep(result, terminal));
         return;
       }
@@ -107,7 +101,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
       const files = figureFiles(output, (test?.length ?? 0) - 1);
       const overwrite = force ? { force } : {};
       for (const file of files) await checkOutputFile(file, overwrite);
-      const front = await frontRun(run, data, {
+      const found = await front(run, data, {
         ...common,
         ...(positions && { groups: positions }),
         ...(weights && { weights }),
@@ -117,10 +111,10 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
         ...(loss !== undefined && { loss }),
         ...(test && { tests: test }),
       });
-      const figures = frontFigures(front);
+      const figures = frontFigures(found);
       for (const [i, file] of files.entries()) await writeOutput(file, figures[i]!, overwrite);
-      terminal.result(front, () => {
-        showFront(front, terminal);
+      terminal.result(found, () => {
+        showFront(found, terminal);
         for (const file of files) terminal.line(`Drawn in ${name(file)}.`);
       });
     });

@@ -1,14 +1,9 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
-import {
-  checkpointInterval,
-  type ExecutorChoice,
-  type Learnable,
-  learnable,
-  resumeWeigh,
-  SutureError,
-  type WeighSummary,
-  weighRun,
-} from '../../index.ts';
+import { SutureError } from '../../../ir/index.ts';
+import { resumeWeigh, type WeighSummary, weigh } from '../../api/weigh.ts';
+import type { ExecutorChoice } from '../../execution/executors.ts';
+import { type Learnable, learnable } from '../../run/learned.ts';
+import { checkpointInterval } from '../../training/train.ts';
 import type { Context } from '../context.ts';
 import {
   countOption,
@@ -99,7 +94,7 @@ export const weighCommand = ({ terminal, signal }: Context): Command =>
           'Name the labelled images to learn from, --data TRAIN.npz; or --resume.',
         );
       }
-      const summary = data === undefined ? await resumeWeigh(run, work) : await weighRun(run, data, options, work);
+      const summary = data === undefined ? await resumeWeigh(run, work) : await weigh(run, data, options, work);
       terminal.result(summary, () => show(summary, terminal));
     });
 

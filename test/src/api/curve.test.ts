@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Curve, defaultCounts, evenlySpread } from '../../../src/index.ts';
+import { type Curve, defaultCounts, evenlySpread } from '../../../src/api/curve.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, suture } from '../cli/support.ts';
 

@@ -5,7 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { match } from '../../../passes/index.ts';
-import { createRun, inspectRun, loadModel, loadRun, type RunFacts } from '../../../src/index.ts';
+import { inspectRun, type RunFacts } from '../../../src/api/inspect-run.ts';
+import { stitch } from '../../../src/api/stitch.ts';
+import { loadModel } from '../../../src/network/model.ts';
+import { loadRun } from '../../../src/run/load.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { demo, scratch, suture } from '../cli/support.ts';
 
@@ -25,7 +28,7 @@ async function run(
   settings: 'all' | 'sampled' = 'all',
 ): Promise<string> {
   const output = join(folder, name);
-  await createRun({ a, b, data, output, training: { steps: 0, settings, init: 'kaiming' }, executor: 'ort' });
+  await stitch({ a, b, data, output, training: { steps: 0, settings, init: 'kaiming' }, executor: 'ort' });
   return output;
 }
 

@@ -18,11 +18,12 @@ import {
   withOutputs,
 } from '../../../passes/index.ts';
 import { createOrtExecutor } from '../../../runtime/index.ts';
-import { lowerRun } from '../../../src/api/lower.ts';
+import { lower } from '../../../src/api/lower.ts';
+import { stitch } from '../../../src/api/stitch.ts';
 import { gatherImages, loadDataset } from '../../../src/data/dataset.ts';
 import { BatchSampler } from '../../../src/data/sampler.ts';
 import { Runnable } from '../../../src/execution/execute.ts';
-import { createRun, loadModel } from '../../../src/index.ts';
+import { loadModel } from '../../../src/network/model.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';
@@ -45,7 +46,7 @@ async function trained(
   const pairs = join(folder, 'pairs.json');
   const matched = match((await loadModel(a)).graph, (await loadModel(b)).graph).pairs;
   await writeFile(pairs, JSON.stringify({ pairs: [1, 3, 5].map(i => matched[i]) }));
-  await createRun({
+  await stitch({
     ...{ a, b, data, pairs, executor, output: run, adapter: 'embedded' },
     training: { ...settings, ...training },
   });
@@ -86,7 +87,7 @@ describe('the file of a training step', () => {
     const folder = await scratch();
     const { run, data } = await trained(folder);
     const file = join(folder, 'step.onnx');
-    const { carry, inputs, outputs } = await lowerRun(run, file, 'training-step');
+    const { carry, inputs, outputs } = await lower(run, file, 'training-step');
     check(file);
 
     const { network, parameters, directory } = await loadRun(run);
@@ -132,7 +133,7 @@ describe('the file of a training step', () => {
     const folder = await scratch();
     const { run } = await trained(folder, { steps: 0 });
     const file = join(folder, 'step.onnx');
-    const { inputs } = await lowerRun(run, file, 'training-step');
+    const { inputs } = await lower(run, file, 'training-step');
     const { parameters } = await loadRun(run);
     const session = await InferenceSession.create(file, { intraOpNumThreads: 1 });
     const feeds = Object.fromEntries(
@@ -163,7 +164,7 @@ describe('the file of a training step', () => {
     const folder = await scratch();
     const { run } = await trained(folder, { steps: 0 });
     const file = join(folder, 'step.onnx');
-    await lowerRun(run, file, 'training-step');
+    await lower(run, file, 'training-step');
     const { graph, warnings } = importOnnx(file);
     expect(warnings).toEqual([]);
     // Import knows our own functions again.
@@ -186,7 +187,7 @@ describe('the file of a super-network', () => {
     const folder = await scratch();
     const { run, data } = await trained(folder, { steps: 0 });
     const file = join(folder, 'net.onnx');
-    await lowerRun(run, file, 'supernet');
+    await lower(run, file, 'supernet');
     check(file);
     const { network, parameters } = await loadRun(run);
     const dataset = await loadDataset(data);

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
-import type { Front, WeighSummary } from '../../../src/index.ts';
+import type { WeighSummary } from '../../../src/api/weigh.ts';
+import type { Front } from '../../../src/selection/weighted.ts';
 import { smallData, smallParents } from './small.ts';
 import { type Outcome, suture } from './support.ts';
 

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { showSummary } from '../../../src/cli/commands/stitch.ts';
-import type { RunSummary } from '../../../src/index.ts';
+import type { RunSummary } from '../../../src/run/summary.ts';
 
 const logits = { kind: 'logits', activation: 'softmax', channelAxis: 1, channels: 2 } as const;
 

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { float32, GraphBuilder } from '../../../ir/index.ts';
 import { Runnable, withExecutor } from '../../../src/execution/execute.ts';
-import type { GraphProfile } from '../../../src/execution/profiling.ts';
-import { kernelTimes } from '../../../src/index.ts';
+import { type GraphProfile, kernelTimes } from '../../../src/execution/profiling.ts';
 
 function doubled() {
   const b = new GraphBuilder('doubled');

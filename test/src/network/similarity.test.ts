@@ -2,16 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import {
-  ckaSimilarity,
-  exportOnnx,
-  loadDataset,
-  loadModel,
-  match,
-  matchableValues,
-  type Value,
-  withExecutor,
-} from '../../../src/index.ts';
+import { exportOnnx, type Value } from '../../../ir/index.ts';
+import { match, matchableValues } from '../../../passes/index.ts';
+import { loadDataset } from '../../../src/data/dataset.ts';
+import { withExecutor } from '../../../src/execution/execute.ts';
+import { loadModel } from '../../../src/network/model.ts';
+import { ckaSimilarity } from '../../../src/network/similarity.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { demo, scratch, suture } from '../cli/support.ts';
 

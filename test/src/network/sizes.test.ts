@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportOnnx, float32, type Graph, GraphBuilder, importOnnx, symbol, verify } from '../../../ir/index.ts';
-import { runAll } from '../../../src/api/run.ts';
+import { run } from '../../../src/api/run.ts';
 import { graphForImages } from '../../../src/network/sizes.ts';
 import { random } from '../../passes/ort.ts';
 
@@ -69,8 +69,8 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const run = (a: string, test: string) =>
-  runAll({
+const runOf = (a: string, test: string) =>
+  run({
     a: at(a),
     b: at('b.onnx'),
     train: at('8.npz'),
@@ -84,7 +84,7 @@ const run = (a: string, test: string) =>
 
 describe('height and width that are open in both parents', () => {
   test.each(['a.onnx', 't.onnx'])('%s: trains at the size of the data, tests at another, stays open', async a => {
-    const { agreement, tests } = await run(a, '12.npz');
+    const { agreement, tests } = await runOf(a, '12.npz');
     expect(agreement.agrees).toBe(true);
     expect(tests[0]!.rows.every(r => Number.isFinite(r.score.value))).toBe(true);
     const { graph } = importOnnx(at('run/stitched.onnx'));
@@ -92,7 +92,7 @@ describe('height and width that are open in both parents', () => {
   });
 
   test('a test set whose size does not fit is found before training, with a multiple that would do', async () => {
-    await expect(run('a.onnx', '9.npz')).rejects.toThrow(
+    await expect(runOf('a.onnx', '9.npz')).rejects.toThrow(
       /9\.npz: images of 9×9 do not fit .*a\.onnx, .* multiples of 2 do/,
     );
   });

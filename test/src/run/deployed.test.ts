@@ -3,16 +3,11 @@ import { existsSync } from 'node:fs';
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import {
-  createRun,
-  loadRun,
-  numbersOf,
-  type RunRequest,
-  resumeRun,
-  resumeWeigh,
-  type TrainingSettings,
-  weighRun,
-} from '../../../src/index.ts';
+import { numbersOf } from '../../../ir/index.ts';
+import { resumeStitch, type StitchRequest, stitch } from '../../../src/api/stitch.ts';
+import { resumeWeigh, weigh } from '../../../src/api/weigh.ts';
+import { loadRun } from '../../../src/run/load.ts';
+import type { TrainingSettings } from '../../../src/training/settings.ts';
 import { filesOf } from '../cli/files.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, suture } from '../cli/support.ts';
@@ -20,7 +15,7 @@ import { scratch, suture } from '../cli/support.ts';
 const executor = 'ort';
 
 /** A request for a run of two small networks. */
-async function requestOf(training: Partial<TrainingSettings>): Promise<RunRequest> {
+async function requestOf(training: Partial<TrainingSettings>): Promise<StitchRequest> {
   const folder = await scratch();
   const [a, b] = await smallParents(folder);
   const data = await smallData(join(folder, 'data.npz'));
@@ -49,11 +44,11 @@ const trainings: readonly Partial<TrainingSettings>[] = [
 describe.each(trainings)('a training by %j', training => {
   it('trains the stitches that are used, and leaves the others as they began', async () => {
     const request = await requestOf(training);
-    const { summary } = await createRun(request);
+    const { summary } = await stitch(request);
     // Single batches differ under sampled settings; here all images are in each.
     if (training.settings !== 'sampled') expect(summary.lastLoss!).toBeLessThan(summary.firstLoss!);
     const begun = { ...request, output: `${request.output}-0`, training: { ...request.training, steps: 0 } };
-    await createRun(begun);
+    await stitch(begun);
     const [run, first] = [await loadRun(request.output), await loadRun(begun.output)];
     const trained = training.positions ?? run.network.positions.map(p => p.id);
     for (const { position, weight } of run.network.stitches) {
@@ -67,10 +62,10 @@ describe.each(trainings)('a training by %j', training => {
 
   it('goes on after an interruption to the same bytes', async () => {
     const request = await requestOf(training);
-    await createRun(request);
+    await stitch(request);
     const again = { ...request, output: `${request.output}-again` };
-    await expect(createRun(again, endedAfter(13, 'training the stitches'))).rejects.toThrow(/--resume/);
-    await resumeRun(again.output);
+    await expect(stitch(again, endedAfter(13, 'training the stitches'))).rejects.toThrow(/--resume/);
+    await resumeStitch(again.output);
     expect(await filesOf(again.output)).toEqual(await filesOf(request.output));
   });
 });
@@ -78,11 +73,11 @@ describe.each(trainings)('a training by %j', training => {
 describe('an interruption where no step is being trained', () => {
   it('of the closing fit: what was trained need not be trained again, and the bytes are the same', async () => {
     const request = await requestOf({ steps: 12, batch: 2 });
-    await createRun(request);
+    await stitch(request);
     const again = { ...request, output: `${request.output}-again` };
-    await expect(createRun(again, endedAfter(1, 'fitting the last stitches'))).rejects.toThrow(/closing fit.*--resume/);
+    await expect(stitch(again, endedAfter(1, 'fitting the last stitches'))).rejects.toThrow(/closing fit.*--resume/);
     const trained: number[] = [];
-    await resumeRun(again.output, {
+    await resumeStitch(again.output, {
       onProgress: ({ stage, done }) => void (stage === 'training the stitches' && trained.push(done)),
     });
     expect(trained).toEqual([12]);
@@ -91,7 +86,7 @@ describe('an interruption where no step is being trained', () => {
 
   it('of the initialisation: nothing is left, and the message says so', async () => {
     const request = await requestOf({});
-    const stopped = createRun(request, endedAfter(1, 'initialising the stitches'));
+    const stopped = stitch(request, endedAfter(1, 'initialising the stitches'));
     await expect(stopped).rejects.toThrow(/nothing is kept of it yet, so start the command again\.$/);
     expect(existsSync(request.output)).toBe(false);
   });
@@ -119,14 +114,14 @@ describe('weights from labels', () => {
   it('go on after an interruption to the same bytes, and lose nothing that was learned before', async () => {
     const request = await requestOf({ method: 'direct', steps: 0 });
     const { output: run, data } = request;
-    await createRun(request);
-    await weighRun(run, data, { ...learning, steps: 5 });
+    await stitch(request);
+    await weigh(run, data, { ...learning, steps: 5 });
     const before = await readFile(join(run, 'weights.npz'));
     const whole = `${run}-whole`;
     await cp(run, whole, { recursive: true });
-    const summary = await weighRun(whole, data, learning);
+    const summary = await weigh(whole, data, learning);
 
-    const interrupted = weighRun(run, data, learning, endedAfter(7, 'learning weights'));
+    const interrupted = weigh(run, data, learning, endedAfter(7, 'learning weights'));
     await expect(interrupted).rejects.toThrow(/after 7 of 20 steps.*suture weigh .*--resume/);
     expect(await readFile(join(run, 'weights.npz'))).toEqual(before);
     expect((await suture('weigh', run, '--resume', '--lr', '1')).stderr).toMatch(/leave out --lr/);
@@ -137,8 +132,8 @@ describe('weights from labels', () => {
 
   it('keep what there was when the loss is not finite', async () => {
     const request = await requestOf({ method: 'direct', steps: 0 });
-    await createRun(request);
-    const failing = weighRun(request.output, request.data, { ...learning, learningRate: 1e38 });
+    await stitch(request);
+    const failing = weigh(request.output, request.data, { ...learning, learningRate: 1e38 });
     await expect(failing).rejects.toThrow(/lower --lr; what the run had learned before is as it was/);
     expect((await suture('weigh', request.output)).stderr).toMatch(/Name the labelled images/);
   });

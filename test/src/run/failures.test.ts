@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SutureError } from '../../../ir/index.ts';
 import type { Executor } from '../../../runtime/executor.ts';
-import { createRun, planRun, resumeRun, trainRun } from '../../../src/api/stitch.ts';
+import { planRun, resumeStitch, stitch, trainRun } from '../../../src/api/stitch.ts';
 import { parseNpz } from '../../../src/data/npz.ts';
 import { withExecutor } from '../../../src/execution/execute.ts';
 import { filesOf } from '../cli/files.ts';
@@ -43,7 +43,7 @@ describe('a device that is lost while stitches are trained', () => {
   it.each([0, 7, 19])('at step %i: the training says how to go on, and goes on to the same bytes', async at => {
     const { folder, a, b, data } = await inputs();
     const [whole, output] = [join(folder, 'whole'), join(folder, 'run')];
-    await createRun({ a, b, data, training, executor: 'ort', output: whole });
+    await stitch({ a, b, data, training, executor: 'ort', output: whole });
     const plan = await planRun({ a, b, data, training, output });
     const work = { checkpointSeconds: 0 };
     const failed = withExecutor({ executor: 'ort' }, executor => trainRun(plan, losing(executor, at), work));
@@ -52,7 +52,7 @@ describe('a device that is lost while stitches are trained', () => {
       message: `The GPU device was lost (a test); go on with \`suture stitch --resume ${output}\`.`,
       details: ['Start again.'],
     });
-    await resumeRun(output);
+    await resumeStitch(output);
     expect(await filesOf(output)).toEqual(await filesOf(whole));
   });
 });

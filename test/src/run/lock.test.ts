@@ -4,7 +4,10 @@ import { once } from 'node:events';
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { createRun, exportRun, loadRun, resumeRun, sweepRun } from '../../../src/index.ts';
+import { exportNetwork } from '../../../src/api/export.ts';
+import { resumeStitch, stitch } from '../../../src/api/stitch.ts';
+import { sweep } from '../../../src/api/sweep.ts';
+import { loadRun } from '../../../src/run/load.ts';
 import { withLock, withNewLock } from '../../../src/run/lock.ts';
 import { filesOf } from '../cli/files.ts';
 import { scratch, suture } from '../cli/support.ts';
@@ -15,7 +18,7 @@ it('two that go on with one training: one does, with the same bytes, and the oth
   const request = await requestIn(folder);
   const whole = await finished({ ...request, output: join(folder, 'whole') });
   const run = await interrupted(request);
-  const found = await Promise.allSettled([resumeRun(run), resumeRun(run)]);
+  const found = await Promise.allSettled([resumeStitch(run), resumeStitch(run)]);
   expect(found.map(f => f.status).sort()).toEqual(['fulfilled', 'rejected']);
   expect(found.find(f => f.status === 'rejected')).toMatchObject({
     reason: {
@@ -35,7 +38,7 @@ it('two that make one run: one does, and the other is told at once', async () =>
       () => ({ at: ended++ }),
       (error: unknown) => ({ at: ended++, error }),
     );
-  const found = await Promise.all([count(createRun(request)), count(createRun(withSeed(request, 2, request.output)))]);
+  const found = await Promise.all([count(stitch(request)), count(stitch(withSeed(request, 2, request.output)))]);
   const refused = found.filter(f => f.error !== undefined);
   expect(refused).toMatchObject([{ at: 0, error: { code: 'run-locked' } }]);
   await loadRun(request.output);
@@ -57,7 +60,7 @@ it('a process that is killed holds nothing, and while it lives others read', asy
   expect(await suture('inspect', run)).toMatchObject({ code: 0 });
   child.kill('SIGKILL');
   await once(child, 'close');
-  await resumeRun(run);
+  await resumeStitch(run);
 });
 
 it('a file that was left behind locks nothing, whatever it says', async () => {
@@ -87,7 +90,7 @@ it('a run that is not made leaves no folder, and one that is read on the way is 
   // Another process is moving the files of a replacement: who reads waits for it.
   let reading: Promise<unknown> = Promise.resolve();
   await withLock(run, async () => {
-    reading = exportRun(run, join(folder, 'out.onnx'), { position: 0 });
+    reading = exportNetwork(run, join(folder, 'out.onnx'), { position: 0 });
     reading.catch(() => undefined);
     await new Promise(resolve => setTimeout(resolve, 100));
   });
@@ -98,8 +101,8 @@ it('a run that is not made leaves no folder, and one that is read on the way is 
 it('what is no run is not locked', async () => {
   const folder = await scratch();
   for (const path of [folder, join(folder, 'none')]) {
-    await expect(sweepRun(path, 'data.npz')).rejects.toThrow(/is no run directory/);
-    await expect(resumeRun(path)).rejects.toThrow(/is no run directory/);
+    await expect(sweep(path, 'data.npz')).rejects.toThrow(/is no run directory/);
+    await expect(resumeStitch(path)).rejects.toThrow(/is no run directory/);
   }
   expect(await readdir(folder)).toEqual([]);
 });

@@ -2,47 +2,49 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tensor } from '../../../ir/index.ts';
-import { createRun, frontRun, type RunRequest, sweepRun, weighRun } from '../../../src/index.ts';
+import { type StitchRequest, stitch } from '../../../src/api/stitch.ts';
+import { front, sweep } from '../../../src/api/sweep.ts';
+import { weigh } from '../../../src/api/weigh.ts';
 import { sealed } from '../../../src/run/seal.ts';
 import { tensorsFromNpz, tensorsToNpz } from '../../../src/run/tensors.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 
 const executor = 'ort';
 
-export async function requestIn(folder: string): Promise<RunRequest> {
+export async function requestIn(folder: string): Promise<StitchRequest> {
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const training = { steps: 6, batch: 2, init: 'kaiming', closingImages: 0 } as const;
   return { a, b, data, output: join(folder, 'run'), training, executor };
 }
 
-export const withSeed = (request: RunRequest, seed: number, output: string): RunRequest => ({
+export const withSeed = (request: StitchRequest, seed: number, output: string): StitchRequest => ({
   ...request,
   output,
   training: { ...request.training, seed },
 });
 
 /** Trains to the end. */
-export async function finished(request: RunRequest): Promise<string> {
-  await createRun(request);
+export async function finished(request: StitchRequest): Promise<string> {
+  await stitch(request);
   return request.output;
 }
 
 /** Trains three of the steps. */
-export async function interrupted(request: RunRequest): Promise<string> {
+export async function interrupted(request: StitchRequest): Promise<string> {
   const controller = new AbortController();
   const onProgress = ({ stage, done }: { stage: string; done: number }) => {
     if (stage === 'training the stitches' && done === 3) controller.abort();
   };
-  await createRun(request, { signal: controller.signal, onProgress }).catch(() => undefined);
+  await stitch(request, { signal: controller.signal, onProgress }).catch(() => undefined);
   return request.output;
 }
 
 /** Learns weights and scores everything. */
 export async function scored(run: string, data: string): Promise<void> {
-  await weighRun(run, data, { learn: ['switches'], steps: 2, batch: 2, executor });
-  await sweepRun(run, data, { executor });
-  await frontRun(run, data, { executor, weights: [0.5], outputs: [0.5], gate: false, learned: true });
+  await weigh(run, data, { learn: ['switches'], steps: 2, batch: 2, executor });
+  await sweep(run, data, { executor });
+  await front(run, data, { executor, weights: [0.5], outputs: [0.5], gate: false, learned: true });
 }
 
 /** A JSON document of a run written again, changed and sealed: by someone who knows how. */

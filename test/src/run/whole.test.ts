@@ -7,7 +7,12 @@ import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { float32, SutureError } from '../../../ir/index.ts';
-import { type Choice, exportRun, inspectRun, loadRun, resumeRun, sweepRun, weighRun } from '../../../src/index.ts';
+import { type Choice, exportNetwork } from '../../../src/api/export.ts';
+import { inspectRun } from '../../../src/api/inspect-run.ts';
+import { resumeStitch } from '../../../src/api/stitch.ts';
+import { sweep } from '../../../src/api/sweep.ts';
+import { weigh } from '../../../src/api/weigh.ts';
+import { loadRun } from '../../../src/run/load.ts';
 import { filesOf } from '../cli/files.ts';
 import { scratch } from '../cli/support.ts';
 import { finished, forgeJson, forgeNpz, interrupted, requestIn, scored, withSeed } from './prepared.ts';
@@ -40,7 +45,7 @@ async function copyOf(kind: keyof typeof runs): Promise<string> {
 
 async function exported(run: string, choice: Choice): Promise<string> {
   const file = `${run}.onnx`;
-  await exportRun(run, file, choice, { force: true });
+  await exportNetwork(run, file, choice, { force: true });
   return (await readFile(file)).toString('base64');
 }
 
@@ -69,7 +74,7 @@ describe('files that do not belong together', () => {
   it('a checkpoint of another run', async () => {
     const run = await copyOf('interrupted');
     await cp(join(runs.otherInterrupted, 'checkpoint.npz'), join(run, 'checkpoint.npz'));
-    await expect(resumeRun(run)).rejects.toThrow(/checkpoint\.npz belongs to another run; .*remove it to begin/);
+    await expect(resumeStitch(run)).rejects.toThrow(/checkpoint\.npz belongs to another run; .*remove it to begin/);
   });
 
   it('weights that were learned after the sweep over settings', async () => {
@@ -80,7 +85,7 @@ describe('files that do not belong together', () => {
       return { ...front, chosen: { loss: 0, best: learned, even: learned } };
     });
     await exported(run, { chosen: 'best' });
-    await weighRun(run, data, { learn: ['switches'], steps: 2, batch: 3, executor: 'ort' });
+    await weigh(run, data, { learn: ['switches'], steps: 2, batch: 3, executor: 'ort' });
     await expect(exported(run, { chosen: 'best' })).rejects.toThrow(/learned after its sweep over settings/);
   });
 
@@ -123,7 +128,7 @@ describe('numbers that no training gives', () => {
   it.each(Object.entries(damage))('a checkpoint %s', async (_, change) => {
     const run = await copyOf('interrupted');
     await forgeNpz(join(run, 'checkpoint.npz'), change);
-    await expect(resumeRun(run)).rejects.toThrow(
+    await expect(resumeStitch(run)).rejects.toThrow(
       /checkpoint\.npz (does not fit the network|holds no state of this training)/,
     );
   });
@@ -136,10 +141,10 @@ describe('what leads out of a run', () => {
     await rename(join(run, 'metrics.jsonl'), target);
     await symlink(target, join(run, 'metrics.jsonl'));
     const before = await readFile(target);
-    await expect(resumeRun(run)).rejects.toThrow(/metrics\.jsonl lies behind a symbolic link/);
+    await expect(resumeStitch(run)).rejects.toThrow(/metrics\.jsonl lies behind a symbolic link/);
     // From the start the metrics are not read: a file takes the link's place.
     await rm(join(run, 'checkpoint.npz'));
-    await resumeRun(run);
+    await resumeStitch(run);
     expect(await readFile(target)).toEqual(before);
   });
 
@@ -177,7 +182,7 @@ describe('what leads out of a run', () => {
     const run = await copyOf('finished');
     await cp(runs.other, join(run, '..', 'elsewhere'), { recursive: true });
     await symlink(join(run, '..', 'elsewhere'), join(run, name));
-    const work = name === '.suture-next' ? resumeRun(run) : exported(run, { position: 0 });
+    const work = name === '.suture-next' ? resumeStitch(run) : exported(run, { position: 0 });
     await expect(work).rejects.toThrow(/is a link, and no part of a run: remove it/);
     expect(await filesOf(join(run, '..', 'elsewhere'))).toEqual(await filesOf(runs.other));
   });
@@ -187,7 +192,7 @@ describe('what leads out of a run', () => {
     const link = join(run, '..', 'link');
     await symlink(run, link);
     expect(await exported(link, { rule: 1 })).toBe(await exported(run, { rule: 1 }));
-    await sweepRun(link, data, { executor: 'ort' });
+    await sweep(link, data, { executor: 'ort' });
   });
 
   it.each(['config.json', 'pairs.json', 'parameters.npz', 'parents/b.onnx', 'weights.npz'])(
@@ -204,7 +209,7 @@ describe('what leads out of a run', () => {
     const run = await copyOf('interrupted');
     await rm(join(run, name), { force: true });
     await mkfifo(join(run, name));
-    await expect(resumeRun(run)).rejects.toThrow(/is a device or a pipe|in the way/);
+    await expect(resumeStitch(run)).rejects.toThrow(/is a device or a pipe|in the way/);
   });
 });
 
@@ -308,11 +313,11 @@ const commands: Readonly<Record<keyof typeof names, Readonly<Record<string, Comm
     chosen: run => exported(run, { chosen: 'best' }),
     learned: run => exported(run, { learned: true }),
     inspect: async run => ({ ...(await inspectRun(run)), run: '' }),
-    sweep: run => sweepRun(run, data, { executor: 'ort' }),
+    sweep: run => sweep(run, data, { executor: 'ort' }),
   },
   interrupted: {
     inspect: async run => ({ ...(await inspectRun(run)), run: '' }),
-    resume: async run => ({ ...(await resumeRun(run)), run: '', files: await filesOf(run) }),
+    resume: async run => ({ ...(await resumeStitch(run)), run: '', files: await filesOf(run) }),
   },
 };
 
