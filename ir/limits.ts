@@ -15,14 +15,23 @@ export interface Limits {
   readonly bytes: number;
   /** Elements that may be read, written and multiplied in computing constants. */
   readonly work: number;
+  /** Numbers in the weight of one stitch: layers that need more are not matched with each other. */
+  readonly stitch: number;
 }
 
 type LimitName = keyof Limits;
 
-const defaultLimits: Limits = { nodes: 100_000, depth: 100, formula: 4096, bytes: 2 ** 26, work: 2 ** 28 };
+const defaultLimits: Limits = {
+  nodes: 100_000,
+  depth: 100,
+  formula: 4096,
+  bytes: 2 ** 26,
+  work: 2 ** 28,
+  stitch: 2 ** 25,
+};
 
-/** What grew, said of a model, for each limit. */
-const exceeded: Readonly<Record<LimitName, (limit: number) => string>> = {
+/** What grew, said of a model, for each limit that ends the work on it. */
+const exceeded: Readonly<Record<Exclude<LimitName, 'stitch'>, (limit: number) => string>> = {
   nodes: limit => `unfolds to more than ${limit} nodes by its loops, branches and functions`,
   depth: limit => `nests functions, branches or loops more than ${limit} deep`,
   formula: limit => `has a dimension whose formula is longer than ${limit} characters`,
@@ -35,7 +44,7 @@ export class LimitError extends SutureError {
   /** What is said of the model, without a subject. */
   readonly problem: string;
 
-  constructor(name: LimitName, limit: number) {
+  constructor(name: keyof typeof exceeded, limit: number) {
     const raised = 4 * limit;
     const problem =
       `${exceeded[name](limit)}; if it is meant to, raise the limit: SUTURE_LIMITS=${name}=${raised} in the environment, or ` +

@@ -5,6 +5,7 @@ export {
   type Matcher,
   type Matching,
   type MatchOptions,
+  type MatchWarning,
   match,
   matchableValues,
   matchers,

@@ -7,7 +7,7 @@ export { type FitForm, StitchFit, statisticName, statisticNames, statisticsOf } 
 export { gateOutput, gateSmoothing, isGateable, leastError, requireGateable, settleGated } from './stitch/gate.ts';
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';
 export type { TaggedGraph } from './stitch/inputs.ts';
-export { type StitchOptions, stitch } from './stitch/join.ts';
+export { checkPairs, type StitchOptions, stitch } from './stitch/join.ts';
 export {
   type Activation,
   activations,

@@ -1,10 +1,12 @@
 import { type Graph, SutureError, type Value } from '../../ir/index.ts';
+import { type Limits, limitsFrom } from '../../ir/limits.ts';
 import { alignmentMatching } from './alignment.ts';
 import { exactMatching, type ProvenMatching } from './exact.ts';
 import { type FeatureGraph, featureGraph } from './features.ts';
 import type { MatchProblem, VertexMatching } from './problem.ts';
 import { type PairScores, type PositionMetric, progressScores, type ScoredSide, similarityScores } from './scores.ts';
 import { type Names, namesOf, shareDims } from './unify.ts';
+import { allowing, hasPartner, type TooWide, tooWide, widthsOf, withinWidth } from './widths.ts';
 
 /** A feature of A and the feature of B that it is stitched with. */
 export interface LayerPair {
@@ -28,6 +30,15 @@ export interface Matching {
   readonly optimal?: boolean;
   /** The exact matcher's: why it ended. After `time` another machine may come further; otherwise all answer the same. */
   readonly ended?: ProvenMatching['ended'];
+  /** Said where compatible layers were left out of pairs; absent where none were. */
+  readonly warnings?: readonly MatchWarning[];
+}
+
+/** Something that a user should know of a matching that went well. */
+export interface MatchWarning {
+  readonly code: 'layers-too-wide';
+  /** One sentence: which layers, why, and what to do. */
+  readonly message: string;
 }
 
 export const matchers = ['hirschberg', 'exact'] as const;
@@ -47,32 +58,43 @@ export interface MatchOptions {
   readonly names?: Names;
   /** Seconds that the exact matcher may take. Default 8. */
   readonly timeLimit?: number;
+  /** How many parameters a stitch may have (`stitch`); see {@link limitsFrom}. */
+  readonly limits?: Partial<Limits> | undefined;
 }
 
 /**
  * Matches the layers of two networks: the set of compatible pairs with the largest total score such that all stitches can
  * be used in both directions at once without a cycle. See `docs/matching.md`.
  *
- * @throws SutureError `parents-incompatible` if the inputs do not fit together, `no-pairs` if no pair is compatible.
+ * @throws SutureError `parents-incompatible` if the inputs do not fit together, `no-pairs` if no pair is compatible,
+ * or all that are would need too large a stitch.
  */
 export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching {
   const { names = namesOf(a, b) } = options;
   const dims = shareDims(a, b, names);
   const featuresA = featureGraph(a, dims.a);
   const featuresB = featureGraph(b, dims.b);
-  const problem = problemOf(featuresA, featuresB, options);
+  const { problem, left } = problemOf(featuresA, featuresB, names, options);
   const exact = options.matcher === 'exact' ? exactMatching(problem, options) : undefined;
   const found: VertexMatching = exact ?? alignmentMatching(problem);
-  if (found.pairs.length === 0) {
-    throw new SutureError(
-      'no-pairs',
-      `No layer of ${names[0]} is compatible with a layer of ${names[1]}: nowhere do rank, batch and ` +
-        'spatial size agree; give networks that work at the same resolutions.',
-    );
-  }
+  if (found.pairs.length === 0) throw noPairs(names, left);
   const matching = named(found, featuresA, featuresB);
-  return exact ? { ...matching, bound: exact.bound, optimal: exact.optimal, ended: exact.ended } : matching;
+  return {
+    ...matching,
+    ...(exact && { bound: exact.bound, optimal: exact.optimal, ended: exact.ended }),
+    ...(left && { warnings: [{ code: 'layers-too-wide', message: left.text }] }),
+  };
 }
+
+const noPairs = (names: Names, left: TooWide | undefined): SutureError =>
+  new SutureError(
+    'no-pairs',
+    left
+      ? `All layers of ${names[0]} that are compatible with a layer of ${names[1]} are too wide for it: a stitch would have up to ` +
+          `${left.largest} parameters; ${allowing(left.largest)}.`
+      : `No layer of ${names[0]} is compatible with a layer of ${names[1]}: nowhere do rank, batch and ` +
+          'spatial size agree; give networks that work at the same resolutions.',
+  );
 
 /** The values of each network that can be matched with some value of the other. */
 export interface Matchable {
@@ -88,14 +110,21 @@ export interface Matchable {
 export function matchableValues(a: Graph, b: Graph, names: Names = namesOf(a, b)): Matchable {
   const dims = shareDims(a, b, names);
   const [ofA, ofB] = [featureGraph(a, dims.a), featureGraph(b, dims.b)];
+  const { stitch } = limitsFrom();
   const withPartner = (own: FeatureGraph, other: FeatureGraph): Value[] => {
-    const keys = new Set(other.keys);
-    return own.values.filter((_, v) => own.keys[v] !== undefined && keys.has(own.keys[v]));
+    const widths = widthsOf(own, other);
+    return own.values.filter((_, v) => hasPartner(widths, v, stitch));
   };
   return { a: withPartner(ofA, ofB), b: withPartner(ofB, ofA) };
 }
 
-function problemOf(a: FeatureGraph, b: FeatureGraph, { metric, similarity }: MatchOptions): MatchProblem {
+/** The problem, and which compatible pairs are left out of it. */
+function problemOf(
+  a: FeatureGraph,
+  b: FeatureGraph,
+  names: Names,
+  { metric, similarity, limits }: MatchOptions,
+): { readonly problem: MatchProblem; readonly left: TooWide | undefined } {
   if (metric !== undefined && similarity !== undefined) {
     throw new SutureError('option-invalid', 'A position metric and a similarity exclude each other; give one of them.');
   }
@@ -106,14 +135,22 @@ function problemOf(a: FeatureGraph, b: FeatureGraph, { metric, similarity }: Mat
   });
   const nameA = (v: number): string => a.values[v].name;
   const nameB = (v: number): string => b.values[v].name;
-  const scores: PairScores =
+  const all: PairScores =
     similarity === undefined
       ? progressScores(sideOf(a), sideOf(b), metric)
       : similarityScores(sideOf(a), sideOf(b), (i, j) => similarity(nameA(i), nameB(j)));
   const colours = numbered([...a.descriptions, ...b.descriptions]);
   const coloursOf = ({ descriptions }: FeatureGraph): Int32Array =>
     Int32Array.from(descriptions, text => colours.get(text)!);
-  return { a: a.dag, b: b.dag, scores, coloursA: coloursOf(a), coloursB: coloursOf(b) };
+  const { stitch } = limitsFrom(limits);
+  const [widthsA, widthsB] = [widthsOf(a, b), widthsOf(b, a)];
+  const sides = [
+    { features: a, widths: widthsA },
+    { features: b, widths: widthsB },
+  ];
+  const left = tooWide(sides, names, stitch);
+  const scores = left ? withinWidth(all, widthsA, widthsB, stitch) : all;
+  return { problem: { a: a.dag, b: b.dag, scores, coloursA: coloursOf(a), coloursB: coloursOf(b) }, left };
 }
 
 /** Numbers texts by their alphabetical order, so that the numbers do not depend on the order of a file. */

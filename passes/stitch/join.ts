@@ -37,9 +37,44 @@ export function stitch(
   pairs: readonly FeaturePair[],
   options: StitchOptions = {},
 ): SuperNetwork {
+  const { to, inputs, joined, positions, stitches, switches } = joinFeatures(parents, pairs);
+  const outputNames = alignNames(parents, 'output');
+  const results = outputNames.map(names =>
+    parents.map(({ tag, graph }, p) => read(to, tag, joined[p], graph.output(names[p]))),
+  );
+  const outputs = outputNames.map((names, i) => addOutputSwitch(to, parents, names, results[i], options));
+  for (const { name, output } of outputs) to.output(name, output);
+  const parentOutputs = parents.map(({ tag }, p) =>
+    outputNames.map((names, i) => {
+      const name = `${tag}/${names[p]}`;
+      to.output(name, results[i][p]);
+      return name;
+    }),
+  );
+  const byPosition = (a: { position: number }, b: { position: number }) => a.position - b.position;
+  return {
+    graph: to.build(),
+    parents: parents.map(({ tag }, p) => ({ tag, inputs: inputs.map(v => v.name), outputs: parentOutputs[p] })),
+    positions,
+    stitches: stitches.sort(byPosition),
+    switches: switches.sort(byPosition),
+    outputs,
+  };
+}
+
+/**
+ * Whether pairs can be stitched, before anything is known of what the outputs mean.
+ *
+ * @throws SutureError `parents-incompatible`, `pairs-invalid`, `no-pairs`.
+ */
+export function checkPairs(parents: readonly TaggedGraph[], pairs: readonly FeaturePair[]): void {
+  joinFeatures(parents, pairs);
+}
+
+/** The parents joined at their features, and not yet at their outputs. */
+function joinFeatures(parents: readonly TaggedGraph[], pairs: readonly FeaturePair[]) {
   checkTags(parents);
   const shared = shareInputs(parents);
-  const outputNames = alignNames(parents, 'output');
   if (pairs.length === 0) {
     throw new SutureError(
       'no-pairs',
@@ -68,28 +103,7 @@ export function stitch(
     stitches.push(...added.stitches);
     switches.push(...added.switches);
   }
-
-  const byPosition = (a: { position: number }, b: { position: number }) => a.position - b.position;
-  const results = outputNames.map(names =>
-    parents.map(({ tag, graph }, p) => read(to, tag, joined[p], graph.output(names[p]))),
-  );
-  const outputs = outputNames.map((names, i) => addOutputSwitch(to, parents, names, results[i], options));
-  for (const { name, output } of outputs) to.output(name, output);
-  const parentOutputs = parents.map(({ tag }, p) =>
-    outputNames.map((names, i) => {
-      const name = `${tag}/${names[p]}`;
-      to.output(name, results[i][p]);
-      return name;
-    }),
-  );
-  return {
-    graph: to.build(),
-    parents: parents.map(({ tag }, p) => ({ tag, inputs: inputs.map(v => v.name), outputs: parentOutputs[p] })),
-    positions,
-    stitches: stitches.sort(byPosition),
-    switches: switches.sort(byPosition),
-    outputs,
-  };
+  return { to, inputs, joined, positions, stitches, switches };
 }
 
 /** What became of a parent's values. */

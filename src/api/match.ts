@@ -29,7 +29,7 @@ export interface MatchOptions
 export const similarities = ['cka'] as const;
 
 export interface MatchResult extends PairsDocument {
-  /** What is to be said of the files. */
+  /** What is to be said of the files, and of layers that were left out. */
   readonly warnings: readonly string[];
 }
 
@@ -44,7 +44,7 @@ export async function match(a: string, b: string, options: MatchOptions = {}): P
   if (output !== undefined) await checkOutputFile(output, overwrite);
   const models = [await loadModel(a), await loadModel(b)] as const;
   const similarity = await similarityOf(models, options);
-  const found = matchGraphs(models[0].graph, models[1].graph, {
+  const { warnings = [], ...found } = matchGraphs(models[0].graph, models[1].graph, {
     names: rolesOf(...models),
     ...(matcher !== undefined && { matcher }),
     ...(timeLimit !== undefined && { timeLimit }),
@@ -53,7 +53,8 @@ export async function match(a: string, b: string, options: MatchOptions = {}): P
   });
   const document: PairsDocument = { a, b, ...found };
   if (output !== undefined) await writeOutput(output, jsonText(document), overwrite);
-  return { ...document, warnings: models.flatMap(({ warnings }) => warnings.map(w => w.message)) };
+  const said = [...models.flatMap(model => model.warnings), ...warnings];
+  return { ...document, warnings: said.map(w => w.message) };
 }
 
 /** The similarity that is asked for, if any. @throws SutureError `option-invalid` where one option needs another. */

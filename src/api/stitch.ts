@@ -1,7 +1,15 @@
 /** Making a run: parents joined, stitches trained, everything kept in a directory. */
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
-import { match, type StitchParameters, type SuperNetwork, type Task } from '../../passes/index.ts';
+import {
+  checkPairs,
+  featurePairs,
+  type Matching,
+  match,
+  type StitchParameters,
+  type SuperNetwork,
+  type Task,
+} from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
@@ -147,10 +155,7 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
   await checkRunOutput(output, { force });
   const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
   const settings = completed(request.training, a);
-  const pairs =
-    request.pairs === undefined
-      ? match(a.graph, b.graph, { names: rolesOf(a, b) }).pairs
-      : await readPairs(request.pairs);
+  const { pairs, warnings = [] } = await pairsOf(request, a, b);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task });
   for (const { graph, path } of [a, b]) {
     requireFittingImages(dataset, graph, path);
@@ -179,10 +184,29 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
     labels,
     outputMean,
     warnings: [
-      ...[a, b].flatMap(({ path, warnings }) => warnings.map(w => `${printable(path)}: ${w.message}`)),
+      ...[a, b].flatMap(model => model.warnings.map(w => `${printable(model.path)}: ${w.message}`)),
+      ...warnings.map(w => w.message),
       ...(agreement ? disagreementTexts(agreement) : []),
     ],
   };
+}
+
+/** The pairs that a file names, found to fit before anything long begins; without a file those that are matched. */
+async function pairsOf(
+  { pairs: file }: StitchRequest,
+  a: Model,
+  b: Model,
+): Promise<{ readonly pairs: readonly PairEntry[] } & Pick<Matching, 'warnings'>> {
+  if (file === undefined) return match(a.graph, b.graph, { names: rolesOf(a, b) });
+  const pairs = await readPairs(file);
+  checkPairs(
+    [
+      { tag: 'a', graph: a.graph },
+      { tag: 'b', graph: b.graph },
+    ],
+    featurePairs(pairs),
+  );
+  return { pairs };
 }
 
 /**

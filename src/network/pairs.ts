@@ -23,7 +23,7 @@ export const pairsSchema = v.object({
 export type PairEntry = v.InferOutput<typeof pairSchema>;
 
 /** The document that `match --json` prints and `-o` writes. */
-export interface PairsDocument extends Matching {
+export interface PairsDocument extends Omit<Matching, 'warnings'> {
   readonly a: string;
   readonly b: string;
 }

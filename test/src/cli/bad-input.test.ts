@@ -124,7 +124,9 @@ describe('parents that do not fit together', () => {
     const pairs = join(folder, 'pairs.json');
     await writeFile(pairs, JSON.stringify({ pairs: [{ a: 'nowhere', b: 'neither' }] }));
     const output = join(folder, 'run');
-    expectError(await suture('stitch', A, B, '--data', TRAIN, '--pairs', pairs, '-o', output), /nowhere/);
+    // Before the data, and whatever else takes long.
+    const missing = join(folder, 'missing.npz');
+    expectError(await suture('stitch', A, B, '--data', missing, '--pairs', pairs, '-o', output), /nowhere/);
     await writeFile(pairs, '{"pairs": 3}');
     expectError(await suture('stitch', A, B, '--data', TRAIN, '--pairs', pairs, '-o', output), /pairs\.json: pairs/);
     await writeFile(pairs, 'pairs');
