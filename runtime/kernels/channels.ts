@@ -3,9 +3,10 @@ import { SutureError } from '../../ir/errors.ts';
 import type { Node } from '../../ir/graph.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
+import { ModuleBuilder, single } from './module.ts';
 import { Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
-import { f32, i32, ModuleBuilder, product, u32 } from './wgsl.ts';
+import { f32, i32, product, u32 } from './wgsl.ts';
 
 export function batchNormalization(node: Node<'BatchNormalization'>, context: KernelContext): KernelPlan {
   const shape = sizesOf(node.inputs[0]!);
@@ -63,19 +64,14 @@ export function lpNormalization(node: Node<'LpNormalization'>, context: KernelCo
   module.bind('y', output(0), 'f32', 'read_write');
   const rows = new Rows({ outer, length, inner }, context);
   const term = (at: string) => (p === 1 ? `abs(x[${at}])` : `x[${at}] * x[${at}]`);
-  module.declare(
-    rows.main([
-      rows.sums(['total'], (_k, at) => ({ terms: [term(at)] })),
-      `let norm = ${p === 1 ? 'total' : 'sqrt(total)'};`,
-      // A row of zeros stays one.
-      rows.loop((_k, at) => `y[${at}] = select(x[${at}] / norm, 0.0, norm == 0.0);`),
-    ]),
-  );
+  const body = [
+    rows.sums(['total'], (_k, at) => ({ terms: [term(at)] })),
+    `let norm = ${p === 1 ? 'total' : 'sqrt(total)'};`,
+    // A row of zeros stays one.
+    rows.loop((_k, at) => `y[${at}] = select(x[${at}] / norm, 0.0, norm == 0.0);`),
+  ];
   const label = `lpNorm ${shape.join('x')}`;
-  return {
-    dispatches: [{ label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands }],
-    scratch: [],
-  };
+  return single(rows.dispatch(label, module, body));
 }
 
 /** Mean and variance over any axes: those kept are walked over, those reduced are looped over. */

@@ -17,19 +17,8 @@ import {
   convMacs,
 } from './conv-spec.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import {
-  add,
-  bindEpilogue,
-  ceilDiv,
-  foldGrid,
-  i32,
-  ModuleBuilder,
-  product,
-  range,
-  times,
-  u32,
-  unravel,
-} from './wgsl.ts';
+import { bindEpilogue, ModuleBuilder } from './module.ts';
+import { add, ceilDiv, foldGrid, i32, product, range, times, u32, unravel } from './wgsl.ts';
 
 /** The sizes of a direct convolution. */
 export interface DirectTile {
@@ -106,9 +95,7 @@ function packWeights(spec: ConvSpec, tile: DirectTile, context: KernelContext): 
   const source = spec.transposed
     ? `((g * ${u32(groupIn)} + ic) * ${u32(groupOut)} + oc) * ${u32(taps)} + tap`
     : `((g * ${u32(groupOut)} + oc) * ${u32(groupIn)} + ic) * ${u32(taps)} + tap`;
-  builder.declare(`@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = ${grid.flat('wid')} * 64u + lid;
+  const body = `  let i = ${grid.flat('wid')} * 64u + lid;
   if (i >= ${u32(total)}) { return; }
   let element = i % ${u32(row)};
   let ic = (i / ${u32(row)}) % ${u32(groupIn)};
@@ -118,15 +105,10 @@ fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) 
   let tap = element % ${u32(taps)};
   var value = 0.0;
   if (element < ${u32(tile.channels * taps)} && oc < ${u32(groupOut)}) { value = w[${source}]; }
-  packed[i] = value;
-}`);
-  return {
-    label: `pack weights for ${convLabel(spec)}`,
-    wgsl: builder.text(),
-    workgroups: grid.workgroups,
-    operands: builder.operands,
-    once: spec.constantWeights,
-  };
+  packed[i] = value;`;
+  const label = `pack weights for ${convLabel(spec)}`;
+  const packing = builder.dispatch(label, grid.workgroups, { workgroup: 64, group: 'wid', local: 'lid', body });
+  return { ...packing, once: spec.constantWeights };
 }
 
 const axisNames = ['d', 'h', 'w'] as const;
@@ -219,7 +201,7 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
         const quad = element >> 2;
         if (!loadedQuads.has(quad)) emit(`  let q${quad} = w[wi + ${u32(quad * 4)}];`);
         loadedQuads.add(quad);
-        weight = `${broadcast}(q${quad}, ${u32(element & 3)})`;
+        weight = `${broadcast}(q${quad}, ${element & 3}u)`;
       }
       emit(`  let f${element} = ${weight};`);
     }
@@ -235,15 +217,6 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
   emit('}');
 
   emitStores();
-  const signature = [
-    '@builtin(workgroup_id) wid: vec3<u32>',
-    '@builtin(local_invocation_index) lid: u32',
-    ...(quads ? ['@builtin(subgroup_invocation_id) lane: u32'] : []),
-  ];
-  builder.declare(
-    `@compute @workgroup_size(${tile.workgroup})\nfn main(${signature.join(', ')}) {\n${lines.join('\n')}\n}`,
-  );
-
   function emitStores(): void {
     const guards: string[] = [];
     if (perBlock * tile.workgroup !== invocations) guards.push(`linear < ${u32(invocations)}`);
@@ -292,13 +265,14 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
     if (guards.length > 0) emit('}');
   }
 
-  const dispatch: Dispatch = {
-    label: convLabel(spec),
-    wgsl: builder.text(),
-    workgroups: grid.workgroups,
-    operands: builder.operands,
-    macs: convMacs(spec),
+  const entry = {
+    workgroup: tile.workgroup,
+    group: 'wid',
+    local: 'lid',
+    lane: quads ? 'lane' : undefined,
+    body: lines.join('\n'),
   };
+  const dispatch = { ...builder.dispatch(convLabel(spec), grid.workgroups, entry), macs: convMacs(spec) };
   return {
     dispatches: [packWeights(spec, tile, context), dispatch],
     scratch: [{ bytes: layout.total * 4, lifetime: spec.constantWeights ? 'session' : 'run' }],

@@ -1,19 +1,20 @@
 /** Convolution on GPUs as an implicit matrix product: channels are rows, positions columns, and taps of channels the sum. */
 import { axesOf, type ConvSpec, convLabel, convMacs, kernelSize } from './conv-spec.ts';
 import { convFinish } from './conv-store.ts';
-import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import {
   type TiledBody,
+  tiledEntry,
   tiledGrid,
   tiledLoop,
-  tiledMain,
   tiledPieces,
   tiledStore,
   type WorkgroupTile,
   workgroupTiles,
 } from './matmul-gpu.ts';
 import { type Pieces, pieceRange } from './matmul-parts.ts';
-import { i32, ModuleBuilder, product, u32, unravel } from './wgsl.ts';
+import { ModuleBuilder } from './module.ts';
+import { i32, product, u32, unravel } from './wgsl.ts';
 
 /** WGSL of the function that reads the input for element `k` of the sum and column `column` of the output. */
 function inputReader(spec: ConvSpec, groupIn: number): string {
@@ -108,13 +109,7 @@ export function convTiled(
       `((${column}) % ${u32(positions)})`,
     ),
   );
-  builder.declare(tiledMain(threads, [...place.lines, ...lines, ...stores]));
-  const dispatch: Dispatch = {
-    label: convLabel(spec),
-    wgsl: builder.text(),
-    workgroups: place.workgroups,
-    operands: builder.operands,
-    macs: convMacs(spec),
-  };
+  const entry = tiledEntry(threads, [...place.lines, ...lines, ...stores]);
+  const dispatch = { ...builder.dispatch(convLabel(spec), place.workgroups, entry), macs: convMacs(spec) };
   return { dispatches: [dispatch, ...finish.dispatches], scratch: finish.scratch };
 }

@@ -2,7 +2,8 @@
 import type { ConvSpec } from './conv-spec.ts';
 import { convLabel } from './conv-spec.ts';
 import type { Dispatch, Epilogue, KernelContext, Scratch } from './kernel.ts';
-import { bindEpilogue, ceilDiv, foldGrid, ModuleBuilder, product, u32 } from './wgsl.ts';
+import { bindEpilogue, ModuleBuilder } from './module.ts';
+import { ceilDiv, foldGrid, product, u32 } from './wgsl.ts';
 
 interface ConvFinish {
   /** Stores the element at batch `n`, channel `channel`, flat position `position`; `split` is in scope if there are pieces. */
@@ -39,27 +40,24 @@ export function convFinish(
   sum.bind('partial', { kind: 'scratch', index: 0 });
   const finish = bindFinish(spec, sum, epilogue);
   const grid = foldGrid(ceilDiv(total, 64), context.limits);
-  sum.declare(`@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = ${grid.flat('wid')} * 64u + lid;
+  const body = `  let i = ${grid.flat('wid')} * 64u + lid;
   if (i >= ${u32(total)}) { return; }
   var sum = 0.0;
   for (var piece = 0u; piece < ${u32(pieces)}; piece++) { sum += partial[piece * ${u32(total)} + i]; }
   let n = i / ${u32(spec.outChannels * positions)};
   let channel = (i / ${u32(positions)}) % ${u32(spec.outChannels)};
   let position = i % ${u32(positions)};
-  ${finish('sum', 'n', 'channel', 'position')}
-}`);
+  ${finish('sum', 'n', 'channel', 'position')}`;
   return {
     store: (value, n, channel, position) =>
       `partial[((split * ${u32(spec.batch)} + ${n}) * ${u32(spec.outChannels)} + ${channel}) * ${u32(positions)} + ${position}] = ${value};`,
     dispatches: [
-      {
-        label: `sum of ${pieces} pieces of ${convLabel(spec)}`,
-        wgsl: sum.text(),
-        workgroups: grid.workgroups,
-        operands: sum.operands,
-      },
+      sum.dispatch(`sum of ${pieces} pieces of ${convLabel(spec)}`, grid.workgroups, {
+        workgroup: 64,
+        group: 'wid',
+        local: 'lid',
+        body,
+      }),
     ],
     scratch: [{ bytes: pieces * total * 4, lifetime: 'run' }],
   };

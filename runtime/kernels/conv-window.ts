@@ -5,9 +5,10 @@
  */
 import { axesOf, type ConvSpec, convLabel, convMacs } from './conv-spec.ts';
 import { convFinish } from './conv-store.ts';
-import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { pieceRange, piecesOfSum } from './matmul-parts.ts';
-import { add, ceilDiv, foldGrid, i32, ModuleBuilder, range, times, u32, unravel } from './wgsl.ts';
+import { ModuleBuilder } from './module.ts';
+import { add, ceilDiv, foldGrid, i32, range, times, u32, unravel } from './wgsl.ts';
 
 // Conditions are joined by `&`, which evaluates both sides: `&&` is a branch, and branches are what compiling chokes on.
 
@@ -111,9 +112,7 @@ export function convWindow(spec: ConvSpec, context: KernelContext, epilogue?: Ep
     const reads = range(columns).map(t => range(taps).map(u => inputAt(t, u)));
     for (const c of range(channels)) {
       for (const u of range(taps)) {
-        emit(
-          `    let f${c}_${u} = ${shared ? `quadBroadcast(q${c}, ${u32(u)})` : `w[wr${c} + ${add('kw', u32(u))}]`};`,
-        );
+        emit(`    let f${c}_${u} = ${shared ? `quadBroadcast(q${c}, ${u}u)` : `w[wr${c} + ${add('kw', u32(u))}]`};`);
       }
       for (const t of range(columns)) {
         emit(
@@ -155,15 +154,7 @@ export function convWindow(spec: ConvSpec, context: KernelContext, epilogue?: Ep
   }
   if (guards.length > 0) emit('}');
 
-  const signature = ['@builtin(workgroup_id) wid: vec3<u32>', '@builtin(local_invocation_index) lid: u32'];
-  if (quads) signature.push('@builtin(subgroup_invocation_id) lane: u32');
-  builder.declare(`@compute @workgroup_size(${workgroup})\nfn main(${signature.join(', ')}) {\n${lines.join('\n')}\n}`);
-  const dispatch: Dispatch = {
-    label: convLabel(spec),
-    wgsl: builder.text(),
-    workgroups: grid.workgroups,
-    operands: builder.operands,
-    macs: convMacs(spec),
-  };
+  const entry = { workgroup, group: 'wid', local: 'lid', lane: quads ? 'lane' : undefined, body: lines.join('\n') };
+  const dispatch = { ...builder.dispatch(convLabel(spec), grid.workgroups, entry), macs: convMacs(spec) };
   return { dispatches: [dispatch, ...finish.dispatches], scratch: finish.scratch };
 }

@@ -2,11 +2,12 @@
 import { SutureError } from '../../ir/errors.ts';
 import type { Value } from '../../ir/graph.ts';
 import { FunctionSet, type Lane } from './functions.ts';
-import type { Dispatch, Epilogue, KernelContext, KernelPlan, Operand, OutputIndex } from './kernel.ts';
+import type { Epilogue, KernelContext, KernelPlan, Operand, OutputIndex } from './kernel.ts';
+import { ModuleBuilder, single } from './module.ts';
 import { type Region, regionCode } from './region.ts';
 import { sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
-import { add, ceilDiv, foldGrid, ModuleBuilder, product, times, u32, unravel } from './wgsl.ts';
+import { add, ceilDiv, foldGrid, product, times, u32, unravel, zero } from './wgsl.ts';
 
 /** A shape with some operands' strides along it; 0 where an operand is broadcast. */
 interface Walk {
@@ -135,13 +136,8 @@ export function elementwisePlan(
   const step = loop
     ? `for (var i = start; i < ${guard ? `min(start + ${u32(span)}, ${u32(count)})` : `start + ${u32(span)}`}; i += ${u32(workgroup)}) {\n    ${body.join('\n    ')}\n  }`
     : `let i = start;\n  ${guard ? `if (i >= ${u32(count)}) { return; }\n  ` : ''}${body.join('\n  ')}`;
-  module.declare(`@compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  ${start}
-  ${step}
-}`);
-  const dispatch: Dispatch = { label, wgsl: module.text(), workgroups: grid.workgroups, operands: module.operands };
-  return { dispatches: [dispatch], scratch: [] };
+  const entry = { workgroup, group: 'group', local: 'local', body: `  ${start}\n  ${step}` };
+  return single(module.dispatch(label, grid.workgroups, entry));
 }
 
 /**
@@ -181,7 +177,7 @@ export function epilogueOf(region: Region, anchor: Value, extras: readonly Value
 
 function extraIndex(walk: Walk, shape: readonly number[], own: readonly number[], at: OutputIndex): string {
   if (isWhole(walk, 0)) return at.flat;
-  if (product(own) === 1) return '0u';
+  if (product(own) === 1) return zero;
   // Along the channels only: the usual bias or scale.
   const full = [...Array<number>(shape.length - own.length).fill(1), ...own];
   if (full.every((n, axis) => axis === 1 || n === 1)) return at.channel;

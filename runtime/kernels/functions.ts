@@ -5,7 +5,9 @@
  * The accuracy of WGSL's own transcendental functions is whatever the driver gives; where that is not enough for float32 in
  * comparison with ONNX Runtime, or where they overflow early, the functions here are used instead.
  */
+
 import type { Scalar } from './storage.ts';
+import { u32 } from './wgsl.ts';
 
 /** What an expression works on: one element, or four of them in a vector. */
 export interface Lane {
@@ -28,7 +30,7 @@ function scalarLiteral(value: number, scalar: Scalar): string {
     case 'i32':
       return `i32(${Math.min(Math.max(Math.trunc(value), -2147483648), 2147483647)})`;
     case 'u32':
-      return `${Math.min(Math.max(Math.trunc(value), 0), 4294967295)}u`;
+      return u32(Math.min(Math.max(Math.trunc(value), 0), 4294967295));
     case 'f32': {
       const single = Math.fround(value);
       if (Number.isNaN(single)) return 'special_f32(0x7fc00000u)';

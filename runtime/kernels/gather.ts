@@ -8,7 +8,7 @@ import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { around, sizesOf, stridesOf } from './shape.ts';
 import { type Stored, storageOf } from './storage.ts';
-import { add, i32, product, times, u32 } from './wgsl.ts';
+import { add, i32, product, times, u32, zero } from './wgsl.ts';
 
 /** An index of either sign as a position on an axis. */
 const position = (index: string, size: number): string =>
@@ -144,7 +144,7 @@ export function scatterElements(node: Node<'ScatterElements'>, context: KernelCo
       shape: lines,
       bindings: scatterBindings(storageOf(data.type.dtype)),
       element: (_flat, at) => {
-        const along = (list: readonly number[]) => add(...at.map((c, i) => (i === axis ? '0u' : times(c, list[i]))));
+        const along = (list: readonly number[]) => add(...at.map((c, i) => (i === axis ? zero : times(c, list[i]))));
         return `for (var k = 0u; k < ${u32(where[axis])}; k++) {
     let source = ${add(along(own), times('k', own[axis]))};
     let index = indices[source];

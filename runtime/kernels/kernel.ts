@@ -1,9 +1,10 @@
 /**
  * The contract between kernels and the session that runs them. A kernel family is a function from a static specification
- * (numbers only: shapes, strides, options) to a `KernelPlan`: WGSL text and the grids to dispatch it on. Kernels never touch
+ * (numbers only: shapes, strides, options) to a `KernelPlan`: WGSL modules and the grids to dispatch them on. Kernels never touch
  * a device, so equal specifications give equal text, and equal text is one pipeline.
  */
 import type { AdapterClass } from '../adapter/facts.ts';
+import type { Module } from './module.ts';
 
 /** A buffer that a dispatch binds: an operand of the kernel, or memory that the plan asks for. */
 export interface Operand {
@@ -15,7 +16,7 @@ export interface Operand {
 export interface Dispatch {
   /** For profiles: the kernel family and its shape, such as `conv 8x96x96 -> 8x96x96 k3x3`. */
   readonly label: string;
-  readonly wgsl: string;
+  readonly module: Module;
   readonly workgroups: readonly [x: number, y: number, z: number];
   /** The buffers in the order of their bindings in group 0. Each is bound whole, as storage. */
   readonly operands: readonly Operand[];

@@ -11,7 +11,7 @@ import { planMatMul } from './matmul.ts';
 import type { MatMulSpec, MatrixStrides } from './matmul-spec.ts';
 import { sizesOf, stridesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
-import { add, product, times, u32, unravel } from './wgsl.ts';
+import { add, product, times, u32, unravel, zero } from './wgsl.ts';
 
 export function conv(node: Node<'Conv'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
   const [x, w] = node.inputs;
@@ -89,7 +89,7 @@ function reindexed(epilogue: Epilogue | undefined, shape: readonly number[]): Ep
   return {
     ...epilogue,
     emit(value, { flat }, input) {
-      const [batch = '0u', channel = '0u'] = unravel('flat', shape).map(e => `(${e})`);
+      const [batch = zero, channel = zero] = unravel('flat', shape).map(e => `(${e})`);
       const { statements = '', result } = epilogue.emit(value, { flat: 'flat', channel, batch }, input);
       return { statements: `let flat = ${flat}; ${statements}`, result };
     },

@@ -1,6 +1,7 @@
 /** Kernels that compute each output element from a few input elements that its coordinates determine: movement, pooling. */
 import type { KernelContext, KernelPlan, Operand } from './kernel.ts';
-import { ceilDiv, foldGrid, ModuleBuilder, product, times, u32, unravel } from './wgsl.ts';
+import { ModuleBuilder, single } from './module.ts';
+import { ceilDiv, foldGrid, product, times, u32, unravel } from './wgsl.ts';
 
 interface MappedSpec {
   readonly label: string;
@@ -58,12 +59,6 @@ export function mappedPlan(spec: MappedSpec, context: KernelContext): KernelPlan
           guarded,
           '}',
         ];
-  module.declare(`@compute @workgroup_size(${workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  ${lines.join('\n  ')}
-}`);
-  return {
-    dispatches: [{ label: spec.label, wgsl: module.text(), workgroups: grid.workgroups, operands: module.operands }],
-    scratch: [],
-  };
+  const entry = { workgroup, group: 'group', local: 'local', body: `  ${lines.join('\n  ')}` };
+  return single(module.dispatch(spec.label, grid.workgroups, entry));
 }

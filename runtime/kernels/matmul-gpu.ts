@@ -4,8 +4,9 @@
  */
 import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
-import type { MatMulSpec } from './matmul-spec.ts';
-import { add, ceilDiv, foldGrid, ModuleBuilder, product, range, times, u32, unravel } from './wgsl.ts';
+import { type MatMulSpec, matmulLabel } from './matmul-spec.ts';
+import { type Entry, ModuleBuilder } from './module.ts';
+import { add, ceilDiv, foldGrid, product, range, times, u32, unravel } from './wgsl.ts';
 
 /** The tile that a workgroup computes from workgroup memory, and what of it an invocation computes. */
 export interface WorkgroupTile {
@@ -223,12 +224,12 @@ export function tiledGrid(
 }
 
 /** The module's entry point. */
-export function tiledMain(threads: number, lines: readonly string[]): string {
-  return `@compute @workgroup_size(${threads})
-fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-${lines.map(line => `  ${line}`).join('\n')}
-}`;
-}
+export const tiledEntry = (threads: number, lines: readonly string[]): Entry => ({
+  workgroup: threads,
+  group: 'wid',
+  local: 'lid',
+  body: lines.map(line => `  ${line}`).join('\n'),
+});
 
 export function tiledProducts(
   spec: MatMulSpec,
@@ -278,6 +279,6 @@ function tiledProduct(
     alongK: { a: spec.a.column === 1 && !aVectors, b: spec.b.column !== 1 },
   };
   const { lines, threads } = tiledLoop(builder, body);
-  builder.declare(tiledMain(threads, [...place.lines, ...lines, ...tiledStore(body, store)]));
-  return productPlan(spec, pieces, builder, place.workgroups, context, epilogue);
+  const entry = tiledEntry(threads, [...place.lines, ...lines, ...tiledStore(body, store)]);
+  return productPlan(spec, pieces, builder.dispatch(matmulLabel(spec), place.workgroups, entry), context, epilogue);
 }

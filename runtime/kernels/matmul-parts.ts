@@ -4,19 +4,8 @@
  */
 import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { type MatMulSpec, matmulLabel, matmulMacs } from './matmul-spec.ts';
-import {
-  add,
-  bindEpilogue,
-  ceilDiv,
-  f32,
-  foldGrid,
-  ModuleBuilder,
-  product,
-  range,
-  times,
-  u32,
-  unravel,
-} from './wgsl.ts';
+import { bindEpilogue, ModuleBuilder, single } from './module.ts';
+import { add, ceilDiv, f32, foldGrid, product, range, times, u32, unravel } from './wgsl.ts';
 
 /** A long sum in pieces of consecutive terms: the last may be shorter. */
 export interface Pieces {
@@ -55,23 +44,16 @@ export function matricesOf(spec: MatMulSpec): readonly string[] {
   ];
 }
 
-/** The plan of a product whose module is complete. */
+/** The plan of a product, given the dispatch of its sums or of their pieces. */
 export function productPlan(
   spec: MatMulSpec,
   { count }: Pieces,
-  module: ModuleBuilder,
-  workgroups: Dispatch['workgroups'],
+  products: Dispatch,
   context: KernelContext,
   epilogue: Epilogue | undefined,
 ): KernelPlan {
-  const dispatch: Dispatch = {
-    label: matmulLabel(spec),
-    wgsl: module.text(),
-    workgroups,
-    operands: module.operands,
-    macs: matmulMacs(spec),
-  };
-  if (count === 1) return { dispatches: [dispatch], scratch: [] };
+  const dispatch = { ...products, macs: matmulMacs(spec) };
+  if (count === 1) return single(dispatch);
   return {
     dispatches: [dispatch, sumPieces(spec, count, context, epilogue)],
     scratch: [{ bytes: count * product(spec.batch) * spec.m * spec.n * 4, lifetime: 'run' }],
@@ -126,21 +108,14 @@ function sumPieces(spec: MatMulSpec, pieces: number, context: KernelContext, epi
   builder.bind('partial', { kind: 'scratch', index: 0 });
   const store = finish(builder, spec, epilogue);
   const batch = unravel('element', spec.batch).map((at, i) => `  let e${i} = ${at};\n`);
-  builder.declare(`@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) wid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = ${grid.flat('wid')} * 64u + lid;
+  const body = `  let i = ${grid.flat('wid')} * 64u + lid;
   if (i >= ${u32(total)}) { return; }
   var sum = 0.0;
   for (var piece = 0u; piece < ${u32(pieces)}; piece++) { sum += partial[piece * ${u32(total)} + i]; }
   let element = i / ${u32(m * n)};
 ${batch.join('')}  let row = (i / ${u32(n)}) % ${u32(m)};
   let column = i % ${u32(n)};
-  ${store('sum', 'row', 'column')}
-}`);
-  return {
-    label: `sum of ${pieces} pieces of ${matmulLabel(spec)}`,
-    wgsl: builder.text(),
-    workgroups: grid.workgroups,
-    operands: builder.operands,
-  };
+  ${store('sum', 'row', 'column')}`;
+  const label = `sum of ${pieces} pieces of ${matmulLabel(spec)}`;
+  return builder.dispatch(label, grid.workgroups, { workgroup: 64, group: 'wid', local: 'lid', body });
 }

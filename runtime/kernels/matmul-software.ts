@@ -5,8 +5,9 @@
  */
 import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
-import type { MatMulSpec } from './matmul-spec.ts';
-import { add, ceilDiv, foldGrid, ModuleBuilder, product, range, times, u32, unravel } from './wgsl.ts';
+import { type MatMulSpec, matmulLabel } from './matmul-spec.ts';
+import { ModuleBuilder } from './module.ts';
+import { add, ceilDiv, foldGrid, product, range, times, u32, unravel } from './wgsl.ts';
 
 interface RegisterTile {
   readonly rows: number;
@@ -127,7 +128,7 @@ function registerProduct(
     for (const u of range(unroll)) {
       emit(
         quads
-          ? `  let a${r}_${u} = quadBroadcast(q${r}, ${u32(u)});`
+          ? `  let a${r}_${u} = quadBroadcast(q${r}, ${u}u);`
           : `  let a${r}_${u} = a[ar${r} + ${times(`(k + ${u32(u)})`, spec.a.column)}];`,
       );
     }
@@ -158,8 +159,6 @@ function registerProduct(
   }
   if (grid.padded) emit('}');
 
-  const signature = ['@builtin(workgroup_id) wid: vec3<u32>', '@builtin(local_invocation_index) lid: u32'];
-  if (quads) signature.push('@builtin(subgroup_invocation_id) lane: u32');
-  builder.declare(`@compute @workgroup_size(${workgroup})\nfn main(${signature.join(', ')}) {\n${lines.join('\n')}\n}`);
-  return productPlan(spec, pieces, builder, grid.workgroups, context, epilogue);
+  const entry = { workgroup, group: 'wid', local: 'lid', lane: quads ? 'lane' : undefined, body: lines.join('\n') };
+  return productPlan(spec, pieces, builder.dispatch(matmulLabel(spec), grid.workgroups, entry), context, epilogue);
 }

@@ -9,7 +9,7 @@ import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { sizesOf, stridesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
-import { add, i32, times, u32 } from './wgsl.ts';
+import { add, i32, times, u32, zero } from './wgsl.ts';
 
 /** What an operand holds, where kernels need it before the run. */
 function knownIntegers(value: Value | undefined, what: string): readonly number[] {
@@ -109,7 +109,7 @@ export function expand(node: Node<'Expand' | 'Tile'>, context: KernelContext): K
   return moved(node, node.op.toLowerCase(), context, at => ({
     index: add(
       ...at.map((c, axis) =>
-        own[axis] === 1 ? '0u' : times(own[axis] === to[axis] ? c : `(${c} % ${u32(own[axis])})`, strides[axis]),
+        own[axis] === 1 ? zero : times(own[axis] === to[axis] ? c : `(${c} % ${u32(own[axis])})`, strides[axis]),
       ),
     ),
   }));
@@ -154,7 +154,7 @@ function reflected(mode: string, position: string, size: number): string {
     case 'wrap':
       return `((${position}) % ${i32(size)} + ${i32(size)}) % ${i32(size)}`;
     case 'reflect': {
-      if (size === 1) return '0i';
+      if (size === 1) return i32(0);
       const period = 2 * (size - 1);
       const folded = `(((${position}) % ${i32(period)} + ${i32(period)}) % ${i32(period)})`;
       return `${i32(size - 1)} - abs(${folded} - ${i32(size - 1)})`;

@@ -2,9 +2,10 @@
 import { SutureError } from '../../ir/errors.ts';
 import type { Node } from '../../ir/graph.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import { bindEpilogue, ModuleBuilder, single } from './module.ts';
 import { type RowShape, Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
-import { bindEpilogue, f32, ModuleBuilder, product, u32 } from './wgsl.ts';
+import { f32, product, u32 } from './wgsl.ts';
 
 /** Which element of scale and bias an element of a row takes, as a WGSL expression of `row` and the position `k`. */
 type ParameterIndex = (k: string) => string;
@@ -50,13 +51,7 @@ function rowNormalization(spec: RowNormalization, context: KernelContext, epilog
       return `let at = ${at}; ${value} ${store('value', { flat: 'at', channel: spec.channel(k), batch: spec.batch(k) }, 'y')}`;
     }),
   ];
-  module.declare(rows.main(body));
-  return {
-    dispatches: [
-      { label: spec.label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands },
-    ],
-    scratch: [],
-  };
+  return single(rows.dispatch(spec.label, module, body));
 }
 
 const text = (shape: readonly number[]): string => shape.join('x');
@@ -217,8 +212,7 @@ function rowNormalizationGrad(
     `let along = products / ${n} * inverse * inverse;`,
     rows.loop((k, at) => `${g(k, at)} dx[${at}] = (g - slope - (x[${at}] - mean) * along) * inverse;`),
   ];
-  module.declare(rows.main(body));
-  return alone(label, module, rows);
+  return single(rows.dispatch(label, module, body));
 }
 
 export function instanceNormalizationGrad(node: Node<'InstanceNormalizationGrad'>, context: KernelContext): KernelPlan {
@@ -240,15 +234,13 @@ export function inverseDeviation(node: Node<'InverseDeviation'>, context: Kernel
   module.bind('y', { kind: 'output', index: 0 }, 'f32', 'read_write');
   const rows = new Rows(instances(shape).rows, context);
   const n = f32(product(shape.slice(2)));
-  module.declare(
-    rows.main([
-      rows.sums(['total'], (_k, at) => ({ terms: [`x[${at}]`] })),
-      `let mean = total / ${n};`,
-      rows.sums(['squares'], (_k, at) => ({ statements: `let d = x[${at}] - mean;`, terms: ['d * d'] })),
-      rows.once(`y[row] = 1.0 / sqrt(squares / ${n} + ${f32(node.attributes.epsilon)});`),
-    ]),
-  );
-  return alone(`inverseDeviation ${text(shape)}`, module, rows);
+  const body = [
+    rows.sums(['total'], (_k, at) => ({ terms: [`x[${at}]`] })),
+    `let mean = total / ${n};`,
+    rows.sums(['squares'], (_k, at) => ({ statements: `let d = x[${at}] - mean;`, terms: ['d * d'] })),
+    rows.once(`y[row] = 1.0 / sqrt(squares / ${n} + ${f32(node.attributes.epsilon)});`),
+  ];
+  return single(rows.dispatch(`inverseDeviation ${text(shape)}`, module, body));
 }
 
 export function instanceNormalizationGradFromOutput(
@@ -264,23 +256,13 @@ export function instanceNormalizationGradFromOutput(
   const rows = new Rows(rowShape, context);
   const n = f32(rowShape.length);
   const operands = (at: string) => `let g = dy[${at}] * scaling; let h = (y[${at}] - shift) / scaling;`;
-  module.declare(
-    rows.main([
-      `let scaling = scale[${channel}]; let shift = bias[${channel}];`,
-      rows.sums(['slopes', 'products'], (_k, at) => ({ statements: operands(at), terms: ['g', 'g * h'] })),
-      `let slope = slopes / ${n}; let along = products / ${n}; let spread = inverse[row];`,
-      rows.loop((_k, at) => `${operands(at)} dx[${at}] = (g - slope - h * along) * spread;`),
-    ]),
-  );
-  return alone(`instanceNormGradFromOutput ${text(shape)}`, module, rows);
-}
-
-/** One dispatch over rows. */
-function alone(label: string, module: ModuleBuilder, rows: Rows): KernelPlan {
-  return {
-    dispatches: [{ label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands }],
-    scratch: [],
-  };
+  const body = [
+    `let scaling = scale[${channel}]; let shift = bias[${channel}];`,
+    rows.sums(['slopes', 'products'], (_k, at) => ({ statements: operands(at), terms: ['g', 'g * h'] })),
+    `let slope = slopes / ${n}; let along = products / ${n}; let spread = inverse[row];`,
+    rows.loop((_k, at) => `${operands(at)} dx[${at}] = (g - slope - h * along) * spread;`),
+  ];
+  return single(rows.dispatch(`instanceNormGradFromOutput ${text(shape)}`, module, body));
 }
 
 export function layerNormalizationGrad(node: Node<'LayerNormalizationGrad'>, context: KernelContext): KernelPlan {

@@ -5,10 +5,11 @@ import { reducedAxes } from '../../ir/ops/reduction.ts';
 import { FunctionSet, literal } from './functions.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan, Operand, Scratch } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
+import { bindEpilogue, ModuleBuilder, single } from './module.ts';
 import { type Combine, type RowShape, Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
 import { type Stored, storageOf } from './storage.ts';
-import { bindEpilogue, f32, ModuleBuilder, product, u32 } from './wgsl.ts';
+import { f32, product, u32 } from './wgsl.ts';
 
 /** A reduction as what is done to each element before, how two results are combined, and what is done to the last one. */
 interface Reduction {
@@ -111,7 +112,7 @@ function reducePass(
   const element = (at: string) => (first && before ? before(`x[${at}]`) : `x[${at}]`);
   const finish = (r: string) => (count !== undefined && after ? after(r, count, functions) : r);
   const extreme = (kind: Combine) => [
-    `var best = ${element(rows.at('0u'))};`,
+    `var best = ${element(rows.at(u32(0)))};`,
     rows.loop((_k, at) => `let v = ${element(at)}; best = ${Rows.join(kind, 'best', 'v', type)};`),
     rows.combine(kind, 'best', type),
   ];
@@ -134,9 +135,8 @@ function reducePass(
       rows.once(`y[row] = ${type === 'f32' ? finish('total') : integral(reduction, count)};`),
     ];
   } else body = [...extreme(how), rows.once('y[row] = best;')];
-  const main = rows.main(body);
-  module.declare(`${functions.declarations(main)}\n${main}`);
-  return { label: options.label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands };
+  module.declare(functions.declarations(body.join('\n')));
+  return rows.dispatch(options.label, module, body);
 
   function integral({ after: last }: Reduction, over: number | undefined): string {
     if (over === undefined || last === undefined) return 'total';
@@ -233,12 +233,7 @@ function alongAxis(
     module.bind(name, operand, type, write ? 'read_write' : 'read');
   }
   const rows = new Rows(shape, context, serial);
-  const statements = body(rows);
-  module.declare(rows.main(statements));
-  return {
-    dispatches: [{ label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands }],
-    scratch: [],
-  };
+  return single(rows.dispatch(label, module, body(rows)));
 }
 
 const rowsAlong = (shape: readonly number[], axis: number): RowShape => {
@@ -262,23 +257,18 @@ export function softmax(node: Node<'Softmax' | 'LogSoftmax'>, context: KernelCon
     channel: `(at / ${u32(inner)} % ${u32(c)})`,
     batch: `(at / ${u32(inner * c)} % ${u32(n)})`,
   };
-  module.declare(
-    rows.main([
-      `var best = x[${rows.at('0u')}];`,
-      rows.loop((_k, at) => `let v = x[${at}]; best = ${Rows.join('max', 'best', 'v')};`),
-      rows.combine('max', 'best'),
-      rows.sums(['total'], (_k, at) => ({ terms: [`exp(x[${at}] - best)`] })),
-      // Where the largest is infinite or NaN, the differences to it are NaN.
-      `total = select(total, bitcast<f32>(bitcast<u32>(best) | 0x7fc00000u), ${isSpecial('best')});`,
-      ...(node.op === 'LogSoftmax' ? [`let offset = select(log(total), total, ${isSpecial('best')});`] : []),
-      rows.loop((_k, at) => `let at = ${at}; let value = ${value('at')}; ${store('value', place, 'y')}`),
-    ]),
-  );
+  const body = [
+    `var best = x[${rows.at(u32(0))}];`,
+    rows.loop((_k, at) => `let v = x[${at}]; best = ${Rows.join('max', 'best', 'v')};`),
+    rows.combine('max', 'best'),
+    rows.sums(['total'], (_k, at) => ({ terms: [`exp(x[${at}] - best)`] })),
+    // Where the largest is infinite or NaN, the differences to it are NaN.
+    `total = select(total, bitcast<f32>(bitcast<u32>(best) | 0x7fc00000u), ${isSpecial('best')});`,
+    ...(node.op === 'LogSoftmax' ? [`let offset = select(log(total), total, ${isSpecial('best')});`] : []),
+    rows.loop((_k, at) => `let at = ${at}; let value = ${value('at')}; ${store('value', place, 'y')}`),
+  ];
   const label = `${node.op} ${shape.join('x')} axis ${node.attributes.axis}`;
-  return {
-    dispatches: [{ label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands }],
-    scratch: [],
-  };
+  return single(rows.dispatch(label, module, body));
 }
 
 export function hardmax(node: Node<'Hardmax'>, context: KernelContext): KernelPlan {
@@ -292,7 +282,7 @@ export function hardmax(node: Node<'Hardmax'>, context: KernelContext): KernelPl
     ],
     context,
     rows => [
-      `var best = x[${rows.at('0u')}]; var position = 0u;`,
+      `var best = x[${rows.at(u32(0))}]; var position = 0u;`,
       rows.loop((k, at) => `let v = x[${at}]; if (v > best) { best = v; position = ${k}; }`),
       rows.loop((k, at) => `y[${at}] = select(0.0, 1.0, ${k} == position);`),
     ],
@@ -314,7 +304,7 @@ export function argument(node: Node<'ArgMax' | 'ArgMin'>, context: KernelContext
     ],
     context,
     rows => [
-      `var best = x[${rows.at('0u')}]; var position = 0u;`,
+      `var best = x[${rows.at(u32(0))}]; var position = 0u;`,
       rows.loop((k, at) => `let v = x[${at}]; if (v ${better} best) { best = v; position = ${k}; }`),
       'y[row] = i32(position);',
     ],

@@ -7,7 +7,7 @@ import { numbersOf } from '../../ir/tensor.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { sizesOf, stridesOf } from './shape.ts';
-import { add, times, u32 } from './wgsl.ts';
+import { add, times, u32, zero } from './wgsl.ts';
 
 /** The axes that change, each with the same number of taps for every output position. */
 function mapsOf(node: Node<'Resize'>): readonly ResizedAxis[] {
@@ -75,7 +75,7 @@ export function resize(node: Node<'Resize'>, context: KernelContext): KernelPlan
     ];
   });
   const element = (flat: string, at: readonly string[]): string => {
-    const fixed = add(...at.map((c, axis) => (maps.some(m => m.axis === axis) ? '0u' : times(c, strides[axis]))));
+    const fixed = add(...at.map((c, axis) => (maps.some(m => m.axis === axis) ? zero : times(c, strides[axis]))));
     const inside = maps.filter(m => m.taps.some(t => !t)).map(m => `in${m.axis}[${at[m.axis]}] == 1u`);
     const terms = maps.map(m => times(`q${m.axis}`, strides[m.axis]));
     const weights = maps.map(m => `k${m.axis}`);

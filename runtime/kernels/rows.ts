@@ -6,7 +6,8 @@
  * by one invocation each, so that neighbours read neighbouring elements. On a software adapter, where barriers are costly, an
  * invocation always takes a whole row.
  */
-import type { KernelContext } from './kernel.ts';
+import type { Dispatch, KernelContext } from './kernel.ts';
+import type { ModuleBuilder } from './module.ts';
 import { add, ceilDiv, foldGrid, type Grid, range, times, u32 } from './wgsl.ts';
 
 export interface RowShape {
@@ -153,8 +154,8 @@ fn ${f}(value: ${type}, local: u32) -> ${type} {
     return combined[how](a, b, type);
   }
 
-  /** The entry point around statements that use `row`, `base`, and what the methods here return. */
-  main(body: readonly string[]): string {
+  /** The dispatch of a module whose entry point has statements that use `row`, `base`, and what the methods here return. */
+  dispatch(label: string, module: ModuleBuilder, body: readonly string[]): Dispatch {
     const { outer, length, inner } = this.#shape;
     const rows = outer * inner;
     const flat = this.grid.flat('group');
@@ -162,13 +163,18 @@ fn ${f}(value: ${type}, local: u32) -> ${type} {
     const guard = this.#shared ? this.grid.padded : this.grid.padded || rows % this.workgroup !== 0;
     const base =
       inner === 1 ? times('row', length) : `row / ${u32(inner)} * ${u32(length * inner)} + row % ${u32(inner)}`;
-    return `${[...this.#combines.values()].join('\n')}
-@compute @workgroup_size(${this.workgroup})
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
-  let row = ${row};
-  ${guard ? `if (row >= ${u32(rows)}) { return; }` : ''}
-  let base = ${base};
-  ${body.join('\n  ')}
-}`;
+    for (const combine of this.#combines.values()) module.declare(combine);
+    const lines = [
+      `let row = ${row};`,
+      ...(guard ? [`if (row >= ${u32(rows)}) { return; }`] : []),
+      `let base = ${base};`,
+      ...body,
+    ];
+    return module.dispatch(label, this.grid.workgroups, {
+      workgroup: this.workgroup,
+      group: 'group',
+      local: 'local',
+      body: `  ${lines.join('\n  ')}`,
+    });
   }
 }

@@ -4,9 +4,10 @@ import type { Node, Value } from '../../ir/graph.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import type { Dispatch, KernelContext, KernelPlan, Operand } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
+import { ModuleBuilder } from './module.ts';
 import { Rows } from './rows.ts';
 import { sizesOf, stridesOf } from './shape.ts';
-import { add, f32, ModuleBuilder, product, times, u32 } from './wgsl.ts';
+import { add, f32, product, times, u32, zero } from './wgsl.ts';
 
 const scratch = (index: number): Operand => ({ kind: 'scratch', index });
 
@@ -14,7 +15,7 @@ const scratch = (index: number): Operand => ({ kind: 'scratch', index });
 function weightIndex(weights: Value, s: number, at: readonly string[]): string {
   const shape = sizesOf(weights);
   const strides = stridesOf(shape);
-  return add(u32(s * strides[0]), ...shape.slice(1).map((n, i) => times(n === 1 ? '0u' : at[i], strides[i + 1])));
+  return add(u32(s * strides[0]), ...shape.slice(1).map((n, i) => times(n === 1 ? zero : at[i], strides[i + 1])));
 }
 
 export function switchPlan(node: Node<'Switch'>, context: KernelContext): KernelPlan {
@@ -47,12 +48,6 @@ function piecesOf(length: number, wanted: number): number {
   for (let pieces = Math.min(wanted, Math.ceil(length / 64)); pieces > 1; pieces--)
     if (length % pieces === 0) return pieces;
   return 1;
-}
-
-/** What the kernels of a module are put together from. */
-function dispatchOf(label: string, rows: Rows, module: ModuleBuilder, body: readonly string[]): Dispatch {
-  module.declare(rows.main(body));
-  return { label, wgsl: module.text(), workgroups: rows.grid.workgroups, operands: module.operands };
 }
 
 /** Keeps the normalised loss of a feature that never varies finite; the same as in the operator's body. */
@@ -93,7 +88,7 @@ function momentPass(
       `y[row * 3u] = ${operands.x ? 'squares' : '0.0'}; ${normalize ? 'y[row * 3u + 1u] = mean; y[row * 3u + 2u] = deviations;' : ''}`,
     ),
   ];
-  return dispatchOf(label, rows, module, body);
+  return rows.dispatch(label, module, body);
 }
 
 /** WGSL that combines the pieces' moments in `parts` into `squares` and `variance`. */
@@ -134,18 +129,10 @@ export function featureLoss(node: Node<'FeatureLoss'>, context: KernelContext): 
   module.bind('y', output(0), 'f32', 'read_write');
   const kept = node.outputs.length > 1;
   if (kept) module.bind('divisor', output(1), 'f32', 'read_write');
-  module.declare(`@compute @workgroup_size(1)
-fn main() {
-  ${combineMoments(length, pieces, normalize)}
+  const body = `  ${combineMoments(length, pieces, normalize)}
   y[0] = squares / ${f32(length)} / variance;
-  ${kept ? 'divisor[0] = variance;' : ''}
-}`);
-  const second: Dispatch = {
-    label: `${label} sum`,
-    wgsl: module.text(),
-    workgroups: [1, 1, 1],
-    operands: module.operands,
-  };
+  ${kept ? 'divisor[0] = variance;' : ''}`;
+  const second = module.dispatch(`${label} sum`, [1, 1, 1], { workgroup: 1, body });
   return { dispatches: [first, second], scratch: [{ bytes: 12 * pieces, lifetime: 'run' }] };
 }
 
@@ -165,12 +152,9 @@ export function featureLossGrad(node: Node<'FeatureLossGrad'>, context: KernelCo
     const module = new ModuleBuilder();
     module.bind('parts', scratch(0));
     module.bind('divisor', scratch(1), 'f32', 'read_write');
-    module.declare(`@compute @workgroup_size(1)
-fn main() {
-  ${combineMoments(length, pieces, true)}
-  divisor[0] = variance + 0.0 * squares;
-}`);
-    factor.push({ label: `${label} sum`, wgsl: module.text(), workgroups: [1, 1, 1], operands: module.operands });
+    const body = `  ${combineMoments(length, pieces, true)}
+  divisor[0] = variance + 0.0 * squares;`;
+    factor.push(module.dispatch(`${label} sum`, [1, 1, 1], { workgroup: 1, body }));
   }
   const scaled = mappedPlan(
     {
@@ -323,7 +307,7 @@ export function switchGrad(node: Node<'SwitchGrad'>, context: KernelContext): Ke
     const rows = new Rows({ outer: outer * count, length: inner, inner: 1 }, context);
     const label = `switchGrad ${shape.join('x')}`;
     dispatches.push(
-      dispatchOf(label, rows, module, [
+      rows.dispatch(label, module, [
         rows.sums(['total'], (_k, at) => ({ terms: [`dy[${at}] * x[${at}]`] })),
         rows.once('y[row] = total;'),
       ]),

@@ -1,5 +1,5 @@
 /** Helpers for generating WGSL text. Only numbers and names made here ever enter it. */
-import type { Epilogue, KernelLimits, Operand, OutputIndex } from './kernel.ts';
+import type { KernelLimits } from './kernel.ts';
 
 /** The integers `0 .. n - 1`. */
 export function range(n: number): number[] {
@@ -15,17 +15,37 @@ export function ceilDiv(a: number, b: number): number {
   return Math.ceil(a / b);
 }
 
-/** A `u32` literal. */
+/**
+ * A `u32` literal. Until the text is printed it stands between marks, so that other numbers, or something that is computed, can take its
+ * place. Where WGSL asks for a constant (the lane of a broadcast, the length of an array) a plain number is written instead.
+ */
 export function u32(n: number): string {
   if (!Number.isInteger(n) || n < 0 || n > 0xffffffff) throw new RangeError(`${n} is no u32`);
-  return `${n}u`;
+  return `⟨${n}u⟩`;
 }
 
-/** An `i32` literal. */
+/** An `i32` literal, marked as those of `u32` are. */
 export function i32(n: number): string {
   if (!Number.isInteger(n) || Math.abs(n) > 0x7fffffff) throw new RangeError(`${n} is no i32`);
-  return n < 0 ? `(-${-n}i)` : `${n}i`;
+  return n < 0 ? `(-⟨${-n}i⟩)` : `⟨${n}i⟩`;
 }
+
+const marks = /[⟨⟩]/;
+
+/** Text without its marks: WGSL. */
+export const printed = (text: string): string => text.replaceAll(new RegExp(marks, 'g'), '');
+
+/** The literals of a text, and what stands before, between and after them. */
+export function literalsIn(text: string): {
+  readonly literals: readonly string[];
+  readonly between: readonly string[];
+} {
+  const parts = text.split(marks);
+  return { literals: parts.filter((_, i) => i % 2 === 1), between: parts.filter((_, i) => i % 2 === 0) };
+}
+
+/** The index that leaves out what it is added to or multiplied with. */
+export const zero = u32(0);
 
 /** An `f32` literal that reads back as the same number. Infinities and NaN, which WGSL has no literals for, are refused. */
 export function f32(x: number): string {
@@ -37,13 +57,13 @@ export function f32(x: number): string {
 
 /** `a + b` of index expressions, without the zeros. */
 export function add(...terms: readonly string[]): string {
-  const present = terms.filter(term => term !== '0u' && term !== '0i');
-  return present.length === 0 ? '0u' : present.join(' + ');
+  const present = terms.filter(term => term !== zero && term !== i32(0));
+  return present.length === 0 ? zero : present.join(' + ');
 }
 
 /** `a * n` of an index expression and a number, without the ones. A sum is put in parentheses. */
 export function times(expression: string, n: number): string {
-  if (n === 0 || expression === '0u') return '0u';
+  if (n === 0 || expression === zero) return zero;
   if (n === 1) return expression;
   return `${isSum(expression) ? `(${expression})` : expression} * ${u32(n)}`;
 }
@@ -62,64 +82,17 @@ function isSum(expression: string): boolean {
 /**
  * Splits a flat index into coordinates, the last dimension fastest.
  *
- * @returns one expression per dimension; those of size 1 are `0u`.
+ * @returns one expression per dimension; those of size 1 are `zero`.
  */
 export function unravel(flat: string, shape: readonly number[]): string[] {
   let stride = product(shape);
   return shape.map((size, axis) => {
     stride /= size;
-    if (size === 1) return '0u';
+    if (size === 1) return zero;
     const quotient = stride === 1 ? flat : `${flat} / ${u32(stride)}`;
     const leading = shape.slice(0, axis).every(n => n === 1);
     return leading ? quotient : stride === 1 ? `${quotient} % ${u32(size)}` : `(${quotient}) % ${u32(size)}`;
   });
-}
-
-/** A module under construction: bindings in order, declarations, and the operands that go with the bindings. */
-export class ModuleBuilder {
-  readonly operands: Operand[] = [];
-  readonly #lines: string[] = [];
-  readonly #enables = new Set<string>();
-
-  /** Declares `enable` for an extension, once. */
-  enable(extension: string): void {
-    this.#enables.add(extension);
-  }
-
-  /** Binds an operand as a storage array and returns its name. */
-  bind(name: string, operand: Operand, elementType = 'f32', access: 'read' | 'read_write' = 'read'): string {
-    const binding = this.operands.length;
-    this.operands.push(operand);
-    this.#lines.push(`@group(0) @binding(${binding}) var<storage, ${access}> ${name}: array<${elementType}>;`);
-    return name;
-  }
-
-  /** Adds module-scope text. */
-  declare(text: string): void {
-    this.#lines.push(text);
-  }
-
-  text(): string {
-    const enables = [...this.#enables].sort().map(extension => `enable ${extension};`);
-    return `${[...enables, ...this.#lines].join('\n')}\n`;
-  }
-}
-
-/** Binds what an epilogue needs and returns a function that emits a guarded-free store of one element. */
-export function bindEpilogue(
-  builder: ModuleBuilder,
-  epilogue: Epilogue | undefined,
-  ownInputs: number,
-): (value: string, at: OutputIndex, output: string) => string {
-  if (epilogue === undefined) return (value, at, output) => `${output}[${at.flat}] = ${value};`;
-  epilogue.inputs.forEach((type, i) => {
-    builder.bind(`extra${i}`, { kind: 'input', index: ownInputs + i }, type);
-  });
-  if (epilogue.declarations) builder.declare(epilogue.declarations);
-  return (value, at, output) => {
-    const { statements, result } = epilogue.emit(value, at, i => `extra${i}`);
-    return statements ? `{ ${statements} ${output}[${at.flat}] = ${result}; }` : `${output}[${at.flat}] = ${result};`;
-  };
 }
 
 /** A one-dimensional grid of workgroups folded into three dimensions, as the limit on each demands. */

@@ -1,30 +1,19 @@
 /** Compute pipelines, made once for each text. */
 import { SutureError } from '../../ir/errors.ts';
 import type { Device } from '../adapter/index.ts';
+import type { Binding, Module } from '../kernels/module.ts';
 
 interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
 }
 
-/** How modules declare what they bind, and what the layout says of it. */
+/** What a layout says of a binding. */
 const bindingTypes = {
   'storage, read': 'read-only-storage',
   'storage, read_write': 'storage',
   uniform: 'uniform',
-} as const;
-type BindingType = (typeof bindingTypes)[keyof typeof bindingTypes];
-
-const binding = /@group\(0\) @binding\((\d+)\) var<(storage, read|storage, read_write|uniform)>/g;
-
-/** The types that a module declares, by binding. */
-function bindingsOf(wgsl: string): BindingType[] {
-  const types: BindingType[] = [];
-  for (const [, index, type] of wgsl.matchAll(binding)) {
-    types[Number(index)] = bindingTypes[type as keyof typeof bindingTypes];
-  }
-  return types;
-}
+} as const satisfies Record<Binding['space'], GPUBufferBindingType>;
 
 /** The pipelines of a device. Equal text is one pipeline, whichever graph asks for it. */
 export class PipelineCache {
@@ -37,18 +26,18 @@ export class PipelineCache {
   }
 
   /** The pipeline of a module; compiled by the driver's own threads where it has some. */
-  get(wgsl: string, label: string): Promise<Pipeline> {
-    let pipeline = this.#pipelines.get(wgsl);
+  get(module: Module, label: string): Promise<Pipeline> {
+    let pipeline = this.#pipelines.get(module.wgsl);
     if (pipeline === undefined) {
-      pipeline = this.#create(wgsl, label);
-      this.#pipelines.set(wgsl, pipeline);
+      pipeline = this.#create(module, label);
+      this.#pipelines.set(module.wgsl, pipeline);
     }
     return pipeline;
   }
 
-  async #create(wgsl: string, label: string): Promise<Pipeline> {
+  async #create({ wgsl, bindings }: Module, label: string): Promise<Pipeline> {
     const { gpu } = this.#device;
-    const layout = this.#layout(bindingsOf(wgsl));
+    const layout = this.#layout(bindings.map(({ space }) => bindingTypes[space]));
     const module = gpu.createShaderModule({ code: wgsl, label });
     try {
       const pipeline = await gpu.createComputePipelineAsync({
@@ -66,7 +55,7 @@ export class PipelineCache {
     }
   }
 
-  #layout(types: readonly BindingType[]): GPUBindGroupLayout {
+  #layout(types: readonly GPUBufferBindingType[]): GPUBindGroupLayout {
     const key = types.join();
     let layout = this.#layouts.get(key);
     if (layout === undefined) {

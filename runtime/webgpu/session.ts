@@ -97,7 +97,7 @@ class Assembly {
   async commands(pipelines: PipelineCache): Promise<{ once: Command[]; each: Command[] }> {
     const { steps } = this.#program;
     const made = await Promise.all(
-      steps.map(step => Promise.all(step.plan.dispatches.map(d => pipelines.get(d.wgsl, d.label)))),
+      steps.map(step => Promise.all(step.plan.dispatches.map(d => pipelines.get(d.module, d.label)))),
     );
     const once: Command[] = [];
     const each: Command[] = [];

@@ -3,103 +3,66 @@
  * it, which a GPU's compiler makes use of. A software adapter makes little of it and takes tenths of a second for each kernel, and a
  * network repeats its layers in a few sizes: there the numbers in which such kernels differ become arguments. What is computed, and
  * in which order, stays as it was.
+ *
+ * What may become an argument are the integers that kernels mark (`u32`, `i32`), in the entry point. Real numbers stay, for compilers
+ * compute with constants as they see fit (a division becomes a multiplication), and the results would differ in their last bits.
  */
 import type { Dispatch } from '../kernels/kernel.ts';
+import type { Module } from '../kernels/module.ts';
+import { literalsIn } from '../kernels/wgsl.ts';
 import type { Step } from './program.ts';
 
-/**
- * What may become an argument: integers. Those that WGSL wants to be constants are passed over: the lane of a broadcast, the cases of a
- * switch, and whatever a `const` says. Real numbers stay, for compilers compute with constants as they see fit (a division becomes a
- * multiplication), and the results would differ in their last bits.
- */
-const numbers = /\b(?:subgroup|quad)Broadcast\(\w+, \d+u\)|\bcase \d+[ui]\b|^const .*$|\b(?<number>\d+[ui])\b/gm;
-
-/** The beginning of the entry point's body. */
-const entry = /^fn main\([^{]*\{\n/m;
-
-/** A kernel's code, with its numbers taken out. */
-interface Taken {
-  readonly wgsl: string;
-  /** One more than there are numbers. */
+/** A module, and the literals of its entry point. */
+interface Kernel {
+  readonly module: Module;
+  readonly literals: readonly string[];
+  /** One more than there are literals. */
   readonly between: readonly string[];
-  readonly numbers: readonly string[];
-  readonly skeleton: string;
 }
 
-function takeApart(wgsl: string): Taken {
-  const between: string[] = [];
-  const found: string[] = [];
-  let from = 0;
-  for (const match of wgsl.matchAll(numbers)) {
-    const number = match.groups?.number;
-    if (number === undefined) continue;
-    between.push(wgsl.slice(from, match.index));
-    found.push(number);
-    from = match.index + number.length;
-  }
-  between.push(wgsl.slice(from));
-  return {
-    wgsl,
-    between,
-    numbers: found,
-    skeleton: between.map((text, i) => text + (found[i]?.at(-1) ?? '')).join('#'),
-  };
-}
+const numberOf = (literal: string): number => Number.parseInt(literal, 10);
 
-/**
- * One kernel for several that differ in numbers only, and what each of them is given; undefined where they differ outside the entry
- * point, at whose beginning the arguments are fetched.
- */
-function shared(
-  kernels: readonly Taken[],
-): ReadonlyMap<string, Pick<Dispatch, 'wgsl'> & { readonly words: Uint32Array<ArrayBuffer> }> | undefined {
-  const [first] = kernels as [Taken, ...Taken[]];
-  let outside = !entry.test(first.between[0]!);
-  // Numbers that agree in each of the kernels are one argument.
+/** One module for several that differ in literals only, and what it is given for each of them, by their text. */
+function shared(kernels: readonly Kernel[]): ReadonlyMap<string, Required<Pick<Dispatch, 'module' | 'words'>>> {
+  const [first] = kernels as [Kernel, ...Kernel[]];
+  // Literals that agree in each of the kernels are one argument.
   const slots = new Map<string, { readonly slot: number; readonly at: number }>();
-  let text = first.between[0]!;
-  for (const [i, number] of first.numbers.entries()) {
-    if (kernels.every(kernel => kernel.numbers[i] === number)) text += number;
-    else {
-      if (outside) return undefined;
-      const key = kernels.map(kernel => Number.parseInt(kernel.numbers[i]!, 10)).join();
-      const { slot } = slots.get(key) ?? { slot: slots.size };
-      slots.set(key, { slot, at: i });
-      text += number.endsWith('u') ? `given${slot}` : `i32(given${slot})`;
-    }
-    text += first.between[i + 1]!;
-    outside &&= !entry.test(first.between[i + 1]!);
-  }
+  const written = first.literals.map((literal, at) => {
+    if (kernels.every(kernel => kernel.literals[at] === literal)) return literal;
+    const key = kernels.map(kernel => numberOf(kernel.literals[at]!)).join();
+    const { slot } = slots.get(key) ?? { slot: slots.size };
+    slots.set(key, { slot, at });
+    return literal.endsWith('u') ? `given${slot}` : `i32(given${slot})`;
+  });
   const vectors = (slots.size + 3) >> 2;
-  const binding = [...text.matchAll(/@binding\(/g)].length;
-  const declaration = `@group(0) @binding(${binding}) var<uniform> given: array<vec4<u32>, ${vectors}>;\n`;
   const fetched = [...slots.values()].map(
     ({ slot }) => `let given${slot} = given[${slot >> 2}].${'xyzw'[slot & 3]!};\n`,
   );
-  const wgsl = text.replace(/^@group/m, `${declaration}@group`).replace(entry, head => head + fetched.join(''));
+  const body = first.between.map((text, i) => text + (written[i] ?? '')).join('');
+  const given = { name: 'given', space: 'uniform', type: `array<vec4<u32>, ${vectors}>` } as const;
+  const module = first.module.withBody(fetched.join('') + body, [given]);
   return new Map(
-    kernels.map(kernel => {
+    kernels.map(({ module: { wgsl }, literals }) => {
       const words = new Uint32Array(4 * vectors);
-      for (const { slot, at } of slots.values()) words[slot] = Number.parseInt(kernel.numbers[at]!, 10);
-      return [kernel.wgsl, { wgsl, words }];
+      for (const { slot, at } of slots.values()) words[slot] = numberOf(literals[at]!);
+      return [wgsl, { module, words }];
     }),
   );
 }
 
 /** The steps with as few kernels as their code allows. */
 export function shareKernels(steps: readonly Step[]): readonly Step[] {
-  const families = new Map<string, Map<string, Taken>>();
-  for (const { wgsl } of steps.flatMap(step => step.plan.dispatches)) {
-    const taken = takeApart(wgsl);
-    const family = families.get(taken.skeleton) ?? new Map<string, Taken>();
-    families.set(taken.skeleton, family.set(wgsl, taken));
+  const families = new Map<string, Map<string, Kernel>>();
+  for (const { module } of steps.flatMap(step => step.plan.dispatches)) {
+    const { literals, between } = literalsIn(module.body);
+    const blank = between.map((text, i) => text + (literals[i]?.at(-1) ?? '')).join('#');
+    const { wgsl: skeleton } = module.withBody(blank);
+    const family = families.get(skeleton) ?? new Map<string, Kernel>();
+    families.set(skeleton, family.set(module.wgsl, { module, literals, between }));
   }
   const replaced = new Map(
-    [...families.values()].flatMap(family => [...((family.size > 1 && shared([...family.values()])) || [])]),
+    [...families.values()].flatMap(family => (family.size > 1 ? [...shared([...family.values()])] : [])),
   );
-  const dispatch = (given: Dispatch): Dispatch => {
-    const other = replaced.get(given.wgsl);
-    return other ? { ...given, wgsl: other.wgsl, words: other.words } : given;
-  };
+  const dispatch = (given: Dispatch): Dispatch => ({ ...given, ...replaced.get(given.module.wgsl) });
   return steps.map(step => ({ ...step, plan: { ...step.plan, dispatches: step.plan.dispatches.map(dispatch) } }));
 }

@@ -111,7 +111,7 @@ async function contenderOf(
   // A cache of its own: what the losers compiled is not kept, and what is measured was not compiled before.
   const pipelines = new PipelineCache(device);
   const started = performance.now();
-  const made = await Promise.all(plan.dispatches.map(dispatch => pipelines.get(dispatch.wgsl, dispatch.label)));
+  const made = await Promise.all(plan.dispatches.map(dispatch => pipelines.get(dispatch.module, dispatch.label)));
   const compiling = performance.now() - started;
   const all = plan.dispatches.map((dispatch, i): Command => {
     const { pipeline, layout } = made[i]!;

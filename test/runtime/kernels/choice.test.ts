@@ -79,7 +79,10 @@ describe('a choice of kernels', () => {
           constantWeights: true,
         };
         for (const { plan } of candidatesOf(planConv(spec, plainContext(adapterClass)))) {
-          for (const { wgsl, workgroups } of plan().dispatches) {
+          for (const {
+            module: { wgsl },
+            workgroups,
+          } of plan().dispatches) {
             expect(Math.max(...workgroups)).toBeLessThanOrEqual(limits.maxComputeWorkgroupsPerDimension);
             const [, invocations] = /@workgroup_size\((\d+)\)/.exec(wgsl)!;
             expect(Number(invocations)).toBeLessThanOrEqual(limits.maxComputeInvocationsPerWorkgroup);

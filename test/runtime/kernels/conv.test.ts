@@ -138,7 +138,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
     });
     const tile = { block: [1, 1, 1], channels: 1, workgroup: 4 } as const;
     const context = { ...contextOf(device, 'software'), features: new Set(['subgroups']) };
-    expect(convDirect(spec, tile, context).dispatches[1]!.wgsl).toMatchInlineSnapshot(`
+    expect(convDirect(spec, tile, context).dispatches[1]!.module.wgsl).toMatchInlineSnapshot(`
       "enable subgroups;
       @group(0) @binding(0) var<storage, read> x: array<f32>;
       @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -191,7 +191,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
     const spec = plain({ inChannels: 5, outChannels: 6, input: [10, 9], kernel: [3, 3] });
     const [x, w, bias] = convOperands(spec);
     const plan = planConv(spec, { ...contextOf(device, 'software'), features: new Set() });
-    expect(plan.dispatches.every(dispatch => !dispatch.wgsl.includes('subgroups'))).toBe(true);
+    expect(plan.dispatches.every(dispatch => !dispatch.module.wgsl.includes('subgroups'))).toBe(true);
     const y = await runPlan(device, plan, convOperands(spec), convLength(spec));
     expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
   });

@@ -141,7 +141,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('matrix products', ()
       bias: 'none',
     });
     const context = { ...contextOf(device, 'software'), features: new Set<string>() };
-    expect(planMatMul(spec, context).dispatches[0]!.wgsl).toMatchInlineSnapshot(`
+    expect(planMatMul(spec, context).dispatches[0]!.module.wgsl).toMatchInlineSnapshot(`
       "@group(0) @binding(0) var<storage, read> a: array<f32>;
       @group(0) @binding(1) var<storage, read> b: array<f32>;
       @group(0) @binding(2) var<storage, read_write> y: array<f32>;

@@ -40,7 +40,7 @@ export async function runPlan(
     for (const dispatch of plan.dispatches) {
       const pipeline = gpu.createComputePipeline({
         layout: 'auto',
-        compute: { module: gpu.createShaderModule({ code: dispatch.wgsl }), entryPoint: 'main' },
+        compute: { module: gpu.createShaderModule({ code: dispatch.module.wgsl }), entryPoint: 'main' },
       });
       const entries = dispatch.operands.map((operand, binding) => ({
         binding,

@@ -20,7 +20,7 @@ function kernelsOf(make: (b: GraphBuilder) => Value, adapterClass: KernelContext
   const b = new GraphBuilder('test');
   b.output('y', make(b));
   const { steps } = compile(b.build(), { ...context, adapterClass });
-  return steps.flatMap(s => s.plan.dispatches.map(d => `// ${d.label}, ${d.workgroups}\n${d.wgsl}`)).join('\n');
+  return steps.flatMap(s => s.plan.dispatches.map(d => `// ${d.label}, ${d.workgroups}\n${d.module.wgsl}`)).join('\n');
 }
 
 it('an elementwise node with a scale for each channel, by fours', () => {
@@ -91,7 +91,6 @@ it('a softmax on a GPU, a row to a workgroup', () => {
     @compute @workgroup_size(256)
     fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
       let row = group.x;
-      
       let base = row * 512u;
       var best = x[base];
       for (var k0 = local; k0 < 512u; k0 += 256u) { let v = x[base + k0]; best = select(best, v, v > best || (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u); }

@@ -6,6 +6,8 @@ import { embeddedDriverUnavailable } from '../../../runtime/adapter/swiftshader.
 import { createWebgpuExecutor } from '../../../runtime/index.ts';
 import { planConv } from '../../../runtime/kernels/conv.ts';
 import type { Dispatch } from '../../../runtime/kernels/kernel.ts';
+import { ModuleBuilder } from '../../../runtime/kernels/module.ts';
+import { f32, i32, u32 } from '../../../runtime/kernels/wgsl.ts';
 import type { Step } from '../../../runtime/webgpu/program.ts';
 import { shareKernels } from '../../../runtime/webgpu/sharing.ts';
 import { contextOf, numbers, runPlan } from '../kernels/run-plan.ts';
@@ -19,24 +21,23 @@ const stepOf = (...dispatches: readonly Dispatch[]): Step => ({
   outputs: [],
 });
 
-const dispatchOf = (wgsl: string): Dispatch => ({ label: 'd', wgsl, workgroups: [1, 1, 1], operands: [] });
-
-const kernel = (size: number, weight: string, lane = 1) => `enable subgroups;
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
-@compute @workgroup_size(64)
-fn main(@builtin(local_invocation_index) i: u32) {
-  if (i >= ${size}u) { return; }
-  let at = i32(i) - ${size - 1}i;
-  y[i] = ${weight}f * x[u32(at + ${size}i)] + subgroupBroadcast(y[0], 0u) + quadBroadcast(at, ${lane}u);
+function kernel(size: number, weight: number, { lane = 1, workgroup = 64, helper = '' } = {}): Dispatch {
+  const builder = new ModuleBuilder();
+  builder.enable('subgroups');
+  builder.bind('x', { kind: 'input', index: 0 });
+  builder.bind('y', { kind: 'output', index: 0 }, 'f32', 'read_write');
+  if (helper) builder.declare(helper);
+  const body = `  if (i >= ${u32(size)}) { return; }
+  let at = i32(i) + ${i32(1 - size)};
+  y[i] = ${f32(weight)} * x[u32(at + ${i32(size)})] + quadBroadcast(y[0], ${lane}u);`;
+  return builder.dispatch('d', [1, 1, 1], { workgroup, local: 'i', body });
 }
-`;
 
-const shared = (...texts: readonly string[]): readonly Dispatch[] =>
-  shareKernels(texts.map(text => stepOf(dispatchOf(text)))).map(step => step.plan.dispatches[0]!);
+const shared = (...dispatches: readonly Dispatch[]): readonly Dispatch[] =>
+  shareKernels(dispatches.map(d => stepOf(d))).map(step => step.plan.dispatches[0]!);
 
 /** A shared kernel with what it is given written back into it. */
-function restored({ wgsl, words }: Dispatch): string {
+function restored({ module: { wgsl }, words }: Dispatch): string {
   if (!words) return wgsl;
   return wgsl
     .replace(/^@group.*var<uniform>.*\n/m, '')
@@ -47,42 +48,42 @@ function restored({ wgsl, words }: Dispatch): string {
 
 describe('kernels that differ in numbers', () => {
   it('become one kernel, which is given them', () => {
-    const [a, b, c] = shared(kernel(8, '0.5'), kernel(20, '0.5'), kernel(8, '0.5'));
-    expect(b!.wgsl).toBe(a!.wgsl);
+    const [a, b, c] = shared(kernel(8, 0.5), kernel(20, 0.5), kernel(8, 0.5));
+    expect(b!.module.wgsl).toBe(a!.module.wgsl);
     expect([a!, b!, c!].map(d => [...d.words!.slice(0, 2)])).toEqual([
       [8, 7],
       [20, 19],
       [8, 7],
     ]);
-    expect(a!.wgsl).toMatchInlineSnapshot(`
+    expect(a!.module.wgsl).toMatchInlineSnapshot(`
       "enable subgroups;
-      @group(0) @binding(2) var<uniform> given: array<vec4<u32>, 1>;
       @group(0) @binding(0) var<storage, read> x: array<f32>;
       @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+      @group(0) @binding(2) var<uniform> given: array<vec4<u32>, 1>;
       @compute @workgroup_size(64)
       fn main(@builtin(local_invocation_index) i: u32) {
       let given0 = given[0].x;
       let given1 = given[0].y;
         if (i >= given0) { return; }
-        let at = i32(i) - i32(given1);
-        y[i] = 0.5f * x[u32(at + i32(given0))] + subgroupBroadcast(y[0], 0u) + quadBroadcast(at, 1u);
+        let at = i32(i) + (-i32(given1));
+        y[i] = 0.5f * x[u32(at + i32(given0))] + quadBroadcast(y[0], 1u);
       }
       "
     `);
   });
 
   it('stay as they are where they differ in more: real numbers, lanes, workgroups', () => {
-    const text = kernel(8, '0.5');
-    const others = [kernel(20, '0.25'), kernel(20, '0.5', 2), kernel(20, '0.5').replace('size(64)', 'size(32)')];
-    for (const other of others) {
-      const [a, b] = shared(text, other);
-      expect([a!.wgsl, b!.wgsl]).toEqual([text, other]);
+    const one = kernel(8, 0.5);
+    for (const other of [kernel(20, 0.25), kernel(20, 0.5, { lane: 2 }), kernel(20, 0.5, { workgroup: 32 })]) {
+      expect(shared(one, other).map(d => d.module.wgsl)).toEqual([one.module.wgsl, other.module.wgsl]);
     }
   });
 
-  it('stay as they are where they differ outside the entry point', () => {
-    const texts = [8, 9].map(n => kernel(8, '0.5').replace('@compute', `fn f() -> u32 { return ${n}u; }\n@compute`));
-    expect(shared(...texts).map(d => d.wgsl)).toEqual(texts);
+  it('share with those that differ in the entry point alone', () => {
+    const [one, two] = [8, 9].map(n => ({ helper: `fn f() -> u32 { return ${u32(n)}; }` }));
+    const [a, b, c] = shared(kernel(8, 0.5, one), kernel(20, 0.5, one), kernel(8, 0.5, two));
+    expect(b!.module.wgsl).toBe(a!.module.wgsl);
+    expect(c!.module.wgsl).toBe(kernel(8, 0.5, two).module.wgsl);
   });
 
   it('are given what was written in them', () => {
@@ -107,8 +108,8 @@ describe('kernels that differ in numbers', () => {
         for (const [i, step] of steps.entries()) {
           for (const [k, dispatch] of step.plan.dispatches.entries()) {
             const other = result[i]!.plan.dispatches[k]!;
-            expect(restored(other)).toBe(dispatch.wgsl);
-            expect({ ...other, wgsl: '', words: undefined }).toEqual({ ...dispatch, wgsl: '', words: undefined });
+            expect(restored(other)).toBe(dispatch.module.wgsl);
+            expect({ ...other, module: undefined, words: undefined }).toEqual({ ...dispatch, module: undefined });
           }
         }
       }),
