@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { onTestFinished } from 'vitest';
+import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { execute } from '../../../src/cli/program.ts';
 
 export interface Outcome {
@@ -35,6 +35,16 @@ export async function scratch(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'suture-test-'));
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** An empty folder that the tests of a file or of a `describe` share; it can be asked for from their `beforeAll` on. */
+export function shared(): () => string {
+  let folder = '';
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'suture-test-'));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+  return () => folder;
 }
 
 export const demo = (file: string): string => join('fixtures', 'demo', file);
