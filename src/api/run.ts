@@ -1,20 +1,27 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
+
+import { printable, SutureError } from '../../ir/index.ts';
 import { averagedAt, isGateable, original, settledMeaning } from '../../passes/index.ts';
 import { loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
+import { hashFile } from '../files/hash.ts';
 import { jsonText } from '../files/output.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { scoreNetworks } from '../metrics/score-networks.ts';
 import { networkOf } from '../network/network.ts';
 import { type Report, reportText, type TestResult } from '../report/report.ts';
+import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
 import { deployed, type ExportedNetwork } from '../run/deployed.ts';
+import { withLockedRun } from '../run/directory.ts';
+import { sameData, type TrainingWork } from '../run/lifecycle.ts';
 import { withNewLock } from '../run/lock.ts';
-import { type Agreement, compareWithFile } from '../run/verify.ts';
+import { planRun, type StitchRequest } from '../run/plan.ts';
+import { compareWithFile } from '../run/verify.ts';
 import { possibleRules, type Selection, select } from '../selection/select.ts';
-import { type Sweep, sweepPositions } from '../selection/sweep.ts';
+import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
 import { exportPosition } from './export.ts';
-import { planRun, type StitchRequest, type TrainingWork, trainLocked } from './stitch.ts';
+import { openBegun, resumeLocked, type TrainedRun, trainLocked } from './stitch.ts';
 
 export interface RunRequest extends Omit<StitchRequest, 'data'> {
   /** Images that the stitches are trained on. */
@@ -35,8 +42,29 @@ export interface RunResult extends Report {
 const chooseBy = ({ positions, higherIsBetter }: Sweep): Selection =>
   select(positions, possibleRules(positions).at(-1) ?? 1, higherIsBetter);
 
+/** A test set, by the name and the file that were given. */
+interface TestData {
+  readonly name: string;
+  readonly file: string;
+  readonly data: LabelledData;
+}
+
+/** What is done with a run when it is trained. */
+interface Following {
+  readonly choosable: LabelledData;
+  readonly tests: readonly TestData[];
+  readonly gate: boolean | undefined;
+}
+
+const followUpOf = async ({ validation, tests, gate }: RunRequest): Promise<FollowUp> => ({
+  validation: { source: validation, sha256: await hashFile(validation) },
+  tests: await Promise.all(tests.map(async ({ name, file }) => ({ name, source: file, sha256: await hashFile(file) }))),
+  ...(gate !== undefined && { gate }),
+});
+
 /**
- * Does everything in a row and leaves it in a run directory. All inputs are read and checked before anything is written.
+ * Does everything in a row and leaves it in a run directory. All inputs are read and checked before anything is written. What was
+ * interrupted goes on with {@link resumeRun}.
  *
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
@@ -47,62 +75,109 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
   const parents = [plan.parents.a, plan.parents.b];
   const choosable = LabelledData.toChooseBy(parents, validationData);
-  const testData: { readonly name: string; readonly file: string; readonly data: LabelledData }[] = [];
-  for (const test of tests)
-    testData.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said)) });
-
-  const everything = async (execution: Execution): Promise<RunResult> => {
-    const { run, summary } = await trainLocked(plan, execution, work);
-    const swept = await sweepPositions(execution, run, choosable);
-    await run.directory.writeJson('sweep', swept);
-    const selection = chooseBy(swept);
-    const { position, rule } = selection;
-
-    const file = run.directory.file('model');
-    const gated = gate ?? isGateable(run.network);
-    const exported: ExportedNetwork = await exportPosition(run, file, position, { rule, gated }, { force: true });
-    const setting = averagedAt(run.network, position);
-    const meaning = settledMeaning(run.network.outputs[0]!, setting);
-    const networks = [
-      networkOf(deployed(run, setting, ''), 'stitched', meaning),
-      ...(gated
-        ? [
-            networkOf(deployed(run, original(run.network), '', true), 'output ensemble, gated', meaning),
-            networkOf(deployed(run, setting, '', true), 'stitched, gated', meaning),
-          ]
-        : []),
-    ];
-    const results: TestResult[] = [];
-    for (const { name, file: source, data } of testData) {
-      const rows = await scoreNetworks(execution, parents, data, { ensemble: true });
-      const ours = await scoreNetworks(execution, networks, data);
-      const all = [
-        ...rows.map(({ score }, i) => ({ network: rivalNames[i]!, score })),
-        ...ours.map(({ score }, i) => ({ network: networks[i]!.name, score })),
-      ];
-      results.push({ name, data: source, images: data.dataset.count, metric: all[0]!.score.metric, rows: all });
-    }
-    const agreement: Agreement = await compareWithFile(
-      execution.executor,
-      run,
-      { file, setting, gated },
-      validationData,
-    );
-    const report: Report = {
-      summary,
-      validation: swept.data,
-      selection,
-      exported,
-      tests: results,
-      agreement,
-    };
-    await run.directory.write('reportJson', jsonText(report));
-    await run.directory.write('reportText', reportText(report));
-    return { ...report, sweep: swept, warnings: plan.warnings };
-  };
-  return withExecutor(request, executor =>
-    withNewLock(request.output, () => everything({ executor, ...workOptions(work) })),
+  const data: TestData[] = [];
+  for (const test of tests) data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said)) });
+  const followUp = await followUpOf(request);
+  const result = await withExecutor(request, executor =>
+    withNewLock(request.output, async () => {
+      const execution = { executor, ...workOptions(work) };
+      const trained = await trainLocked(plan, execution, work, followUp);
+      return afterTraining(execution, trained, { choosable, tests: data, gate });
+    }),
   );
+  return { ...result, warnings: plan.warnings };
+}
+
+/**
+ * Goes on with what {@link run} began and did not end, from whichever step it was in, to the same report.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, and `data-invalid` when a data file is not the one that the run was started with.
+ */
+export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunResult> =>
+  withLockedRun(path, async () => {
+    const run = await openBegun(path);
+    const { directory, parents } = run;
+    const followUp = await directory.readJson('request', requestSchema);
+    if (!followUp) {
+      throw new SutureError(
+        'run-invalid',
+        `${printable(path)} was made by \`suture stitch\`, so that nothing follows its training; \`suture stitch --resume\` goes on with that.`,
+      );
+    }
+    if (await directory.has('reportText')) {
+      throw new SutureError('run-invalid', `${printable(path)} has its report: there is nothing to resume.`);
+    }
+    const both = [parents.a, parents.b];
+    const read = (file: { readonly source: string; readonly sha256: string }) =>
+      sameData(file, labelsOfRun(directory.config), 'the run was started');
+    const choosable = LabelledData.toChooseBy(both, await read(followUp.validation));
+    const tests: TestData[] = [];
+    for (const test of followUp.tests) {
+      tests.push({ name: test.name, file: test.source, data: LabelledData.for(both, await read(test)) });
+    }
+    const trained = await resumeLocked(run, work);
+    return withExecutor({ executor: directory.config.executor.name }, executor =>
+      afterTraining({ executor, ...workOptions(work) }, trained, { choosable, tests, gate: followUp.gate }),
+    );
+  });
+
+/** What follows a training; an error that ends it says how to go on. */
+async function afterTraining(execution: Execution, trained: TrainedRun, following: Following): Promise<RunResult> {
+  try {
+    return await follow(execution, trained, following);
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+    const resume = `suture run --resume ${printable(trained.run.directory.path)}`;
+    const text = `${error.message.replace(/\.$/, '')}; the stitches are trained: go on with \`${resume}\`.`;
+    throw new SutureError(error.code, text, { details: error.details, cause: error });
+  }
+}
+
+/** Scores the positions, chooses, exports, evaluates and reports. Scores that are there already are not computed again. */
+async function follow(
+  execution: Execution,
+  { run, summary }: TrainedRun,
+  { choosable, tests, gate }: Following,
+): Promise<RunResult> {
+  const { directory, network } = run;
+  const parents = [run.parents.a, run.parents.b];
+  let swept = await directory.readJson('sweep', sweepSchema);
+  if (swept?.data.source !== choosable.dataset.source) {
+    swept = await sweepPositions(execution, run, choosable);
+    await directory.writeJson('sweep', swept);
+  }
+  const selection = chooseBy(swept);
+  const { position, rule } = selection;
+
+  const file = directory.file('model');
+  const gated = gate ?? isGateable(network);
+  const exported: ExportedNetwork = await exportPosition(run, file, position, { rule, gated }, { force: true });
+  const setting = averagedAt(network, position);
+  const meaning = settledMeaning(network.outputs[0]!, setting);
+  const networks = [
+    networkOf(deployed(run, setting, ''), 'stitched', meaning),
+    ...(gated
+      ? [
+          networkOf(deployed(run, original(network), '', true), 'output ensemble, gated', meaning),
+          networkOf(deployed(run, setting, '', true), 'stitched, gated', meaning),
+        ]
+      : []),
+  ];
+  const results: TestResult[] = [];
+  for (const { name, file: source, data } of tests) {
+    const rows = await scoreNetworks(execution, parents, data, { ensemble: true });
+    const ours = await scoreNetworks(execution, networks, data);
+    const all = [
+      ...rows.map(({ score }, i) => ({ network: rivalNames[i]!, score })),
+      ...ours.map(({ score }, i) => ({ network: networks[i]!.name, score })),
+    ];
+    results.push({ name, data: source, images: data.dataset.count, metric: all[0]!.score.metric, rows: all });
+  }
+  const agreement = await compareWithFile(execution.executor, run, { file, setting, gated }, choosable.dataset);
+  const report: Report = { summary, validation: swept.data, selection, exported, tests: results, agreement };
+  await directory.write('reportJson', jsonText(report));
+  await directory.write('reportText', reportText(report));
+  return { ...report, sweep: swept, warnings: [] };
 }
 
 const rivalNames = ['parent a', 'parent b', 'output ensemble'] as const;

@@ -13,20 +13,23 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
-import { labelsOfRun } from '../run/config.ts';
+import { keptLabels, labelsOfRun } from '../run/config.ts';
 import { withLockedRun } from '../run/directory.ts';
+import { type Learnable, type LearnedRecord, type LearningPlan, weighingEntries } from '../run/learned.ts';
 import {
-  type Learnable,
-  type LearnedRecord,
-  type LearningPlan,
-  readWeighing,
-  type WeighingCheckpoint,
-} from '../run/learned.ts';
-import { type LoadedRun, loadRun, requireTensors } from '../run/load.ts';
+  type Reached,
+  readCheckpoint,
+  requireCarried,
+  resumable,
+  sameData,
+  type TrainingKind,
+  type TrainingWork,
+  train,
+} from '../run/lifecycle.ts';
+import { type LoadedRun, loadRun } from '../run/load.ts';
 import { checkCombination } from '../selection/combination.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
-import { Trainer } from '../training/train.ts';
-import type { TrainingWork } from './stitch.ts';
+import { type MetricsEntry, Trainer } from '../training/train.ts';
 
 export interface WeighOptions {
   /**
@@ -87,7 +90,7 @@ async function weighLocked(
   LabelledData.for([run.parents.a, run.parents.b], dataset);
   const plan = {
     ...planOf(run.network, options),
-    ...saidOf(labels),
+    ...keptLabels(labels),
     data: { source: dataset.source, sha256: await hashFile(data), images: dataset.count },
   };
   await run.directory.remove('weighing');
@@ -108,35 +111,20 @@ export const resumeWeigh = (path: string, work: TrainingWork = {}): Promise<Weig
 
 async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSummary> {
   const run = await loadRun(path);
-  const from = await readWeighing(run);
-  const { source, sha256 } = from.plan.data;
-  const dataset = await loadDataset(source, labelsOfRun(run.directory.config, from.plan.labels));
-  if ((await hashFile(source)) !== sha256) {
-    throw new SutureError(
-      'data-invalid',
-      `${printable(source)} has changed since the learning was begun; put the old file back.`,
-    );
+  const { directory } = run;
+  const from = await readCheckpoint(directory, weighing);
+  if (!from) {
+    throw new SutureError('run-invalid', `${printable(path)} has no interrupted learning to go on with.`);
   }
+  const { plan, executor } = from.more;
+  const dataset = await sameData(plan.data, labelsOfRun(directory.config, plan.labels), 'the learning was begun');
   LabelledData.for([run.parents.a, run.parents.b], dataset);
-  planOf(run.network, { ...from.plan, learn: from.plan.learned });
-  const step = stepFor(run, from.plan);
-  const carried = [...step.carry.values()].map(name => [name, step.graph.input(name).type] as const);
-  requireTensors(from.values, new Map(carried), run.directory.file('weighing'));
-  return withExecutor({ executor: from.executor }, executor =>
-    learnWeights(trainingJob({ executor, ...workOptions(work) }, run.network, dataset), run, from.plan, work, from),
+  planOf(run.network, { ...plan, learn: plan.learned });
+  requireCarried(from, stepFor(run, plan), directory.file('weighing'));
+  return withExecutor({ executor }, open =>
+    learnWeights(trainingJob({ executor: open, ...workOptions(work) }, run.network, dataset), run, plan, work, from),
   );
 }
-
-/** What a plan keeps of it: the task is the run's. */
-const saidOf = ({ ignoreLabel, regions }: LabelOptions): Pick<LearningPlan, 'labels'> =>
-  ignoreLabel === undefined && !regions
-    ? {}
-    : {
-        labels: {
-          ...(ignoreLabel !== undefined && { ignoreLabel }),
-          ...(regions && { regions: regions.map(r => [...r]) }),
-        },
-      };
 
 /** Losses that are averaged for the record: single batches differ much. */
 const averaged = 10;
@@ -181,42 +169,39 @@ function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan
   return plan;
 }
 
+const weighing: TrainingKind<typeof weighingEntries> = {
+  file: 'weighing',
+  stage: 'learning weights',
+  entries: weighingEntries,
+  extent: (_, { plan, losses }, step) =>
+    losses.length === step ? { ...plan, images: plan.data.images, sampled: false } : undefined,
+  resume: async ({ path }, isKept) => (isKept ? `suture weigh ${printable(path)} --resume` : undefined),
+  untouched: () => 'what the run had learned before is as it was',
+};
+
 async function learnWeights(
   job: TrainingJob,
   run: LoadedRun,
   plan: LearningPlan,
-  { checkpointSeconds }: TrainingWork,
-  from?: WeighingCheckpoint,
+  work: TrainingWork,
+  from?: Reached<typeof weighingEntries>,
 ): Promise<WeighSummary> {
   const { directory } = run;
-  const { network } = job;
+  const { network, executor } = job;
   const step = stepFor({ directory, network }, plan);
-  const losses = [...(from?.losses ?? [])];
+  const losses = [...(from?.more.losses ?? [])];
   const values = new Map([...run.parameters, ...(from?.values ?? firstLogits(network, plan, step))]);
   const trainer = await Trainer.create(job, step, plan, values);
   let learned: ReadonlyMap<string, Tensor>;
   try {
-    learned = await trainer.run({
-      ...(from && { from }),
-      stage: 'learning weights',
-      checkpointSeconds,
+    const planned = {
+      trainer,
+      from,
       metricsEvery: 1,
-      onMetrics: ({ loss }) => {
-        losses.push(loss);
-      },
-      onCheckpoint: ({ step: done, sampler, values: reached }) => {
-        const state: Omit<WeighingCheckpoint, 'values'> = {
-          plan,
-          executor: job.executor.name,
-          step: done,
-          sampler,
-          losses,
-        };
-        return directory.writeTensors('weighing', reached, state);
-      },
-    });
-  } catch (error) {
-    throw error instanceof SutureError ? await resumable(error, run) : error;
+      onMetrics: ({ loss }: MetricsEntry) => void losses.push(loss),
+      more: async () => ({ plan, executor: executor.name, losses }),
+    };
+    learned = await resumable(directory, weighing, () => train(directory, weighing, planned, work));
   } finally {
     trainer.dispose();
   }
@@ -278,20 +263,6 @@ function firstLogits(
       return [name, tensorFromNumbers('float32', shape, logits)];
     }),
   );
-}
-
-/** An error that ended a learning, with what is left of it and what to do with it. */
-async function resumable(error: SutureError, { directory }: LoadedRun): Promise<SutureError> {
-  const path = printable(directory.path);
-  const kept = await directory.has('weighing');
-  const next =
-    error.code === 'loss-not-finite'
-      ? 'what the run had learned before is as it was'
-      : kept
-        ? `go on with \`suture weigh ${path} --resume\``
-        : 'there is no checkpoint yet, and what the run had learned before is as it was';
-  const text = `${error.message.replace(/\.$/, '')}; ${next}.`;
-  return new SutureError(error.code, text, { details: error.details, cause: error });
 }
 
 /** What was learned and what was fixed, as shares. */

@@ -1,6 +1,5 @@
 /** Parsers of option values. What does not parse is a usage error with one sentence. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { SutureError } from '../../ir/index.ts';
 import { activations } from '../../passes/index.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { executorChoices } from '../execution/executors.ts';
@@ -153,13 +152,3 @@ export const activationOption = (): Option =>
   );
 
 export const batchOption = (): Option => countOption('--batch <n>', 'images at a time');
-
-/** What is resumed goes on as it was begun, so that beside `--resume` only what does not touch the numbers may be said. */
-export function refuseBesides(command: Command, sayable: readonly string[]): void {
-  const given = Object.keys(command.opts()).find(
-    option => !sayable.includes(option) && command.getOptionValueSource(option) === 'cli',
-  );
-  if (given === undefined) return;
-  const flag = given.replace(/[A-Z]/g, c => `-${c.toLowerCase()}`);
-  throw new SutureError('option-invalid', `What is resumed goes on as it was begun: leave out --${flag}.`);
-}

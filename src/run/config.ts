@@ -50,6 +50,31 @@ export const configSchema = v.object({
 
 export type RunConfig = v.InferOutput<typeof configSchema>;
 
+/** A data file, as it was when it was named. */
+const dataFile = { source: v.string(), sha256: hashSchema };
+
+/** `request.json`: what `suture run` is to do with a run when its training has ended. */
+export const requestSchema = v.object({
+  /** By which the position is chosen. */
+  validation: v.object(dataFile),
+  tests: v.array(v.object({ name: v.string(), ...dataFile })),
+  /** Whether outputs are gated; absent: wherever a gate can act. */
+  gate: v.optional(v.boolean()),
+});
+
+export type FollowUp = v.InferOutput<typeof requestSchema>;
+
+/** What is said of labels, as a configuration keeps it; the task stands for itself. */
+export const keptLabels = ({ ignoreLabel, regions }: LabelOptions): Pick<RunConfig, 'labels'> =>
+  ignoreLabel === undefined && !regions
+    ? {}
+    : {
+        labels: {
+          ...(ignoreLabel !== undefined && { ignoreLabel }),
+          ...(regions && { regions: regions.map(r => [...r]) }),
+        },
+      };
+
 /** How a run's commands read labels: as the run says, but for what is said now. */
 export const labelsOfRun = (
   { task, labels }: Pick<RunConfig, 'task' | 'labels'>,

@@ -10,7 +10,7 @@ import { hashBytes, hashFile, hashOf } from '../files/hash.ts';
 import { withFileBelow } from '../files/input.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
 import { type PairEntry, pairsSchema } from '../network/pairs.ts';
-import { configSchema, type RunConfig, runVersion } from './config.ts';
+import { configSchema, type FollowUp, type RunConfig, runVersion } from './config.ts';
 import { lockFile, refuseLocked, withLock } from './lock.ts';
 import { MetricsFile, type MetricsState } from './metrics.ts';
 import { isFolderThere, isThere, nextFolder, promote, readyFolder, settle } from './replacement.ts';
@@ -25,6 +25,7 @@ export const runFiles = {
   checkpoint: 'checkpoint.npz',
   parameters: 'parameters.npz',
   metrics: 'metrics.jsonl',
+  request: 'request.json',
   weights: 'weights.npz',
   weighing: 'weights-checkpoint.npz',
   sweep: 'sweep.json',
@@ -39,6 +40,7 @@ const runFileNames = Object.values(runFiles);
 /** Files that are sealed, and what they belong to: see `seal.ts`. */
 const owners = {
   parameters: 'config',
+  request: 'config',
   checkpoint: 'config',
   weights: 'parameters',
   weighing: 'parameters',
@@ -47,10 +49,11 @@ const owners = {
 } as const;
 
 type SealedTensors = 'parameters' | 'checkpoint' | 'weights' | 'weighing';
-type SealedDocument = 'sweep' | 'front';
+type SealedDocument = 'request' | 'sweep' | 'front';
 
 /** How each file that does not fit comes about again. */
 const remedies: Readonly<Record<SealedTensors | SealedDocument, string>> = {
+  request: "put this run's own file back, or make the run anew with `suture run`",
   parameters: "put this run's own file back, or train it again with `suture stitch`",
   checkpoint: "put this run's own file back, or remove it to begin the training again",
   weights: 'learn them again with `suture weigh`',
@@ -201,9 +204,9 @@ export class RunDirectory {
     path: string,
     specification: RunSpecification,
     pairs: readonly PairEntry[],
-    options: { readonly force?: boolean } = {},
+    { force, followUp }: { readonly force?: boolean; readonly followUp?: FollowUp | undefined } = {},
   ): Promise<RunDirectory> {
-    await checkRunOutput(path, { ...options, locked: true });
+    await checkRunOutput(path, { ...(force && { force }), locked: true });
     const root = join(path, nextFolder);
     try {
       await settle(path, runFileNames);
@@ -220,8 +223,9 @@ export class RunDirectory {
         ...rest,
       };
       const document = sealed(config);
-      await writeOutput(join(root, runFiles.config), jsonText(document));
       const run = new RunDirectory(path, root, config, document.seal);
+      if (followUp) await run.writeJson('request', followUp);
+      await writeOutput(join(root, runFiles.config), jsonText(document));
       if (!(await isThere(join(path, runFiles.config)))) await run.#promote();
       return run;
     } catch (cause) {

@@ -1,8 +1,8 @@
-/** `weights.npz` of a run directory: what `suture weigh` learned; and its checkpoint. */
+/** `weights.npz` of a run directory: what `suture weigh` learned; and what its checkpoints hold. */
 import * as v from 'valibot';
-import { printable, SutureError, type Tensor } from '../../ir/index.ts';
+import { printable, SutureError } from '../../ir/index.ts';
 import type { LearnedWeights } from '../selection/combination.ts';
-import { hashSchema, isReached, naturalSchema, samplerStateSchema } from './checkpoint.ts';
+import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
 import type { LoadedRun } from './load.ts';
 
@@ -27,23 +27,17 @@ const planEntries = {
 
 const learnedSchema = v.object({ ...planEntries, firstLoss: v.number(), lastLoss: v.number() });
 
-const weighingSchema = v.object({
+/** What a checkpoint of a learning holds beside where its loop was. */
+export const weighingEntries = {
   plan: v.object(planEntries),
   executor: v.picklist(['webgpu', 'ort']),
-  step: naturalSchema,
-  sampler: samplerStateSchema,
   /** Of every step so far. */
   losses: v.array(v.number()),
-});
+};
 
 /** How weights came about. */
 export type LearnedRecord = v.InferOutput<typeof learnedSchema>;
 export type LearningPlan = Omit<LearnedRecord, 'firstLoss' | 'lastLoss'>;
-
-/** Where a learning that was interrupted is to go on. */
-export interface WeighingCheckpoint extends v.InferOutput<typeof weighingSchema> {
-  readonly values: ReadonlyMap<string, Tensor>;
-}
 
 /** Learned weights as they are kept in a run. */
 export interface StoredWeights extends LearnedWeights, LearnedRecord {
@@ -71,19 +65,4 @@ export async function readLearned({ directory, network }: LoadedRun): Promise<St
     if (!fits) throw new SutureError('run-invalid', `${file} does not fit the network: '${printable(name)}'.`);
   }
   return { ...parsed.output, switches: stored.tensors, seal: stored.seal };
-}
-
-/** @throws SutureError `run-invalid` when there is nothing to go on with. */
-export async function readWeighing({ directory }: Pick<LoadedRun, 'directory'>): Promise<WeighingCheckpoint> {
-  const stored = await directory.readTensors('weighing');
-  if (!stored) {
-    throw new SutureError('run-invalid', `${printable(directory.path)} has no interrupted learning to go on with.`);
-  }
-  const parsed = v.safeParse(weighingSchema, stored.state);
-  if (parsed.success) {
-    const { plan, step, losses } = parsed.output;
-    const fits = isReached(parsed.output, plan, plan.data.images) && losses.length === step;
-    if (fits) return { ...parsed.output, values: stored.tensors };
-  }
-  throw new SutureError('run-invalid', `${printable(directory.file('weighing'))} holds no state of a learning.`);
 }

@@ -1,6 +1,6 @@
 /** A finished run in memory: the super-network and the trained parameters of its stitches. */
 import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
-import { featurePairs, type SuperNetwork, stitch } from '../../passes/index.ts';
+import { featurePairs, type StitchParameters, type SuperNetwork, stitch } from '../../passes/index.ts';
 import { fromStored } from '../network/meaning.ts';
 import { loadModel } from '../network/model.ts';
 import type { TrainedNetwork } from '../network/network.ts';
@@ -51,16 +51,21 @@ const loadParent = async (directory: RunDirectory, tag: 'a' | 'b'): Promise<Pare
 /** Opens a run whose stitches are trained. @throws SutureError `run-invalid`. */
 export async function loadRun(path: string): Promise<LoadedRun> {
   const opened = await openNetwork(path);
-  const { directory, network } = opened;
-  const stored = await directory.readTensors('parameters');
-  if (!stored) {
+  const parameters = await trainedParameters(opened);
+  if (!parameters) {
     throw new SutureError(
       'run-invalid',
       `${printable(path)} has no trained stitches yet: its training did not end; \`suture stitch --resume\` goes on with it.`,
     );
   }
-  requireTensors(stored.tensors, stitchTypes(network), directory.file('parameters'));
-  return { ...opened, parameters: stored.tensors };
+  return { ...opened, parameters };
+}
+
+/** The parameters of a run's stitches; undefined where its training has not ended. @throws SutureError `run-invalid`. */
+export async function trainedParameters({ directory, network }: OpenRun): Promise<StitchParameters | undefined> {
+  const stored = await directory.readTensors('parameters');
+  if (stored) requireTensors(stored.tensors, stitchTypes(network), directory.file('parameters'));
+  return stored?.tensors;
 }
 
 /** The parameters of all stitches, by name. */

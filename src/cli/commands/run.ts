@@ -1,9 +1,10 @@
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
-import { type RunResult, run } from '../../api/run.ts';
+import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
 import { agreementText, resultTable } from '../../report/report.ts';
 import type { Context } from '../context.ts';
 import { jsonOption, labelOptions, type NamedFile, namedFile } from '../options.ts';
+import { missing, resumable } from '../resume.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
 import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
@@ -11,48 +12,61 @@ import { showSummary } from './stitch.ts';
 import { showSweep } from './sweep.ts';
 
 interface Flags extends TrainingFlags, TuneFlags {
-  readonly train: string;
-  readonly val: string;
+  readonly train?: string;
+  readonly val?: string;
   readonly test?: readonly NamedFile[];
   readonly gate: boolean;
-  readonly output: string;
+  readonly output?: string;
+  readonly resume?: string;
 }
 
 export const runCommand = ({ terminal, signal }: Context): Command =>
   addTrainingOptions(
     new Command('run')
       .description('match, stitch, sweep, select, export, evaluate: two networks in, one better network out')
-      .argument('<a>', 'an ONNX file')
-      .argument('<b>', 'another one')
-      .requiredOption('--train <file>', 'an .npz file with images; labels are not needed')
-      .requiredOption('--val <file>', 'an .npz file with images and labels, by which the position is chosen')
+      .argument('[a]', 'an ONNX file')
+      .argument('[b]', 'another one')
+      .option('--train <file>', 'an .npz file with images; labels are not needed')
+      .option('--val <file>', 'an .npz file with images and labels, by which the position is chosen')
       .option('--test <name=file>', 'a test set to report on; may be repeated', namedFile)
       .option('--no-gate', 'average the outputs on every image alike, as published')
-      .requiredOption('-o, --output <run>', 'the run directory to make'),
+      .option('-o, --output <run>', 'the run directory to make')
+      .option('--resume <run>', 'go on with what was interrupted, as it was begun, to the report'),
   )
     .addOption(tuneOption())
     .addOption(jsonOption())
-    .action(async (a: string, b: string, flags: Flags) => {
-      const { val, test, gate, ...rest } = flags;
-      const result = await run(
-        {
-          a,
-          b,
-          ...rest,
-          labels: labelOptions(flags),
-          validation: val,
-          tests: test ?? [],
-          gate: gate ? undefined : false,
-          training: trainingSettings(flags),
-          ...tuning(flags, terminal),
-        },
-        { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery },
-      );
+    .action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
+      const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
+      const result =
+        flags.resume === undefined
+          ? await run({ ...requestOf(a, b, flags), ...tuning(flags, terminal) }, work)
+          : await resumeRun(resumable(flags.resume, command), work);
       for (const message of result.warnings) terminal.warning(message);
       terminal.result(result, () => show(result, terminal));
       const { agreement, exported } = result;
       if (!agreement.agrees) throw new SutureError('export-differs', agreementText(agreement, name(exported.file)));
     });
+
+/** What is given on the command line as the API's request; networks, data and output have no default. */
+function requestOf(a: string | undefined, b: string | undefined, flags: Flags): RunRequest {
+  const { train, val, test = [], gate, output, ...rest } = flags;
+  if (a === undefined || b === undefined) throw missing('two networks, A.onnx and B.onnx');
+  if (train === undefined) throw missing('the images to train on, --train TRAIN.npz');
+  if (val === undefined) throw missing('the labelled images to choose by, --val VAL.npz');
+  if (output === undefined) throw missing('the run directory to make, -o RUN');
+  return {
+    a,
+    b,
+    ...rest,
+    labels: labelOptions(flags),
+    train,
+    validation: val,
+    tests: test,
+    gate: gate ? undefined : false,
+    output,
+    training: trainingSettings(flags),
+  };
+}
 
 function show(result: RunResult, terminal: Terminal): void {
   const { summary, sweep, selection, exported, tests, agreement } = result;

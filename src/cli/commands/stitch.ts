@@ -1,12 +1,13 @@
 import { Command } from 'commander';
-import { SutureError } from '../../../ir/index.ts';
 import { meaningText } from '../../../passes/index.ts';
-import { resumeStitch, type StitchRequest, stitch } from '../../api/stitch.ts';
+import { resumeStitch, stitch } from '../../api/stitch.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
+import type { StitchRequest } from '../../run/plan.ts';
 import type { RunSummary } from '../../run/summary.ts';
 import type { Context } from '../context.ts';
-import { jsonOption, labelOptions, refuseBesides } from '../options.ts';
+import { jsonOption, labelOptions } from '../options.ts';
 import { profileOption, showProfiles } from '../profile.ts';
+import { missing, resumable } from '../resume.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
 import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
@@ -54,19 +55,6 @@ function requestOf(a: string | undefined, b: string | undefined, flags: Flags): 
   if (data === undefined) throw missing('the images to train on, --data TRAIN.npz');
   if (output === undefined) throw missing('the run directory to make, -o RUN');
   return { a, b, ...flags, labels: labelOptions(flags), data, output, training: trainingSettings(flags) };
-}
-
-const missing = (what: string): SutureError =>
-  new SutureError('option-invalid', `Name ${what}; or --resume RUN goes on with a training.`);
-
-/** What does not touch the numbers. */
-const sayable = ['resume', 'json', 'profile', 'checkpointEvery'];
-
-/** A run goes on as it was begun, so nothing else may be said. */
-function resumable(run: string, command: Command): string {
-  refuseBesides(command, sayable);
-  if (command.args.length === 0) return run;
-  throw new SutureError('option-invalid', 'What is resumed goes on as it was begun: leave out networks.');
 }
 
 /** With fewer steps, a loss says more of its batch than of the training. */

@@ -16,10 +16,10 @@ import {
   nonNegativeOption,
   positions as parsePositions,
   positiveOption,
-  refuseBesides,
   regionsOption,
   share,
 } from '../options.ts';
+import { refuseBesides } from '../resume.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
 interface Flags extends LabelFlags {

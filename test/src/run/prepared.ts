@@ -2,9 +2,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Tensor } from '../../../ir/index.ts';
-import { type StitchRequest, stitch } from '../../../src/api/stitch.ts';
+import { stitch } from '../../../src/api/stitch.ts';
 import { front, sweep } from '../../../src/api/sweep.ts';
 import { weigh } from '../../../src/api/weigh.ts';
+import type { StitchRequest } from '../../../src/run/plan.ts';
 import { sealed } from '../../../src/run/seal.ts';
 import { tensorsFromNpz, tensorsToNpz } from '../../../src/run/tensors.ts';
 import { smallData, smallParents } from '../cli/small.ts';

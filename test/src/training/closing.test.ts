@@ -1,9 +1,9 @@
 /** The last stitches are fitted to the outputs, and nothing else is touched. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { planRun } from '../../../src/api/stitch.ts';
 import { withExecutor } from '../../../src/execution/execute.ts';
 import type { ProgressEvent } from '../../../src/execution/progress.ts';
+import { planRun } from '../../../src/run/plan.ts';
 import { fitToOutputs } from '../../../src/training/closing.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';

@@ -1,8 +1,8 @@
 /** A training goes on from any step with the same numbers, the draws of its settings included. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { planRun } from '../../../src/api/stitch.ts';
 import { withExecutor } from '../../../src/execution/execute.ts';
+import { planRun } from '../../../src/run/plan.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';
 import { type Checkpoint, stepOf, Trainer } from '../../../src/training/train.ts';

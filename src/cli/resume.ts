@@ -1,0 +1,27 @@
+/** `--resume`: what was interrupted goes on as it was begun. */
+import type { Command } from 'commander';
+import { SutureError } from '../../ir/errors.ts';
+
+/** What is resumed goes on as it was begun, so that beside `--resume` only what does not touch the numbers may be said. */
+export function refuseBesides(command: Command, sayable: readonly string[]): void {
+  const given = Object.keys(command.opts()).find(
+    option => !sayable.includes(option) && command.getOptionValueSource(option) === 'cli',
+  );
+  if (given === undefined) return;
+  const flag = given.replace(/[A-Z]/g, c => `-${c.toLowerCase()}`);
+  throw new SutureError('option-invalid', `What is resumed goes on as it was begun: leave out --${flag}.`);
+}
+
+/** What does not touch the numbers. */
+const sayable = ['resume', 'json', 'profile', 'checkpointEvery'];
+
+/** The run that a command is to go on with, which nothing else may be said of. @throws SutureError `option-invalid`. */
+export function resumable(run: string, command: Command): string {
+  refuseBesides(command, sayable);
+  if (command.args.length === 0) return run;
+  throw new SutureError('option-invalid', 'What is resumed goes on as it was begun: leave out networks.');
+}
+
+/** The error for what has no default. */
+export const missing = (what: string): SutureError =>
+  new SutureError('option-invalid', `Name ${what}; or --resume RUN goes on with what was interrupted.`);

@@ -1,0 +1,161 @@
+/**
+ * The life of a training in a run: trained step by step on a plan, kept at checkpoints, gone on with after an interruption, and what is
+ * said of an error that ends it. A kind of training says what its checkpoints hold besides, and how it is gone on with.
+ */
+import * as v from 'valibot';
+import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
+import type { TrainingStep } from '../../passes/index.ts';
+import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import type { WorkOptions } from '../execution/progress.ts';
+import { hashFile } from '../files/hash.ts';
+import type { Checkpoint, MetricsEntry, Trainer } from '../training/train.ts';
+import { isReached, naturalSchema, randomStateSchema, samplerStateSchema } from './checkpoint.ts';
+import type { RunDirectory } from './directory.ts';
+import { requireTensors } from './load.ts';
+
+export interface TrainingWork extends WorkOptions {
+  /** Seconds from one checkpoint to the next, 20 without; 0 writes one after every step. */
+  readonly checkpointSeconds?: number | undefined;
+}
+
+/** What decides how far a training has come. */
+export interface Extent {
+  readonly steps: number;
+  readonly batch: number;
+  /** How many there are to draw from. */
+  readonly images: number;
+  /** Whether settings are drawn for each sample. */
+  readonly sampled: boolean;
+}
+
+/** Where the loop was. */
+const loopEntries = {
+  step: naturalSchema,
+  sampler: samplerStateSchema,
+  settings: v.optional(randomStateSchema),
+};
+
+/** @template E what checkpoints hold beside where the loop was. */
+export interface TrainingKind<E extends v.ObjectEntries> {
+  /** Which of a run's files holds its checkpoints. */
+  readonly file: 'checkpoint' | 'weighing';
+  /** What is going on, in words. */
+  readonly stage: string;
+  readonly entries: E;
+  /** How long a training is that has come to a state; undefined for a state that it cannot have. */
+  extent(directory: RunDirectory, state: v.InferOutput<v.ObjectSchema<E, undefined>>, step: number): Extent | undefined;
+  /** The command that goes on with it; undefined where there is nothing to go on with. */
+  resume(directory: RunDirectory, isKept: boolean): Promise<string | undefined>;
+  /** What is as it was before the training, in words. */
+  untouched(directory: RunDirectory): string | undefined;
+}
+
+/** Where a training was. */
+export interface Reached<E extends v.ObjectEntries> extends Checkpoint {
+  readonly more: v.InferOutput<v.ObjectSchema<E, undefined>>;
+}
+
+/** The last checkpoint of a training; undefined where there is none. @throws SutureError `run-invalid`. */
+export async function readCheckpoint<E extends v.ObjectEntries>(
+  directory: RunDirectory,
+  kind: TrainingKind<E>,
+): Promise<Reached<E> | undefined> {
+  const stored = await directory.readTensors(kind.file);
+  if (!stored) return undefined;
+  const [loop, more] = [
+    v.safeParse(v.object(loopEntries), stored.state),
+    v.safeParse(v.object(kind.entries), stored.state),
+  ];
+  if (loop.success && more.success) {
+    const { step, sampler, settings } = loop.output;
+    const extent = kind.extent(directory, more.output, step);
+    const fits = extent && isReached(loop.output, extent, extent.images) && (settings !== undefined) === extent.sampled;
+    if (fits) return { step, sampler, settings, values: stored.tensors, more: more.output };
+  }
+  throw new SutureError(
+    'run-invalid',
+    `${printable(directory.file(kind.file))} holds no state of this training; remove it to begin again.`,
+  );
+}
+
+/** Checks that a checkpoint holds what a step carries, and `besides`, and nothing else. @throws SutureError `run-invalid`. */
+export function requireCarried(
+  { values }: Checkpoint,
+  step: TrainingStep,
+  file: string,
+  besides: ReadonlyMap<string, TensorType> = new Map(),
+): void {
+  const carried = [...step.carry.values()].map(name => [name, step.graph.input(name).type] as const);
+  requireTensors(values, new Map([...besides, ...carried]), file);
+}
+
+/** The data that a training was begun with. @throws SutureError `data-invalid` where the file has changed since. */
+export async function sameData(
+  { source, sha256 }: { readonly source: string; readonly sha256: string },
+  labels: LabelOptions,
+  since: string,
+): Promise<Dataset> {
+  const dataset = await loadDataset(source, labels);
+  if ((await hashFile(source)) === sha256) return dataset;
+  throw new SutureError('data-invalid', `${printable(source)} has changed since ${since}; put the old file back.`);
+}
+
+/** A training that is planned, and what of it goes into its run. */
+export interface PlannedTraining<E extends v.ObjectEntries> {
+  readonly trainer: Trainer;
+  readonly from?: Checkpoint | undefined;
+  /** Steps from one reading of the loss to the next. */
+  readonly metricsEvery?: number;
+  /** Also a checkpoint after the last step, where more is to come that may be interrupted. */
+  readonly keepEnd?: boolean;
+  readonly onMetrics: (entry: MetricsEntry) => Promise<void> | void;
+  /** What a checkpoint holds besides, as it is now. */
+  readonly more: () => Promise<v.InferInput<v.ObjectSchema<E, undefined>>>;
+  /** What does not change, and lies in checkpoints beside what does. */
+  readonly constant?: ReadonlyMap<string, Tensor>;
+}
+
+/** Trains to the end. @returns what was trained. @throws SutureError `loss-not-finite`, `interrupted`, `device-lost`. */
+export function train<E extends v.ObjectEntries>(
+  directory: RunDirectory,
+  kind: TrainingKind<E>,
+  { trainer, from, metricsEvery, keepEnd, onMetrics, more, constant = new Map() }: PlannedTraining<E>,
+  { checkpointSeconds }: Pick<TrainingWork, 'checkpointSeconds'>,
+): Promise<ReadonlyMap<string, Tensor>> {
+  return trainer.run({
+    stage: kind.stage,
+    ...(from && { from }),
+    ...(metricsEvery !== undefined && { metricsEvery }),
+    ...(keepEnd !== undefined && { keepEnd }),
+    checkpointSeconds,
+    onMetrics,
+    onCheckpoint: async ({ step, sampler, settings, values }) => {
+      const state = { step, sampler, settings, ...(await more()) };
+      await directory.writeTensors(kind.file, new Map([...constant, ...values]), state);
+    },
+  });
+}
+
+/** Does work that ends a training; of an error it says what is left of the training and what to do with it. */
+export async function resumable<T, E extends v.ObjectEntries>(
+  directory: RunDirectory,
+  kind: TrainingKind<E>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+    const isKept = await directory.has(kind.file);
+    const resume = error.code === 'loss-not-finite' ? undefined : await kind.resume(directory, isKept);
+    const next =
+      resume !== undefined
+        ? `go on with \`${resume}\``
+        : isKept
+          ? 'the last good checkpoint is kept'
+          : 'there is no checkpoint yet';
+    const parts = [error.message.replace(/\.$/, ''), next, kind.untouched(directory)];
+    const text = `${parts.filter(part => part !== undefined).join('; ')}.`;
+    throw new SutureError(error.code, text, { details: error.details, cause: error });
+  }
+}

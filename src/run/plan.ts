@@ -1,0 +1,168 @@
+/** A run before anything is written: all that it needs, read and found to fit. */
+import * as v from 'valibot';
+import { printable, SutureError } from '../../ir/index.ts';
+import { checkPairs, featurePairs, type Matching, match, type SuperNetwork, type Task } from '../../passes/index.ts';
+import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import type { ExecutorOptions } from '../execution/executors.ts';
+import type { WorkOptions } from '../execution/progress.ts';
+import { hashFile } from '../files/hash.ts';
+import { LabelledData } from '../metrics/labelled.ts';
+import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
+import { requireFittingImages, spatialExtents } from '../network/interface.ts';
+import type { MeaningOptions } from '../network/meaning.ts';
+import { loadModel, type Model, rolesOf } from '../network/model.ts';
+import { type PairEntry, readPairs } from '../network/pairs.ts';
+import { type Parent, parentOf } from '../network/parent.ts';
+import { graphForImages } from '../network/sizes.ts';
+import { checkPositions } from '../selection/combination.ts';
+import { type TrainingSettings, trainingSchema, withDefaults } from '../training/settings.ts';
+import type { RunConfig } from './config.ts';
+import { checkRunOutput } from './directory.ts';
+import { joinParents } from './load.ts';
+
+export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
+  /** The parents' files. */
+  readonly a: string;
+  readonly b: string;
+  /** The images that the stitches are trained on. */
+  readonly data: string;
+  /** The run directory to make. */
+  readonly output: string;
+  readonly force?: boolean;
+  /** A file of pairs; without one the parents are matched. */
+  readonly pairs?: string;
+  /** What is not given is as `withDefaults` says. */
+  readonly training?: Partial<TrainingSettings>;
+  /** Default: what outputs and labels tell. */
+  readonly task?: Task;
+  /** What is said of labels; the run keeps it. */
+  readonly labels?: LabelOptions;
+  readonly outputMean?: RunConfig['outputMean'];
+}
+
+/** A run whose inputs are read and found to fit, before anything is written. */
+export interface RunPlan {
+  readonly output: string;
+  readonly force: boolean;
+  readonly parents: { readonly a: Parent; readonly b: Parent };
+  readonly pairs: readonly PairEntry[];
+  readonly network: SuperNetwork;
+  readonly dataset: Dataset;
+  readonly dataHash: string;
+  readonly settings: TrainingSettings;
+  readonly task: Task;
+  readonly labels: LabelOptions;
+  readonly outputMean: RunConfig['outputMean'];
+  readonly warnings: readonly string[];
+}
+
+/** Fills in the defaults. @throws SutureError `option-invalid`. */
+function completed(given: Partial<TrainingSettings> | undefined, { graph }: Model): TrainingSettings {
+  const dense = graph.outputs.some(({ value }) => value.type.shape.length > 2);
+  const parsed = v.safeParse(trainingSchema, withDefaults(given, { dense }));
+  if (parsed.success) {
+    const problem = contradiction(parsed.output);
+    if (problem === undefined) return parsed.output;
+    throw new SutureError('option-invalid', problem);
+  }
+  const [issue] = parsed.issues;
+  throw new SutureError('option-invalid', `The training setting ${v.getDotPath(issue) ?? ''}: ${issue.message}.`);
+}
+
+/** What does not go together; undefined where all does. */
+function contradiction({
+  method,
+  settings,
+  positions,
+  weight,
+  output,
+  closingImages,
+}: TrainingSettings): string | undefined {
+  const deployed = positions !== undefined || weight !== undefined;
+  if (method === 'direct' && (settings !== 'all' || deployed)) {
+    return 'Direct matching fits clean features, whatever is stitched later: leave out --settings, --positions and --weight, or train double-batched.';
+  }
+  if (deployed && settings !== 'fixed') {
+    return `Positions and a weight are a setting of their own: leave out --settings ${settings}.`;
+  }
+  if (output !== undefined && method !== 'task') {
+    return 'Outputs are weighed by --method task alone: without labels each network is held to its own output.';
+  }
+  if (closingImages > 0 && (method !== 'double-batched' || settings !== 'sampled')) {
+    return 'The last stitches are fitted to the outputs after double-batched training under sampled settings: leave out --closing-images.';
+  }
+  return undefined;
+}
+
+/** What a network does where nobody says. */
+const taskOf = ({ graph, meaning }: Parent): Task =>
+  meaning.kind === 'values'
+    ? 'regression'
+    : spatialExtents(graph.outputs[0]!.value.type, meaning).length > 0
+      ? 'segmentation'
+      : 'classification';
+
+/**
+ * Reads and checks everything that a run needs.
+ *
+ * @param labelled data whose labels tell the task and what outputs mean, where neither the networks nor the request say. Default: those that are trained on.
+ * @throws SutureError whatever is wrong with the parents, the pairs, the data, the options or the output path.
+ */
+export async function planRun(request: StitchRequest, labelled?: Dataset, work: WorkOptions = {}): Promise<RunPlan> {
+  const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
+  await checkRunOutput(output, { force });
+  const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
+  const settings = completed(request.training, a);
+  const { pairs, warnings = [] } = await pairsOf(request, a, b);
+  const dataset = await loadDataset(request.data, { ...labels, task: request.task });
+  for (const { graph, path } of [a, b]) {
+    requireFittingImages(dataset, graph, path);
+    graphForImages(graph, dataset, path);
+  }
+  const [first, second] = [
+    await parentOf(a, labelled ?? dataset, request),
+    await parentOf(b, labelled ?? dataset, request),
+  ];
+  const parents = { a: first, b: second };
+  const task = request.task ?? taskOf(first);
+  const network = joinParents(first, second, pairs, { task, outputMean });
+  checkPositions(network, settings.positions ?? []);
+  const agreement = await compareAnswers(first, second, dataset, work);
+  if (settings.method === 'task') LabelledData.for([first, second], dataset);
+  return {
+    output,
+    force,
+    parents,
+    pairs,
+    network,
+    dataset,
+    dataHash: await hashFile(request.data),
+    settings,
+    task,
+    labels,
+    outputMean,
+    warnings: [
+      ...[a, b].flatMap(model => model.warnings.map(w => `${printable(model.path)}: ${w.message}`)),
+      ...warnings.map(w => w.message),
+      ...(agreement ? disagreementTexts(agreement) : []),
+    ],
+  };
+}
+
+/** The pairs that a file names, found to fit before anything long begins; without a file those that are matched. */
+async function pairsOf(
+  { pairs: file }: StitchRequest,
+  a: Model,
+  b: Model,
+): Promise<{ readonly pairs: readonly PairEntry[] } & Pick<Matching, 'warnings'>> {
+  if (file === undefined) return match(a.graph, b.graph, { names: rolesOf(a, b) });
+  const pairs = await readPairs(file);
+  checkPairs(
+    [
+      { tag: 'a', graph: a.graph },
+      { tag: 'b', graph: b.graph },
+    ],
+    featurePairs(pairs),
+  );
+  return { pairs };
+}

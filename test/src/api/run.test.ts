@@ -1,0 +1,78 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type RunRequest, resumeRun, run } from '../../../src/api/run.ts';
+import { stitch } from '../../../src/api/stitch.ts';
+import type { ProgressEvent } from '../../../src/execution/progress.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+
+let folder: string;
+let request: RunRequest;
+let whole: readonly string[];
+
+const files = ['report.json', 'report.md', 'sweep.json', 'parameters.npz', 'stitched.onnx', 'metrics.jsonl'];
+/** What a run leaves, but for where it lies. */
+const left = async (run: string): Promise<readonly string[]> =>
+  Promise.all(files.map(async file => (await readFile(join(run, file), 'latin1')).replaceAll(run, 'RUN')));
+
+const into = (name: string): RunRequest => ({ ...request, output: `${request.output}-${name}` });
+
+/** Ends the work when a stage has come so far. */
+function endedAt(done: number, stage: string) {
+  const controller = new AbortController();
+  const onProgress = (event: ProgressEvent) => {
+    if (event.stage.startsWith(stage) && event.done === done) controller.abort();
+  };
+  return { signal: controller.signal, onProgress };
+}
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'suture-test-'));
+  const [a, b] = await smallParents(folder);
+  const [train, validation, test] = await Promise.all(
+    ['train', 'val', 'test'].map(name => smallData(join(folder, `${name}.npz`))),
+  );
+  const training = { steps: 4, batch: 2, initImages: 4, closingImages: 4 };
+  request = {
+    a,
+    b,
+    train: train!,
+    validation: validation!,
+    tests: [{ name: 't', file: test! }],
+    training,
+    executor: 'ort',
+    output: join(folder, 'run'),
+  };
+  await run(request);
+  whole = await left(request.output);
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('a run that was interrupted goes on to the same files', () => {
+  it.each([
+    ['training', 2, 'training the stitches'],
+    ['closing', 1, 'fitting the last stitches'],
+    ['sweep', 1, 'scoring every position'],
+    ['tests', 2, 'scoring on'],
+  ])('in its %s', async (name, done, stage) => {
+    const again = into(name);
+    await expect(run(again, endedAt(done, stage))).rejects.toThrow(
+      new RegExp(`go on with \`suture run --resume ${again.output}\``),
+    );
+    await resumeRun(again.output);
+    expect(await left(again.output)).toEqual(whole);
+  });
+});
+
+it('what has its report, what was only stitched, and data that have changed are refused', async () => {
+  await expect(resumeRun(request.output)).rejects.toThrow(/has its report: there is nothing to resume/);
+  const { train, validation, tests, ...rest } = into('stitched');
+  await stitch({ ...rest, data: train });
+  await expect(resumeRun(rest.output)).rejects.toThrow(/made by `suture stitch`/);
+  const changed = { ...into('changed'), validation: await smallData(join(request.output, '..', 'changed.npz')) };
+  await expect(run(changed, endedAt(1, 'scoring every position'))).rejects.toThrow();
+  await smallData(changed.validation, 16);
+  await expect(resumeRun(changed.output)).rejects.toThrow(/changed\.npz has changed since the run was started/);
+});
