@@ -16,6 +16,7 @@ export const errorCodes = {
   'kernel-missing': 'an operator or dtype has no kernel in the chosen executor',
   'adapter-missing': 'no GPU adapter, neither real nor embedded, could be used',
   'native-missing': 'ONNX Runtime or the WebGPU implementation is not there for this platform',
+  'memory-short': 'the work would take more memory than is free on this machine',
   'device-lost': 'the GPU device was lost',
   'device-memory': 'the GPU has not enough memory, or a buffer passes its limits',
   'device-error': 'the GPU or ONNX Runtime failed at a command: a defect of suture, of the driver or of the library',

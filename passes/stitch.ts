@@ -3,7 +3,7 @@
 export { type Steps, withoutStops } from './stitch/algebra/cholesky.ts';
 export { bindNetwork, bindSymbols } from './stitch/bind.ts';
 export { type Content, readContent } from './stitch/content.ts';
-export { type FitForm, StitchFit, statisticName, statisticNames, statisticsOf } from './stitch/fit.ts';
+export { type FitBytes, type FitForm, StitchFit, statisticName, statisticNames, statisticsOf } from './stitch/fit.ts';
 export { gateOutput, gateSmoothing, isGateable, leastError, requireGateable, settleGated } from './stitch/gate.ts';
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';
 export type { TaggedGraph } from './stitch/inputs.ts';
@@ -31,4 +31,4 @@ export {
   ridgeOfMoments,
   ridgeOfSamples,
 } from './stitch/ridge.ts';
-export { type FitData, featureStatistics, formOf } from './stitch/statistics.ts';
+export { type FitData, featureStatistics, fitBytesOf, formOf } from './stitch/statistics.ts';

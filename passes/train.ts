@@ -1,5 +1,5 @@
 /** Training graphs: the losses, their gradients, the optimiser. */
-export { type ClosingFit, closingFit } from './train/closing.ts';
+export { type ClosingFit, closingFit, lastStitches } from './train/closing.ts';
 export { type LossGraph, type LossTerm, taskLoss } from './train/losses.ts';
 export {
   type DirectOptions,

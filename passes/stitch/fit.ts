@@ -35,6 +35,22 @@ const mostUnknowns = 4096;
 export const formFor = (channels: number, rows: number | undefined): FitForm =>
   channels > mostUnknowns || (rows !== undefined && rows < channels) ? 'samples' : 'moments';
 
+/** Bytes of host memory. */
+export interface FitBytes {
+  /** Of the statistics over all batches, with those of one batch: until the stitch is fitted. */
+  readonly held: number;
+  /** While it is fitted, besides. */
+  readonly solving: number;
+}
+
+/** What the statistics and the fit of a stitch take: see `ridgeOfMoments` and `ridgeOfSamples`. `rows` as for {@link formFor}. */
+export function fitBytes({ inputChannels: c, outputChannels: m }: Stitch, rows: number | undefined): FitBytes {
+  if (formFor(c, rows) === 'moments') return { held: (8 + 4) * (c * c + c * m), solving: 8 * (c * c + c * m) };
+  const r = Math.min(rows ?? mostUnknowns, mostUnknowns);
+  // The features as they came; in double precision, centred, once more with the places last; two matrices of places; the weight.
+  return { held: 4 * r * (c + m), solving: 8 * (3 * r * (c + m) + 2 * r * r + c * m) };
+}
+
 /** The output of a graph that holds a statistic of a stitch. */
 export const statisticName = ({ position, from, to }: Stitch, key: string): string =>
   `statistics/${position}/${from}-${to}/${key}`;

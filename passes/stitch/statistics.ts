@@ -12,7 +12,7 @@ import { channelAxis } from '../../ir/ops/stitching.ts';
 import { fixSwitches } from '../settle/fix-switches.ts';
 import { removeDeadCode } from '../simplify/remove-dead-code.ts';
 import { applyRules } from '../simplify/simplify.ts';
-import { type FitForm, formFor, statisticName, statisticsOf } from './fit.ts';
+import { type FitBytes, type FitForm, fitBytes, formFor, statisticName, statisticsOf } from './fit.ts';
 import type { Stitch, SuperNetwork } from './network.ts';
 
 /** What a closed form will be fitted to: as much as is known when its graphs are built. */
@@ -23,13 +23,19 @@ export interface FitData {
   readonly images: number;
 }
 
-/** The form of a stitch's statistics, by how many places of its source there are in all. */
-export function formOf({ source, inputChannels }: Stitch, { binding = {}, images }: FitData): FitForm {
+/** How many places of its source a stitch is fitted to in all; undefined where that is open. */
+function placesOf({ source }: Stitch, { binding = {}, images }: FitData): number | undefined {
   const { shape } = source.type;
   const axis = channelAxis(shape.length);
   const places = substitute(sizeOf(shape.filter((_, i) => i !== 0 && i !== axis)), binding);
-  return formFor(inputChannels, typeof places === 'number' ? places * images : undefined);
+  return typeof places === 'number' ? places * images : undefined;
 }
+
+/** The form of a stitch's statistics. */
+export const formOf = (stitch: Stitch, data: FitData): FitForm => formFor(stitch.inputChannels, placesOf(stitch, data));
+
+/** What the fit of a stitch takes of memory. */
+export const fitBytesOf = (stitch: Stitch, data: FitData): FitBytes => fitBytes(stitch, placesOf(stitch, data));
 
 /**
  * A graph that computes, for every stitch, the statistics of its source and its target over a batch, every network on its own

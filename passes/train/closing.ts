@@ -59,8 +59,7 @@ export function closingFit(network: SuperNetwork, binding: Binding): ClosingFit 
     terms.reduce((sum, term) => b.op('Add', [sum, term])),
   );
 
-  const fitted = new Set([...last].flatMap(s => s.features.slice(1)));
-  const stitches = network.stitches.filter(s => fitted.has(s.output));
+  const stitches = stitchesOf(network, last);
   const parameters = stitches.flatMap(({ weight, bias }) => [weight, bias]);
   const { before, after } = cut(simplify(specialize(b.build(), binding)), parameters);
   const { graph, gradients } = differentiate(after, { loss: lossName, parameters });
@@ -75,6 +74,14 @@ function lastSwitches(network: SuperNetwork): ReadonlySet<Switch> {
   const leadOn = new Set(ancestors(network.graph.nodes, joints).flatMap(node => node.inputs));
   return new Set(network.switches.filter(s => !leadOn.has(s.output)));
 }
+
+function stitchesOf(network: SuperNetwork, switches: ReadonlySet<Switch>): readonly Stitch[] {
+  const fitted = new Set([...switches].flatMap(s => s.features.slice(1)));
+  return network.stitches.filter(s => fitted.has(s.output));
+}
+
+/** The stitches that the closing fit is of. */
+export const lastStitches = (network: SuperNetwork): readonly Stitch[] => stitchesOf(network, lastSwitches(network));
 
 /** How far an output is from the reference's, as a scalar. */
 function divergence(b: GraphBuilder, x: Value, target: Value, { kind, activation, channelAxis }: OutputMeaning): Value {

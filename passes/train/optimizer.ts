@@ -113,6 +113,8 @@ class State {
   readonly #b: GraphBuilder;
   readonly initial = new Map<string, Tensor>();
   readonly carried = new Map<string, string>();
+  /** Moments of one type begin as the same zeros: those of wide stitches take gigabytes. */
+  readonly #zeros = new Map<string, Tensor>();
 
   constructor(b: GraphBuilder) {
     this.#b = b;
@@ -128,14 +130,17 @@ class State {
     if (!shape)
       throw new SutureError('option-invalid', `The shape of '${like.name}' must be known: ${typeText(like.type)}.`);
     const { dtype } = like.type;
-    this.initial.set(name, {
+    const key = `${dtype}[${shape}]`;
+    const zeros = this.#zeros.get(key) ?? {
       dtype,
       shape,
       data: arrayFor(
         dtype,
         shape.reduce((p, q) => p * q, 1),
       ),
-    });
+    };
+    this.#zeros.set(key, zeros);
+    this.initial.set(name, zeros);
     return this.#b.input(name, { dtype, shape });
   }
 

@@ -2,9 +2,9 @@
  * NumPy's archives (`.npz`): a zip file with one `.npy` per array, as `numpy.savez` and `savez_compressed` write them.
  */
 import { constants } from 'node:buffer';
-import { freemem } from 'node:os';
 import { crc32 } from 'node:zlib';
-import { unzipSync, zipSync } from 'fflate';
+import { unzipSync, type ZippableFile, zipSync } from 'fflate';
+import { freeBytes, gibibytes } from '../execution/room.ts';
 import { FormatError, formatNpy, type NpyArray, parseNpy } from './npy.ts';
 
 /** Arrays by name, in the order of the archive. */
@@ -23,17 +23,9 @@ const suffix = '.npy';
 export const arrayName = (path: string): string | undefined =>
   path.endsWith(suffix) ? path.slice(0, -suffix.length) : undefined;
 
-/** Bytes that arrays may take: what memory is free, or as many GiB as `SUTURE_DATA_GIB` says. */
-function room(): number {
-  const stated = Number(process.env.SUTURE_DATA_GIB ?? Number.NaN);
-  return stated > 0 ? stated * 2 ** 30 : (process.availableMemory?.() ?? freemem());
-}
-
-const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-
 /** Compares what arrays take unpacked, as their archive states it, with what there is. @throws FormatError */
 export function requireRoom(sizes: readonly number[]): void {
-  const [largest, total, free] = [Math.max(0, ...sizes), sizes.reduce((sum, size) => sum + size, 0), room()];
+  const [largest, total, free] = [Math.max(0, ...sizes), sizes.reduce((sum, size) => sum + size, 0), freeBytes()];
   if (largest > constants.MAX_LENGTH) {
     throw new FormatError(
       `an array of it takes ${gibibytes(largest)} unpacked, and one may take ${gibibytes(constants.MAX_LENGTH)} here; split it into several files`,
@@ -42,7 +34,7 @@ export function requireRoom(sizes: readonly number[]): void {
   if (total <= free) return;
   throw new FormatError(
     `its arrays take ${gibibytes(total)} unpacked, and there are ${gibibytes(free)} of free memory; split it, or say with ` +
-      'SUTURE_DATA_GIB how many GiB may be taken',
+      'SUTURE_MEMORY_GIB how many GiB may be taken',
   );
 }
 
@@ -116,9 +108,15 @@ export function parseNpz(bytes: Uint8Array, only?: ReadonlySet<string>): Npz {
   return arrays;
 }
 
-/** Writes an archive, compressed. The same arrays give the same bytes: entries carry no time of writing. */
+/** Larger arrays are stored as they are: of weights a tenth would be saved, at a second for 3 MB in which nothing else is heard. */
+const mostCompressed = 2 ** 20;
+
+/** Writes an archive, compressed but for large arrays. The same arrays give the same bytes: entries carry no time of writing. */
 export function formatNpz(arrays: Npz | Record<string, NpyArray>): Uint8Array<ArrayBuffer> {
   const entries = arrays instanceof Map ? [...arrays] : Object.entries(arrays);
-  const files = Object.fromEntries(entries.map(([name, array]) => [`${name}.npy`, formatNpy(array)]));
-  return zipSync(files, { level: 9, mtime: new Date(1980, 0, 1) });
+  const files = entries.map(([name, array]): [string, ZippableFile] => {
+    const bytes = formatNpy(array);
+    return [name + suffix, [bytes, { level: bytes.length > mostCompressed ? 0 : 9 }]];
+  });
+  return zipSync(Object.fromEntries(files), { mtime: new Date(1980, 0, 1) });
 }

@@ -15,6 +15,7 @@ import { type PairEntry, readPairs } from '../network/pairs.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
 import { graphForImages } from '../network/sizes.ts';
 import { checkPositions } from '../selection/combination.ts';
+import { requireRoom } from '../training/room.ts';
 import { type TrainingSettings, trainingSchema, withDefaults } from '../training/settings.ts';
 import type { RunConfig } from './config.ts';
 import { checkRunOutput } from './directory.ts';
@@ -127,6 +128,7 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
   const task = request.task ?? taskOf(first);
   const network = joinParents(first, second, pairs, { task, outputMean });
   checkPositions(network, settings.positions ?? []);
+  requireRoom(network, settings, dataset);
   const agreement = await compareAnswers(first, second, dataset, work);
   if (settings.method === 'task') LabelledData.for([first, second], dataset);
   return {

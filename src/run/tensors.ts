@@ -5,7 +5,7 @@ import { formatNpz, parseNpz } from '../data/npz.ts';
 
 const float32Array = (t: Tensor): Float32Array<ArrayBuffer> => {
   if (t.dtype !== 'float32') throw new RangeError(`A ${t.dtype} tensor cannot be stored as float32.`);
-  return Float32Array.from(t.data as Float32Array);
+  return t.data as Float32Array<ArrayBuffer>;
 };
 
 /** Float32 tensors by name, and a JSON document beside them under the name `state`. */

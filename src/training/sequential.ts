@@ -44,7 +44,8 @@ export async function fitInSequence(
   const stagesFor = (count: number, all: number): readonly FitStage[] =>
     fitStages(network, bindingOfBatch(job, count), all);
   const size = Math.min(limit, images.length);
-  const affordable = Math.floor(maxKeptBytes / (keptBytes(stagesFor(size, images.length)) / size));
+  const planned = stagesFor(size, images.length);
+  const affordable = Math.floor(maxKeptBytes / (keptBytes(planned) / size));
   const used = images.subarray(0, Math.max(1, affordable));
   const sampler = new SettingSampler(network, random, { full: 0, averaged });
 
@@ -60,7 +61,9 @@ export async function fitInSequence(
     });
     first += count;
   }
-  const plans = new Map([...new Set(batches.map(b => b.count))].map(count => [count, stagesFor(count, used.length)]));
+  const planFor = (count: number): readonly FitStage[] =>
+    count === size && used.length === images.length ? planned : stagesFor(count, used.length);
+  const plans = new Map([...new Set(batches.map(b => b.count))].map(count => [count, planFor(count)]));
   const stages = plans.get(batches[0]!.count)!;
 
   const parameters = new Map<string, Tensor>();

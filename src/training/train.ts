@@ -237,7 +237,7 @@ export class Trainer {
     const values = new Map<string, Tensor>();
     for (const name of this.#step.carry.values()) values.set(name, await this.#session.read(name));
     for (const [name, { data }] of values) {
-      if (Array.from(data as Float32Array).every(Number.isFinite)) continue;
+      if ((data as Float32Array).every(Number.isFinite)) continue;
       throw notFinite(`'${printable(name)}' is no longer finite after ${step} steps`, step);
     }
     return values;

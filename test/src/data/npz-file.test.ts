@@ -77,10 +77,10 @@ describe('readNpz', () => {
   it('compares what arrays unpack to with what memory may be taken', async () => {
     const bomb = zipSync({ 'images.npy': new Uint8Array(3 * 2 ** 20) }, { level: 9 });
     expect(bomb.length).toBeLessThan(20_000);
-    vi.stubEnv('SUTURE_DATA_GIB', '0.002');
-    await expect(read(bomb, 'images')).rejects.toThrow(/unpacked, and there are .* of free memory.*SUTURE_DATA_GIB/);
+    vi.stubEnv('SUTURE_MEMORY_GIB', '0.002');
+    await expect(read(bomb, 'images')).rejects.toThrow(/unpacked, and there are .* of free memory.*SUTURE_MEMORY_GIB/);
     expect((await read(bomb)).names).toEqual(['images']);
-    vi.stubEnv('SUTURE_DATA_GIB', '0.004');
+    vi.stubEnv('SUTURE_MEMORY_GIB', '0.004');
     await expect(read(bomb, 'images')).rejects.toThrow(/not a NumPy array/);
   });
 

@@ -114,6 +114,16 @@ describe('npz', () => {
     expect(archive()).toEqual(archive());
   });
 
+  it('stores large arrays as they are, for which compression takes minutes', () => {
+    const [large, small] = [2 ** 18, 2 ** 17].map(length => npyArray(new Float32Array(length), [length]));
+    const bytes = formatNpz({ large: large!, small: small! });
+    expect(bytes.length).toBeGreaterThan(2 ** 20);
+    expect(bytes.length).toBeLessThan(2 ** 20 + 2 ** 14);
+    const found = parseNpz(bytes);
+    expect([...found.keys()]).toEqual(['large', 'small']);
+    expect(found.get('large')!.data.length).toBe(2 ** 18);
+  });
+
   it('notices a flipped bit in stored data', () => {
     const npy = formatNpy(npyArray(Float32Array.of(1, 2), [2]));
     const stored = zipSync({ 'images.npy': npy }, { level: 0 });
