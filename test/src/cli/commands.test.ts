@@ -1,5 +1,5 @@
 /** The commands in a row on small networks, with ONNX Runtime; what they print and what they leave. */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
@@ -8,7 +8,7 @@ import { parseNpz } from '../../../src/data/npz.ts';
 import { relativeDifference } from '../../../src/run/verify.ts';
 import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
-import { demo, type Outcome, scratch, suture, sutureWith } from './support.ts';
+import { demo, type Outcome, scratch, shared, suture, sutureWith } from './support.ts';
 
 /** The one document on standard output. */
 function documentOf({ code, stdout, stderr }: Outcome): Record<string, never> & { [key: string]: unknown } {
@@ -17,14 +17,34 @@ function documentOf({ code, stdout, stderr }: Outcome): Record<string, never> & 
   return JSON.parse(stdout);
 }
 
-async function inputs(): Promise<{ folder: string; a: string; b: string; data: string }> {
+async function inputs(
+  widths: Parameters<typeof smallParents>[1] = [[3], [2, 3]],
+): Promise<{ folder: string; a: string; b: string; data: string }> {
   const folder = await scratch();
-  const [a, b] = await smallParents(folder);
+  const [a, b] = await smallParents(folder, widths);
   const data = await smallData(join(folder, 'data.npz'));
   return { folder, a, b, data };
 }
 
 const training = ['--steps', '12', '--batch', '2', '--executor', 'ort'];
+
+const kept = shared();
+let stitched: Promise<Outcome> | undefined;
+
+/** The inputs of a test with a run of theirs, which is trained once for all tests, and what the training said. */
+async function withRun(): Promise<Awaited<ReturnType<typeof inputs>> & { run: string; said: Outcome }> {
+  // Wide enough for a few steps to lower the loss.
+  const found = await inputs([
+    [4, 5],
+    [3, 4, 4],
+  ]);
+  const { a, b, data } = found;
+  const [original, run] = [join(kept(), 'run'), join(found.folder, 'run')];
+  stitched ??= suture('stitch', a, b, '--data', data, ...training, '-o', original, '--json');
+  const said = await stitched;
+  await cp(original, run, { recursive: true });
+  return { ...found, run, said };
+}
 
 describe('inspect and match', () => {
   it('inspect gives the facts of a file', async () => {
@@ -68,9 +88,8 @@ describe('evaluate', () => {
 
 describe('stitch, sweep, export', () => {
   it('lead from two networks to one', async () => {
-    const { folder, a, b, data } = await inputs();
-    const run = join(folder, 'run');
-    const stitched = documentOf(await suture('stitch', a, b, '--data', data, ...training, '-o', run, '--json'));
+    const { folder, a, data, run, said } = await withRun();
+    const stitched = documentOf(said);
     expect(stitched).toMatchObject({ method: 'double-batched', steps: 12 });
     expect(stitched.lastLoss as unknown as number).toBeLessThan(stitched.firstLoss as unknown as number);
     expect(Object.keys(await filesOf(run)).sort()).toEqual([
@@ -108,9 +127,8 @@ describe('stitch, sweep, export', () => {
   });
 
   it('write the network in float16 where that is asked for', async () => {
-    const { folder, a, b, data } = await inputs();
-    const run = join(folder, 'run');
-    documentOf(await suture('stitch', a, b, '--data', data, ...training, '-o', run, '--json'));
+    const { folder, run, said } = await withRun();
+    documentOf(said);
     const [wide, half] = [join(folder, 'wide.onnx'), join(folder, 'half.onnx')];
     for (const gate of [[], ['--gate']]) {
       const settled = ['export', run, '--position', '1', ...gate, '--force'];
@@ -143,6 +161,8 @@ describe('stitch, sweep, export', () => {
     const { folder, a, b, data } = await inputs();
     const stitch = async (name: string, seed: string): Promise<Record<string, string>> => {
       const run = join(folder, name);
+      // One step into the second time through the images.
+      const training = ['--steps', '4', '--batch', '2', '--executor', 'ort'];
       const options = ['--method', method, '--init', 'kaiming', '--seed', seed, ...training];
       documentOf(await suture('stitch', a, b, '--data', data, ...options, '-o', run, '--json'));
       return filesOf(run);
@@ -154,7 +174,7 @@ describe('stitch, sweep, export', () => {
 
   it('goes on after an interruption with the same bytes', async () => {
     const { folder, a, b, data } = await inputs();
-    const long = ['--steps', '40', '--batch', '2', '--executor', 'ort'];
+    const long = ['--steps', '20', '--batch', '2', '--executor', 'ort'];
     const [whole, stopped] = [join(folder, 'whole'), join(folder, 'stopped')];
     documentOf(await suture('stitch', a, b, '--data', data, ...long, '-o', whole, '--json'));
     const controller = new AbortController();
@@ -164,7 +184,7 @@ describe('stitch, sweep, export', () => {
     while (!(await readdir(stopped)).includes('metrics.jsonl')) await new Promise(resolve => setTimeout(resolve, 1));
     controller.abort();
     const { code, stderr } = await going;
-    expect(stderr).toMatch(/stopped after \d+ of 40 steps.*--resume/);
+    expect(stderr).toMatch(/stopped after \d+ of 20 steps.*--resume/);
     expect(code).toBe(130);
     const unfinished = await suture('sweep', stopped, '--data', data);
     expect(unfinished).toMatchObject({ code: 1, stderr: expect.stringContaining('no trained stitches yet') });
@@ -177,24 +197,23 @@ describe('stitch, sweep, export', () => {
   });
 
   it('replaces a run with --force only, and leaves what is not its own', async () => {
-    const { folder, a, b, data } = await inputs();
-    const run = join(folder, 'run');
-    documentOf(await suture('stitch', a, b, '--data', data, ...training, '--seed', '1', '-o', run, '--json'));
+    const { a, b, data, run, said } = await withRun();
+    documentOf(said);
     await writeFile(join(run, 'notes.txt'), 'mine');
     const before = await filesOf(run);
     const refused = await suture('stitch', a, b, '--data', data, ...training, '-o', run);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('holds a run already') });
     expect(await filesOf(run)).toEqual(before);
-    documentOf(await suture('stitch', a, b, '--data', data, ...training, '--force', '-o', run, '--json'));
+    const other = [...training, '--seed', '1', '--force'];
+    documentOf(await suture('stitch', a, b, '--data', data, ...other, '-o', run, '--json'));
     const after = await filesOf(run);
     expect(after['notes.txt']).toBe(before['notes.txt']);
     expect(after['parameters.npz']).not.toBe(before['parameters.npz']);
   });
 
   it('notices a parent or data that changed', async () => {
-    const { folder, a, b, data } = await inputs();
-    const run = join(folder, 'run');
-    documentOf(await suture('stitch', a, b, '--data', data, ...training, '-o', run, '--json'));
+    const { b, data, run, said } = await withRun();
+    documentOf(said);
     await writeFile(join(run, 'parents', 'a.onnx'), await readFile(b));
     const found = await suture('sweep', run, '--data', data);
     expect(found).toMatchObject({
