@@ -76,7 +76,7 @@ const shownLayers = 4;
 
 /** What to do where a pair is left out that is wanted. */
 export const allowing = (parameters: number): string =>
-  `SUTURE_LIMITS=stitch=${parameters} in the environment allows them, at 16 bytes of memory for each parameter that is trained`;
+  `SUTURE_LIMITS=stitch=${parameters} in the environment allows them`;
 
 /** The same scores, where a pair is allowed only if its stitch has at most `limit` parameters. */
 export const withinWidth = (scores: PairScores, a: Widths, b: Widths, limit: number): PairScores =>
