@@ -37,7 +37,7 @@ describe('the positions of a curve', () => {
 describe('suture curve', () => {
   it('scores runs with more and more positions, and draws them', async () => {
     const folder = await scratch();
-    const [a, b] = await smallParents(folder);
+    const [a, b] = await smallParents(folder, [[3], [2, 3]]);
     const data = await smallData(join(folder, 'data.npz'));
     const run = async (name: string, ...options: readonly string[]): Promise<string> => {
       const path = join(folder, name);

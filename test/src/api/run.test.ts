@@ -29,7 +29,7 @@ function endedAt(done: number, stage: string) {
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'suture-test-'));
-  const [a, b] = await smallParents(folder);
+  const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const [train, validation, test] = await Promise.all(
     ['train', 'val', 'test'].map(name => smallData(join(folder, `${name}.npz`))),
   );

@@ -12,7 +12,7 @@ import { scratch } from '../cli/support.ts';
 
 it('the closing fit changes the last stitches alone, the same way each time', async () => {
   const folder = await scratch();
-  const [a, b] = await smallParents(folder);
+  const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const training = { steps: 0, batch: 2, init: 'kaiming', closingImages: 5 } as const;
   const { network, dataset, settings } = await planRun({ a, b, data, training, output: join(folder, 'run') });
@@ -38,7 +38,7 @@ it('the closing fit changes the last stitches alone, the same way each time', as
 
 it('is refused where nothing is drawn', async () => {
   const folder = await scratch();
-  const [a, b] = await smallParents(folder);
+  const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const training = { settings: 'all', closingImages: 5 } as const;
   await expect(planRun({ a, b, data, training, output: join(folder, 'run') })).rejects.toMatchObject({

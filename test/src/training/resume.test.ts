@@ -11,7 +11,7 @@ import { scratch } from '../cli/support.ts';
 
 it('a training under sampled settings goes on from any step with the same bytes', async () => {
   const folder = await scratch();
-  const [a, b] = await smallParents(folder);
+  const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const training = { steps: 6, batch: 2 };
   const { network, dataset, settings } = await planRun({ a, b, data, training, output: join(folder, 'run') });
