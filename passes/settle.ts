@@ -17,11 +17,13 @@ import { scaleFeatures } from './settle/scale-features.ts';
 import { addSources, scaleLayers } from './settle/scale-layers.ts';
 import { removeDeadCode } from './simplify/remove-dead-code.ts';
 import { applyRules, simplify } from './simplify/simplify.ts';
-import { onlySource, type Setting, type SuperNetwork } from './stitch/network.ts';
+import { type OutputSwitch, onlySource, type Setting, type SuperNetwork } from './stitch/network.ts';
 
 export interface SettleOptions {
   /** Keeps each parent's own outputs (`a/logits`) beside the combined ones. Default false. */
   readonly parentOutputs?: boolean;
+  /** Adds what the combined outputs are made of, one for each parent: see {@link sourceNames}. Default false. */
+  readonly sources?: boolean;
   /** Merges stitches and the weights of switches into neighbouring layers where that costs nothing. Default true. */
   readonly merge?: boolean;
   /** Folds batch normalisation into the linear layer before it. Default false. */
@@ -29,6 +31,10 @@ export interface SettleOptions {
   /** Only ONNX's operators in the result, none of ours. Default false. */
   readonly standard?: boolean;
 }
+
+/** What the graph outputs are called that hold an output switch's sources, each brought to what all mean: `output/logits/a`. */
+export const sourceNames = ({ name, sources }: OutputSwitch): readonly string[] =>
+  sources.map(tag => `output/${name}/${tag}`);
 
 /**
  * Fixes every switch of a super-network: the network that a setting picks out.
@@ -49,7 +55,7 @@ export function settle(
   parameters?: ReadonlyMap<string, Tensor>,
   options: SettleOptions = {},
 ): Graph {
-  const { parentOutputs = false, merge = true, fuse = false, standard = false } = options;
+  const { parentOutputs = false, sources = false, merge = true, fuse = false, standard = false } = options;
   const declared = new Map(network.graph.inputs.map(v => [v.name, v]));
   const inputs = new Map<string, Value>();
   const perChannel = new Set(network.switches.map(s => s.weights));
@@ -71,8 +77,11 @@ export function settle(
     if (chosen.has(name)) return [{ name, value: chosen.get(name) ?? value }];
     return parentOutputs ? [{ name, value }] : [];
   });
+  const apart = network.outputs.flatMap(o => sourceNames(o).map((name, p) => ({ name, value: o.features[p] })));
 
-  const bound = rewrite(network.graph.with({ outputs }), () => undefined, { inputs });
+  const bound = rewrite(network.graph.with({ outputs: [...outputs, ...(sources ? apart : [])] }), () => undefined, {
+    inputs,
+  });
   const fixed = withoutUnreadParameters(network, removeDeadCode(applyRules(bound, [fixSwitches])));
   if (parameters) checkComplete(network, fixed);
   const simple = simplify(fixed, { fuse });

@@ -57,7 +57,7 @@ export { type LoadedRun, loadRun } from './run/load.ts';
 export type { StitchRequest } from './run/plan.ts';
 export type { RunSummary } from './run/summary.ts';
 export type { Agreement } from './run/verify.ts';
-export type { Combination } from './selection/combination.ts';
+export type { Combination, OutputShares } from './selection/combination.ts';
 export type { Rule, Selection } from './selection/select.ts';
 export type { Sweep, SweepOptions } from './selection/sweep.ts';
 export type { Front, FrontPoint } from './selection/weighted.ts';

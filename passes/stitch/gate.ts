@@ -1,15 +1,17 @@
 /**
- * A gate at the output switch: on each image, outputs are weighed by how sure each parent is of its own answer.
+ * A gate at the output switch: on each image, outputs are weighed by how sure each parent is of its own answer. The only statement of it:
+ * whoever needs the shares as numbers runs the graph ({@link settleSources}).
  *
- *     %y = Σ w · p   →  %error = 1 - (2·Σ p·[p > ½] + 1) / (Σ p + Σ [p > ½] + 1) + 0.001     [N], of a and of b
- *                       %weight = w_a / (w_a + w_b · (%error_a / %error_b)²)                   [N]
- *                       %y = %weight · p_a + (1 - %weight) · p_b
+ *     %p = the parent's foreground probabilities
+ *     %error = 1 - (2·Σ p·[p > ½] + 1) / (Σ p + Σ [p > ½] + 1) + 0.001                      [N], of each parent
+ *     %share = w_i / Σ_j w_j · (%error_i / %error_j)²                                       [N], of each parent
+ *     %y = Σ_i %share_i · p_i
  *
  * Of logits, the sums are of their probabilities, and %y is their logarithm or log-odds: see `combine`. An image is what the file's batch
  * axis counts: where images are predicted tile by tile, the gate weighs each tile.
  *
- * Requires: two parents with one dense output of probabilities, or of logits that are averaged as probabilities. Guarantees: the
- * same inputs and outputs; the gate reads nothing but the parents' outputs, and is of ONNX's operators but for the Switch.
+ * Requires: one dense output of probabilities, or of logits that are averaged as probabilities. Guarantees: the same inputs and outputs;
+ * the gate reads nothing but the parents' outputs, and is of ONNX's operators but for the Switch.
  */
 import {
   type Graph,
@@ -23,17 +25,20 @@ import {
 } from '../../ir/index.ts';
 import { continued } from '../differentiate/index.ts';
 import { lowerToStandard } from '../lower-standard.ts';
-import { type SettleOptions, settle } from '../settle.ts';
+import { type SettleOptions, settle, sourceNames } from '../settle.ts';
 import { removeDeadCode } from '../simplify/remove-dead-code.ts';
 import { simplify } from '../simplify/simplify.ts';
 import { type OutputSwitch, onlySource, type Setting, type SuperNetwork } from './network.ts';
 import { combine, foregroundOf, probabilitiesOf } from './outputs.ts';
 
 /** Keeps the expected error of an empty answer near 0. */
-export const gateSmoothing = 1;
+const smoothing = 1;
 
 /** The least expected error: nobody is surer than that, and nothing is divided by zero. */
-export const leastError = 1e-3;
+const leastError = 1e-3;
+
+/** The output `gate/shares` of {@link settleSources}. */
+export const gateShares = 'gate/shares';
 
 /**
  * The network that a setting picks out, with its output weights gated: on each image a parent's weight is divided by the square of
@@ -42,8 +47,8 @@ export const leastError = 1e-3;
  * it would lose if its probabilities were true. Weights by inverse squared errors are those of the best linear combination of
  * independent estimates.
  *
- * @throws SutureError as `settle`; `option-invalid` where there is nothing to gate: other than two parents or one output, outputs
- * that are no probabilities, or no dense ones.
+ * @throws SutureError as `settle`; `option-invalid` where there is nothing to gate: more than one output, or one that is no map of
+ * probabilities.
  */
 export function settleGated(
   network: SuperNetwork,
@@ -55,10 +60,8 @@ export function settleGated(
   // One answer alone is weighed by nothing.
   if (onlySource(output, setting) !== undefined) return settle(network, setting, parameters, options);
   const { standard = false, parentOutputs = false, ...rest } = options;
-  const read = output.features.map((value, i) => ({ name: `gate/${output.sources[i]}`, value }));
-  const opened = network.graph.with({ outputs: [...network.graph.outputs, ...read] });
-  const graph = settle({ ...network, graph: opened }, setting, parameters, { ...rest, parentOutputs: true });
-  const features = read.map(({ name }) => graph.output(name));
+  const graph = settle(network, setting, parameters, { ...rest, parentOutputs, sources: true });
+  const features = sourceNames(output).map(name => graph.output(name));
   const given = setting.get(output.weights)!;
   const shares = 'data' in given ? Array.from(numbersOf(given)) : given;
   const b = continued(graph.with({ outputs: [] }));
@@ -73,29 +76,66 @@ export function settleGated(
  * The whole super-network, all stitches and switches in place, with a gate for its output switch: every setting of the other switches
  * computes what {@link settleGated} makes of it.
  *
- * @param shares the weights of both parents that the gate starts from
+ * @param shares the weights of the parents that the gate starts from. Default: equal ones.
  * @throws SutureError `option-invalid` where there is nothing to gate.
  */
-export function gateOutput(network: SuperNetwork, shares: readonly number[] = [0.5, 0.5]): Graph {
+export function gateOutput(network: SuperNetwork, shares?: readonly number[]): Graph {
   const output = requireGateable(network);
   const b = continued(network.graph.with({ outputs: [] }));
-  addGate(b, output, output.features, shares);
+  const count = output.sources.length;
+  addGate(b, output, output.features, shares ?? Array<number>(count).fill(1 / count));
   return removeDeadCode(b.build());
 }
 
+/**
+ * What the parents answer under a setting before their outputs meet, for whoever weighs one answer in many ways: under each parent's tag,
+ * brought to `OutputSwitch.meaning`. With `gated`, also {@link gateShares}, [parents, ways, N]: what a gate makes of each way of sharing,
+ * on each image.
+ *
+ * @param gated ways of sharing, each one weight for each parent.
+ * @throws SutureError as `settle`; `option-invalid` where there is nothing to gate.
+ */
+export function settleSources(
+  network: SuperNetwork,
+  setting: Setting,
+  parameters: ReadonlyMap<string, Tensor>,
+  gated: readonly (readonly number[])[] = [],
+  options: Omit<SettleOptions, 'sources' | 'parentOutputs' | 'standard'> = {},
+): Graph {
+  const output = gated.length > 0 ? requireGateable(network) : network.outputs[0];
+  const graph = settle(network, setting, parameters, { ...options, sources: true });
+  const features = sourceNames(output).map(name => graph.output(name));
+  const b = continued(graph.with({ outputs: [] }));
+  for (const [p, tag] of output.sources.entries()) b.output(tag, features[p]);
+  if (gated.length > 0) {
+    const { dtype } = features[0].type;
+    const column = (p: number): Tensor =>
+      tensorFromNumbers(
+        dtype,
+        [gated.length, 1],
+        gated.map(shares => shares[p]),
+      );
+    const shares = b.scope(`output/${output.name}`, () =>
+      gateWeights(b, output, features, p => b.constant(column(p), 'shares')),
+    );
+    b.output(gateShares, shares);
+  }
+  return simplify(removeDeadCode(b.build()));
+}
+
 function addGate(b: GraphBuilder, output: OutputSwitch, features: readonly Value[], shares: readonly number[]): void {
+  const { dtype } = features[0].type;
+  const number = (p: number): Value => b.constant(tensorFromNumbers(dtype, [], [shares[p]]), `c${shares[p]}`);
   const combined = b.scope(`output/${output.name}`, () =>
-    combine(b, output, gateWeights(b, output, features, shares), features),
+    combine(b, output, gateWeights(b, output, features, number), features),
   );
   b.output(output.name, combined);
 }
 
 /** Why a gate cannot act on the network; undefined where it can. */
-function obstacle({ outputs, parents }: SuperNetwork): string | undefined {
+function obstacle({ outputs }: SuperNetwork): string | undefined {
   const [output, ...more] = outputs;
-  if (more.length > 0 || parents.length !== 2) {
-    return `there are ${parents.length} parents with ${outputs.length} outputs`;
-  }
+  if (more.length > 0) return `they have ${outputs.length} outputs`;
   const [first] = output.features;
   const { meaning, mean } = output;
   const axes = first.type.shape.length - (meaning.channelAxis === undefined ? 0 : 1);
@@ -113,28 +153,36 @@ export const isGateable = (network: SuperNetwork): boolean => obstacle(network) 
 export function requireGateable(network: SuperNetwork): OutputSwitch {
   const problem = obstacle(network);
   if (problem === undefined) return network.outputs[0];
-  throw new SutureError(
-    'option-invalid',
-    `A gate compares how sure two parents are of their probabilities: ${problem}.`,
-  );
+  throw new SutureError('option-invalid', `A gate compares how sure parents are of their probabilities: ${problem}.`);
 }
 
-/** The weights of both parents for each image: [2, N]. */
+/**
+ * The parents' shares of each image, [parents, ..., N]. The last has the rest, so that they sum to 1.
+ *
+ * @param weight a parent's weight before the gate, as often as it is read: a scalar, or of several ways of sharing [ways, 1].
+ */
 function gateWeights(
   b: GraphBuilder,
   { meaning }: OutputSwitch,
   features: readonly Value[],
-  [first, second]: readonly number[],
+  weight: (parent: number) => Value,
 ): Value {
   const { dtype } = features[0].type;
-  const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
-  const [p, q] = features.map(feature =>
+  const errors = features.map(feature =>
     expectedError(b, foregroundOf(b, probabilitiesOf(b, feature, meaning), meaning)),
   );
-  const ratio = b.op('Div', [p, q]);
-  const others = b.op('Mul', [b.op('Mul', [ratio, ratio]), number(second)]);
-  const weight = b.op('Div', [number(first), b.op('Add', [others, number(first)])]);
-  const rows = [weight, b.op('Sub', [number(1), weight])].map(row => b.op('Unsqueeze', [row, b.ints([0])]));
+  // Ratios of errors, because a squared error may leave the range of the numbers.
+  const against = (i: number, j: number): Value => {
+    const ratio = b.op('Div', [errors[i], errors[j]]);
+    return b.op('Mul', [b.op('Mul', [ratio, ratio]), weight(j)]);
+  };
+  const sum = (terms: readonly Value[]): Value => terms.reduce((x, y) => b.op('Add', [x, y]));
+  const shares = errors.slice(1).map((_, i) => {
+    const others = sum(errors.flatMap((_, j) => (j === i ? [] : [against(i, j)])));
+    return b.op('Div', [weight(i), b.op('Add', [others, weight(i)])]);
+  });
+  const rest = b.op('Sub', [b.constant(tensorFromNumbers(dtype, [], [1]), 'c1'), sum(shares)]);
+  const rows = [...shares, rest].map(row => b.op('Unsqueeze', [row, b.ints([0])]));
   return b.op('Concat', rows, { axis: 0 }, { name: 'gate' });
 }
 
@@ -147,7 +195,7 @@ function expectedError(b: GraphBuilder, p: Value): Value {
   const yes = b.op('Greater', [p, number(0.5)]);
   const shared = sum(b.op('Where', [yes, p, number(0)]));
   const sizes = b.op('Add', [sum(p), sum(b.op('Where', [yes, number(1), number(0)]))]);
-  const over = b.op('Add', [b.op('Mul', [shared, number(2)]), number(gateSmoothing)]);
-  const dice = b.op('Div', [over, b.op('Add', [sizes, number(gateSmoothing)])]);
+  const over = b.op('Add', [b.op('Mul', [shared, number(2)]), number(smoothing)]);
+  const dice = b.op('Div', [over, b.op('Add', [sizes, number(smoothing)])]);
   return b.op('Sub', [number(1 + leastError), dice], {}, { name: 'expected_error' });
 }

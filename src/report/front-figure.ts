@@ -1,6 +1,7 @@
 /** A sweep over settings drawn: the rivals' front, and what lies where beside it. */
 
-import { combinationText } from '../selection/combination.ts';
+import { combinationText, type OutputShares, sharesOf } from '../selection/combination.ts';
+import { type Point, paretoSet } from '../selection/front.ts';
 import type { Front, FrontPoint } from '../selection/weighted.ts';
 import { type ChartSeries, lineChart, scatterChart } from './chart.ts';
 
@@ -35,24 +36,22 @@ export function frontFigures(front: Front, title?: string): readonly string[] {
 
 function scatter(front: Front, x: number, y: number, title: string | undefined): string {
   const at = (scores: readonly number[]) => ({ x: scores[x]!, y: scores[y]! });
+  const worth = (scores: readonly number[]): Point =>
+    [x, y].map(axis => (front.higherIsBetter ? scores[axis]! : -scores[axis]!));
   const rivals: ChartSeries = {
     name: 'output-weighted ensembles',
     joined: true,
     marker: 'none',
     color: '#000000',
-    points: front.rivals.map(r => at(r.scores)),
+    points: curveOf(front.rivals, r => worth(r.scores)).map(r => at(r.scores)),
   };
   const named: ChartSeries = {
     name: '',
     marker: 'square',
     color: '#000000',
-    points: [
-      [0, 'partner alone'],
-      [0.5, 'mean'],
-      [1, 'own alone'],
-    ].flatMap(([output, text]) => {
-      const rival = front.rivals.find(r => r.output === output);
-      return rival ? [{ ...at(rival.scores), text: String(text) }] : [];
+    points: front.rivals.flatMap(({ output, scores }) => {
+      const text = landmark(output);
+      return text === undefined ? [] : [{ ...at(scores), text }];
     }),
   };
   // Settings far behind the front would take all the room.
@@ -61,8 +60,7 @@ function scatter(front: Front, x: number, y: number, title: string | undefined):
     const [low, high] = [Math.min(...values), Math.max(...values)];
     return front.higherIsBetter ? low - (high - low) / 4 : -high - (high - low) / 4;
   });
-  const inView = (scores: readonly number[]): boolean =>
-    [x, y].every((axis, i) => (front.higherIsBetter ? scores[axis]! : -scores[axis]!) >= floors[i]!);
+  const inView = (scores: readonly number[]): boolean => worth(scores).every((value, i) => value >= floors[i]!);
   const series = kinds.map(({ name, color, is }): ChartSeries => {
     const found = front.points.filter(p => is(p) && inView(p.scores));
     const points = found.map(p => ({ ...at(p.scores), title: titleOf(p) }));
@@ -83,25 +81,47 @@ function scatter(front: Front, x: number, y: number, title: string | undefined):
   });
 }
 
-/** The best of each kind at each share of the output. */
+/** Two parents' ensembles as the curve that they are; of more, those that no other surpasses. */
+function curveOf<T extends { readonly output: OutputShares }>(
+  rivals: readonly T[],
+  worth: (rival: T) => Point,
+): readonly T[] {
+  if (rivals.every(r => typeof r.output === 'number')) return rivals;
+  return paretoSet(rivals.map(worth))
+    .map(i => rivals[i]!)
+    .sort((p, q) => worth(p)[0]! - worth(q)[0]!);
+}
+
+/** What an ensemble is called that everyone asks about. */
+function landmark(output: OutputShares): string | undefined {
+  const shares = sharesOf(output);
+  const alone = shares.indexOf(1);
+  if (alone === 0) return 'own alone';
+  if (alone > 0) return shares.length === 2 ? 'partner alone' : `partner ${alone} alone`;
+  return shares.every(share => share === shares[0]) ? 'mean' : undefined;
+}
+
+/** The best of each kind at each share that parent a has of the output. */
 function overShares(front: Front, title: string | undefined): string {
   const better = (p: number, q: number): boolean => (front.higherIsBetter ? p > q : p < q);
-  const series = kinds.map(({ name, color, is }): ChartSeries => {
-    const best = new Map<number, FrontPoint>();
-    for (const p of front.points.filter(is)) {
-      const known = best.get(p.output);
-      if (!known || better(p.scores[0]!, known.scores[0]!)) best.set(p.output, p);
+  const bestAtShares = <T extends Pick<FrontPoint, 'output' | 'scores'>>(all: readonly T[]) => {
+    const best = new Map<number, T>();
+    for (const p of all) {
+      const [own] = sharesOf(p.output) as [number];
+      const known = best.get(own);
+      if (!known || better(p.scores[0]!, known.scores[0]!)) best.set(own, p);
     }
-    const points = [...best.values()]
-      .sort((p, q) => p.output - q.output)
-      .map(p => ({ x: p.output, y: p.scores[0]!, title: titleOf(p) }));
+    return [...best].sort(([p], [q]) => p - q).map(([share, p]) => ({ share, p, y: p.scores[0]! }));
+  };
+  const series = kinds.map(({ name, color, is }): ChartSeries => {
+    const points = bestAtShares(front.points.filter(is)).map(({ share, p, y }) => ({ x: share, y, title: titleOf(p) }));
     return { name: points.length > 0 ? `${name} (the best)` : '', color, points };
   });
   const rivals: ChartSeries = {
     name: 'output-weighted ensembles',
     marker: 'none',
     color: '#000000',
-    points: front.rivals.map(r => ({ x: r.output, y: r.scores[0]! })),
+    points: bestAtShares(front.rivals).map(({ share, y }) => ({ x: share, y })),
   };
   return lineChart([...series, rivals], {
     xLabel: "parent a's share of the output",

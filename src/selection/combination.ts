@@ -2,14 +2,24 @@
 import { SutureError, type Tensor } from '../../ir/index.ts';
 import { type Setting, type SuperNetwork, weightedAt, withOutputs } from '../../passes/index.ts';
 
-/** A setting of all switches, in the terms of the two parents. */
+/** How parents share the output. Of two: parent a's share, in [0, 1]. Of more: one share for each parent; they sum to 1. */
+export type OutputShares = number | readonly number[];
+
+/** One share for each parent. */
+export const sharesOf = (output: OutputShares): readonly number[] =>
+  typeof output === 'number' ? [output, 1 - output] : output;
+
+/** Shares as documents say them. */
+export const outputOf = (shares: readonly number[]): OutputShares => (shares.length === 2 ? shares[0]! : shares);
+
+/** A setting of all switches, in the terms of the parents. */
 export interface Combination {
   /** Where features are averaged, in both directions; none: the parents as they are. */
   readonly positions: readonly number[];
   /** The share of the original feature there; `learned`: as `suture weigh` left it. */
   readonly weight: number | 'learned';
-  /** Parent a's share of the output; with a gate, on images of which both parents are as sure. */
-  readonly output: number;
+  /** With a gate, the shares on images of which all parents are as sure. */
+  readonly output: OutputShares;
   /** Whether a gate weighs the outputs on each image by how sure the parents are: see `settleGated`. Default false. */
   readonly gated?: boolean | undefined;
 }
@@ -20,8 +30,7 @@ export interface LearnedWeights {
   readonly positions: readonly number[];
   /** By the names of the super-network's inputs: weights of switches, [S] or per channel. */
   readonly switches: ReadonlyMap<string, Tensor>;
-  /** Parent a's share of the output. */
-  readonly output: number;
+  readonly output: OutputShares;
 }
 
 /** @throws SutureError `option-invalid` for a position that the network does not have. */
@@ -37,27 +46,41 @@ export function checkPositions(network: SuperNetwork, positions: readonly number
 /** Checks numbers and positions. @throws SutureError `option-invalid`. */
 export function checkCombination(network: SuperNetwork, { positions, weight, output }: Combination): void {
   checkPositions(network, positions);
-  const shares = [output, ...(weight === 'learned' ? [] : [weight])];
+  const shares = [...sharesOf(output), ...(weight === 'learned' ? [] : [weight])];
   const wrong = shares.find(v => !(v >= 0 && v <= 1));
   if (wrong !== undefined)
     throw new SutureError('option-invalid', `A share must lie between 0 and 1, not be ${wrong}.`);
+  checkShares(network, sharesOf(output));
+}
+
+function checkShares({ parents }: SuperNetwork, shares: readonly number[]): void {
+  const sum = shares.reduce((total, v) => total + v, 0);
+  if (shares.length === parents.length && Math.abs(sum - 1) < 1e-6) return;
+  throw new SutureError(
+    'option-invalid',
+    `The shares ${shares.join(', ')} of the output must be ${parents.length}, one for each parent, and sum to 1.`,
+  );
 }
 
 /** The setting that a combination stands for. A gate is no part of it. */
 export function settingOf(network: SuperNetwork, c: Combination, learned?: LearnedWeights): Setting {
   const setting = weightedAt(network, c.weight === 'learned' ? 1 : c.weight, ...c.positions);
-  if (c.weight !== 'learned') return withOutputs(network, setting, [c.output, 1 - c.output]);
+  if (c.weight !== 'learned') return withOutputs(network, setting, sharesOf(c.output));
   if (!learned) {
     throw new SutureError('run-invalid', 'The run has no learned weights; `suture weigh` learns them.');
   }
-  return withOutputs(network, new Map([...setting, ...learned.switches]), [c.output, 1 - c.output]);
+  return withOutputs(network, new Map([...setting, ...learned.switches]), sharesOf(c.output));
 }
 
 /** `38, 41 at 0.9, output 0.5, gated`, for tables and notes in files. */
 export function combinationText({ positions, weight, output, gated }: Combination): string {
   const where = positions.length === 0 ? 'no stitch' : `${positionsText(positions)} at ${weight}`;
-  return `${where}, output ${output}${gated ? ', gated' : ''}`;
+  return `${where}, output ${outputText(output)}${gated ? ', gated' : ''}`;
 }
+
+/** `0.5`, or of more than two parents `0.5/0.25/0.25`. */
+export const outputText = (output: OutputShares): string =>
+  (typeof output === 'number' ? [output] : output.map(v => Number(v.toFixed(3)))).join('/');
 
 /** Neighbouring numbers as ranges: `38, 41–44`. */
 export function positionsText(positions: readonly number[]): string {

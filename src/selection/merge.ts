@@ -4,8 +4,8 @@ import { type AnyNode, bytesOf, type Graph, GraphBuilder, type Tensor, typeText,
 import { specOf } from '../../ir/ops/index.ts';
 
 export interface MergedPart {
-  /** The name of its output in the merged graph. */
-  readonly output: string;
+  /** Its outputs are `name/output` in the merged graph. */
+  readonly name: string;
   readonly graph: Graph;
 }
 
@@ -24,11 +24,11 @@ class TensorKeys {
 }
 
 /**
- * Merges graphs that have the same inputs. Each part contributes its first output, under the name that it is given. Nodes
- * with the same operator, attributes and operands are taken over once, whichever graph they come from.
+ * Merges graphs that have the same inputs. Nodes with the same operator, attributes and operands are taken over once,
+ * whichever graph they come from.
  */
-export function mergeGraphs(name: string, parts: readonly MergedPart[]): Graph {
-  const to = new GraphBuilder(name);
+export function mergeGraphs(title: string, parts: readonly MergedPart[]): Graph {
+  const to = new GraphBuilder(title);
   const tensors = new TensorKeys();
   const constants = new Map<string, Value>();
   const shared = new Map<string, readonly Value[]>();
@@ -43,7 +43,7 @@ export function mergeGraphs(name: string, parts: readonly MergedPart[]): Graph {
     typeof value === 'object' && value !== null && 'dtype' in value ? tensors.of(value as Tensor) : value;
   const inputs = new Map<string, Value>();
 
-  for (const { output, graph } of parts) {
+  for (const { name, graph } of parts) {
     const map = new Map<Value, Value>();
     for (const input of graph.inputs) {
       let common = inputs.get(input.name);
@@ -76,7 +76,7 @@ export function mergeGraphs(name: string, parts: readonly MergedPart[]): Graph {
       const outputs = adopt(node);
       for (const [i, old] of node.outputs.entries()) map.set(old, outputs[i]!);
     }
-    to.output(output, mapped(graph.outputs[0]!.value));
+    for (const { name: output, value } of graph.outputs) to.output(`${name}/${output}`, mapped(value));
   }
   return to.build();
 }

@@ -16,7 +16,7 @@ import { score } from '../metrics/scoring.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import type { MergedPart } from './merge.ts';
-import { type Bundle, runParts } from './parts.ts';
+import { runParts } from './parts.ts';
 
 /** NaN (a score of nothing) is null in JSON. */
 const number = v.union([
@@ -95,7 +95,7 @@ export async function sweepPositions(
   ];
   const [output] = network.outputs;
   const settled = candidates.map(({ key, setting }) => ({
-    output: key,
+    name: key,
     graph: settle(network, setting, parameters),
     meaning: settledMeaning(output!, setting),
   }));
@@ -114,7 +114,7 @@ export async function sweepPositions(
     folds: [...folds.keys()],
     references: (['a', 'b', 'ensemble'] as const).map(name => ({ name, ...scoresOf(name) })),
     positions: network.positions.map(({ id, features, progress }) => {
-      const { graph } = settled.find(s => s.output === `position/${id}`)!;
+      const { graph } = settled.find(s => s.name === `position/${id}`)!;
       const flops = flopsPerSample(graph);
       return {
         position: id,
@@ -138,12 +138,18 @@ async function scoreParts(
 ): Promise<ReadonlyMap<string, Metric>> {
   const name = 'the stitched network';
   const [{ graph, meaning }] = parts as readonly [(typeof parts)[number]];
-  const metrics = new Map(parts.map(({ output }) => [output, data.metricFor({ name, graph, meaning })]));
-  const meanings = new Map(parts.map(part => [part.output, part.meaning]));
-  const bundles = parts.map((part): Bundle => [part]);
-  const work = { bundles, dataset: data.dataset, stage: 'scoring every position', batch };
+  const metrics = new Map(parts.map(part => [part.name, data.metricFor({ name, graph, meaning })]));
+  const meanings = new Map(parts.map(part => [part.name, part.meaning]));
+  const work = { parts, dataset: data.dataset, stage: 'scoring every position', batch };
   await runParts(execution, work, (run, outputs, first) => {
-    for (const [{ output }] of run) score(metrics.get(output)!, outputs[output]!, meanings.get(output)!, first);
+    for (const {
+      name: key,
+      graph: {
+        outputs: [output],
+      },
+    } of run) {
+      score(metrics.get(key)!, outputs[`${key}/${output!.name}`]!, meanings.get(key)!, first);
+    }
   });
   return metrics;
 }

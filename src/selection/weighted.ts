@@ -3,15 +3,25 @@
  * all output-weighted ensembles.
  */
 import * as v from 'valibot';
-import { isGateable, requireGateable, settle, withOutputOf } from '../../passes/index.ts';
+import { numbersOf, type Tensor } from '../../ir/index.ts';
+import { gateShares, isGateable, type OutputSwitch, requireGateable, settleSources } from '../../passes/index.ts';
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
 import type { TrainedNetwork } from '../network/network.ts';
-import { blendable, expectedErrors, gatedShares, scoreBlend } from './blend.ts';
-import { type Combination, checkCombination, type LearnedWeights, settingOf } from './combination.ts';
-import { above, beyond, type Point, paretoSet } from './front.ts';
-import { type Bundle, runParts } from './parts.ts';
+import { blendable, scoreBlend } from './blend.ts';
+import {
+  type Combination,
+  checkCombination,
+  type LearnedWeights,
+  type OutputShares,
+  settingOf,
+  sharesOf,
+} from './combination.ts';
+import { above, beyond, type Point, paretoSet, surfaceOf } from './front.ts';
+import type { MergedPart } from './merge.ts';
+import { runParts } from './parts.ts';
+import { shareLattice } from './simplex.ts';
 
 /** NaN (a score of nothing) is null in JSON. */
 const score = v.union([
@@ -22,6 +32,9 @@ const score = v.union([
   ),
 ]);
 
+/** See `OutputShares`. */
+const shares = v.union([v.number(), v.array(v.number())]);
+
 /** `front.json`. */
 export const frontSchema = v.object({
   metric: v.picklist(['dice', 'accuracy', 'mse']),
@@ -30,13 +43,13 @@ export const frontSchema = v.object({
   sets: v.array(v.object({ name: v.string(), source: v.string(), images: v.number() })),
   /** The sets that distances and the Pareto set are over, as indices: the test sets; with one, the validation data and it. */
   axes: v.array(v.number()),
-  /** The output-weighted ensembles of the unstitched parents, from parent b alone to parent a alone. */
-  rivals: v.array(v.object({ output: v.number(), scores: v.array(score) })),
+  /** The output-weighted ensembles of the unstitched parents; of two, from parent b alone to parent a alone. */
+  rivals: v.array(v.object({ output: shares, scores: v.array(score) })),
   points: v.array(
     v.object({
       positions: v.array(v.number()),
       weight: v.union([v.number(), v.literal('learned')]),
-      output: v.number(),
+      output: shares,
       /** Whether a gate weighs the outputs on each image by how sure the parents are. */
       gated: v.boolean(),
       /** One for each set. */
@@ -68,8 +81,8 @@ export interface FrontOptions {
   readonly groups?: readonly (readonly number[])[];
   /** Shares of the original feature. Default 0, ¼, ½, ¾. With 1 alone no stitch is scored. */
   readonly weights?: readonly number[];
-  /** Parent a's shares of the output. Default 0, 0.1, …, 1. */
-  readonly outputs?: readonly number[];
+  /** Ways of sharing the output. Default: of two parents, 0, 0.1, …, 1 for parent a; of more, at most 40 and their mean. */
+  readonly outputs?: readonly OutputShares[];
   /** Also every share with a gate: see `settleGated`. Default: where the outputs are such that a gate can act on them. */
   readonly gate?: boolean;
   /** Also the weights that `suture weigh` learned. */
@@ -85,27 +98,30 @@ export interface NamedData {
   readonly data: LabelledData;
 }
 
-/** Shares of the output that the rivals' front is drawn through. */
-const rivalShares = Array.from({ length: 41 }, (_, i) => i / 40);
-
-const tenths = Array.from({ length: 11 }, (_, i) => i / 10);
-
 type Places = Pick<Combination, 'positions' | 'weight'>;
 
 /** How a setting's outputs are put together. */
 type Blend = Pick<Combination, 'output' | 'gated'>;
 
-/** One setting on one data set: a metric for each share of the output, and for each with a gate. */
+/** One setting on one data set: a metric for each way of sharing the output, by `keyOf`, and for each with a gate. */
 interface Scored {
-  readonly plain: ReadonlyMap<number, Metric>;
-  readonly gated: ReadonlyMap<number, Metric>;
+  readonly plain: ReadonlyMap<string, Metric>;
+  readonly gated: ReadonlyMap<string, Metric>;
 }
+
+const keyOf = (output: OutputShares): string => sharesOf(output).join();
+
+/** Each way once, the first parent's share growing. */
+const distinct = (outputs: readonly OutputShares[]): readonly OutputShares[] =>
+  [...new Map(outputs.map(output => [keyOf(output), output])).values()].sort((p, q) =>
+    compare(sharesOf(p), sharesOf(q)),
+  );
 
 const unstitched: Places = { positions: [], weight: 1 };
 
 /**
  * Scores settings on validation data and on any number of test sets. The parents' common prefixes are computed once for each batch,
- * and a setting's two outputs once for all shares and gates.
+ * and the parents' outputs under a setting once for all shares and gates.
  *
  * @throws SutureError `option-invalid`; `data-invalid` when data does not fit the networks.
  */
@@ -116,52 +132,69 @@ export async function sweepFront(
   tests: readonly NamedData[],
   options: FrontOptions = {},
 ): Promise<Front> {
-  const { weights = [0, 0.25, 0.5, 0.75], outputs = tenths, learned, loss = 0.005 } = options;
+  const { weights = [0, 0.25, 0.5, 0.75], learned, loss = 0.005 } = options;
+  const parents = network.parents.length;
   const groups = options.groups ?? network.positions.map(p => [p.id]);
   const places = [
     unstitched,
     ...groups.flatMap(positions => weights.filter(w => w !== 1).map((weight): Places => ({ positions, weight }))),
     ...(learned ? [{ positions: learned.positions, weight: 'learned' } as const] : []),
   ];
-  const shares = [...new Set([...outputs, ...(learned ? [learned.output] : [])])].sort((p, q) => p - q);
+  const { outputs = shareLattice(parents, 10, 40).outputs } = options;
+  const shares = distinct([...outputs, ...(learned ? [learned.output] : [])]);
   for (const place of places) for (const output of shares) checkCombination(network, { ...place, output });
   const { gate = isGateable(network) } = options;
   if (gate) requireGateable(network);
 
-  const bundles = places.map((place, i): Bundle => {
-    const setting = settingOf(network, { ...place, output: 0.5 }, learned);
-    // Merged into neighbouring layers, weights would differ from setting to setting in what settings share.
-    const part = (tag: string) => ({
-      output: `${i}/${tag}`,
-      graph: settle(network, withOutputOf(network, setting, tag), parameters, { merge: false }),
-    });
-    return [part('a'), part('b')];
-  });
+  const even = Array<number>(parents).fill(1 / parents);
+  const parts = places.map(
+    (place, i): MergedPart => ({
+      name: String(i),
+      // Merged into neighbouring layers, weights would differ from setting to setting in what settings share.
+      graph: settleSources(
+        network,
+        settingOf(network, { ...place, output: even }, learned),
+        parameters,
+        gate ? shares.map(sharesOf) : [],
+        { merge: false },
+      ),
+    }),
+  );
+  const lattice = shareLattice(parents, 40, 500);
   const sets: readonly NamedData[] = [{ name: 'validation', data: validation }, ...tests];
   const scored: (readonly Scored[])[] = [];
-  const settings: Settings = { output: network.outputs[0]!, bundles, shares, gate, batch: options.batch };
+  const settings: Settings = {
+    output: network.outputs[0]!,
+    parts,
+    shares,
+    rivals: lattice.outputs,
+    gate,
+    batch: options.batch,
+  };
   for (const set of sets) scored.push(await scoreSettings(execution, settings, set));
 
-  const { name: metric, higherIsBetter } = scored[0]![0]!.plain.get(1)!;
+  const { name: metric, higherIsBetter } = scored[0]![0]!.plain.get(keyOf(shares[0]!))!;
   const axes = tests.length >= 2 ? tests.map((_, i) => i + 1) : sets.map((_, i) => i);
   const pointOf = (scores: readonly number[]): Point => axes.map(i => (higherIsBetter ? scores[i]! : -scores[i]!));
-  const rivals = rivalShares.map(output => ({
-    output,
-    scores: scored.map(([parents]) => parents!.plain.get(output)!.score().value),
+  const rivals = lattice.outputs.map(output => ({
+    output: stored(output),
+    scores: scored.map(([unstitched]) => scoreOf(unstitched!, { output })),
   }));
-  const curve = rivals.map(r => pointOf(r.scores));
+  const rivalPoints = rivals.map(r => pointOf(r.scores));
+  const surface = surfaceOf(rivalPoints, lattice.faces);
   const blends = (gate ? [false, true] : [false]).flatMap(gated => shares.map(output => ({ output, gated })));
   const found = places.flatMap((place, i) =>
     blends.map(blend => ({ ...place, ...blend, scores: scored.map(settings => scoreOf(settings[i]!, blend)) })),
   );
-  const kept = new Set(paretoSet([...found.map(p => pointOf(p.scores)), ...curve]));
+  const kept = new Set(paretoSet([...found.map(p => pointOf(p.scores)), ...rivalPoints]));
   const points = found.map((p, i) => {
     const at = pointOf(p.scores);
-    const higher = axes.length > 1 ? above(at, curve) : undefined;
+    const higher = axes.length > 1 ? above(at, surface) : undefined;
     return {
       ...p,
       positions: [...p.positions],
-      beyond: beyond(at, curve),
+      output: stored(p.output),
+      beyond: beyond(at, surface),
       ...(higher !== undefined && { above: higher }),
       pareto: kept.has(i),
     };
@@ -186,46 +219,51 @@ export async function sweepFront(
 }
 
 const scoreOf = ({ plain, gated }: Scored, blend: Blend): number =>
-  (blend.gated ? gated : plain).get(blend.output)!.score().value;
+  (blend.gated ? gated : plain).get(keyOf(blend.output))!.score().value;
 
-/** What is scored: two parts for each setting, one for each parent's output, and how outputs are put together. */
+const stored = (output: OutputShares): number | number[] => (typeof output === 'number' ? output : [...output]);
+
+/** What is scored: a part for each setting, the unstitched parents first, and how their outputs are put together. */
 interface Settings {
-  readonly output: TrainedNetwork['network']['outputs'][number];
-  readonly bundles: readonly Bundle[];
-  readonly shares: readonly number[];
+  readonly output: OutputSwitch;
+  readonly parts: readonly MergedPart[];
+  readonly shares: readonly OutputShares[];
+  /** Further ways of sharing the output of the unstitched parents. */
+  readonly rivals: readonly OutputShares[];
   readonly gate: boolean;
   readonly batch: number | undefined;
 }
 
 async function scoreSettings(
   execution: Execution,
-  { output: { mean, meaning }, bundles, shares, gate, batch }: Settings,
+  { output: { mean, meaning, sources }, parts, shares, rivals, gate, batch }: Settings,
   { name, data }: NamedData,
 ): Promise<readonly Scored[]> {
-  const network = { name: 'the stitched network', graph: bundles[0]![0].graph, meaning };
-  const metricsOf = (all: readonly number[]) => new Map(all.map(share => [share, data.metricFor(network)] as const));
-  // The rivals' front is drawn more finely than the rest, and from either parent alone.
-  const scored = bundles.map((_, i) => ({
-    plain: metricsOf(i === 0 ? [...new Set([...shares, ...rivalShares])] : shares),
-    gated: metricsOf(gate ? shares : []),
-  }));
-  const work = { bundles, dataset: data.dataset, stage: `scoring settings on ${name}`, batch };
+  const { graph } = parts[0]!;
+  const network = { name: 'the stitched network', graph: graph.with({ outputs: graph.outputs.slice(0, 1) }), meaning };
+  const metricsOf = (ways: readonly OutputShares[]) =>
+    new Map(ways.map(way => [keyOf(way), data.metricFor(network)] as const));
+  const ways = parts.map((_, i) => (i === 0 ? distinct([...shares, ...rivals]) : shares));
+  const scored = ways.map(plain => ({ plain: metricsOf(plain), gated: metricsOf(gate ? shares : []) }));
+  const work = { parts, dataset: data.dataset, stage: `scoring settings on ${name}`, batch };
   await runParts(execution, work, (round, outputs, first) => {
-    for (const bundle of round) {
-      const [a, b] = bundle.map(part => outputs[part.output]!);
-      const blended = blendable(a!, b!, mean, meaning);
-      const images = Array.from({ length: blended.shape[0]! }, (_, i) => i);
-      const { plain, gated } = scored[bundles.indexOf(bundle)]!;
-      for (const [share, metric] of plain) {
-        scoreBlend(
-          metric,
-          blended,
-          images.map(() => share),
-          first,
-        );
+    for (const part of round) {
+      const found = (output: string): Tensor => outputs[`${part.name}/${output}`]!;
+      const blended = blendable(sources.map(found), mean, meaning);
+      const at = parts.indexOf(part);
+      const { plain, gated } = scored[at]!;
+      for (const way of ways[at]!) {
+        const weights = sharesOf(way);
+        scoreBlend(plain.get(keyOf(way))!, blended, parent => weights[parent]!, first);
       }
-      const errors = gate ? expectedErrors(blended) : undefined;
-      for (const [share, metric] of gated) scoreBlend(metric, blended, gatedShares(errors!, share), first);
+      if (!gate) continue;
+      const weights = numbersOf(found(gateShares));
+      const images = blended.shape[0]!;
+      for (const [i, way] of shares.entries()) {
+        const weightOf = (parent: number, image: number): number =>
+          weights[(parent * shares.length + i) * images + image]!;
+        scoreBlend(gated.get(keyOf(way))!, blended, weightOf, first);
+      }
     }
   });
   return scored;
@@ -241,8 +279,8 @@ export type Choosable = Pick<FrontPoint, 'positions' | 'output' | 'gated' | 'sco
  * lucky in part.
  *
  * `even`: the parents' outputs weighed as evenly as the own site allows, rather with a gate. Of what loses at most `loss` against the
- * best rival there: those with a gate, if any; of these the fewest stitches; then the share of the output nearest to ½; then the
- * best score.
+ * best rival there: those with a gate, if any; of these the fewest stitches; then the shares of the output nearest to equal ones; then
+ * the best score.
  */
 export function choose(
   points: readonly Choosable[],
@@ -255,14 +293,16 @@ export function choose(
   const worth = points.map(({ scores }) => worthOf(scores[0]!));
   const best = worth.indexOf(Math.max(...worth));
   const least = Math.max(...rivals.map(worthOf)) - loss;
-  const keyOf = (i: number): readonly number[] => {
+  const rankOf = (i: number): readonly number[] => {
     const { output, gated, positions } = points[i]!;
-    return [gated ? 0 : 1, positions.length, Math.abs(output - 0.5), -worth[i]!];
+    const shares = sharesOf(output);
+    const uneven = Math.max(...shares.map(share => Math.abs(share - 1 / shares.length)));
+    return [gated ? 0 : 1, positions.length, uneven, -worth[i]!];
   };
   const even = points
     .map((_, i) => i)
     .filter(i => worth[i]! >= least)
-    .sort((i, j) => compare(keyOf(i), keyOf(j)) || i - j)[0];
+    .sort((i, j) => compare(rankOf(i), rankOf(j)) || i - j)[0];
   return { best, even: even ?? best };
 }
 

@@ -4,7 +4,7 @@ import { front, sweep } from '../../api/sweep.ts';
 import type { ExecutorChoice } from '../../execution/executors.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
 import { frontFigures } from '../../report/front-figure.ts';
-import { positionsText } from '../../selection/combination.ts';
+import { type OutputShares, positionsText } from '../../selection/combination.ts';
 import { possibleRules, select, whyNot } from '../../selection/select.ts';
 import type { Sweep } from '../../selection/sweep.ts';
 import type { Front } from '../../selection/weighted.ts';
@@ -142,6 +142,15 @@ function figureFiles(output: string | undefined, count: number): readonly string
 /** How many rows of settings are shown. */
 const shownRows = 12;
 
+const shareText = (output: OutputShares): string =>
+  typeof output === 'number' ? fixed(output, 2) : output.map(share => fixed(share, 2)).join('/');
+
+/** Of two parents, steps of a tenth; of more, each parent alone, and equal shares. */
+const shownRivals = (rivals: Front['rivals']): Front['rivals'] =>
+  rivals.filter(({ output }, i) =>
+    typeof output === 'number' ? i % 4 === 0 : output.includes(1) || output.every(share => share === output[0]),
+  );
+
 /** The rivals, the settings that lie farthest beyond them, and the chosen ones. */
 export function showFront(front: Front, terminal: Terminal): void {
   const { sets, rivals, points, axes, chosen, metric } = front;
@@ -151,8 +160,8 @@ export function showFront(front: Front, terminal: Terminal): void {
   terminal.heading(`${metricTitle[metric]} of the output-weighted ensembles`);
   terminal.line();
   terminal.table(
-    ["a's share", ...head],
-    rivals.filter((_, i) => i % 4 === 0).map(({ output, scores }) => [fixed(output, 2), ...scored(scores)]),
+    [rivals.some(r => typeof r.output === 'number') ? "a's share" : 'shares', ...head],
+    shownRivals(rivals).map(({ output, scores }) => [shareText(output), ...scored(scores)]),
   );
   terminal.line();
   const order = points.map((_, i) => i).sort((i, j) => points[j]!.beyond - points[i]!.beyond);
@@ -169,7 +178,7 @@ export function showFront(front: Front, terminal: Terminal): void {
       return [
         positions.length === 0 ? 'none' : positionsText(positions),
         positions.length === 0 ? '–' : String(weight),
-        fixed(output, 2),
+        shareText(output),
         ...(gates ? [gated ? 'yes' : 'no'] : []),
         ...scored(scores),
         fixed(beyond),

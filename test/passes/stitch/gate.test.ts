@@ -7,6 +7,7 @@ import {
   averagedAt,
   featurePairs,
   gateOutput,
+  gateShares,
   isGateable,
   kaimingStitches,
   original,
@@ -14,11 +15,12 @@ import {
   settingTensors,
   settle,
   settleGated,
+  settleSources,
   stitch,
   withOutputs,
 } from '../../../passes/index.ts';
 import { draw } from '../networks.ts';
-import { type Numbers, random, relativeError, runOrt, session, values } from '../ort.ts';
+import { type Numbers, random, relativeError, runOrt, values } from '../ort.ts';
 
 /** Two layers, so that there is something to stitch; `channels` logits. */
 function parent(seed: number, channels: number, activation?: 'Softmax'): Graph {
@@ -36,15 +38,15 @@ function parent(seed: number, channels: number, activation?: 'Softmax'): Graph {
   return b.build();
 }
 
+/** Networks by their seeds, each stitched to the first. */
+function joined(seeds: readonly number[], channels: number, activation?: 'Softmax', options = {}): SuperNetwork {
+  const parents = seeds.map((seed, p) => ({ tag: 'abcd'[p], graph: parent(seed, channels, activation) }));
+  const pairs = parents.slice(1).flatMap(({ tag }) => featurePairs([{ a: 'act', b: 'act' }], 'a', tag));
+  return stitch(parents, pairs, options);
+}
+
 const join = (channels: number, activation?: 'Softmax', options = {}): SuperNetwork =>
-  stitch(
-    [
-      { tag: 'a', graph: parent(1, channels, activation) },
-      { tag: 'b', graph: parent(2, channels, activation) },
-    ],
-    featurePairs([{ a: 'act', b: 'act' }]),
-    options,
-  );
+  joined([1, 2], channels, activation, options);
 
 /** Probabilities by image, pixel and class, of logits [N, K, 4, 4]; of one channel, those of yes. */
 function probabilities({ data, shape: [count, channels] }: Numbers, given = false): number[][][] {
@@ -71,63 +73,133 @@ function expectedErrors(a: number[][][]): number[] {
   });
 }
 
-/** What the gate should give: the mean probability of yes, or of every class, with weights of each image's own. */
-function weighed(a: number[][][], b: number[][][], share: number): number[][][] {
-  const [p, q] = [a, b].map(expectedErrors);
-  return a.map((pixels, n) => {
-    const [u, v] = [share / p[n] ** 2, (1 - share) / q[n] ** 2];
-    return pixels.map((classes, at) => classes.map((c, k) => (u * c + v * b[n][at][k]) / (u + v)));
-  });
+/** By parent and image: what the gate should make of shares, written as it is thought and not as it is computed. */
+function sharesOf(parents: readonly number[][][][], shares: readonly number[]): number[][] {
+  const errors = parents.map(expectedErrors);
+  return errors.map((own, i) =>
+    own.map((error, n) => shares[i] / error ** 2 / errors.reduce((sum, e, j) => sum + shares[j] / e[n] ** 2, 0)),
+  );
+}
+
+/** The mean probability of yes, or of every class, with weights of each image's own. */
+function weighed(parents: readonly number[][][][], shares: readonly number[]): number[][][] {
+  const weights = sharesOf(parents, shares);
+  return parents[0].map((pixels, n) =>
+    pixels.map((classes, at) =>
+      classes.map((_, k) => parents.reduce((sum, p, i) => sum + weights[i][n] * p[n][at][k], 0)),
+    ),
+  );
 }
 
 const images = (seed: number, count: number) => draw(random(seed), count, 2, 4, 4);
-const share = fc.constantFrom(0, 0.25, 0.5, 1);
+
+/** Points of a simplex, corners and edges too. */
+const simplex = (parents: number): fc.Arbitrary<readonly number[]> =>
+  fc
+    .array(fc.integer({ min: 0, max: 4 }), { minLength: parents, maxLength: parents })
+    .filter(parts => parts.some(v => v > 0))
+    .map(parts => parts.map(v => v / parts.reduce((sum, w) => sum + w)));
+
+const evaluated = (graph: Graph, x: ReturnType<typeof images>): Record<string, Numbers> =>
+  Object.fromEntries(
+    [...evaluateGraph(graph, { x })].map(([name, t]) => [name, { shape: t.shape, data: values(t) }] as const),
+  );
 
 describe.each([
   ['softmax over three classes', 3, undefined],
   ['sigmoid of one channel', 1, undefined],
   ['probabilities', 2, 'Softmax'],
 ] as const)('the gate for %s', (_, channels, activation) => {
-  const net = join(channels, activation);
-  const parameters = kaimingStitches(net, random(3));
   const given = activation !== undefined;
 
-  it('in ONNX Runtime gives what the host computes', async () => {
+  it.each([2, 3])('of %i networks gives what is written, in ONNX Runtime too', async count => {
+    const net = joined([1, 2, 3, 4].slice(0, count), channels, activation);
+    const parameters = kaimingStitches(net, random(3));
+    const { sources } = net.outputs[0];
     for (const setting of [original(net), allStitched(net)]) {
-      const whole = await session(settle(net, setting, parameters, { parentOutputs: true, standard: true }));
       await fc.assert(
-        fc.asyncProperty(fc.integer(), share, async (seed, a) => {
+        fc.asyncProperty(fc.integer(), fc.array(simplex(count), { minLength: 1, maxLength: 3 }), async (seed, ways) => {
           const x = images(seed, 6);
-          const found = await whole({ x });
-          const [p, q] = ['a/logits', 'b/logits'].map(name => probabilities(found[name], given));
-          const graph = settleGated(net, withOutputs(net, setting, [a, 1 - a]), parameters, { standard: true });
+          const apart = settleSources(net, setting, parameters, ways);
+          verify(apart);
+          const found = await runOrt(apart, { x });
+          const answers = sources.map(tag => probabilities(found[tag], given));
+          const want = ways.map(shares => sharesOf(answers, shares));
+          const byParent = sources.flatMap((_, i) => want.flatMap(way => way[i]));
+          for (const { shape, data } of [found[gateShares], evaluated(apart, x)[gateShares]]) {
+            expect(shape).toEqual([count, ways.length, 6]);
+            expect(relativeError(data, byParent)).toBeLessThan(1e-6);
+          }
+          const [shares] = ways;
+          const graph = settleGated(net, withOutputs(net, setting, shares), parameters, { standard: true });
           verify(graph);
           const { logits } = await runOrt(graph, { x });
-          const want = weighed(p, q, a).flat(3);
-          expect(relativeError(probabilities(logits, given).flat(3), want)).toBeLessThan(1e-5);
+          const blend = weighed(answers, shares).flat(3);
+          expect(relativeError(probabilities(logits, given).flat(3), blend)).toBeLessThan(1e-5);
         }),
-        { numRuns: 8 },
+        { numRuns: 3 },
       );
     }
   });
 
   it('with all weight on one parent is that parent', () => {
+    const net = join(channels, activation);
     const x = images(5, 2);
     for (const shares of [
       [0, 1],
       [1, 0],
     ]) {
       const setting = withOutputs(net, original(net), shares);
-      const [gated, plain] = [settleGated(net, setting), settle(net, setting)].map(graph =>
-        evaluateGraph(graph, { x }),
+      const [found, want] = [settleGated(net, setting), settle(net, setting)].map(graph =>
+        probabilities(evaluated(graph, x).logits, given).flat(3),
       );
-      const [found, want] = [gated, plain].map(outputs => {
-        const { shape } = outputs.get('logits')!;
-        const data = values(outputs.get('logits')!);
-        return probabilities({ data, shape }, given).flat(3);
-      });
       expect(relativeError(found, want)).toBeLessThan(1e-6);
     }
+  });
+
+  it.each([2, 4])('of %i copies of one network gives its output, shared as before', count => {
+    const net = joined(Array<number>(count).fill(1), channels, activation);
+    fc.assert(
+      fc.property(fc.integer(), simplex(count), (seed, shares) => {
+        const x = images(seed, 2);
+        const setting = withOutputs(net, original(net), shares);
+        const found = evaluated(settleSources(net, setting, new Map(), [shares]), x);
+        const wanted = shares.flatMap(share => [share, share]);
+        expect(relativeError(found[gateShares].data, wanted)).toBeLessThan(1e-6);
+        const { logits } = evaluated(settleGated(net, setting), x);
+        const [got, want] = [logits, found.a].map(output => probabilities(output, given).flat(3));
+        expect(relativeError(got, want)).toBeLessThan(1e-6);
+      }),
+      { numRuns: 4 },
+    );
+  });
+
+  it('shares as it did when networks change places', () => {
+    const order = [0, 1, 2];
+    const permuted = fc.shuffledSubarray(order, { minLength: 3, maxLength: 3 });
+    fc.assert(
+      fc.property(fc.integer(), simplex(3), permuted, (seed, shares, places) => {
+        const x = images(seed, 3);
+        const [straight, turned] = [order, places].map(at => {
+          const net = joined(
+            at.map(i => i + 1),
+            channels,
+            activation,
+          );
+          const ways = [at.map(i => shares[i])];
+          const rows = evaluated(settleSources(net, original(net), new Map(), ways), x)[gateShares].data;
+          return at.map((_, i) => Array.from(rows.subarray(3 * i, 3 * i + 3)));
+        });
+        const found = places.flatMap((_, i) => turned[i]);
+        expect(
+          relativeError(
+            found,
+            places.flatMap(i => straight[i]),
+          ),
+        ).toBeLessThan(1e-6);
+      }),
+      { numRuns: 4 },
+    );
   });
 });
 

@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { above, beyond, dominates, type Point, paretoSet } from '../../../src/selection/front.ts';
+import {
+  above as aboveSurface,
+  beyond as beyondSurface,
+  dominates,
+  type Point,
+  paretoSet,
+  surfaceOf,
+} from '../../../src/selection/front.ts';
+import { shareLattice } from '../../../src/selection/simplex.ts';
 
 const score = fc.integer({ min: 0, max: 1000 }).map(v => v / 1000);
 const pointOf = (sets: number): fc.Arbitrary<Point> => fc.array(score, { minLength: sets, maxLength: sets });
@@ -9,6 +17,13 @@ const pointAndCurve = fc
   .integer({ min: 1, max: 3 })
   .chain(n => fc.tuple(pointOf(n), fc.array(pointOf(n), { minLength: 1, maxLength: 6 })));
 const planar = fc.tuple(pointOf(2), fc.array(pointOf(2), { minLength: 1, maxLength: 6 }));
+
+/** Points in a row, each joined to the next. */
+const curveOf = (points: readonly Point[]) =>
+  surfaceOf(points, [...points.map((_, i) => [i]), ...points.slice(1).map((_, i) => [i, i + 1])]);
+
+const beyond = (p: Point, curve: readonly Point[]): number => beyondSurface(p, curveOf(curve));
+const above = (p: Point, curve: readonly Point[]): number | undefined => aboveSurface(p, curveOf(curve));
 
 const shifted = (p: Point, by: number): Point => p.map(v => v + by);
 
@@ -166,6 +181,87 @@ describe('above', () => {
         const v = above(p, rivals);
         if (v !== undefined && beyond(p, rivals) > 0) expect(v).toBeGreaterThanOrEqual(beyond(p, rivals) - 1e-9);
       }),
+    );
+  });
+});
+
+describe('the ensembles of three networks and more', () => {
+  /** Scores at random for every way of sharing, and a point. */
+  const scored = (parents: number, sets: number) => {
+    const { outputs, faces } = shareLattice(parents, 3, 40);
+    const points = fc.array(pointOf(sets), { minLength: outputs.length, maxLength: outputs.length });
+    return fc.tuple(pointOf(sets), points).map(([p, at]) => ({ p, points: at, faces }));
+  };
+  const cases = fc.constantFrom([3, 2], [3, 3], [4, 2], [4, 3], [3, 4]).chain(([n, d]) => scored(n!, d!));
+
+  /** Points of all triangles, close together. */
+  const triangles = (points: readonly Point[], faces: readonly (readonly number[])[], per = 12): Point[] =>
+    faces
+      .filter(f => f.length === 3)
+      .flatMap(corners =>
+        Array.from({ length: per + 1 }, (_, i) => i).flatMap(i =>
+          Array.from({ length: per + 1 - i }, (_, j) => [i / per, j / per, (per - i - j) / per]).map(t =>
+            points[0]!.map((_, c) => corners.reduce((sum, at, k) => sum + t[k]! * points[at]![c]!, 0)),
+          ),
+        ),
+      );
+
+  it('are at no point of their surface beyond it, and come as near as its finest sampling', () => {
+    fc.assert(
+      fc.property(cases, fc.nat(), ({ p, points, faces }, pick) => {
+        const surface = surfaceOf(points, faces);
+        const samples = triangles(points, faces);
+        const coarse = Math.min(...samples.map(r => Math.max(...p.map((v, i) => v - r[i]!))));
+        const found = beyondSurface(p, surface);
+        expect(found).toBeLessThanOrEqual(coarse + 1e-12);
+        expect(found).toBeGreaterThan(coarse - 0.2);
+        expect(beyondSurface(samples[pick % samples.length]!, surface)).toBeLessThan(1e-9);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('take nothing back when there are more of them, and leave one that none surpasses at zero', () => {
+    fc.assert(
+      fc.property(cases, ({ p, points, faces }) => {
+        const few = beyondSurface(p, surfaceOf(points, faces.slice(0, faces.length / 2)));
+        const surface = surfaceOf(points, faces);
+        expect(beyondSurface(p, surface)).toBeLessThanOrEqual(few);
+        const corners = surfaceOf(
+          points,
+          points.map((_, i) => [i]),
+        );
+        for (const i of paretoSet(points)) expect(beyondSurface(points[i]!, corners)).toBe(0);
+        const [first, higher] = [aboveSurface(p, corners), aboveSurface(p, surface)];
+        if (first !== undefined) expect(higher).toBeLessThanOrEqual(first);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('are the same rivals in whatever order', () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(3, 4, 5),
+        pointOf(3),
+        fc.array(pointOf(3), { minLength: 5, maxLength: 5 }),
+        fc.nat(),
+        (parents, p, alone, seed) => {
+          const order = Array.from({ length: parents }, (_, i) => (i + seed) % parents).toReversed();
+          const { outputs, faces } = shareLattice(parents, 4, 60);
+          // A smooth score of an ensemble that isn't the mean of its members'.
+          const scoreOf = (shares: readonly number[], networks: readonly number[]): Point =>
+            p.map((_, c) => Math.sqrt(shares.reduce((sum, s, i) => sum + s * alone[networks[i]!]![c]! ** 2, 0)));
+          const [straight, turned] = [order.toSorted(), order].map(networks =>
+            surfaceOf(
+              outputs.map(o => scoreOf(o as readonly number[], networks)),
+              faces,
+            ),
+          );
+          expect(beyondSurface(p, turned!)).toBeCloseTo(beyondSurface(p, straight!), 9);
+        },
+      ),
+      { numRuns: 30 },
     );
   });
 });

@@ -14,9 +14,9 @@ function network(c: number): Graph {
 describe('mergeGraphs', () => {
   it('computes once what the graphs have in common', () => {
     const merged = mergeGraphs('all', [
-      { output: 'first', graph: network(1) },
-      { output: 'second', graph: network(2) },
-      { output: 'again', graph: network(1) },
+      { name: 'first', graph: network(1) },
+      { name: 'second', graph: network(2) },
+      { name: 'again', graph: network(1) },
     ]);
     verify(merged);
     expect(print(merged)).toMatchInlineSnapshot(`
@@ -24,7 +24,7 @@ describe('mergeGraphs', () => {
         %relu: float32[N, 2] = Relu(%x)
         %add: float32[N, 2] = Add(%relu, [1, 1])
         %add_1: float32[N, 2] = Add(%relu, [2, 2])
-        return first = %add, second = %add_1, again = %add
+        return first/y = %add, second/y = %add_1, again/y = %add
       }"
     `);
   });
