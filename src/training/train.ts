@@ -58,7 +58,7 @@ export interface TrainOptions {
   readonly onMetrics?: (entry: MetricsEntry) => Promise<void> | void;
   /** Takes checkpoints: every `checkpointSeconds`, and before an interruption ends the training. */
   readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void> | void;
-  /** Default {@link checkpointInterval}. */
+  /** Default {@link checkpointInterval}; more where checkpoints would take over a tenth of the time. 0: after every step. */
   readonly checkpointSeconds?: number | undefined;
   /** Also a checkpoint after the last step, where more is to come that may be interrupted. Default false. */
   readonly keepEnd?: boolean;
@@ -201,6 +201,7 @@ export class Trainer {
     };
     let note: string | undefined;
     let saved = performance.now();
+    let pause = checkpointSeconds * 1000;
     onProgress?.({ stage, done: from?.step ?? 0, total: steps });
     for (let step = from?.step ?? 0; step < steps; step++) {
       if (signal?.aborted) {
@@ -218,9 +219,11 @@ export class Trainer {
         note = `loss ${entry.loss.toPrecision(4)}`;
       }
       onProgress?.({ stage, done: step + 1, total: steps, ...(note !== undefined && { note }) });
-      if (performance.now() - saved > checkpointSeconds * 1000 && step < steps - 1) {
+      if (performance.now() - saved > pause && step < steps - 1) {
+        const began = performance.now();
         await checkpoint(step + 1);
         saved = performance.now();
+        if (pause > 0) pause = Math.max(checkpointSeconds * 1000, 9 * (saved - began));
       }
     }
     if (keepEnd && (from?.step ?? 0) < steps) await checkpoint(steps);

@@ -1,6 +1,6 @@
 /** A training goes on from any step with the same numbers, the draws of its settings included. */
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { withExecutor } from '../../../src/execution/execute.ts';
 import { planRun } from '../../../src/run/plan.ts';
 import { initialise } from '../../../src/training/initialise.ts';
@@ -38,5 +38,38 @@ it('a training under sampled settings goes on from any step with the same bytes'
     expect(resumed.parameters).toEqual(whole.parameters);
     const forgotten = await train({ step, sampler, values: half.values });
     expect(forgotten.parameters).not.toEqual(whole.parameters);
+  });
+});
+
+it('checkpoints that take long are fewer', async () => {
+  const folder = await scratch();
+  const [a, b] = await smallParents(folder, [[3], [2, 3]]);
+  const data = await smallData(join(folder, 'data.npz'));
+  const training = { steps: 30, batch: 2, init: 'identity' } as const;
+  const { network, dataset, settings } = await planRun({ a, b, data, training, output: join(folder, 'run') });
+  await withExecutor({ executor: 'ort' }, async executor => {
+    const job = trainingJob({ executor }, network, dataset);
+    // The beginning and each step take a second, a checkpoint two.
+    let clock = 0;
+    const now = vi.spyOn(performance, 'now').mockImplementation(() => clock);
+    onTestFinished(() => now.mockRestore());
+    const written = async (checkpointSeconds: number): Promise<number[]> => {
+      const steps: number[] = [];
+      const onProgress = (): void => {
+        clock += 1000;
+      };
+      const values = await initialise(job, settings);
+      const trainer = await Trainer.create({ ...job, onProgress }, stepOf(network, settings), settings, values);
+      const onCheckpoint = ({ step }: Checkpoint): void => {
+        clock += 2000;
+        steps.push(step);
+      };
+      await trainer.run({ checkpointSeconds, onCheckpoint });
+      trainer.dispose();
+      return steps;
+    };
+    expect((await written(0)).length).toBe(29);
+    // The first after more than 2.5 seconds, the others after more than eighteen.
+    expect(await written(2.5)).toEqual([2, 21]);
   });
 });
