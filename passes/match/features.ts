@@ -5,6 +5,7 @@ import {
   dimKey,
   type Graph,
   isFloat,
+  isStatic,
   type Shape,
   type Value,
 } from '../../ir/index.ts';
@@ -39,7 +40,8 @@ export type DimMap = (dim: Dim) => Dim;
  * its ends, but adds nothing to their distances.
  *
  * Compatible are features of the same dtype and rank whose dims are equal for every size of the input, all but the
- * channels: axis 1 of [N, C, spatial...] and of [N, C], the last of tokens [N, T, C]. Dims are compared as formulas.
+ * channels: axis 1 of [N, C, spatial...] and of [N, C], the last of tokens [N, T, C]. Dims are compared as formulas. Where the batch
+ * is a number, what has no extent for it (a mean over the batch) is never matched.
  */
 export function featureGraph(graph: Graph, dims: DimMap = dim => dim): FeatureGraph {
   const roots = graph.outputs.map(o => o.value);
@@ -81,13 +83,14 @@ export function featureGraph(graph: Graph, dims: DimMap = dim => dim): FeatureGr
     ...outputs,
     ...values.flatMap((value, v) => (restricted.has(value) ? [v] : [])),
   ]);
+  const batch = dims(graph.inputs[0]?.type.shape[0] ?? 1);
   const progress = positionalProgress(createDag(size, flowEdges), inputs, outputs);
   return {
     values,
     dag: createDag(size, orderEdges),
     progress,
     keys: values.map((value, v) =>
-      excluded.has(v) || Number.isNaN(progress[v]) ? undefined : compatibilityKey(value, dims),
+      excluded.has(v) || Number.isNaN(progress[v]) ? undefined : compatibilityKey(value, batch, dims),
     ),
     descriptions,
   };
@@ -138,9 +141,11 @@ function outputVertices(
   return vertices;
 }
 
-function compatibilityKey({ type }: Value, dims: DimMap): string | undefined {
+function compatibilityKey({ type }: Value, batch: Dim, dims: DimMap): string | undefined {
   const rank = type.shape.length;
   if (rank < 2 || rank > 5) return undefined;
+  const first = dims(type.shape[0]);
+  if (isStatic(batch) && !(isStatic(first) && first % batch === 0)) return undefined;
   const channels = channelAxis(rank);
   // A stitch has a weight of this many columns.
   if (typeof type.shape[channels] !== 'number') return undefined;

@@ -4,6 +4,7 @@ import { original, type SuperNetwork, settle, settledMeaning, stitchedAt, withOu
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
+import { imagesAtATime } from '../execution/fixed-batch.ts';
 import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
@@ -112,6 +113,11 @@ export async function curve(paths: readonly string[], data: string, options: Cur
   if (bad !== undefined) {
     throw new SutureError('option-invalid', `There is no way to stitch ${bad} positions: the runs have 1 to ${most}.`);
   }
+  imagesAtATime(
+    runs.map(({ network: { graph } }, i) => ({ name: paths[i]!, graph })),
+    options.batch,
+    1,
+  );
   return withExecutor(options, async executor => {
     const execution = { executor, ...workOptions(options) };
     const curves: RunCurve[] = [];

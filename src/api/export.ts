@@ -1,6 +1,7 @@
 /** From a trained run to one ONNX file: fix the switches, fold, write. */
-import { printable, SutureError } from '../../ir/index.ts';
+import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import { allStitched, averagedAt } from '../../passes/index.ts';
+import { fixedBatch } from '../execution/fixed-batch.ts';
 import { checkOutputFile, type OutputOptions } from '../files/output.ts';
 import { parameterCount } from '../network/cost.ts';
 import { knownMeaning } from '../network/meaning.ts';
@@ -35,6 +36,14 @@ export interface ExportOptions extends OutputOptions {
    */
   readonly dtype?: ExportDtype;
 }
+
+/** What is said of a network that was written. */
+const factsOf = (graph: Graph): Pick<ExportedNetwork, 'output' | 'batch' | 'nodes' | 'parameters'> => ({
+  output: knownMeaning(graph),
+  batch: fixedBatch(graph) ?? 'any',
+  nodes: graph.nodes.length,
+  parameters: parameterCount(graph),
+});
 
 /** Settles a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
 export async function choosePosition(
@@ -84,9 +93,7 @@ export async function exportNetwork(
   return {
     ...(found && { combination: found.combination }),
     file,
-    output: knownMeaning(graph),
-    nodes: graph.nodes.length,
-    parameters: parameterCount(graph),
+    ...factsOf(graph),
   };
 }
 
@@ -143,8 +150,6 @@ export async function exportPosition(
     a: features.a!,
     b: features.b!,
     file,
-    output: knownMeaning(graph),
-    nodes: graph.nodes.length,
-    parameters: parameterCount(graph),
+    ...factsOf(graph),
   };
 }

@@ -4,6 +4,7 @@ import { staticShape } from '../../ir/index.ts';
 import type { SuperNetwork } from '../../passes/index.ts';
 import { loadDataset } from '../data/dataset.ts';
 import { bindingFor } from '../execution/execute.ts';
+import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { networkForImages } from '../network/sizes.ts';
 import type { RunConfig } from '../run/config.ts';
 import { openNetwork } from '../run/load.ts';
@@ -55,7 +56,9 @@ export const isFolder = (path: string): Promise<boolean> =>
 export async function inspectRun(path: string, options: InspectRunOptions = {}): Promise<RunFacts> {
   const { directory, network: joined } = await openNetwork(path);
   const { config } = directory;
-  const settings = { ...config.training, ...options };
+  const { training } = config;
+  const batch = stepBatch(fixedBatch(joined.graph), options.batch, training.batch);
+  const settings = { ...training, ...options, batch };
   const [input] = joined.parents[0]!.inputs;
   const imageShape = await imageShapeOf(joined, config);
   const network = networkForImages(joined, { imageShape });

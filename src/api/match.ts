@@ -6,7 +6,7 @@ import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { checkOutputFile, jsonText, type OutputOptions, writeOutput } from '../files/output.ts';
-import { loadModel, type Model, rolesOf } from '../network/model.ts';
+import { loadModel, type Model, rolesOf, sharedBatch, warningsOf } from '../network/model.ts';
 import type { PairsDocument } from '../network/pairs.ts';
 import { ckaSimilarity, type Similarity } from '../network/similarity.ts';
 
@@ -43,6 +43,7 @@ export async function match(a: string, b: string, options: MatchOptions = {}): P
   const overwrite = force ? { force } : {};
   if (output !== undefined) await checkOutputFile(output, overwrite);
   const models = [await loadModel(a), await loadModel(b)] as const;
+  sharedBatch(...models);
   const similarity = await similarityOf(models, options);
   const { warnings = [], ...found } = matchGraphs(models[0].graph, models[1].graph, {
     names: rolesOf(...models),
@@ -53,8 +54,7 @@ export async function match(a: string, b: string, options: MatchOptions = {}): P
   });
   const document: PairsDocument = { a, b, ...found };
   if (output !== undefined) await writeOutput(output, jsonText(document), overwrite);
-  const said = [...models.flatMap(model => model.warnings), ...warnings];
-  return { ...document, warnings: said.map(w => w.message) };
+  return { ...document, warnings: [...warningsOf(...models), ...warnings.map(w => w.message)] };
 }
 
 /** The similarity that is asked for, if any. @throws SutureError `option-invalid` where one option needs another. */

@@ -10,6 +10,7 @@ import {
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
+import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
@@ -29,6 +30,7 @@ import {
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import { checkCombination } from '../selection/combination.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
+import { usualBatch } from '../training/settings.ts';
 import { type MetricsEntry, Trainer } from '../training/train.ts';
 
 export interface WeighOptions {
@@ -45,7 +47,7 @@ export interface WeighOptions {
   readonly output?: number;
   /** Default 100. */
   readonly steps?: number;
-  /** Default 8. */
+  /** Images in a step. Default 8, or what the networks take. */
   readonly batch?: number;
   /** Default 0.05. It falls to 0 along half a cosine. */
   readonly learningRate?: number;
@@ -133,16 +135,7 @@ const mean = (values: readonly number[]): number => values.reduce((sum, v) => su
 
 /** Fills in the defaults and checks what was asked for. @throws SutureError `option-invalid`. */
 function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan, 'data' | 'labels'> {
-  const {
-    learn,
-    positions,
-    weight = 0.9,
-    output = 0.5,
-    steps = 100,
-    batch = 8,
-    learningRate = 0.05,
-    seed = 0,
-  } = options;
+  const { learn, positions, weight = 0.9, output = 0.5, steps = 100, batch, learningRate = 0.05, seed = 0 } = options;
   const standard = learn.every(what => what === 'outputs') ? [] : network.positions.map(p => p.id);
   // In the order of the record's schema, so that one that is read again is written again as it was.
   const plan = {
@@ -151,7 +144,7 @@ function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan
     output,
     weight,
     steps,
-    batch,
+    batch: stepBatch(fixedBatch(network.graph), batch, usualBatch),
     learningRate,
     seed,
   };

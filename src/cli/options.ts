@@ -151,4 +151,5 @@ export const activationOption = (): Option =>
     activations,
   );
 
-export const batchOption = (): Option => countOption('--batch <n>', 'images at a time');
+export const batchOption = (): Option =>
+  countOption('--batch <n>', 'images at a time; of networks that take a fixed number, a multiple of it');

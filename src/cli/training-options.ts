@@ -34,7 +34,7 @@ export interface TrainingFlags extends LabelFlags {
   readonly pairs?: string;
   readonly method: Method;
   readonly steps: number;
-  readonly batch: number;
+  readonly batch?: number;
   readonly settings?: TrainingSettings['settings'];
   readonly positions?: readonly number[];
   readonly weight?: number;
@@ -63,7 +63,7 @@ export const addTrainingOptions = (command: Command): Command =>
     .option('--pairs <file>', 'pairs from `suture match -o`, instead of matching anew')
     .addOption(choiceOption('--method <name>', 'how the stitches are trained', methods, defaults.method))
     .addOption(naturalOption('--steps <n>', 'training steps; 0 keeps the initialisation', defaults.steps))
-    .addOption(countOption('--batch <n>', 'images in a step', defaults.batch))
+    .addOption(countOption('--batch <n>', `images in a step (default: ${defaults.batch}, or what the networks take)`))
     .addOption(
       choiceOption(
         '--settings <which>',
@@ -136,9 +136,9 @@ export const addTrainingOptions = (command: Command): Command =>
 export const trainingSettings = (flags: TrainingFlags): Partial<TrainingSettings> => ({
   method: flags.method,
   steps: flags.steps,
-  batch: flags.batch,
   seed: flags.seed,
   normalize: flags.normalize,
+  ...(flags.batch !== undefined && { batch: flags.batch }),
   ...(flags.settings !== undefined && { settings: flags.settings }),
   ...(flags.positions !== undefined && { positions: [...flags.positions] }),
   ...(flags.weight !== undefined && { weight: flags.weight }),

@@ -1,5 +1,6 @@
 /** A data set cut into batches for inference. */
 import { SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import type { AtATime } from '../execution/fixed-batch.ts';
 import { type Dataset, gatherImages } from './dataset.ts';
 import { elementCount } from './npy.ts';
 
@@ -26,9 +27,13 @@ export function requireBatch(batch: number, { imageShape }: Dataset): void {
 
 /**
  * How many images each batch gets: at most `limit`, and as equal as can be, because every size that occurs is compiled
- * for. A size that divides the count is taken where one is at least half the limit.
+ * for. A size that divides the count is taken where one is at least half the limit. Where batches are to be multiples of a number
+ * all but the last have the limit's size.
  */
-export function batchSizes(count: number, limit: number): readonly number[] {
+export function batchSizes(count: number, { limit, whole }: AtATime): readonly number[] {
+  if (whole > 1) {
+    return Array.from({ length: Math.ceil(count / limit) }, (_, i) => Math.min(limit, count - i * limit));
+  }
   for (let size = Math.min(limit, count); size * 2 > limit; size--) {
     if (count % size === 0) return Array<number>(count / size).fill(size);
   }
@@ -43,9 +48,9 @@ export const imagesOf = (dataset: Dataset, numbers: ArrayLike<number>): Tensor =
   tensor('float32', [numbers.length, ...dataset.imageShape], gatherImages(dataset, numbers));
 
 /** Images in the order of the file. */
-export function* batchesOf(dataset: Dataset, limit: number): Generator<Batch> {
+export function* batchesOf(dataset: Dataset, atATime: AtATime): Generator<Batch> {
   let first = 0;
-  for (const count of batchSizes(dataset.count, limit)) {
+  for (const count of batchSizes(dataset.count, atATime)) {
     const numbers = Array.from({ length: count }, (_, i) => first + i);
     yield { first, count, images: imagesOf(dataset, numbers) };
     first += count;

@@ -20,6 +20,7 @@ import type { Executor, ExecutorName, PrepareOptions, Session } from '../../runt
 import { createOrtExecutor, createWebgpuExecutor } from '../../runtime/index.ts';
 import { lowerWithin } from './budget.ts';
 import { automaticExecutor, type ExecutorOptions } from './executors.ts';
+import { fixedBatch, inParts } from './fixed-batch.ts';
 import { ProfilingExecutor } from './profiling.ts';
 
 /** Settles `auto`. Asks for adapters only where the choice depends on them. */
@@ -111,7 +112,7 @@ function soleSymbol(dim: SymbolicDim): string | undefined {
 
 /**
  * A graph that runs on inputs of any fitting size. It is compiled once for each combination of sizes that it meets; inputs
- * named in `resident` stay on the device between runs.
+ * named in `resident` stay on the device between runs. A graph that takes a fixed number of images is given others in parts.
  */
 export class Runnable {
   readonly graph: Graph;
@@ -130,6 +131,14 @@ export class Runnable {
     inputs: Readonly<Record<string, Tensor>>,
     fetch: readonly string[] = this.graph.outputs.map(o => o.name),
   ): Promise<Record<string, Tensor>> {
+    const batch = fixedBatch(this.graph);
+    const count = inputs[this.graph.inputs[0]?.name ?? '']?.shape[0];
+    return batch === undefined || count === undefined || count === batch
+      ? this.#run(inputs, fetch)
+      : inParts(batch, inputs, part => this.#run(part, fetch));
+  }
+
+  async #run(inputs: Readonly<Record<string, Tensor>>, fetch: readonly string[]): Promise<Record<string, Tensor>> {
     const shapes = Object.fromEntries(Object.entries(inputs).map(([name, { shape }]) => [name, shape]));
     const key = JSON.stringify(shapes);
     let session = this.#sessions.get(key);

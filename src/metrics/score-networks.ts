@@ -3,6 +3,7 @@ import { printable, SutureError } from '../../ir/index.ts';
 import { meaningText } from '../../passes/index.ts';
 import { batchesOf, batchSizes } from '../data/batches.ts';
 import { Runnable } from '../execution/execute.ts';
+import { imagesAtATime } from '../execution/fixed-batch.ts';
 import { type Execution, throwIfInterrupted } from '../execution/progress.ts';
 import type { Network } from '../network/network.ts';
 import type { LabelledData } from './labelled.ts';
@@ -44,15 +45,16 @@ function requireSameOutputs(networks: readonly Network[]): void {
  * Scores networks on a data set: one row for each in the order given, then the ensemble where it is asked for.
  *
  * @throws SutureError `data-invalid` when images or labels do not fit a network, `parents-incompatible` when the outputs of
- * an ensemble do not fit together.
+ * an ensemble do not fit together, `option-invalid` for a number of images at a time that a network does not take.
  */
 export async function scoreNetworks(
   { executor, onProgress, signal }: Execution,
   networks: readonly Network[],
   data: LabelledData,
-  { ensemble = false, batch = defaultBatch }: ScoreOptions = {},
+  { ensemble = false, batch }: ScoreOptions = {},
 ): Promise<readonly NetworkScore[]> {
   const { dataset } = data;
+  const atATime = imagesAtATime(networks, batch, defaultBatch);
   const metrics = networks.map(network => data.metricFor(network));
   if (ensemble) requireSameOutputs(networks);
   const scored = networks.map((network, i) => ({
@@ -63,10 +65,10 @@ export async function scoreNetworks(
   const together = ensemble ? data.metricFor(networks[0]!) : undefined;
   const stage = `scoring on ${printable(dataset.source, 40)}`;
   let done = 0;
-  const total = batchSizes(dataset.count, batch).length * networks.length;
+  const total = batchSizes(dataset.count, atATime).length * networks.length;
   onProgress?.({ stage, done, total });
   try {
-    for (const { first, images } of batchesOf(dataset, batch)) {
+    for (const { first, images } of batchesOf(dataset, atATime)) {
       const outputs: MeantOutput[] = [];
       for (const { name, input, output: wanted, meaning, metric, runnable } of scored) {
         throwIfInterrupted(signal, 'Scoring');

@@ -1,9 +1,10 @@
 /** A few answers of a network on the own images: what its output means, and whether it means the same as another's. */
-import { type Graph, isStatic, numbersOf, type Tensor, tensor } from '../../ir/index.ts';
+import { type Graph, numbersOf, type Tensor } from '../../ir/index.ts';
 import { simplify, specialize } from '../../passes/index.ts';
 import { imagesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { bindingFor, Runnable, withExecutor } from '../execution/execute.ts';
+import { fixedBatch } from '../execution/fixed-batch.ts';
 import { flopsPerSample } from './cost.ts';
 
 /** Outputs of a network on some images of a data set. */
@@ -22,7 +23,7 @@ const mostFlops = 1e11;
 /** Images that are looked at, spread over the data set: the same for all networks of one size. */
 export function imagesToLookAt(dataset: Dataset, graphs: readonly Graph[]): readonly number[] {
   const flops = graphs.map(graph => {
-    const binding = bindingFor(graph, { [graph.inputs[0]!.name]: [1, ...dataset.imageShape] });
+    const binding = bindingFor(graph, { [graph.inputs[0]!.name]: [fixedBatch(graph) ?? 1, ...dataset.imageShape] });
     return flopsPerSample(simplify(specialize(graph, binding))) ?? 0;
   });
   const affordable = Math.floor(mostFlops / Math.max(1, ...flops));
@@ -35,23 +36,15 @@ export type Asking = (images: readonly number[], change?: (value: number) => num
 
 /** Opens a network in ONNX Runtime for questions. */
 export async function withAnswers<T>(graph: Graph, dataset: Dataset, work: (ask: Asking) => Promise<T>): Promise<T> {
-  const { name: input, type } = graph.inputs[0]!;
+  const { name: input } = graph.inputs[0]!;
   const output = graph.outputs[0]!.name;
-  const [batch] = type.shape;
   return withExecutor({ executor: 'ort' }, async executor => {
     const runnable = new Runnable(executor, graph);
     try {
       return await work(async (images, change) => {
-        // Where the batch is fixed in the file, so many at a time, and what is left over is left out.
-        const size = batch !== undefined && isStatic(batch) ? batch : images.length;
-        const whole = images.slice(0, images.length - (images.length % size));
-        const parts: Tensor[] = [];
-        for (let first = 0; first < whole.length; first += size) {
-          const images = imagesOf(dataset, whole.slice(first, first + size));
-          const given = change ? { ...images, data: Float32Array.from(numbersOf(images), change) } : images;
-          parts.push((await runnable.run({ [input]: given }, [output]))[output]!);
-        }
-        return { images: whole, output: joined(parts) };
+        const asked = imagesOf(dataset, images);
+        const given = change ? { ...asked, data: Float32Array.from(numbersOf(asked), change) } : asked;
+        return { images, output: (await runnable.run({ [input]: given }, [output]))[output]! };
       });
     } finally {
       runnable.dispose();
@@ -62,13 +55,3 @@ export async function withAnswers<T>(graph: Graph, dataset: Dataset, work: (ask:
 /** Some answers of a network. */
 export const answersOf = (graph: Graph, dataset: Dataset): Promise<Answers> =>
   withAnswers(graph, dataset, ask => ask(imagesToLookAt(dataset, [graph])));
-
-/** Outputs of several batches as one. */
-function joined(parts: readonly Tensor[]): Tensor {
-  const [first] = parts as readonly [Tensor, ...Tensor[]];
-  if (parts.length === 1) return first;
-  const [batch, ...rest] = first.shape as [number, ...number[]];
-  const data = new Float32Array(first.data.length * parts.length);
-  for (const [i, part] of parts.entries()) data.set(numbersOf(part), i * first.data.length);
-  return tensor('float32', [batch * parts.length, ...rest], data);
-}

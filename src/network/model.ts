@@ -1,6 +1,7 @@
 /** Networks as files, each read once. */
-import { type Graph, type ImportWarning, importOnnx, printable } from '../../ir/index.ts';
+import { type Graph, type ImportWarning, importOnnx, printable, SutureError } from '../../ir/index.ts';
 import { freeBatch, widen } from '../../passes/index.ts';
+import { batchText, fixedBatch } from '../execution/fixed-batch.ts';
 import { hashFile } from '../files/hash.ts';
 
 /** A network and the file that it came from. */
@@ -15,8 +16,18 @@ export interface Model {
   readonly graph: Graph;
   /** Files beside it that hold tensors of it, relative to its folder. */
   readonly external: readonly string[];
-  readonly warnings: readonly ImportWarning[];
+  readonly warnings: readonly (ImportWarning | FixedBatchWarning)[];
 }
+
+/** What is said of a network whose batch is fixed and stays so. */
+interface FixedBatchWarning {
+  readonly code: 'fixed-batch';
+  readonly message: string;
+}
+
+/** The warnings of some files, each with the file that it is about. */
+export const warningsOf = (...models: readonly Model[]): readonly string[] =>
+  models.flatMap(({ path, warnings }) => warnings.map(({ message }) => `${printable(path)}: ${message}`));
 
 /** What messages call the two networks that are to be joined: `parent a (A.onnx)`. */
 export const rolesOf = (a: Model, b: Model): readonly [string, string] => [
@@ -24,10 +35,37 @@ export const rolesOf = (a: Model, b: Model): readonly [string, string] => [
   `parent b (${printable(b.path)})`,
 ];
 
+/** How many images two networks that are joined take at a time, as `fixedBatch`. @throws SutureError `parents-incompatible` where they differ. */
+export function sharedBatch(a: Model, b: Model): number | undefined {
+  const [ofA, ofB] = [fixedBatch(a.graph), fixedBatch(b.graph)];
+  if (ofA === undefined || ofB === undefined || ofA === ofB) return ofA ?? ofB;
+  const [first, second] = rolesOf(a, b);
+  throw new SutureError(
+    'parents-incompatible',
+    `${first} takes ${ofA} at a time and ${second} ${ofB}, and neither can be shown to take another number: export both with an open ` +
+      'batch axis, or with the same number.',
+  );
+}
+
 /** Reads a network. @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`. */
 export async function loadModel(path: string): Promise<Model> {
   // The import comes first: it says in a sentence what a hash would say by an errno.
   const { graph: file, warnings, external } = importOnnx(path);
   const wide = widen(file);
-  return { path, sha256: await hashFile(path), file, graph: freeBatch(wide) ?? wide, external, warnings };
+  const graph = freeBatch(wide) ?? wide;
+  return {
+    path,
+    sha256: await hashFile(path),
+    file,
+    graph,
+    external,
+    warnings: [...warnings, ...fixedBatchWarning(graph)],
+  };
+}
+
+function fixedBatchWarning(graph: Graph): readonly FixedBatchWarning[] {
+  const batch = fixedBatch(graph);
+  // Of networks that images can be given to.
+  if (batch === undefined || graph.inputs.length !== 1 || graph.inputs[0]!.type.shape.length < 2) return [];
+  return [{ code: 'fixed-batch', message: `${batchText(batch)}: --batch ${batch} is used` }];
 }

@@ -8,6 +8,7 @@ import { imagesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { Runnable } from '../execution/execute.ts';
+import { imagesAtATime } from '../execution/fixed-batch.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { requireFittingImages } from './interface.ts';
 import { type Model, rolesOf } from './model.ts';
@@ -25,7 +26,7 @@ const MIN_IMAGES = 4;
 
 /** Positions in space that count as samples, over all images: samples cost their square, of memory too. */
 const SAMPLES = 512;
-const BATCH = 4;
+const USUAL_BATCH = 4;
 
 /**
  * Runs both networks on some images of the data, keeps every matchable feature at some positions (the same ones for all
@@ -50,16 +51,21 @@ export async function ckaSimilarity(
   }
   const chosen = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.count) / count));
   const values = matchableValues(a.graph, b.graph, rolesOf(a, b));
-  const total = 2 * Math.ceil(count / BATCH);
+  const { limit } = imagesAtATime(
+    [a, b].map(({ path, graph }) => ({ name: path, graph })),
+    undefined,
+    USUAL_BATCH,
+  );
+  const total = 2 * Math.ceil(count / limit);
   let done = 0;
   const grams = async (graph: Graph, features: readonly Value[]): Promise<ReadonlyMap<string, CentredGram>> => {
     const samples = new Samples(count);
     const observed = graph.with({ outputs: features.map(value => ({ name: value.name, value })) });
     const runnable = new Runnable(executor, observed);
     try {
-      for (let first = 0; first < count; first += BATCH) {
+      for (let first = 0; first < count; first += limit) {
         throwIfInterrupted(signal);
-        const numbers = chosen.slice(first, first + BATCH);
+        const numbers = chosen.slice(first, first + limit);
         samples.add(first, await runnable.run({ [graph.inputs[0]!.name]: imagesOf(dataset, numbers) }));
         onProgress?.({ stage: 'comparing features', done: ++done, total });
       }

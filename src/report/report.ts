@@ -1,6 +1,7 @@
 /** The report of `suture run`: every network on every test set, and how it came about. */
 import { printable } from '../../ir/errors.ts';
 import { meaningText } from '../../passes/index.ts';
+import { batchText } from '../execution/fixed-batch.ts';
 import type { MetricName, Score } from '../metrics/metric.ts';
 import type { ExportedNetwork } from '../run/deployed.ts';
 import type { RunSummary } from '../run/summary.ts';
@@ -85,6 +86,7 @@ export function reportText({ summary, validation, selection, exported, tests, ag
         ]
       : []),
     ...(exported.output ? [`Its output is ${meaningText(exported.output)}, whatever its name says.`] : []),
+    `It ${batchText(exported.batch)}.`,
     '',
     ...(tests.length > 0
       ? [

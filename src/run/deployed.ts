@@ -1,6 +1,7 @@
 /** A run's super-network under one setting: what is deployed. */
 import type { Graph, TensorType } from '../../ir/index.ts';
 import { narrow, type OutputMeaning, type Setting, settle, settledMeaning, settleGated } from '../../passes/index.ts';
+import { fixedBatch } from '../execution/fixed-batch.ts';
 import { meaningMetadata } from '../network/meaning.ts';
 import {
   type Combination,
@@ -27,6 +28,8 @@ export interface ExportedNetwork {
   readonly file: string;
   /** What its output means. */
   readonly output: OutputMeaning | undefined;
+  /** How many images it takes at a time. */
+  readonly batch: number | 'any';
   readonly nodes: number;
   readonly parameters: number;
 }
@@ -62,6 +65,7 @@ function annotated(run: LoadedRun, graph: Graph, meaning: OutputMeaning, note: s
   const metadata = {
     ...graph.info.metadata,
     ...meaningMetadata(meaning),
+    'suture.batch': String(fixedBatch(graph) ?? 'any'),
     'suture.setting': note,
     ...(gated && { 'suture.gate': gateNote }),
     'suture.parent.a': parents.a.sha256,

@@ -1,22 +1,23 @@
 /** A run before anything is written: all that it needs, read and found to fit. */
 import * as v from 'valibot';
-import { printable, SutureError } from '../../ir/index.ts';
+import { SutureError } from '../../ir/index.ts';
 import { checkPairs, featurePairs, type Matching, match, type SuperNetwork, type Task } from '../../passes/index.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
+import { stepBatch } from '../execution/fixed-batch.ts';
 import type { WorkOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
 import { requireFittingImages, spatialExtents } from '../network/interface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
-import { loadModel, type Model, rolesOf } from '../network/model.ts';
+import { loadModel, type Model, rolesOf, sharedBatch, warningsOf } from '../network/model.ts';
 import { type PairEntry, readPairs } from '../network/pairs.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
 import { graphForImages } from '../network/sizes.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { requireRoom } from '../training/room.ts';
-import { type TrainingSettings, trainingSchema, withDefaults } from '../training/settings.ts';
+import { type TrainingSettings, trainingSchema, usualBatch, withDefaults } from '../training/settings.ts';
 import type { RunConfig } from './config.ts';
 import { checkRunOutput } from './directory.ts';
 import { joinParents } from './load.ts';
@@ -58,9 +59,14 @@ export interface RunPlan {
 }
 
 /** Fills in the defaults. @throws SutureError `option-invalid`. */
-function completed(given: Partial<TrainingSettings> | undefined, { graph }: Model): TrainingSettings {
+function completed(
+  given: Partial<TrainingSettings> = {},
+  { graph }: Model,
+  fixed: number | undefined,
+): TrainingSettings {
+  const batch = stepBatch(fixed, given.batch, usualBatch);
   const dense = graph.outputs.some(({ value }) => value.type.shape.length > 2);
-  const parsed = v.safeParse(trainingSchema, withDefaults(given, { dense }));
+  const parsed = v.safeParse(trainingSchema, withDefaults({ ...given, batch }, { dense }));
   if (parsed.success) {
     const problem = contradiction(parsed.output);
     if (problem === undefined) return parsed.output;
@@ -113,7 +119,7 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
   const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
   await checkRunOutput(output, { force });
   const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
-  const settings = completed(request.training, a);
+  const settings = completed(request.training, a, sharedBatch(a, b));
   const { pairs, warnings = [] } = await pairsOf(request, a, b);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task });
   for (const { graph, path } of [a, b]) {
@@ -144,7 +150,7 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
     labels,
     outputMean,
     warnings: [
-      ...[a, b].flatMap(model => model.warnings.map(w => `${printable(model.path)}: ${w.message}`)),
+      ...warningsOf(a, b),
       ...warnings.map(w => w.message),
       ...(agreement ? disagreementTexts(agreement) : []),
     ],

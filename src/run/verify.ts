@@ -1,10 +1,12 @@
 /** Whether an exported file computes what suture computed. */
+import { tensor } from '../../ir/index.ts';
 import { gateOutput, type Setting, settingTensors } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { onnxRuntime } from '../../runtime/ort/onnxruntime.ts';
 import { batchesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Runnable } from '../execution/execute.ts';
+import { fixedBatch, imagesAtATime, inParts } from '../execution/fixed-batch.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 
 /** How far ONNX Runtime's numbers for a file are from an executor's. */
@@ -39,7 +41,8 @@ export async function compareWithFile(
 ): Promise<Agreement> {
   const [input] = network.parents[0]!.inputs;
   const { name } = network.outputs[0]!;
-  const { value: batch } = batchesOf(dataset, images).next();
+  const atATime = imagesAtATime([{ name: 'the stitched network', graph: network.graph }], undefined, images);
+  const { value: batch } = batchesOf(dataset, atATime).next();
   if (!batch) throw new RangeError('There is no image to compare with.');
   const graph = gated ? gateOutput(network) : network.graph;
   const needed = new Set(graph.inputs.map(i => i.name));
@@ -48,11 +51,13 @@ export async function compareWithFile(
   const session = await onnxRuntime().InferenceSession.create(file, { logSeverityLevel: 4 });
   try {
     const expected = (await runnable.run({ [input!]: batch.images }, [name]))[name]!;
-    const feeds = {
-      [input!]: new (onnxRuntime().Tensor)('float32', batch.images.data as Float32Array, batch.images.shape),
-    };
-    const found = (await session.run(feeds, [name]))[name]!;
-    const relativeError = relativeDifference(found.data as Float32Array, expected.data as Float32Array);
+    const found = await inParts(fixedBatch(network.graph) ?? batch.count, { [input!]: batch.images }, async part => {
+      const { data, shape } = part[input!]!;
+      const feeds = { [input!]: new (onnxRuntime().Tensor)('float32', data as Float32Array, shape) };
+      const { data: values, dims } = (await session.run(feeds, [name]))[name]!;
+      return { [name]: tensor('float32', dims, values as Float32Array) };
+    });
+    const relativeError = relativeDifference(found[name]!.data as Float32Array, expected.data as Float32Array);
     return { relativeError, images: batch.count, agrees: relativeError <= tolerance };
   } finally {
     runnable.dispose();

@@ -3,6 +3,7 @@ import type { Tensor } from '../../ir/index.ts';
 import { batchesOf, batchSizes } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Runnable } from '../execution/execute.ts';
+import { imagesAtATime } from '../execution/fixed-batch.ts';
 import { type Execution, throwIfInterrupted } from '../execution/progress.ts';
 import { type MergedPart, mergeGraphs } from './merge.ts';
 
@@ -38,22 +39,23 @@ function rounds(parts: readonly MergedPart[]): readonly (readonly MergedPart[])[
  * Runs graphs that have the same input on all images of a data set. `take` gets the outputs of a batch by name, for the parts of
  * one round at a time; `first` is the number of the batch's first image.
  *
- * @throws SutureError `interrupted`.
+ * @throws SutureError `interrupted`, `option-invalid` for a number of images at a time that the network does not take.
  */
 export async function runParts(
   { executor, onProgress, signal }: Execution,
-  { parts, dataset, stage, batch = 8 }: Parts,
+  { parts, dataset, stage, batch }: Parts,
   take: (parts: readonly MergedPart[], outputs: Readonly<Record<string, Tensor>>, first: number) => void,
 ): Promise<void> {
   const all = rounds(parts);
-  const total = all.length * batchSizes(dataset.count, batch).length;
+  const atATime = imagesAtATime([{ name: 'the stitched network', graph: parts[0]!.graph }], batch, 8);
+  const total = all.length * batchSizes(dataset.count, atATime).length;
   let done = 0;
   onProgress?.({ stage, done, total });
   for (const round of all) {
     const runnable = new Runnable(executor, mergeGraphs('sweep', round));
     const input = runnable.graph.inputs[0]!.name;
     try {
-      for (const { first, images } of batchesOf(dataset, batch)) {
+      for (const { first, images } of batchesOf(dataset, atATime)) {
         throwIfInterrupted(signal, 'The sweep');
         take(round, await runnable.run({ [input]: images }), first);
         onProgress?.({ stage, done: ++done, total });

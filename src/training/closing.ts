@@ -2,11 +2,10 @@
 import { bytesPerElement, numbersOf, staticShape, type Tensor, tensorFromNumbers } from '../../ir/index.ts';
 import { type ClosingFit, closingFit, type StitchParameters } from '../../passes/index.ts';
 import type { Session } from '../../runtime/executor.ts';
-import { batchSizes } from '../data/batches.ts';
 import { Random } from '../data/random.ts';
 import { prepare, prepareStep } from '../execution/execute.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
-import { bindingOfBatch, imageFeed, type TrainingJob } from './job.ts';
+import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
 import { type Evaluation, minimise } from './lbfgs.ts';
 import { SettingSampler, settingFeeds } from './setting-sampler.ts';
 import type { TrainingSettings } from './settings.ts';
@@ -47,15 +46,16 @@ export async function fitToOutputs(
   const fitFor = (count: number): ClosingFit | undefined => closingFit(network, bindingOfBatch(job, count));
   const random = Random.seeded(seed, 'closing');
   const drawn = random.permutation(dataset.count).subarray(0, closingImages);
-  const first = fitFor(Math.min(batch, drawn.length));
+  const size = batchLimit(job, drawn.length, batch);
+  const first = fitFor(size);
   if (!first) return trained;
-  const affordable = Math.floor(maxKeptBytes / (outputBytes(first) / Math.min(batch, drawn.length)));
+  const affordable = Math.floor(maxKeptBytes / (outputBytes(first) / size));
   const images = drawn.subarray(0, Math.max(2, affordable));
   const heldOut = Math.max(1, Math.floor(images.length / heldOutEvery));
   if (images.length < 2) return trained;
 
   const sampler = new SettingSampler(network, random, { full: 0, averaged });
-  const fits = new Map([[Math.min(batch, drawn.length), first]]);
+  const fits = new Map([[size, first]]);
   const fitOf = (count: number): ClosingFit => {
     const fit = fits.get(count) ?? fitFor(count)!;
     fits.set(count, fit);
@@ -73,19 +73,18 @@ export async function fitToOutputs(
         [true, images.subarray(0, heldOut)],
         [false, images.subarray(heldOut)],
       ] as const) {
-        let at = 0;
-        for (const count of batchSizes(numbers.length, batch)) {
+        for (const part of imageBatches(job, numbers, batch)) {
           throwIfInterrupted(signal, 'The closing fit');
+          const count = part.length;
           const fit = fitOf(count);
           const session = before.get(count) ?? (await prepare(executor, fit.before, {}));
           before.set(count, session);
-          const given = imageFeed(job, numbers.subarray(at, at + count));
+          const given = imageFeed(job, part);
           const feeds = { ...given, ...settingFeeds(fit.before.inputs, sampler.next(count)) };
           const fed = (name: string): Tensor | undefined => feeds[name] ?? trained.get(name);
           const found = await session.run(named(fit.before.inputs, fed));
           const kept = (name: string): Tensor | undefined => found[name] ?? given[name];
           parts.push({ count, heldOut: held, feeds: named(fit.after.inputs, kept) });
-          at += count;
           done += count;
           onProgress?.({ stage, done, total: images.length });
         }

@@ -6,11 +6,10 @@ import {
   StitchFit,
   type StitchParameters,
 } from '../../passes/index.ts';
-import { batchSizes } from '../data/batches.ts';
 import { Random } from '../data/random.ts';
 import { Runnable } from '../execution/execute.ts';
 import { inTurns, throwIfInterrupted } from '../execution/progress.ts';
-import { bindingOfBatch, imageFeed, type TrainingJob } from './job.ts';
+import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
 import { fitInSequence, fitNote, what } from './sequential.ts';
 import type { TrainingSettings } from './settings.ts';
 
@@ -47,18 +46,18 @@ async function leastSquares(
   const { executor, network, dataset, onProgress, signal } = job;
   const drawn = random.permutation(dataset.count).subarray(0, initImages);
   const fit = new StitchFit(network.stitches);
-  const binding = bindingOfBatch(job, Math.min(batch, drawn.length));
+  const binding = bindingOfBatch(job, batchLimit(job, drawn.length, batch));
   const runnable = new Runnable(executor, featureStatistics(network, { binding, images: drawn.length }));
   const stage = 'initialising the stitches';
   onProgress?.({ stage, done: 0, total: drawn.length });
-  let first = 0;
+  let done = 0;
   try {
-    for (const count of batchSizes(drawn.length, batch)) {
+    for (const numbers of imageBatches(job, drawn, batch)) {
       throwIfInterrupted(signal, what);
-      fit.add(await runnable.run(imageFeed(job, drawn.subarray(first, first + count))), count);
-      first += count;
+      fit.add(await runnable.run(imageFeed(job, numbers)), numbers.length);
+      done += numbers.length;
       // The last word is the fit's.
-      onProgress?.({ stage, done: Math.min(first, drawn.length - 1), total: drawn.length });
+      onProgress?.({ stage, done: Math.min(done, drawn.length - 1), total: drawn.length });
     }
   } finally {
     runnable.dispose();

@@ -2,11 +2,10 @@
 import { bytesPerElement, type Graph, staticShape, type Tensor } from '../../ir/index.ts';
 import { type FitStage, fitStages, StitchFit, type StitchParameters } from '../../passes/index.ts';
 import type { Session } from '../../runtime/executor.ts';
-import { batchSizes } from '../data/batches.ts';
 import type { Random } from '../data/random.ts';
 import { prepare } from '../execution/execute.ts';
 import { inTurns, throwIfInterrupted } from '../execution/progress.ts';
-import { bindingOfBatch, imageFeed, type TrainingJob } from './job.ts';
+import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
 import { type SampleSettings, SettingSampler, settingFeeds } from './setting-sampler.ts';
 import type { TrainingSettings } from './settings.ts';
 
@@ -43,24 +42,20 @@ export async function fitInSequence(
   const { executor, network, onProgress, signal } = job;
   const stagesFor = (count: number, all: number): readonly FitStage[] =>
     fitStages(network, bindingOfBatch(job, count), all);
-  const size = Math.min(limit, images.length);
+  const size = batchLimit(job, images.length, limit);
   const planned = stagesFor(size, images.length);
   const affordable = Math.floor(maxKeptBytes / (keptBytes(planned) / size));
   const used = images.subarray(0, Math.max(1, affordable));
   const sampler = new SettingSampler(network, random, { full: 0, averaged });
 
-  const batches: FitBatch[] = [];
-  let first = 0;
-  for (const count of batchSizes(used.length, limit)) {
-    const numbers = used.subarray(first, first + count);
-    batches.push({
-      count,
+  const batches = imageBatches(job, used, limit).map(
+    (numbers): FitBatch => ({
+      count: numbers.length,
       images: imageFeed(job, numbers),
-      settings: sampler.next(count),
+      settings: sampler.next(numbers.length),
       kept: new Map(),
-    });
-    first += count;
-  }
+    }),
+  );
   const planFor = (count: number): readonly FitStage[] =>
     count === size && used.length === images.length ? planned : stagesFor(count, used.length);
   const plans = new Map([...new Set(batches.map(b => b.count))].map(count => [count, planFor(count)]));

@@ -47,6 +47,9 @@ export type Method = (typeof methods)[number];
 export type Initialisation = (typeof initialisations)[number];
 export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
 
+/** Images in a step, of networks that take any number. */
+export const usualBatch = 8;
+
 /**
  * Settings that are completed by the defaults of their kind. Training under sampled settings starts from stitches fitted in sequence.
  * Direct matching, and training with all positions stitched or those that are deployed, have the reference's settings (arXiv
@@ -63,7 +66,7 @@ export function withDefaults(given: Partial<TrainingSettings> = {}, { dense = tr
   const init = given.init ?? (sampled ? 'sequential' : 'ridge');
   return {
     steps: 300,
-    batch: 8,
+    batch: usualBatch,
     learningRate: sampled && init === 'sequential' ? (dense ? 3e-3 : 3e-4) : 1e-2,
     seed: 0,
     normalize: true,

@@ -3,6 +3,7 @@ import type { Activation, Task } from '../../../passes/index.ts';
 import { type Evaluation, evaluate } from '../../api/evaluate.ts';
 import type { ExecutorChoice } from '../../execution/executors.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
+import { warningsOf } from '../../network/model.ts';
 import { tasks } from '../../run/config.ts';
 import type { Context } from '../context.ts';
 import {
@@ -60,7 +61,7 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
         signal,
         onProgress: terminal.progress,
       });
-      for (const { warnings } of models) for (const { message } of warnings) terminal.warning(message);
+      for (const message of warningsOf(...models)) terminal.warning(message);
       terminal.result({ ...evaluation, ...(profiles && { profiles }) }, () => show(evaluation, terminal));
       showProfiles(profiles ?? [], terminal);
     });

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { meaningText } from '../../../passes/index.ts';
 import { type Choice, exportNetwork } from '../../api/export.ts';
+import { batchText } from '../../execution/fixed-batch.ts';
 import { type ExportDtype, exportDtypes } from '../../run/deployed.ts';
 import { combinationText } from '../../selection/combination.ts';
 import type { Context } from '../context.ts';
@@ -75,6 +76,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
           terminal.line(`Stitched at position ${position}: ${name(a ?? '')} with ${name(b ?? '')}.`);
         } else terminal.line(combination ? `${combinationText(combination)}.` : 'Stitched at every position.');
         if (exported.output) terminal.line(`Its output is ${meaningText(exported.output)}.`);
+        terminal.line(`It ${batchText(exported.batch)}.`);
         terminal.line(`${name(output)}: ${exported.nodes} nodes, ${grouped(exported.parameters)} parameters.`);
       });
     });

@@ -3,6 +3,7 @@ import { SutureError } from '../../../ir/index.ts';
 import { resumeWeigh, type WeighSummary, weigh } from '../../api/weigh.ts';
 import type { ExecutorChoice } from '../../execution/executors.ts';
 import { type Learnable, learnable } from '../../run/learned.ts';
+import { usualBatch } from '../../training/settings.ts';
 import { checkpointInterval } from '../../training/train.ts';
 import type { Context } from '../context.ts';
 import {
@@ -31,7 +32,7 @@ interface Flags extends LabelFlags {
   readonly weight: number;
   readonly outputWeight: number;
   readonly steps: number;
-  readonly batch: number;
+  readonly batch?: number;
   readonly lr?: number;
   readonly seed: number;
   readonly executor: ExecutorChoice;
@@ -71,7 +72,7 @@ export const weighCommand = ({ terminal, signal }: Context): Command =>
         .default(0.5),
     )
     .addOption(countOption('--steps <n>', 'training steps', 100))
-    .addOption(countOption('--batch <n>', 'images in a step', 8))
+    .addOption(countOption('--batch <n>', `images in a step (default: ${usualBatch}, or what the networks take)`))
     .addOption(positiveOption('--lr <x>', 'learning rate at the start (default: 0.05)'))
     .addOption(naturalOption('--seed <s>', 'seed of the batches', 0))
     .addOption(ignoreLabelOption())
