@@ -336,13 +336,26 @@ const matmul: Rule = ({ node, kinds }) => {
   return aligned([a, b], kinds) ? node : undefined;
 };
 
-const gemm: Rule = ({ node, kinds }) => {
+/**
+ * Rows hold the samples. Where each row holds all samples beside each other, as where tokens come before samples (`MultiheadAttention` of
+ * PyTorch), they become rows of their own: `Reshape(Gemm(Reshape(%x, [-1, K])), [T, -1])`.
+ */
+const gemm: Rule = ({ node, kinds, to, batch }) => {
   const [a, b, c] = kinds;
-  const { transA } = node.attributes as AttributesOf<'Gemm'>;
-  if (b !== 'free' || a !== (transA === 0 ? 0 : 1)) return undefined;
-  const bias = node.inputs[2];
-  if (bias === undefined || c === 0) return node;
-  return c === 'free' && (rankOf(bias) < 2 || bias.type.shape[0] === 1) ? node : undefined;
+  const attributes = node.attributes as AttributesOf<'Gemm'>;
+  const { transA, transB } = attributes;
+  const [rows, weight, bias] = node.inputs as readonly [Value, Value, Value | undefined];
+  if (b !== 'free') return undefined;
+  const shared = c === 'free' && bias !== undefined && (rankOf(bias) < 2 || bias.type.shape[0] === 1);
+  if (a === (transA === 0 ? 0 : 1)) return bias === undefined || c === 0 || shared ? node : undefined;
+  const [tokens] = rows.type.shape;
+  const summed = weight.type.shape[transB === 0 ? 0 : 1];
+  if (batch !== 1 || transA !== 0 || !(bias === undefined || shared) || !isStatic(tokens) || !isStatic(summed)) {
+    return undefined;
+  }
+  const apart = to.op('Reshape', [rows, to.ints([-1, summed])]);
+  const made = to.op('Gemm', [apart, weight, bias], attributes, { name: `${node.name}/apart` });
+  return { ...node, op: 'Reshape', inputs: [made, to.ints([tokens, -1])], attributes: { allowzero: 0 } } as AnyNode;
 };
 
 const pad: Rule = step => {

@@ -68,6 +68,24 @@ describe('freeBatch', () => {
     }
   });
 
+  test('tokens before samples: each row of a matrix product holds one sample', async () => {
+    const fixed = network([1, 3, 4], (b, x) => {
+      const tokens = b.op('Transpose', [x], { perm: [1, 0, 2] });
+      const flat = b.op('Reshape', [tokens, b.ints([3, 4])]);
+      const rows = b.op('Gemm', [flat, b.constant(draw(next, 2, 4)), b.constant(draw(next, 2))], { transB: 1 });
+      return b.op('Transpose', [b.op('Reshape', [rows, b.ints([3, 1, 2])])], { perm: [1, 0, 2] });
+    });
+    const free = verify(freeBatch(fixed)!);
+    const images = draw(next, 5, 3, 4);
+    const { y } = await runOrt(free, { x: images });
+    expect(y!.shape).toEqual([5, 3, 2]);
+    for (let n = 0; n < 5; n++) {
+      const alone = float32([1, 3, 4], images.data.slice(12 * n, 12 * (n + 1)));
+      const { y: want } = await runOrt(fixed, { x: alone });
+      expect(relativeError(y!.data.slice(6 * n, 6 * (n + 1)), want!.data)).toBeLessThan(1e-6);
+    }
+  });
+
   test('keeps names, and leaves a batch that is open alone', () => {
     const fixed = network([2, 3], (b, x) => b.op('Relu', [x], {}, { name: 'act' }));
     const free = freeBatch(fixed)!;
