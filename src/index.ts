@@ -61,4 +61,4 @@ export type { Combination, OutputShares } from './selection/combination.ts';
 export type { Rule, Selection } from './selection/select.ts';
 export type { Sweep, SweepOptions } from './selection/sweep.ts';
 export type { Front, FrontPoint } from './selection/weighted.ts';
-export { type TrainingSettings, withDefaults } from './training/settings.ts';
+export { type TrainingRequest, type TrainingSettings, withDefaults } from './training/settings.ts';

@@ -5,7 +5,7 @@ import { expect, it } from 'vitest';
 
 /** From the bottom. Rooms in one row do not know each other. */
 const rows = [
-  ['files', 'execution'],
+  ['files', 'execution', 'options'],
   ['data'],
   ['network'],
   ['metrics'],

@@ -9,7 +9,7 @@ import { networkForImages } from '../network/sizes.ts';
 import type { RunConfig } from '../run/config.ts';
 import { openNetwork } from '../run/load.ts';
 import { type StepMemory, stepMemory } from '../training/memory.ts';
-import type { Method, TrainingSettings } from '../training/settings.ts';
+import { type Method, type TrainingSettings, withDefaults } from '../training/settings.ts';
 import { stepOf } from '../training/train.ts';
 
 /** The memory of one way to train. */
@@ -65,7 +65,8 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   const shape = [settings.batch, ...imageShape];
   const { memory } = settings;
   const own: Way = { method: settings.method, settings: settings.settings };
-  const ways = [own, ...published.filter(way => way.method !== own.method || way.settings !== own.settings)];
+  const isOwn = (way: Way): boolean => way.method === own.method && way.settings === own.settings;
+  const ways = [own, ...published.filter(way => !isOwn(way))];
   const wanted: readonly (Way & Pick<MemoryPlan, 'schedule' | 'memory'>)[] = [
     ...(memory === undefined ? [] : [{ ...own, schedule: 'planned' as const, memory }]),
     ...(['planned', 'conventional'] as const).flatMap(schedule =>
@@ -73,12 +74,7 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
     ),
   ];
   const plans = wanted.map(plan => {
-    const { probabilityWeight } = plan.settings === own.settings ? settings : { probabilityWeight: 0 };
-    const step = stepOf(
-      network,
-      { ...settings, method: plan.method, settings: plan.settings, probabilityWeight },
-      config,
-    );
+    const step = stepOf(network, isOwn(plan) ? settings : publishedAs(plan, settings), config);
     const binding = bindingFor(step.graph, { [input!]: shape });
     const { memory: budget, schedule } = plan;
     return { ...plan, ...stepMemory(step, binding, { schedule, ...(budget !== undefined && { memory: budget }) }) };
@@ -100,6 +96,12 @@ const published: readonly Way[] = [
   { method: 'double-batched', settings: 'all' },
   { method: 'direct', settings: 'all' },
 ];
+
+/** A published training of as many steps of as many images, from the same start. */
+function publishedAs({ method, settings }: Way, training: TrainingSettings): TrainingSettings {
+  const { init, steps, batch, learningRate, seed, normalize } = training;
+  return withDefaults({ method, settings, init, steps, batch, learningRate, seed, normalize });
+}
 
 /** The shape of an image: the networks say it, or else the data does. */
 export async function imageShapeOf(network: SuperNetwork, { data }: RunConfig): Promise<readonly number[]> {

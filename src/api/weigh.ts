@@ -14,9 +14,10 @@ import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
+import type { GivenOf } from '../options/option.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
 import { withLockedRun } from '../run/directory.ts';
-import { type Learnable, type LearnedRecord, type LearningPlan, weighingEntries } from '../run/learned.ts';
+import { type LearnedRecord, type LearningPlan, learningOptions, weighingEntries } from '../run/learned.ts';
 import {
   type Reached,
   readCheckpoint,
@@ -33,26 +34,11 @@ import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { usualBatch } from '../training/settings.ts';
 import { type MetricsEntry, Trainer } from '../training/train.ts';
 
-export interface WeighOptions {
-  /**
-   * What is learned; all else is frozen. `switches`: one weight for each switch. `channels`: one for each channel of each switch.
-   * `outputs`: the parents' shares of the output.
-   */
-  readonly learn: readonly Learnable[];
-  /** Where features are averaged. Default: every position; none where only outputs are learned. */
-  readonly positions?: readonly number[];
-  /** The share of the original feature: where learning starts, or what is kept. Default 0.9. */
-  readonly weight?: number;
-  /** Parent a's share of the output: where learning starts, or what is kept. Default 0.5. */
-  readonly output?: number;
-  /** Default 100. */
-  readonly steps?: number;
-  /** Images in a step. Default 8, or what the networks take. */
-  readonly batch?: number;
-  /** Default 0.05. It falls to 0 along half a cosine. */
-  readonly learningRate?: number;
-  /** Order of the batches. Default 0. */
-  readonly seed?: number;
+/**
+ * `learn` says what is learned; all else is frozen. `switches`: one weight for each switch. `channels`: one for each channel of each
+ * switch. `outputs`: the parents' shares of the output. Where only outputs are learned, no position is averaged by default.
+ */
+export interface WeighOptions extends GivenOf<typeof learningOptions> {
   /** What is said of labels, where the run says something else or nothing. */
   readonly labels?: LabelOptions | undefined;
 }
@@ -135,7 +121,16 @@ const mean = (values: readonly number[]): number => values.reduce((sum, v) => su
 
 /** Fills in the defaults and checks what was asked for. @throws SutureError `option-invalid`. */
 function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan, 'data' | 'labels'> {
-  const { learn, positions, weight = 0.9, output = 0.5, steps = 100, batch, learningRate = 0.05, seed = 0 } = options;
+  const {
+    learn = learningOptions.learn.standard,
+    positions,
+    weight = learningOptions.weight.standard,
+    output = learningOptions.output.standard,
+    steps = learningOptions.steps.standard,
+    batch,
+    learningRate = learningOptions.learningRate.standard,
+    seed = learningOptions.seed.standard,
+  } = options;
   const standard = learn.every(what => what === 'outputs') ? [] : network.positions.map(p => p.id);
   // In the order of the record's schema, so that one that is read again is written again as it was.
   const plan = {

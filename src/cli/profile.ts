@@ -1,13 +1,9 @@
 /** `--profile`: a table of the kernels of each graph that ran. */
-import { Option } from 'commander';
 import { type GraphProfile, kernelTimes } from '../execution/profiling.ts';
 import { fixed, name, type Terminal } from './terminal.ts';
 
 /** Rows of a table; what is left is one row. */
 const shown = 20;
-
-export const profileOption = (): Option =>
-  new Option('--profile', 'say which kernels take the time; runs each graph once more, on WebGPU only');
 
 export function showProfiles(profiles: readonly GraphProfile[], terminal: Terminal): void {
   for (const { graph, profile } of profiles) {

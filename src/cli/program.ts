@@ -14,6 +14,7 @@ import { stitchCommand } from './commands/stitch.ts';
 import { sweepCommand } from './commands/sweep.ts';
 import { weighCommand } from './commands/weigh.ts';
 import type { Context } from './context.ts';
+import { refuseRepetition } from './options.ts';
 import { type Streams, Terminal } from './terminal.ts';
 
 /** Exit codes: the process's, by kind of outcome. */
@@ -36,7 +37,8 @@ const commands = {
 
 export const commandNames: readonly string[] = Object.keys(commands);
 
-function buildProgram(streams: Streams, context: Context): Command {
+/** All commands, for parsing and for what is said of them. */
+export function buildProgram(streams: Streams, context: Context): Command {
   const program = new Command('suture')
     .description(
       'Joins independently trained neural networks: matches their layers, trains stitches, writes one ONNX file.',
@@ -56,21 +58,6 @@ function buildProgram(streams: Streams, context: Context): Command {
     program.addCommand(command);
   }
   return program;
-}
-
-/** Options that may be given several times, and then mean all of it, by command. */
-const repeatable: Readonly<Record<string, readonly string[]>> = { run: ['test'], sweep: ['test', 'positions'] };
-
-/** Of an option that is given twice, the last would count and the first be lost without a word. */
-function refuseRepetition(command: Command): void {
-  for (const option of command.options) {
-    if (repeatable[command.name()]?.includes(option.attributeName())) continue;
-    let given = false;
-    command.on(`option:${option.name()}`, () => {
-      if (given) command.error(`error: option '${option.flags}' is given twice`);
-      given = true;
-    });
-  }
 }
 
 /** Shows an error and says which exit code it means. */

@@ -4,12 +4,12 @@ import { SutureError } from '../../ir/errors.ts';
 
 /** What is resumed goes on as it was begun, so that beside `--resume` only what does not touch the numbers may be said. */
 export function refuseBesides(command: Command, sayable: readonly string[]): void {
-  const given = Object.keys(command.opts()).find(
-    option => !sayable.includes(option) && command.getOptionValueSource(option) === 'cli',
-  );
+  const given = command.options.find(option => {
+    const name = option.attributeName();
+    return !sayable.includes(name) && command.getOptionValueSource(name) === 'cli';
+  });
   if (given === undefined) return;
-  const flag = given.replace(/[A-Z]/g, c => `-${c.toLowerCase()}`);
-  throw new SutureError('option-invalid', `What is resumed goes on as it was begun: leave out --${flag}.`);
+  throw new SutureError('option-invalid', `What is resumed goes on as it was begun: leave out ${given.long}.`);
 }
 
 /** What does not touch the numbers. */

@@ -14,14 +14,14 @@ import { requireFittingImages } from './interface.ts';
 import { type Model, rolesOf } from './model.ts';
 
 export interface SimilarityOptions extends WorkOptions {
-  /** How many images are looked at, spread evenly over the data; all of them if there are fewer. Default 64. */
+  /** How many images are looked at, spread evenly over the data; all of them if there are fewer. Default {@link defaultImages}. */
   readonly images?: number;
 }
 
 /** By value names: 1 if the features are rotations of each other, 0 if they have nothing linear in common. */
 export type Similarity = (a: string, b: string) => number;
 
-const DEFAULT_IMAGES = 64;
+export const defaultImages = 64;
 const MIN_IMAGES = 4;
 
 /** Positions in space that count as samples, over all images: samples cost their square, of memory too. */
@@ -39,7 +39,7 @@ export async function ckaSimilarity(
   b: Model,
   dataset: Dataset,
   executor: Executor,
-  { images = DEFAULT_IMAGES, onProgress, signal }: SimilarityOptions = {},
+  { images = defaultImages, onProgress, signal }: SimilarityOptions = {},
 ): Promise<Similarity> {
   for (const { graph, path } of [a, b]) requireFittingImages(dataset, graph, path);
   const count = Math.min(images, dataset.count);

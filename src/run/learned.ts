@@ -1,7 +1,10 @@
 /** `weights.npz` of a run directory: what `suture weigh` learned; and what its checkpoints hold. */
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/index.ts';
+import { count, natural, positionsOrNone, positive, several, share } from '../options/kinds.ts';
+import { optional, standing } from '../options/option.ts';
 import type { LearnedWeights } from '../selection/combination.ts';
+import { usualBatch } from '../training/settings.ts';
 import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
 import type { LoadedRun } from './load.ts';
@@ -9,6 +12,24 @@ import type { LoadedRun } from './load.ts';
 /** What can be learned from labels. */
 export const learnable = ['switches', 'channels', 'outputs'] as const;
 export type Learnable = (typeof learnable)[number];
+
+/** What may be said of a learning. */
+export const learningOptions = {
+  learn: standing(several(learnable), 'what', `${learnable.join(', ')}: several with commas between`, ['switches']),
+  positions: optional(positionsOrNone, 'list', 'where features are averaged, as in 38,41,44-47', {
+    otherwise: 'everywhere',
+  }),
+  weight: standing(share, 'w', 'share of the original feature: to start from, or kept', 0.9),
+  output: standing(share, 'v', "parent a's share of the output: to start from, or kept", 0.5, {
+    long: 'output-weight',
+  }),
+  steps: standing(count, 'n', 'training steps', 100),
+  batch: optional(count, 'n', 'images in a step', { otherwise: `${usualBatch}, or what the networks take` }),
+  learningRate: standing(positive, 'x', 'learning rate at the start; it falls to 0 by half a cosine', 0.05, {
+    long: 'lr',
+  }),
+  seed: standing(natural, 's', 'seed of the batches', 0),
+};
 
 /** What decides the numbers. */
 const planEntries = {

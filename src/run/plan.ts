@@ -1,6 +1,4 @@
 /** A run before anything is written: all that it needs, read and found to fit. */
-import * as v from 'valibot';
-import { SutureError } from '../../ir/index.ts';
 import { checkPairs, featurePairs, type Matching, match, type SuperNetwork, type Task } from '../../passes/index.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
@@ -17,7 +15,7 @@ import { type Parent, parentOf } from '../network/parent.ts';
 import { graphForImages } from '../network/sizes.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { requireRoom } from '../training/room.ts';
-import { type TrainingSettings, trainingSchema, usualBatch, withDefaults } from '../training/settings.ts';
+import { type TrainingRequest, type TrainingSettings, usualBatch, withDefaults } from '../training/settings.ts';
 import type { RunConfig } from './config.ts';
 import { checkRunOutput } from './directory.ts';
 import { joinParents } from './load.ts';
@@ -34,7 +32,7 @@ export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'ac
   /** A file of pairs; without one the parents are matched. */
   readonly pairs?: string;
   /** What is not given is as `withDefaults` says. */
-  readonly training?: Partial<TrainingSettings>;
+  readonly training?: TrainingRequest;
   /** Default: what outputs and labels tell. */
   readonly task?: Task;
   /** What is said of labels; the run keeps it. */
@@ -58,48 +56,8 @@ export interface RunPlan {
   readonly warnings: readonly string[];
 }
 
-/** Fills in the defaults. @throws SutureError `option-invalid`. */
-function completed(
-  given: Partial<TrainingSettings> = {},
-  { graph }: Model,
-  fixed: number | undefined,
-): TrainingSettings {
-  const batch = stepBatch(fixed, given.batch, usualBatch);
-  const dense = graph.outputs.some(({ value }) => value.type.shape.length > 2);
-  const parsed = v.safeParse(trainingSchema, withDefaults({ ...given, batch }, { dense }));
-  if (parsed.success) {
-    const problem = contradiction(parsed.output);
-    if (problem === undefined) return parsed.output;
-    throw new SutureError('option-invalid', problem);
-  }
-  const [issue] = parsed.issues;
-  throw new SutureError('option-invalid', `The training setting ${v.getDotPath(issue) ?? ''}: ${issue.message}.`);
-}
-
-/** What does not go together; undefined where all does. */
-function contradiction({
-  method,
-  settings,
-  positions,
-  weight,
-  output,
-  closingImages,
-}: TrainingSettings): string | undefined {
-  const deployed = positions !== undefined || weight !== undefined;
-  if (method === 'direct' && (settings !== 'all' || deployed)) {
-    return 'Direct matching fits clean features, whatever is stitched later: leave out --settings, --positions and --weight, or train double-batched.';
-  }
-  if (deployed && settings !== 'fixed') {
-    return `Positions and a weight are a setting of their own: leave out --settings ${settings}.`;
-  }
-  if (output !== undefined && method !== 'task') {
-    return 'Outputs are weighed by --method task alone: without labels each network is held to its own output.';
-  }
-  if (closingImages > 0 && (method !== 'double-batched' || settings !== 'sampled')) {
-    return 'The last stitches are fitted to the outputs after double-batched training under sampled settings: leave out --closing-images.';
-  }
-  return undefined;
-}
+/** Whether a network answers for every place, and not once for an image. */
+const isDense = ({ graph }: Model): boolean => graph.outputs.some(({ value }) => value.type.shape.length > 2);
 
 /** What a network does where nobody says. */
 const taskOf = ({ graph, meaning }: Parent): Task =>
@@ -119,7 +77,8 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
   const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
   await checkRunOutput(output, { force });
   const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
-  const settings = completed(request.training, a, sharedBatch(a, b));
+  const batch = stepBatch(sharedBatch(a, b), request.training?.batch, usualBatch);
+  const settings = withDefaults({ ...request.training, batch }, { dense: isDense(a) });
   const { pairs, warnings = [] } = await pairsOf(request, a, b);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task });
   for (const { graph, path } of [a, b]) {

@@ -76,6 +76,9 @@ export const frontSchema = v.object({
 export type Front = v.InferOutput<typeof frontSchema>;
 export type FrontPoint = Front['points'][number];
 
+/** What the choice `even` may lose where nothing else is said. */
+export const evenLoss = 0.005;
+
 export interface FrontOptions {
   /** Groups of positions that are on together. Default: every position alone. */
   readonly groups?: readonly (readonly number[])[];
@@ -87,7 +90,7 @@ export interface FrontOptions {
   readonly gate?: boolean;
   /** Also the weights that `suture weigh` learned. */
   readonly learned?: LearnedWeights | undefined;
-  /** What the choice `even` may lose on the validation data. Default 0.005. */
+  /** What the choice `even` may lose on the validation data. Default {@link evenLoss}. */
   readonly loss?: number;
   /** Images at a time. Default 8. */
   readonly batch?: number | undefined;
@@ -132,7 +135,7 @@ export async function sweepFront(
   tests: readonly NamedData[],
   options: FrontOptions = {},
 ): Promise<Front> {
-  const { weights = [0, 0.25, 0.5, 0.75], learned, loss = 0.005 } = options;
+  const { weights = [0, 0.25, 0.5, 0.75], learned, loss = evenLoss } = options;
   const parents = network.parents.length;
   const groups = options.groups ?? network.positions.map(p => [p.id]);
   const places = [

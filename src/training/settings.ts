@@ -1,84 +1,224 @@
-/** How stitches are trained: the settings, what they may be, and what they are where nobody says. */
+/**
+ * How stitches are trained: what may be said, what holds where nothing is said, and what goes together. The command line and the docs are
+ * made of this table.
+ */
 import * as v from 'valibot';
-
-const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+import { SutureError } from '../../ir/errors.ts';
+import {
+  choice,
+  count,
+  memory,
+  natural,
+  nonNegative,
+  positions,
+  positive,
+  share,
+  shareBelowOne,
+} from '../options/kinds.ts';
+import { type GivenOf, optional, standing, unlessDenied } from '../options/option.ts';
 
 export const methods = ['double-batched', 'direct', 'task'] as const;
 export const initialisations = ['sequential', 'ridge', 'kaiming', 'identity'] as const;
 export const settingsOfTraining = ['sampled', 'all', 'fixed'] as const;
 
-/** How stitches are trained. */
-export const trainingSchema = v.object({
-  method: v.picklist(methods),
-  /**
-   * Which positions are stitched while the training runs: all at once, a number and a choice drawn for each sample of each step, or
-   * the setting that is deployed: `positions`, averaged by `weight`. Runs that say nothing of it are of the first kind.
-   */
-  settings: v.optional(v.picklist(settingsOfTraining), 'all'),
-  /** Under a fixed setting: where features are averaged. Default: everywhere. Only stitches there are trained. */
-  positions: v.optional(v.pipe(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), v.minLength(1))),
-  /** Under a fixed setting: the share of the original feature, below 1. Default ½. */
-  weight: v.optional(v.pipe(v.number(), v.minValue(0), v.ltValue(1))),
-  /** Of the task loss: parent a's share of the output. Default ½. */
-  output: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1))),
-  init: v.picklist(initialisations),
-  steps: v.pipe(v.number(), v.integer(), v.minValue(0)),
-  batch: count,
-  learningRate: v.pipe(v.number(), v.gtValue(0)),
-  seed: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  /** Whether each term of the loss is divided by the variance of its reference feature. */
-  normalize: v.boolean(),
-  /** Under sampled settings: how likely a stitched position of a sample is averaged with the original instead. */
-  averaged: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0),
-  /** What the error of the output probabilities counts for in the loss of double-batched training. */
-  probabilityWeight: v.optional(v.pipe(v.number(), v.minValue(0)), 0),
-  /** How many images the closed-form initialisation looks at. */
-  initImages: count,
-  /** After training under sampled settings: on how many images the last stitches are fitted to the outputs. 0: they are not. */
-  closingImages: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0),
-  /**
-   * What a step's activations may take on WebGPU: bytes, or up to 1 a fraction of what they take without a limit. What is over is
-   * computed again instead of kept.
-   */
-  memory: v.optional(v.pipe(v.number(), v.gtValue(0))),
-});
+/** What depends on the kind of training: `sampled` settings, or the reference's (arXiv 2512.17592). */
+const standards = {
+  sampled: { init: 'sequential', learningRate: 3e-3, probabilityWeight: 20, closingImages: 160 },
+  /** Once for an image: networks that do not answer for every place, so that a gradient is a mean over few. */
+  once: { learningRate: 3e-4 },
+  reference: { init: 'ridge', learningRate: 1e-2, probabilityWeight: 0, closingImages: 0 },
+  initImages: { sequential: 80, ridge: 40 },
+} as const;
+
+const { sampled: drawn, once, reference, initImages } = standards;
+
+/** Images in a step, of networks that take any number. */
+export const usualBatch = 8;
+
+/** What may be said of a training. */
+export const trainingOptions = {
+  method: standing(
+    choice(methods),
+    'name',
+    'learn from features as other stitches leave them, clean ones, or labels',
+    'double-batched',
+  ),
+  settings: optional(
+    choice(settingsOfTraining),
+    'which',
+    'stitched meanwhile: a choice drawn for each sample, all, or --positions',
+    { otherwise: 'sampled; direct: all' },
+  ),
+  positions: optional(positions, 'list', 'train for the setting that is deployed: averaged at these, as in 38,41', {
+    otherwise: 'everywhere',
+  }),
+  weight: optional(shareBelowOne, 'w', 'with --positions: the share of the original feature', { otherwise: '0.5' }),
+  output: optional(share, 'v', "with --method task: the first network's share of the output", {
+    otherwise: '0.5',
+    long: 'output-weight',
+  }),
+  init: optional(choice(initialisations), 'how', 'fitted in order or to clean features, random, none', {
+    otherwise: `sampled ${drawn.init}, else ${reference.init}`,
+  }),
+  steps: standing(natural, 'n', 'training steps; 0 keeps the initialisation', 300),
+  batch: optional(count, 'n', 'images in a step', { otherwise: `${usualBatch}, or what the networks take` }),
+  learningRate: optional(positive, 'x', 'learning rate at the start; it falls to 0 by half a cosine', {
+    otherwise: `${drawn.learningRate}, without pixels ${once.learningRate}; other --init, all or direct: ${reference.learningRate}`,
+    long: 'lr',
+  }),
+  seed: standing(natural, 's', 'of the batches, the drawn settings and the initialisation', 0),
+  normalize: unlessDenied('weigh loss terms as they are, not by the variance of their features'),
+  averaged: standing(share, 'share', 'of the stitched positions of a sample: averaged with the original', 0),
+  probabilityWeight: optional(nonNegative, 'x', 'what errors of output probabilities count for in the loss', {
+    otherwise: `sampled ${drawn.probabilityWeight}, else ${reference.probabilityWeight}`,
+  }),
+  initImages: optional(count, 'n', 'images that a closed form looks at', {
+    otherwise: `sequential ${initImages.sequential}, ridge ${initImages.ridge}`,
+  }),
+  closingImages: optional(natural, 'n', 'images that the last stitches are fitted to the outputs on, at the end', {
+    otherwise: `sampled ${drawn.closingImages}, else ${reference.closingImages}`,
+  }),
+  memory: optional(memory, 'limit', 'what a step may keep on WebGPU, 800MB or 50%; the rest is computed again'),
+};
+
+/** What may be said of a training; `withDefaults` says whether it goes together. */
+export type TrainingRequest = GivenOf<typeof trainingOptions>;
+
+const schemaOf = <K extends keyof typeof trainingOptions>(key: K): (typeof trainingOptions)[K]['kind']['schema'] =>
+  trainingOptions[key].kind.schema;
+
+/** What says nothing of how a training is done, or nothing that could be wrong. */
+const common = {
+  init: schemaOf('init'),
+  steps: schemaOf('steps'),
+  batch: schemaOf('batch'),
+  learningRate: schemaOf('learningRate'),
+  seed: schemaOf('seed'),
+  normalize: schemaOf('normalize'),
+  averaged: v.optional(schemaOf('averaged'), 0),
+  probabilityWeight: v.optional(schemaOf('probabilityWeight'), 0),
+  initImages: schemaOf('initImages'),
+};
+const budget = { memory: v.optional(schemaOf('memory')) };
+
+/** A value that makes no sense here: the message says what to leave out. */
+const without = (problem: string) => v.optional(v.never(problem));
+
+const settingOfItsOwn = (settings: string): string =>
+  `Positions and a weight are a setting of their own: leave out --settings ${settings}.`;
+const cleanFeatures =
+  'Direct matching fits clean features, whatever is stitched later: leave out --settings, --positions and --weight, or train double-batched.';
+
+/** Which positions are stitched while the training runs. */
+const where = {
+  /** A number and a choice of them, drawn for each sample of each step. */
+  sampled: {
+    settings: v.literal('sampled'),
+    positions: without(settingOfItsOwn('sampled')),
+    weight: without(settingOfItsOwn('sampled')),
+  },
+  /** All at once. Runs that say nothing of it are of this kind. */
+  all: {
+    settings: v.optional(v.literal('all'), 'all'),
+    positions: without(settingOfItsOwn('all')),
+    weight: without(settingOfItsOwn('all')),
+  },
+  /** The setting that is deployed: features averaged at `positions`, by `weight`. Only stitches there are trained. */
+  fixed: {
+    settings: v.literal('fixed'),
+    positions: v.optional(schemaOf('positions')),
+    weight: v.optional(schemaOf('weight')),
+  },
+  /** No stitch sees another. */
+  direct: {
+    settings: v.optional(v.literal('all', cleanFeatures), 'all'),
+    positions: without(cleanFeatures),
+    weight: without(cleanFeatures),
+  },
+};
+
+const unlabelled = {
+  output: without('Outputs are weighed by --method task alone: without labels each network is held to its own output.'),
+};
+const labelled = { output: v.optional(schemaOf('output')) };
+
+const closed = { closingImages: v.optional(schemaOf('closingImages'), 0) };
+const open = {
+  closingImages: v.optional(
+    v.literal(
+      0,
+      'The last stitches are fitted to the outputs after double-batched training under sampled settings: leave out --closing-images.',
+    ),
+    0,
+  ),
+};
+
+const doubleBatched = { method: v.literal('double-batched') };
+const direct = { method: v.literal('direct') };
+const task = { method: v.literal('task') };
+
+/**
+ * A training as `config.json` keeps it. Nothing in it contradicts anything else. The order of the keys is the file's, and what it is sealed
+ * with depends on it.
+ */
+export const trainingSchema = v.variant('method', [
+  v.variant('settings', [
+    v.object({ ...doubleBatched, ...where.sampled, ...unlabelled, ...common, ...closed, ...budget }),
+    v.object({ ...doubleBatched, ...where.all, ...unlabelled, ...common, ...open, ...budget }),
+    v.object({ ...doubleBatched, ...where.fixed, ...unlabelled, ...common, ...open, ...budget }),
+  ]),
+  v.object({ ...direct, ...where.direct, ...unlabelled, ...common, ...open, ...budget }),
+  v.variant('settings', [
+    v.object({ ...task, ...where.sampled, ...labelled, ...common, ...open, ...budget }),
+    v.object({ ...task, ...where.all, ...labelled, ...common, ...open, ...budget }),
+    v.object({ ...task, ...where.fixed, ...labelled, ...common, ...open, ...budget }),
+  ]),
+]);
 
 export type Method = (typeof methods)[number];
 export type Initialisation = (typeof initialisations)[number];
 export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
 
-/** Images in a step, of networks that take any number. */
-export const usualBatch = 8;
-
 /**
- * Settings that are completed by the defaults of their kind. Training under sampled settings starts from stitches fitted in sequence.
- * Direct matching, and training with all positions stitched or those that are deployed, have the reference's settings (arXiv
- * 2512.17592) and start from least squares.
+ * Settings that are completed by the defaults of their kind. Training under sampled settings starts from stitches fitted in sequence;
+ * direct matching, and training with all positions stitched or those that are deployed, is the reference's.
  *
  * @param dense whether the networks answer for every place, and not once for an image: there the gradient of a step is a mean over
  * many places, and the rate may be higher.
+ * @throws SutureError `option-invalid` for what is no value of its kind, or does not go together.
  */
-export function withDefaults(given: Partial<TrainingSettings> = {}, { dense = true } = {}): TrainingSettings {
-  const method = given.method ?? 'double-batched';
+export function withDefaults(given: TrainingRequest = {}, { dense = true } = {}): TrainingSettings {
+  const { steps, seed, averaged } = trainingOptions;
+  const method = given.method ?? trainingOptions.method.standard;
   const deployed = given.positions !== undefined || given.weight !== undefined;
   const settings = given.settings ?? (method === 'direct' ? 'all' : deployed ? 'fixed' : 'sampled');
   const sampled = settings === 'sampled';
-  const init = given.init ?? (sampled ? 'sequential' : 'ridge');
-  return {
-    steps: 300,
+  const standard = sampled ? drawn : reference;
+  const init = given.init ?? standard.init;
+  const rate = !sampled || init !== 'sequential' ? reference : dense ? drawn : once;
+  const parsed = v.safeParse(trainingSchema, {
+    steps: steps.standard,
     batch: usualBatch,
-    learningRate: sampled && init === 'sequential' ? (dense ? 3e-3 : 3e-4) : 1e-2,
-    seed: 0,
+    learningRate: rate.learningRate,
+    seed: seed.standard,
     normalize: true,
-    probabilityWeight: sampled ? 20 : 0,
-    averaged: 0,
-    initImages: init === 'sequential' ? 80 : 40,
-    closingImages: sampled && method === 'double-batched' ? 160 : 0,
-    ...given,
+    probabilityWeight: standard.probabilityWeight,
+    averaged: averaged.standard,
+    initImages: initImages[init === 'sequential' ? init : 'ridge'],
+    closingImages: method === 'double-batched' ? standard.closingImages : 0,
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
     method,
     settings,
     init,
-  };
+  });
+  if (parsed.success) return parsed.output;
+  throw new SutureError('option-invalid', problemOf(parsed.issues[0]));
 }
 
-export const trainingDefaults: TrainingSettings = withDefaults();
+/** What is wrong: a contradiction says it itself, of a value its kind does. */
+function problemOf(issue: v.InferIssue<typeof trainingSchema>): string {
+  const key = String(issue.path?.[0]?.key);
+  const option = Object.entries(trainingOptions).find(([name]) => name === key)?.[1];
+  if (!option || issue.type === 'never' || issue.type === 'literal') return issue.message;
+  return `The training setting ${key} must be ${option.kind.words}.`;
+}

@@ -1,23 +1,26 @@
 import { Command } from 'commander';
 import { adapterChoices, adapterName } from '../../../runtime/adapter/facts.ts';
 import { type Diagnosis, doctor } from '../../api/doctor.ts';
+import { choice } from '../../options/kinds.ts';
+import { optional, type ValuesOf } from '../../options/option.ts';
+import { json } from '../catalogue.ts';
 import type { Context } from '../context.ts';
-import { choiceOption, jsonOption } from '../options.ts';
+import { addOptions } from '../options.ts';
 import { grouped, type Terminal } from '../terminal.ts';
 
-interface Flags {
-  readonly adapter?: (typeof adapterChoices)[number];
-}
+const options = {
+  adapter: optional(choice(adapterChoices), 'kind', 'look for one kind of adapter only'),
+  json,
+};
 
 export const doctorCommand = ({ terminal }: Context): Command =>
-  new Command('doctor')
-    .description('say which adapter computes here, with which limits, and why')
-    .addOption(choiceOption('--adapter <kind>', 'look for one kind of adapter only', adapterChoices))
-    .addOption(jsonOption())
-    .action(async (flags: Flags) => {
-      const diagnosis = await doctor(flags);
-      terminal.result(diagnosis, () => show(diagnosis, terminal));
-    });
+  addOptions(
+    new Command('doctor').description('say which adapter computes here, with which limits, and why'),
+    options,
+  ).action(async (flags: ValuesOf<typeof options>) => {
+    const diagnosis = await doctor(flags);
+    terminal.result(diagnosis, () => show(diagnosis, terminal));
+  });
 
 /** The limits that decide what fits and how kernels are cut. */
 const shownLimits = [

@@ -3,41 +3,43 @@ import { SutureError } from '../../../ir/index.ts';
 import { meaningText } from '../../../passes/index.ts';
 import { inspect, type ModelFacts } from '../../api/inspect.ts';
 import { inspectRun, isFolder } from '../../api/inspect-run.ts';
+import { count, memory } from '../../options/kinds.ts';
+import { flag, optional, type ValuesOf } from '../../options/option.ts';
+import { json } from '../catalogue.ts';
 import type { Context } from '../context.ts';
-import { countOption, jsonOption, memoryOption } from '../options.ts';
+import { addOptions } from '../options.ts';
 import { grouped, name, type Terminal } from '../terminal.ts';
 import { showRun } from './inspect-run.ts';
 
-interface Flags {
-  readonly graph?: boolean;
-  readonly batch?: number;
-  readonly memory?: number;
-}
+const options = {
+  graph: flag('of a network: print the whole graph as well'),
+  batch: optional(count, 'n', 'of a run: images in a step, instead of as it was trained'),
+  memory: optional(memory, 'limit', 'of a run: what a step may keep, as 800MB or 50%, instead of as it was trained'),
+  json,
+};
 
 export const inspectCommand = ({ terminal }: Context): Command =>
-  new Command('inspect')
-    .description('show what a network consists of, or the memory that the training of a run takes')
-    .argument('<path>', 'an ONNX file or a run directory')
-    .option('--graph', 'of a network: print the whole graph as well')
-    .addOption(countOption('--batch <n>', 'of a run: images in a step, instead of as it was trained'))
-    .addOption(memoryOption('of a run: what a step may keep, as 800MB or 50%, instead of as it was trained'))
-    .addOption(jsonOption())
-    .action(async (path: string, { graph, batch, memory }: Flags) => {
-      if (await isFolder(path)) {
-        if (graph) throw new SutureError('option-invalid', '--graph is for networks, and this is a folder.');
-        const facts = await inspectRun(path, {
-          ...(batch !== undefined && { batch }),
-          ...(memory !== undefined && { memory }),
-        });
-        terminal.result(facts, () => showRun(facts, terminal));
-        return;
-      }
-      if (batch !== undefined || memory !== undefined) {
-        throw new SutureError('option-invalid', '--batch and --memory are for run directories, and this is none.');
-      }
-      const facts = await inspect(path);
-      terminal.result(facts, () => show(facts, graph === true, terminal));
-    });
+  addOptions(
+    new Command('inspect')
+      .description('show what a network consists of, or the memory that the training of a run takes')
+      .argument('<path>', 'an ONNX file or a run directory'),
+    options,
+  ).action(async (path: string, { graph, batch, memory }: ValuesOf<typeof options>) => {
+    if (await isFolder(path)) {
+      if (graph) throw new SutureError('option-invalid', '--graph is for networks, and this is a folder.');
+      const facts = await inspectRun(path, {
+        ...(batch !== undefined && { batch }),
+        ...(memory !== undefined && { memory }),
+      });
+      terminal.result(facts, () => showRun(facts, terminal));
+      return;
+    }
+    if (batch !== undefined || memory !== undefined) {
+      throw new SutureError('option-invalid', '--batch and --memory are for run directories, and this is none.');
+    }
+    const facts = await inspect(path);
+    terminal.result(facts, () => show(facts, graph === true, terminal));
+  });
 
 function show(facts: ModelFacts, withGraph: boolean, terminal: Terminal): void {
   terminal.heading(name(facts.path));

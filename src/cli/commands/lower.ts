@@ -1,35 +1,34 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { type LoweredFile, lower, type NamedType, type RunGraph } from '../../api/lower.ts';
+import { flag, type ValuesOf } from '../../options/option.ts';
+import { force, json, outputOf } from '../catalogue.ts';
 import type { Context } from '../context.ts';
-import { forceOption, jsonOption } from '../options.ts';
+import { addOptions } from '../options.ts';
 import { name, type Terminal } from '../terminal.ts';
 
-interface Flags {
-  readonly trainingStep?: boolean;
-  readonly supernet?: boolean;
-  readonly output: string;
-  readonly force?: boolean;
-}
+const options = {
+  trainingStep: flag('forward, loss, backward and optimiser; parameters and state go in and come out', {
+    conflicts: ['supernet'],
+  }),
+  supernet: flag('both networks with the trained stitches; the weights of the switches are inputs'),
+  output: outputOf('file', 'the ONNX file'),
+  force,
+  json,
+};
+
+type Flags = ValuesOf<typeof options>;
 
 export const lowerCommand = ({ terminal }: Context): Command =>
-  new Command('lower')
-    .description('write what a run computes as one ONNX file: its training step, or its super-network')
-    .argument('<run>', 'a run directory')
-    .addOption(
-      new Option(
-        '--training-step',
-        'forward, loss, backward and optimiser; parameters and state go in and come out',
-      ).conflicts('supernet'),
-    )
-    .option('--supernet', 'both networks with the trained stitches; the weights of the switches are inputs')
-    .requiredOption('-o, --output <file>', 'the ONNX file')
-    .addOption(forceOption())
-    .addOption(jsonOption())
-    .action(async (run: string, { output, force, ...flags }: Flags) => {
-      const lowered = await lower(run, output, graphOf(flags), force ? { force } : {});
-      terminal.result(lowered, () => show(lowered, terminal));
-    });
+  addOptions(
+    new Command('lower')
+      .description('write what a run computes as one ONNX file: its training step, or its super-network')
+      .argument('<run>', 'a run directory'),
+    options,
+  ).action(async (run: string, { output, force, ...flags }: Flags) => {
+    const lowered = await lower(run, output, graphOf(flags), force ? { force } : {});
+    terminal.result(lowered, () => show(lowered, terminal));
+  });
 
 function graphOf({ trainingStep, supernet }: Pick<Flags, 'trainingStep' | 'supernet'>): RunGraph {
   if (trainingStep) return 'training-step';

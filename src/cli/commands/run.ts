@@ -1,51 +1,50 @@
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
+import { namedFiles, path } from '../../options/kinds.ts';
+import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { agreementText, resultTable } from '../../report/report.ts';
+import { json, labelOptions, maybeOutput, training, trainingRequest, tune } from '../catalogue.ts';
 import type { Context } from '../context.ts';
-import { jsonOption, labelOptions, type NamedFile, namedFile } from '../options.ts';
+import { addOptions } from '../options.ts';
 import { missing, resumable } from '../resume.ts';
 import { name, type Terminal } from '../terminal.ts';
-import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
-import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
+import { tuning } from '../tune.ts';
 import { showSummary } from './stitch.ts';
 import { showSweep } from './sweep.ts';
 
-interface Flags extends TrainingFlags, TuneFlags {
-  readonly train?: string;
-  readonly val?: string;
-  readonly test?: readonly NamedFile[];
-  readonly gate: boolean;
-  readonly output?: string;
-  readonly resume?: string;
-}
+const options = {
+  train: optional(path, 'file', 'an .npz file with images; labels are not needed'),
+  val: optional(path, 'file', 'an .npz file with images and labels, by which the position is chosen'),
+  test: repeatable(namedFiles, 'name=file', 'a test set to report on; may be repeated'),
+  gate: unlessDenied('average the outputs on every image alike, as published'),
+  output: maybeOutput('run', 'the run directory to make'),
+  resume: optional(path, 'run', 'go on with what was interrupted, as it was begun, to the report'),
+  ...training,
+  tune,
+  json,
+};
+
+type Flags = ValuesOf<typeof options>;
 
 export const runCommand = ({ terminal, signal }: Context): Command =>
-  addTrainingOptions(
+  addOptions(
     new Command('run')
       .description('match, stitch, sweep, select, export, evaluate: two networks in, one better network out')
       .argument('[a]', 'an ONNX file')
-      .argument('[b]', 'another one')
-      .option('--train <file>', 'an .npz file with images; labels are not needed')
-      .option('--val <file>', 'an .npz file with images and labels, by which the position is chosen')
-      .option('--test <name=file>', 'a test set to report on; may be repeated', namedFile)
-      .option('--no-gate', 'average the outputs on every image alike, as published')
-      .option('-o, --output <run>', 'the run directory to make')
-      .option('--resume <run>', 'go on with what was interrupted, as it was begun, to the report'),
-  )
-    .addOption(tuneOption())
-    .addOption(jsonOption())
-    .action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
-      const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
-      const result =
-        flags.resume === undefined
-          ? await run({ ...requestOf(a, b, flags), ...tuning(flags, terminal) }, work)
-          : await resumeRun(resumable(flags.resume, command), work);
-      for (const message of result.warnings) terminal.warning(message);
-      terminal.result(result, () => show(result, terminal));
-      const { agreement, exported } = result;
-      if (!agreement.agrees) throw new SutureError('export-differs', agreementText(agreement, name(exported.file)));
-    });
+      .argument('[b]', 'another one'),
+    options,
+  ).action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
+    const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
+    const result =
+      flags.resume === undefined
+        ? await run({ ...requestOf(a, b, flags), ...tuning(flags, terminal) }, work)
+        : await resumeRun(resumable(flags.resume, command), work);
+    for (const message of result.warnings) terminal.warning(message);
+    terminal.result(result, () => show(result, terminal));
+    const { agreement, exported } = result;
+    if (!agreement.agrees) throw new SutureError('export-differs', agreementText(agreement, name(exported.file)));
+  });
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
 function requestOf(a: string | undefined, b: string | undefined, flags: Flags): RunRequest {
@@ -64,7 +63,7 @@ function requestOf(a: string | undefined, b: string | undefined, flags: Flags): 
     tests: test,
     gate: gate ? undefined : false,
     output,
-    training: trainingSettings(flags),
+    training: trainingRequest(flags),
   };
 }
 

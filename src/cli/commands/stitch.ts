@@ -2,51 +2,52 @@ import { Command } from 'commander';
 import { meaningText } from '../../../passes/index.ts';
 import { resumeStitch, stitch } from '../../api/stitch.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
+import { path } from '../../options/kinds.ts';
+import { optional, type ValuesOf } from '../../options/option.ts';
 import type { StitchRequest } from '../../run/plan.ts';
 import type { RunSummary } from '../../run/summary.ts';
+import { json, labelOptions, maybeOutput, profile, training, trainingRequest, tune } from '../catalogue.ts';
 import type { Context } from '../context.ts';
-import { jsonOption, labelOptions } from '../options.ts';
-import { profileOption, showProfiles } from '../profile.ts';
+import { addOptions } from '../options.ts';
+import { showProfiles } from '../profile.ts';
 import { missing, resumable } from '../resume.ts';
 import { name, type Terminal } from '../terminal.ts';
-import { addTrainingOptions, type TrainingFlags, trainingSettings } from '../training-options.ts';
-import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
+import { tuning } from '../tune.ts';
 
-interface Flags extends TrainingFlags, TuneFlags {
-  readonly data?: string;
-  readonly output?: string;
-  readonly resume?: string;
-  readonly profile?: boolean;
-}
+const options = {
+  data: optional(path, 'file', 'an .npz file with images; labels are not needed'),
+  output: maybeOutput('run', 'the run directory to make'),
+  resume: optional(path, 'run', 'go on with a training that was interrupted, as it was begun'),
+  ...training,
+  profile,
+  tune,
+  json,
+};
+
+type Flags = ValuesOf<typeof options>;
 
 export const stitchCommand = ({ terminal, signal }: Context): Command =>
-  addTrainingOptions(
+  addOptions(
     new Command('stitch')
       .description('join two networks at all matched positions and train the stitches')
       .argument('[a]', 'an ONNX file')
-      .argument('[b]', 'another one')
-      .option('--data <file>', 'an .npz file with images; labels are not needed')
-      .option('-o, --output <run>', 'the run directory to make')
-      .option('--resume <run>', 'go on with a training that was interrupted, as it was begun'),
-  )
-    .addOption(profileOption())
-    .addOption(tuneOption())
-    .addOption(jsonOption())
-    .action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
-      const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
-      let profiles: readonly GraphProfile[] | undefined;
-      const onProfile = (found: readonly GraphProfile[]) => {
-        profiles = found;
-      };
-      const profile = flags.profile ? { onProfile } : {};
-      const { summary, warnings } =
-        flags.resume === undefined
-          ? await stitch({ ...requestOf(a, b, flags), ...profile, ...tuning(flags, terminal) }, work)
-          : { summary: await resumeStitch(resumable(flags.resume, command), { ...work, ...profile }), warnings: [] };
-      for (const message of warnings) terminal.warning(message);
-      terminal.result({ ...summary, warnings, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));
-      showProfiles(profiles ?? [], terminal);
-    });
+      .argument('[b]', 'another one'),
+    options,
+  ).action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
+    const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
+    let profiles: readonly GraphProfile[] | undefined;
+    const onProfile = (found: readonly GraphProfile[]) => {
+      profiles = found;
+    };
+    const profile = flags.profile ? { onProfile } : {};
+    const { summary, warnings } =
+      flags.resume === undefined
+        ? await stitch({ ...requestOf(a, b, flags), ...profile, ...tuning(flags, terminal) }, work)
+        : { summary: await resumeStitch(resumable(flags.resume, command), { ...work, ...profile }), warnings: [] };
+    for (const message of warnings) terminal.warning(message);
+    terminal.result({ ...summary, warnings, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));
+    showProfiles(profiles ?? [], terminal);
+  });
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
 function requestOf(a: string | undefined, b: string | undefined, flags: Flags): StitchRequest {
@@ -54,7 +55,7 @@ function requestOf(a: string | undefined, b: string | undefined, flags: Flags): 
   if (a === undefined || b === undefined) throw missing('two networks, A.onnx and B.onnx');
   if (data === undefined) throw missing('the images to train on, --data TRAIN.npz');
   if (output === undefined) throw missing('the run directory to make, -o RUN');
-  return { a, b, ...flags, labels: labelOptions(flags), data, output, training: trainingSettings(flags) };
+  return { a, b, ...flags, labels: labelOptions(flags), data, output, training: trainingRequest(flags) };
 }
 
 /** With fewer steps, a loss says more of its batch than of the training. */

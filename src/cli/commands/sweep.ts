@@ -1,126 +1,95 @@
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { front, sweep } from '../../api/sweep.ts';
-import type { ExecutorChoice } from '../../execution/executors.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
+import { namedFiles, positionsOrNone, repeated, share, shares } from '../../options/kinds.ts';
+import { flag, optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { frontFigures } from '../../report/front-figure.ts';
 import { type OutputShares, positionsText } from '../../selection/combination.ts';
 import { possibleRules, select, whyNot } from '../../selection/select.ts';
 import type { Sweep } from '../../selection/sweep.ts';
-import type { Front } from '../../selection/weighted.ts';
+import { evenLoss, type Front } from '../../selection/weighted.ts';
+import { batch, dataOf, executor, force, json, labelOptions, labels, maybeOutput, tune } from '../catalogue.ts';
 import type { Context } from '../context.ts';
-import {
-  batchOption,
-  executorOption,
-  forceOption,
-  ignoreLabelOption,
-  jsonOption,
-  type LabelFlags,
-  labelOptions,
-  type NamedFile,
-  namedFile,
-  positions as parsePositions,
-  regionsOption,
-  share,
-  shares,
-} from '../options.ts';
+import { addOptions } from '../options.ts';
 import { metricTitle } from '../scores.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
-import { type TuneFlags, tuneOption, tuning } from '../tune.ts';
+import { tuning } from '../tune.ts';
 
-interface FrontFlags {
-  readonly positions?: readonly (readonly number[])[];
-  readonly weights?: readonly number[];
-  readonly outputs?: readonly number[];
-  readonly gate: boolean;
-  readonly learned?: boolean;
-  readonly loss?: number;
-  readonly test?: readonly NamedFile[];
-  readonly output?: string;
-  readonly force?: boolean;
+const overPositions = {
+  data: dataOf('images and labels of the own site, and folds for rule 2'),
+};
+
+const overSettings = {
+  weights: optional(shares, 'list', 'shares of the original feature, as in 0,0.25,0.5,0.75'),
+  outputs: optional(shares, 'list', "parent a's shares of the output, as in 0,0.5,1"),
+  positions: repeatable(
+    repeated(positionsOrNone),
+    'list',
+    'positions that are on together, as in 38,41,44-47; may be repeated',
+  ),
+  gate: unlessDenied('leave out the gate, which weighs outputs on each image by how sure the parents are'),
+  learned: flag('also score the weights that `suture weigh` learned'),
+  loss: optional(share, 'x', 'what the choice `even` may lose on the validation data', { otherwise: String(evenLoss) }),
+  test: repeatable(namedFiles, 'name=file', "a test set, the own site's first; may be repeated; decides nothing"),
+  output: maybeOutput('file', 'draw the front into this SVG file'),
+  force,
+};
+
+const common = { ...labels, executor, batch, tune, json };
+
+type FrontFlags = ValuesOf<typeof overSettings>;
+type Flags = ValuesOf<typeof overPositions> & FrontFlags & ValuesOf<typeof common>;
+
+function withOptions(command: Command): Command {
+  addOptions(command, overPositions).optionsGroup('Over settings:');
+  addOptions(command, overSettings).optionsGroup('Options:');
+  return addOptions(command, common);
 }
-
-interface Flags extends FrontFlags, TuneFlags, LabelFlags {
-  readonly data: string;
-  readonly executor: ExecutorChoice;
-  readonly batch?: number;
-}
-
-const group = (text: string, previous: readonly (readonly number[])[] = []): readonly (readonly number[])[] => [
-  ...previous,
-  parsePositions(text),
-];
 
 export const sweepCommand = ({ terminal, signal }: Context): Command =>
-  new Command('sweep')
-    .description('score every position of a run on validation data, or many settings against all output ensembles')
-    .argument('<run>', 'a run directory')
-    .requiredOption('--data <file>', 'an .npz file with images and labels of the own site, and folds for rule 2')
-    .optionsGroup('Over settings:')
-    .addOption(
-      new Option('--weights <list>', 'shares of the original feature, as in 0,0.25,0.5,0.75').argParser(shares),
-    )
-    .addOption(new Option('--outputs <list>', "parent a's shares of the output, as in 0,0.5,1").argParser(shares))
-    .addOption(
-      new Option('--positions <list>', 'positions that are on together, as in 38,41,44-47; may be repeated').argParser(
-        group,
-      ),
-    )
-    .option('--no-gate', 'leave out the gate, which weighs outputs on each image by how sure the parents are')
-    .option('--learned', 'also score the weights that `suture weigh` learned')
-    .addOption(
-      new Option('--loss <x>', 'what the choice `even` may lose on the validation data (default: 0.005)').argParser(
-        share,
-      ),
-    )
-    .option('--test <name=file>', "a test set, the own site's first; may be repeated; decides nothing", namedFile)
-    .option('-o, --output <file>', 'draw the front into this SVG file')
-    .addOption(forceOption())
-    .optionsGroup('Options:')
-    .addOption(ignoreLabelOption())
-    .addOption(regionsOption())
-    .addOption(executorOption())
-    .addOption(batchOption())
-    .addOption(tuneOption())
-    .addOption(jsonOption())
-    .action(async (run: string, { data, executor, batch, ...flags }: Flags) => {
-      const common = {
-        executor,
-        labels: labelOptions(flags),
-        ...(batch !== undefined && { batch }),
-        ...tuning(flags, terminal),
-        signal,
-        onProgress: terminal.progress,
-      };
-      if (!overSettings(flags)) {
-        const result = await sweep(run, data, common);
-        terminal.result(result, () => showSweep(result, terminal));
-        return;
-      }
-      const { positions, gate, test, output, force, weights, outputs, learned, loss } = flags;
-      const files = figureFiles(output, (test?.length ?? 0) - 1);
-      const overwrite = force ? { force } : {};
-      for (const file of files) await checkOutputFile(file, overwrite);
-      const found = await front(run, data, {
-        ...common,
-        ...(positions && { groups: positions }),
-        ...(weights && { weights }),
-        ...(outputs && { outputs }),
-        ...(!gate && { gate }),
-        ...(learned && { learned }),
-        ...(loss !== undefined && { loss }),
-        ...(test && { tests: test }),
-      });
-      const figures = frontFigures(found);
-      for (const [i, file] of files.entries()) await writeOutput(file, figures[i]!, overwrite);
-      terminal.result(found, () => {
-        showFront(found, terminal);
-        for (const file of files) terminal.line(`Drawn in ${name(file)}.`);
-      });
+  withOptions(
+    new Command('sweep')
+      .description('score every position of a run on validation data, or many settings against all output ensembles')
+      .argument('<run>', 'a run directory'),
+  ).action(async (run: string, { data, executor, batch, ...flags }: Flags) => {
+    const asked = {
+      executor,
+      labels: labelOptions(flags),
+      ...(batch !== undefined && { batch }),
+      ...tuning(flags, terminal),
+      signal,
+      onProgress: terminal.progress,
+    };
+    if (!areOverSettings(flags)) {
+      const result = await sweep(run, data, asked);
+      terminal.result(result, () => showSweep(result, terminal));
+      return;
+    }
+    const { positions, gate, test, output, force, weights, outputs, learned, loss } = flags;
+    const files = figureFiles(output, (test?.length ?? 0) - 1);
+    const overwrite = force ? { force } : {};
+    for (const file of files) await checkOutputFile(file, overwrite);
+    const found = await front(run, data, {
+      ...asked,
+      ...(positions && { groups: positions }),
+      ...(weights && { weights }),
+      ...(outputs && { outputs }),
+      ...(!gate && { gate }),
+      ...(learned && { learned }),
+      ...(loss !== undefined && { loss }),
+      ...(test && { tests: test }),
     });
+    const figures = frontFigures(found);
+    for (const [i, file] of files.entries()) await writeOutput(file, figures[i]!, overwrite);
+    terminal.result(found, () => {
+      showFront(found, terminal);
+      for (const file of files) terminal.line(`Drawn in ${name(file)}.`);
+    });
+  });
 
 /** Whether settings are asked for, and not just positions. @throws SutureError `option-invalid`. */
-function overSettings(flags: FrontFlags): boolean {
+function areOverSettings(flags: FrontFlags): boolean {
   if (flags.weights ?? flags.outputs ?? flags.positions ?? flags.learned) return true;
   if (flags.test ?? flags.output ?? flags.loss ?? (flags.gate ? undefined : 'no gate')) {
     throw new SutureError(

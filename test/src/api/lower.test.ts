@@ -27,7 +27,7 @@ import { loadModel } from '../../../src/network/model.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';
-import { type TrainingSettings, withDefaults } from '../../../src/training/settings.ts';
+import { type TrainingRequest, type TrainingSettings, withDefaults } from '../../../src/training/settings.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, suture } from '../cli/support.ts';
 
@@ -35,10 +35,7 @@ const steps = 50;
 const settings: TrainingSettings = withDefaults({ steps, batch: 2, settings: 'all', init: 'kaiming' });
 
 /** A run of two small networks at three positions; trained on the embedded adapter, or with `steps` 0 not at all. */
-async function trained(
-  folder: string,
-  training: Partial<TrainingSettings> = {},
-): Promise<{ run: string; data: string }> {
+async function trained(folder: string, training: TrainingRequest = {}): Promise<{ run: string; data: string }> {
   const [a, b] = await smallParents(folder);
   const data = await smallData(join(folder, 'data.npz'));
   const run = join(folder, 'run');

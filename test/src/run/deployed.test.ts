@@ -8,7 +8,7 @@ import { resumeStitch, stitch } from '../../../src/api/stitch.ts';
 import { resumeWeigh, weigh } from '../../../src/api/weigh.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import type { StitchRequest } from '../../../src/run/plan.ts';
-import type { TrainingSettings } from '../../../src/training/settings.ts';
+import type { TrainingRequest } from '../../../src/training/settings.ts';
 import { filesOf } from '../cli/files.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, suture } from '../cli/support.ts';
@@ -16,7 +16,7 @@ import { scratch, suture } from '../cli/support.ts';
 const executor = 'ort';
 
 /** A request for a run of two small networks. */
-async function requestOf(training: Partial<TrainingSettings>): Promise<StitchRequest> {
+async function requestOf(training: TrainingRequest): Promise<StitchRequest> {
   const folder = await scratch();
   const [a, b] = await smallParents(folder);
   const data = await smallData(join(folder, 'data.npz'));
@@ -34,7 +34,7 @@ function endedAfter(steps: number, stage: string) {
   };
 }
 
-const trainings: readonly Partial<TrainingSettings>[] = [
+const trainings: readonly TrainingRequest[] = [
   { method: 'double-batched', positions: [1], learningRate: 0.01 },
   { method: 'double-batched', positions: [0, 1], weight: 0.9, learningRate: 0.01 },
   { method: 'task', positions: [1], output: 0.7, learningRate: 0.05 },

@@ -4,7 +4,6 @@ import { symbol, Value } from '../../../ir/index.ts';
 import { doubleBatch, matchParents, settingInput, sourcesInput, stitch } from '../../../passes/index.ts';
 import { Random } from '../../../src/data/random.ts';
 import { type SampleSettings, SettingSampler, settingFeeds } from '../../../src/training/setting-sampler.ts';
-import { withDefaults } from '../../../src/training/settings.ts';
 import { randomNetwork } from '../../passes/networks.ts';
 
 const network = (count: number) => ({
@@ -111,22 +110,5 @@ describe('settings with several partners', () => {
       { N: 2 },
     );
     for (const s of several) expect(feeds[sourcesInput(s)]).toMatchObject({ shape: [2, 2] });
-  });
-});
-
-describe('defaults', () => {
-  it('are those of the kind of training', () => {
-    expect(withDefaults()).toMatchObject({
-      ...{ method: 'double-batched', settings: 'sampled', init: 'sequential', initImages: 80, closingImages: 160 },
-      ...{ learningRate: 3e-3, probabilityWeight: 20, steps: 300, batch: 8 },
-    });
-    expect(withDefaults({ settings: 'all' })).toMatchObject({
-      ...{ init: 'ridge', initImages: 40, closingImages: 0, learningRate: 1e-2, probabilityWeight: 0 },
-    });
-    expect(withDefaults({ method: 'direct' })).toMatchObject({ settings: 'all', init: 'ridge', learningRate: 1e-2 });
-    expect(withDefaults({}, { dense: false })).toMatchObject({ settings: 'sampled', learningRate: 3e-4 });
-    expect(withDefaults({ learningRate: 1e-3 }, { dense: false })).toMatchObject({ learningRate: 1e-3 });
-    expect(withDefaults({ init: 'kaiming' })).toMatchObject({ settings: 'sampled', learningRate: 1e-2 });
-    expect(withDefaults({ learningRate: 1, init: 'ridge' })).toMatchObject({ learningRate: 1, init: 'ridge' });
   });
 });

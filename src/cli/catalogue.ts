@@ -1,0 +1,75 @@
+/** Options that mean the same wherever they are said. */
+import { activations } from '../../passes/index.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import { executorChoices } from '../execution/executors.ts';
+import { choice, count, integer, nonNegative, path, regions } from '../options/kinds.ts';
+import { flag, type GivenOf, type Option, optional, required, standing } from '../options/option.ts';
+import { outputMeans, tasks } from '../run/config.ts';
+import { type TrainingRequest, trainingOptions } from '../training/settings.ts';
+import { checkpointInterval } from '../training/train.ts';
+
+export const json = flag('print one JSON document on standard output');
+export const force = flag('replace what is at the output path');
+
+export const executor = standing(
+  choice(executorChoices),
+  'name',
+  'what computes: WebGPU, ONNX Runtime, or what suits',
+  'auto',
+);
+export const batch = optional(count, 'n', 'images at a time; of networks that take a fixed number, a multiple of it');
+export const tune = flag(
+  'first measure which sizes of kernels are fastest here, and keep it for later; on WebGPU only',
+);
+export const profile = flag('say which kernels take the time; runs each graph once more, on WebGPU only');
+
+/** What is said of labels. */
+export const labels = {
+  ignoreLabel: optional(integer, 'n', 'the label of places that count in no score and no loss, as 255 or -1'),
+  regions: optional(regions, 'list', 'the classes that the regions of a network are made of, as in 1+2+3,2+3,3'),
+};
+
+/** What the options say of labels, and nothing that they do not say. */
+export const labelOptions = ({ ignoreLabel, regions }: GivenOf<typeof labels>): LabelOptions => ({
+  ...(ignoreLabel !== undefined && { ignoreLabel }),
+  ...(regions && { regions }),
+});
+
+export const task = optional(choice(tasks), 'name', 'what the networks do', {
+  otherwise: 'what outputs and labels tell',
+});
+export const activation = optional(choice(activations), 'name', 'what makes probabilities of logits', {
+  otherwise: 'what networks and labels tell',
+});
+
+/** An `.npz` file. */
+export const dataOf = (what: string): Option<string, true> => required(path, 'file', `an .npz file with ${what}`);
+export const outputOf = (value: string, what: string): Option<string, true> =>
+  required(path, value, what, { short: 'o' });
+export const maybeOutput = (value: string, what: string): Option<string, false> =>
+  optional(path, value, what, { short: 'o' });
+
+export const checkpointEvery = standing(nonNegative, 's', 'seconds from checkpoint to checkpoint', checkpointInterval);
+
+// `-o` is a run directory here.
+const { output: outputWeight, ...settings } = trainingOptions;
+
+/** How stitches are trained. */
+export const training = {
+  pairs: optional(path, 'file', 'pairs from `suture match -o`, instead of matching anew'),
+  ...settings,
+  outputWeight,
+  task,
+  ...labels,
+  activation,
+  outputMean: standing(choice(outputMeans), 'what', 'what of the outputs is averaged', 'probabilities'),
+  executor,
+  checkpointEvery,
+  force,
+};
+
+/** Of what was said, what a training's settings are made of. */
+export function trainingRequest({ outputWeight, ...flags }: GivenOf<typeof training>): TrainingRequest {
+  const said = Object.entries(flags).filter(([name]) => name in settings);
+  return { ...Object.fromEntries(said), ...(outputWeight !== undefined && { output: outputWeight }) };
+}

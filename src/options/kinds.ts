@@ -1,0 +1,130 @@
+/** Kinds of values that options have: what may be said, how it is written on a command line, and in which words it is refused. */
+import * as v from 'valibot';
+
+export interface AnyKind {
+  /** What a value must be: `a whole number of at least 1`. */
+  readonly words: string;
+  /** Of the value, as programs give it and files keep it. */
+  readonly schema: v.GenericSchema;
+  /** All values, where they can be listed. */
+  readonly choices?: readonly string[];
+  /** What a text on the command line says, to be checked by the schema. `previous`: what was said before, where an option may be repeated. */
+  read(text: string, previous?: unknown): unknown;
+}
+
+export interface Kind<T> extends AnyKind {
+  readonly schema: v.GenericSchema<T>;
+  read(text: string, previous?: T): unknown;
+}
+
+const numberOf = (text: string): number | undefined => (text.trim() === '' ? undefined : Number(text));
+
+const number = (words: string, schema: v.GenericSchema<number>): Kind<number> => ({ words, schema, read: numberOf });
+
+export const integer = number('a whole number, as 255 or -1', v.pipe(v.number(), v.safeInteger()));
+export const natural = number('a whole number from 0 on', v.pipe(v.number(), v.safeInteger(), v.minValue(0)));
+export const count = number('a whole number of at least 1', v.pipe(v.number(), v.safeInteger(), v.minValue(1)));
+export const positive = number('a number greater than 0', v.pipe(v.number(), v.finite(), v.gtValue(0)));
+export const nonNegative = number('a number from 0 on', v.pipe(v.number(), v.finite(), v.minValue(0)));
+export const share = number('a number from 0 to 1', v.pipe(v.number(), v.minValue(0), v.maxValue(1)));
+export const shareBelowOne = number('a number from 0 to below 1', v.pipe(v.number(), v.minValue(0), v.ltValue(1)));
+
+/** Given or not. */
+export const toggle: Kind<boolean> = { words: 'given or left out', schema: v.boolean(), read: () => true };
+
+/** The path of a file or a folder. */
+export const path: Kind<string> = { words: 'a path', schema: v.string(), read: text => text };
+
+export const choice = <const C extends readonly [string, ...string[]]>(choices: C): Kind<C[number]> => ({
+  words: `one of ${choices.join(', ')}`,
+  schema: v.picklist(choices),
+  read: text => text,
+  choices,
+});
+
+/** Several values with commas between them. */
+const list = <T>(words: string, kind: Kind<T>): Kind<T[]> => ({
+  words,
+  schema: v.pipe(v.array(kind.schema), v.minLength(1)),
+  read: text => text.split(',').map(part => kind.read(part.trim())),
+});
+
+export const counts = list('whole numbers of at least 1, as in 1,2,4', count);
+export const shares = list('numbers from 0 to 1, as in 0,0.5,1', share);
+export const several = <const C extends readonly [string, ...string[]]>(choices: C): Kind<C[number][]> =>
+  list(`of ${choices.join(', ')}, separated by commas`, choice(choices));
+
+/** The classes of each region of a region-based network. */
+export const regions: Kind<number[][]> = {
+  words: 'the classes of each region, as in 1+2+3,2+3,3',
+  schema: v.array(v.array(count.schema)),
+  read: text => text.split(',').map(region => region.split('+').map(numberOf)),
+};
+
+/** Ranges that are longer are taken for a slip. */
+const longestRange = 10_000;
+
+function rangesOf(text: string): readonly number[] | undefined {
+  const found = text.split(',').map(part => {
+    const [, from, to = from] = /^\s*(\d+)(?:-(\d+))?\s*$/.exec(part) ?? [];
+    const [first, length] = [Number(from), Number(to) - Number(from) + 1];
+    return length >= 1 && length <= longestRange ? Array.from({ length }, (_, i) => first + i) : undefined;
+  });
+  return found.every(range => range !== undefined) ? found.flat() : undefined;
+}
+
+/** Positions at which networks are stitched. */
+export const positions: Kind<number[]> = {
+  words: 'positions, as in 38,41,44-47',
+  schema: v.pipe(v.array(natural.schema), v.minLength(1)),
+  read: rangesOf,
+};
+
+/** The same, where it may be nowhere. */
+export const positionsOrNone: Kind<number[]> = {
+  words: 'positions, as in 38,41,44-47, or none',
+  schema: v.array(natural.schema),
+  read: text => (text === 'none' ? [] : rangesOf(text)),
+};
+
+/** One value more each time that the option is given. */
+export const repeated = <T>(kind: Kind<T>): Kind<T[]> => ({
+  words: kind.words,
+  schema: v.array(kind.schema),
+  read: (text, previous = []) => [...previous, kind.read(text)],
+});
+
+export interface NamedFile {
+  readonly name: string;
+  readonly file: string;
+}
+
+/** `NAME=FILE`, given once for each file. */
+export const namedFiles: Kind<NamedFile[]> = {
+  words: 'NAME=FILE with a name of its own, as in b=site_b_test.npz',
+  schema: v.pipe(
+    v.array(v.object({ name: v.pipe(v.string(), v.minLength(1)), file: v.pipe(v.string(), v.minLength(1)) })),
+    v.check(files => new Set(files.map(({ name }) => name)).size === files.length),
+  ),
+  read: (text, previous = []) => {
+    const [, name, file] = /^([^=]*)=(.*)$/s.exec(text) ?? [];
+    return [...previous, { name, file }];
+  },
+};
+
+const units: { readonly [unit: string]: number | undefined } = {
+  ...{ '': 1, '%': 0.01, B: 1 },
+  ...{ kB: 1e3, MB: 1e6, GB: 1e9 },
+  ...{ kiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 },
+};
+
+/** Bytes, or up to 1 a fraction of what is taken without a limit. */
+export const memory: Kind<number> = {
+  words: 'a fraction as 0.5 or 50%, or bytes as 800MB or 2GiB',
+  schema: positive.schema,
+  read: text => {
+    const [, digits, unit = ''] = /^\s*(\d+(?:\.\d+)?)\s*(%|B|[kMG]i?B)?\s*$/.exec(text) ?? [];
+    const value = Number(digits) * (units[unit] ?? Number.NaN);
+    return (unit === '' || unit === '%' ? value <= 1 : value > 1) ? value : undefined;
+  },
+};
