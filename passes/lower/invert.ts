@@ -86,7 +86,7 @@ function isInvertible(norm: Node<'InstanceNormalization'>): boolean {
   const [x, scale, bias] = operands(norm);
   if (x.type.dtype !== 'float32' || !scale.constant || !bias.constant) return false;
   const shifts = numbersOf(bias.constant);
-  return [...numbersOf(scale.constant)].every((s, c) => s !== 0 && Math.abs(shifts[c]!) <= largestShift * Math.abs(s));
+  return [...numbersOf(scale.constant)].every((s, c) => s !== 0 && Math.abs(shifts[c]) <= largestShift * Math.abs(s));
 }
 
 /** What a rectifier with a slope read. */

@@ -9,7 +9,7 @@ import type { Candidate, KernelContext, KernelPlan } from './kernel.ts';
  */
 export function chosenPlan(context: KernelContext, key: string, candidates: readonly Candidate[]): KernelPlan {
   const measured = context.choices?.get(key);
-  const candidate = candidates.find(({ name }) => name === measured) ?? candidates[0]!;
+  const candidate = candidates.find(({ name }) => name === measured) ?? candidates[0];
   const plan = candidate.plan();
   return candidates.length > 1 ? { ...plan, choice: { key, name: candidate.name, candidates } } : plan;
 }

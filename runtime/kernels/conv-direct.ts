@@ -154,11 +154,11 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
   // Where the block's inputs lie along each axis, clamped into the input, and whether they exist.
   const inputStrides = [patterns[1].input * patterns[2].input, patterns[2].input, 1];
   patterns.forEach((pattern, axis) => {
-    const name = axisNames[axis]!;
-    emit(`let t${name} = ${at[axis]!};`);
+    const name = axisNames[axis];
+    emit(`let t${name} = ${at[axis]};`);
     pattern.offsets.forEach((offset, i) => {
       const position = `${times(`t${name}`, pattern.step)}`;
-      const stride = inputStrides[axis]!;
+      const stride = inputStrides[axis];
       if (alwaysInside(pattern, offset)) {
         emit(`let ${name}${i} = (${add(position, u32(offset))}) * ${u32(stride)};`);
       } else {
@@ -170,8 +170,8 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
   });
   const exists = body.inputs.map((at, i) => {
     const terms = at.flatMap((offset, axis) => {
-      const pattern = patterns[axis]!;
-      return alwaysInside(pattern, pattern.offsets[offset]!) ? [] : [`${axisNames[axis]}${offset}v`];
+      const pattern = patterns[axis];
+      return alwaysInside(pattern, pattern.offsets[offset]) ? [] : [`${axisNames[axis]}${offset}v`];
     });
     emit(`let p${i} = d${at[0]} + h${at[1]} + w${at[2]};`);
     if (terms.length > 0) emit(`let e${i} = ${terms.join(' & ')};`);
@@ -226,10 +226,10 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
     emit(`let yi = ((n * ${u32(spec.groups)} + g) * ${u32(groupOut)} + oc) * ${u32(outputPlane)};`);
     const outputStrides = [patterns[1].output * patterns[2].output, patterns[2].output, 1];
     patterns.forEach((pattern, axis) => {
-      const name = axisNames[axis]!;
+      const name = axisNames[axis];
       emit(`let o${name} = ${times(`t${name}`, pattern.tile)};`);
     });
-    const start = patterns.map((_, axis) => times(`o${axisNames[axis]!}`, outputStrides[axis]!));
+    const start = patterns.map((_, axis) => times(`o${axisNames[axis]}`, outputStrides[axis]));
     emit(`let y0 = ${add('yi', ...start)};`);
     // From channel to channel, so that the code holds few numbers that depend on the shape (see webgpu/sharing.ts).
     for (const c of range(tile.channels - 1)) emit(`let y${c + 1} = y${c} + ${u32(outputPlane)};`);
@@ -243,11 +243,11 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
         const d = Math.floor(position / (patterns[2].tile * patterns[1].tile));
         const offsets = [d, h, w];
         const inside = patterns.flatMap((pattern, axis) => {
-          const offset = offsets[axis]!;
+          const offset = offsets[axis];
           const whole = (pattern.tiles - 1) * pattern.tile + offset < pattern.output;
-          return whole ? [] : [`o${axisNames[axis]!} + ${u32(offset)} < ${u32(pattern.output)}`];
+          return whole ? [] : [`o${axisNames[axis]} + ${u32(offset)} < ${u32(pattern.output)}`];
         });
-        const row = d * outputStrides[0]! + h * outputStrides[1]!;
+        const row = d * outputStrides[0] + h * outputStrides[1];
         if (spec.bias) emit(`${accumulator(c, position)} += b${c};`);
         const statement = store(
           accumulator(c, position),

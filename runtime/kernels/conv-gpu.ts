@@ -38,13 +38,11 @@ function inputReader(spec: ConvSpec, groupIn: number): string {
   axes.forEach((axis, i) => {
     const { stride, dilation, pad, input } = axis;
     if (spec.transposed) {
-      lines.push(`let s${i} = i32(${at[i]!}) + ${i32(pad)} - i32(${kernelAt[i]!}) * ${i32(dilation)};`);
+      lines.push(`let s${i} = i32(${at[i]}) + ${i32(pad)} - i32(${kernelAt[i]}) * ${i32(dilation)};`);
       if (stride > 1) lines.push(`if (s${i} < 0i || s${i} % ${i32(stride)} != 0i) { return 0.0; }`);
       lines.push(`let i${i} = s${i} / ${i32(stride)};`);
     } else {
-      lines.push(
-        `let i${i} = i32(${at[i]!}) * ${i32(stride)} + i32(${kernelAt[i]!}) * ${i32(dilation)} - ${i32(pad)};`,
-      );
+      lines.push(`let i${i} = i32(${at[i]}) * ${i32(stride)} + i32(${kernelAt[i]}) * ${i32(dilation)} - ${i32(pad)};`);
     }
     lines.push(`if (i${i} < 0i || i${i} >= ${i32(input)}) { return 0.0; }`);
   });

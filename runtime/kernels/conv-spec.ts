@@ -43,12 +43,12 @@ export function axesOf(spec: ConvSpec): readonly [Axis, Axis, Axis] {
     i < missing
       ? { input: 1, output: 1, kernel: 1, stride: 1, dilation: 1, pad: 0 }
       : {
-          input: spec.input[i - missing]!,
-          output: spec.output[i - missing]!,
-          kernel: spec.kernel[i - missing]!,
-          stride: spec.strides[i - missing]!,
-          dilation: spec.dilations[i - missing]!,
-          pad: spec.padsBegin[i - missing]!,
+          input: spec.input[i - missing],
+          output: spec.output[i - missing],
+          kernel: spec.kernel[i - missing],
+          stride: spec.strides[i - missing],
+          dilation: spec.dilations[i - missing],
+          pad: spec.padsBegin[i - missing],
         };
   return [axis(0), axis(1), axis(2)];
 }

@@ -117,7 +117,7 @@ export function convWindow(spec: ConvSpec, context: KernelContext, epilogue?: Ep
       for (const t of range(columns)) {
         emit(
           `    s${c}_${t} += ${range(taps)
-            .map(u => `${reads[t]![u]!} * f${c}_${u}`)
+            .map(u => `${reads[t][u]} * f${c}_${u}`)
             .join(' + ')};`,
         );
       }

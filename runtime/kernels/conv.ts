@@ -87,7 +87,7 @@ function directTiles(spec: ConvSpec, context: KernelContext): readonly DirectTil
   }
   found.sort((a, b) => a.cost - b.cost);
   return found
-    .filter(({ cost }) => cost <= worthMeasuring * found[0]!.cost)
+    .filter(({ cost }) => cost <= worthMeasuring * found[0].cost)
     .slice(0, mostMeasured)
     .map(({ tile }) => tile);
 }
@@ -228,9 +228,9 @@ function gpuDirectTiles(spec: ConvSpec): readonly DirectTile[] {
   ] as const) {
     const along = axes.map((axis, i) => (spec.transposed ? axis.stride : i === 1 ? Math.min(rows, axis.output) : 1));
     const channels = Math.min(spec.outChannels / spec.groups, most);
-    const products = product(axes.map((axis, i) => axisPattern(axis, spec.transposed, along[i]!).taps.length));
+    const products = product(axes.map((axis, i) => axisPattern(axis, spec.transposed, along[i]).taps.length));
     if (products * channels > largestBody) continue;
-    const block = [along[0]!, along[1]!, along[2]!] as const;
+    const block = [along[0], along[1], along[2]] as const;
     if (tiles.some(tile => tile.block.join() === block.join() && tile.channels === channels)) continue;
     tiles.push({ block, channels, workgroup: 64 });
   }

@@ -139,7 +139,7 @@ export function tiledLoop(
       for (const i of range(4)) {
         lines.push(`      let at${i} = ${first} + quad * 4u + ${u32(i)};`);
         const read = name === 'A' ? body.a(`at${i}`, 'k') : body.b('k', `at${i}`);
-        const lane = 'xyzw'[i]!;
+        const lane = 'xyzw'[i];
         lines.push(
           limit % size === 0
             ? `      values.${lane} = ${read};`
@@ -163,7 +163,7 @@ export function tiledLoop(
     lines.push(`    let b${j} = tileB[kk * ${u32(columns / 4)} + ${add('threadColumn', u32(j * across))}];`);
   }
   for (const i of range(4 * quadRows)) {
-    const a = `a${i >> 2}.${'xyzw'[i & 3]!}`;
+    const a = `a${i >> 2}.${'xyzw'[i & 3]}`;
     for (const j of range(quadColumns)) lines.push(`    sum${i}_${j} = fma(vec4<f32>(${a}), b${j}, sum${i}_${j});`);
   }
   lines.push('  }');
@@ -193,7 +193,7 @@ export function tiledStore(
       const guards: string[] = [];
       if (m % tile.rows !== 0) guards.push(`${row} < ${u32(m)}`);
       if (n % tile.columns !== 0) guards.push(`${column} < ${u32(n)}`);
-      const statement = store(`sum${r}_${c >> 2}.${'xyzw'[c & 3]!}`, row, column);
+      const statement = store(`sum${r}_${c >> 2}.${'xyzw'[c & 3]}`, row, column);
       lines.push(guards.length > 0 ? `if (${guards.join(' && ')}) { ${statement} }` : statement);
     }
   }

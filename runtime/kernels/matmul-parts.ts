@@ -80,7 +80,7 @@ function finish(builder: ModuleBuilder, spec: MatMulSpec, epilogue: Epilogue | u
     // The axes of the output are [...batch, m, n]: which of them is axis 0 and axis 1 depends on how many there are.
     const axes = [...range(spec.batch.length).map(i => `e${i}`), `(${row})`, `(${column})`];
     const flat = `(element * ${u32(m)} + (${row})) * ${u32(n)} + (${column})`;
-    return `{ let result = ${scaled}${bias}; ${store('result', { flat, channel: axes[1]!, batch: axes[0]! }, 'y')} }`;
+    return `{ let result = ${scaled}${bias}; ${store('result', { flat, channel: axes[1], batch: axes[0] }, 'y')} }`;
   };
 }
 

@@ -45,7 +45,7 @@ function registerTiles(spec: MatMulSpec, quads: boolean): readonly RegisterTile[
   }
   found.sort((a, b) => a.cost - b.cost);
   return found
-    .filter(each => each.cost <= worthMeasuring * found[0]!.cost)
+    .filter(each => each.cost <= worthMeasuring * found[0].cost)
     .slice(0, mostMeasured)
     .map(({ tile }) => tile);
 }
@@ -65,7 +65,7 @@ export function registerProducts(
   epilogue: Epilogue | undefined,
 ): readonly Candidate[] {
   const tiles = registerTiles(spec, context.features.has('subgroups'));
-  const pieces = piecesOfSum(spec.k, layoutOf(spec, tiles[0]!).groups, 16, 256, unroll);
+  const pieces = piecesOfSum(spec.k, layoutOf(spec, tiles[0]).groups, 16, 256, unroll);
   return tiles.map(tile => ({
     name: `${tile.rows}x${tile.columns}`,
     plan: () => registerProduct(spec, tile, pieces, context, epilogue),

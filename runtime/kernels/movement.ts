@@ -24,7 +24,7 @@ function moved(
   label: string,
   context: KernelContext,
   index: (at: readonly string[]) => { statements?: string; index: string; inside?: string; filling?: string },
-  shape: readonly number[] = sizesOf(node.outputs[0]!),
+  shape: readonly number[] = sizesOf(node.outputs[0]),
 ): KernelPlan {
   const [x] = node.inputs;
   const [y] = node.outputs;
@@ -93,7 +93,7 @@ export function slice(node: Node<'Slice'>, context: KernelContext): KernelPlan {
   const index = (at: readonly string[]) =>
     add(
       ...walk.map(({ start, step, stride }, axis) => {
-        const c = at[axis]!;
+        const c = at[axis];
         return times(step > 0 ? add(u32(start), times(c, step)) : `(${u32(start)} - ${times(c, -step)})`, stride);
       }),
     );

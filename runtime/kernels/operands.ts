@@ -23,7 +23,7 @@ const reachable = (indices: Sizes, axes: Sizes): boolean => product(indices) ===
 const alongAxis = (
   { attributes: { axis } }: { attributes: { axis: number } },
   [data, indices]: readonly Sizes[],
-): boolean => reachable(indices!, [data![normalizeAxis(axis, data!.length)]!]);
+): boolean => reachable(indices!, [data![normalizeAxis(axis, data!.length)]]);
 
 /** Whether the weights of a switch line up with its features from the left. */
 const weigh = ([sources, ...rest]: Sizes, features: readonly Sizes[]): boolean =>
@@ -55,9 +55,9 @@ const rules: { readonly [K in OpName]?: Rule<K> } = {
     );
   },
   FeatureLossGrad: (_, [dloss, , , divisor]) => product(dloss!) === 1 && (!divisor || product(divisor) === 1),
-  InstanceNormalizationGrad: (_, [dy, x, scale]) => same(dy, x) && same(scale, [x![1]!]),
+  InstanceNormalizationGrad: (_, [dy, x, scale]) => same(dy, x) && same(scale, [x![1]]),
   InstanceNormalizationGradFromOutput: (_, [dy, y, scale, bias, inverse]) =>
-    same(dy, y) && same(scale, [y![1]!]) && same(bias, scale) && same(inverse, y!.slice(0, 2)),
+    same(dy, y) && same(scale, [y![1]]) && same(bias, scale) && same(inverse, y!.slice(0, 2)),
   LayerNormalizationGrad: (_, [dy, x]) => same(dy, x),
   MaxPoolGrad: ({ inputs, attributes }, [dy]) => {
     const [y] = operators.MaxPool.infer(

@@ -29,14 +29,14 @@ function shared(kernels: readonly Kernel[]): ReadonlyMap<string, Required<Pick<D
   const slots = new Map<string, { readonly slot: number; readonly at: number }>();
   const written = first.literals.map((literal, at) => {
     if (kernels.every(kernel => kernel.literals[at] === literal)) return literal;
-    const key = kernels.map(kernel => numberOf(kernel.literals[at]!)).join();
+    const key = kernels.map(kernel => numberOf(kernel.literals[at])).join();
     const { slot } = slots.get(key) ?? { slot: slots.size };
     slots.set(key, { slot, at });
     return literal.endsWith('u') ? `given${slot}` : `i32(given${slot})`;
   });
   const vectors = (slots.size + 3) >> 2;
   const fetched = [...slots.values()].map(
-    ({ slot }) => `let given${slot} = given[${slot >> 2}].${'xyzw'[slot & 3]!};\n`,
+    ({ slot }) => `let given${slot} = given[${slot >> 2}].${'xyzw'[slot & 3]};\n`,
   );
   const body = first.between.map((text, i) => text + (written[i] ?? '')).join('');
   const given = { name: 'given', space: 'uniform', type: `array<vec4<u32>, ${vectors}>` } as const;
@@ -44,7 +44,7 @@ function shared(kernels: readonly Kernel[]): ReadonlyMap<string, Required<Pick<D
   return new Map(
     kernels.map(({ module: { wgsl }, literals }) => {
       const words = new Uint32Array(4 * vectors);
-      for (const { slot, at } of slots.values()) words[slot] = numberOf(literals[at]!);
+      for (const { slot, at } of slots.values()) words[slot] = numberOf(literals[at]);
       return [wgsl, { module, words }];
     }),
   );

@@ -27,31 +27,34 @@ export interface NamedType {
   readonly type: string;
 }
 
+type Lowered = Pick<LoweredFile, 'carry'> & { readonly graph: Graph };
+
 /**
  * The whole training step of a run as one graph: forward, loss, backward, optimiser. The batch stays symbolic.
  *
  * Inputs: the images, the stitches' parameters, the optimiser's state (zeros before the first step). Outputs: `loss`, its terms,
  * `gradient/…`, and `next/…` for each parameter and each part of the state.
  */
-export function trainingStepGraph(network: SuperNetwork, settings: TrainingSettings, labelled?: Labelled): Graph {
+function trainingStepGraph(network: SuperNetwork, settings: TrainingSettings, labelled?: Labelled): Lowered {
   const step = stepOf(network, settings, labelled);
-  const graph = simplify(step.graph);
-  return withMetadata(graph, {
+  const carry = Object.fromEntries(step.carry);
+  const graph = withMetadata(simplify(step.graph), {
     'suture.graph': 'training-step',
     'suture.loss': step.loss,
     'suture.data': JSON.stringify(step.data),
     'suture.parameters': JSON.stringify(step.parameters),
     'suture.state': JSON.stringify([...step.state.keys()]),
     'suture.gradients': JSON.stringify(Object.fromEntries(step.gradients)),
-    'suture.carry': JSON.stringify(Object.fromEntries(step.carry)),
+    'suture.carry': JSON.stringify(carry),
   });
+  return { graph, carry };
 }
 
 /**
  * A run's super-network: the trained stitches are constants, the weights of every switch and of the outputs are inputs, one number
  * for each source. Outputs: the combined one, and each parent's own.
  */
-export function superNetworkGraph({ network, parameters }: Pick<LoadedRun, 'network' | 'parameters'>): Graph {
+function superNetworkGraph({ network, parameters }: Pick<LoadedRun, 'network' | 'parameters'>): Graph {
   const constant = (name: string, tensor: Tensor): Value => new Value(name, tensorType(tensor), { constant: tensor });
   const inputs = new Map([...parameters].map(([name, tensor]) => [name, constant(name, tensor)]));
   const graph = simplify(rewrite(network.graph, () => undefined, { inputs }));
@@ -80,7 +83,7 @@ export async function lower(
   options: OutputOptions = {},
 ): Promise<LoweredFile> {
   await checkOutputFile(file, options);
-  const graph = await graphOf(path, what);
+  const { graph, carry } = await graphOf(path, what);
   await writeModel(graph, file, options);
   const named = (name: string, { type }: Value): NamedType => ({ name, type: typeText(type) });
   return {
@@ -89,11 +92,11 @@ export async function lower(
     nodes: graph.nodes.length,
     inputs: graph.inputs.map(v => named(v.name, v)),
     outputs: graph.outputs.map(o => named(o.name, o.value)),
-    carry: JSON.parse(graph.info.metadata?.['suture.carry'] ?? '{}') as Record<string, string>,
+    carry,
   };
 }
 
-async function graphOf(path: string, what: RunGraph): Promise<Graph> {
+async function graphOf(path: string, what: RunGraph): Promise<Lowered> {
   switch (what) {
     case 'training-step': {
       const { network, directory } = await openNetwork(path);
@@ -102,7 +105,7 @@ async function graphOf(path: string, what: RunGraph): Promise<Graph> {
       return trainingStepGraph(sized, directory.config.training, directory.config);
     }
     case 'supernet':
-      return superNetworkGraph(await loadRun(path));
+      return { graph: superNetworkGraph(await loadRun(path)), carry: {} };
     default:
       return what satisfies never;
   }

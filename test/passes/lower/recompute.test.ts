@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../ir/builder.ts';
-import type { Value } from '../../../ir/graph.ts';
+import type { Graph, Value } from '../../../ir/graph.ts';
 import { print } from '../../../ir/print.ts';
 import { verify } from '../../../ir/verify.ts';
 import { differentiate } from '../../../passes/differentiate/index.ts';
@@ -80,6 +80,20 @@ describe('recomputation', () => {
     const given = { ...feeds(graph, 8), ...Object.fromEntries(step.state) };
     const [want, got] = [await runOrt(lower(graph, { step: { loss } }), given), await runOrt(frugal, given)];
     for (const name of Object.keys(want)) expect(got[name].data, name).toEqual(want[name].data);
+  });
+
+  it('goes by what it is told of the step, and not by names', () => {
+    const step = trainingStep(doubleBatch(network()), { steps: 3 });
+    const graph = specialize(step.graph, { N: 8 });
+    const again = (g: Graph, loss: string) =>
+      lower(g, { step: { loss, budget: peakBytes(schedule(graph)) / 2 } }).nodes.filter(isRecomputed).length;
+    const renamed = graph.with({
+      name: 'again/step',
+      outputs: graph.outputs.map(o => (o.name === step.loss ? { ...o, name: 'error' } : o)),
+      nodes: graph.nodes.map(n => ({ ...n, name: `again/${n.name}` })),
+    });
+    expect(lower(renamed).nodes.some(isRecomputed)).toBe(false);
+    expect(again(renamed, 'error')).toBe(again(graph, step.loss));
   });
 
   it('refuses a budget of nothing', () => {
