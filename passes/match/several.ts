@@ -6,6 +6,8 @@ export const matchWiths = ['backbone', 'all'] as const;
 export type MatchWith = (typeof matchWiths)[number];
 
 export interface MatchParentsOptions extends Omit<MatchOptions, 'similarity' | 'names'> {
+  /** What messages call the parents, by their tags. */
+  readonly names?: Readonly<Record<string, string>>;
   /** Default `backbone`. */
   readonly with?: MatchWith;
   /** As in {@link MatchOptions}, with the tags of the two parents that are matched. */
@@ -41,7 +43,7 @@ export interface ParentsMatching {
  */
 export function matchParents(
   parents: readonly TaggedGraph[],
-  { with: whom = 'backbone', similarity, ...options }: MatchParentsOptions = {},
+  { with: whom = 'backbone', similarity, names, ...options }: MatchParentsOptions = {},
 ): ParentsMatching {
   const couples = parents.flatMap((a, i) =>
     parents.slice(i + 1).flatMap(b => (i === 0 || whom === 'all' ? [{ a, b }] : [])),
@@ -50,7 +52,7 @@ export function matchParents(
     const given = similarity?.(a.tag, b.tag);
     const { pairs, ...facts } = match(a.graph, b.graph, {
       ...options,
-      names: [`parent '${a.tag}'`, `parent '${b.tag}'`],
+      names: [names?.[a.tag] ?? `parent '${a.tag}'`, names?.[b.tag] ?? `parent '${b.tag}'`],
       ...(given && { similarity: given }),
     });
     return {

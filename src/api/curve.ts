@@ -10,6 +10,7 @@ import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { scoreNetworks } from '../metrics/score-networks.ts';
 import { networkOf } from '../network/network.ts';
+import { type ByTag, byTag } from '../network/tags.ts';
 import { type ChartSeries, lineChart } from '../report/chart.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
@@ -42,8 +43,8 @@ export interface RunCurve {
   readonly seed: number;
   /** How many positions the run has. */
   readonly positions: number;
-  /** Both parents, and the ensemble of their outputs: nothing stitched. */
-  readonly references: { readonly a: number; readonly b: number; readonly ensemble: number };
+  /** The parents by their tags, and the ensemble of their outputs: nothing stitched. */
+  readonly references: ByTag<number> & { readonly ensemble: number };
   /** Counts beyond the run's positions are left out. */
   readonly scores: readonly CurveScore[];
 }
@@ -104,7 +105,7 @@ export async function curve(paths: readonly string[], data: string, options: Cur
   for (const path of paths) runs.push(await loadRun(path));
   const dataset = await loadDataset(data, labelsOfRun(runs[0]!.directory.config, options.labels));
   const scorable = LabelledData.for(
-    runs.flatMap(({ parents }) => [parents.a, parents.b]),
+    runs.flatMap(({ parents }) => parents),
     dataset,
   );
   const most = Math.max(...runs.map(r => r.network.positions.length));
@@ -158,7 +159,8 @@ async function scoreRun(
     networkOf(settle(network, setting, parameters), printable(path), settledMeaning(network.outputs[0]!, setting)),
   );
   const rows = await scoreNetworks(execution, networks, data, { batch });
-  const [a, b, ensemble, ...rest] = rows.map(r => r.score.value) as [number, number, number, ...number[]];
+  const values = rows.map(r => r.score.value);
+  const parents = network.parents.length;
   const { training } = directory.config;
   return {
     metric: rows[0]!.score.metric,
@@ -167,15 +169,15 @@ async function scoreRun(
       recipe: recipeOf(training),
       seed: training.seed,
       positions,
-      references: { a, b, ensemble },
-      scores: chosen.map(({ count, at }, i) => ({ count, positions: at, value: rest[i]! })),
+      references: { ...byTag(values.slice(0, parents), value => value), ensemble: values[parents]! },
+      scores: chosen.map(({ count, at }, i) => ({ count, positions: at, value: values[parents + 1 + i]! })),
     },
   };
 }
 
 const references = (network: SuperNetwork) => {
   const plain = original(network);
-  return [withOutputOf(network, plain, 'a'), withOutputOf(network, plain, 'b'), plain];
+  return [...network.parents.map(({ tag }) => withOutputOf(network, plain, tag)), plain];
 };
 
 function recipeCurve(counts: readonly number[], runs: readonly RunCurve[]): RecipeCurve {

@@ -5,6 +5,7 @@ import { fixedBatch } from '../execution/fixed-batch.ts';
 import { checkOutputFile, type OutputOptions } from '../files/output.ts';
 import { parameterCount } from '../network/cost.ts';
 import { knownMeaning } from '../network/meaning.ts';
+import { featureEntries } from '../network/tags.ts';
 import { writeModel } from '../network/write.ts';
 import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, inDtype } from '../run/deployed.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
@@ -142,13 +143,12 @@ export async function exportPosition(
   const note = `averaged at position ${position}${choice.gated ? ', gated' : ''}`;
   const graph = inDtype(run, deployed(run, averagedAt(run.network, position), note, choice.gated), options.dtype);
   await writeModel(graph, file, options);
-  const { features } = run.network.positions.find(p => p.id === position)!;
+  const found = run.network.positions.find(p => p.id === position)!;
   return {
     position,
     ...('rule' in choice && { rule: choice.rule }),
     ...(choice.gated && { gated: true as const }),
-    a: features.a!,
-    b: features.b!,
+    ...featureEntries(found),
     file,
     ...factsOf(graph),
   };

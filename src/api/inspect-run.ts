@@ -6,6 +6,7 @@ import { loadDataset } from '../data/dataset.ts';
 import { bindingFor } from '../execution/execute.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { networkForImages } from '../network/sizes.ts';
+import { type ByTag, byTag } from '../network/tags.ts';
 import type { RunConfig } from '../run/config.ts';
 import { openNetwork } from '../run/load.ts';
 import { type StepMemory, stepMemory } from '../training/memory.ts';
@@ -24,7 +25,8 @@ export interface MemoryPlan extends StepMemory {
 
 export interface RunFacts {
   readonly run: string;
-  readonly parents: { readonly a: string; readonly b: string };
+  /** By tag: the file as it was given. */
+  readonly parents: ByTag<string>;
   readonly positions: number;
   readonly method: Method;
   /** Images in a step. */
@@ -81,7 +83,7 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   });
   return {
     run: path,
-    parents: { a: config.parents.a.source, b: config.parents.b.source },
+    parents: byTag(Object.values(config.parents), ({ source }) => source),
     positions: network.positions.length,
     method: settings.method,
     batch: settings.batch,

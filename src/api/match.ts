@@ -1,20 +1,32 @@
 /** Which layers of two networks correspond: `suture match`. */
 import { SutureError } from '../../ir/index.ts';
-import { type MatchOptions as GraphMatchOptions, match as matchGraphs } from '../../passes/index.ts';
+import {
+  type MatchOptions as GraphMatchOptions,
+  type MatchWarning,
+  type MatchWith,
+  match as matchGraphs,
+  matchParents,
+  type ParentsMatched,
+  type ParentsMatching,
+  type Tag,
+} from '../../passes/index.ts';
 import { loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { checkOutputFile, jsonText, type OutputOptions, writeOutput } from '../files/output.ts';
-import { loadModel, type Model, rolesOf, sharedBatch, warningsOf } from '../network/model.ts';
+import { loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
 import type { PairsDocument } from '../network/pairs.ts';
 import { ckaSimilarity, type Similarity } from '../network/similarity.ts';
+import { type ByTag, byTag, requireSeveral, tagOf } from '../network/tags.ts';
 
 export interface MatchOptions
   extends WorkOptions,
     ExecutorOptions,
     OutputOptions,
     Pick<GraphMatchOptions, 'matcher' | 'timeLimit' | 'metric'> {
+  /** Of more than two networks, which are matched with each other. Default `backbone`: the first with every other one. */
+  readonly matchWith?: MatchWith | undefined;
   /** Also score how alike features are on data. */
   readonly similarity?: (typeof similarities)[number];
   /** The images that a similarity is measured on; labels are not needed. */
@@ -28,40 +40,104 @@ export interface MatchOptions
 /** Linear centred kernel alignment. */
 export const similarities = ['cka'] as const;
 
+/** Of two networks: the pairs by `a` and `b`. */
 export interface MatchResult extends PairsDocument {
   /** What is to be said of the files, and of layers that were left out. */
   readonly warnings: readonly string[];
 }
 
+/** Of more than two. */
+export interface SeveralMatchResult extends Omit<ParentsMatching, 'matched'> {
+  /** By tag: the file as it was given. */
+  readonly networks: ByTag<string>;
+  /** Which were matched with each other, and how far each matching is from what is possible. */
+  readonly matched: readonly Omit<ParentsMatched, 'warnings'>[];
+  readonly warnings: readonly string[];
+}
+
 /**
- * Matches the layers of two network files.
+ * Matches the layers of two or more network files, the first the own one: of more than two so that all pairs can be joined at once (see
+ * `matchParents`).
  *
  * @throws SutureError as `loadModel` and `loadDataset`, `option-invalid`, `output-exists`, `output-unwritable`.
  */
-export async function match(a: string, b: string, options: MatchOptions = {}): Promise<MatchResult> {
-  const { matcher, timeLimit, metric, output, force } = options;
+export async function match(networks: readonly [string, string], options?: MatchOptions): Promise<MatchResult>;
+export async function match(
+  networks: readonly string[],
+  options?: MatchOptions,
+): Promise<MatchResult | SeveralMatchResult>;
+export async function match(
+  networks: readonly string[],
+  options: MatchOptions = {},
+): Promise<MatchResult | SeveralMatchResult> {
+  requireSeveral(networks);
+  const { output, force } = options;
   const overwrite = force ? { force } : {};
   if (output !== undefined) await checkOutputFile(output, overwrite);
-  const models = [await loadModel(a), await loadModel(b)] as const;
-  sharedBatch(...models);
-  const similarity = await similarityOf(models, options);
-  const { warnings = [], ...found } = matchGraphs(models[0].graph, models[1].graph, {
-    names: rolesOf(...models),
-    ...(matcher !== undefined && { matcher }),
-    ...(timeLimit !== undefined && { timeLimit }),
-    ...(metric !== undefined && { metric }),
-    ...(similarity && { similarity }),
-  });
-  const document: PairsDocument = { a, b, ...found };
+  const models: Model[] = [];
+  for (const path of networks) models.push(await loadModel(path));
+  sharedBatch(models);
+  const { document, warnings } = await (models.length === 2
+    ? matchTwo(models, options)
+    : matchSeveral(models, options));
   if (output !== undefined) await writeOutput(output, jsonText(document), overwrite);
-  return { ...document, warnings: [...warningsOf(...models), ...warnings.map(w => w.message)] };
+  return { ...document, warnings: [...warningsOf(models), ...warnings.map(w => w.message)] };
 }
 
-/** The similarity that is asked for, if any. @throws SutureError `option-invalid` where one option needs another. */
-async function similarityOf(
-  [a, b]: readonly [Model, Model],
+/** What is written and printed, and what is said beside it. */
+interface Found<D> {
+  readonly document: D;
+  readonly warnings: readonly MatchWarning[];
+}
+
+async function matchTwo(models: readonly Model[], options: MatchOptions): Promise<Found<PairsDocument>> {
+  const [a, b] = models as readonly [Model, Model];
+  const similarity = (await measured(models, options))?.('a', 'b');
+  const { warnings = [], ...found } = matchGraphs(a.graph, b.graph, {
+    names: [roleOf(a, 'a'), roleOf(b, 'b')],
+    ...searchOf(options),
+    ...(similarity && { similarity }),
+  });
+  return { document: { a: a.path, b: b.path, ...found }, warnings };
+}
+
+async function matchSeveral(
+  models: readonly Model[],
+  options: MatchOptions,
+): Promise<Found<Omit<SeveralMatchResult, 'warnings'>>> {
+  const similarity = await measured(models, options);
+  const graphs = models.map(({ graph }, i) => ({ tag: tagOf(i), graph }));
+  const { matched, ...found } = matchParents(graphs, {
+    names: byTag(models, roleOf),
+    ...searchOf(options),
+    ...(options.matchWith && { with: options.matchWith }),
+    ...(similarity && { similarity }),
+  });
+  return {
+    document: {
+      networks: byTag(models, ({ path }) => path),
+      ...found,
+      matched: matched.map(({ warnings: _, ...facts }) => facts),
+    },
+    warnings: matched.flatMap(m => m.warnings ?? []),
+  };
+}
+
+const searchOf = ({
+  matcher,
+  timeLimit,
+  metric,
+}: MatchOptions): Pick<GraphMatchOptions, 'matcher' | 'timeLimit' | 'metric'> => ({
+  ...(matcher !== undefined && { matcher }),
+  ...(timeLimit !== undefined && { timeLimit }),
+  ...(metric !== undefined && { metric }),
+});
+
+/** The similarity of two networks' features, by their tags, if one is asked for. @throws SutureError `option-invalid` where one option needs another. */
+async function measured(
+  models: readonly Model[],
   { similarity, data, images, ...options }: MatchOptions,
-): Promise<Similarity | undefined> {
+): Promise<((a: Tag, b: Tag) => Similarity) | undefined> {
   if (similarity === undefined) {
     if (data === undefined && images === undefined) return undefined;
     throw new SutureError('option-invalid', 'Matching looks at data for a similarity only; add --similarity cka.');
@@ -70,7 +146,17 @@ async function similarityOf(
     throw new SutureError('option-invalid', 'A similarity is measured on images; name them with --data IMAGES.npz.');
   }
   const dataset = await loadDataset(data);
-  return withExecutor(options, on =>
-    ckaSimilarity(a, b, dataset, on, { ...workOptions(options), ...(images !== undefined && { images }) }),
-  );
+  const found = new Map<string, Similarity>();
+  const isMatched = (i: number, j: number): boolean => i < j && (i === 0 || options.matchWith === 'all');
+  await withExecutor(options, async on => {
+    for (const [i, a] of models.entries()) {
+      for (const [j, b] of models.entries()) {
+        if (!isMatched(i, j)) continue;
+        const names = [roleOf(a, tagOf(i)), roleOf(b, tagOf(j))] as const;
+        const work = { ...workOptions(options), names, ...(images !== undefined && { images }) };
+        found.set(tagOf(i) + tagOf(j), await ckaSimilarity(a, b, dataset, on, work));
+      }
+    }
+  });
+  return (a, b) => found.get(a + b)!;
 }

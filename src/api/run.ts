@@ -10,6 +10,7 @@ import { jsonText } from '../files/output.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { scoreNetworks } from '../metrics/score-networks.ts';
 import { networkOf } from '../network/network.ts';
+import { tagOf } from '../network/tags.ts';
 import { type Report, reportText, type TestResult } from '../report/report.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
 import { deployed, type ExportedNetwork } from '../run/deployed.ts';
@@ -73,7 +74,7 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
-  const parents = [plan.parents.a, plan.parents.b];
+  const { parents } = plan;
   const choosable = LabelledData.toChooseBy(parents, validationData);
   const data: TestData[] = [];
   for (const test of tests) data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said)) });
@@ -107,13 +108,12 @@ export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunRes
     if (await directory.has('reportText')) {
       throw new SutureError('run-invalid', `${printable(path)} has its report: there is nothing to resume.`);
     }
-    const both = [parents.a, parents.b];
     const read = (file: { readonly source: string; readonly sha256: string }) =>
       sameData(file, labelsOfRun(directory.config), 'the run was started');
-    const choosable = LabelledData.toChooseBy(both, await read(followUp.validation));
+    const choosable = LabelledData.toChooseBy(parents, await read(followUp.validation));
     const tests: TestData[] = [];
     for (const test of followUp.tests) {
-      tests.push({ name: test.name, file: test.source, data: LabelledData.for(both, await read(test)) });
+      tests.push({ name: test.name, file: test.source, data: LabelledData.for(parents, await read(test)) });
     }
     const trained = await resumeLocked(run, work);
     return withExecutor({ executor: directory.config.executor.name }, executor =>
@@ -139,8 +139,7 @@ async function follow(
   { run, summary }: TrainedRun,
   { choosable, tests, gate }: Following,
 ): Promise<RunResult> {
-  const { directory, network } = run;
-  const parents = [run.parents.a, run.parents.b];
+  const { directory, network, parents } = run;
   let swept = await directory.readJson('sweep', sweepSchema);
   if (swept?.data.source !== choosable.dataset.source) {
     swept = await sweepPositions(execution, run, choosable);
@@ -168,7 +167,10 @@ async function follow(
     const rows = await scoreNetworks(execution, parents, data, { ensemble: true });
     const ours = await scoreNetworks(execution, networks, data);
     const all = [
-      ...rows.map(({ score }, i) => ({ network: rivalNames[i]!, score })),
+      ...rows.map(({ score }, i) => ({
+        network: i < parents.length ? `parent ${tagOf(i)}` : 'output ensemble',
+        score,
+      })),
       ...ours.map(({ score }, i) => ({ network: networks[i]!.name, score })),
     ];
     results.push({ name, data: source, images: data.dataset.count, metric: all[0]!.score.metric, rows: all });
@@ -179,5 +181,3 @@ async function follow(
   await directory.write('reportText', reportText(report));
   return { ...report, sweep: swept, warnings: [] };
 }
-
-const rivalNames = ['parent a', 'parent b', 'output ensemble'] as const;

@@ -71,10 +71,7 @@ export async function trainLocked(
   const trainer = await trainerFor(job, settings, plan, initial);
   try {
     const specification: RunSpecification = {
-      parents: {
-        a: recordOf(parents.a),
-        b: recordOf(parents.b),
-      },
+      parents: parents.map(recordOf),
       task: plan.task,
       ...keptLabels(plan.labels),
       outputMean: plan.outputMean,

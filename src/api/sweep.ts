@@ -34,7 +34,7 @@ async function sweepLocked(
 ): Promise<Sweep> {
   const run = await loadRun(path);
   const dataset = await loadDataset(data, labelsOfRun(run.directory.config, options.labels));
-  const scorable = LabelledData.toChooseBy([run.parents.a, run.parents.b], dataset);
+  const scorable = LabelledData.toChooseBy(run.parents, dataset);
   return withExecutor(options, async executor => {
     const result = await sweepPositions({ executor, ...workOptions(options) }, run, scorable, options);
     await run.directory.writeJson('sweep', result);
@@ -61,7 +61,7 @@ async function frontLocked(path: string, data: string, request: FrontRequest): P
   const { tests = [], learned = false, labels, ...options } = request;
   const run = await loadRun(path);
   const said = labelsOfRun(run.directory.config, labels);
-  const parents = [run.parents.a, run.parents.b];
+  const { parents } = run;
   const validation = LabelledData.toChooseBy(parents, await loadDataset(data, said));
   const sets: NamedData[] = [];
   for (const { name, file } of tests)

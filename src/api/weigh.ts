@@ -73,9 +73,10 @@ async function weighLocked(
   work: TrainingWork,
 ): Promise<WeighSummary> {
   const run = await loadRun(path);
+  requireTwo(run);
   const labels = labelsOfRun(run.directory.config, options.labels);
   const dataset = await loadDataset(data, labels);
-  LabelledData.for([run.parents.a, run.parents.b], dataset);
+  LabelledData.for(run.parents, dataset);
   const plan = {
     ...planOf(run.network, options),
     ...keptLabels(labels),
@@ -106,12 +107,18 @@ async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSumm
   }
   const { plan, executor } = from.more;
   const dataset = await sameData(plan.data, labelsOfRun(directory.config, plan.labels), 'the learning was begun');
-  LabelledData.for([run.parents.a, run.parents.b], dataset);
+  LabelledData.for(run.parents, dataset);
   planOf(run.network, { ...plan, learn: plan.learned });
   requireCarried(from, stepFor(run, plan), directory.file('weighing'));
   return withExecutor({ executor }, open =>
     learnWeights(trainingJob({ executor: open, ...workOptions(work) }, run.network, dataset), run, plan, work, from),
   );
+}
+
+/** @throws SutureError `option-invalid`. */
+function requireTwo({ parents: { length } }: LoadedRun): void {
+  if (length === 2) return;
+  throw new SutureError('option-invalid', `Weights are learned between two networks, and this run joins ${length}.`);
 }
 
 /** Losses that are averaged for the record: single batches differ much. */

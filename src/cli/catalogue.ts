@@ -1,5 +1,5 @@
 /** Options that mean the same wherever they are said. */
-import { activations } from '../../passes/index.ts';
+import { activations, matchWiths } from '../../passes/index.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { executorChoices } from '../execution/executors.ts';
 import { choice, count, integer, nonNegative, path, regions } from '../options/kinds.ts';
@@ -42,6 +42,15 @@ export const activation = optional(choice(activations), 'name', 'what makes prob
   otherwise: 'what networks and labels tell',
 });
 
+export const matchWith = optional(
+  choice(matchWiths),
+  'which',
+  'of more than two networks, which are matched: the first with each, or all with all',
+  {
+    otherwise: 'backbone',
+  },
+);
+
 /** An `.npz` file. */
 export const dataOf = (what: string): Option<string, true> => required(path, 'file', `an .npz file with ${what}`);
 export const outputOf = (value: string, what: string): Option<string, true> =>
@@ -57,6 +66,7 @@ const { output: outputWeight, ...settings } = trainingOptions;
 /** How stitches are trained. */
 export const training = {
   pairs: optional(path, 'file', 'pairs from `suture match -o`, instead of matching anew'),
+  matchWith,
   ...settings,
   outputWeight,
   task,

@@ -69,11 +69,15 @@ export async function compareAnswers(
   });
 }
 
-/** In words, what is wrong with two parents together, and what to do; none where nothing seems wrong. */
-export function disagreementTexts({ agreement, order, input, images }: AnswerAgreement): readonly string[] {
-  const figure = `On ${images} of the images the parents' answers agree by a Dice of ${agreement.toFixed(2)}`;
+/** In words, what is wrong with the first parent and a partner together, and what to do; none where nothing seems wrong. */
+export function disagreementTexts(
+  { agreement, order, input, images }: AnswerAgreement,
+  partner = 'b',
+): readonly string[] {
+  const whose = partner === 'b' ? "the parents' answers" : `the answers of parents a and ${partner}`;
+  const figure = `On ${images} of the images ${whose} agree by a Dice of ${agreement.toFixed(2)}`;
   if (order) {
-    const pairs = order.classes.flatMap((c, i) => (c === i ? [] : [`b's ${c} is a's ${i}`]));
+    const pairs = order.classes.flatMap((c, i) => (c === i ? [] : [`${partner}'s ${c} is a's ${i}`]));
     return [
       `${figure}, and of ${order.agreement.toFixed(2)} with the channels in another order: ${pairs.join(', ')}. They seem to differ in ` +
         'the order of their classes: reorder the channels of one of them (by a 1×1 convolution behind its output) and stitch again.',
@@ -83,8 +87,8 @@ export function disagreementTexts({ agreement, order, input, images }: AnswerAgr
     const sign = input.offset < 0 ? '-' : '+';
     const change = `x·${Number(input.scale.toPrecision(3))} ${sign} ${Number(Math.abs(input.offset).toPrecision(3))}`;
     return [
-      `${figure}, and of ${input.agreement.toFixed(2)} when b is given ${change} instead of x. They seem to take images of different ` +
-        'scales: put this change in front of b (a Mul and an Add) and stitch again.',
+      `${figure}, and of ${input.agreement.toFixed(2)} when ${partner} is given ${change} instead of x. They seem to take images of different ` +
+        `scales: put this change in front of ${partner} (a Mul and an Add) and stitch again.`,
     ];
   }
   if (agreement >= hardly) return [];

@@ -1,8 +1,9 @@
 /** Networks as files, each read once. */
 import { type Graph, type ImportWarning, importOnnx, printable, SutureError } from '../../ir/index.ts';
-import { freeBatch, widen } from '../../passes/index.ts';
+import { freeBatch, type Tag, widen } from '../../passes/index.ts';
 import { batchText, fixedBatch } from '../execution/fixed-batch.ts';
 import { hashFile } from '../files/hash.ts';
+import { tagOf } from './tags.ts';
 
 /** A network and the file that it came from. */
 export interface Model {
@@ -26,24 +27,25 @@ interface FixedBatchWarning {
 }
 
 /** The warnings of some files, each with the file that it is about. */
-export const warningsOf = (...models: readonly Model[]): readonly string[] =>
+export const warningsOf = (models: readonly Model[]): readonly string[] =>
   models.flatMap(({ path, warnings }) => warnings.map(({ message }) => `${printable(path)}: ${message}`));
 
-/** What messages call the two networks that are to be joined: `parent a (A.onnx)`. */
-export const rolesOf = (a: Model, b: Model): readonly [string, string] => [
-  `parent a (${printable(a.path)})`,
-  `parent b (${printable(b.path)})`,
-];
+/** What messages call one of the networks that are to be joined: `parent a (A.onnx)`. */
+export const roleOf = ({ path }: Pick<Model, 'path'>, tag: Tag): string => `parent ${tag} (${printable(path)})`;
 
-/** How many images two networks that are joined take at a time, as `fixedBatch`. @throws SutureError `parents-incompatible` where they differ. */
-export function sharedBatch(a: Model, b: Model): number | undefined {
-  const [ofA, ofB] = [fixedBatch(a.graph), fixedBatch(b.graph)];
-  if (ofA === undefined || ofB === undefined || ofA === ofB) return ofA ?? ofB;
-  const [first, second] = rolesOf(a, b);
+/** How many images networks that are joined take at a time, as `fixedBatch`. @throws SutureError `parents-incompatible` where they differ. */
+export function sharedBatch(models: readonly Model[]): number | undefined {
+  const fixed = models.flatMap((model, i) => {
+    const batch = fixedBatch(model.graph);
+    return batch === undefined ? [] : [{ role: roleOf(model, tagOf(i)), batch }];
+  });
+  const [first, ...others] = fixed;
+  const other = others.find(({ batch }) => batch !== first?.batch);
+  if (!first || !other) return first?.batch;
   throw new SutureError(
     'parents-incompatible',
-    `${first} takes ${ofA} at a time and ${second} ${ofB}, and neither can be shown to take another number: export both with an open ` +
-      'batch axis, or with the same number.',
+    `${first.role} takes ${first.batch} at a time and ${other.role} ${other.batch}, and neither can be shown to take another number: ` +
+      'export both with an open batch axis, or with the same number.',
   );
 }
 

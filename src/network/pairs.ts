@@ -1,10 +1,11 @@
 /** Files of pairs: what `suture match -o` writes and `suture stitch --pairs` reads. */
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
-import type { Matching } from '../../passes/index.ts';
+import { type FeaturePair, featurePairs, type Matching } from '../../passes/index.ts';
 import { readRegular } from '../files/input.ts';
 
-export const pairSchema = v.object({
+/** A pair of two networks, as people write it: the two names alone will do. */
+const pairSchema = v.object({
   a: v.string(),
   b: v.string(),
   score: v.optional(v.number(), 1),
@@ -12,17 +13,33 @@ export const pairSchema = v.object({
   positionB: v.optional(v.number()),
 });
 
-export const pairsSchema = v.object({
-  pairs: v.pipe(v.array(pairSchema), v.minLength(1, 'there is no pair in it')),
-  score: v.optional(v.number()),
-  bound: v.optional(v.number()),
-  optimal: v.optional(v.boolean()),
+/** A pair of two of several networks, by their tags. */
+const featurePairSchema = v.object({
+  features: v.record(v.string(), v.string()),
+  score: v.optional(v.number(), 1),
+  progress: v.optional(v.record(v.string(), v.number())),
 });
 
-/** A pair as a file holds it: people may write the two names alone. */
-export type PairEntry = v.InferOutput<typeof pairSchema>;
+export const pairsSchema = v.object({
+  pairs: v.pipe(
+    v.array(v.union([pairSchema, featurePairSchema])),
+    v.minLength(1, 'there is no pair in it'),
+    v.transform(pairs => pairs.flatMap(pair => ('a' in pair ? featurePairs([pair]) : [pair as FeaturePair]))),
+  ),
+});
 
-/** The document that `match --json` prints and `-o` writes. */
+/** Pairs as a file holds them: those of two networks by `a` and `b`, those of more by the tags of each. */
+export const pairEntries = (pairs: readonly FeaturePair[], networks: number): readonly object[] =>
+  networks > 2
+    ? pairs
+    : pairs.map(({ features: { a, b }, score, progress }) => ({
+        a,
+        b,
+        score,
+        ...(progress && { positionA: progress.a, positionB: progress.b }),
+      }));
+
+/** The document that `match --json` prints and `-o` writes of two networks. */
 export interface PairsDocument extends Omit<Matching, 'warnings'> {
   readonly a: string;
   readonly b: string;
@@ -36,7 +53,7 @@ const invalid = (path: string, problem: string, cause?: unknown): SutureError =>
   );
 
 /** Reads a file of pairs. @throws SutureError `pairs-invalid`. */
-export async function readPairs(path: string): Promise<readonly PairEntry[]> {
+export async function readPairs(path: string): Promise<readonly FeaturePair[]> {
   let document: unknown;
   try {
     document = JSON.parse((await readRegular(path)).toString('utf8'));

@@ -11,11 +11,13 @@ import { Runnable } from '../execution/execute.ts';
 import { imagesAtATime } from '../execution/fixed-batch.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { requireFittingImages } from './interface.ts';
-import { type Model, rolesOf } from './model.ts';
+import type { Model } from './model.ts';
 
 export interface SimilarityOptions extends WorkOptions {
   /** How many images are looked at, spread evenly over the data; all of them if there are fewer. Default {@link defaultImages}. */
   readonly images?: number;
+  /** What messages call the networks. Default: their paths. */
+  readonly names?: readonly [string, string];
 }
 
 /** By value names: 1 if the features are rotations of each other, 0 if they have nothing linear in common. */
@@ -39,7 +41,7 @@ export async function ckaSimilarity(
   b: Model,
   dataset: Dataset,
   executor: Executor,
-  { images = defaultImages, onProgress, signal }: SimilarityOptions = {},
+  { images = defaultImages, names = [a.path, b.path], onProgress, signal }: SimilarityOptions = {},
 ): Promise<Similarity> {
   for (const { graph, path } of [a, b]) requireFittingImages(dataset, graph, path);
   const count = Math.min(images, dataset.count);
@@ -50,7 +52,7 @@ export async function ckaSimilarity(
     );
   }
   const chosen = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.count) / count));
-  const values = matchableValues(a.graph, b.graph, rolesOf(a, b));
+  const values = matchableValues(a.graph, b.graph, names);
   const { limit } = imagesAtATime(
     [a, b].map(({ path, graph }) => ({ name: path, graph })),
     undefined,

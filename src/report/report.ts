@@ -3,6 +3,7 @@ import { printable } from '../../ir/errors.ts';
 import { meaningText } from '../../passes/index.ts';
 import { batchText } from '../execution/fixed-batch.ts';
 import type { MetricName, Score } from '../metrics/metric.ts';
+import { positionTags } from '../network/tags.ts';
 import type { ExportedNetwork } from '../run/deployed.ts';
 import type { RunSummary } from '../run/summary.ts';
 import type { Agreement } from '../run/verify.ts';
@@ -70,15 +71,17 @@ export function reportText({ summary, validation, selection, exported, tests, ag
   return `${[
     '# Stitching report',
     '',
-    `Parent a: \`${printable(summary.parents.a)}\``,
-    `Parent b: \`${printable(summary.parents.b)}\``,
+    ...Object.entries(summary.parents).map(([tag, path]) => `Parent ${tag}: \`${printable(path)}\``),
     '',
     `${summary.positions} matched positions, trained ${summary.method} for ${summary.steps} steps of ${summary.batch} images,`,
     `seed ${summary.seed}, ${printable(summary.executor)}.`,
     '',
     `Stitched at position ${exported.position} (rule ${selection.rule}, ${rule} on the validation data,`,
     `\`${printable(validation.source)}\`, ${validation.images} images):`,
-    `\`${printable(exported.a ?? '')}\` with \`${printable(exported.b ?? '')}\`.`,
+    `${positionTags
+      .flatMap(tag => exported[tag] ?? [])
+      .map(feature => `\`${printable(feature)}\``)
+      .join(' with ')}.`,
     ...(exported.gated
       ? [
           'Gated: the outputs are weighed on each image by how sure the parents are of their answers. Where images are predicted in tiles,',

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import type { LabelOptions } from '../data/dataset.ts';
 import { meaningSchema } from '../network/meaning.ts';
+import { tagOf } from '../network/tags.ts';
 import { trainingSchema } from '../training/settings.ts';
 import { hashSchema } from './checkpoint.ts';
 
@@ -9,7 +10,7 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 
 const parent = v.object({
   /** The copy in the run directory. */
-  file: v.pipe(v.string(), v.regex(/^parents\/[ab](\.onnx|\/[^/\\]+)$/, 'a file in the folder `parents` is expected')),
+  file: v.pipe(v.string(), v.regex(/^parents\/[a-z](\.onnx|\/[^/\\]+)$/, 'a file in the folder `parents` is expected')),
   /** Where it was copied from, as it was given. */
   source: v.string(),
   sha256: hashSchema,
@@ -34,7 +35,14 @@ export const runVersion = 2;
 export const configSchema = v.object({
   format: v.literal('suture-run'),
   version: v.literal(runVersion),
-  parents: v.object({ a: parent, b: parent }),
+  /** By their tags: `a`, `b`, … */
+  parents: v.pipe(
+    v.record(v.string(), parent),
+    v.check(found => {
+      const tags = Object.keys(found);
+      return tags.length >= 2 && tags.every((tag, i) => tag === tagOf(i));
+    }, 'parents `a`, `b`, … are expected'),
+  ),
   /** SHA-256 of `pairs.json`. */
   pairs: hashSchema,
   task: v.picklist(tasks),
@@ -49,6 +57,7 @@ export const configSchema = v.object({
 });
 
 export type RunConfig = v.InferOutput<typeof configSchema>;
+export type StoredParent = RunConfig['parents'][string];
 
 /** A data file, as it was when it was named. */
 const dataFile = { source: v.string(), sha256: hashSchema };

@@ -3,6 +3,7 @@ import type { Graph, TensorType } from '../../ir/index.ts';
 import { narrow, type OutputMeaning, type Setting, settle, settledMeaning, settleGated } from '../../passes/index.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
 import { meaningMetadata } from '../network/meaning.ts';
+import type { FeatureEntries } from '../network/tags.ts';
 import {
   type Combination,
   checkCombination,
@@ -13,7 +14,8 @@ import {
 import type { Rule } from '../selection/select.ts';
 import type { LoadedRun } from './load.ts';
 
-export interface ExportedNetwork {
+/** At one position it has the features that are joined there, by tag: `a`, `b`, … */
+export interface ExportedNetwork extends FeatureEntries {
   /** Set when one position is averaged. */
   readonly position?: number;
   /** Set when a combination was asked for. */
@@ -22,9 +24,6 @@ export interface ExportedNetwork {
   readonly rule?: Rule;
   /** Set when outputs are weighed on each image by how sure the parents are. */
   readonly gated?: true;
-  /** The features that are joined, at one position. */
-  readonly a?: string;
-  readonly b?: string;
   readonly file: string;
   /** What its output means. */
   readonly output: OutputMeaning | undefined;
@@ -68,8 +67,7 @@ function annotated(run: LoadedRun, graph: Graph, meaning: OutputMeaning, note: s
     'suture.batch': String(fixedBatch(graph) ?? 'any'),
     'suture.setting': note,
     ...(gated && { 'suture.gate': gateNote }),
-    'suture.parent.a': parents.a.sha256,
-    'suture.parent.b': parents.b.sha256,
+    ...Object.fromEntries(Object.entries(parents).map(([tag, { sha256 }]) => [`suture.parent.${tag}`, sha256])),
   };
   return graph.with({ info: { ...graph.info, metadata } });
 }
@@ -81,7 +79,8 @@ function annotated(run: LoadedRun, graph: Graph, meaning: OutputMeaning, note: s
  */
 export function inDtype({ parents }: LoadedRun, graph: Graph, dtype: ExportDtype = 'float32'): Graph {
   if (dtype === 'float32') return graph;
-  const [input, output] = [parents.a.file.inputs[0]!.type, parents.a.file.outputs[0]!.value.type];
+  const { file } = parents[0]!;
+  const [input, output] = [file.inputs[0]!.type, file.outputs[0]!.value.type];
   const ends = ({ dtype: own }: TensorType): ExportDtype => (own === 'float16' ? 'float16' : 'float32');
   return narrow(graph, {
     // Sums over all pixels and logarithms of small shares: float16 has neither their range nor their digits.

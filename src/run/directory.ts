@@ -6,11 +6,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { resolveExternal } from '../../ir/onnx/external.ts';
+import type { FeaturePair, Tag } from '../../passes/index.ts';
 import { hashBytes, hashFile, hashOf } from '../files/hash.ts';
 import { withFileBelow } from '../files/input.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
-import { type PairEntry, pairsSchema } from '../network/pairs.ts';
-import { configSchema, type FollowUp, type RunConfig, runVersion } from './config.ts';
+import { pairEntries, pairsSchema } from '../network/pairs.ts';
+import { tagOf } from '../network/tags.ts';
+import { configSchema, type FollowUp, type RunConfig, runVersion, type StoredParent } from './config.ts';
 import { lockFile, refuseLocked, withLock } from './lock.ts';
 import { MetricsFile, type MetricsState } from './metrics.ts';
 import { isFolderThere, isThere, nextFolder, promote, readyFolder, settle } from './replacement.ts';
@@ -150,14 +152,15 @@ async function settleUnlocked(path: string): Promise<void> {
 }
 
 /** A parent that is to be copied into a run. */
-export interface ParentSource extends Pick<RunConfig['parents']['a'], 'source' | 'sha256' | 'meaning'> {
+export interface ParentSource extends Pick<StoredParent, 'source' | 'sha256' | 'meaning'> {
   /** Files beside it that hold tensors of it. */
   readonly external: readonly string[];
 }
 
 /** What decides a run's numbers, before its files have hashes. */
 export type RunSpecification = Omit<RunConfig, 'format' | 'version' | 'pairs' | 'parents'> & {
-  readonly parents: Readonly<Record<'a' | 'b', ParentSource>>;
+  /** In their order. */
+  readonly parents: readonly ParentSource[];
 };
 
 /** What is stored beside tensors, and the tensors. */
@@ -185,8 +188,8 @@ export class RunDirectory {
     return join(this.#root, runFiles[name]);
   }
 
-  parentFile(tag: 'a' | 'b'): string {
-    return join(this.#root, this.config.parents[tag].file);
+  parentFile(tag: Tag): string {
+    return join(this.#root, this.config.parents[tag]!.file);
   }
 
   /** Whether the run takes another one's place when its training has ended. */
@@ -203,7 +206,7 @@ export class RunDirectory {
   static async create(
     path: string,
     specification: RunSpecification,
-    pairs: readonly PairEntry[],
+    pairs: readonly FeaturePair[],
     { force, followUp }: { readonly force?: boolean; readonly followUp?: FollowUp | undefined } = {},
   ): Promise<RunDirectory> {
     await checkRunOutput(path, { ...(force && { force }), locked: true });
@@ -213,12 +216,14 @@ export class RunDirectory {
       await rm(root, { recursive: true, force: true });
       await makeFolder(root);
       const { parents, ...rest } = specification;
-      const text = jsonText({ pairs });
+      const text = jsonText({ pairs: pairEntries(pairs, parents.length) });
       await writeOutput(join(root, runFiles.pairs), text);
+      const copied: Record<Tag, StoredParent> = {};
+      for (const [i, parent] of parents.entries()) copied[tagOf(i)] = await copiedParent(root, tagOf(i), parent);
       const config: RunConfig = {
         format: 'suture-run',
         version: runVersion,
-        parents: { a: await copiedParent(root, 'a', parents.a), b: await copiedParent(root, 'b', parents.b) },
+        parents: copied,
         pairs: hashBytes(text),
         ...rest,
       };
@@ -292,13 +297,12 @@ export class RunDirectory {
       );
     }
     const run = new RunDirectory(path, root, parsed.output, seal);
-    for (const tag of ['a', 'b'] as const) await run.#checkParent(tag);
+    for (const parent of Object.values(parsed.output.parents)) await run.#checkParent(parent);
     return run;
   }
 
   /** Compares a parent, and what lies beside it, with what the run was made with. */
-  async #checkParent(tag: 'a' | 'b'): Promise<void> {
-    const { file, sha256, external } = this.config.parents[tag];
+  async #checkParent({ file, sha256, external }: StoredParent): Promise<void> {
     const files = [{ name: file, sha256 }, ...external.map(e => ({ name: beside(file, e.file), sha256: e.sha256 }))];
     for (const { name, sha256: expected } of files) {
       const path = printable(join(this.#root, name));
@@ -313,7 +317,7 @@ export class RunDirectory {
   }
 
   /** The matched pairs. @throws SutureError `run-invalid`. */
-  async readPairs(): Promise<readonly PairEntry[]> {
+  async readPairs(): Promise<readonly FeaturePair[]> {
     const file = printable(this.file('pairs'));
     const bytes = await this.#read('pairs');
     if (!bytes) throw new SutureError('run-invalid', `${file} is missing: the run is incomplete.`);
@@ -443,7 +447,7 @@ async function copiedParent(
   root: string,
   tag: string,
   { source, sha256, meaning, external: locations }: ParentSource,
-): Promise<RunConfig['parents']['a']> {
+): Promise<StoredParent> {
   // One with files beside it has a folder of its own and keeps its name: files of the same name beside both parents must not meet.
   const file = `${runFiles.parents}/${locations.length > 0 ? `${tag}/${basename(source)}` : `${tag}.onnx`}`;
   const copy = join(root, file);

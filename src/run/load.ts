@@ -1,38 +1,29 @@
 /** A finished run in memory: the super-network and the trained parameters of its stitches. */
 import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
-import { featurePairs, type StitchParameters, type SuperNetwork, stitch } from '../../passes/index.ts';
+import { type FeaturePair, type StitchParameters, type SuperNetwork, stitch } from '../../passes/index.ts';
 import { fromStored } from '../network/meaning.ts';
 import { loadModel } from '../network/model.ts';
 import type { TrainedNetwork } from '../network/network.ts';
-import type { PairEntry } from '../network/pairs.ts';
 import { type Parent, parentWith } from '../network/parent.ts';
+import { tagged } from '../network/tags.ts';
 import type { RunConfig } from './config.ts';
 import { RunDirectory } from './directory.ts';
 
 /** A run that is open, trained or not: its parents as they are joined. */
 export interface OpenRun {
   readonly directory: RunDirectory;
-  readonly parents: { readonly a: Parent; readonly b: Parent };
+  readonly parents: readonly Parent[];
   readonly network: SuperNetwork;
 }
 
 export interface LoadedRun extends OpenRun, TrainedNetwork {}
 
-/** Joins two parents as a run's configuration says. */
+/** Joins parents as a run's configuration says. */
 export const joinParents = (
-  a: Parent,
-  b: Parent,
-  pairs: readonly PairEntry[],
+  parents: readonly Parent[],
+  pairs: readonly FeaturePair[],
   { task, outputMean }: Pick<RunConfig, 'task' | 'outputMean'>,
-): SuperNetwork =>
-  stitch(
-    [
-      { tag: 'a', graph: a.graph, meaning: a.meaning },
-      { tag: 'b', graph: b.graph, meaning: b.meaning },
-    ],
-    featurePairs(pairs),
-    { task, outputMean },
-  );
+): SuperNetwork => stitch(tagged(parents), pairs, { task, outputMean });
 
 /** Opens a run up to its super-network, trained or not. @throws SutureError `run-invalid`. */
 export const openNetwork = async (path: string): Promise<OpenRun> => joinOpened(await RunDirectory.open(path));
@@ -40,13 +31,12 @@ export const openNetwork = async (path: string): Promise<OpenRun> => joinOpened(
 /** Joins the parents of a run whose directory is open. @throws SutureError `run-invalid`. */
 export async function joinOpened(directory: RunDirectory): Promise<OpenRun> {
   const pairs = await directory.readPairs();
-  const [a, b] = [await loadParent(directory, 'a'), await loadParent(directory, 'b')];
-  return { directory, parents: { a, b }, network: joinParents(a, b, pairs, directory.config) };
+  const parents: Parent[] = [];
+  for (const [tag, { meaning }] of Object.entries(directory.config.parents)) {
+    parents.push(parentWith(await loadModel(directory.parentFile(tag)), fromStored(meaning)));
+  }
+  return { directory, parents, network: joinParents(parents, pairs, directory.config) };
 }
-
-/** A parent of a run, with what the run says that its output means. */
-const loadParent = async (directory: RunDirectory, tag: 'a' | 'b'): Promise<Parent> =>
-  parentWith(await loadModel(directory.parentFile(tag)), fromStored(directory.config.parents[tag].meaning));
 
 /** Opens a run whose stitches are trained. @throws SutureError `run-invalid`. */
 export async function loadRun(path: string): Promise<LoadedRun> {

@@ -1,5 +1,12 @@
 /** A run before anything is written: all that it needs, read and found to fit. */
-import { checkPairs, featurePairs, type Matching, match, type SuperNetwork, type Task } from '../../passes/index.ts';
+import {
+  checkPairs,
+  type FeaturePair,
+  type MatchWith,
+  matchParents,
+  type SuperNetwork,
+  type Task,
+} from '../../passes/index.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { stepBatch } from '../execution/fixed-batch.ts';
@@ -9,10 +16,11 @@ import { LabelledData } from '../metrics/labelled.ts';
 import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
 import { requireFittingImages, spatialExtents } from '../network/interface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
-import { loadModel, type Model, rolesOf, sharedBatch, warningsOf } from '../network/model.ts';
-import { type PairEntry, readPairs } from '../network/pairs.ts';
+import { loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
+import { readPairs } from '../network/pairs.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
 import { graphForImages } from '../network/sizes.ts';
+import { byTag, requireSeveral, tagOf } from '../network/tags.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { requireRoom } from '../training/room.ts';
 import { type TrainingRequest, type TrainingSettings, usualBatch, withDefaults } from '../training/settings.ts';
@@ -21,9 +29,10 @@ import { checkRunOutput } from './directory.ts';
 import { joinParents } from './load.ts';
 
 export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
-  /** The parents' files. */
-  readonly a: string;
-  readonly b: string;
+  /** The parents' files, two or more; the first is the own one. */
+  readonly networks: readonly string[];
+  /** Of more than two, which are matched with each other. Default `backbone`: the first with every other one. */
+  readonly matchWith?: MatchWith | undefined;
   /** The images that the stitches are trained on. */
   readonly data: string;
   /** The run directory to make. */
@@ -44,8 +53,8 @@ export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'ac
 export interface RunPlan {
   readonly output: string;
   readonly force: boolean;
-  readonly parents: { readonly a: Parent; readonly b: Parent };
-  readonly pairs: readonly PairEntry[];
+  readonly parents: readonly Parent[];
+  readonly pairs: readonly FeaturePair[];
   readonly network: SuperNetwork;
   readonly dataset: Dataset;
   readonly dataHash: string;
@@ -76,26 +85,30 @@ const taskOf = ({ graph, meaning }: Parent): Task =>
 export async function planRun(request: StitchRequest, labelled?: Dataset, work: WorkOptions = {}): Promise<RunPlan> {
   const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
   await checkRunOutput(output, { force });
-  const [a, b] = [await loadModel(request.a), await loadModel(request.b)];
-  const batch = stepBatch(sharedBatch(a, b), request.training?.batch, usualBatch);
-  const settings = withDefaults({ ...request.training, batch }, { dense: isDense(a) });
-  const { pairs, warnings = [] } = await pairsOf(request, a, b);
+  requireSeveral(request.networks);
+  const models: Model[] = [];
+  for (const path of request.networks) models.push(await loadModel(path));
+  const batch = stepBatch(sharedBatch(models), request.training?.batch, usualBatch);
+  const settings = withDefaults({ ...request.training, batch }, { dense: isDense(models[0]!) });
+  const { pairs, warnings } = await pairsOf(request, models);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task });
-  for (const { graph, path } of [a, b]) {
+  for (const { graph, path } of models) {
     requireFittingImages(dataset, graph, path);
     graphForImages(graph, dataset, path);
   }
-  const [first, second] = [
-    await parentOf(a, labelled ?? dataset, request),
-    await parentOf(b, labelled ?? dataset, request),
-  ];
-  const parents = { a: first, b: second };
+  const parents: Parent[] = [];
+  for (const model of models) parents.push(await parentOf(model, labelled ?? dataset, request));
+  const [first, ...partners] = parents as [Parent, ...Parent[]];
   const task = request.task ?? taskOf(first);
-  const network = joinParents(first, second, pairs, { task, outputMean });
+  const network = joinParents(parents, pairs, { task, outputMean });
   checkPositions(network, settings.positions ?? []);
   requireRoom(network, settings, dataset);
-  const agreement = await compareAnswers(first, second, dataset, work);
-  if (settings.method === 'task') LabelledData.for([first, second], dataset);
+  const disagreements: string[] = [];
+  for (const [i, partner] of partners.entries()) {
+    const agreement = await compareAnswers(first, partner, dataset, work);
+    if (agreement) disagreements.push(...disagreementTexts(agreement, tagOf(i + 1)));
+  }
+  if (settings.method === 'task') LabelledData.for(parents, dataset);
   return {
     output,
     force,
@@ -108,28 +121,22 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
     task,
     labels,
     outputMean,
-    warnings: [
-      ...warningsOf(a, b),
-      ...warnings.map(w => w.message),
-      ...(agreement ? disagreementTexts(agreement) : []),
-    ],
+    warnings: [...warningsOf(models), ...warnings, ...disagreements],
   };
 }
 
 /** The pairs that a file names, found to fit before anything long begins; without a file those that are matched. */
 async function pairsOf(
-  { pairs: file }: StitchRequest,
-  a: Model,
-  b: Model,
-): Promise<{ readonly pairs: readonly PairEntry[] } & Pick<Matching, 'warnings'>> {
-  if (file === undefined) return match(a.graph, b.graph, { names: rolesOf(a, b) });
+  { pairs: file, matchWith }: StitchRequest,
+  models: readonly Model[],
+): Promise<{ readonly pairs: readonly FeaturePair[]; readonly warnings: readonly string[] }> {
+  const graphs = models.map(({ graph }, i) => ({ tag: tagOf(i), graph }));
+  if (file === undefined) {
+    const names = byTag(models, roleOf);
+    const { pairs, matched } = matchParents(graphs, { names, ...(matchWith && { with: matchWith }) });
+    return { pairs, warnings: matched.flatMap(({ warnings = [] }) => warnings.map(w => w.message)) };
+  }
   const pairs = await readPairs(file);
-  checkPairs(
-    [
-      { tag: 'a', graph: a.graph },
-      { tag: 'b', graph: b.graph },
-    ],
-    featurePairs(pairs),
-  );
-  return { pairs };
+  checkPairs(graphs, pairs);
+  return { pairs, warnings: [] };
 }

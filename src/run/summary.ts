@@ -2,15 +2,17 @@
 import * as v from 'valibot';
 import type { OutputMeaning } from '../../passes/index.ts';
 import { fromStored } from '../network/meaning.ts';
+import { type ByTag, byTag } from '../network/tags.ts';
 import type { TrainingSettings } from '../training/settings.ts';
 import type { RunDirectory } from './directory.ts';
 
 /** What `suture stitch` shows. */
 export interface RunSummary {
   readonly run: string;
-  readonly parents: { readonly a: string; readonly b: string };
+  /** By tag: the file as it was given. */
+  readonly parents: ByTag<string>;
   /** What the parents' outputs mean. */
-  readonly outputs: { readonly a: OutputMeaning; readonly b: OutputMeaning };
+  readonly outputs: ByTag<OutputMeaning>;
   readonly positions: number;
   readonly method: TrainingSettings['method'];
   readonly steps: number;
@@ -26,12 +28,13 @@ const lossSchema = v.object({ loss: v.number() });
 /** @param positions how many the super-network has. */
 export async function summaryOf(directory: RunDirectory, positions: number): Promise<RunSummary> {
   const { config, path } = directory;
+  const parents = Object.values(config.parents);
   const { method, steps, batch, seed } = config.training;
   const metrics = await directory.readMetrics(lossSchema);
   return {
     run: path,
-    parents: { a: config.parents.a.source, b: config.parents.b.source },
-    outputs: { a: fromStored(config.parents.a.meaning), b: fromStored(config.parents.b.meaning) },
+    parents: byTag(parents, ({ source }) => source),
+    outputs: byTag(parents, ({ meaning }) => fromStored(meaning)),
     positions,
     method,
     steps,

@@ -15,6 +15,7 @@ import { imagesByFold, type Metric } from '../metrics/metric.ts';
 import { score } from '../metrics/scoring.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
 import type { TrainedNetwork } from '../network/network.ts';
+import { featureEntries, positionEntries, progressEntries } from '../network/tags.ts';
 import type { MergedPart } from './merge.ts';
 import { runParts } from './parts.ts';
 
@@ -42,17 +43,13 @@ export const sweepSchema = v.object({
   higherIsBetter: v.boolean(),
   /** The numbers of the folds; empty where the data has none. */
   folds: v.array(v.number()),
-  /** What stitching has to beat: the parents alone, and the ensemble of their outputs. */
-  references: v.array(v.object({ name: v.picklist(['a', 'b', 'ensemble']), ...scores })),
+  /** What stitching has to beat: the parents alone by their tags, and the `ensemble` of their outputs. */
+  references: v.array(v.object({ name: v.string(), ...scores })),
   positions: v.array(
     v.object({
       position: v.number(),
-      /** Value names in the parents' files. */
-      a: v.string(),
-      b: v.string(),
-      /** Positional progress of each. */
-      positionA: v.number(),
-      positionB: v.number(),
+      /** Value names in the parents' files, by tag, and the positional progress of each. */
+      ...positionEntries,
       ...scores,
       /** Of the settled network, for one sample. */
       flops: v.optional(v.number()),
@@ -88,8 +85,7 @@ export async function sweepPositions(
   const { dataset } = data;
   const plain = original(network);
   const candidates: Candidate[] = [
-    { key: 'a', setting: withOutputOf(network, plain, 'a') },
-    { key: 'b', setting: withOutputOf(network, plain, 'b') },
+    ...network.parents.map(({ tag }) => ({ key: tag, setting: withOutputOf(network, plain, tag) })),
     { key: 'ensemble', setting: plain },
     ...network.positions.map(({ id }) => ({ key: `position/${id}`, setting: averagedAt(network, id) })),
   ];
@@ -112,16 +108,15 @@ export async function sweepPositions(
     metric: first.name,
     higherIsBetter: first.higherIsBetter,
     folds: [...folds.keys()],
-    references: (['a', 'b', 'ensemble'] as const).map(name => ({ name, ...scoresOf(name) })),
-    positions: network.positions.map(({ id, features, progress }) => {
+    references: [...network.parents.map(p => p.tag), 'ensemble'].map(name => ({ name, ...scoresOf(name) })),
+    positions: network.positions.map(position => {
+      const { id } = position;
       const { graph } = settled.find(s => s.name === `position/${id}`)!;
       const flops = flopsPerSample(graph);
       return {
         position: id,
-        a: features.a!,
-        b: features.b!,
-        positionA: progress.a!,
-        positionB: progress.b!,
+        ...featureEntries(position),
+        ...progressEntries(position),
         ...scoresOf(`position/${id}`),
         ...(flops !== undefined && { flops }),
         parameters: parameterCount(graph),

@@ -92,9 +92,13 @@ export interface Labelled {
   readonly labels?: LabelOptions | undefined;
 }
 
+/** The first parent's share, and what is left in equal parts. */
+const sharesFrom = (first: number, count: number): readonly number[] =>
+  Array.from({ length: count }, (_, i) => (i === 0 ? first : (1 - first) / (count - 1)));
+
 /** The loss of a method. */
 export function lossOf(network: SuperNetwork, given: TrainingSettings, { task, labels }: Labelled = {}): LossGraph {
-  const { method, normalize, probabilityWeight, output = 0.5 } = given;
+  const { method, normalize, probabilityWeight, output = 1 / network.parents.length } = given;
   const switches = switchModes(given);
   switch (method) {
     case 'double-batched':
@@ -102,7 +106,7 @@ export function lossOf(network: SuperNetwork, given: TrainingSettings, { task, l
     case 'task':
       return taskMatching(network, {
         switches,
-        outputs: [output, 1 - output],
+        outputs: sharesFrom(output, network.parents.length),
         ...(task && { task }),
         ignore: labels?.ignoreLabel !== undefined,
       });

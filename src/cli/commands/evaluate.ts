@@ -42,7 +42,7 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
       signal,
       onProgress: terminal.progress,
     });
-    for (const message of warningsOf(...models)) terminal.warning(message);
+    for (const message of warningsOf(models)) terminal.warning(message);
     terminal.result({ ...evaluation, ...(profiles && { profiles }) }, () => show(evaluation, terminal));
     showProfiles(profiles ?? [], terminal);
   });

@@ -21,7 +21,9 @@ export function showRun(facts: RunFacts, terminal: Terminal): void {
   const [own] = plans;
   terminal.heading(`${name(run)}: the memory of a training step`);
   terminal.line(
-    `  ${name(parents.a)} and ${name(parents.b)}, ${positions} positions, ${method}, batch ${batch}, WebGPU`,
+    `  ${Object.values(parents)
+      .map(path => name(path))
+      .join(' and ')}, ${positions} positions, ${method}, batch ${batch}, WebGPU`,
   );
   terminal.line();
   const percent = plans.map(p => `${Math.round((100 * p.at) / Math.max(1, p.nodes))} %`);

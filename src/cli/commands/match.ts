@@ -1,16 +1,17 @@
 import { Command } from 'commander';
-import { matchers, positionMetrics } from '../../../passes/index.ts';
-import { match, similarities } from '../../api/match.ts';
+import { matchers, type ParentsMatched, positionMetrics } from '../../../passes/index.ts';
+import { match, type SeveralMatchResult, similarities } from '../../api/match.ts';
 import type { PairsDocument } from '../../network/pairs.ts';
 import { defaultImages } from '../../network/similarity.ts';
 import { choice, count, path, positive } from '../../options/kinds.ts';
 import { optional, standing, type ValuesOf } from '../../options/option.ts';
-import { executor, force, json, maybeOutput } from '../catalogue.ts';
+import { executor, force, json, matchWith, maybeOutput } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
 const options = {
+  matchWith,
   matcher: standing(choice(matchers), 'name', 'alignment, or search for the proven best', 'hirschberg'),
   timeLimit: optional(positive, 'seconds', 'how long the exact matcher may take'),
   metric: optional(choice(positionMetrics), 'name', 'how distance of positions lowers a score, 1 - d²/2 or 1 - d', {
@@ -29,19 +30,22 @@ const options = {
 export const matchCommand = ({ terminal, signal }: Context): Command =>
   addOptions(
     new Command('match')
-      .description('match the layers of two networks')
-      .argument('<a>', 'an ONNX file')
-      .argument('<b>', 'another one'),
+      .description('match the layers of two networks, or of more')
+      .argument('<networks...>', 'ONNX files: the own network, and one or more partners'),
     options,
-  ).action(async (a: string, b: string, flags: ValuesOf<typeof options>) => {
-    const { warnings, ...document } = await match(a, b, { ...flags, signal, onProgress: terminal.progress });
+  ).action(async (networks: readonly string[], flags: ValuesOf<typeof options>) => {
+    const { warnings, ...document } = await match(networks, { ...flags, signal, onProgress: terminal.progress });
     for (const message of warnings) terminal.warning(message);
-    terminal.result(document, () => show(document, flags.output, terminal));
+    terminal.result(document, () => {
+      if ('networks' in document) showSeveral(document, terminal);
+      else show(document, terminal);
+      if (flags.output !== undefined) terminal.line(`Written to ${name(flags.output)}.`);
+    });
   });
 
 const endings = { proof: '', work: 'its work was done', time: 'its time was up' } as const;
 
-function show(found: PairsDocument, output: string | undefined, terminal: Terminal): void {
+function show(found: PairsDocument, terminal: Terminal): void {
   terminal.table(
     ['#', `a: ${name(found.a)}`, 'at', `b: ${name(found.b)}`, 'at', 'score'],
     found.pairs.map((pair, i) => [
@@ -54,9 +58,38 @@ function show(found: PairsDocument, output: string | undefined, terminal: Termin
     ]),
   );
   terminal.line();
-  const bound = found.bound === undefined ? '' : `, bound ${fixed(found.bound)}`;
-  const ended = found.ended ? ` when ${endings[found.ended]}` : '';
-  const optimal = found.optimal === undefined ? '' : found.optimal ? ', proven to be the best' : `, not proven${ended}`;
-  terminal.line(`${found.pairs.length} pairs, score ${fixed(found.score)}${bound}${optimal}`);
-  if (output !== undefined) terminal.line(`Written to ${name(output)}.`);
+  terminal.line(outcome(found.pairs.length, found));
+}
+
+/** How many pairs were found, and how far they are from the best. */
+function outcome(
+  pairs: number,
+  { score, bound, optimal, ended }: Omit<ParentsMatched, 'a' | 'b' | 'found' | 'dropped'>,
+) {
+  const limit = bound === undefined ? '' : `, bound ${fixed(bound)}`;
+  const when = ended ? ` when ${endings[ended]}` : '';
+  const proven = optimal === undefined ? '' : optimal ? ', proven to be the best' : `, not proven${when}`;
+  return `${pairs} pairs, score ${fixed(score)}${limit}${proven}`;
+}
+
+/** Pairs of several networks: a column for each network. */
+function showSeveral(
+  { networks, pairs, score, matched }: Omit<SeveralMatchResult, 'warnings'>,
+  terminal: Terminal,
+): void {
+  const tags = Object.keys(networks);
+  terminal.table(
+    ['#', ...tags.map(tag => `${tag}: ${name(networks[tag]!)}`), 'score'],
+    pairs.map(({ features, score: worth }, i) => [
+      i,
+      ...tags.map(tag => (features[tag] === undefined ? '' : name(features[tag]))),
+      fixed(worth ?? 0),
+    ]),
+  );
+  terminal.line();
+  for (const { found, dropped, ...facts } of matched) {
+    const left = dropped > 0 ? `; ${dropped} more would close a cycle with others` : '';
+    terminal.line(`${facts.a} with ${facts.b}: ${outcome(found - dropped, facts)}${left}`);
+  }
+  terminal.line(`${pairs.length} pairs together, score ${fixed(score)}`);
 }

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
+import { positionTags } from '../../network/tags.ts';
 import { namedFiles, path } from '../../options/kinds.ts';
 import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { agreementText, resultTable } from '../../report/report.ts';
@@ -31,14 +32,13 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
   addOptions(
     new Command('run')
       .description('match, stitch, sweep, select, export, evaluate: two networks in, one better network out')
-      .argument('[a]', 'an ONNX file')
-      .argument('[b]', 'another one'),
+      .argument('[networks...]', 'ONNX files: the own network, and one or more partners'),
     options,
-  ).action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
+  ).action(async (networks: readonly string[], flags: Flags, command: Command) => {
     const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
     const result =
       flags.resume === undefined
-        ? await run({ ...requestOf(a, b, flags), ...tuning(flags, terminal) }, work)
+        ? await run({ ...requestOf(networks, flags), ...tuning(flags, terminal) }, work)
         : await resumeRun(resumable(flags.resume, command), work);
     for (const message of result.warnings) terminal.warning(message);
     terminal.result(result, () => show(result, terminal));
@@ -47,15 +47,14 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
   });
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
-function requestOf(a: string | undefined, b: string | undefined, flags: Flags): RunRequest {
+function requestOf(networks: readonly string[], flags: Flags): RunRequest {
   const { train, val, test = [], gate, output, ...rest } = flags;
-  if (a === undefined || b === undefined) throw missing('two networks, A.onnx and B.onnx');
+  if (networks.length < 2) throw missing('two networks, A.onnx and B.onnx, or more');
   if (train === undefined) throw missing('the images to train on, --train TRAIN.npz');
   if (val === undefined) throw missing('the labelled images to choose by, --val VAL.npz');
   if (output === undefined) throw missing('the run directory to make, -o RUN');
   return {
-    a,
-    b,
+    networks,
     ...rest,
     labels: labelOptions(flags),
     train,
@@ -75,7 +74,7 @@ function show(result: RunResult, terminal: Terminal): void {
   terminal.line();
   const gated = exported.gated ? ', gated' : '';
   terminal.line(
-    `Stitched at position ${exported.position} (rule ${selection.rule})${gated}: ${name(exported.a ?? '')}`,
+    `Stitched at position ${exported.position} (rule ${selection.rule})${gated}: ${name(positionTags.flatMap(tag => exported[tag] ?? [])[0] ?? '')}`,
   );
   terminal.line();
   if (tests.length > 0) {

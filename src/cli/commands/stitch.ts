@@ -29,11 +29,10 @@ type Flags = ValuesOf<typeof options>;
 export const stitchCommand = ({ terminal, signal }: Context): Command =>
   addOptions(
     new Command('stitch')
-      .description('join two networks at all matched positions and train the stitches')
-      .argument('[a]', 'an ONNX file')
-      .argument('[b]', 'another one'),
+      .description('join networks at all matched positions and train the stitches')
+      .argument('[networks...]', 'ONNX files: the own network, and one or more partners'),
     options,
-  ).action(async (a: string | undefined, b: string | undefined, flags: Flags, command: Command) => {
+  ).action(async (networks: readonly string[], flags: Flags, command: Command) => {
     const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
     let profiles: readonly GraphProfile[] | undefined;
     const onProfile = (found: readonly GraphProfile[]) => {
@@ -42,7 +41,7 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
     const profile = flags.profile ? { onProfile } : {};
     const { summary, warnings } =
       flags.resume === undefined
-        ? await stitch({ ...requestOf(a, b, flags), ...profile, ...tuning(flags, terminal) }, work)
+        ? await stitch({ ...requestOf(networks, flags), ...profile, ...tuning(flags, terminal) }, work)
         : { summary: await resumeStitch(resumable(flags.resume, command), { ...work, ...profile }), warnings: [] };
     for (const message of warnings) terminal.warning(message);
     terminal.result({ ...summary, warnings, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));
@@ -50,12 +49,12 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
   });
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
-function requestOf(a: string | undefined, b: string | undefined, flags: Flags): StitchRequest {
+function requestOf(networks: readonly string[], flags: Flags): StitchRequest {
   const { data, output } = flags;
-  if (a === undefined || b === undefined) throw missing('two networks, A.onnx and B.onnx');
+  if (networks.length < 2) throw missing('two networks, A.onnx and B.onnx, or more');
   if (data === undefined) throw missing('the images to train on, --data TRAIN.npz');
   if (output === undefined) throw missing('the run directory to make, -o RUN');
-  return { a, b, ...flags, labels: labelOptions(flags), data, output, training: trainingRequest(flags) };
+  return { networks, ...flags, labels: labelOptions(flags), data, output, training: trainingRequest(flags) };
 }
 
 /** With fewer steps, a loss says more of its batch than of the training. */
@@ -65,7 +64,7 @@ const tellingSteps = 20;
 export function showSummary(summary: RunSummary, terminal: Pick<Terminal, 'line' | 'warning'>): void {
   const { method, steps, executor, firstLoss, lastLoss, outputs, positions, run } = summary;
   terminal.line(`${positions} positions, ${method}, ${steps} steps, ${executor}`);
-  terminal.line(`Outputs: ${[...new Set([outputs.a, outputs.b].map(meaningText))].join('; b: ')}.`);
+  terminal.line(`Outputs: ${outputsText(outputs)}.`);
   if (firstLoss !== undefined && lastLoss !== undefined) {
     terminal.line(`Loss ${firstLoss.toPrecision(4)} at the first step, ${lastLoss.toPrecision(4)} at the last.`);
     if (method === 'double-batched' && steps >= tellingSteps && lastLoss >= firstLoss) {
@@ -73,4 +72,11 @@ export function showSummary(summary: RunSummary, terminal: Pick<Terminal, 'line'
     }
   }
   terminal.line(`Run directory: ${name(run)}`);
+}
+
+/** What the outputs mean: the first parent's, and those of partners that say something else. */
+function outputsText(outputs: RunSummary['outputs']): string {
+  const [own, ...partners] = Object.entries(outputs).map(([tag, meaning]) => ({ tag, text: meaningText(meaning) }));
+  const others = partners.filter(({ text }) => text !== own!.text).map(({ tag, text }) => `${tag}: ${text}`);
+  return [own!.text, ...others].join('; ');
 }

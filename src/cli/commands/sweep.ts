@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { front, sweep } from '../../api/sweep.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
+import { positionTags, progressKey } from '../../network/tags.ts';
 import { namedFiles, positionsOrNone, repeated, share, shares } from '../../options/kinds.ts';
 import { flag, optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { frontFigures } from '../../report/front-figure.ts';
@@ -183,22 +184,21 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
   const foldColumns = folds.map(f => `fold ${f}`);
   terminal.table(
     ['position', 'at', 'score', ...(metric === 'dice' ? ['pooled'] : []), ...foldColumns, 'a', ''],
-    [
-      ...references.map(r => [r.name, '', r]),
-      ...positions.map(p => [p.position, fixed((p.positionA + p.positionB) / 2, 2), p]),
-    ].map(([label, at, row]) => {
-      const scored = row as Sweep['positions'][number] | Sweep['references'][number];
-      const isPosition = 'position' in scored;
-      return [
-        String(label),
-        String(at),
-        fixed(scored.value),
-        ...(metric === 'dice' ? [fixed(scored.pooled)] : []),
-        ...scored.folds.map(f => fixed(f)),
-        isPosition ? name(scored.a, 48) : '',
-        isPosition ? (chosen.get(scored.position) ?? '') : '',
-      ];
-    }),
+    [...references.map(r => [r.name, '', r]), ...positions.map(p => [p.position, fixed(progressOf(p), 2), p])].map(
+      ([label, at, row]) => {
+        const scored = row as Sweep['positions'][number] | Sweep['references'][number];
+        const isPosition = 'position' in scored;
+        return [
+          String(label),
+          String(at),
+          fixed(scored.value),
+          ...(metric === 'dice' ? [fixed(scored.pooled)] : []),
+          ...scored.folds.map(f => fixed(f)),
+          isPosition ? name(featureOf(scored), 48) : '',
+          isPosition ? (chosen.get(scored.position) ?? '') : '',
+        ];
+      },
+    ),
   );
   const problem = whyNot(positions, 2);
   if (problem !== undefined) terminal.line(`\n${problem}`);
@@ -209,3 +209,13 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
     );
   }
 }
+
+/** How far into the networks a position lies: the mean over those that have a feature there. */
+function progressOf(position: Sweep['positions'][number]): number {
+  const found = positionTags.flatMap(tag => position[progressKey(tag)] ?? []);
+  return found.reduce((sum, at) => sum + at, 0) / found.length;
+}
+
+/** The first network's feature there; where it has none, that of the first that has one. */
+const featureOf = (position: Sweep['positions'][number]): string =>
+  positionTags.flatMap(tag => position[tag] ?? [])[0] ?? '';

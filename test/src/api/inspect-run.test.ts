@@ -28,7 +28,7 @@ async function run(
   settings: 'all' | 'sampled' = 'all',
 ): Promise<string> {
   const output = join(folder, name);
-  await stitch({ a, b, data, output, training: { steps: 0, settings, init: 'kaiming' }, executor: 'ort' });
+  await stitch({ networks: [a, b], data, output, training: { steps: 0, settings, init: 'kaiming' }, executor: 'ort' });
   return output;
 }
 

@@ -44,7 +44,7 @@ async function trained(folder: string, training: TrainingRequest = {}): Promise<
   const matched = match((await loadModel(a)).graph, (await loadModel(b)).graph).pairs;
   await writeFile(pairs, JSON.stringify({ pairs: [1, 3, 5].map(i => matched[i]) }));
   await stitch({
-    ...{ a, b, data, pairs, executor, output: run, adapter: 'embedded' },
+    ...{ networks: [a, b], data, pairs, executor, output: run, adapter: 'embedded' },
     training: { ...settings, ...training },
   });
   return { run, data };

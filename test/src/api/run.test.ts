@@ -35,8 +35,7 @@ beforeAll(async () => {
   );
   const training = { steps: 4, batch: 2, initImages: 4, closingImages: 4 };
   request = {
-    a,
-    b,
+    networks: [a, b],
     train: train!,
     validation: validation!,
     tests: [{ name: 't', file: test! }],

@@ -42,9 +42,14 @@ export async function smallParents(
     [3, 4, 4],
   ],
 ): Promise<[string, string]> {
-  const files: [string, string] = [join(folder, 'a.onnx'), join(folder, 'b.onnx')];
-  await writeFile(files[0], exportOnnx(network(widths[0], 1)));
-  await writeFile(files[1], exportOnnx(network(widths[1], 2)));
+  const [a, b] = await smallNetworks(folder, widths);
+  return [a!, b!];
+}
+
+/** Writes networks of these widths and depths, `a.onnx`, `b.onnx`, …, and returns their paths. */
+export async function smallNetworks(folder: string, widths: readonly (readonly number[])[]): Promise<string[]> {
+  const files = widths.map((_, i) => join(folder, `${'abcdef'[i]}.onnx`));
+  for (const [i, file] of files.entries()) await writeFile(file, exportOnnx(network(widths[i]!, i + 1)));
   return files;
 }
 

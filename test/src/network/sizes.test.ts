@@ -71,8 +71,7 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const runOf = (a: string, test: string) =>
   run({
-    a: at(a),
-    b: at('b.onnx'),
+    networks: [at(a), at('b.onnx')],
     train: at('8.npz'),
     validation: at('8.npz'),
     tests: [{ name: 't', file: at(test) }],

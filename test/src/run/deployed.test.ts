@@ -20,7 +20,13 @@ async function requestOf(training: TrainingRequest): Promise<StitchRequest> {
   const folder = await scratch();
   const [a, b] = await smallParents(folder);
   const data = await smallData(join(folder, 'data.npz'));
-  return { a, b, data, output: join(folder, 'run'), training: { steps: 30, batch: 6, ...training }, executor };
+  return {
+    networks: [a, b],
+    data,
+    output: join(folder, 'run'),
+    training: { steps: 30, batch: 6, ...training },
+    executor,
+  };
 }
 
 /** Work that ends itself after so many steps of the stage. */
@@ -102,8 +108,8 @@ describe('settings that do not go together', () => {
     [['--positions', '99'], /no position 99/],
     [['--positions', '1', '--weight', '1'], /weight/],
   ] as const)('%j are refused', async (options, message) => {
-    const { a, b, data, output } = await requestOf({});
-    const { code, stderr } = await suture('stitch', a, b, '--data', data, '-o', output, ...options);
+    const { networks, data, output } = await requestOf({});
+    const { code, stderr } = await suture('stitch', ...networks, '--data', data, '-o', output, ...options);
     expect(code).toBe(2);
     expect(stderr).toMatch(message);
   });

@@ -44,8 +44,8 @@ describe('a device that is lost while stitches are trained', () => {
   it.each([0, 7, 19])('at step %i: the training says how to go on, and goes on to the same bytes', async at => {
     const { folder, a, b, data } = await inputs();
     const [whole, output] = [join(folder, 'whole'), join(folder, 'run')];
-    await stitch({ a, b, data, training, executor: 'ort', output: whole });
-    const plan = await planRun({ a, b, data, training, output });
+    await stitch({ networks: [a, b], data, training, executor: 'ort', output: whole });
+    const plan = await planRun({ networks: [a, b], data, training, output });
     const work = { checkpointSeconds: 0 };
     const failed = withExecutor({ executor: 'ort' }, executor => trainRun(plan, losing(executor, at), work));
     await expect(failed).rejects.toMatchObject({

@@ -16,7 +16,7 @@ export async function requestIn(folder: string): Promise<StitchRequest> {
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const training = { steps: 6, batch: 2, init: 'kaiming', closingImages: 0 } as const;
-  return { a, b, data, output: join(folder, 'run'), training, executor };
+  return { networks: [a, b], data, output: join(folder, 'run'), training, executor };
 }
 
 export const withSeed = (request: StitchRequest, seed: number, output: string): StitchRequest => ({

@@ -15,7 +15,12 @@ it('the closing fit changes the last stitches alone, the same way each time', as
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const training = { steps: 0, batch: 2, init: 'kaiming', closingImages: 5 } as const;
-  const { network, dataset, settings } = await planRun({ a, b, data, training, output: join(folder, 'run') });
+  const { network, dataset, settings } = await planRun({
+    networks: [a, b],
+    data,
+    training,
+    output: join(folder, 'run'),
+  });
   await withExecutor({ executor: 'ort' }, async executor => {
     const job = trainingJob({ executor }, network, dataset);
     const initial = await initialise(job, settings);
@@ -41,7 +46,7 @@ it('is refused where nothing is drawn', async () => {
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const training = { settings: 'all', closingImages: 5 } as const;
-  await expect(planRun({ a, b, data, training, output: join(folder, 'run') })).rejects.toMatchObject({
+  await expect(planRun({ networks: [a, b], data, training, output: join(folder, 'run') })).rejects.toMatchObject({
     code: 'option-invalid',
   });
 });

@@ -34,7 +34,7 @@ it('the embedded adapter and ONNX Runtime fit and train the same stitches', asyn
   await writeFile(pairs, JSON.stringify({ pairs: [1, 4].map(i => matched[i]) }));
   // Five images in steps of two: the last batch is a smaller one.
   const training = { steps: 3, batch: 2, initImages: 5 };
-  const plan = await planRun({ a, b, data, pairs, training, output: join(folder, 'run') });
+  const plan = await planRun({ networks: [a, b], data, pairs, training, output: join(folder, 'run') });
   const { network, dataset, settings } = plan;
   const results = await Promise.all(
     (['ort', 'webgpu'] as const).map(executor =>

@@ -14,7 +14,12 @@ it('a training under sampled settings goes on from any step with the same bytes'
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const training = { steps: 6, batch: 2 };
-  const { network, dataset, settings } = await planRun({ a, b, data, training, output: join(folder, 'run') });
+  const { network, dataset, settings } = await planRun({
+    networks: [a, b],
+    data,
+    training,
+    output: join(folder, 'run'),
+  });
   expect(settings.settings).toBe('sampled');
   await withExecutor({ executor: 'ort' }, async executor => {
     const job = trainingJob({ executor }, network, dataset);
@@ -46,7 +51,12 @@ it('checkpoints that take long are fewer', async () => {
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const training = { steps: 30, batch: 2, init: 'identity' } as const;
-  const { network, dataset, settings } = await planRun({ a, b, data, training, output: join(folder, 'run') });
+  const { network, dataset, settings } = await planRun({
+    networks: [a, b],
+    data,
+    training,
+    output: join(folder, 'run'),
+  });
   await withExecutor({ executor: 'ort' }, async executor => {
     const job = trainingJob({ executor }, network, dataset);
     // The beginning and each step take a second, a checkpoint two.

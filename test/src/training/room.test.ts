@@ -103,7 +103,7 @@ describe('stitches that take more', () => {
     const onProgress = vi.fn();
     vi.stubEnv('SUTURE_MEMORY_GIB', '0.0002');
     await expect(
-      stitchFiles({ a: file!, b: file!, data: data!, output: output! }, { onProgress }),
+      stitchFiles({ networks: [file!, file!], data: data!, output: output! }, { onProgress }),
     ).rejects.toMatchObject({
       code: 'memory-short',
     });
