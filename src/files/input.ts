@@ -45,5 +45,21 @@ export async function withFileBelow<T>(
   });
 }
 
+/** Node reads no more at once, and no whole file that is larger: those of wide stitches are. */
+const mostAtOnce = 2 ** 30;
+
+/** The bytes of a file that is open. A file that grows meanwhile is read as long as it was. */
+export async function bytesOf(file: FileHandle, atOnce = mostAtOnce): Promise<Buffer> {
+  const { size } = await file.stat();
+  if (size <= atOnce) return file.readFile();
+  const bytes = Buffer.allocUnsafe(size);
+  for (let at = 0; at < size; ) {
+    const { bytesRead } = await file.read(bytes, at, Math.min(atOnce, size - at), at);
+    if (bytesRead === 0) return bytes.subarray(0, at);
+    at += bytesRead;
+  }
+  return bytes;
+}
+
 /** The bytes of a regular file. */
-export const readRegular = (path: string): Promise<Buffer> => withFile(path, file => file.readFile());
+export const readRegular = (path: string): Promise<Buffer> => withFile(path, file => bytesOf(file));

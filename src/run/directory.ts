@@ -8,7 +8,7 @@ import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { resolveExternal } from '../../ir/onnx/external.ts';
 import type { FeaturePair, Tag } from '../../passes/index.ts';
 import { hashBytes, hashFile, hashOf } from '../files/hash.ts';
-import { withFileBelow } from '../files/input.ts';
+import { bytesOf, withFileBelow } from '../files/input.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
 import { pairEntries, pairsSchema } from '../network/pairs.ts';
 import { tagOf } from '../network/tags.ts';
@@ -489,8 +489,7 @@ async function below<T>(root: string, name: string, work: (file: FileHandle) => 
   }
 }
 
-const readBelow = (root: string, name: string): Promise<Buffer | undefined> =>
-  below(root, name, file => file.readFile());
+const readBelow = (root: string, name: string): Promise<Buffer | undefined> => below(root, name, file => bytesOf(file));
 
 const otherVersion = (path: string, version: unknown): SutureError =>
   new SutureError(
