@@ -112,6 +112,10 @@ const mean = (count: number): number[] => Array<number>(count).fill(1 / count);
 const stitched = (count: number): number[] =>
   count === 1 ? [1] : Array.from({ length: count }, (_, i) => (i === 0 ? 0 : 1 / (count - 1)));
 
+/** A weight for the first of several sources, and the rest evenly for the others. A switch with one source keeps it. */
+export const weighed = (weight: number, count: number): number[] =>
+  count === 1 ? [1] : Array.from({ length: count }, (_, i) => (i === 0 ? weight : (1 - weight) / (count - 1)));
+
 function settingOf(network: SuperNetwork, weigh: (s: Switch) => readonly number[]): Setting {
   return new Map([
     ...network.switches.map(s => [s.weights, weigh(s)] as const),
@@ -137,8 +141,7 @@ export const averagedAt = (network: SuperNetwork, ...positions: readonly number[
 export const weightedAt = (network: SuperNetwork, weight: number, ...positions: readonly number[]): Setting =>
   settingOf(network, s => {
     const count = s.sources.length;
-    if (!positions.includes(s.position) || count === 1) return only(count, 0);
-    return Array.from({ length: count }, (_, i) => (i === 0 ? weight : (1 - weight) / (count - 1)));
+    return positions.includes(s.position) ? weighed(weight, count) : only(count, 0);
   });
 
 /** The same setting with other weights of the outputs, one for each parent; every output gets the same. */

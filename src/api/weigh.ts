@@ -2,10 +2,12 @@
 import { printable, SutureError, type Tensor, tensor, tensorFromNumbers } from '../../ir/index.ts';
 import {
   type SuperNetwork,
+  type Switch,
   type SwitchMode,
   type TrainingStep,
   taskMatching,
   trainingStep,
+  weighed,
 } from '../../passes/index.ts';
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
@@ -29,7 +31,7 @@ import {
   train,
 } from '../run/lifecycle.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
-import { checkCombination } from '../selection/combination.ts';
+import { checkCombination, type OutputShares, outputOf, sharesOf } from '../selection/combination.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { usualBatch } from '../training/settings.ts';
 import { type MetricsEntry, Trainer } from '../training/train.ts';
@@ -38,16 +40,21 @@ import { type MetricsEntry, Trainer } from '../training/train.ts';
  * `learn` says what is learned; all else is frozen. `switches`: one weight for each switch. `channels`: one for each channel of each
  * switch. `outputs`: the parents' shares of the output. Where only outputs are learned, no position is averaged by default.
  */
-export interface WeighOptions extends GivenOf<typeof learningOptions> {
+export interface WeighOptions extends Omit<GivenOf<typeof learningOptions>, 'output'> {
+  /** How the parents share the output: where learning starts, or what is kept. Default: alike. */
+  readonly output?: OutputShares | undefined;
   /** What is said of labels, where the run says something else or nothing. */
   readonly labels?: LabelOptions | undefined;
 }
+
+/** A position, and the share of the original feature by the tags of the parents that are joined there. */
+export type WeighedPosition = { readonly position: number } & Readonly<Record<string, number>>;
 
 /** What `suture weigh` shows and keeps beside the weights. */
 export interface WeighSummary extends LearnedRecord {
   readonly run: string;
   /** By position: the share of the original feature at the switch of each parent; per channel, the mean. */
-  readonly switches: readonly { readonly position: number; readonly a: number; readonly b: number }[];
+  readonly switches: readonly WeighedPosition[];
 }
 
 /** Softmax logits cannot say 0 or 1. */
@@ -132,7 +139,7 @@ function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan
     learn = learningOptions.learn.standard,
     positions,
     weight = learningOptions.weight.standard,
-    output = learningOptions.output.standard,
+    output = outputOf(Array<number>(network.parents.length).fill(1 / network.parents.length)),
     steps = learningOptions.steps.standard,
     batch,
     learningRate = learningOptions.learningRate.standard,
@@ -143,7 +150,7 @@ function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan
   const plan = {
     learned: [...learn],
     positions: [...(positions ?? standard)],
-    output,
+    output: outputOf(sharesOf(output)),
     weight,
     steps,
     batch: stepBatch(fixedBatch(network.graph), batch, usualBatch),
@@ -200,7 +207,7 @@ async function learnWeights(
   } finally {
     trainer.dispose();
   }
-  const { tensors, output } = sharesOf(network, plan, learned);
+  const { tensors, output } = weightsOf(network, plan, learned);
   const record: LearnedRecord = {
     ...plan,
     output,
@@ -209,16 +216,14 @@ async function learnWeights(
   };
   await directory.writeTensors('weights', tensors, record);
   await directory.remove('weighing');
-  const shareOf = (position: number, parent: string): number => {
-    const found = network.switches.find(s => s.position === position && s.parent === parent)!;
-    const { data: weights } = tensors.get(found.weights)!;
-    return mean(Array.from(weights as Float32Array).slice(0, weights.length / 2));
+  const ownShare = ({ weights, sources }: Switch): number => {
+    const { data } = tensors.get(weights)!;
+    return mean(Array.from(data as Float32Array).slice(0, data.length / sources.length));
   };
-  const switches = plan.positions.map(position => ({
-    position,
-    a: shareOf(position, 'a'),
-    b: shareOf(position, 'b'),
-  }));
+  const switches = plan.positions.map((position): WeighedPosition => {
+    const there = network.switches.filter(s => s.position === position);
+    return { position, ...Object.fromEntries(there.map(s => [s.parent, ownShare(s)])) };
+  });
   return { run: directory.path, ...record, switches };
 }
 
@@ -227,14 +232,15 @@ function stepFor(
   { network, directory }: Pick<LoadedRun, 'network' | 'directory'>,
   { learned: what, positions, weight, output, steps, learningRate, labels }: LearningPlan,
 ): TrainingStep {
-  const mode: SwitchMode = what.includes('channels')
-    ? 'learned-per-channel'
-    : what.includes('switches')
-      ? 'learned'
-      : [weight, 1 - weight];
+  const mode = ({ sources }: Switch): SwitchMode =>
+    what.includes('channels')
+      ? 'learned-per-channel'
+      : what.includes('switches')
+        ? 'learned'
+        : weighed(weight, sources.length);
   const loss = taskMatching(network, {
-    switches: s => (positions.includes(s.position) ? mode : 'original'),
-    outputs: what.includes('outputs') ? 'learned' : [output, 1 - output],
+    switches: s => (positions.includes(s.position) ? mode(s) : 'original'),
+    outputs: what.includes('outputs') ? 'learned' : sharesOf(output),
     task: directory.config.task,
     ignore: labels?.ignoreLabel !== undefined,
     trainStitches: false,
@@ -251,39 +257,45 @@ function firstLogits(
   const outputWeights = network.outputs[0]!.weights;
   return new Map(
     step.parameters.map(name => {
-      const share = inside(name === outputWeights ? output : weight);
       const shape = step.graph.input(name).type.shape as readonly number[];
       const each = shape.slice(1).reduce((product, dim) => product * dim, 1);
-      const logits = [share, 1 - share].flatMap(v => Array<number>(each).fill(Math.log(v)));
+      const shares = name === outputWeights ? sharesOf(output) : weighed(weight, shape[0]!);
+      const logits = shares.flatMap(v => Array<number>(each).fill(Math.log(inside(v))));
       return [name, tensorFromNumbers('float32', shape, logits)];
     }),
   );
 }
 
 /** What was learned and what was fixed, as shares. */
-function sharesOf(
+function weightsOf(
   network: SuperNetwork,
   { positions, weight, output }: LearningPlan,
   values: ReadonlyMap<string, Tensor>,
-): { readonly tensors: ReadonlyMap<string, Tensor>; readonly output: number } {
+): { readonly tensors: ReadonlyMap<string, Tensor>; readonly output: LearnedRecord['output'] } {
   const tensors = new Map<string, Tensor>();
-  for (const { position, weights } of network.switches) {
+  for (const { position, weights, sources } of network.switches) {
     if (!positions.includes(position)) continue;
     const logits = values.get(weights);
-    tensors.set(weights, logits ? shares(logits) : tensorFromNumbers('float32', [2], [weight, 1 - weight]));
+    tensors.set(
+      weights,
+      logits ? softmax(logits) : tensorFromNumbers('float32', [sources.length], weighed(weight, sources.length)),
+    );
   }
   const learned = values.get(network.outputs[0]!.weights);
-  return { tensors, output: learned ? Number(shares(learned).data[0]) : output };
+  return { tensors, output: learned ? outputOf(Array.from(softmax(learned).data, Number)) : output };
 }
 
-/** Softmax over the two sources. */
-function shares({ shape, data }: Tensor): Tensor {
-  const half = data.length / 2;
+/** Softmax over the sources, the first axis. The last has the rest, so that shares sum to 1. */
+function softmax({ shape, data }: Tensor): Tensor {
+  const sources = shape[0]!;
+  const each = data.length / sources;
   const result = new Float32Array(data.length);
-  for (let i = 0; i < half; i++) {
-    const share = 1 / (1 + Math.exp(Number(data[half + i]) - Number(data[i])));
-    result[i] = share;
-    result[half + i] = 1 - share;
+  for (let i = 0; i < each; i++) {
+    const logits = Array.from({ length: sources }, (_, s) => Number(data[s * each + i]));
+    const shares = logits.slice(1).map((_, s) => 1 / logits.reduce((sum, l) => sum + Math.exp(l - logits[s]!), 0));
+    for (const [s, share] of [...shares, shares.reduce((rest, share) => rest - share, 1)].entries()) {
+      result[s * each + i] = share;
+    }
   }
   return tensor('float32', shape, result);
 }

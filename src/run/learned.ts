@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/index.ts';
 import { count, natural, positionsOrNone, positive, several, share } from '../options/kinds.ts';
 import { optional, standing } from '../options/option.ts';
-import type { LearnedWeights } from '../selection/combination.ts';
+import { type LearnedWeights, outputSharesSchema } from '../selection/combination.ts';
 import { usualBatch } from '../training/settings.ts';
 import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
@@ -35,8 +35,8 @@ export const learningOptions = {
 const planEntries = {
   learned: v.array(v.picklist(learnable)),
   positions: v.array(naturalSchema),
-  /** Parent a's share of the output: where learning starts, or what is kept; in the end, what came out. */
-  output: v.number(),
+  /** Where learning starts, or what is kept; in the end, what came out. */
+  output: outputSharesSchema,
   weight: v.number(),
   steps: naturalSchema,
   batch: naturalSchema,
@@ -63,7 +63,7 @@ export type LearningPlan = Omit<LearnedRecord, 'firstLoss' | 'lastLoss'>;
 /** Learned weights as they are kept in a run. */
 export interface StoredWeights extends LearnedWeights, LearnedRecord {
   readonly positions: number[];
-  readonly output: number;
+  readonly output: LearnedRecord['output'];
   /** What tells them from those of another learning. */
   readonly seal: string;
 }

@@ -15,6 +15,8 @@ import {
   checkCombination,
   type LearnedWeights,
   type OutputShares,
+  outputOf,
+  outputSharesSchema,
   settingOf,
   sharesOf,
 } from './combination.ts';
@@ -32,9 +34,6 @@ const score = v.union([
   ),
 ]);
 
-/** See `OutputShares`. */
-const shares = v.union([v.number(), v.array(v.number())]);
-
 /** `front.json`. */
 export const frontSchema = v.object({
   metric: v.picklist(['dice', 'accuracy', 'mse']),
@@ -44,12 +43,12 @@ export const frontSchema = v.object({
   /** The sets that distances and the Pareto set are over, as indices: the test sets; with one, the validation data and it. */
   axes: v.array(v.number()),
   /** The output-weighted ensembles of the unstitched parents; of two, from parent b alone to parent a alone. */
-  rivals: v.array(v.object({ output: shares, scores: v.array(score) })),
+  rivals: v.array(v.object({ output: outputSharesSchema, scores: v.array(score) })),
   points: v.array(
     v.object({
       positions: v.array(v.number()),
       weight: v.union([v.number(), v.literal('learned')]),
-      output: shares,
+      output: outputSharesSchema,
       /** Whether a gate weighs the outputs on each image by how sure the parents are. */
       gated: v.boolean(),
       /** One for each set. */
@@ -180,7 +179,7 @@ export async function sweepFront(
   const axes = tests.length >= 2 ? tests.map((_, i) => i + 1) : sets.map((_, i) => i);
   const pointOf = (scores: readonly number[]): Point => axes.map(i => (higherIsBetter ? scores[i]! : -scores[i]!));
   const rivals = lattice.outputs.map(output => ({
-    output: stored(output),
+    output: outputOf(sharesOf(output)),
     scores: scored.map(([unstitched]) => scoreOf(unstitched!, { output })),
   }));
   const rivalPoints = rivals.map(r => pointOf(r.scores));
@@ -196,7 +195,7 @@ export async function sweepFront(
     return {
       ...p,
       positions: [...p.positions],
-      output: stored(p.output),
+      output: outputOf(sharesOf(p.output)),
       beyond: beyond(at, surface),
       ...(higher !== undefined && { above: higher }),
       pareto: kept.has(i),
@@ -223,8 +222,6 @@ export async function sweepFront(
 
 const scoreOf = ({ plain, gated }: Scored, blend: Blend): number =>
   (blend.gated ? gated : plain).get(keyOf(blend.output))!.score().value;
-
-const stored = (output: OutputShares): number | number[] => (typeof output === 'number' ? output : [...output]);
 
 /** What is scored: a part for each setting, the unstitched parents first, and how their outputs are put together. */
 interface Settings {

@@ -41,12 +41,17 @@ function show(summary: WeighSummary, terminal: Terminal): void {
   const { learned: what, steps, firstLoss, lastLoss, switches, output, run } = summary;
   terminal.line(`Learned ${what.join(', ')} in ${steps} steps on ${name(summary.data.source)}.`);
   terminal.line(`Loss ${firstLoss.toPrecision(4)} over the first steps, ${lastLoss.toPrecision(4)} over the last.`);
-  terminal.line(`Parent a's share of the output: ${fixed(output, 3)}.`);
+  terminal.line(
+    typeof output === 'number'
+      ? `Parent a's share of the output: ${fixed(output, 3)}.`
+      : `The parents' shares of the output: ${output.map(share => fixed(share, 3)).join(', ')}.`,
+  );
   if (switches.length > 0) {
     terminal.line();
+    const tags = [...new Set(switches.flatMap(Object.keys))].filter(key => key !== 'position');
     terminal.table(
-      ['position', 'original in a', 'original in b'],
-      switches.map(({ position, a, b }) => [position, fixed(a, 3), fixed(b, 3)]),
+      ['position', ...tags.map(tag => `original in ${tag}`)],
+      switches.map(({ position, ...own }) => [position, ...tags.map(tag => fixed(own[tag], 3))]),
     );
     terminal.line();
   }
