@@ -89,7 +89,7 @@ export function gateOutput(network: SuperNetwork, shares?: readonly number[]): G
 
 /**
  * What the parents answer under a setting before their outputs meet, for whoever weighs one answer in many ways: under each parent's tag,
- * brought to `OutputSwitch.meaning`. With `gated`, also {@link gateShares}, [parents, ways, N]: what a gate makes of each way of sharing,
+ * brought to `OutputSwitch.meaning`. With `gated`, also {@link gateShares}, [N, parents, ways]: what a gate makes of each way of sharing,
  * on each image.
  *
  * @param gated ways of sharing, each one weight for each parent.
@@ -118,7 +118,8 @@ export function settleSources(
     const shares = b.scope(`output/${output.name}`, () =>
       gateWeights(b, output, features, p => b.constant(column(p), 'shares')),
     );
-    b.output(gateShares, shares);
+    // Images come first, as in every output of a network.
+    b.output(gateShares, b.op('Transpose', [shares], { perm: [2, 0, 1] }));
   }
   return simplify(removeDeadCode(b.build()));
 }

@@ -258,10 +258,9 @@ async function scoreSettings(
       }
       if (!gate) continue;
       const weights = numbersOf(found(gateShares));
-      const images = blended.shape[0]!;
       for (const [i, way] of shares.entries()) {
         const weightOf = (parent: number, image: number): number =>
-          weights[(parent * shares.length + i) * images + image]!;
+          weights[(image * sources.length + parent) * shares.length + i]!;
         scoreBlend(gated.get(keyOf(way))!, blended, weightOf, first);
       }
     }
