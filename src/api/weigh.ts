@@ -80,7 +80,6 @@ async function weighLocked(
   work: TrainingWork,
 ): Promise<WeighSummary> {
   const run = await loadRun(path);
-  requireTwo(run);
   const labels = labelsOfRun(run.directory.config, options.labels);
   const dataset = await loadDataset(data, labels);
   LabelledData.for(run.parents, dataset);
@@ -120,12 +119,6 @@ async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSumm
   return withExecutor({ executor }, open =>
     learnWeights(trainingJob({ executor: open, ...workOptions(work) }, run.network, dataset), run, plan, work, from),
   );
-}
-
-/** @throws SutureError `option-invalid`. */
-function requireTwo({ parents: { length } }: LoadedRun): void {
-  if (length === 2) return;
-  throw new SutureError('option-invalid', `Weights are learned between two networks, and this run joins ${length}.`);
 }
 
 /** Losses that are averaged for the record: single batches differ much. */

@@ -20,8 +20,9 @@ export const learningOptions = {
     otherwise: 'everywhere',
   }),
   weight: standing(share, 'w', 'share of the original feature: to start from, or kept', 0.9),
-  output: standing(share, 'v', "parent a's share of the output: to start from, or kept", 0.5, {
+  output: optional(share, 'v', "parent a's share of the output: to start from, or kept", {
     long: 'output-weight',
+    otherwise: '0.5',
   }),
   steps: standing(count, 'n', 'training steps', 100),
   batch: optional(count, 'n', 'images in a step', { otherwise: `${usualBatch}, or what the networks take` }),
