@@ -8,15 +8,19 @@ import { isElementwise, isSutureOp, type SutureOp, specOf } from '../ops/index.t
 import { type Tensor, tensorType } from '../tensor.ts';
 import { staticShape } from '../type.ts';
 import { evaluateElementwise } from './elementwise.ts';
+import { indexingRules } from './indexing.ts';
 import { linearRules } from './linear.ts';
 import { movementRules } from './movement.ts';
 import { normalizationRules } from './normalization.ts';
 import { poolingRules } from './pooling.ts';
 import { reductionRules } from './reduction.ts';
+import { resize } from './resize.ts';
 import type { EvaluatedOp, EvaluationRule, EvaluationRules, StaticType } from './rule.ts';
 
 const rules: EvaluationRules<EvaluatedOp> = {
   ...movementRules,
+  ...indexingRules,
+  Resize: resize,
   ...reductionRules,
   ...linearRules,
   ...normalizationRules,

@@ -1,4 +1,5 @@
 import { normalizeAxis } from '../operator.ts';
+import type { indexing } from '../ops/indexing.ts';
 import { numbersOf, type Tensor } from '../tensor.ts';
 import { isFloat } from '../type.ts';
 import { bigintsOf, tensorFromBigints } from './integers.ts';
@@ -83,8 +84,6 @@ function scattered(
   return result(output, Float64Array.from(put([...numbersOf(data)], numbersOf(updates), reductions[reduction])));
 }
 
-type Indexing = 'Gather' | 'GatherElements' | 'GatherND' | 'NonZero' | 'OneHot' | 'ScatterElements' | 'ScatterND';
-
 /** Where each element of `indices` points to, in a tensor of `shape`. */
 function elementOffsets(shape: readonly number[], indices: Tensor, axis: number): Int32Array | undefined {
   const list = indicesIn(indices, shape[axis]);
@@ -97,7 +96,7 @@ function elementOffsets(shape: readonly number[], indices: Tensor, axis: number)
 }
 
 /** Operators that read or write where data says. An index outside of its axis is left to the executor to refuse. */
-export const indexingRules: EvaluationRules<Indexing> = {
+export const indexingRules: EvaluationRules<keyof typeof indexing> = {
   Gather([x, indices], { axis }, [{ shape }]) {
     const at = normalizeAxis(axis, x!.shape.length);
     const list = indicesIn(indices!, x!.shape[at]);

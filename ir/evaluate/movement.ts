@@ -1,10 +1,8 @@
 import { integersOf, normalizeAxis } from '../operator.ts';
 import { type movement, sliceRanges } from '../ops/movement.ts';
 import { int64s, numbersOf, type Tensor, tensorFromNumbers, tensorType } from '../tensor.ts';
-import { indexingRules } from './indexing.ts';
 import { bigintsOf, isInteger, tensorFromBigints } from './integers.ts';
 import { broadcastStrides, countOf, offsets, pick, reshaped, stridesOf, tabled } from './layout.ts';
-import { resize } from './resize.ts';
 import type { EvaluationRule, EvaluationRules } from './rule.ts';
 
 type Reshaping = 'Identity' | 'Reshape' | 'Flatten' | 'Squeeze' | 'Unsqueeze';
@@ -45,9 +43,6 @@ const minus1 = (text: string): boolean => text !== 'constant';
 
 /** Operators that move elements: bits are kept. */
 export const movementRules: EvaluationRules<keyof typeof movement> = {
-  ...indexingRules,
-  Resize: resize,
-
   Identity: sameElements,
   Reshape: sameElements,
   Flatten: sameElements,

@@ -16,7 +16,7 @@ import { ExternalFolder, type ExternalSource, externalLocations } from './extern
 import { readModelFile } from './file.ts';
 import { functionTable } from './functions.ts';
 import { listingOf } from './listing.ts';
-import { failed, NodeImporter, opsetsOf, Scope } from './nodes.ts';
+import { NodeImporter } from './nodes.ts';
 import { decodeModel, exactNumber, unknownFields } from './proto/codec.ts';
 import {
   dataTypeName,
@@ -26,6 +26,7 @@ import {
   type ValueInfoProto,
 } from './proto/schema.ts';
 import { ImportReport, type ImportWarning, listed } from './report.ts';
+import { failed, opsetsOf, Scope } from './scope.ts';
 import { dtypeOf, readTensor } from './tensor.ts';
 
 /** The newest operator set of ONNX whose operators are known. */

@@ -7,48 +7,25 @@ import { bodyOf } from '../bodies.ts';
 import { GraphBuilder } from '../builder.ts';
 import type { Dim } from '../dim.ts';
 import { printable, SutureError } from '../errors.ts';
-import { evaluate } from '../evaluate/index.ts';
-import type { AnyNode, Origin, Value } from '../graph.ts';
+import type { Origin, Value } from '../graph.ts';
 import { type Budget, LimitError } from '../limits.ts';
 import type { AttributeSpecs } from '../operator.ts';
 import { isOpName, isSutureOp, type OpName, type SutureOp, specOf } from '../ops/index.ts';
 import { int64s, type Tensor, tensorFromNumbers } from '../tensor.ts';
-import { type DType, isFloat } from '../type.ts';
+import type { DType } from '../type.ts';
 import { type AttributeValue, convertAttribute, readAttribute } from './attributes.ts';
 import { writeFunction } from './export.ts';
 import type { ExternalSource } from './external.ts';
+import { foldedNode } from './fold.ts';
 import { foreign } from './foreign/index.ts';
 import { type FormContext, type Inputs, NodeForm } from './form.ts';
 import { bindAttributes, type FunctionTable, functionKey, sameFunction, sutureOperator } from './functions.ts';
-import { type Listing, listingOf, sorted } from './listing.ts';
+import { listingOf, sorted } from './listing.ts';
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from './proto/schema.ts';
 import type { ImportReport } from './report.ts';
+import { domainOf, failed, opsetsOf, type Place, Scope } from './scope.ts';
 import { readTensor } from './tensor.ts';
 import { upgrades } from './upgrade/index.ts';
-
-export const failed = Symbol('failed');
-
-/** Names → values. A name whose node had a problem maps to `failed`. A subgraph sees the names around it. */
-export class Scope {
-  readonly #around: Scope | undefined;
-  readonly #own = new Map<string, Value | typeof failed>();
-
-  constructor(around?: Scope) {
-    this.#around = around;
-  }
-
-  get(name: string): Value | typeof failed | undefined {
-    return this.#own.get(name) ?? this.#around?.get(name);
-  }
-
-  has(name: string): boolean {
-    return this.get(name) !== undefined;
-  }
-
-  set(name: string, value: Value | typeof failed): void {
-    this.#own.set(name, value);
-  }
-}
 
 /** What all nodes of a model share. */
 interface NodeEnvironment {
@@ -60,29 +37,6 @@ interface NodeEnvironment {
   /** The names that the file gives to values; generated ones keep clear of them. */
   readonly fileNames: ReadonlySet<string>;
 }
-
-/** Where a list of nodes stands: the main graph, or a function that is being inlined. */
-export interface Place {
-  readonly scope: Scope;
-  readonly opsets: ReadonlyMap<string, number>;
-  readonly listing: Listing;
-  /** Put before the names of nodes and values: empty in the main graph, `call/` in a function. */
-  readonly prefix: string;
-  /** What the calls of the functions around say; PyTorch writes module scopes there. */
-  readonly metadata: Readonly<Record<string, string>>;
-  /** What a function calls its outputs → what its caller calls them. */
-  readonly results: ReadonlyMap<string, string>;
-  /** Attributes of the call, for those in a function that refer to them. */
-  readonly arguments: ReadonlyMap<string, AttributeProto>;
-  /** Functions that are being inlined, outermost first: a function must not call itself. */
-  readonly calls: readonly string[];
-}
-
-/** Nodes of constants of at most this many elements are computed on import. */
-const FOLDED_ELEMENTS = 64;
-
-/** ONNX's own domain has two names. */
-export const domainOf = (domain: string | undefined): string => (domain === 'ai.onnx' ? '' : (domain ?? ''));
 
 /** An error that stands for one problem of one node. */
 class Refusal extends Error {}
@@ -242,9 +196,14 @@ export class NodeImporter {
       .slice(0, wanted)
       .map((output, i) => output || this.#fresh(`${place.prefix}${name}/unused_${i}`));
     const given = givenAttributes(op, specs, form);
-    const folded = this.#folded(op, form, given, outputs);
-    if (folded !== undefined) {
-      this.#bind(node, folded, place.scope);
+    const known = foldedNode(op, form, given, outputs);
+    if (known !== undefined) {
+      const { builder } = this.#env;
+      this.#bind(
+        node,
+        known.map((tensor, i) => builder.constant(tensor, outputs[i])),
+        place.scope,
+      );
       return;
     }
     const built = this.#env.builder.node(op, form.inputs, given as never, {
@@ -253,29 +212,6 @@ export class NodeImporter {
       origin: originOf(node, place),
     });
     this.#bind(node, built.outputs, place.scope);
-  }
-
-  /**
-   * What a node gives that is known before the run: of small constants, or of shapes whose extents are known. Exporters that do
-   * not fold leave shapes, pads, scales and bounds to be computed, and type rules need them known.
-   */
-  #folded(op: OpName, form: NodeForm, attributes: object, outputs: readonly string[]): readonly Value[] | undefined {
-    const given = form.inputs.filter(value => value !== undefined);
-    const small = (tensors: readonly (Tensor | undefined)[]): boolean =>
-      tensors.every(t => t === undefined || t.data.length <= FOLDED_ELEMENTS);
-    const constants = form.inputs.map(value => value?.constant);
-    const constant = given.every(value => value.constant !== undefined) && small(constants);
-    const shapes = op === 'Shape' || op === 'Size' || given.every(value => !isFloat(value.type.dtype));
-    if (given.length === 0 || !(constant || shapes)) return undefined;
-    const alone = new GraphBuilder('folded').node(op, form.inputs, attributes as never, { outputs });
-    const named = (tensors: readonly Tensor[]) => tensors.map((t, i) => this.#env.builder.constant(t, outputs[i]));
-    const known = alone.outputs.flatMap(value => knownElements(value) ?? []);
-    if (known.length === alone.outputs.length) return named(known);
-    if (!constant || alone.outputs.some(v => !v.type.shape.every(d => typeof d === 'number' && d <= FOLDED_ELEMENTS))) {
-      return undefined;
-    }
-    const tensors = evaluate(alone as unknown as AnyNode, constants);
-    return tensors === undefined || !small(tensors) ? undefined : named(tensors);
   }
 
   #bind(node: NodeProto, values: readonly (Value | undefined)[], scope: Scope): void {
@@ -413,20 +349,6 @@ function rowsOf({ opType, attribute }: NodeProto, weight: Value): Dim | undefine
   const { shape } = weight.type;
   if (shape.length !== 2 || (opType !== 'Gemm' && opType !== 'MatMul')) return undefined;
   return attribute.some(a => a.name === 'transB' && a.i === 1n) ? shape[1] : shape[0];
-}
-
-/** The elements of an integer tensor, when all of them are plain numbers. */
-function knownElements({ type: { dtype, shape }, elements }: Value): Tensor | undefined {
-  if (!elements || elements.length > FOLDED_ELEMENTS || !elements.every(e => typeof e === 'number')) return undefined;
-  return tensorFromNumbers(dtype, shape as readonly number[], elements as readonly number[]);
-}
-
-/** Versions by domain; a function says its own. */
-export function opsetsOf(
-  imports: readonly { readonly domain?: string; readonly version?: bigint }[],
-  base: ReadonlyMap<string, number> = new Map(),
-): ReadonlyMap<string, number> {
-  return new Map([...base, ...imports.map(o => [domainOf(o.domain), Number(o.version ?? 1n)] as const)]);
 }
 
 /**

@@ -2,12 +2,18 @@ import type { Dim } from '../dim.ts';
 import type { AnyNode } from '../graph.ts';
 import type { AttributeSpecs, Formal, Operand, OperatorSpec, Traits } from '../operator.ts';
 import { elementwise } from './elementwise.ts';
+import { fusion } from './fusion.ts';
+import { indexing } from './indexing.ts';
+import { interpolation } from './interpolation.ts';
 import { linear } from './linear.ts';
 import { movement } from './movement.ts';
 import { normalization } from './normalization.ts';
 import { pooling } from './pooling.ts';
 import { reduction } from './reduction.ts';
 import { stitching } from './stitching.ts';
+import { training } from './training.ts';
+
+const own = { ...stitching, ...training, ...fusion };
 
 /** The vocabulary: every operator that a graph may hold. */
 export const operators = {
@@ -17,7 +23,9 @@ export const operators = {
   ...pooling,
   ...reduction,
   ...movement,
-  ...stitching,
+  ...indexing,
+  ...interpolation,
+  ...own,
 };
 
 export type Operators = typeof operators;
@@ -29,11 +37,11 @@ export type OpWith<T extends keyof Traits> = {
 /** Operators of which one output element depends on one element of each input. */
 export type ElementwiseOp = keyof typeof elementwise;
 /** Our own operators, each with a body in ONNX's. */
-export type SutureOp = keyof typeof stitching;
+export type SutureOp = keyof typeof own;
 
 export const isOpName = (name: string): name is OpName => Object.hasOwn(operators, name);
 export const isElementwise = (op: OpName): op is ElementwiseOp => Object.hasOwn(elementwise, op);
-export const isSutureOp = (op: OpName): op is SutureOp => Object.hasOwn(stitching, op);
+export const isSutureOp = (op: OpName): op is SutureOp => Object.hasOwn(own, op);
 
 /** The declaration of an operator whose name is known at run time only. */
 export const specOf = (op: OpName): OperatorSpec<readonly Formal[], AttributeSpecs> =>

@@ -1,8 +1,20 @@
 /**
- * What Resize draws from, of ONNX 19: every mode is linear in the input and separable over the axes, so along each axis an output
+ * Resize, and what it draws from, of ONNX 19: every mode is linear in the input and separable over the axes, so along each axis an output
  * position is a few input positions with weights.
  */
-import { normalizeAxis } from '../operator.ts';
+import { type Dim, floorDivide, isStatic, multiplyDims } from '../dim.ts';
+import {
+  attr,
+  elementsOf,
+  type Inferred,
+  integersOf,
+  normalizeAxis,
+  type Operand,
+  operator,
+  reject,
+} from '../operator.ts';
+import { numbersOf } from '../tensor.ts';
+import type { Shape } from '../type.ts';
 
 export interface Tap {
   /** In [0, size). */
@@ -53,7 +65,7 @@ const includes = <T extends string>(list: readonly T[], name: string): name is T
   (list as readonly string[]).includes(name);
 
 /** The first of the modes that ONNX does not know; undefined when all are known. */
-export function unknownMode(attributes: ResizeAttributes): string | undefined {
+function unknownMode(attributes: ResizeAttributes): string | undefined {
   const { mode, nearest_mode, coordinate_transformation_mode } = attributes;
   if (!includes(interpolationModes, mode)) return mode;
   if (!includes(coordinateModes, coordinate_transformation_mode)) return coordinate_transformation_mode;
@@ -61,10 +73,10 @@ export function unknownMode(attributes: ResizeAttributes): string | undefined {
 }
 
 /** Scales are float32, and so is what runtimes compute with them: 10 · 0.7 is 7 there, and 6.99999988 in double precision. */
-export const scaledExtent = (extent: number, scale: number): number => Math.floor(f32(extent * f32(scale)));
+const scaledExtent = (extent: number, scale: number): number => Math.floor(f32(extent * f32(scale)));
 
 /** The scale of all axes under a policy that keeps the aspect ratio, and the extents that follow. */
-export function keptAspect(
+function keptAspect(
   policy: string,
   extents: readonly number[],
   sizes: ArrayLike<number>,
@@ -200,3 +212,58 @@ function tapsAt(attributes: ResizeAttributes, x: number, scale: number): readonl
   }
   return stretch < 1 ? unit(taps) : taps;
 }
+
+/** The extents that the operand `sizes` of a Resize asks for; undefined where they depend on data. */
+function extentsWanted(
+  shape: Shape,
+  axes: readonly number[],
+  sizes: Operand,
+  policy: string,
+): readonly Dim[] | undefined {
+  if (policy === 'stretch') return elementsOf(sizes);
+  const wanted = integersOf(sizes);
+  const extents = axes.map(axis => shape[axis]);
+  return wanted && extents.every(isStatic) ? keptAspect(policy, extents as number[], wanted).extents : undefined;
+}
+
+function scaled(extent: Dim, by: number): Dim {
+  if (typeof extent === 'number') return scaledExtent(extent, by);
+  if (Number.isInteger(by)) return multiplyDims(extent, by);
+  const inverse = 1 / by;
+  return Number.isInteger(inverse)
+    ? floorDivide(extent, inverse)
+    : reject(`a symbolic extent ${extent} can't be scaled by ${by}`);
+}
+
+export const interpolation = {
+  /** Interpolation. `roi` counts for `tf_crop_and_resize` only. */
+  Resize: operator({
+    inputs: ['X', 'roi?', 'scales?', 'sizes?'],
+    attributes: {
+      antialias: attr.int.default(0),
+      axes: attr.ints.optional,
+      coordinate_transformation_mode: attr.string.default('half_pixel'),
+      cubic_coeff_a: attr.float.default(-0.75),
+      exclude_outside: attr.int.default(0),
+      extrapolation_value: attr.float.default(0),
+      keep_aspect_ratio_policy: attr.string.default('stretch'),
+      mode: attr.string.default('nearest'),
+      nearest_mode: attr.string.default('round_prefer_floor'),
+    },
+    versions: [10, 11, 13, 18, 19],
+    infer([x, , scales, sizes], attributes, { fresh }): readonly Inferred[] {
+      const { dtype, shape } = x.type;
+      const unknown = unknownMode(attributes);
+      if (unknown !== undefined) reject(`the mode '${unknown}' is unknown`);
+      const along = attributes.axes?.map(a => normalizeAxis(a, shape.length)) ?? shape.map((_d, i) => i);
+      const by = scales?.constant && Array.from(numbersOf(scales.constant));
+      const given = by?.length ? along.map((axis, i) => scaled(shape[axis], by[i])) : undefined;
+      const extents = given ?? (sizes && extentsWanted(shape, along, sizes, attributes.keep_aspect_ratio_policy));
+      const to = [...shape];
+      along.forEach((axis, i) => {
+        to[axis] = extents?.[i] ?? fresh();
+      });
+      return [{ dtype, shape: to }];
+    },
+  }),
+};

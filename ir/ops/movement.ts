@@ -26,10 +26,9 @@ import {
   requireSameDType,
   scalarOf,
 } from '../operator.ts';
-import { numbersOf, scalar } from '../tensor.ts';
+import { scalar } from '../tensor.ts';
 import { isFloat, type Shape, sizeOf, typeText } from '../type.ts';
 import { broadcast } from './elementwise.ts';
-import { keptAspect, scaledExtent, unknownMode } from './interpolation.ts';
 
 /** The length of a shape-like operand, needed for the rank of the result. */
 function lengthOf(operand: Operand, what: string): number {
@@ -92,33 +91,6 @@ export function sliceRanges(
 
 const sliced = (list: readonly Dim[], start: number, step: number, length: number): readonly Dim[] | undefined =>
   elementList(length, () => Array.from({ length }, (_, i) => list[start + i * step]));
-
-function gatherElements(data: Operand, indices: Operand): readonly Dim[] | undefined {
-  const [from, at] = [elementsOf(data), integersOf(indices)];
-  if (!from || !at || data.type.shape.length !== 1) return undefined;
-  return elementList(at.length, () =>
-    at.map(i => from[i < 0 ? i + from.length : i] ?? reject(`index ${i} is outside of ${from.length} elements`)),
-  );
-}
-
-/** Indices along one axis: of the data's rank, and no longer than the data along any other axis. */
-function requireAlong(data: Operand, indices: Operand, axis: number): void {
-  const { shape } = data.type;
-  const along = normalizeAxis(axis, shape.length);
-  requireRank(indices, shape.length, 'the indices');
-  for (const [i, extent] of indices.type.shape.entries()) {
-    const limit = shape[i];
-    if (i !== along && isStatic(extent) && isStatic(limit) && extent > limit) {
-      reject(`the indices ${typeText(indices.type)} reach beyond ${typeText(data.type)} along axis ${i}`);
-    }
-  }
-}
-
-function requireEqualShapes(operand: Operand, shape: Shape, what: string): void {
-  requireRank(operand, shape.length, what);
-  const off = operand.type.shape.findIndex((d, i) => isStatic(d) && isStatic(shape[i]) && d !== shape[i]);
-  if (off >= 0) reject(`${what} must be [${shape.join(', ')}], not ${typeText(operand.type)}`);
-}
 
 export const movement = {
   Identity: operator({
@@ -268,65 +240,6 @@ export const movement = {
       return [{ dtype, shape: result, elements }];
     },
   }),
-  Gather: operator({
-    inputs: ['data', 'indices'],
-    attributes: { axis: attr.int.default(0) },
-    versions: [1, 11, 13],
-    infer([data, indices], { axis }): readonly Inferred[] {
-      const { dtype, shape } = data.type;
-      const at = normalizeAxis(axis, shape.length);
-      const to = [...shape.slice(0, at), ...indices.type.shape, ...shape.slice(at + 1)];
-      return [{ dtype, shape: to, elements: gatherElements(data, indices) }];
-    },
-  }),
-  GatherElements: operator({
-    inputs: ['data', 'indices'],
-    attributes: { axis: attr.int.default(0) },
-    versions: [11, 13],
-    infer([data, indices], { axis }): readonly Inferred[] {
-      requireAlong(data, indices, axis);
-      return [{ dtype: data.type.dtype, shape: indices.type.shape }];
-    },
-  }),
-  GatherND: operator({
-    inputs: ['data', 'indices'],
-    attributes: { batch_dims: attr.int.default(0) },
-    versions: [11, 12, 13],
-    infer([data, indices], { batch_dims }): readonly Inferred[] {
-      const last = indices.type.shape.at(-1);
-      if (typeof last !== 'number') return reject('the last extent of the indices must be known');
-      const { shape: from } = data.type;
-      if (batch_dims + last > from.length) reject(`tuples of ${last} indices point into ${typeText(data.type)}`);
-      const shape = [...indices.type.shape.slice(0, -1), ...from.slice(batch_dims + last)];
-      return [{ dtype: data.type.dtype, shape }];
-    },
-  }),
-  ScatterElements: operator({
-    inputs: ['data', 'indices', 'updates'],
-    attributes: { axis: attr.int.default(0), reduction: attr.string.default('none') },
-    versions: [11, 13, 16, 18],
-    infer([data, indices, updates], { axis }): readonly Inferred[] {
-      requireAlong(data, indices, axis);
-      requireEqualShapes(updates, indices.type.shape, 'the updates');
-      return [{ dtype: requireSameDType([data, updates]), shape: data.type.shape }];
-    },
-  }),
-  ScatterND: operator({
-    inputs: ['data', 'indices', 'updates'],
-    attributes: { reduction: attr.string.default('none') },
-    versions: [11, 13, 16, 18],
-    infer([data, indices, updates]): readonly Inferred[] {
-      const { shape } = data.type;
-      const places = indices.type.shape.slice(0, -1);
-      const length = indices.type.shape.at(-1);
-      if (length === undefined) reject('the indices must be tuples, not a scalar');
-      if (isStatic(length)) {
-        if (length > shape.length) reject(`tuples of ${length} indices point into ${typeText(data.type)}`);
-        requireEqualShapes(updates, [...places, ...shape.slice(length)], 'the updates');
-      }
-      return [{ dtype: requireSameDType([data, updates]), shape }];
-    },
-  }),
   Pad: operator({
     inputs: ['data', 'pads', 'constant_value?', 'axes?'],
     attributes: { mode: attr.string.default('constant') },
@@ -439,68 +352,12 @@ export const movement = {
       return [{ dtype: x.type.dtype, shape: [n, multiplyDims(c, b * b), floorDivide(h, b), floorDivide(w, b)] }];
     },
   }),
-  /** The indices of what is not zero, [rank, count] in row-major order. How many there are depends on data. */
-  NonZero: operator({
-    inputs: ['X'],
-    attributes: {},
-    versions: [9, 13],
-    infer([x], _, { fresh }): readonly Inferred[] {
-      const known = x.constant ? Array.from(numbersOf(x.constant)) : elementsOf(x);
-      const count = known?.every(e => typeof e === 'number') ? known.filter(e => e !== 0).length : fresh();
-      return [{ dtype: 'int64', shape: [x.type.shape.length, count] }];
-    },
-  }),
   /** The upper (or lower) triangle of the last two axes, the rest zero; `k` shifts the diagonal. */
   Trilu: operator({
     inputs: ['input', 'k?'],
     attributes: { upper: attr.int.default(1) },
     versions: [14],
     infer: ([x]) => [x.type],
-  }),
-  OneHot: operator({
-    inputs: ['indices', 'depth', 'values'],
-    attributes: { axis: attr.int.default(-1) },
-    versions: [9, 11],
-    infer([indices, depth, values], { axis }, { fresh }): readonly Inferred[] {
-      const shape = [...indices.type.shape];
-      const at = normalizeAxis(axis, shape.length + 1);
-      const [pair] = requireRank(values, 1, 'values, off and on,');
-      if (isStatic(pair) && pair !== 2) reject(`values must be two, off and on, not ${pair}`);
-      const count = scalarOf(depth);
-      // A depth may be a float: ONNX truncates it.
-      shape.splice(at, 0, typeof count === 'number' ? Math.trunc(count) : (count ?? fresh()));
-      return [{ dtype: values.type.dtype, shape }];
-    },
-  }),
-  /** Interpolation. `roi` counts for `tf_crop_and_resize` only. */
-  Resize: operator({
-    inputs: ['X', 'roi?', 'scales?', 'sizes?'],
-    attributes: {
-      antialias: attr.int.default(0),
-      axes: attr.ints.optional,
-      coordinate_transformation_mode: attr.string.default('half_pixel'),
-      cubic_coeff_a: attr.float.default(-0.75),
-      exclude_outside: attr.int.default(0),
-      extrapolation_value: attr.float.default(0),
-      keep_aspect_ratio_policy: attr.string.default('stretch'),
-      mode: attr.string.default('nearest'),
-      nearest_mode: attr.string.default('round_prefer_floor'),
-    },
-    versions: [10, 11, 13, 18, 19],
-    infer([x, , scales, sizes], attributes, { fresh }): readonly Inferred[] {
-      const { dtype, shape } = x.type;
-      const unknown = unknownMode(attributes);
-      if (unknown !== undefined) reject(`the mode '${unknown}' is unknown`);
-      const along = attributes.axes?.map(a => normalizeAxis(a, shape.length)) ?? shape.map((_d, i) => i);
-      const by = scales?.constant && Array.from(numbersOf(scales.constant));
-      const given = by?.length ? along.map((axis, i) => scaled(shape[axis], by[i])) : undefined;
-      const extents = given ?? (sizes && extentsWanted(shape, along, sizes, attributes.keep_aspect_ratio_policy));
-      const to = [...shape];
-      along.forEach((axis, i) => {
-        to[axis] = extents?.[i] ?? fresh();
-      });
-      return [{ dtype, shape: to }];
-    },
   }),
 };
 
@@ -516,26 +373,4 @@ function evenParts(extent: Dim, count: number, outputs: number): readonly Dim[] 
   if (typeof extent !== 'number') return Array(outputs).fill(floorDivide(extent, count));
   const size = Math.ceil(extent / count);
   return Array.from({ length: outputs }, (_, i) => Math.max(0, Math.min(size, extent - i * size)));
-}
-
-/** The extents that the operand `sizes` of a Resize asks for; undefined where they depend on data. */
-function extentsWanted(
-  shape: Shape,
-  axes: readonly number[],
-  sizes: Operand,
-  policy: string,
-): readonly Dim[] | undefined {
-  if (policy === 'stretch') return elementsOf(sizes);
-  const wanted = integersOf(sizes);
-  const extents = axes.map(axis => shape[axis]);
-  return wanted && extents.every(isStatic) ? keptAspect(policy, extents as number[], wanted).extents : undefined;
-}
-
-function scaled(extent: Dim, by: number): Dim {
-  if (typeof extent === 'number') return scaledExtent(extent, by);
-  if (Number.isInteger(by)) return multiplyDims(extent, by);
-  const inverse = 1 / by;
-  return Number.isInteger(inverse)
-    ? floorDivide(extent, inverse)
-    : reject(`a symbolic extent ${extent} can't be scaled by ${by}`);
 }

@@ -3,8 +3,10 @@ import { SutureError } from '../../ir/errors.ts';
 import type { AnyNode, Node } from '../../ir/graph.ts';
 import { type ElementwiseOp, type OpName, type OpWith, specOf } from '../../ir/ops/index.ts';
 import { numbersOf, type Tensor, tensorFromNumbers } from '../../ir/tensor.ts';
+import { adamW } from './adamw.ts';
 import { batchNormalization, localResponse, lpNormalization, meanVariance } from './channels.ts';
 import { concat, split } from './concat.ts';
+import { featureLoss, featureLossGrad } from './feature-loss.ts';
 import { gather, gatherElements, gatherND, oneHot, scatterElements, scatterND } from './gather.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { conv, convTranspose, gemm, matMul, stitch } from './linear.ts';
@@ -24,7 +26,8 @@ import { averagePool, lpPool, maxPool, maxPoolGrad } from './pooling.ts';
 import { argument, cumulative, globalPool, hardmax, reduce, softmax, topK } from './reduce.ts';
 import { resize } from './resize.ts';
 import { sizesOf } from './shape.ts';
-import { adamW, featureLoss, featureLossGrad, stitchGrad, switchGrad, switchPlan } from './training.ts';
+import { stitchGrad } from './stitch-grad.ts';
+import { switchGrad, switchPlan } from './switch.ts';
 import { product } from './wgsl.ts';
 
 /**

@@ -25,6 +25,7 @@ interface MappedSpec {
 
 export const input = (index: number): Operand => ({ kind: 'input', index });
 export const output = (index: number): Operand => ({ kind: 'output', index });
+export const scratch = (index: number): Operand => ({ kind: 'scratch', index });
 
 /**
  * Elements that an invocation computes, one after the other. On SwiftShader the frame of an invocation costs as much as several

@@ -38,6 +38,13 @@ const longRow = 128;
 /** Elements that a turn of a loop takes on software adapters, where a turn costs as much as two loads. */
 const unroll = 4;
 
+/** Pieces that a sum over a whole tensor is cut into; their sums are added up in a second pass. */
+export function piecesOf(length: number, wanted: number): number {
+  for (let pieces = Math.min(wanted, Math.ceil(length / 64)); pieces > 1; pieces--)
+    if (length % pieces === 0) return pieces;
+  return 1;
+}
+
 /** How a kernel walks over rows: names that its code may use, and the code of loops and combinations. */
 export class Rows {
   readonly grid: Grid;

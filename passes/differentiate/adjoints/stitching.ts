@@ -1,5 +1,5 @@
 import type { Value } from '../../../ir/graph.ts';
-import type { stitching as operators } from '../../../ir/ops/stitching.ts';
+import type { SutureOp } from '../../../ir/ops/index.ts';
 import { type Emit, known, once, range } from '../emit.ts';
 import type { AdjointArguments, AdjointTable, Gradient } from '../rule.ts';
 
@@ -31,7 +31,7 @@ function stitch({ e, x: [x, weight], dy }: AdjointArguments<'Stitch'>): Gradient
 }
 
 /** Adjoints of our own operators. Second derivatives are not built. */
-export const stitching: AdjointTable<keyof typeof operators> = {
+export const stitching: AdjointTable<SutureOp> = {
   Stitch: stitch,
   Switch: ({ e, x: [weights, ...features], dy }) => [
     () => e.b.op('SwitchGrad', [dy, weights, ...features]),

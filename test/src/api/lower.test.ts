@@ -29,7 +29,7 @@ import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';
 import { type TrainingRequest, type TrainingSettings, withDefaults } from '../../../src/training/settings.ts';
 import { smallData, smallParents } from '../cli/small.ts';
-import { scratch, suture } from '../cli/support.ts';
+import { scratch, shared, suture } from '../cli/support.ts';
 
 const steps = 50;
 const settings: TrainingSettings = withDefaults({ steps, batch: 2, settings: 'all', init: 'kaiming' });
@@ -49,6 +49,11 @@ async function trained(folder: string, training: TrainingRequest = {}): Promise<
   });
   return { run, data };
 }
+
+const kept = shared();
+let untrainedRun: ReturnType<typeof trained> | undefined;
+/** The run that keeps its first stitches, made once: nothing is written into it. */
+const untrained = () => (untrainedRun ??= trained(kept(), { steps: 0 }));
 
 const float32 = (data: Float32Array, shape: readonly number[]): OrtTensor => new OrtTensor('float32', data, [...shape]);
 
@@ -128,7 +133,7 @@ describe('the file of a training step', () => {
 
   it('takes any batch, and its gradients are those of its loss', async () => {
     const folder = await scratch();
-    const { run } = await trained(folder, { steps: 0 });
+    const { run } = await untrained();
     const file = join(folder, 'step.onnx');
     const { inputs } = await lower(run, file, 'training-step');
     const { parameters } = await loadRun(run);
@@ -159,7 +164,7 @@ describe('the file of a training step', () => {
 
   it('is of standard operators and functions that the file brings', async () => {
     const folder = await scratch();
-    const { run } = await trained(folder, { steps: 0 });
+    const { run } = await untrained();
     const file = join(folder, 'step.onnx');
     await lower(run, file, 'training-step');
     const { graph, warnings } = importOnnx(file);
@@ -182,7 +187,7 @@ function zeros(type: string): { data: Float32Array; shape: number[] } {
 describe('the file of a super-network', () => {
   it('computes every setting', async () => {
     const folder = await scratch();
-    const { run, data } = await trained(folder, { steps: 0 });
+    const { run, data } = await untrained();
     const file = join(folder, 'net.onnx');
     await lower(run, file, 'supernet');
     check(file);
@@ -220,7 +225,7 @@ describe('the file of a super-network', () => {
 describe('suture lower', () => {
   it('writes nothing over a file without --force, and nothing at all when it fails', async () => {
     const folder = await scratch();
-    const { run } = await trained(folder, { steps: 0 });
+    const { run } = await untrained();
     const file = join(folder, 'out.onnx');
     await writeFile(file, 'mine');
     const refused = await suture('lower', run, '--supernet', '-o', file);

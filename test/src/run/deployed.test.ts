@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { cp, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { numbersOf } from '../../../ir/index.ts';
 import { resumeStitch, stitch } from '../../../src/api/stitch.ts';
 import { resumeWeigh, weigh } from '../../../src/api/weigh.ts';
@@ -11,14 +11,13 @@ import type { StitchRequest } from '../../../src/run/plan.ts';
 import type { TrainingRequest } from '../../../src/training/settings.ts';
 import { filesOf } from '../cli/files.ts';
 import { smallData, smallParents } from '../cli/small.ts';
-import { scratch, suture } from '../cli/support.ts';
+import { scratch, shared, suture } from '../cli/support.ts';
 
 const executor = 'ort';
 
-/** A request for a run of two small networks. */
-async function requestOf(training: TrainingRequest): Promise<StitchRequest> {
-  const folder = await scratch();
-  const [a, b] = await smallParents(folder);
+/** A request for a run of two small networks, in a folder. */
+async function requestIn(folder: string, training: TrainingRequest): Promise<StitchRequest> {
+  const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   return {
     networks: [a, b],
@@ -28,6 +27,9 @@ async function requestOf(training: TrainingRequest): Promise<StitchRequest> {
     executor,
   };
 }
+
+/** One of the test's own. */
+const requestOf = async (training: TrainingRequest): Promise<StitchRequest> => requestIn(await scratch(), training);
 
 /** Work that ends itself after so many steps of the stage. */
 function endedAfter(steps: number, stage: string) {
@@ -49,9 +51,16 @@ const trainings: readonly TrainingRequest[] = [
 ];
 
 describe.each(trainings)('a training by %j', training => {
+  const kept = shared();
+  let request: StitchRequest;
+  let whole: Awaited<ReturnType<typeof stitch>>;
+  beforeAll(async () => {
+    request = await requestIn(kept(), training);
+    whole = await stitch(request);
+  });
+
   it('trains the stitches that are used, and leaves the others as they began', async () => {
-    const request = await requestOf(training);
-    const { summary } = await stitch(request);
+    const { summary } = whole;
     // Single batches differ under sampled settings; here all images are in each.
     if (training.settings !== 'sampled') expect(summary.lastLoss!).toBeLessThan(summary.firstLoss!);
     const begun = { ...request, output: `${request.output}-0`, training: { ...request.training, steps: 0 } };
@@ -68,8 +77,6 @@ describe.each(trainings)('a training by %j', training => {
   });
 
   it('goes on after an interruption to the same bytes', async () => {
-    const request = await requestOf(training);
-    await stitch(request);
     const again = { ...request, output: `${request.output}-again` };
     await expect(stitch(again, endedAfter(13, 'training the stitches'))).rejects.toThrow(/--resume/);
     await resumeStitch(again.output);

@@ -1,7 +1,7 @@
 /** Trainings that fail: what is said, what is kept, and how they go on. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { SutureError } from '../../../ir/index.ts';
 import type { Executor } from '../../../runtime/executor.ts';
 import { resumeStitch, stitch, trainRun } from '../../../src/api/stitch.ts';
@@ -10,13 +10,12 @@ import { withExecutor } from '../../../src/execution/execute.ts';
 import { planRun } from '../../../src/run/plan.ts';
 import { filesOf } from '../cli/files.ts';
 import { smallData, smallParents } from '../cli/small.ts';
-import { scratch, suture } from '../cli/support.ts';
+import { scratch, shared, suture } from '../cli/support.ts';
 
 const training = { steps: 20, batch: 2, init: 'kaiming' } as const;
 
-async function inputs() {
-  const folder = await scratch();
-  const [a, b] = await smallParents(folder);
+async function inputsIn(folder: string) {
+  const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   return { folder, a, b, data: await smallData(join(folder, 'data.npz')) };
 }
 
@@ -41,10 +40,18 @@ const losing = (executor: Executor, at: number): Executor => ({
 });
 
 describe('a device that is lost while stitches are trained', () => {
+  const kept = shared();
+  let inputs: Awaited<ReturnType<typeof inputsIn>>;
+  let whole = '';
+  beforeAll(async () => {
+    inputs = await inputsIn(kept());
+    whole = join(kept(), 'whole');
+    await stitch({ networks: [inputs.a, inputs.b], data: inputs.data, training, executor: 'ort', output: whole });
+  });
+
   it.each([0, 7, 19])('at step %i: the training says how to go on, and goes on to the same bytes', async at => {
-    const { folder, a, b, data } = await inputs();
-    const [whole, output] = [join(folder, 'whole'), join(folder, 'run')];
-    await stitch({ networks: [a, b], data, training, executor: 'ort', output: whole });
+    const { folder, a, b, data } = inputs;
+    const output = join(folder, `run-${at}`);
     const plan = await planRun({ networks: [a, b], data, training, output });
     const work = { checkpointSeconds: 0 };
     const failed = withExecutor({ executor: 'ort' }, executor => trainRun(plan, losing(executor, at), work));
@@ -62,7 +69,7 @@ describe.each(['ort', 'webgpu'])('a loss that is not finite, with %s', executor 
   const options = (...more: string[]) => ['--executor', executor, '--steps', '20', '--batch', '2', ...more];
 
   it('ends the training, and names the term and the switch', async () => {
-    const { folder, a, b, data } = await inputs();
+    const { folder, a, b, data } = await inputsIn(await scratch());
     const run = join(folder, 'run');
     const given = options('--init', 'kaiming', '--lr', '1e30', '-o', run);
     const { code, stderr } = await suture('stitch', a, b, '--data', data, ...given);
@@ -73,7 +80,7 @@ describe.each(['ort', 'webgpu'])('a loss that is not finite, with %s', executor 
   });
 
   it('keeps the last good checkpoint', async () => {
-    const { folder, a, b, data } = await inputs();
+    const { folder, a, b, data } = await inputsIn(await scratch());
     const run = join(folder, 'run');
     const given = options('--init', 'kaiming', '--lr', '1e30', '--checkpoint-every', '0', '-o', run);
     const { code, stderr } = await suture('stitch', a, b, '--data', data, ...given);

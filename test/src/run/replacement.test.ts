@@ -1,11 +1,11 @@
 /** Replacing a run: the old one is whole until the new one is, whatever happens in between. */
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { settle } from '../../../src/run/replacement.ts';
 import { filesOf } from '../cli/files.ts';
 import { smallData, smallParents } from '../cli/small.ts';
-import { scratch, suture, sutureWith } from '../cli/support.ts';
+import { scratch, shared, suture, sutureWith } from '../cli/support.ts';
 
 const names = ['config.json', 'pairs.json', 'parents', 'metrics.jsonl', 'parameters.npz', 'sweep.json'];
 
@@ -56,23 +56,43 @@ describe('a replacement that was decided', () => {
 
 const often = ['--checkpoint-every', '0'];
 
-async function trained(): Promise<{ folder: string; run: string; stitch: (seed: number, out: string) => string[] }> {
-  const folder = await scratch();
-  const [a, b] = await smallParents(folder);
-  const data = await smallData(join(folder, 'data.npz'));
-  const run = join(folder, 'run');
+describe('--force', () => {
+  const kept = shared();
+  let inputs: readonly string[] = [];
+  beforeAll(async () => {
+    const parents = await smallParents(kept(), [[3], [2, 3]]);
+    inputs = [...parents, '--data', await smallData(join(kept(), 'data.npz'))];
+  });
+
   const training = ['--steps', '12', '--batch', '2', '--executor', 'ort', '--init', 'kaiming'];
   const stitch = (seed: number, out: string) => [
-    ...['stitch', a, b, '--data', data, ...training],
+    ...['stitch', ...inputs, ...training],
     ...['--seed', String(seed), '-o', out],
   ];
-  expect(await suture(...stitch(1, run))).toMatchObject({ code: 0 });
-  return { folder, run, stitch };
-}
 
-describe('--force', () => {
+  const wholes = new Map<number, Promise<string>>();
+  /** A run of a seed, which is trained once for all tests. */
+  function whole(seed: number): Promise<string> {
+    const made = async (): Promise<string> => {
+      const out = join(kept(), `whole-${seed}`);
+      expect(await suture(...stitch(seed, out))).toMatchObject({ code: 0 });
+      return out;
+    };
+    const known = wholes.get(seed) ?? made();
+    wholes.set(seed, known);
+    return known;
+  }
+
+  /** A run of the first seed to replace. */
+  async function trained(): Promise<{ folder: string; run: string }> {
+    const folder = await scratch();
+    const run = join(folder, 'run');
+    await cp(await whole(1), run, { recursive: true });
+    return { folder, run };
+  }
+
   it('leaves the old run as it is until the new one is trained, interrupted or not', async () => {
-    const { folder, run, stitch } = await trained();
+    const { folder, run } = await trained();
     const before = await filesOf(run);
     const controller = new AbortController();
     const going = sutureWith(controller.signal, ...stitch(2, run), '--force', ...often);
@@ -93,13 +113,12 @@ describe('--force', () => {
     await cp(join(folder, 'next'), next, { recursive: true });
 
     expect(await suture('stitch', '--resume', run)).toMatchObject({ code: 0 });
-    expect(await suture(...stitch(2, join(folder, 'whole')))).toMatchObject({ code: 0 });
-    expect(await filesOf(run)).toEqual(await filesOf(join(folder, 'whole')));
+    expect(await filesOf(run)).toEqual(await filesOf(await whole(2)));
     expect(await filesOf(run)).not.toEqual(before);
   });
 
   it('leaves the old run where the new one fails', async () => {
-    const { run, stitch } = await trained();
+    const { run } = await trained();
     const before = await filesOf(run);
     const failed = await suture(...stitch(2, run), '--lr', '1e30', '--force', ...often);
     expect(failed).toMatchObject({
@@ -114,7 +133,7 @@ describe('--force', () => {
   });
 
   it('takes the place of a run that its own parents come from', async () => {
-    const { run, stitch } = await trained();
+    const { run } = await trained();
     const before = await filesOf(run);
     const [command, , ...rest] = stitch(2, run);
     const parent = join(run, 'parents', 'a.onnx');
@@ -125,9 +144,8 @@ describe('--force', () => {
   });
 
   it('ends what was killed between the last step and the moving', async () => {
-    const { folder, run, stitch } = await trained();
-    const other = join(folder, 'other');
-    expect(await suture(...stitch(2, other))).toMatchObject({ code: 0 });
+    const { run } = await trained();
+    const other = await whole(2);
     const wanted = await filesOf(other);
     await cp(other, join(run, '.suture-next'), { recursive: true });
     await writeFile(join(run, '.suture-next', 'checkpoint.npz'), 'no longer needed');
@@ -142,14 +160,13 @@ describe('--force', () => {
   });
 
   it('makes nothing of what a killed process left of a run that never was', async () => {
-    const { folder, stitch } = await trained();
-    const run = join(folder, 'other');
+    const run = join(await scratch(), 'other');
     await folderWith(join(run, '.suture-next'), { 'parents/a.onnx': 'half', 'pairs.json': '' });
     expect(await suture('stitch', '--resume', run)).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('is no run directory'),
     });
     expect(await suture(...stitch(1, run))).toMatchObject({ code: 0 });
-    expect(await filesOf(run)).toEqual(await filesOf(join(folder, 'run')));
+    expect(await filesOf(run)).toEqual(await filesOf(await whole(1)));
   });
 });
