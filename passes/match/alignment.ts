@@ -12,6 +12,10 @@ const WORK = 60_000_000;
 const MIN_PASSES = 12;
 const MAX_PASSES = 1500;
 
+/** Tables of more cells are cut into parts, of so many cells in all. */
+const MAX_CELLS = 150_000_000;
+const PARTS_CELLS = 50_000_000;
+
 /** Scores that differ by less are equal: sums of some thousand numbers near 1 are exact to about this much. */
 const TOLERANCE = 1e-10;
 
@@ -19,6 +23,8 @@ const TOLERANCE = 1e-10;
  * The default matcher. Linearises both graphs, aligns the two sequences (Hirschberg), and looks for better orders of
  * the branches: first among some fixed ones, then by local search. O(nm) time with a constant number of alignments,
  * memory linear in the graphs; the answer depends on structure only, not on the order of vertices or of A and B.
+ *
+ * Graphs of more than {@link MAX_CELLS} pairs are aligned once and in parts: the result says so (`narrowed`).
  */
 export function alignmentMatching(problem: MatchProblem): VertexMatching {
   const form = canonicalForm(problem);
@@ -34,6 +40,11 @@ export function alignCanonical(problem: MatchProblem): VertexMatching {
 
   const ordersA = candidateOrders(a);
   const ordersB = candidateOrders(b);
+  const cells = cellsOf(problem, pairable, ordersA[0], ordersB[0]);
+  if (cells > MAX_CELLS) {
+    const parts = Math.ceil(cells / PARTS_CELLS);
+    return { ...alignOrders(problem, pairable, ordersA[0], ordersB[0], parts), narrowed: true };
+  }
   let best = alignOrders(problem, pairable, ordersA[0], ordersB[0]);
   passes -= 2;
   const unique = isLinear(a, ordersA[0]) && isLinear(b, ordersB[0]);
@@ -133,18 +144,34 @@ function pairableVertices({ scores }: MatchProblem): Pairable {
   return { a, b, countA: count(a), countB: count(b) };
 }
 
+/** How many cells the table of two orders has where pairs may be allowed. */
+function cellsOf({ scores }: MatchProblem, pairable: Pairable, orderA: Int32Array, orderB: Int32Array): number {
+  const { spanStart, spanEnd } = scores.arrange(
+    orderA.filter(v => pairable.a[v]),
+    orderB.filter(v => pairable.b[v]),
+  );
+  return spanEnd.reduce((sum, end, row) => sum + end - spanStart[row], 0);
+}
+
+/** @param parts into how many both orders are cut, at the same shares of their lengths; only vertices of one part are paired. */
 function alignOrders(
-  problem: MatchProblem,
+  { scores }: MatchProblem,
   pairable: Pairable,
   orderA: Int32Array,
   orderB: Int32Array,
+  parts = 1,
 ): VertexMatching {
   const rowOrder = orderA.filter(v => pairable.a[v]);
   const columnOrder = orderB.filter(v => pairable.b[v]);
-  const { rows, columns } = align(problem.scores.arrange(rowOrder, columnOrder), rowOrder.length, columnOrder.length);
+  const part = (order: Int32Array, p: number): Int32Array =>
+    order.subarray(Math.floor((p * order.length) / parts), Math.floor(((p + 1) * order.length) / parts));
   const pairs: VertexPair[] = [];
-  for (let i = 0; i < rows.length; i++) pairs.push({ a: rowOrder[rows[i]], b: columnOrder[columns[i]] });
-  return scored(pairs, problem.scores);
+  for (let p = 0; p < parts; p++) {
+    const [own, other] = [part(rowOrder, p), part(columnOrder, p)];
+    const { rows, columns } = align(scores.arrange(own, other), own.length, other.length);
+    for (let i = 0; i < rows.length; i++) pairs.push({ a: own[rows[i]], b: other[columns[i]] });
+  }
+  return scored(pairs, scores);
 }
 
 /** The partner that each vertex scores most with, whoever else wants it. */

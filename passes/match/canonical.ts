@@ -36,7 +36,7 @@ export function canonicalForm(original: MatchProblem): CanonicalForm {
         const inSecond = second.order[b];
         return exchange ? { a: inSecond, b: inFirst, score } : { a: inFirst, b: inSecond, score };
       });
-      return { pairs, score: matching.score };
+      return { ...matching, pairs };
     },
   };
 }

@@ -81,6 +81,8 @@ function solve(problem: MatchProblem, budget: Budget): ProvenMatching {
   const { scores } = problem;
   const transposed = scores.transpose();
   const aligned = alignCanonical(problem);
+  // Scores lie below 1, and each vertex has one partner at most.
+  if (aligned.narrowed) return judged(aligned, Math.min(problem.a.size, problem.b.size), budget);
   const linear = [problem.a, problem.b].every(dag => isLinear(dag, topologicalOrder(dag)));
   if (linear) return judged(aligned, aligned.score, budget);
   const inA = (v: number): boolean => scores.rowAllowed(v);

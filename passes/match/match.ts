@@ -36,8 +36,8 @@ export interface Matching {
 
 /** Something that a user should know of a matching that went well. */
 export interface MatchWarning {
-  readonly code: 'layers-too-wide';
-  /** One sentence: which layers, why, and what to do. */
+  readonly code: 'layers-too-wide' | 'networks-too-large';
+  /** One sentence: what was left out, why, and what to do. */
   readonly message: string;
 }
 
@@ -79,12 +79,22 @@ export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching 
   const found: VertexMatching = exact ?? alignmentMatching(problem);
   if (found.pairs.length === 0) throw noPairs(names, left);
   const matching = named(found, featuresA, featuresB);
+  const warnings: readonly MatchWarning[] = [
+    ...(left ? [{ code: 'layers-too-wide', message: left.text } as const] : []),
+    ...(found.narrowed
+      ? [{ code: 'networks-too-large', message: narrowedText(names, featuresA, featuresB) } as const]
+      : []),
+  ];
   return {
     ...matching,
     ...(exact && { bound: exact.bound, optimal: exact.optimal, ended: exact.ended }),
-    ...(left && { warnings: [{ code: 'layers-too-wide', message: left.text }] }),
+    ...(warnings.length > 0 && { warnings }),
   };
 }
+
+const narrowedText = (names: Names, a: FeatureGraph, b: FeatureGraph): string =>
+  `${names[0]} has ${a.values.length} layers and ${names[1]} ${b.values.length}, too many to compare each with each: only layers at about ` +
+  'the same place of both were paired, so that a better matching may be missed.';
 
 const noPairs = (names: Names, left: TooWide | undefined): SutureError =>
   new SutureError(

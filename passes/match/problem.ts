@@ -25,6 +25,8 @@ export interface VertexMatching {
   /** In an order that is topological in both graphs. */
   readonly pairs: readonly ScoredPair[];
   readonly score: number;
+  /** Set where the graphs were too large to be looked at as a whole: only pairs near the same place of both were considered. */
+  readonly narrowed?: true;
 }
 
 /** Adds up the scores of pairs that are in a canonical order, so that equal matchings have equal sums to the last bit. */

@@ -277,7 +277,7 @@ describe('runs', () => {
 describe('usage', () => {
   it.each([
     [['frobnicate'], /unknown command/],
-    [['match', A], /missing required argument 'b'/],
+    [['match', A], /Name 2 to 26 networks to be joined, not 1/],
     [['match', A, B, '--matcher', 'psychic'], /Allowed choices are hirschberg, exact/],
     [['stitch', A, B, '--data', TRAIN, '-o', 'r', '--steps', '1.5'], /whole number/],
     [['stitch', A, B, '--data', TRAIN, '-o', 'r', '--lr', '-1'], /greater than 0/],
