@@ -7,5 +7,7 @@ export default defineConfig({
     hookTimeout: 180_000,
     pool: 'forks',
     maxWorkers: 2,
+    // Two files are tested at a time; threads that wait for work by spinning would take it from each other.
+    env: { SUTURE_THREADS: '1' },
   },
 });

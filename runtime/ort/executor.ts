@@ -12,8 +12,19 @@ import type { Executor, MemoryReport, PrepareOptions, Session } from '../executo
 import { onnxRuntime } from './onnxruntime.ts';
 
 export interface OrtOptions {
-  /** Threads of one operator. Default: as many as ONNX Runtime finds cores. */
+  /** Threads of one operator. Default: what `SUTURE_THREADS` says, else as many as ONNX Runtime finds cores. */
   readonly threads?: number;
+}
+
+/** @throws SutureError `option-invalid` for `SUTURE_THREADS` that is no count. */
+function threadsOf({ threads }: OrtOptions, stated = process.env.SUTURE_THREADS): number | undefined {
+  if (threads !== undefined || stated === undefined || stated === '') return threads;
+  const count = Number(stated);
+  if (Number.isInteger(count) && count > 0) return count;
+  throw new SutureError(
+    'option-invalid',
+    `SUTURE_THREADS is "${printable(stated)}"; it must be a number of threads, such as 4.`,
+  );
 }
 
 /** A file cannot hold more; below it the model is handed over in memory. */
@@ -191,7 +202,8 @@ class OrtExecutor implements Executor {
   readonly #sessions = new Set<OrtSession>();
 
   constructor(options: OrtOptions) {
-    this.#options = options;
+    const threads = threadsOf(options);
+    this.#options = threads === undefined ? {} : { threads };
   }
 
   describe(): string {
