@@ -7,14 +7,9 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
 import { versions } from '../execution/version.ts';
 import type { Parent } from '../network/parent.ts';
+import { checkRunOutput, withLockedRun } from '../run/access.ts';
 import { type FollowUp, keptLabels, labelsOfRun } from '../run/config.ts';
-import {
-  checkRunOutput,
-  type ParentSource,
-  RunDirectory,
-  type RunSpecification,
-  withLockedRun,
-} from '../run/directory.ts';
+import { type ParentSource, RunDirectory, type RunSpecification } from '../run/directory.ts';
 import {
   type Reached,
   readCheckpoint,

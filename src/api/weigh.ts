@@ -17,8 +17,8 @@ import { workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { GivenOf } from '../options/option.ts';
+import { withLockedRun } from '../run/access.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
-import { withLockedRun } from '../run/directory.ts';
 import { type LearnedRecord, type LearningPlan, learningOptions, weighingEntries } from '../run/learned.ts';
 import {
   type Reached,

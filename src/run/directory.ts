@@ -1,155 +1,23 @@
 /** A run directory: what `docs/files.md` describes, written and read. */
 import { constants } from 'node:fs';
-import { access, copyFile, type FileHandle, readdir, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { copyFile, readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { resolveExternal } from '../../ir/onnx/external.ts';
 import type { FeaturePair, Tag } from '../../passes/index.ts';
 import { hashBytes, hashFile, hashOf } from '../files/hash.ts';
-import { bytesOf, withFileBelow } from '../files/input.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
 import { pairEntries, pairsSchema } from '../network/pairs.ts';
 import { tagOf } from '../network/tags.ts';
+import { checkRunOutput, notRun, settleUnlocked } from './access.ts';
 import { configSchema, type FollowUp, type RunConfig, runVersion, type StoredParent } from './config.ts';
-import { lockFile, refuseLocked, withLock } from './lock.ts';
+import { owners, remedies, runFileNames, runFiles, type SealedDocument, type SealedTensors } from './files.ts';
 import { MetricsFile, type MetricsState } from './metrics.ts';
-import { isFolderThere, isThere, nextFolder, promote, readyFolder, settle } from './replacement.ts';
+import { below, readBelow } from './reading.ts';
+import { isFolderThere, isThere, nextFolder, promote, settle } from './replacement.ts';
 import { checkedSeal, sealed } from './seal.ts';
 import { tensorsFromNpz, tensorsToNpz } from './tensors.ts';
-
-/** The files of a run directory. */
-export const runFiles = {
-  config: 'config.json',
-  pairs: 'pairs.json',
-  parents: 'parents',
-  checkpoint: 'checkpoint.npz',
-  parameters: 'parameters.npz',
-  metrics: 'metrics.jsonl',
-  request: 'request.json',
-  weights: 'weights.npz',
-  weighing: 'weights-checkpoint.npz',
-  sweep: 'sweep.json',
-  front: 'front.json',
-  model: 'stitched.onnx',
-  reportJson: 'report.json',
-  reportText: 'report.md',
-} as const;
-
-const runFileNames = Object.values(runFiles);
-
-/** Files that are sealed, and what they belong to: see `seal.ts`. */
-const owners = {
-  parameters: 'config',
-  request: 'config',
-  checkpoint: 'config',
-  weights: 'parameters',
-  weighing: 'parameters',
-  sweep: 'parameters',
-  front: 'parameters',
-} as const;
-
-type SealedTensors = 'parameters' | 'checkpoint' | 'weights' | 'weighing';
-type SealedDocument = 'request' | 'sweep' | 'front';
-
-/** How each file that does not fit comes about again. */
-const remedies: Readonly<Record<SealedTensors | SealedDocument, string>> = {
-  request: "put this run's own file back, or make the run anew with `suture run`",
-  parameters: "put this run's own file back, or train it again with `suture stitch`",
-  checkpoint: "put this run's own file back, or remove it to begin the training again",
-  weights: 'learn them again with `suture weigh`',
-  weighing: 'remove it, and learn again with `suture weigh`',
-  sweep: 'score the positions again with `suture sweep`',
-  front: 'score the settings again with `suture sweep --weights`',
-};
-
-const errno = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
-
-/** The nearest folder on the way to `path` that exists. */
-async function nearestFolder(path: string): Promise<string> {
-  for (let folder = resolve(path); ; folder = dirname(folder)) {
-    const found = await stat(folder).catch((error: unknown) => {
-      if (errno(error) === 'ENOENT') return undefined;
-      throw error;
-    });
-    if (found) {
-      if (!found.isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
-      return folder;
-    }
-  }
-}
-
-/**
- * Asks whether a run directory can be made at `path`, without making it. A folder that holds anything is refused; with
- * `force`, one that holds a run is not.
- *
- * @param locked whether this process holds the run's lock already.
- * @throws SutureError `output-exists`, `output-unwritable`, `run-locked`.
- */
-export async function checkRunOutput(
-  path: string,
-  { force = false, locked = false }: { readonly force?: boolean; readonly locked?: boolean } = {},
-): Promise<void> {
-  try {
-    await access(await nearestFolder(path), constants.W_OK);
-  } catch (cause) {
-    throw unwritable(path, cause);
-  }
-  const present = await readdir(path).catch((error: unknown) => {
-    if (errno(error) === 'ENOENT') return [] as string[];
-    throw unwritable(path, error);
-  });
-  if (!locked && present.includes(lockFile)) await refuseLocked(path);
-  // A leftover of a run that was killed before it was one is nothing.
-  if (present.every(name => name === nextFolder || name === lockFile)) return;
-  const isRun = present.includes(runFiles.config) || present.includes(readyFolder);
-  if (isRun && force) return;
-  throw new SutureError(
-    'output-exists',
-    isRun
-      ? `${printable(path)} holds a run already; choose another name, or say --force to replace it.`
-      : `${printable(path)} exists and holds other files than a run's; choose another name.`,
-  );
-}
-
-const notRun = (path: string): SutureError =>
-  new SutureError(
-    'run-invalid',
-    `${printable(path)} is no run directory: there is no config.json in it; \`suture stitch -o\` makes one.`,
-  );
-
-/**
- * Does work on a run that is there while no other process writes in it.
- *
- * @throws SutureError `run-invalid`, `run-locked`, `output-unwritable`.
- */
-export async function withLockedRun<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const signs = [runFiles.config, readyFolder, join(nextFolder, runFiles.config)];
-  const present = await Promise.all(signs.map(name => isThere(join(path, name))));
-  if (!present.includes(true)) throw notRun(path);
-  return withLock(path, async () => {
-    await settle(path, runFileNames);
-    return work();
-  });
-}
-
-/** How long the moving of a run's files into place may take. */
-const settlingSeconds = 5;
-
-/** Ends a replacement that a killed process left, or waits for one that is going on. @throws SutureError `run-locked`. */
-async function settleUnlocked(path: string): Promise<void> {
-  const until = performance.now() + settlingSeconds * 1000;
-  while (await isFolderThere(join(path, readyFolder))) {
-    try {
-      await withLock(path, () => settle(path, runFileNames));
-    } catch (error) {
-      const waits = error instanceof SutureError && error.code === 'run-locked' && performance.now() < until;
-      if (!waits) throw error;
-      await sleep(20);
-    }
-  }
-}
 
 /** A parent that is to be copied into a run. */
 export interface ParentSource extends Pick<StoredParent, 'source' | 'sha256' | 'meaning'> {
@@ -468,28 +336,6 @@ async function copiedParent(
 }
 
 const beside = (file: string, other: string): string => `${file.slice(0, file.lastIndexOf('/'))}/${other}`;
-
-/** What stands in the way of reading a file of a run. */
-const UNREADABLE: Readonly<Record<string, string>> = {
-  ELOOP: 'lies behind a symbolic link, and nothing in a run directory is followed: put the file itself there',
-  EISDIR: 'is a folder, and must be a file',
-  ENOTFILE: 'is a device or a pipe, and must be a regular file',
-  EACCES: 'may not be read',
-};
-
-/** Reads a file of a run without following links; undefined when it is not there. @throws SutureError `run-invalid`. */
-async function below<T>(root: string, name: string, work: (file: FileHandle) => Promise<T>): Promise<T | undefined> {
-  try {
-    return await withFileBelow(root, name, work);
-  } catch (cause) {
-    const code = errno(cause) ?? '';
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    const text = `${printable(join(root, name))} ${UNREADABLE[code] ?? 'cannot be read'}.`;
-    throw new SutureError('run-invalid', text, { cause });
-  }
-}
-
-const readBelow = (root: string, name: string): Promise<Buffer | undefined> => below(root, name, file => bytesOf(file));
 
 const otherVersion = (path: string, version: unknown): SutureError =>
   new SutureError(

@@ -24,8 +24,8 @@ import { byTag, requireSeveral, tagOf } from '../network/tags.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { requireRoom } from '../training/room.ts';
 import { type TrainingRequest, type TrainingSettings, usualBatch, withDefaults } from '../training/settings.ts';
+import { checkRunOutput } from './access.ts';
 import type { RunConfig } from './config.ts';
-import { checkRunOutput } from './directory.ts';
 import { joinParents } from './load.ts';
 
 export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {

@@ -1,0 +1,97 @@
+/** Who may make a run directory, and write in one: whether it can be made at a path, its lock, and replacements that are going on. */
+import { constants } from 'node:fs';
+import { access, readdir, stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { printable, SutureError } from '../../ir/errors.ts';
+import { unwritable } from '../files/output.ts';
+import { runFileNames, runFiles } from './files.ts';
+import { lockFile, refuseLocked, withLock } from './lock.ts';
+import { isFolderThere, isThere, nextFolder, readyFolder, settle } from './replacement.ts';
+
+const errno = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
+
+/** The nearest folder on the way to `path` that exists. */
+async function nearestFolder(path: string): Promise<string> {
+  for (let folder = resolve(path); ; folder = dirname(folder)) {
+    const found = await stat(folder).catch((error: unknown) => {
+      if (errno(error) === 'ENOENT') return undefined;
+      throw error;
+    });
+    if (found) {
+      if (!found.isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+      return folder;
+    }
+  }
+}
+
+/**
+ * Asks whether a run directory can be made at `path`, without making it. A folder that holds anything is refused; with
+ * `force`, one that holds a run is not.
+ *
+ * @param locked whether this process holds the run's lock already.
+ * @throws SutureError `output-exists`, `output-unwritable`, `run-locked`.
+ */
+export async function checkRunOutput(
+  path: string,
+  { force = false, locked = false }: { readonly force?: boolean; readonly locked?: boolean } = {},
+): Promise<void> {
+  try {
+    await access(await nearestFolder(path), constants.W_OK);
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+  const present = await readdir(path).catch((error: unknown) => {
+    if (errno(error) === 'ENOENT') return [] as string[];
+    throw unwritable(path, error);
+  });
+  if (!locked && present.includes(lockFile)) await refuseLocked(path);
+  // A leftover of a run that was killed before it was one is nothing.
+  if (present.every(name => name === nextFolder || name === lockFile)) return;
+  const isRun = present.includes(runFiles.config) || present.includes(readyFolder);
+  if (isRun && force) return;
+  throw new SutureError(
+    'output-exists',
+    isRun
+      ? `${printable(path)} holds a run already; choose another name, or say --force to replace it.`
+      : `${printable(path)} exists and holds other files than a run's; choose another name.`,
+  );
+}
+
+export const notRun = (path: string): SutureError =>
+  new SutureError(
+    'run-invalid',
+    `${printable(path)} is no run directory: there is no config.json in it; \`suture stitch -o\` makes one.`,
+  );
+
+/**
+ * Does work on a run that is there while no other process writes in it.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `output-unwritable`.
+ */
+export async function withLockedRun<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const signs = [runFiles.config, readyFolder, join(nextFolder, runFiles.config)];
+  const present = await Promise.all(signs.map(name => isThere(join(path, name))));
+  if (!present.includes(true)) throw notRun(path);
+  return withLock(path, async () => {
+    await settle(path, runFileNames);
+    return work();
+  });
+}
+
+/** How long the moving of a run's files into place may take. */
+const settlingSeconds = 5;
+
+/** Ends a replacement that a killed process left, or waits for one that is going on. @throws SutureError `run-locked`. */
+export async function settleUnlocked(path: string): Promise<void> {
+  const until = performance.now() + settlingSeconds * 1000;
+  while (await isFolderThere(join(path, readyFolder))) {
+    try {
+      await withLock(path, () => settle(path, runFileNames));
+    } catch (error) {
+      const waits = error instanceof SutureError && error.code === 'run-locked' && performance.now() < until;
+      if (!waits) throw error;
+      await sleep(20);
+    }
+  }
+}

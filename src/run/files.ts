@@ -1,0 +1,46 @@
+/** The files of a run directory, and how they belong together: see `docs/files.md`. */
+
+/** The files of a run directory. */
+export const runFiles = {
+  config: 'config.json',
+  pairs: 'pairs.json',
+  parents: 'parents',
+  checkpoint: 'checkpoint.npz',
+  parameters: 'parameters.npz',
+  metrics: 'metrics.jsonl',
+  request: 'request.json',
+  weights: 'weights.npz',
+  weighing: 'weights-checkpoint.npz',
+  sweep: 'sweep.json',
+  front: 'front.json',
+  model: 'stitched.onnx',
+  reportJson: 'report.json',
+  reportText: 'report.md',
+} as const;
+
+export const runFileNames = Object.values(runFiles);
+
+/** Files that are sealed, and what they belong to: see `seal.ts`. */
+export const owners = {
+  parameters: 'config',
+  request: 'config',
+  checkpoint: 'config',
+  weights: 'parameters',
+  weighing: 'parameters',
+  sweep: 'parameters',
+  front: 'parameters',
+} as const;
+
+export type SealedTensors = 'parameters' | 'checkpoint' | 'weights' | 'weighing';
+export type SealedDocument = 'request' | 'sweep' | 'front';
+
+/** How each file that does not fit comes about again. */
+export const remedies: Readonly<Record<SealedTensors | SealedDocument, string>> = {
+  request: "put this run's own file back, or make the run anew with `suture run`",
+  parameters: "put this run's own file back, or train it again with `suture stitch`",
+  checkpoint: "put this run's own file back, or remove it to begin the training again",
+  weights: 'learn them again with `suture weigh`',
+  weighing: 'remove it, and learn again with `suture weigh`',
+  sweep: 'score the positions again with `suture sweep`',
+  front: 'score the settings again with `suture sweep --weights`',
+};
