@@ -11,6 +11,7 @@ import { stitch } from '../../../src/api/stitch.ts';
 import { sweep } from '../../../src/api/sweep.ts';
 import { weigh } from '../../../src/api/weigh.ts';
 import { loadRun } from '../../../src/run/load.ts';
+import { sharesOf } from '../../../src/selection/combination.ts';
 import { smallData, smallNetworks } from '../cli/small.ts';
 import { scratch, suture } from '../cli/support.ts';
 
@@ -47,7 +48,16 @@ it('are joined, trained, scored, exported and reported on as two are', async () 
   expect(await readFile(join(output, 'report.md'), 'utf8')).toContain(`Parent c: \`${networks[2]}\``);
   const { metadata } = importOnnx(join(output, 'stitched.onnx')).graph.info;
   expect(Object.keys(metadata!).filter(key => key.startsWith('suture.parent.'))).toHaveLength(3);
-  await expect(weigh(output, data, { learn: ['switches'], executor })).rejects.toThrow(/this run joins 3/);
+  const learned = await weigh(output, data, { learn: ['switches', 'outputs'], steps: 4, batch: 3, executor });
+  const shares = sharesOf(learned.output);
+  expect(shares).toHaveLength(3);
+  expect(shares.reduce((sum, share) => sum + share)).toBeCloseTo(1, 6);
+  const all = await evaluate(
+    [(await exportNetwork(output, join(folder, 'learned.onnx'), { learned: true })).file],
+    data,
+    { executor },
+  );
+  expect(all.rows[0]!.score.value).toBeGreaterThan(0);
 });
 
 it('stay what they are where all are copies of one', async () => {
