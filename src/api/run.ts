@@ -7,8 +7,9 @@ import { withExecutor } from '../execution/execute.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { jsonText } from '../files/output.ts';
+import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
-import { scoreNetworks } from '../metrics/score-networks.ts';
+import { measureNetworks } from '../metrics/score-networks.ts';
 import { networkOf } from '../network/network.ts';
 import { tagOf } from '../network/tags.ts';
 import { type Report, reportText, type TestResult } from '../report/report.ts';
@@ -164,16 +165,29 @@ async function follow(
   ];
   const results: TestResult[] = [];
   for (const { name, file: source, data } of tests) {
-    const rows = await scoreNetworks(execution, parents, data, { ensemble: true });
-    const ours = await scoreNetworks(execution, networks, data);
-    const all = [
-      ...rows.map(({ score }, i) => ({
-        network: i < parents.length ? `parent ${tagOf(i)}` : 'output ensemble',
-        score,
-      })),
-      ...ours.map(({ score }, i) => ({ network: networks[i]!.name, score })),
+    const rivals = await measureNetworks(execution, parents, data, { ensemble: true });
+    const ours = await measureNetworks(execution, networks, data);
+    const rival = (i: number): string => (i < parents.length ? `parent ${tagOf(i)}` : 'output ensemble');
+    const rows = [
+      ...rivals.map(({ metric }, i) => ({ network: rival(i), score: metric.score() })),
+      ...ours.map(({ model, metric }) => ({ network: model, score: metric.score() })),
     ];
-    results.push({ name, data: source, images: data.dataset.count, metric: all[0]!.score.metric, rows: all });
+    // The exported network is the last, and the questions are whether it beats the own one and what costs no training.
+    const groups = groupsOf(data.dataset);
+    const exportedMetric = ours.at(-1)!;
+    const comparisons = [rivals.length - 1, 0].map(i => ({
+      network: exportedMetric.model,
+      against: rival(i),
+      ...differenceOf(exportedMetric.metric, rivals[i]!.metric, groups),
+    }));
+    results.push({
+      name,
+      data: source,
+      images: data.dataset.count,
+      metric: rows[0]!.score.metric,
+      rows,
+      comparisons,
+    });
   }
   const agreement = await compareWithFile(execution.executor, run, { file, setting, gated }, choosable.dataset);
   const report: Report = { summary, validation: swept.data, selection, exported, tests: results, agreement };

@@ -7,7 +7,7 @@ import { imagesAtATime } from '../execution/fixed-batch.ts';
 import { type Execution, throwIfInterrupted } from '../execution/progress.ts';
 import type { Network } from '../network/network.ts';
 import type { LabelledData } from './labelled.ts';
-import type { Score } from './metric.ts';
+import type { Metric, Score } from './metric.ts';
 import { ensembleOutput, type MeantOutput, score } from './scoring.ts';
 
 export interface ScoreOptions {
@@ -48,11 +48,28 @@ function requireSameOutputs(networks: readonly Network[]): void {
  * an ensemble do not fit together, `option-invalid` for a number of images at a time that a network does not take.
  */
 export async function scoreNetworks(
+  execution: Execution,
+  networks: readonly Network[],
+  data: LabelledData,
+  options: ScoreOptions = {},
+): Promise<readonly NetworkScore[]> {
+  const scored = await measureNetworks(execution, networks, data, options);
+  return scored.map(({ model, metric }) => ({ model, score: metric.score() }));
+}
+
+/** A network that has answered for every image: any of them can be scored. */
+export interface MeasuredNetwork {
+  readonly model: string;
+  readonly metric: Metric;
+}
+
+/** As {@link scoreNetworks}, for whoever compares networks on some of the images. */
+export async function measureNetworks(
   { executor, onProgress, signal }: Execution,
   networks: readonly Network[],
   data: LabelledData,
   { ensemble = false, batch }: ScoreOptions = {},
-): Promise<readonly NetworkScore[]> {
+): Promise<readonly MeasuredNetwork[]> {
   const { dataset } = data;
   const atATime = imagesAtATime(networks, batch, defaultBatch);
   const metrics = networks.map(network => data.metricFor(network));
@@ -85,8 +102,8 @@ export async function scoreNetworks(
   } finally {
     for (const { runnable } of scored) runnable.dispose();
   }
-  const rows = scored.map(({ name, metric }) => ({ model: name, score: metric.score() }));
-  return together ? [...rows, { model: 'ensemble', score: together.score() }] : rows;
+  const rows = scored.map(({ name, metric }) => ({ model: name, metric }));
+  return together ? [...rows, { model: 'ensemble', metric: together }] : rows;
 }
 
 /** Says which of several networks an error is about. */

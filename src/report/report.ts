@@ -2,6 +2,7 @@
 import { printable } from '../../ir/errors.ts';
 import { meaningText } from '../../passes/index.ts';
 import { batchText } from '../execution/fixed-batch.ts';
+import { type Difference, verdictOf } from '../metrics/bootstrap.ts';
 import type { MetricName, Score } from '../metrics/metric.ts';
 import { positionTags } from '../network/tags.ts';
 import type { ExportedNetwork } from '../run/deployed.ts';
@@ -27,7 +28,30 @@ export interface TestResult {
   readonly images: number;
   readonly metric: MetricName;
   readonly rows: readonly { readonly network: string; readonly score: Score }[];
+  /** The exported network against the output ensemble and against the own network. */
+  readonly comparisons: readonly Comparison[];
 }
+
+/** How much better one network scores than another, so that more is better. */
+export interface Comparison extends Difference {
+  readonly network: string;
+  readonly against: string;
+}
+
+function signed(value: number): string {
+  const text = fixed(Math.abs(value));
+  // What rounds to zero has no sign, and what is no number neither.
+  return /^[0.]*$|–/.test(text) ? text : `${value < 0 ? '−' : '+'}${text}`;
+}
+
+/** `stitched − output ensemble on b: +0.0009 [−0.0010, +0.0028]: no difference shown`, a line for each comparison. */
+export const comparisonTexts = (tests: readonly TestResult[]): readonly string[] =>
+  tests.flatMap(({ name, comparisons }) =>
+    comparisons.map(({ network, against, ...found }) => {
+      const interval = `${signed(found.value)} [${signed(found.low)}, ${signed(found.high)}]`;
+      return `${network} − ${against} on ${printable(name)}: ${interval}: ${verdictOf(found)}`;
+    }),
+  );
 
 export type Row = readonly (string | number)[];
 
@@ -100,6 +124,10 @@ export function reportText({ summary, validation, selection, exported, tests, ag
           markdownRow(head),
           markdownRow(head.map(() => '---')),
           ...rows.map(markdownRow),
+          '',
+          'With 95 % intervals of a paired bootstrap over groups of images (`group`, else `id`, else each image):',
+          '',
+          ...comparisonTexts(tests).map(text => `- ${text}`),
           '',
         ]
       : []),

@@ -4,7 +4,7 @@ import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.t
 import { positionTags } from '../../network/tags.ts';
 import { namedFiles, path } from '../../options/kinds.ts';
 import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
-import { agreementText, resultTable } from '../../report/report.ts';
+import { agreementText, comparisonTexts, resultTable } from '../../report/report.ts';
 import { json, labelOptions, maybeOutput, training, trainingRequest, tune } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
@@ -80,6 +80,8 @@ function show(result: RunResult, terminal: Terminal): void {
   if (tests.length > 0) {
     const { head, rows } = resultTable(tests);
     terminal.table(head, rows);
+    terminal.line();
+    for (const text of comparisonTexts(tests)) terminal.line(text);
     terminal.line();
   }
   if (agreement.agrees) terminal.line(agreementText(agreement, name(exported.file)));

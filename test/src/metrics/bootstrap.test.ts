@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { differenceOf, groupsOf, verdictOf } from '../../../src/metrics/bootstrap.ts';
+import { accuracyMetric, diceMetric } from '../../../src/metrics/metric.ts';
+
+/** The accuracy of a classifier that is right where it is said. */
+function accuracyOf(right: readonly boolean[]) {
+  const labels = {
+    kind: 'classes',
+    data: new Uint8Array(right.length),
+    shape: [],
+    classes: 2,
+    ignore: undefined,
+  } as const;
+  const metric = accuracyMetric({ ...labels, reading: '' });
+  const data = right.flatMap(isRight => (isRight ? [1, 0] : [0, 1]));
+  metric.add({ data, shape: [right.length, 2] }, 0);
+  return metric;
+}
+
+const alone = (count: number): number[][] => Array.from({ length: count }, (_, i) => [i]);
+
+describe('a difference of scores', () => {
+  it('has the interval of the binomial where only one of two classifiers errs', () => {
+    const count = 400;
+    const [ours, theirs] = [
+      accuracyOf(Array(count).fill(true)),
+      accuracyOf(Array.from({ length: count }, (_, i) => i % 5 > 0)),
+    ];
+    const found = differenceOf(ours, theirs, alone(count));
+    // A share of 0.2: the normal approximation has a standard error of sqrt(0.2 · 0.8 / 400) = 0.02.
+    expect(found.value).toBeCloseTo(0.2, 12);
+    expect(found.low).toBeCloseTo(0.2 - 1.96 * 0.02, 2);
+    expect(found.high).toBeCloseTo(0.2 + 1.96 * 0.02, 2);
+    expect(verdictOf(found)).toBe('better');
+    expect(verdictOf(differenceOf(theirs, ours, alone(count)))).toBe('worse');
+  });
+
+  it('is paired: what both get wrong alike makes no difference at all', () => {
+    const right = Array.from({ length: 50 }, (_, i) => i % 3 > 0);
+    const found = differenceOf(accuracyOf(right), accuracyOf(right), alone(50));
+    expect(found).toEqual({ value: 0, low: 0, high: 0, groups: 50 });
+    expect(verdictOf(found)).toBe('no difference shown');
+  });
+
+  it('is turned round when the networks change places, and holds its own value', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.boolean(), fc.boolean()), { minLength: 2, maxLength: 30 }), pairs => {
+        const [a, b] = [0, 1].map(i => accuracyOf(pairs.map(p => p[i]!)));
+        const [one, other] = [differenceOf(a!, b!, alone(pairs.length)), differenceOf(b!, a!, alone(pairs.length))];
+        expect(other.value).toBeCloseTo(-one.value, 12);
+        expect(other.low).toBeCloseTo(-one.high, 12);
+        expect(one.low).toBeLessThanOrEqual(one.value + 1e-12);
+        expect(one.high).toBeGreaterThanOrEqual(one.value - 1e-12);
+      }),
+      { numRuns: 10 },
+    );
+  });
+
+  it('is wider where images come in groups that are right or wrong together', () => {
+    const right = Array.from({ length: 60 }, (_, i) => Math.floor(i / 10) % 3 > 0);
+    const [ours, theirs] = [accuracyOf(Array(60).fill(true)), accuracyOf(right)];
+    const group = Array.from({ length: 60 }, (_, i) => Math.floor(i / 10));
+    const apart = differenceOf(ours, theirs, groupsOf({ count: 60 }));
+    const together = differenceOf(ours, theirs, groupsOf({ count: 60, group, id: group.map((_, i) => i) }));
+    expect(together.groups).toBe(6);
+    expect(together.high - together.low).toBeGreaterThan(1.5 * (apart.high - apart.low));
+  });
+
+  it('of one group alone shows nothing, and resamples without foreground do not count', () => {
+    const [ours, theirs] = [accuracyOf([true, true]), accuracyOf([false, false])];
+    expect(verdictOf(differenceOf(ours, theirs, [[0, 1]]))).toBe('no difference shown');
+    const labels = {
+      kind: 'classes',
+      data: Uint8Array.of(1, 0, 0),
+      shape: [1],
+      classes: 2,
+      ignore: undefined,
+    } as const;
+    const [good, bad] = [1, -1].map(sign => {
+      const metric = diceMetric({ ...labels, reading: '' });
+      metric.add({ data: [0, sign, 1, 0, 1, 0], shape: [3, 2, 1] }, 0);
+      return metric;
+    });
+    expect(differenceOf(good!, bad!, alone(3))).toMatchObject({ value: 1, low: 1, high: 1 });
+  });
+});
