@@ -18,6 +18,8 @@ export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOp
 export interface Evaluation {
   readonly data: string;
   readonly images: number;
+  /** How the labels were read, in words. */
+  readonly labels: string;
   readonly metric: MetricName;
   readonly executor: string;
   /** One row for each network in the order given, under its path; then the ensemble where it was asked for. */
@@ -45,6 +47,7 @@ export async function evaluate(
     return {
       data,
       images: dataset.count,
+      labels: scorable.labelsFor(loaded[0]!).reading,
       metric: rows[0]!.score.metric,
       executor: executor.describe(),
       rows,

@@ -190,7 +190,9 @@ async function follow(
     });
   }
   const agreement = await compareWithFile(execution.executor, run, { file, setting, gated }, choosable.dataset);
-  const report: Report = { summary, validation: swept.data, selection, exported, tests: results, agreement };
+  const { reading: labels } = choosable.labelsFor(parents[0]!);
+  const validation = { ...swept.data, labels };
+  const report: Report = { summary, validation, selection, exported, tests: results, agreement };
   await directory.write('reportJson', jsonText(report));
   await directory.write('reportText', reportText(report));
   return { ...report, sweep: swept, warnings: [] };

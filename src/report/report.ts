@@ -14,8 +14,8 @@ import { fixed } from './decimals.ts';
 /** `report.json`. */
 export interface Report {
   readonly summary: RunSummary;
-  /** By which the position was chosen: the file as it was given, and its images. */
-  readonly validation: { readonly source: string; readonly images: number };
+  /** By which the position was chosen: the file as it was given, its images, and how its labels were read. */
+  readonly validation: { readonly source: string; readonly images: number; readonly labels: string };
   readonly selection: Selection;
   readonly exported: ExportedNetwork;
   readonly tests: readonly TestResult[];
@@ -101,7 +101,7 @@ export function reportText({ summary, validation, selection, exported, tests, ag
     `seed ${summary.seed}, ${printable(summary.executor)}.`,
     '',
     `Stitched at position ${exported.position} (rule ${selection.rule}, ${rule} on the validation data,`,
-    `\`${printable(validation.source)}\`, ${validation.images} images):`,
+    `\`${printable(validation.source)}\`, ${validation.images} images; labels: ${validation.labels}):`,
     `${positionTags
       .flatMap(tag => exported[tag] ?? [])
       .map(feature => `\`${printable(feature)}\``)

@@ -49,6 +49,7 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
 
 function show(evaluation: Evaluation, terminal: Terminal): void {
   terminal.heading(`${name(evaluation.data)}: ${evaluation.images} images, ${evaluation.executor}`);
+  terminal.line(`Labels: ${evaluation.labels}.`);
   terminal.line();
   scoreTable(
     terminal,

@@ -45,6 +45,8 @@ beforeAll(async () => {
   };
   await run(request);
   whole = await left(request.output);
+  expect(whole[1]).toContain('6 images; labels: 2 classes of each place):');
+  expect(whole[1]).toMatch(/- stitched, gated .+ output ensemble on t: .*\[.*\]: (better|worse|no difference shown)/);
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
