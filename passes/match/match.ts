@@ -77,7 +77,14 @@ export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching 
   const { problem, left } = problemOf(featuresA, featuresB, names, options);
   const exact = options.matcher === 'exact' ? exactMatching(problem, options) : undefined;
   const found: VertexMatching = exact ?? alignmentMatching(problem);
-  if (found.pairs.length === 0) throw noPairs(names, left);
+  if (found.pairs.length === 0) {
+    throw found.narrowed
+      ? new SutureError(
+          'no-pairs',
+          `${narrowedText(names, featuresA, featuresB)} Here there are none; name pairs with --pairs.`,
+        )
+      : noPairs(names, left);
+  }
   const matching = named(found, featuresA, featuresB);
   const warnings: readonly MatchWarning[] = [
     ...(left ? [{ code: 'layers-too-wide', message: left.text } as const] : []),
