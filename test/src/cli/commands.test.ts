@@ -262,7 +262,7 @@ describe('run', () => {
     expect(text).toMatch(/\| parent a \|[\s\S]*\| parent b \|[\s\S]*\| output ensemble \|[\s\S]*\| stitched \|/);
     expect(text).toContain('agrees in ONNX Runtime');
     expect(text).toContain(`\`${data}\`, 6 images`);
-    expect(report.validation).toEqual({ source: data, images: 6 });
+    expect(report.validation).toEqual({ source: data, images: 6, labels: '2 classes of each place' });
     expect(JSON.parse(await readFile(join(run, 'report.json'), 'utf8')).tests).toEqual(report.tests);
     expect(report).toMatchObject({ exported: { gated: true } });
     const gated = join(folder, 'gated.onnx');
