@@ -26,7 +26,11 @@ export function groupsOf({
 }: Pick<Dataset, 'count' | 'group' | 'id'>): readonly (readonly number[])[] {
   const keys = group ?? id ?? Array.from({ length: count }, (_, image) => image);
   const groups = new Map<number, number[]>();
-  for (const [image, key] of keys.entries()) groups.set(key, [...(groups.get(key) ?? []), image]);
+  for (const [image, key] of keys.entries()) {
+    const known = groups.get(key);
+    if (known) known.push(image);
+    else groups.set(key, [image]);
+  }
   return [...groups.values()];
 }
 

@@ -55,15 +55,19 @@ describe('a run that was interrupted goes on to the same files', () => {
   it.each([
     ['training', 2, 'training the stitches'],
     ['closing', 1, 'fitting the last stitches'],
-    ['sweep', 1, 'scoring every position'],
+    ['sweep', 0, 'scoring every position'],
     ['tests', 2, 'scoring on'],
   ])('in its %s', async (name, done, stage) => {
     const again = into(name);
     await expect(run(again, endedAt(done, stage))).rejects.toThrow(
       new RegExp(`go on with \`suture run --resume ${again.output}\``),
     );
-    await resumeRun(again.output);
+    const stages = new Set<string>();
+    await resumeRun(again.output, { onProgress: event => void stages.add(event.stage) });
     expect(await left(again.output)).toEqual(whole);
+    // What is there is not computed again.
+    expect(stages.has('training the stitches')).toBe(name === 'training' || name === 'closing');
+    expect(stages.has('scoring every position')).toBe(name !== 'tests');
   });
 });
 
