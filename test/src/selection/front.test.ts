@@ -194,9 +194,10 @@ describe('the ensembles of three networks and more', () => {
   };
   const cases = fc.constantFrom([3, 2], [3, 3], [4, 2], [4, 3], [3, 4]).chain(([n, d]) => scored(n!, d!));
 
-  /** Points of all triangles, close together. */
-  const triangles = (points: readonly Point[], faces: readonly (readonly number[])[], per = 12): Point[] =>
-    faces
+  /** Points of all triangles, close together, and those that are in none. */
+  const triangles = (points: readonly Point[], faces: readonly (readonly number[])[], per = 12): Point[] => [
+    ...points,
+    ...faces
       .filter(f => f.length === 3)
       .flatMap(corners =>
         Array.from({ length: per + 1 }, (_, i) => i).flatMap(i =>
@@ -204,7 +205,8 @@ describe('the ensembles of three networks and more', () => {
             points[0]!.map((_, c) => corners.reduce((sum, at, k) => sum + t[k]! * points[at]![c]!, 0)),
           ),
         ),
-      );
+      ),
+  ];
 
   it('are at no point of their surface beyond it, and come as near as its finest sampling', () => {
     fc.assert(
