@@ -2,18 +2,18 @@
  * A gate at the output switch: on each image, outputs are weighed by how sure each parent is of its own answer. The only statement of it:
  * whoever needs the shares as numbers runs the graph ({@link settleSources}).
  *
- *     %p = the parent's foreground probabilities
- *     %error = 1 - (2·Σ p·[p > ½] + 1) / (Σ p + Σ [p > ½] + 1) + 0.001                      [N], of each parent
- *     %share = w_i / Σ_j w_j · (%error_i / %error_j)²                                       [N], of each parent
+ *     %doubt = what Dice the parent expects to lose · its mean entropy                      [N], of each parent: see `doubtOf`
+ *     %share = w_i / doubt_i² / Σ_j w_j / doubt_j²                                          [N], of each parent
  *     %y = Σ_i %share_i · p_i
  *
- * Of logits, the sums are of their probabilities, and %y is their logarithm or log-odds: see `combine`. An image is what the file's batch
+ * Of logits, p are their probabilities, and %y is their logarithm or log-odds: see `combine`. An image is what the file's batch
  * axis counts: where images are predicted tile by tile, the gate weighs each tile.
  *
  * Requires: one dense output of probabilities, or of logits that are averaged as probabilities. Guarantees: the same inputs and outputs;
  * the gate reads nothing but the parents' outputs, and is of ONNX's operators but for the Switch.
  */
 import {
+  type DType,
   type Graph,
   type GraphBuilder,
   numbersOf,
@@ -28,23 +28,16 @@ import { lowerToStandard } from '../lower-standard.ts';
 import { type SettleOptions, settle, sourceNames } from '../settle.ts';
 import { removeDeadCode } from '../simplify/remove-dead-code.ts';
 import { simplify } from '../simplify/simplify.ts';
+import { doubtOf } from './doubt.ts';
 import { type OutputSwitch, onlySource, type Setting, type SuperNetwork } from './network.ts';
-import { combine, foregroundOf, probabilitiesOf } from './outputs.ts';
-
-/** Keeps the expected error of an empty answer near 0. */
-const smoothing = 1;
-
-/** The least expected error: nobody is surer than that, and nothing is divided by zero. */
-const leastError = 1e-3;
+import { combine } from './outputs.ts';
 
 /** The output `gate/shares` of {@link settleSources}. */
 export const gateShares = 'gate/shares';
 
 /**
- * The network that a setting picks out, with its output weights gated: on each image a parent's weight is divided by the square of
- * the error that the parent itself expects, and the weights are brought back to the sum 1. The expected error is one less the soft
- * Dice of the parent's foreground probabilities p with its own answer [p > ½], summed over pixels and foreground classes: what Dice
- * it would lose if its probabilities were true. Weights by inverse squared errors are those of the best linear combination of
+ * The network that a setting picks out, with its output weights gated: on each image a parent's weight is divided by the square of its
+ * doubt, and the weights are brought back to the sum 1. Weights by inverse squared errors are those of the best linear combination of
  * independent estimates.
  *
  * @throws SutureError as `settle`; `option-invalid` where there is nothing to gate: more than one output, or one that is no map of
@@ -108,16 +101,8 @@ export function settleSources(
   const b = continued(graph.with({ outputs: [] }));
   for (const [p, tag] of output.sources.entries()) b.output(tag, features[p]);
   if (gated.length > 0) {
-    const { dtype } = features[0].type;
-    const column = (p: number): Tensor =>
-      tensorFromNumbers(
-        dtype,
-        [gated.length, 1],
-        gated.map(shares => shares[p]),
-      );
-    const shares = b.scope(`output/${output.name}`, () =>
-      gateWeights(b, output, features, p => b.constant(column(p), 'shares')),
-    );
+    const rows = output.sources.map((_, p) => gated.map(shares => shares[p]));
+    const shares = b.scope(`output/${output.name}`, () => gateWeights(b, output, features, rows));
     // Images come first, as in every output of a network.
     b.output(gateShares, b.op('Transpose', [shares], { perm: [2, 0, 1] }));
   }
@@ -125,11 +110,15 @@ export function settleSources(
 }
 
 function addGate(b: GraphBuilder, output: OutputSwitch, features: readonly Value[], shares: readonly number[]): void {
-  const { dtype } = features[0].type;
-  const number = (p: number): Value => b.constant(tensorFromNumbers(dtype, [], [shares[p]]), `c${shares[p]}`);
-  const combined = b.scope(`output/${output.name}`, () =>
-    combine(b, output, gateWeights(b, output, features, number), features),
-  );
+  const combined = b.scope(`output/${output.name}`, () => {
+    const weights = gateWeights(
+      b,
+      output,
+      features,
+      shares.map(share => [share]),
+    );
+    return combine(b, output, b.op('Squeeze', [weights, b.ints([1])]), features);
+  });
   b.output(output.name, combined);
 }
 
@@ -158,45 +147,25 @@ export function requireGateable(network: SuperNetwork): OutputSwitch {
 }
 
 /**
- * The parents' shares of each image, [parents, ..., N]. The last has the rest, so that they sum to 1.
+ * What the gate makes of ways of sharing the output, on each image: [parents, ways, N].
  *
- * @param weight a parent's weight before the gate, as often as it is read: a scalar, or of several ways of sharing [ways, 1].
+ * @param shares for each parent, its weight before the gate in each of the ways.
  */
 function gateWeights(
   b: GraphBuilder,
   { meaning }: OutputSwitch,
   features: readonly Value[],
-  weight: (parent: number) => Value,
+  shares: readonly (readonly number[])[],
 ): Value {
   const { dtype } = features[0].type;
-  const errors = features.map(feature =>
-    expectedError(b, foregroundOf(b, probabilitiesOf(b, feature, meaning), meaning)),
-  );
-  // Ratios of errors, because a squared error may leave the range of the numbers.
-  const against = (i: number, j: number): Value => {
-    const ratio = b.op('Div', [errors[i], errors[j]]);
-    return b.op('Mul', [b.op('Mul', [ratio, ratio]), weight(j)]);
-  };
-  const sum = (terms: readonly Value[]): Value => terms.reduce((x, y) => b.op('Add', [x, y]));
-  const shares = errors.slice(1).map((_, i) => {
-    const others = sum(errors.flatMap((_, j) => (j === i ? [] : [against(i, j)])));
-    return b.op('Div', [weight(i), b.op('Add', [others, weight(i)])]);
-  });
-  const rest = b.op('Sub', [b.constant(tensorFromNumbers(dtype, [], [1]), 'c1'), sum(shares)]);
-  const rows = [...shares, rest].map(row => b.op('Unsqueeze', [row, b.ints([0])]));
-  return b.op('Concat', rows, { axis: 0 }, { name: 'gate' });
-}
-
-/** What Dice a network expects to lose on each image, from its foreground probabilities: [N]. */
-function expectedError(b: GraphBuilder, p: Value): Value {
-  const { dtype, shape } = p.type;
-  const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
-  const axes = b.ints(shape.map((_, i) => i).slice(1));
-  const sum = (x: Value): Value => b.op('ReduceSum', [x, axes], { keepdims: 0 });
-  const yes = b.op('Greater', [p, number(0.5)]);
-  const shared = sum(b.op('Where', [yes, p, number(0)]));
-  const sizes = b.op('Add', [sum(p), sum(b.op('Where', [yes, number(1), number(0)]))]);
-  const over = b.op('Add', [b.op('Mul', [shared, number(2)]), number(smoothing)]);
-  const dice = b.op('Div', [over, b.op('Add', [sizes, number(smoothing)])]);
-  return b.op('Sub', [number(1 + leastError), dice], {}, { name: 'expected_error' });
+  const wide = dtype === 'float16' ? 'float32' : dtype;
+  const cast = (x: Value, to: DType): Value => (x.type.dtype === to ? x : b.op('Cast', [x], { to }));
+  const rows = features.map(feature => b.op('Unsqueeze', [doubtOf(b, cast(feature, wide), meaning), b.ints([0, 1])]));
+  const doubts = b.op('Concat', rows, { axis: 0 }, { name: 'doubts' });
+  // Against the least doubt, because the square of one may leave the range of the numbers.
+  const surety = b.op('Div', [b.op('ReduceMin', [doubts, b.ints([0])], { keepdims: 1 }), doubts]);
+  const given = b.constant(tensorFromNumbers(wide, [shares.length, shares[0].length, 1], shares.flat()), 'shares');
+  const weighed = b.op('Mul', [b.op('Mul', [surety, surety]), given]);
+  const sum = b.op('ReduceSum', [weighed, b.ints([0])], { keepdims: 1 });
+  return cast(b.op('Div', [weighed, sum], {}, { name: 'gate' }), dtype);
 }

@@ -157,7 +157,7 @@ function logarithmOfShare(to: GraphBuilder, weights: Value, p: number, value: Va
 }
 
 /** The axis that a softmax runs over. */
-function requireAxis({ channelAxis }: OutputMeaning): number {
+export function requireAxis({ channelAxis }: OutputMeaning): number {
   if (channelAxis === undefined) throw new TypeError('a softmax has an axis of channels');
   return channelAxis;
 }

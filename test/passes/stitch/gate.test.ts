@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluateGraph } from '../../../ir/evaluate/index.ts';
-import { type Graph, GraphBuilder, symbol, verify } from '../../../ir/index.ts';
+import { type Graph, GraphBuilder, symbol, tensorFromNumbers, verify } from '../../../ir/index.ts';
 import {
   allStitched,
   averagedAt,
@@ -10,7 +10,9 @@ import {
   gateShares,
   isGateable,
   kaimingStitches,
+  narrow,
   original,
+  type StitchOptions,
   type SuperNetwork,
   settingTensors,
   settle,
@@ -22,25 +24,46 @@ import {
 import { draw } from '../networks.ts';
 import { type Numbers, random, relativeError, runOrt, values } from '../ort.ts';
 
+/** Logits of another scale, or networks in another dtype. */
+interface Head {
+  readonly scale?: number;
+  readonly dtype?: 'float32' | 'float16';
+}
+
 /** Two layers, so that there is something to stitch; `channels` logits. */
-function parent(seed: number, channels: number, activation?: 'Softmax'): Graph {
+function parent(
+  seed: number,
+  channels: number,
+  activation?: 'Softmax',
+  { scale = 1, dtype = 'float32' }: Head = {},
+): Graph {
   const next = random(seed);
   const b = new GraphBuilder(`net${seed}`);
-  const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 2, 4, 4] });
-  const weight = (...shape: number[]) => b.constant(draw(next, ...shape), 'w');
+  const x = b.input('x', { dtype, shape: [symbol('N'), 2, 4, 4] });
+  const numbers = (factor: number, ...shape: number[]) => {
+    const drawn = values(draw(next, ...shape)).map(v => v * factor);
+    return b.constant(tensorFromNumbers(dtype, shape, drawn), 'w');
+  };
+  const weight = (...shape: number[]) => numbers(1, ...shape);
   const hidden = b.op('Conv', [x, weight(3, 2, 3, 3), weight(3)], { pads: [1, 1, 1, 1] }, { name: 'hidden' });
   const logits = b.op('Conv', [
     b.op('Relu', [hidden], {}, { name: 'act' }),
-    weight(channels, 3, 1, 1),
-    weight(channels),
+    numbers(scale, channels, 3, 1, 1),
+    numbers(scale, channels),
   ]);
   b.output('logits', activation ? b.op(activation, [logits], { axis: 1 }) : logits);
   return b.build();
 }
 
 /** Networks by their seeds, each stitched to the first. */
-function joined(seeds: readonly number[], channels: number, activation?: 'Softmax', options = {}): SuperNetwork {
-  const parents = seeds.map((seed, p) => ({ tag: 'abcd'[p], graph: parent(seed, channels, activation) }));
+function joined(
+  seeds: readonly number[],
+  channels: number,
+  activation?: 'Softmax',
+  { scale, dtype, ...options }: Head & StitchOptions = {},
+): SuperNetwork {
+  const head = { ...(scale && { scale }), ...(dtype && { dtype }) };
+  const parents = seeds.map((seed, p) => ({ tag: 'abcd'[p], graph: parent(seed, channels, activation, head) }));
   const pairs = parents.slice(1).flatMap(({ tag }) => featurePairs([{ a: 'act', b: 'act' }], 'a', tag));
   return stitch(parents, pairs, options);
 }
@@ -48,40 +71,45 @@ function joined(seeds: readonly number[], channels: number, activation?: 'Softma
 const join = (channels: number, activation?: 'Softmax', options = {}): SuperNetwork =>
   joined([1, 2], channels, activation, options);
 
-/** Probabilities by image, pixel and class, of logits [N, K, 4, 4]; of one channel, those of yes. */
+/** Probabilities by image, pixel and class, of logits [N, K, 4, 4]; of one channel, those of no and yes. */
 function probabilities({ data, shape: [count, channels] }: Numbers, given = false): number[][][] {
   return Array.from({ length: count }, (_, n) =>
     Array.from({ length: 16 }, (_, p) => {
       const l = Array.from({ length: channels }, (_, k) => data[(n * channels + k) * 16 + p]);
       if (given) return l;
-      if (channels === 1) return [1 / (1 + Math.exp(-l[0]))];
-      const sum = l.reduce((total, v) => total + Math.exp(v), 0);
-      return l.map(v => Math.exp(v) / sum);
+      const all = channels === 1 ? [0, ...l] : l;
+      const powers = all.map(v => Math.exp(v - Math.max(...all)));
+      return powers.map(v => v / powers.reduce((total, w) => total + w));
     }),
   );
 }
 
-/** What Dice each image's answer is expected to lose. */
-function expectedErrors(a: number[][][]): number[] {
+/** What Dice each image's answer is expected to lose, times its mean entropy. */
+function doubts(a: number[][][]): number[] {
   return a.map(pixels => {
-    let [shared, sizes] = [0, 0];
-    for (const p of pixels.flatMap(classes => (classes.length === 1 ? classes : classes.slice(1)))) {
-      shared += p > 0.5 ? p : 0;
-      sizes += p + (p > 0.5 ? 1 : 0);
+    let [shared, sizes, entropy] = [0, 0, 0];
+    for (const classes of pixels) {
+      const answer = classes.indexOf(Math.max(...classes));
+      for (const [k, p] of classes.entries()) {
+        entropy -= p === 0 ? 0 : p * Math.log(p);
+        if (k === 0) continue;
+        shared += k === answer ? p : 0;
+        sizes += k === answer ? p + 1 : p;
+      }
     }
-    return 1 - (2 * shared + 1) / (sizes + 1) + 0.001;
+    return (1.001 - (2 * shared + 1) / (sizes + 1)) * (entropy / pixels.length + 1e-4);
   });
 }
 
 /** By parent and image: what the gate should make of shares, written as it is thought and not as it is computed. */
 function sharesOf(parents: readonly number[][][][], shares: readonly number[]): number[][] {
-  const errors = parents.map(expectedErrors);
+  const errors = parents.map(doubts);
   return errors.map((own, i) =>
     own.map((error, n) => shares[i] / error ** 2 / errors.reduce((sum, e, j) => sum + shares[j] / e[n] ** 2, 0)),
   );
 }
 
-/** The mean probability of yes, or of every class, with weights of each image's own. */
+/** The mean probability of every class, with weights of each image's own. */
 function weighed(parents: readonly number[][][][], shares: readonly number[]): number[][][] {
   const weights = sharesOf(parents, shares);
   return parents[0].map((pixels, n) =>
@@ -227,6 +255,53 @@ describe('the gate', () => {
       ].map(outputs => values(outputs.get('logits')!));
       expect(relativeError(found!, want!)).toBeLessThan(1e-5);
     }
+  });
+
+  it.each([undefined, 'Softmax'] as const)(
+    'shares finitely among networks that are all but certain (%s)',
+    async head => {
+      for (const [scale, channels] of [
+        [1e4, 3],
+        [1e2, 2],
+        [30, 3],
+      ] as const) {
+        const net = joined([1, 2, 3], channels, head, { scale });
+        const apart = settleSources(net, original(net), new Map(), [[0.5, 0.3, 0.2]]);
+        const whole = settleGated(net, withOutputs(net, original(net), [0.5, 0.3, 0.2]));
+        const x = images(11, 4);
+        const outputs = [evaluated(apart, x), await runOrt(apart, { x })];
+        const answers = outputs.map(found =>
+          net.outputs[0].sources.map(tag => probabilities(found[tag], head !== undefined)),
+        );
+        for (const [i, found] of outputs.entries()) {
+          const want = sharesOf(answers[i], [0.5, 0.3, 0.2]);
+          const byImage = Array.from({ length: 4 }, (_, n) => want.map(own => own[n]));
+          expect(relativeError(found[gateShares].data, byImage.flat())).toBeLessThan(2e-6);
+        }
+        const blend = weighed(answers[1], [0.5, 0.3, 0.2]).flat(3);
+        const { logits } = await runOrt(whole, { x });
+        expect(relativeError(probabilities(logits, head !== undefined).flat(3), blend)).toBeLessThan(1e-5);
+      }
+    },
+  );
+
+  it.each([1, 300])('of networks in half precision shares as in single (logits times %i)', async scale => {
+    const x = images(12, 4);
+    const nets = (['float32', 'float16'] as const).map(dtype => joined([1, 2, 3], 3, undefined, { scale, dtype }));
+    const shares = nets.map(net => {
+      const graph = settleSources(net, original(net), new Map(), [[0.5, 0.3, 0.2]]);
+      verify(graph);
+      const { dtype } = graph.inputs[0]!.type;
+      return evaluateGraph(graph, { x: tensorFromNumbers(dtype, x.shape, Array.from(values(x))) }).get(gateShares)!;
+    });
+    expect(shares.map(t => t.dtype)).toEqual(['float32', 'float16']);
+    expect(relativeError(values(shares[1]!), values(shares[0]!))).toBeLessThan(0.02);
+    const single = settleGated(nets[0]!, original(nets[0]!), undefined, { standard: true });
+    const half = narrow(single, { keep: node => node.name.startsWith('output/'), input: 'float32', output: 'float32' });
+    const [found, want] = [await runOrt(half, { x }), await runOrt(single, { x })].map(outputs =>
+      probabilities(outputs.logits!).flat(3),
+    );
+    expect(relativeError(found!, want!)).toBeLessThan(0.02);
   });
 
   it('refuses what are no probabilities', () => {
