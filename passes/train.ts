@@ -1,5 +1,12 @@
 /** Training graphs: the losses, their gradients, the optimiser. */
 export { type ClosingFit, closingFit, lastStitches } from './train/closing.ts';
+export {
+  answering,
+  answersOutput,
+  type Distillation,
+  type DistillationOptions,
+  distillation,
+} from './train/distill.ts';
 export { type LossGraph, type LossTerm, taskLoss } from './train/losses.ts';
 export {
   type DirectOptions,
@@ -10,6 +17,14 @@ export {
   type TaskLossOptions,
   taskMatching,
 } from './train/methods.ts';
-export { type OptimizerOptions, type TrainingStep, trainingStep } from './train/optimizer.ts';
+export {
+  type AdamWOptions,
+  type OptimizerOptions,
+  polynomialDecay,
+  type SgdOptions,
+  type TrainingStep,
+  trainingStep,
+} from './train/optimizer.ts';
 export { type FitStage, fitStages } from './train/sequential.ts';
 export { type SwitchMode, type SwitchModes, settingInput, sourcesInput } from './train/streams.ts';
+export { closeWeights, type OpenNetwork, openWeights, type Role } from './train/weights.ts';

@@ -4,6 +4,7 @@ import {
   type Graph,
   type GraphBuilder,
   SutureError,
+  type TensorType,
   tensorFromNumbers,
   type Value,
 } from '../../ir/index.ts';
@@ -107,34 +108,78 @@ export function taskLoss(
   const { channels } = meaning;
   const binary = meaning.activation === 'sigmoid';
   const wide = binary && channels > 1 ? labels : b.op('Unsqueeze', [labels, b.ints([1])]);
-  const positions = shape.map((_, i) => i).filter(i => i !== 1);
-  const average = (x: Value): Value => b.op('ReduceMean', [x], { keepdims: 0 });
-  const total = (x: Value): Value => b.op('ReduceSum', [x], { keepdims: 0 });
   // 1 where a label counts, in the shape of `wide`.
   const counts = ignore
     ? b.op('Cast', [b.op('Greater', [b.op('Cast', [wide], { to: dtype }), number(-0.5)])], { to: dtype })
     : undefined;
+  if (binary) {
+    const all = b.op('Cast', [wide], { to: dtype });
+    const truth = counts ? b.op('Mul', [all, counts]) : all;
+    return probabilityLoss(b, output, truth, meaning, { task, counts });
+  }
+  const classes = tensorFromNumbers(
+    'int32',
+    shape.slice(1).map((_: Dim, i) => (i === 0 ? channels : 1)),
+    Array.from({ length: channels }, (_, i) => i),
+  );
+  // Of a place that does not count no class is true.
+  const truth = b.op('Cast', [b.op('Equal', [wide, b.constant(classes, 'classes')])], { to: dtype });
+  return probabilityLoss(b, output, truth, meaning, { task, counts });
+}
+
+/** What {@link taskLoss} takes for an output. */
+export function labelType(
+  output: TensorType,
+  task: Task,
+  { activation, channels, channelAxis }: OutputMeaning,
+): TensorType {
+  if (task === 'regression') return output;
+  const [batch, ...rest] = output.shape;
+  const regions = activation === 'sigmoid' && channels > 1 ? [channels] : [];
+  return { dtype: 'int32', shape: [batch, ...regions, ...rest.filter((_, i) => i + 1 !== channelAxis)] };
+}
+
+/**
+ * As {@link taskLoss}, against the probabilities of a teacher, [N, C, spatial...] (of values those themselves, in the output's layout): no
+ * class is true, each is as far as the teacher thinks so.
+ */
+export function teacherLoss(b: GraphBuilder, given: Value, teacher: Value, task: Task, meaning: OutputMeaning): Value {
+  if (meaning.kind === 'values') return b.op('FeatureLoss', [given, teacher], { normalize: 0 });
+  const output = channelsFirst(b, logitsOf(b, given, meaning), meaning);
+  return probabilityLoss(b, output, teacher, meaning, { task });
+}
+
+/**
+ * Cross-entropy of logits [N, C, spatial...] against the probabilities that are true, and, where there are places and the task is to find
+ * something, one minus the mean soft Dice of the foreground.
+ *
+ * @param counts 1 where a place counts and 0 elsewhere, where `truth` is 0: [N, 1 or C, spatial...].
+ */
+function probabilityLoss(
+  b: GraphBuilder,
+  output: Value,
+  truth: Value,
+  { activation, channels }: OutputMeaning,
+  { task, counts }: { readonly task: Task; readonly counts?: Value | undefined },
+): Value {
+  const { shape, dtype } = output.type;
+  const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
+  const binary = activation === 'sigmoid';
+  const positions = shape.map((_, i) => i).filter(i => i !== 1);
+  const average = (x: Value): Value => b.op('ReduceMean', [x], { keepdims: 0 });
+  const total = (x: Value): Value => b.op('ReduceSum', [x], { keepdims: 0 });
   const counted = (x: Value): Value => (counts ? b.op('Mul', [x, counts]) : x);
   const averageCounted = (x: Value): Value =>
     counts ? b.op('Div', [total(x), b.op('Max', [total(counts), number(1)])]) : average(x);
 
   let entropy: Value;
-  let truth: Value;
   let probability: () => Value;
   if (binary) {
-    truth = counted(b.op('Cast', [wide], { to: dtype }));
     entropy = averageCounted(b.op('Sub', [counted(b.op('Softplus', [output])), b.op('Mul', [output, truth])]));
     probability = () => b.op('Sigmoid', [output]);
   } else {
-    const classes = tensorFromNumbers(
-      'int32',
-      shape.slice(1).map((_: Dim, i) => (i === 0 ? channels : 1)),
-      Array.from({ length: channels }, (_, i) => i),
-    );
-    truth = b.op('Cast', [b.op('Equal', [wide, b.constant(classes, 'classes')])], { to: dtype });
     const log = b.op('LogSoftmax', [output], { axis: 1 });
     const picked = b.op('ReduceSum', [b.op('Mul', [log, truth]), b.ints([1])], { keepdims: 0 });
-    // Of a place that does not count no class is true, so that nothing is picked there.
     entropy = b.op('Neg', [averageCounted(picked)]);
     probability = () => b.op('Exp', [log]);
   }

@@ -2,7 +2,7 @@ import { GraphBuilder, SutureError } from '../../ir/index.ts';
 import type { Task } from '../stitch/meaning.ts';
 import { foregroundOf, probabilitiesOf } from '../stitch/outputs.ts';
 import type { SuperNetwork, Switch } from '../stitch.ts';
-import { type LossGraph, Terms, taskLoss } from './losses.ts';
+import { type LossGraph, labelType, Terms, taskLoss } from './losses.ts';
 import {
   addImages,
   addStitches,
@@ -183,14 +183,8 @@ export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {
   }
   const combined = stream.read(output.output);
   if (!combined) throw new TypeError(`the output '${output.name}' was not built`);
-  const { dtype, shape } = combined.type;
-  const { channelAxis, channels, activation } = output.combined;
-  const spatial = shape.slice(1).filter((_, i) => i + 1 !== channelAxis);
-  const regions = activation === 'sigmoid' && channels > 1 ? [channels] : [];
-  const labels = b.input(
-    labelsInput,
-    task === 'regression' ? combined.type : { dtype: 'int32', shape: [shape[0], ...regions, ...spatial] },
-  );
+  const { dtype } = combined.type;
+  const labels = b.input(labelsInput, labelType(combined.type, task, output.combined));
   draft.data.push(labels.name);
   const loss = taskLoss(b, combined, labels, task, output.combined, { ignore });
   if (loss.type.dtype !== dtype) throw new TypeError('a loss has the dtype of the output');

@@ -12,20 +12,40 @@ import {
 import { continued, differentiate } from '../differentiate/index.ts';
 import type { LossGraph, LossTerm } from './losses.ts';
 
-/** AdamW (arXiv 1711.05101) with a learning rate that falls to `minimum` along half a cosine in `steps` steps. */
-export interface OptimizerOptions {
-  /** The length of the schedule. Past it the rate stays at `minimum`. */
+interface Common {
+  /** The length of the schedule. Past it the rate stays where it ended. */
   readonly steps: number;
   /** Default 1e-2. */
   readonly learningRate?: number;
+  /** Default 0. */
+  readonly weightDecay?: number;
+  /** Which parameters decay. Default: all. */
+  readonly decays?: (parameter: string) => boolean;
+  /** The norm that the gradients of all parameters together are scaled down to where it is larger. Default: they stay as they are. */
+  readonly clip?: number;
+}
+
+/** AdamW (arXiv 1711.05101) with a learning rate that falls to `minimum` along half a cosine in `steps` steps. */
+export interface AdamWOptions extends Common {
+  readonly kind?: 'adamw';
   /** Default 0. */
   readonly minimum?: number;
   readonly beta1?: number;
   readonly beta2?: number;
   readonly epsilon?: number;
-  /** Default 0. */
-  readonly weightDecay?: number;
 }
+
+/**
+ * Stochastic gradient descent with Nesterov's momentum, as PyTorch has it (the decay is a part of the gradient), with a learning rate that
+ * falls to 0 as `(1 - t/steps)^0.9`: what nnU-Net trains with.
+ */
+export interface SgdOptions extends Common {
+  readonly kind: 'sgd';
+  /** Default 0.99. */
+  readonly momentum?: number;
+}
+
+export type OptimizerOptions = AdamWOptions | SgdOptions;
 
 /**
  * One step of training as a pure function: data, parameters and optimiser state in, loss, gradients, new parameters and new state
@@ -51,14 +71,9 @@ export interface TrainingStep {
 /**
  * Differentiates a loss and adds the optimiser.
  *
- * The learning rate at step t (from 0) is `minimum + (rate - minimum) · (1 + cos(π·t/steps)) / 2`, as of PyTorch's
- * CosineAnnealingLR. The bias corrections `1 - βᵗ` are carried and updated by `c ← β·c + (1 - β)`: no power is taken, and nothing is
- * lost to cancellation, as it would be for `1 - 0.999` in float32.
- *
  * @throws SutureError `adjoint-missing`; `option-invalid` for a schedule without steps or a parameter of unknown shape.
  */
 export function trainingStep(given: LossGraph, options: OptimizerOptions): TrainingStep {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 } = options;
   if (!(options.steps >= 1)) {
     throw new SutureError('option-invalid', `The schedule must have at least one step, not ${options.steps}.`);
   }
@@ -68,7 +83,52 @@ export function trainingStep(given: LossGraph, options: OptimizerOptions): Train
   const { graph, gradients } = differentiate(given.graph, given);
   const b = continued(graph);
   const state = new State(b);
+  const parameters = given.parameters.map(name => ({
+    value: graph.input(name),
+    gradient: graph.output(gradients.get(name)!),
+    decay: options.decays?.(name) === false ? 0 : (options.weightDecay ?? 0),
+  }));
+  const trained = options.clip === undefined ? parameters : clipped(b, parameters, options.clip);
+  if (options.kind === 'sgd') descend(b, state, trained, options);
+  else addAdamW(b, state, trained, options);
+  const { data, loss, terms } = given;
+  return {
+    graph: b.build(),
+    carry: state.carried,
+    data,
+    parameters: given.parameters,
+    state: state.initial,
+    loss,
+    terms,
+    gradients,
+  };
+}
 
+/** What is trained, with its gradient. */
+interface Trained {
+  readonly value: Value;
+  readonly gradient: Value;
+  readonly decay: number;
+}
+
+/** Gradients scaled by `min(1, norm / (‖g‖ + 1e-6))`, as of PyTorch's `clip_grad_norm_`. */
+function clipped(b: GraphBuilder, parameters: readonly Trained[], norm: number): readonly Trained[] {
+  return b.scope('clip', () => {
+    const squares = parameters.map(({ gradient: g }) => b.op('ReduceSum', [b.op('Mul', [g, g])], { keepdims: 0 }));
+    const length = b.op('Sqrt', [squares.reduce((sum, square) => b.op('Add', [sum, square]))]);
+    const wanted = b.op('Div', [b.scalar(norm), b.op('Add', [length, b.scalar(1e-6)])]);
+    const factor = b.op('Min', [wanted, b.scalar(1)]);
+    return parameters.map(({ gradient, ...rest }) => ({ ...rest, gradient: b.op('Mul', [gradient, factor]) }));
+  });
+}
+
+/**
+ * The learning rate at step t (from 0) is `minimum + (rate - minimum) · (1 + cos(π·t/steps)) / 2`, as of PyTorch's
+ * CosineAnnealingLR. The bias corrections `1 - βᵗ` are carried and updated by `c ← β·c + (1 - β)`: no power is taken, and nothing is
+ * lost to cancellation, as it would be for `1 - 0.999` in float32.
+ */
+function addAdamW(b: GraphBuilder, state: State, parameters: readonly Trained[], options: AdamWOptions): void {
+  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   const step = state.scalar('adamw/step', 0);
   const [bias1, bias2] = [
     { name: 'adamw/bias1', beta: beta1 },
@@ -87,25 +147,49 @@ export function trainingStep(given: LossGraph, options: OptimizerOptions): Train
   state.carry(b.op('Add', [step, b.scalar(1)], {}, { name: 'next/adamw/step' }), step);
   const rate = cosine(b, step, options);
 
-  const attributes = { beta1, beta2, epsilon, weight_decay: weightDecay };
-  for (const name of given.parameters) {
-    const parameter = graph.input(name);
-    const [m, v] = [state.zeros(`adamw/m/${name}`, parameter), state.zeros(`adamw/v/${name}`, parameter)];
-    const next = b.ops('AdamW', [parameter, graph.output(gradients.get(name)!), m, v, rate, bias1, bias2], attributes, {
+  for (const { value, gradient, decay } of parameters) {
+    const { name } = value;
+    const [m, v] = [state.zeros(`adamw/m/${name}`, value), state.zeros(`adamw/v/${name}`, value)];
+    const attributes = { beta1, beta2, epsilon, weight_decay: decay };
+    const next = b.ops('AdamW', [value, gradient, m, v, rate, bias1, bias2], attributes, {
       name: `adamw/${name}`,
       outputs: [`next/${name}`, `next/adamw/m/${name}`, `next/adamw/v/${name}`],
     });
-    for (const [i, input] of [parameter, m, v].entries()) state.carry(next[i], input);
+    for (const [i, input] of [value, m, v].entries()) state.carry(next[i], input);
   }
-  const { data, parameters, loss, terms } = given;
-  return { graph: b.build(), carry: state.carried, data, parameters, state: state.initial, loss, terms, gradients };
 }
 
-function cosine(b: GraphBuilder, step: Value, { learningRate = 1e-2, minimum = 0, steps }: OptimizerOptions): Value {
+function cosine(b: GraphBuilder, step: Value, { learningRate = 1e-2, minimum = 0, steps }: AdamWOptions): Value {
   const at = b.op('Min', [step, b.scalar(steps)]);
   const wave = b.op('Cos', [b.op('Mul', [at, b.scalar(Math.PI / steps)])]);
   const half = (learningRate - minimum) / 2;
   return b.op('Add', [b.op('Mul', [wave, b.scalar(half)]), b.scalar(half + minimum)], {}, { name: 'adamw/rate' });
+}
+
+/** nnU-Net's. */
+const polynomial = 0.9;
+
+/** The learning rate of {@link SgdOptions} at step t from 0, a share of that at the start. */
+export const polynomialDecay = (t: number, steps: number): number => (1 - Math.min(t, steps) / steps) ** polynomial;
+
+/** `g ← g + decay · p; v ← μ·v + g; p ← p - rate · (g + μ·v)`. */
+function descend(b: GraphBuilder, state: State, parameters: readonly Trained[], options: SgdOptions): void {
+  const { momentum = 0.99, learningRate = 1e-2, steps } = options;
+  const step = state.scalar('sgd/step', 0);
+  state.carry(b.op('Add', [step, b.scalar(1)], {}, { name: 'next/sgd/step' }), step);
+  const left = b.op('Sub', [b.scalar(1), b.op('Mul', [b.op('Min', [step, b.scalar(steps)]), b.scalar(1 / steps)])]);
+  const share = b.op('Pow', [b.op('Max', [left, b.scalar(0)]), b.scalar(polynomial)]);
+  const rate = b.op('Mul', [share, b.scalar(learningRate)], {}, { name: 'sgd/rate' });
+  const factor = b.scalar(momentum);
+  for (const { value, gradient, decay } of parameters) {
+    const { name } = value;
+    const v = state.zeros(`sgd/v/${name}`, value);
+    const g = decay === 0 ? gradient : b.op('Add', [gradient, b.op('Mul', [value, b.scalar(decay)])]);
+    const nextV = b.op('Add', [b.op('Mul', [v, factor]), g], {}, { name: `next/sgd/v/${name}` });
+    const ahead = b.op('Add', [g, b.op('Mul', [nextV, factor])]);
+    state.carry(b.op('Sub', [value, b.op('Mul', [ahead, rate])], {}, { name: `next/${name}` }), value);
+    state.carry(nextV, v);
+  }
 }
 
 /** Inputs that the optimiser carries from step to step. */

@@ -1,0 +1,101 @@
+import {
+  type Graph,
+  type GraphBuilder,
+  SutureError,
+  type TensorType,
+  tensorFromNumbers,
+  type Value,
+} from '../../ir/index.ts';
+import { continued } from '../differentiate/index.ts';
+import type { OutputMeaning, Task } from '../stitch/meaning.ts';
+import { channelsFirst, probabilitiesOf } from '../stitch/outputs.ts';
+import { type LossGraph, labelType, Terms, taskLoss, teacherLoss } from './losses.ts';
+import { type OpenNetwork, openWeights } from './weights.ts';
+
+export interface DistillationOptions {
+  readonly task: Task;
+  /** What the student's output means. */
+  readonly meaning: OutputMeaning;
+  /** How much of the loss is the labels', from 0 (default: the teacher alone) to 1 (labels alone). */
+  readonly labels?: number | undefined;
+  /** Whether a label below 0 marks a place that counts nowhere for the labels' loss. Default false. */
+  readonly ignore?: boolean | undefined;
+}
+
+/** The loss of a student whose weights are all trained. */
+export interface Distillation extends LossGraph {
+  readonly student: OpenNetwork;
+  /** The input that takes the teacher's answers: see {@link answering}. Undefined where labels alone are learned from. */
+  readonly teacher: string | undefined;
+  /** The input that takes labels as `taskLoss` does; undefined where none are learned from. */
+  readonly labels: string | undefined;
+}
+
+/**
+ * The loss that a network is distilled by: its own answers against those that a teacher gave to the same images, which are data here. The
+ * teacher may be any network, or several; it runs beforehand, as an ordinary graph.
+ *
+ * Of classes and regions the cross-entropy with the teacher's probabilities, and, where there are places and the task is segmentation, one
+ * minus the mean soft Dice of the foreground with them. Of values the mean squared error. Terms `loss/teacher` and `loss/labels`, each
+ * with its share.
+ *
+ * Requires: one input and one output. Guarantees: every weight of the student is a parameter ({@link openWeights}); batch normalisation
+ * stays in inference mode, its scale and bias are trained.
+ *
+ * @throws SutureError `option-invalid` where there is no weight to train.
+ */
+export function distillation(network: Graph, options: DistillationOptions): Distillation {
+  const { task, meaning, labels: share = 0, ignore = false } = options;
+  const student = openWeights(network);
+  if (student.weights.size === 0) {
+    throw new SutureError('option-invalid', 'The student has no weights: there is nothing to train.');
+  }
+  const b = continued(student.graph.with({ outputs: [] }));
+  const output = student.graph.outputs[0].value;
+  const data = network.inputs.map(input => input.name);
+  const terms = new Terms(b);
+  const add = (name: string, part: number, loss: Value): void => {
+    const weighed = part === 1 ? loss : b.op('Mul', [loss, numberLike(b, part, loss)], {}, { name: `loss/${name}` });
+    terms.add(weighed, { output: `loss/${name}`, position: undefined, parent: undefined });
+  };
+  const taken = (name: string, type: TensorType): Value => {
+    const input = b.input(name, type);
+    data.push(input.name);
+    return input;
+  };
+  let teacher: Value | undefined;
+  if (share < 1) {
+    teacher = taken('teacher', answerType(output.type, meaning));
+    add('teacher', 1 - share, teacherLoss(b, output, teacher, task, meaning));
+  }
+  let labels: Value | undefined;
+  if (share > 0) {
+    labels = taken('labels', labelType(output.type, task, meaning));
+    add('labels', share, taskLoss(b, output, labels, task, meaning, { ignore }));
+  }
+  return { ...terms.finish(data, [...student.weights.keys()]), student, teacher: teacher?.name, labels: labels?.name };
+}
+
+const numberLike = (b: GraphBuilder, value: number, like: Value): Value =>
+  b.constant(tensorFromNumbers(like.type.dtype, [], [value]), 'share');
+
+/** [N, C, spatial...]; of values as the output is. */
+function answerType({ dtype, shape }: TensorType, { kind, channelAxis, channels }: OutputMeaning): TensorType {
+  if (kind === 'values') return { dtype, shape };
+  const [batch, ...rest] = shape;
+  return { dtype, shape: [batch, channels, ...rest.filter((_, i) => i + 1 !== channelAxis)] };
+}
+
+/** A network with one output more, `answers`: its probabilities, channels first, or its values as they are. What students learn from. */
+export function answering(network: Graph, meaning: OutputMeaning): Graph {
+  const b = continued(network.with({ outputs: [] }));
+  const { value } = network.outputs[0];
+  b.output(
+    answersOutput,
+    meaning.kind === 'values' ? value : channelsFirst(b, probabilitiesOf(b, value, meaning), meaning),
+  );
+  return b.build();
+}
+
+/** The output of {@link answering}. */
+export const answersOutput = 'answers';
