@@ -7,10 +7,11 @@ import { parameterCount } from '../network/cost.ts';
 import { knownMeaning } from '../network/meaning.ts';
 import { featureEntries } from '../network/tags.ts';
 import { writeModel } from '../network/write.ts';
+import type { OutputShares } from '../options/kinds.ts';
 import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, inDtype } from '../run/deployed.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
-import { type Combination, checkPositions } from '../selection/combination.ts';
+import { alike, type Combination, checkPositions, outputOf } from '../selection/combination.ts';
 import { type Rule, select } from '../selection/select.ts';
 import { sweepSchema } from '../selection/sweep.ts';
 import { frontSchema } from '../selection/weighted.ts';
@@ -24,7 +25,7 @@ export type Choice =
   | { readonly position: number; readonly gated?: boolean | undefined }
   | { readonly rule: Rule; readonly gated?: boolean | undefined }
   | { readonly all: true }
-  | { readonly combination: Combination }
+  | { readonly combination: Omit<Combination, 'output'> & { readonly output?: OutputShares | undefined } }
   /** What a sweep over settings chose: see `sweepFront`. */
   | { readonly chosen: 'best' | 'even' }
   /** What `suture weigh` learned. */
@@ -101,7 +102,7 @@ export async function exportNetwork(
 /** Settles a choice of several settings. @throws SutureError `run-invalid` when what it refers to was not computed. */
 async function combinationOf(
   run: LoadedRun,
-  choice: Extract<Choice, { combination: Combination } | { chosen: unknown } | { learned: true }>,
+  choice: Extract<Choice, { combination: unknown } | { chosen: unknown } | { learned: true }>,
 ): Promise<{ readonly combination: Combination; readonly learned?: StoredWeights }> {
   if ('learned' in choice) {
     const learned = await readLearned(run);
@@ -111,7 +112,8 @@ async function combinationOf(
     };
   }
   if ('combination' in choice) {
-    const { combination } = choice;
+    const { output = outputOf(alike(run.network.parents.length)) } = choice.combination;
+    const combination = { ...choice.combination, output };
     return combination.weight === 'learned' ? { combination, learned: await readLearned(run) } : { combination };
   }
   const front = await run.directory.readJson('front', frontSchema);

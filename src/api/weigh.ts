@@ -16,6 +16,7 @@ import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
+import type { OutputShares } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
 import { withLockedRun } from '../run/access.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
@@ -31,7 +32,7 @@ import {
   train,
 } from '../run/lifecycle.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
-import { checkCombination, type OutputShares, outputOf, sharesOf } from '../selection/combination.ts';
+import { alike, checkCombination, outputOf, sharesOf } from '../selection/combination.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { usualBatch } from '../training/settings.ts';
 import { type MetricsEntry, Trainer } from '../training/train.ts';
@@ -132,7 +133,7 @@ function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan
     learn = learningOptions.learn.standard,
     positions,
     weight = learningOptions.weight.standard,
-    output = outputOf(Array<number>(network.parents.length).fill(1 / network.parents.length)),
+    output = outputOf(alike(network.parents.length)),
     steps = learningOptions.steps.standard,
     batch,
     learningRate = learningOptions.learningRate.standard,

@@ -49,8 +49,25 @@ const list = <T>(words: string, kind: Kind<T>): Kind<T[]> => ({
   read: text => text.split(',').map(part => kind.read(part.trim())),
 });
 
+/** How networks share the output. Of two: the first one's share. Of more: one share for each; they sum to 1. */
+export type OutputShares = number | readonly number[];
+
+/** Shares of an output that is averaged. */
+export const outputShares: Kind<number | number[]> = {
+  words: 'a number from 0 to 1, or one for each network that sum to 1, as in 0.5/0.25/0.25',
+  schema: v.union([
+    share.schema,
+    v.pipe(
+      v.array(share.schema),
+      v.check(shares => Math.abs(shares.reduce((sum, part) => sum + part, 0) - 1) < 1e-6),
+    ),
+  ]),
+  read: text => (text.includes('/') ? text.split('/').map(numberOf) : numberOf(text)),
+};
+
 export const counts = list('whole numbers of at least 1, as in 1,2,4', count);
 export const shares = list('numbers from 0 to 1, as in 0,0.5,1', share);
+export const ways = list('numbers from 0 to 1, as in 0,0.5,1, or of more networks 1/0/0,0.5/0.25/0.25', outputShares);
 export const several = <const C extends readonly [string, ...string[]]>(choices: C): Kind<C[number][]> =>
   list(`of ${choices.join(', ')}, separated by commas`, choice(choices));
 

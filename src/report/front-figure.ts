@@ -1,6 +1,7 @@
 /** A sweep over settings drawn: the rivals' front, and what lies where beside it. */
 
-import { combinationText, type OutputShares, sharesOf } from '../selection/combination.ts';
+import type { OutputShares } from '../options/kinds.ts';
+import { combinationText, sharesOf } from '../selection/combination.ts';
 import { type Point, paretoSet } from '../selection/front.ts';
 import type { Front, FrontPoint } from '../selection/weighted.ts';
 import { type ChartSeries, lineChart, scatterChart } from './chart.ts';

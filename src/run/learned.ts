@@ -1,9 +1,9 @@
 /** `weights.npz` of a run directory: what `suture weigh` learned; and what its checkpoints hold. */
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/index.ts';
-import { count, natural, positionsOrNone, positive, several, share } from '../options/kinds.ts';
+import { count, natural, outputShares, positionsOrNone, positive, several, share } from '../options/kinds.ts';
 import { optional, standing } from '../options/option.ts';
-import { type LearnedWeights, outputSharesSchema } from '../selection/combination.ts';
+import type { LearnedWeights } from '../selection/combination.ts';
 import { usualBatch } from '../training/settings.ts';
 import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
@@ -20,9 +20,9 @@ export const learningOptions = {
     otherwise: 'everywhere',
   }),
   weight: standing(share, 'w', 'share of the original feature: to start from, or kept', 0.9),
-  output: optional(share, 'v', "parent a's share of the output: to start from, or kept", {
+  output: optional(outputShares, 'v', "parent a's share of the output: to start from, or kept", {
     long: 'output-weight',
-    otherwise: '0.5',
+    otherwise: 'alike',
   }),
   steps: standing(count, 'n', 'training steps', 100),
   batch: optional(count, 'n', 'images in a step', { otherwise: `${usualBatch}, or what the networks take` }),
@@ -37,7 +37,7 @@ const planEntries = {
   learned: v.array(v.picklist(learnable)),
   positions: v.array(naturalSchema),
   /** Where learning starts, or what is kept; in the end, what came out. */
-  output: outputSharesSchema,
+  output: outputShares.schema,
   weight: v.number(),
   steps: naturalSchema,
   batch: naturalSchema,

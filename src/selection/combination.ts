@@ -1,17 +1,14 @@
 /** What a sweep over settings varies, and an export fixes: where features are averaged, and how features and outputs are weighed. */
-import * as v from 'valibot';
 import { SutureError, type Tensor } from '../../ir/index.ts';
 import { type Setting, type SuperNetwork, weightedAt, withOutputs } from '../../passes/index.ts';
-
-/** How parents share the output. Of two: parent a's share, in [0, 1]. Of more: one share for each parent; they sum to 1. */
-export type OutputShares = number | readonly number[];
-
-/** As documents have them. */
-export const outputSharesSchema = v.union([v.number(), v.array(v.number())]);
+import type { OutputShares } from '../options/kinds.ts';
 
 /** One share for each parent. */
 export const sharesOf = (output: OutputShares): readonly number[] =>
   typeof output === 'number' ? [output, 1 - output] : output;
+
+/** All parents alike. */
+export const alike = (parents: number): readonly number[] => Array<number>(parents).fill(1 / parents);
 
 /** Shares as documents say them. */
 export const outputOf = (shares: readonly number[]): number | number[] =>

@@ -1,5 +1,6 @@
 /** Ways of sharing one output among several parents: points of the simplex of shares, and what lies between them. */
-import { type OutputShares, outputOf } from './combination.ts';
+import type { OutputShares } from '../options/kinds.ts';
+import { outputOf } from './combination.ts';
 
 /** Ways of sharing, and how they adjoin. */
 export interface ShareLattice {

@@ -9,14 +9,14 @@ import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
 import type { TrainedNetwork } from '../network/network.ts';
+import { type OutputShares, outputShares } from '../options/kinds.ts';
 import { blendable, scoreBlend } from './blend.ts';
 import {
+  alike,
   type Combination,
   checkCombination,
   type LearnedWeights,
-  type OutputShares,
   outputOf,
-  outputSharesSchema,
   settingOf,
   sharesOf,
 } from './combination.ts';
@@ -43,12 +43,12 @@ export const frontSchema = v.object({
   /** The sets that distances and the Pareto set are over, as indices: the test sets; with one, the validation data and it. */
   axes: v.array(v.number()),
   /** The output-weighted ensembles of the unstitched parents; of two, from parent b alone to parent a alone. */
-  rivals: v.array(v.object({ output: outputSharesSchema, scores: v.array(score) })),
+  rivals: v.array(v.object({ output: outputShares.schema, scores: v.array(score) })),
   points: v.array(
     v.object({
       positions: v.array(v.number()),
       weight: v.union([v.number(), v.literal('learned')]),
-      output: outputSharesSchema,
+      output: outputShares.schema,
       /** Whether a gate weighs the outputs on each image by how sure the parents are. */
       gated: v.boolean(),
       /** One for each set. */
@@ -148,7 +148,7 @@ export async function sweepFront(
   const { gate = isGateable(network) } = options;
   if (gate) requireGateable(network);
 
-  const even = Array<number>(parents).fill(1 / parents);
+  const even = alike(parents);
   const parts = places.map(
     (place, i): MergedPart => ({
       name: String(i),

@@ -10,6 +10,7 @@ import {
   memory,
   natural,
   nonNegative,
+  outputShares,
   positions,
   positive,
   share,
@@ -53,8 +54,8 @@ export const trainingOptions = {
     otherwise: 'everywhere',
   }),
   weight: optional(shareBelowOne, 'w', 'with --positions: the share of the original feature', { otherwise: '0.5' }),
-  output: optional(share, 'v', "with --method task: the first network's share of the output", {
-    otherwise: '0.5',
+  output: optional(outputShares, 'v', "with --method task: the first network's share of the output", {
+    otherwise: 'alike',
     long: 'output-weight',
   }),
   init: optional(choice(initialisations), 'how', 'fitted in order or to clean features, random, none', {

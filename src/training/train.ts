@@ -106,7 +106,7 @@ export function lossOf(network: SuperNetwork, given: TrainingSettings, { task, l
     case 'task':
       return taskMatching(network, {
         switches,
-        outputs: sharesFrom(output, network.parents.length),
+        outputs: typeof output === 'number' ? sharesFrom(output, network.parents.length) : output,
         ...(task && { task }),
         ignore: labels?.ignoreLabel !== undefined,
       });

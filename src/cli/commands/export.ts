@@ -3,7 +3,7 @@ import { SutureError } from '../../../ir/index.ts';
 import { meaningText } from '../../../passes/index.ts';
 import { type Choice, exportNetwork } from '../../api/export.ts';
 import { batchText } from '../../execution/fixed-batch.ts';
-import { choice, natural, positionsOrNone, share } from '../../options/kinds.ts';
+import { choice, natural, outputShares, positionsOrNone, share } from '../../options/kinds.ts';
 import { flag, optional, standing, type ValuesOf } from '../../options/option.ts';
 import { exportDtypes } from '../../run/deployed.ts';
 import { combinationText } from '../../selection/combination.ts';
@@ -35,7 +35,7 @@ const options = {
   learned: flag('with the weights that `suture weigh` learned', alone('learned')),
   positions: optional(positionsOrNone, 'list', 'average at these, as in 38,41,44-47, or none', alone('positions')),
   weight: optional(share, 'w', 'with --positions: the share of the original feature', { otherwise: '0.5' }),
-  outputWeight: optional(share, 'v', "with --positions: parent a's share of the output", { otherwise: '0.5' }),
+  outputWeight: optional(outputShares, 'v', "with --positions: parent a's share of the output", { otherwise: 'alike' }),
   gate: flag('weigh outputs on each image by how sure the parents are'),
   dtype: standing(choice(exportDtypes), 'name', 'what weights and features are', 'float32'),
   output: outputOf('file', 'the ONNX file'),
@@ -67,7 +67,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
 function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
   const { position, rule, all, chosen, learned, positions, weight, outputWeight, gate } = flags;
   if (positions !== undefined) {
-    return { combination: { positions, weight: weight ?? 0.5, output: outputWeight ?? 0.5, gated: gate } };
+    return { combination: { positions, weight: weight ?? 0.5, output: outputWeight, gated: gate } };
   }
   if (weight !== undefined || outputWeight !== undefined) {
     throw new SutureError('option-invalid', 'Weights go with --positions (none, to leave the parents unstitched).');

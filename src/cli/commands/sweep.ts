@@ -3,10 +3,10 @@ import { SutureError } from '../../../ir/index.ts';
 import { front, sweep } from '../../api/sweep.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
 import { positionTags, progressKey } from '../../network/tags.ts';
-import { namedFiles, positionsOrNone, repeated, share, shares } from '../../options/kinds.ts';
+import { namedFiles, type OutputShares, positionsOrNone, repeated, share, shares, ways } from '../../options/kinds.ts';
 import { flag, optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { frontFigures } from '../../report/front-figure.ts';
-import { type OutputShares, positionsText } from '../../selection/combination.ts';
+import { positionsText } from '../../selection/combination.ts';
 import { possibleRules, select, whyNot } from '../../selection/select.ts';
 import type { Sweep } from '../../selection/sweep.ts';
 import { evenLoss, type Front } from '../../selection/weighted.ts';
@@ -23,7 +23,11 @@ const overPositions = {
 
 const overSettings = {
   weights: optional(shares, 'list', 'shares of the original feature, as in 0,0.25,0.5,0.75'),
-  outputs: optional(shares, 'list', "parent a's shares of the output, as in 0,0.5,1"),
+  outputs: optional(
+    ways,
+    'list',
+    "parent a's shares of the output, as in 0,0.5,1; of more networks 1/0/0,0.5/0.25/0.25",
+  ),
   positions: repeatable(
     repeated(positionsOrNone),
     'list',

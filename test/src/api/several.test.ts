@@ -12,6 +12,7 @@ import { sweep } from '../../../src/api/sweep.ts';
 import { weigh } from '../../../src/api/weigh.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import { sharesOf } from '../../../src/selection/combination.ts';
+import type { Front } from '../../../src/selection/weighted.ts';
 import { smallData, smallNetworks } from '../cli/small.ts';
 import { scratch, suture } from '../cli/support.ts';
 
@@ -58,6 +59,52 @@ it('are joined, trained, scored, exported and reported on as two are', async () 
     { executor },
   );
   expect(all.rows[0]!.score.value).toBeGreaterThan(0);
+});
+
+it('share the output as the command line says, one share for each', async () => {
+  const { folder, networks, data } = await inputs();
+  const output = join(folder, 'run');
+  await stitch({ networks, data, output, executor, training: { steps: 0, init: 'identity' } });
+  const settings = ['--outputs', '1/0/0,0.5/0.25/0.25,0/0/1', '--positions', 'none', '--no-gate'];
+  const swept = await suture('sweep', output, '--data', data, ...settings, '--executor', executor, '--json');
+  const { points } = JSON.parse(swept.stdout) as Front;
+  expect(points.slice(0, 3).map(p => p.output)).toEqual([
+    [1, 0, 0],
+    [0.5, 0.25, 0.25],
+    [0, 0, 1],
+  ]);
+  const { rows } = await evaluate(networks, data, { executor });
+  for (const [i, parent] of [0, 2].entries()) {
+    expect(points[2 * i]!.scores[0]).toBeCloseTo(rows[parent]!.score.value, 6);
+  }
+  const exported = async (name: string, ...shares: string[]) => {
+    const file = join(folder, name);
+    expect(await suture('export', output, '--positions', 'none', ...shares, '-o', file)).toMatchObject({ code: 0 });
+    return (await evaluate([file], data, { executor })).rows[0]!.score.value;
+  };
+  expect(await exported('own.onnx', '--output-weight', '1/0/0')).toBeCloseTo(rows[0]!.score.value, 6);
+  expect(await exported('alike.onnx')).toBeCloseTo(
+    (await evaluate(networks, data, { executor, ensemble: true })).rows.at(-1)!.score.value,
+    6,
+  );
+  for (const [shares, words] of [
+    ['0.5/0.5', /must be 3, one for each parent/],
+    ['0.5/0.5/0.5', /must be a number from 0 to 1, or one for each network that sum to 1/],
+  ] as const) {
+    const file = join(folder, 'wrong.onnx');
+    const { code, stderr } = await suture(
+      'export',
+      output,
+      '--positions',
+      'none',
+      '--output-weight',
+      shares,
+      '-o',
+      file,
+    );
+    expect({ shares, code }).toEqual({ shares, code: 2 });
+    expect(stderr).toMatch(words);
+  }
 });
 
 it('stay what they are where all are copies of one', async () => {
