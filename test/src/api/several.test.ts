@@ -69,14 +69,13 @@ it('share the output as the command line says, one share for each', async () => 
   const swept = await suture('sweep', output, '--data', data, ...settings, '--executor', executor, '--json');
   const { points } = JSON.parse(swept.stdout) as Front;
   expect(points.slice(0, 3).map(p => p.output)).toEqual([
-    [1, 0, 0],
-    [0.5, 0.25, 0.25],
     [0, 0, 1],
+    [0.5, 0.25, 0.25],
+    [1, 0, 0],
   ]);
   const { rows } = await evaluate(networks, data, { executor });
-  for (const [i, parent] of [0, 2].entries()) {
-    expect(points[2 * i]!.scores[0]).toBeCloseTo(rows[parent]!.score.value, 6);
-  }
+  expect(points[0]!.scores[0]).toBeCloseTo(rows[2]!.score.value, 6);
+  expect(points[2]!.scores[0]).toBeCloseTo(rows[0]!.score.value, 6);
   const exported = async (name: string, ...shares: string[]) => {
     const file = join(folder, name);
     expect(await suture('export', output, '--positions', 'none', ...shares, '-o', file)).toMatchObject({ code: 0 });
