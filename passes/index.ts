@@ -2,8 +2,8 @@
 export { type Differentiated, type DifferentiateOptions, differentiate } from './differentiate/index.ts';
 export { type NarrowOptions, narrow, widen } from './float-width.ts';
 export { freeBatch } from './free-batch.ts';
+export { inlineBodies } from './inline-bodies.ts';
 export * from './lower.ts';
-export { lowerToStandard } from './lower-standard.ts';
 export * from './match.ts';
 export { type SettleOptions, settingTensors, settle } from './settle.ts';
 export * from './simplify.ts';

@@ -10,7 +10,7 @@ import {
   typeText,
   Value,
 } from '../ir/index.ts';
-import { lowerToStandard } from './lower-standard.ts';
+import { inlineBodies } from './inline-bodies.ts';
 import { fixSwitches } from './settle/fix-switches.ts';
 import { mergeStitches } from './settle/merge-stitches.ts';
 import { scaleFeatures } from './settle/scale-features.ts';
@@ -86,7 +86,7 @@ export function settle(
   if (parameters) checkComplete(network, fixed);
   const simple = simplify(fixed, { fuse });
   const merged = merge ? mergeNeighbours(simple) : simple;
-  return standard ? lowerToStandard(merged) : merged;
+  return standard ? inlineBodies(merged) : merged;
 }
 
 /** To a fixpoint; each step takes away a node, a weight other than one, or a switch. */

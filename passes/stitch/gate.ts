@@ -24,7 +24,7 @@ import {
   type Value,
 } from '../../ir/index.ts';
 import { continued } from '../differentiate/index.ts';
-import { lowerToStandard } from '../lower-standard.ts';
+import { inlineBodies } from '../inline-bodies.ts';
 import { type SettleOptions, settle, sourceNames } from '../settle.ts';
 import { removeDeadCode } from '../simplify/remove-dead-code.ts';
 import { simplify } from '../simplify/simplify.ts';
@@ -62,7 +62,7 @@ export function settleGated(
   const own = parentOutputs ? network.parents.flatMap(p => p.outputs) : [];
   for (const name of own) b.output(name, graph.output(name));
   const simple = simplify(removeDeadCode(b.build()));
-  return standard ? lowerToStandard(simple) : simple;
+  return standard ? inlineBodies(simple) : simple;
 }
 
 /**

@@ -9,7 +9,7 @@ import { simplify } from './simplify/simplify.ts';
  * Guarantees: no operator of the domain `suture`; inputs, outputs and the numbers on them stay. Returns the same object when
  * there was none.
  */
-export function lowerToStandard(graph: Graph): Graph {
+export function inlineBodies(graph: Graph): Graph {
   let lowered = graph;
   // The body of a Fused region may hold our operators in its turn.
   while (lowered.nodes.some(node => isSutureOp(node.op))) {
