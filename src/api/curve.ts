@@ -7,7 +7,7 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { imagesAtATime } from '../execution/fixed-batch.ts';
 import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
-import type { MetricName } from '../metrics/metric.ts';
+import { type MetricName, metricTitles } from '../metrics/metric.ts';
 import { scoreNetworks } from '../metrics/score-networks.ts';
 import { networkOf } from '../network/network.ts';
 import { type ByTag, byTag } from '../network/tags.ts';
@@ -24,6 +24,8 @@ export interface CurveOptions extends WorkOptions, ExecutorOptions {
   readonly batch?: number;
   /** What is said of labels, where the first run says something else or nothing. */
   readonly labels?: LabelOptions;
+  /** Default: what suits the labels, Dice for dense ones. */
+  readonly metric?: MetricName | undefined;
 }
 
 export interface Curve {
@@ -107,6 +109,7 @@ export async function curve(paths: readonly string[], data: string, options: Cur
   const scorable = LabelledData.for(
     runs.flatMap(({ parents }) => parents),
     dataset,
+    options.metric,
   );
   const most = Math.max(...runs.map(r => r.network.positions.length));
   const counts = [...new Set(options.counts ?? defaultCounts(most))].sort((a, b) => a - b);
@@ -200,8 +203,6 @@ function toldApart(recipes: readonly RecipeCurve[], i: number): string {
   return same.length === 1 ? recipe : `${recipe} (${1 + same.indexOf(recipes[i]!)})`;
 }
 
-const metricNames = { dice: 'Dice', accuracy: 'accuracy', mse: 'mean squared error' } as const;
-
 /** The curves as a figure: a line for each recipe, with a band from its worst to its best run, and the ensemble without stitches. */
 export function curveChart({ recipes, runs, counts, metric, data }: Curve): string {
   const ensembles = [...new Set(runs.map(r => r.references.ensemble))];
@@ -223,9 +224,9 @@ export function curveChart({ recipes, runs, counts, metric, data }: Curve): stri
     ),
   ];
   return lineChart(series, {
-    title: `${metricNames[metric]} on ${data.source.split(/[\\/]/).at(-1)}, ${data.images} images`,
+    title: `${metricTitles[metric]} on ${data.source.split(/[\\/]/).at(-1)}, ${data.images} images`,
     xLabel: 'positions stitched at once, spread evenly',
-    yLabel: metricNames[metric],
+    yLabel: metricTitles[metric],
     xTicks: counts,
     xLog: true,
   });

@@ -13,6 +13,8 @@ import { type Parent, parentOf } from '../network/parent.ts';
 export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOptions, ScoreOptions {
   /** What is said of the labels. */
   readonly labels?: LabelOptions;
+  /** Default: what suits the labels, Dice for dense ones. */
+  readonly metric?: MetricName | undefined;
 }
 
 export interface Evaluation {
@@ -41,7 +43,7 @@ export async function evaluate(
   const dataset = await loadDataset(data, options.labels);
   const loaded: Parent[] = [];
   for (const model of read) loaded.push(await parentOf(model, dataset, options));
-  const scorable = LabelledData.for(loaded, dataset);
+  const scorable = LabelledData.for(loaded, dataset, options.metric);
   return withExecutor(options, async executor => {
     const rows = await scoreNetworks({ executor, ...workOptions(options) }, loaded, scorable, options);
     return {

@@ -9,6 +9,7 @@ import { hashFile } from '../files/hash.ts';
 import { jsonText } from '../files/output.ts';
 import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
+import type { MetricName } from '../metrics/metric.ts';
 import { measureNetworks } from '../metrics/score-networks.ts';
 import { networkOf } from '../network/network.ts';
 import { tagOf } from '../network/tags.ts';
@@ -33,6 +34,8 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   readonly tests: readonly { readonly name: string; readonly file: string }[];
   /** Whether outputs are weighed on each image by how sure the parents are (`settleGated`). Default: wherever a gate can act. */
   readonly gate?: boolean | undefined;
+  /** What positions are chosen by and networks reported with. Default: what suits the labels, Dice for dense ones. */
+  readonly metric?: MetricName | undefined;
 }
 
 export interface RunResult extends Report {
@@ -58,10 +61,11 @@ interface Following {
   readonly gate: boolean | undefined;
 }
 
-const followUpOf = async ({ validation, tests, gate }: RunRequest): Promise<FollowUp> => ({
+const followUpOf = async ({ validation, tests, gate, metric }: RunRequest): Promise<FollowUp> => ({
   validation: { source: validation, sha256: await hashFile(validation) },
   tests: await Promise.all(tests.map(async ({ name, file }) => ({ name, source: file, sha256: await hashFile(file) }))),
   ...(gate !== undefined && { gate }),
+  ...(metric && { metric }),
 });
 
 /**
@@ -71,14 +75,16 @@ const followUpOf = async ({ validation, tests, gate }: RunRequest): Promise<Foll
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
 export async function run(request: RunRequest, work: TrainingWork = {}): Promise<RunResult> {
-  const { train, validation, tests, gate, ...rest } = request;
+  const { train, validation, tests, gate, metric, ...rest } = request;
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
   const { parents } = plan;
-  const choosable = LabelledData.toChooseBy(parents, validationData);
+  const choosable = LabelledData.toChooseBy(parents, validationData, metric);
   const data: TestData[] = [];
-  for (const test of tests) data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said)) });
+  for (const test of tests) {
+    data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said), metric) });
+  }
   const followUp = await followUpOf(request);
   const result = await withExecutor(request, executor =>
     withNewLock(request.output, async () => {
@@ -111,10 +117,14 @@ export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunRes
     }
     const read = (file: { readonly source: string; readonly sha256: string }) =>
       sameData(file, labelsOfRun(directory.config), 'the run was started');
-    const choosable = LabelledData.toChooseBy(parents, await read(followUp.validation));
+    const choosable = LabelledData.toChooseBy(parents, await read(followUp.validation), followUp.metric);
     const tests: TestData[] = [];
     for (const test of followUp.tests) {
-      tests.push({ name: test.name, file: test.source, data: LabelledData.for(parents, await read(test)) });
+      tests.push({
+        name: test.name,
+        file: test.source,
+        data: LabelledData.for(parents, await read(test), followUp.metric),
+      });
     }
     const trained = await resumeLocked(run, work);
     return withExecutor({ executor: directory.config.executor.name }, executor =>
@@ -142,7 +152,9 @@ async function follow(
 ): Promise<RunResult> {
   const { directory, network, parents } = run;
   let swept = await directory.readJson('sweep', sweepSchema);
-  if (swept?.data.source !== choosable.dataset.source) {
+  // A sweep of another kind may have been made in between.
+  const { name } = choosable.metricFor(parents[0]!);
+  if (swept?.data.source !== choosable.dataset.source || swept.metric !== name) {
     swept = await sweepPositions(execution, run, choosable);
     await directory.writeJson('sweep', swept);
   }

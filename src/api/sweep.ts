@@ -4,6 +4,7 @@ import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
+import type { MetricName } from '../metrics/metric.ts';
 import { withLockedRun } from '../run/access.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { readLearned } from '../run/learned.ts';
@@ -11,9 +12,11 @@ import { loadRun } from '../run/load.ts';
 import { type Sweep, type SweepOptions, sweepPositions } from '../selection/sweep.ts';
 import { type Front, type FrontOptions, type NamedData, sweepFront } from '../selection/weighted.ts';
 
-/** What a command on a run may say of labels, where the run says something else or nothing. */
+/** What a command on a run may say of labels, where the run says something else or nothing, and what it scores by. */
 export interface LabelRequest {
   readonly labels?: LabelOptions;
+  /** Default: what suits the labels, Dice for dense ones. */
+  readonly metric?: MetricName | undefined;
 }
 
 /**
@@ -34,7 +37,7 @@ async function sweepLocked(
 ): Promise<Sweep> {
   const run = await loadRun(path);
   const dataset = await loadDataset(data, labelsOfRun(run.directory.config, options.labels));
-  const scorable = LabelledData.toChooseBy(run.parents, dataset);
+  const scorable = LabelledData.toChooseBy(run.parents, dataset, options.metric);
   return withExecutor(options, async executor => {
     const result = await sweepPositions({ executor, ...workOptions(options) }, run, scorable, options);
     await run.directory.writeJson('sweep', result);
@@ -58,14 +61,14 @@ export const front = (path: string, data: string, request: FrontRequest = {}): P
   withLockedRun(path, () => frontLocked(path, data, request));
 
 async function frontLocked(path: string, data: string, request: FrontRequest): Promise<Front> {
-  const { tests = [], learned = false, labels, ...options } = request;
+  const { tests = [], learned = false, labels, metric, ...options } = request;
   const run = await loadRun(path);
   const said = labelsOfRun(run.directory.config, labels);
   const { parents } = run;
-  const validation = LabelledData.toChooseBy(parents, await loadDataset(data, said));
+  const validation = LabelledData.toChooseBy(parents, await loadDataset(data, said), metric);
   const sets: NamedData[] = [];
   for (const { name, file } of tests)
-    sets.push({ name, data: LabelledData.for(parents, await loadDataset(file, said)) });
+    sets.push({ name, data: LabelledData.for(parents, await loadDataset(file, said), metric) });
   const weights = learned ? await readLearned(run) : undefined;
   return withExecutor(options, async executor => {
     const execution = { executor, ...workOptions(options) };

@@ -2,6 +2,7 @@
 import { activations, matchWiths } from '../../passes/index.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { executorChoices } from '../execution/executors.ts';
+import { metricNames } from '../metrics/metric.ts';
 import { choice, count, integer, nonNegative, path, regions } from '../options/kinds.ts';
 import { flag, type GivenOf, type Option, optional, required, standing } from '../options/option.ts';
 import { outputMeans, tasks } from '../run/config.ts';
@@ -33,6 +34,10 @@ export const labels = {
 export const labelOptions = ({ ignoreLabel, regions }: GivenOf<typeof labels>): LabelOptions => ({
   ...(ignoreLabel !== undefined && { ignoreLabel }),
   ...(regions && { regions }),
+});
+
+export const metric = optional(choice(metricNames), 'name', 'what networks are scored by', {
+  otherwise: 'what suits the labels',
 });
 
 export const task = optional(choice(tasks), 'name', 'what the networks do', {

@@ -1,9 +1,6 @@
 /** Scores as tables. */
-import type { Score } from '../metrics/metric.ts';
+import { isPooled, metricTitles, type Score } from '../metrics/metric.ts';
 import { fixed, type Terminal } from './terminal.ts';
-
-/** What the metric is called in tables. */
-export const metricTitle = { dice: 'Dice', accuracy: 'accuracy', mse: 'MSE' } as const;
 
 /** One row for each network: the score and, for Dice over several classes or regions, each of them. */
 export function scoreTable(
@@ -13,16 +10,16 @@ export function scoreTable(
   const [first] = rows;
   if (first === undefined) return;
   const { metric, classes } = first.score;
-  if (metric !== 'dice') {
+  if (!isPooled(metric)) {
     terminal.table(
-      ['network', metricTitle[metric]],
+      ['network', metricTitles[metric]],
       rows.map(({ label, score }) => [label, fixed(score.value)]),
     );
     return;
   }
   const shown = classes.length > 1 ? classes : [];
   terminal.table(
-    ['network', 'Dice', 'pooled', ...shown.flatMap(c => [c.name, 'pooled'])],
+    ['network', metricTitles[metric], 'pooled', ...shown.flatMap(c => [c.name, 'pooled'])],
     rows.map(({ label, score }) => [
       label,
       fixed(score.value),
@@ -31,5 +28,6 @@ export function scoreTable(
     ]),
   );
   terminal.line();
-  terminal.line('Dice: mean over the images whose label has the class; pooled: over all pixels of all images.');
+  const over = metric === 'dice' ? 'cases' : 'images whose label has the class';
+  terminal.line(`${metricTitles[metric]}: mean over the ${over}; pooled: over all pixels of all images.`);
 }

@@ -44,7 +44,7 @@ export interface Dataset {
   readonly labels?: LabelArray;
   /** The fold of each image. */
   readonly fold?: readonly number[];
-  /** What each image is called at its party. */
+  /** The case that each image is of. */
   readonly id?: readonly number[];
   /** Images of one group (one patient, one specimen) are not independent. */
   readonly group?: readonly number[];

@@ -4,7 +4,7 @@
  */
 import type { Dataset } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
-import type { Metric } from './metric.ts';
+import { type Metric, valueOfTerms } from './metric.ts';
 
 /** A difference of two scores, so that more is better, with its 95 % interval. NaN where nothing could be scored. */
 export interface Difference {
@@ -15,46 +15,91 @@ export interface Difference {
   readonly groups: number;
 }
 
+/** A metric by groups. */
+interface Drawable {
+  /** What each group adds to a score: see `Metric.terms`. */
+  readonly terms: readonly Float64Array[];
+  /** Room for their sum. */
+  readonly sums: Float64Array;
+}
+
+function drawable(metric: Metric, groups: readonly (readonly number[])[]): Drawable {
+  const terms = groups.map(images => metric.terms(images));
+  return { terms, sums: new Float64Array(terms[0]?.length ?? 0) };
+}
+
+function valueOver({ terms, sums }: Drawable, drawn: Uint32Array): number {
+  sums.fill(0);
+  for (let d = 0; d < drawn.length; d++) {
+    const more = terms[drawn[d]!]!;
+    for (let i = 0; i < sums.length; i++) sums[i]! += more[i]!;
+  }
+  return valueOfTerms(sums);
+}
+
 /** Fewer draws make the interval's ends uncertain. */
 const resamples = 2000;
 
-/** Images that are not independent of each other: those of one `group`, else of one `id`, else each image for itself. */
+/**
+ * Images that are not independent of each other: those of one `group`, else of one `id`, else each image for itself. Groups that have
+ * images of one case (`id`) are one, so that no case is torn apart.
+ */
 export function groupsOf({
   count,
   group,
   id,
 }: Pick<Dataset, 'count' | 'group' | 'id'>): readonly (readonly number[])[] {
-  const keys = group ?? id ?? Array.from({ length: count }, (_, image) => image);
+  // The first image that each belongs with: of its group, then of the groups of its case.
+  const first = Array.from({ length: count }, (_, image) => image);
+  const root = (image: number): number => {
+    let at = image;
+    while (first[at] !== at) at = first[at]!;
+    return at;
+  };
+  for (const keys of [group, id]) {
+    const known = new Map<number, number>();
+    for (const [image, key] of (keys ?? []).entries()) {
+      const [p, q] = [root(image), root(known.get(key) ?? image)];
+      first[Math.max(p, q)] = Math.min(p, q);
+      known.set(key, Math.min(p, q));
+    }
+  }
   const groups = new Map<number, number[]>();
-  for (const [image, key] of keys.entries()) {
-    const known = groups.get(key);
+  for (const image of first.keys()) {
+    const known = groups.get(root(image));
     if (known) known.push(image);
-    else groups.set(key, [image]);
+    else groups.set(root(image), [image]);
   }
   return [...groups.values()];
 }
 
 /**
  * The score of `ours` less that of `theirs`, both of the same images. Every resample draws as many groups as there are, with
- * replacement, and scores both networks on it. The same numbers come out each time.
+ * replacement, and scores both networks on it; what is drawn twice counts twice. The same numbers come out each time.
+ *
+ * @param groups as {@link groupsOf} makes them: no case is in two.
  */
 export function differenceOf(ours: Metric, theirs: Metric, groups: readonly (readonly number[])[]): Difference {
   const sign = ours.higherIsBetter ? 1 : -1;
-  const between = (images: readonly number[]): number => {
-    const [own, other] = [ours, theirs].map(metric => metric.score(images).value) as [number, number];
+  const [own, other] = [drawable(ours, groups), drawable(theirs, groups)];
+  /** Of groups, some perhaps several times. */
+  const between = (drawn: Uint32Array): number => {
+    const [p, q] = [valueOver(own, drawn), valueOver(other, drawn)];
     // Not −0 where both are the same.
-    return own === other ? 0 : sign * (own - other);
+    return p === q ? 0 : sign * (p - q);
   };
   const random = Random.seeded(0, 'bootstrap');
+  const sample = new Uint32Array(groups.length);
   const drawn: number[] = [];
   for (let i = 0; i < resamples; i++) {
-    const found = between(groups.flatMap(() => groups[random.int(groups.length)]!));
-    // Without any foreground there is no score.
+    for (let g = 0; g < groups.length; g++) sample[g] = random.int(groups.length);
+    const found = between(sample);
+    // Without anything to count there is no score.
     if (!Number.isNaN(found)) drawn.push(found);
   }
   drawn.sort((p, q) => p - q);
   const at = (share: number): number => drawn[Math.round(share * (drawn.length - 1))] ?? Number.NaN;
-  return { value: between(groups.flat()), low: at(0.025), high: at(0.975), groups: groups.length };
+  return { value: between(Uint32Array.from(groups.keys())), low: at(0.025), high: at(0.975), groups: groups.length };
 }
 
 export const verdicts = ['better', 'worse', 'no difference shown'] as const;

@@ -5,33 +5,38 @@ import { type Labels, labelsFor, requireForeground } from '../data/labels.ts';
 import { interfaceOf, requireFittingImages, spatialExtents } from '../network/interface.ts';
 import type { Network } from '../network/network.ts';
 import { graphForImages } from '../network/sizes.ts';
-import { type Metric, metricFor } from './metric.ts';
+import type { Metric, MetricName } from './metric.ts';
+import { metricFor } from './metric-for.ts';
 
 /** A data set with labels. What they are to outputs of a kind is worked out once, for the first network of the kind. */
 export class LabelledData {
   readonly dataset: Dataset;
+  /** What it is scored by; undefined where the labels say. */
+  readonly metric: MetricName | undefined;
   readonly #byGraph = new WeakMap<Graph, Labels>();
   /** By what the output means and its extents. */
   readonly #byOutput = new Map<string, Labels>();
 
-  private constructor(dataset: Dataset) {
+  private constructor(dataset: Dataset, metric: MetricName | undefined) {
     this.dataset = dataset;
+    this.metric = metric;
   }
 
   /**
    * Data that networks can be scored on.
    *
-   * @throws SutureError `data-invalid` where images or labels do not fit a network.
+   * @throws SutureError `data-invalid` where images or labels do not fit a network, `option-invalid` where the metric does not fit the
+   * labels.
    */
-  static for(networks: readonly Network[], dataset: Dataset): LabelledData {
-    const data = new LabelledData(dataset);
-    for (const network of networks) data.labelsFor(network);
+  static for(networks: readonly Network[], dataset: Dataset, metric?: MetricName): LabelledData {
+    const data = new LabelledData(dataset, metric);
+    for (const network of networks) data.metricFor(network);
     return data;
   }
 
-  /** Data that can tell networks apart: see `requireForeground`. @throws SutureError `data-invalid`. */
-  static toChooseBy(networks: readonly Network[], dataset: Dataset): LabelledData {
-    const data = LabelledData.for(networks, dataset);
+  /** Data that can tell networks apart: see `requireForeground`. @throws SutureError as {@link for}. */
+  static toChooseBy(networks: readonly Network[], dataset: Dataset, metric?: MetricName): LabelledData {
+    const data = LabelledData.for(networks, dataset, metric);
     for (const network of networks) requireForeground(data.labelsFor(network), dataset.source);
     return data;
   }
@@ -50,8 +55,8 @@ export class LabelledData {
     return labels;
   }
 
-  /** A metric that has scored nothing yet. */
+  /** A metric that has scored nothing yet; images of one `id` are one case to it. */
   metricFor(network: Pick<Network, 'graph' | 'meaning' | 'name'>): Metric {
-    return metricFor(this.labelsFor(network));
+    return metricFor(this.labelsFor(network), { metric: this.metric, id: this.dataset.id });
   }
 }

@@ -1,12 +1,11 @@
 /** A sweep over settings drawn: the rivals' front, and what lies where beside it. */
 
+import { metricTitles } from '../metrics/metric.ts';
 import type { OutputShares } from '../options/kinds.ts';
 import { combinationText, sharesOf } from '../selection/combination.ts';
 import { type Point, paretoSet } from '../selection/front.ts';
 import type { Front, FrontPoint } from '../selection/weighted.ts';
 import { type ChartSeries, lineChart, scatterChart } from './chart.ts';
-
-const metricTitle = { dice: 'Dice', accuracy: 'accuracy', mse: 'MSE' } as const;
 
 const titleOf = (p: FrontPoint): string => combinationText(p);
 
@@ -73,7 +72,7 @@ function scatter(front: Front, x: number, y: number, title: string | undefined):
     color: '#d55e00',
     points: chosenPoints(front).map(([text, p]) => ({ ...at(p.scores), text, title: titleOf(p) })),
   };
-  const metric = metricTitle[front.metric];
+  const metric = metricTitles[front.metric];
   return scatterChart([...series, rivals, named, chosen], {
     xLabel: `${metric} on ${front.sets[x]!.name}`,
     yLabel: `${metric} on ${front.sets[y]!.name}`,
@@ -128,7 +127,7 @@ function overShares(front: Front, title: string | undefined): string {
     xLabel: "parent a's share of the output",
     xDomain: [0, 1],
     xTicks: [0, 0.2, 0.4, 0.6, 0.8, 1],
-    yLabel: `${metricTitle[front.metric]} on ${front.sets[0]!.name}`,
+    yLabel: `${metricTitles[front.metric]} on ${front.sets[0]!.name}`,
     ...(title !== undefined && { title }),
   });
 }

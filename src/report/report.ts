@@ -3,7 +3,7 @@ import { printable } from '../../ir/errors.ts';
 import { meaningText } from '../../passes/index.ts';
 import { batchText } from '../execution/fixed-batch.ts';
 import { type Difference, verdictOf } from '../metrics/bootstrap.ts';
-import type { MetricName, Score } from '../metrics/metric.ts';
+import { isPooled, type MetricName, metricTitles, type Score } from '../metrics/metric.ts';
 import { positionTags } from '../network/tags.ts';
 import type { ExportedNetwork } from '../run/deployed.ts';
 import type { RunSummary } from '../run/summary.ts';
@@ -62,16 +62,15 @@ export function resultTable(tests: readonly TestResult[]): {
 } {
   const head = ['network'];
   for (const { name, metric } of tests) {
-    const title = { dice: 'Dice', accuracy: 'accuracy', mse: 'MSE' }[metric];
-    head.push(`${printable(name, 24)}: ${title}`);
-    if (metric === 'dice') head.push('pooled');
+    head.push(`${printable(name, 24)}: ${metricTitles[metric]}`);
+    if (isPooled(metric)) head.push('pooled');
   }
   const networks = tests[0]?.rows.map(r => r.network) ?? [];
   const rows = networks.map((network, i) => [
     network,
     ...tests.flatMap(({ metric, rows: scored }) => {
       const { value, pooled } = scored[i]!.score;
-      return metric === 'dice' ? [fixed(value), fixed(pooled)] : [fixed(value)];
+      return isPooled(metric) ? [fixed(value), fixed(pooled)] : [fixed(value)];
     }),
   ]);
   return { head, rows };

@@ -1,6 +1,7 @@
 /** `config.json` of a run directory: everything that decides a run's numbers. See `docs/files.md`. */
 import * as v from 'valibot';
 import type { LabelOptions } from '../data/dataset.ts';
+import { metricNames } from '../metrics/metric.ts';
 import { meaningSchema } from '../network/meaning.ts';
 import { tagOf } from '../network/tags.ts';
 import { trainingSchema } from '../training/settings.ts';
@@ -69,6 +70,8 @@ export const requestSchema = v.object({
   tests: v.array(v.object({ name: v.string(), ...dataFile })),
   /** Whether outputs are gated; absent: wherever a gate can act. */
   gate: v.optional(v.boolean()),
+  /** What positions are chosen by and networks reported with; absent: what suits the labels. */
+  metric: v.optional(v.picklist(metricNames)),
 });
 
 export type FollowUp = v.InferOutput<typeof requestSchema>;

@@ -48,9 +48,9 @@ function best(positions: readonly RankedPosition[], key: (i: number) => number, 
 
 const isScored = (value: number): boolean => !Number.isNaN(value);
 
-/** The folds in which a position has a score: the others have no image with foreground. */
+/** The folds in which every position has a score: in others no label has foreground, and at most false positives were counted. */
 const scoredFolds = (positions: readonly RankedPosition[]): readonly number[] =>
-  (positions[0]?.folds ?? []).map((_, f) => f).filter(f => positions.some(p => isScored(p.folds[f]!)));
+  (positions[0]?.folds ?? []).map((_, f) => f).filter(f => positions.every(p => isScored(p.folds[f]!)));
 
 /** The rules that can choose among these scores; none where nothing could be scored. Rule 2 ranks, so it needs two folds. */
 export const possibleRules = (positions: readonly RankedPosition[]): readonly Rule[] =>

@@ -11,7 +11,7 @@ import {
 } from '../../passes/index.ts';
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
-import { imagesByFold, type Metric } from '../metrics/metric.ts';
+import { imagesByFold, type Metric, metricNames } from '../metrics/metric.ts';
 import { score } from '../metrics/scoring.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
 import type { TrainedNetwork } from '../network/network.ts';
@@ -39,7 +39,7 @@ const scores = {
 /** `sweep.json`. */
 export const sweepSchema = v.object({
   data: v.object({ source: v.string(), images: v.number() }),
-  metric: v.picklist(['dice', 'accuracy', 'mse']),
+  metric: v.picklist(metricNames),
   higherIsBetter: v.boolean(),
   /** The numbers of the folds; empty where the data has none. */
   folds: v.array(v.number()),

@@ -7,7 +7,7 @@ import { numbersOf, type Tensor } from '../../ir/index.ts';
 import { gateShares, isGateable, type OutputSwitch, requireGateable, settleSources } from '../../passes/index.ts';
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
-import type { Metric } from '../metrics/metric.ts';
+import { type Metric, metricNames } from '../metrics/metric.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import { type OutputShares, outputShares } from '../options/kinds.ts';
 import { blendable, scoreBlend } from './blend.ts';
@@ -36,7 +36,7 @@ const score = v.union([
 
 /** `front.json`. */
 export const frontSchema = v.object({
-  metric: v.picklist(['dice', 'accuracy', 'mse']),
+  metric: v.picklist(metricNames),
   higherIsBetter: v.boolean(),
   /** The own site's validation data first, then the test sets. */
   sets: v.array(v.object({ name: v.string(), source: v.string(), images: v.number() })),

@@ -1,12 +1,12 @@
 import { Command } from 'commander';
 import { type Curve, curve, curveChart } from '../../api/curve.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
+import { metricTitles } from '../../metrics/metric.ts';
 import { counts } from '../../options/kinds.ts';
 import { optional, type ValuesOf } from '../../options/option.ts';
-import { batch, dataOf, executor, force, json, labelOptions, labels, maybeOutput } from '../catalogue.ts';
+import { batch, dataOf, executor, force, json, labelOptions, labels, maybeOutput, metric } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
-import { metricTitle } from '../scores.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
 const options = {
@@ -14,6 +14,7 @@ const options = {
   counts: optional(counts, 'list', 'how many positions, as in 1,2,4', { otherwise: 'doubling, then by sixths' }),
   output: maybeOutput('file', 'also draw the curves, as SVG'),
   ...labels,
+  metric,
   executor,
   batch,
   force,
@@ -39,7 +40,7 @@ export const curveCommand = ({ terminal, signal }: Context): Command =>
   });
 
 function show({ runs, recipes, counts, metric, data, executor }: Curve, terminal: Terminal): void {
-  terminal.heading(`${metricTitle[metric]} on ${name(data.source)}, ${data.images} images, ${executor}`);
+  terminal.heading(`${metricTitles[metric]} on ${name(data.source)}, ${data.images} images, ${executor}`);
   terminal.line();
   const row = (scores: readonly { readonly count: number; readonly value: number }[]): string[] =>
     counts.map(count => fixed(scores.find(s => s.count === count)?.value));

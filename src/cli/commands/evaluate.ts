@@ -3,7 +3,19 @@ import { type Evaluation, evaluate } from '../../api/evaluate.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
 import { warningsOf } from '../../network/model.ts';
 import { flag, type ValuesOf } from '../../options/option.ts';
-import { activation, batch, dataOf, executor, json, labelOptions, labels, profile, task, tune } from '../catalogue.ts';
+import {
+  activation,
+  batch,
+  dataOf,
+  executor,
+  json,
+  labelOptions,
+  labels,
+  metric,
+  profile,
+  task,
+  tune,
+} from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { showProfiles } from '../profile.ts';
@@ -16,6 +28,7 @@ const options = {
   ensemble: flag('also score the mean of their outputs'),
   task,
   ...labels,
+  metric,
   activation,
   executor,
   batch,

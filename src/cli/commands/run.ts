@@ -5,7 +5,7 @@ import { positionTags } from '../../network/tags.ts';
 import { namedFiles, path } from '../../options/kinds.ts';
 import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { agreementText, comparisonTexts, resultTable } from '../../report/report.ts';
-import { json, labelOptions, maybeOutput, training, trainingRequest, tune } from '../catalogue.ts';
+import { json, labelOptions, maybeOutput, metric, training, trainingRequest, tune } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { missing, resumable } from '../resume.ts';
@@ -18,6 +18,7 @@ const options = {
   train: optional(path, 'file', 'an .npz file with images; labels are not needed'),
   val: optional(path, 'file', 'an .npz file with images and labels, by which the position is chosen'),
   test: repeatable(namedFiles, 'name=file', 'a test set to report on; may be repeated'),
+  metric,
   gate: unlessDenied('average the outputs on every image alike, as published'),
   output: maybeOutput('run', 'the run directory to make'),
   resume: optional(path, 'run', 'go on with what was interrupted, as it was begun, to the report'),

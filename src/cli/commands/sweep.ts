@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { front, sweep } from '../../api/sweep.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
+import { isPooled, metricTitles } from '../../metrics/metric.ts';
 import { positionTags, progressKey } from '../../network/tags.ts';
 import { namedFiles, type OutputShares, positionsOrNone, repeated, share, shares, ways } from '../../options/kinds.ts';
 import { flag, optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
@@ -10,10 +11,9 @@ import { positionsText } from '../../selection/combination.ts';
 import { possibleRules, select, whyNot } from '../../selection/select.ts';
 import type { Sweep } from '../../selection/sweep.ts';
 import { evenLoss, type Front } from '../../selection/weighted.ts';
-import { batch, dataOf, executor, force, json, labelOptions, labels, maybeOutput, tune } from '../catalogue.ts';
+import { batch, dataOf, executor, force, json, labelOptions, labels, maybeOutput, metric, tune } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
-import { metricTitle } from '../scores.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 import { tuning } from '../tune.ts';
 
@@ -41,7 +41,7 @@ const overSettings = {
   force,
 };
 
-const common = { ...labels, executor, batch, tune, json };
+const common = { ...labels, metric, executor, batch, tune, json };
 
 type FrontFlags = ValuesOf<typeof overSettings>;
 type Flags = ValuesOf<typeof overPositions> & FrontFlags & ValuesOf<typeof common>;
@@ -57,11 +57,12 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
     new Command('sweep')
       .description('score every position of a run on validation data, or many settings against all output ensembles')
       .argument('<run>', 'a run directory'),
-  ).action(async (run: string, { data, executor, batch, ...flags }: Flags) => {
+  ).action(async (run: string, { data, executor, batch, metric, ...flags }: Flags) => {
     const asked = {
       executor,
       labels: labelOptions(flags),
       ...(batch !== undefined && { batch }),
+      metric,
       ...tuning(flags, terminal),
       signal,
       onProgress: terminal.progress,
@@ -131,7 +132,7 @@ export function showFront(front: Front, terminal: Terminal): void {
   const names = axes.map(i => name(sets[i]!.name, 24)).join(' and ');
   const scored = (scores: readonly number[]) => scores.map(s => fixed(s));
   const head = sets.map(({ name: set }) => name(set, 24));
-  terminal.heading(`${metricTitle[metric]} of the output-weighted ensembles`);
+  terminal.heading(`${metricTitles[metric]} of the output-weighted ensembles`);
   terminal.line();
   terminal.table(
     [rivals.some(r => typeof r.output === 'number') ? "a's share" : 'shares', ...head],
@@ -183,11 +184,11 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
     const { position } = select(positions, rule, higherIsBetter);
     chosen.set(position, [chosen.get(position), `rule ${rule}`].filter(Boolean).join(', '));
   }
-  terminal.heading(`${metricTitle[metric]} on ${name(sweep.data.source)}, ${sweep.data.images} images`);
+  terminal.heading(`${metricTitles[metric]} on ${name(sweep.data.source)}, ${sweep.data.images} images`);
   terminal.line();
   const foldColumns = folds.map(f => `fold ${f}`);
   terminal.table(
-    ['position', 'at', 'score', ...(metric === 'dice' ? ['pooled'] : []), ...foldColumns, 'a', ''],
+    ['position', 'at', 'score', ...(isPooled(metric) ? ['pooled'] : []), ...foldColumns, 'a', ''],
     [...references.map(r => [r.name, '', r]), ...positions.map(p => [p.position, fixed(progressOf(p), 2), p])].map(
       ([label, at, row]) => {
         const scored = row as Sweep['positions'][number] | Sweep['references'][number];
@@ -196,7 +197,7 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
           String(label),
           String(at),
           fixed(scored.value),
-          ...(metric === 'dice' ? [fixed(scored.pooled)] : []),
+          ...(isPooled(metric) ? [fixed(scored.pooled)] : []),
           ...scored.folds.map(f => fixed(f)),
           isPosition ? name(featureOf(scored), 48) : '',
           isPosition ? (chosen.get(scored.position) ?? '') : '',

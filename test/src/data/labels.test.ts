@@ -12,7 +12,7 @@ import {
 } from '../../../src/data/labels.ts';
 import { type NpyData, npyArray } from '../../../src/data/npy.ts';
 import { formatNpz } from '../../../src/data/npz.ts';
-import { metricFor } from '../../../src/metrics/metric.ts';
+import { metricFor } from '../../../src/metrics/metric-for.ts';
 import { sigmoidOver, softmaxOver, valuesOver } from './outputs.ts';
 
 /** Images [n, 1, ...spatial] with labels of a shape, N included. */

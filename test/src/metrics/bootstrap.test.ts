@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { differenceOf, groupsOf, verdictOf } from '../../../src/metrics/bootstrap.ts';
-import { accuracyMetric, diceMetric } from '../../../src/metrics/metric.ts';
+import { diceMetric } from '../../../src/metrics/dice.ts';
+import { accuracyMetric } from '../../../src/metrics/ratio.ts';
 
 /** The accuracy of a classifier that is right where it is said. */
 function accuracyOf(right: readonly boolean[]) {
@@ -65,6 +66,55 @@ describe('a difference of scores', () => {
     const together = differenceOf(ours, theirs, groupsOf({ count: 60, group, id: group.map((_, i) => i) }));
     expect(together.groups).toBe(6);
     expect(together.high - together.low).toBeGreaterThan(1.5 * (apart.high - apart.low));
+  });
+
+  it('counts a case that is drawn twice as two, and tears none apart', () => {
+    // Two groups of the cases {0} and {1, 2}, of Dice 1 and 0 and 0 by ours; theirs has 0 everywhere.
+    const labels = {
+      kind: 'classes',
+      data: Uint8Array.of(1, 1, 1, 1),
+      shape: [1],
+      classes: 2,
+      ignore: undefined,
+    } as const;
+    const [id, group] = [
+      [5, 6, 7, 5],
+      [1, 2, 2, 3],
+    ];
+    const [ours, theirs] = [
+      [1, -1, -1, 1],
+      [-1, -1, -1, -1],
+    ].map(signs => {
+      const metric = diceMetric({ ...labels, reading: '' }, id);
+      metric.add({ data: signs.flatMap(sign => [0, sign]), shape: [4, 2, 1] }, 0);
+      return metric;
+    });
+    const groups = groupsOf({ count: 4, group: group!, id: id! });
+    expect(groups).toEqual([
+      [0, 3],
+      [1, 2],
+    ]);
+    // The draws are: both the first (1), one of each (1 of 3 cases), both the second (0).
+    expect(differenceOf(ours!, theirs!, groups)).toMatchObject({ value: 1 / 3, low: 0, high: 1, groups: 2 });
+  });
+
+  it('takes groups that share cases for one, through any number of them', () => {
+    const chained = { count: 6, group: [1, 2, 2, 3, 4, 4], id: [0, 0, 1, 1, 2, 3] };
+    expect(groupsOf(chained)).toEqual([
+      [0, 1, 2, 3],
+      [4, 5],
+    ]);
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(5), fc.nat(5)), { minLength: 1, maxLength: 20 }), images => {
+        const [group, id] = [images.map(i => i[0]), images.map(i => i[1])];
+        const groups = groupsOf({ count: images.length, group, id });
+        expect(groups.flat().sort((p, q) => p - q)).toEqual([...images.keys()]);
+        const where = (image: number) => groups.findIndex(g => g.includes(image));
+        for (const keys of [group, id]) {
+          for (const [p, key] of keys.entries()) expect(where(keys.indexOf(key))).toBe(where(p));
+        }
+      }),
+    );
   });
 
   it('of one group alone shows nothing, and resamples without foreground do not count', () => {

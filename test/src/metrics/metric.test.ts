@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClassLabels, RegionLabels, ValueLabels } from '../../../src/data/labels.ts';
-import { accuracyMetric, diceMetric, errorMetric, imagesByFold, metricFor } from '../../../src/metrics/metric.ts';
+import { diceMetric, foregroundDiceMetric } from '../../../src/metrics/dice.ts';
+import { imagesByFold, type Metric } from '../../../src/metrics/metric.ts';
+import { metricFor } from '../../../src/metrics/metric-for.ts';
+import { accuracyMetric, errorMetric } from '../../../src/metrics/ratio.ts';
 import { argmax } from '../../../src/network/outputs.ts';
 
 const classLabels = (data: number[], shape: number[], classes: number, ignore?: number): ClassLabels => ({
@@ -48,16 +51,39 @@ describe('argmax', () => {
 });
 
 describe('Dice', () => {
-  it('is the mean over images that have the class, and pooled over all pixels', () => {
-    //                                image 0     image 1     image 2: no foreground in the label
-    const labels = classLabels([/**/ 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0], [4], 2);
+  //                      image 0     image 1     image 2     image 3
+  const labelled = [/* */ 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+  const predicted = [/**/ 0, 1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+
+  it('is the mean over cases: 0 of false positives alone, nothing where there is nothing', () => {
+    const labels = classLabels(labelled, [4], 2);
     const metric = diceMetric(labels);
-    metric.add(outputsFor([/*    */ 0, 1, 1, 0, 1, 1, 0, 0, 0, 1, 0, 0], 4, 2), 0);
+    metric.add(outputsFor(predicted, 4, 2), 0);
     const score = metric.score();
+    expect(score.value).toBeCloseTo((4 / 5 + 2 / 3 + 0) / 3, 12);
+    expect(score.pooled).toBeCloseTo((2 * 3) / (5 + 4), 12);
+    expect(score.classes[0]).toMatchObject({ class: 1, cases: 3 });
+    expect(score.images).toBe(4);
+    expect(metric.score([3]).value).toBeNaN();
+  });
+
+  it('counts the images of one id together, those of them that are asked for', () => {
+    const metric = diceMetric(classLabels(labelled, [4], 2), [7, -1, 7, -1]);
+    metric.add(outputsFor(predicted, 4, 2), 0);
+    // Case 7: 2 of 3 labelled are found and one more is; case −1: its one is found and one more is.
+    expect(metric.score().value).toBeCloseTo(((2 * 2) / (3 + 3) + 2 / 3) / 2, 12);
+    expect(metric.score().classes[0]!.cases).toBe(2);
+    expect(metric.score([0, 1, 0, 3]).value).toBeCloseTo((4 / 5 + 2 / 3) / 2, 12);
+  });
+
+  it('of the foreground is the mean over images that have the class', () => {
+    const metric = foregroundDiceMetric(classLabels(labelled, [4], 2));
+    metric.add(outputsFor(predicted, 4, 2), 0);
+    const score = metric.score();
+    expect(score).toMatchObject({ metric: 'dice-foreground', images: 4 });
     expect(score.value).toBeCloseTo((4 / 5 + 2 / 3) / 2, 12);
-    expect(score.pooled).toBeCloseTo((2 * 3) / (4 + 5), 12);
-    expect(score.classes[0]).toMatchObject({ class: 1, images: 2 });
-    expect(score.images).toBe(3);
+    expect(score.pooled).toBeCloseTo((2 * 3) / (5 + 4), 12);
+    expect(score.classes[0]!.cases).toBe(2);
   });
 
   it('counts a tie between two classes as background, as p > 0.5 does', () => {
@@ -66,12 +92,17 @@ describe('Dice', () => {
     expect(metric.score().value).toBeCloseTo(2 / 3, 12);
   });
 
-  it('leaves out a class that no label has, and is NaN when there is none at all', () => {
-    const metric = diceMetric(classLabels([0, 1, 1, 1], [4], 3));
-    metric.add(outputsFor([0, 1, 1, 2], 4, 3), 0);
-    const score = metric.score();
-    expect(score.classes[1]!.mean).toBeNaN();
-    expect(score.value).toBe(score.classes[0]!.mean);
+  it('leaves out a class that nothing has, and is NaN when there is none at all', () => {
+    const score = (metric: Metric) => {
+      metric.add(outputsFor([0, 1, 1, 2], 4, 4), 0);
+      return metric.score();
+    };
+    const labels = classLabels([0, 1, 1, 1], [4], 4);
+    const [cases, foreground] = [score(diceMetric(labels)), score(foregroundDiceMetric(labels))];
+    expect(cases.classes.map(c => c.mean)).toEqual([4 / 5, 0, Number.NaN]);
+    expect(cases.value).toBeCloseTo(2 / 5, 12);
+    expect(foreground.classes.map(c => c.mean)).toEqual([4 / 5, Number.NaN, Number.NaN]);
+    expect(foreground.value).toBe(4 / 5);
     const empty = diceMetric(classLabels([0, 0], [2], 2));
     empty.add(outputsFor([0, 0], 2, 2), 0);
     expect(empty.score().value).toBeNaN();
@@ -86,10 +117,52 @@ describe('Dice', () => {
     }),
   );
 
-  it('equals a direct transcription of its definition, whatever the batches', () => {
+  it('per case equals a count over sets of pixels, whatever the batches and the images that are asked for', () => {
+    const asked = fc.record({
+      ids: fc.array(fc.nat(2), { minLength: 5, maxLength: 5 }),
+      kept: fc.subarray([0, 1, 2, 3, 4]),
+    });
+    fc.assert(
+      fc.property(
+        cases,
+        asked,
+        fc.integer({ min: 1, max: 3 }),
+        ({ n, pixels, labels, predicted }, { ids, kept }, batch) => {
+          const metric = diceMetric(classLabels(labels, [pixels], 4), ids.slice(0, n));
+          for (let first = 0; first < n; first += batch) {
+            metric.add(outputsFor(predicted.slice(first * pixels, (first + batch) * pixels), pixels, 4), first);
+          }
+          const images = kept.filter(image => image < n);
+          const places = images.flatMap(image => Array.from({ length: pixels }, (_, p) => image * pixels + p));
+          const means = [1, 2, 3].map(c => {
+            const dices = [...new Set(images.map(image => ids[image]!))].flatMap(id => {
+              const own = places.filter(at => ids[Math.floor(at / pixels)] === id);
+              const t = new Set(own.filter(at => labels[at] === c));
+              const m = new Set(own.filter(at => predicted[at] === c));
+              const either = new Set([...t, ...m]).size;
+              // Of the Jaccard index J, Dice is 2J / (1 + J).
+              const jaccard = (t.size + m.size - either) / either;
+              return either > 0 ? [(2 * jaccard) / (1 + jaccard)] : [];
+            });
+            return dices.reduce((sum, dice) => sum + dice, 0) / dices.length;
+          });
+          const score = metric.score(images);
+          score.classes.forEach(({ mean }, i) => {
+            expect(Number.isNaN(mean)).toBe(Number.isNaN(means[i]));
+            expect(mean - means[i]! || 0).toBeCloseTo(0, 10);
+          });
+          const known = means.filter(mean => !Number.isNaN(mean));
+          expect(score.value - known.reduce((sum, mean) => sum + mean, 0) / known.length || 0).toBeCloseTo(0, 10);
+          expect(Number.isNaN(score.value)).toBe(known.length === 0);
+        },
+      ),
+    );
+  });
+
+  it('of the foreground equals a direct transcription of its definition, whatever the batches', () => {
     fc.assert(
       fc.property(cases, fc.integer({ min: 1, max: 3 }), ({ n, pixels, labels, predicted }, batch) => {
-        const metric = diceMetric(classLabels(labels, [pixels], 4));
+        const metric = foregroundDiceMetric(classLabels(labels, [pixels], 4));
         for (let first = 0; first < n; first += batch) {
           metric.add(outputsFor(predicted.slice(first * pixels, (first + batch) * pixels), pixels, 4, 7), first);
         }
@@ -140,7 +213,7 @@ describe('Dice of regions', () => {
         fc.constantFrom(0, 0.5),
         (cells, threshold) => {
           // Two images, three regions, four places.
-          const metric = diceMetric(
+          const metric = foregroundDiceMetric(
             regionLabels(
               cells.map(([label]) => label),
               [3, 4],
@@ -150,7 +223,7 @@ describe('Dice of regions', () => {
           metric.add({ data: data.slice(0, 12), shape: [1, 3, 4], threshold }, 0);
           metric.add({ data: data.slice(12), shape: [1, 3, 4], threshold }, 1);
           const score = metric.score();
-          for (const [r, { mean, pooled, images }] of score.classes.entries()) {
+          for (const [r, { mean, pooled, cases }] of score.classes.entries()) {
             const counts = [0, 1].map(image => {
               const known = cells.slice(image * 12 + r * 4, image * 12 + r * 4 + 4).filter(([label]) => label !== 255);
               const yes = known.filter(([, output]) => output > threshold);
@@ -162,7 +235,7 @@ describe('Dice of regions', () => {
               };
             });
             const having = counts.filter(c => c.has);
-            expect(images).toBe(having.length);
+            expect(cases).toBe(having.length);
             if (having.length > 0) {
               expect(mean).toBeCloseTo(having.reduce((s, c) => s + (2 * c.both) / c.sum, 0) / having.length, 12);
             }
@@ -240,6 +313,18 @@ describe('every metric', () => {
     expect(metricFor(classLabels([0, 1], [2], 2)).name).toBe('dice');
     expect(metricFor(classLabels([0, 1], [], 2)).name).toBe('accuracy');
     expect(metricFor({ kind: 'values', data: Float32Array.of(1), shape: [], reading: '' }).name).toBe('mse');
+  });
+
+  it('can be said, where labels can be scored by it', () => {
+    const dense = classLabels([0, 1], [2], 2);
+    for (const metric of ['dice', 'dice-foreground', 'accuracy'] as const) {
+      expect(metricFor(dense, { metric }).name).toBe(metric);
+    }
+    const single = { ...classLabels([0, 1], [], 2), reading: '2 classes of each image' };
+    expect(() => metricFor(single, { metric: 'dice' })).toThrow(
+      'The labels are 2 classes of each image, and cannot be scored by dice: what they can be scored by is accuracy.',
+    );
+    expect(() => metricFor(dense, { metric: 'mse' })).toThrow('dice, dice-foreground, accuracy.');
   });
 
   it('refuses outputs that do not fit', () => {

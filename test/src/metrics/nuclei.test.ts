@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { gatherImages, loadDataset, requireImageShape } from '../../../src/data/dataset.ts';
-import { diceMetric } from '../../../src/metrics/metric.ts';
+import { diceMetric, foregroundDiceMetric } from '../../../src/metrics/dice.ts';
+import type { Score } from '../../../src/metrics/metric.ts';
 import { classesOf } from '../data/outputs.ts';
 
 const FOLDER = join(import.meta.dirname, '..', '..', '..', '..', 'shared', 'data', 'nuclei');
@@ -24,16 +25,18 @@ describe.skipIf(!existsSync(FOLDER))('nuclei', () => {
     requireImageShape(data, [1, 96, 96], 'parent_a.onnx');
     const labels = classesOf(data, 2);
     const pixels = 96 * 96;
-    const [a, b, ensemble] = [diceMetric(labels), diceMetric(labels), diceMetric(labels)];
     const size = 10;
+    const [a, b, ensemble] = [1, 2, 3].map(() => [foregroundDiceMetric(labels), diceMetric(labels, data.id)] as const);
+    const add = (metrics: typeof a, output: Float32Array, first: number) => {
+      for (const metric of metrics!) metric.add({ data: output, shape: [size, 2, 96, 96] }, first);
+    };
     for (let first = 0; first < data.count; first += size) {
       const indices = Array.from({ length: size }, (_, i) => first + i);
       const images = new Tensor('float32', gatherImages(data, indices), [size, 1, 96, 96]);
       const outputs: Float32Array[] = [];
       for (const session of sessions) outputs.push((await session.run({ x: images })).logits!.data as Float32Array);
-      const shape = [size, 2, 96, 96];
-      a.add({ data: outputs[0]!, shape }, first);
-      b.add({ data: outputs[1]!, shape }, first);
+      add(a, outputs[0]!, first);
+      add(b, outputs[1]!, first);
       // With two classes the mean probability of the foreground is that of two logistic functions.
       const mean = new Float32Array(size * 2 * pixels);
       for (let i = 0; i < size; i++) {
@@ -44,15 +47,19 @@ describe.skipIf(!existsSync(FOLDER))('nuclei', () => {
           mean[at] = 1 - mean[at + pixels]!;
         }
       }
-      ensemble.add({ data: mean, shape }, first);
+      add(ensemble, mean, first);
     }
     const expected = [table.parents.parent_a!.dice.b, table.parents.parent_b!.dice.b, { mean: 0.7711, pooled: 0.7742 }];
-    [a, b, ensemble].forEach((metric, i) => {
-      const score = metric.score();
+    // By a NumPy script of their own: 2 TP / (2 TP + FP + FN) of each of 30 frames.
+    const perCase = [0.6882, 0.8574, 0.7916];
+    [a, b, ensemble].forEach((metrics, i) => {
+      const [score, cases] = metrics!.map(metric => metric.score()) as [Score, Score];
+      expect(cases.value).toBeCloseTo(perCase[i]!, 4);
+      expect(cases.classes[0]!.cases).toBe(30);
       expect(Math.abs(score.value - expected[i]!.mean)).toBeLessThan(2e-4);
       expect(Math.abs(score.pooled - expected[i]!.pooled)).toBeLessThan(2e-4);
     });
     // 15 of the 100 patches have no foreground: they count for the pooled score only.
-    expect(a.score().classes[0]!.images).toBe(85);
+    expect(a![0].score().classes[0]!.cases).toBe(85);
   });
 });
