@@ -6,8 +6,7 @@
  *     node dist/bench/double-batched.js FOLDER [--parents A.onnx,B.onnx] [--images FILE.npz] [--executors ort,webgpu] [--batch N]
  *       [--steps N] [--python PATH] [--adapter auto|gpu|embedded] [--profile]
  */
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { float32, importOnnx, type Tensor } from '../ir/index.ts';
 import { doubleBatch, featurePairs, identityStitches, match, stitch, trainingStep } from '../passes/index.ts';
@@ -16,7 +15,7 @@ import type { Session } from '../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../runtime/index.ts';
 import { gatherImages, loadDataset } from '../src/data/dataset.ts';
 import { bindingFor, prepareStep } from '../src/execution/execute.ts';
-import { openPeer, type PeerStep } from './peer.ts';
+import { openTorch, type PeerStep } from './peer.ts';
 import { ratioOf, timed, timingOf, timingText } from './timing.ts';
 
 const { values: options, positionals } = parseArgs({
@@ -93,21 +92,8 @@ async function openSuture(name: string): Promise<Competitor> {
   };
 }
 
-async function openTorch(): Promise<Competitor | undefined> {
-  const script = [
-    join(import.meta.dirname, 'double_batched.py'),
-    resolve(import.meta.dirname, '../../bench/double_batched.py'),
-  ].find(existsSync);
-  if (script === undefined || !existsSync(options.python)) return undefined;
-  const single = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
-  const peer = await openPeer(options.python, [script, a, b, images, String(batch)], single);
-  if (!peer) return undefined;
-  console.log(`PyTorch: ${JSON.stringify(peer.hello)}`);
-  return { name: 'PyTorch', step: () => peer.step(), close: () => peer.close() };
-}
-
-const torch = await openTorch();
-if (!torch) console.log(`PyTorch is left out: ${options.python} lacks it, or cannot make the step of these networks.`);
+const peer = await openTorch('double_batched.py', options.python, [a, b, images, String(batch)]);
+const torch: Competitor | undefined = peer && { name: 'PyTorch', step: () => peer.step(), close: () => peer.close() };
 const peers: Competitor[] = [];
 for (const name of options.executors.split(',')) peers.push(await openSuture(name));
 if (torch) peers.push(torch);

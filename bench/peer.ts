@@ -1,5 +1,7 @@
 /** A peer in a process of its own: it says what it is in a line of JSON, and for each line that it is sent makes a step and answers with another. */
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Spent } from './timing.ts';
 
@@ -48,4 +50,19 @@ export async function openPeer(
     },
     close: () => child.stdin.end(),
   };
+}
+
+/** Starts a script of this folder with PyTorch on one thread; undefined, and a line that says so, where that cannot be. */
+export async function openTorch(script: string, python: string, args: readonly string[]): Promise<Peer | undefined> {
+  const path = [join(import.meta.dirname, script), resolve(import.meta.dirname, '../../bench', script)].find(
+    existsSync,
+  );
+  const single = { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', MKL_NUM_THREADS: '1' };
+  const peer = path && existsSync(python) ? await openPeer(python, [path, ...args], single) : undefined;
+  console.log(
+    peer
+      ? `PyTorch: ${JSON.stringify(peer.hello)}`
+      : `PyTorch is left out: ${python} lacks it, or cannot make the step of these networks.`,
+  );
+  return peer;
 }

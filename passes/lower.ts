@@ -6,6 +6,7 @@ import { schedule } from './lower/schedule.ts';
 
 export { type FuseOptions, fuse } from './lower/fuse.ts';
 export { invert } from './lower/invert.ts';
+export { lowerKernelGradients } from './lower/kernel-gradients.ts';
 export { occupancy, type Peak, peak, peakBytes } from './lower/memory.ts';
 export { isRecomputed, type RecomputeOptions, recompute } from './lower/recompute.ts';
 export { schedule } from './lower/schedule.ts';

@@ -18,7 +18,7 @@ import { Emit } from './emit.ts';
  * - The nodes that were there stay as they are, and come first.
  * - The adjoint reads little of the forward pass. A rectifier is turned back by the sign of its *output*; a convolution, a matrix
  *   product and a stitch with frozen weights read nothing of it. A convolution's input gradient is a convolution with the flipped
- *   kernel, a constant computed here once, where the stride is 1; elsewhere a transposed convolution with the same weight, whose
+ *   kernel (of a frozen one a constant computed here once) where the stride is 1; elsewhere a transposed convolution with the same weight, whose
  *   output padding makes up for what the stride dropped. Both are exact for all strides, dilations, groups and pads.
  * - Gradients of values that are read several times are summed as they come, so that one partial sum is alive at a time.
  */

@@ -14,7 +14,14 @@ import {
   type Tensor,
   typeText,
 } from '../../ir/index.ts';
-import { inlineBodies, lower, simplify, specialize, type TrainingStep } from '../../passes/index.ts';
+import {
+  inlineBodies,
+  lower,
+  lowerKernelGradients,
+  simplify,
+  specialize,
+  type TrainingStep,
+} from '../../passes/index.ts';
 import { inspectAdapters } from '../../runtime/adapter/index.ts';
 import type { Executor, ExecutorName, PrepareOptions, Session } from '../../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../../runtime/index.ts';
@@ -75,7 +82,7 @@ export function prepareStep(
 function loweredFor(executor: Executor, graph: Graph, binding: Binding, forKernels: (bound: Graph) => Graph): Graph {
   const bound = simplify(specialize(graph, binding));
   // ONNX Runtime inlines model-local functions as well, but opens a training step in half the time without them.
-  return executor.name === 'webgpu' ? forKernels(bound) : inlineBodies(bound);
+  return executor.name === 'webgpu' ? forKernels(bound) : lowerKernelGradients(inlineBodies(bound));
 }
 
 /** What the symbols of a graph's inputs are for given shapes. @throws SutureError `data-invalid` where they do not fit. */

@@ -34,6 +34,15 @@ function flippedKernel(t: Tensor, group: number): Tensor {
   return { dtype: t.dtype, shape: [perGroup * group, outputs, ...kernel], data };
 }
 
+/** {@link flippedKernel} of a kernel that is trained, of one group. */
+function flippedAsComputed(e: Emit, w: Value): Value {
+  const axes = spatialAxes(w.type.shape.length);
+  const each = (value: number): Value => e.b.ints(axes.map(() => value));
+  const lowest = -(2 ** 31);
+  const turned = e.b.op('Slice', [w, each(-1), each(lowest), e.b.ints(axes), each(-1)]);
+  return e.b.op('Transpose', [turned], { perm: [1, 0, ...axes] });
+}
+
 /** How a ConvTranspose must pad so that it gives `wanted` extents out of `given` ones. */
 export function transposedPadding(given: Shape, wanted: Shape, window: Window, of: Value) {
   const rank = window.kernel.length;
@@ -62,8 +71,10 @@ function convInput({ e, node, x: [x, w], dy }: AdjointArguments<'Conv'>): Value 
   const rank = window.kernel.length;
   const turned = window.pads.map((p, i) => extentOf(window, i % rank) - 1 - p);
   const { dilations, strides } = window;
-  if (w.constant && strides.every(s => s === 1) && turned.every(p => p >= 0)) {
-    const weight = e.derived(w, group === 1 ? 'flipped' : `flipped${group}`, t => flippedKernel(t, group));
+  if ((w.constant || group === 1) && strides.every(s => s === 1) && turned.every(p => p >= 0)) {
+    const weight = w.constant
+      ? e.derived(w, group === 1 ? 'flipped' : `flipped${group}`, t => flippedKernel(t, group))
+      : flippedAsComputed(e, w);
     return e.b.op('Conv', [dy, weight], { dilations, group, pads: turned, strides });
   }
   const padding = transposedPadding(dy.type.shape.slice(2), x.type.shape.slice(2), window, x);
