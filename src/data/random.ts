@@ -103,6 +103,18 @@ export class Random {
     return radius * Math.cos(2 * Math.PI * this.float());
   }
 
+  /** Many numbers as of {@link normal}, in less time: both values of each pair, from 32 random bits each. */
+  normals(count: number): Float32Array<ArrayBuffer> {
+    const values = new Float32Array(count);
+    for (let i = 0; i < count; i += 2) {
+      const radius = Math.sqrt(-2 * Math.log((this.uint32() + 0.5) / 2 ** 32));
+      const angle = 2 * Math.PI * (this.uint32() / 2 ** 32);
+      values[i] = radius * Math.cos(angle);
+      if (i + 1 < count) values[i + 1] = radius * Math.sin(angle);
+    }
+    return values;
+  }
+
   /** A uniformly random order of 0 … count − 1 (Fisher and Yates). */
   permutation(count: number): Uint32Array<ArrayBuffer> {
     const order = Uint32Array.from({ length: count }, (_, i) => i);
