@@ -23,7 +23,7 @@ interface Drawable {
   readonly sums: Float64Array;
 }
 
-function drawable(metric: Metric, groups: readonly (readonly number[])[]): Drawable {
+function drawable(metric: Metric, groups: Groups): Drawable {
   const terms = groups.map(images => metric.terms(images));
   return { terms, sums: new Float64Array(terms[0]?.length ?? 0) };
 }
@@ -44,11 +44,7 @@ const resamples = 2000;
  * Images that are not independent of each other: those of one `group`, else of one `id`, else each image for itself. Groups that have
  * images of one case (`id`) are one, so that no case is torn apart.
  */
-export function groupsOf({
-  count,
-  group,
-  id,
-}: Pick<Dataset, 'count' | 'group' | 'id'>): readonly (readonly number[])[] {
+export function groupsOf({ count, group, id }: Pick<Dataset, 'count' | 'group' | 'id'>): Groups {
   // The first image that each belongs with: of its group, then of the groups of its case.
   const first = Array.from({ length: count }, (_, image) => image);
   const root = (image: number): number => {
@@ -73,33 +69,62 @@ export function groupsOf({
   return [...groups.values()];
 }
 
+/** Images that are not independent of each other. No case is in two: see {@link groupsOf}. */
+export type Groups = readonly (readonly number[])[];
+
+/** Two networks on the same images. */
+export interface Pairing {
+  readonly ours: Metric;
+  readonly theirs: Metric;
+  readonly groups: Groups;
+}
+
 /**
  * The score of `ours` less that of `theirs`, both of the same images. Every resample draws as many groups as there are, with
  * replacement, and scores both networks on it; what is drawn twice counts twice. The same numbers come out each time.
- *
- * @param groups as {@link groupsOf} makes them: no case is in two.
  */
-export function differenceOf(ours: Metric, theirs: Metric, groups: readonly (readonly number[])[]): Difference {
-  const sign = ours.higherIsBetter ? 1 : -1;
-  const [own, other] = [drawable(ours, groups), drawable(theirs, groups)];
-  /** Of groups, some perhaps several times. */
-  const between = (drawn: Uint32Array): number => {
-    const [p, q] = [valueOver(own, drawn), valueOver(other, drawn)];
-    // Not −0 where both are the same.
-    return p === q ? 0 : sign * (p - q);
+export const differenceOf = (ours: Metric, theirs: Metric, groups: Groups): Difference =>
+  meanDifference([{ ours, theirs, groups }]);
+
+/**
+ * The mean over data sets of {@link differenceOf}. Sets whose `groups` are one object have the same images under different changes, and
+ * the same groups are drawn of each; of other sets groups are drawn apart. A set on which nothing can be scored counts for nothing.
+ */
+export function meanDifference(pairings: readonly [Pairing, ...Pairing[]]): Difference {
+  const sets = pairings.map(({ ours, theirs, groups }) => ({
+    sign: ours.higherIsBetter ? 1 : -1,
+    ours: drawable(ours, groups),
+    theirs: drawable(theirs, groups),
+    groups,
+  }));
+  const samples = new Map(sets.map(({ groups }) => [groups, Uint32Array.from(groups.keys())]));
+  /** Of what the samples hold now, some groups perhaps several times. */
+  const between = (): number => {
+    let [sum, count] = [0, 0];
+    for (const { sign, ours, theirs, groups } of sets) {
+      const drawn = samples.get(groups)!;
+      const [p, q] = [valueOver(ours, drawn), valueOver(theirs, drawn)];
+      if (Number.isNaN(p - q)) continue;
+      // Not −0 where both are the same.
+      sum += p === q ? 0 : sign * (p - q);
+      count++;
+    }
+    return sum / count;
   };
+  const value = between();
   const random = Random.seeded(0, 'bootstrap');
-  const sample = new Uint32Array(groups.length);
   const drawn: number[] = [];
   for (let i = 0; i < resamples; i++) {
-    for (let g = 0; g < groups.length; g++) sample[g] = random.int(groups.length);
-    const found = between(sample);
+    for (const [groups, sample] of samples) {
+      for (let g = 0; g < sample.length; g++) sample[g] = random.int(groups.length);
+    }
+    const found = between();
     // Without anything to count there is no score.
     if (!Number.isNaN(found)) drawn.push(found);
   }
   drawn.sort((p, q) => p - q);
   const at = (share: number): number => drawn[Math.round(share * (drawn.length - 1))] ?? Number.NaN;
-  return { value: between(Uint32Array.from(groups.keys())), low: at(0.025), high: at(0.975), groups: groups.length };
+  return { value, low: at(0.025), high: at(0.975), groups: Math.min(...sets.map(({ groups }) => groups.length)) };
 }
 
 export const verdicts = ['better', 'worse', 'no difference shown'] as const;

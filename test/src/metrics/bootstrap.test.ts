@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { differenceOf, groupsOf, verdictOf } from '../../../src/metrics/bootstrap.ts';
+import { differenceOf, groupsOf, meanDifference, verdictOf } from '../../../src/metrics/bootstrap.ts';
 import { diceMetric } from '../../../src/metrics/dice.ts';
 import { accuracyMetric } from '../../../src/metrics/ratio.ts';
 
@@ -56,6 +56,21 @@ describe('a difference of scores', () => {
       }),
       { numRuns: 10 },
     );
+  });
+
+  it('over several sets draws the same groups of those that have the same images, and others apart', () => {
+    const right = Array.from({ length: 40 }, (_, i) => i % 3 > 0);
+    const [some, all] = [accuracyOf(right), accuracyOf(Array(40).fill(true))];
+    const images = alone(40);
+    // What is gained on one set is lost on the other, image by image.
+    const gain = { ours: all, theirs: some, groups: images };
+    const loss = { ours: some, theirs: all, groups: images };
+    expect(meanDifference([gain])).toEqual(differenceOf(all, some, images));
+    expect(meanDifference([gain, loss])).toEqual({ value: 0, low: 0, high: 0, groups: 40 });
+    const apart = meanDifference([gain, { ...loss, groups: alone(40) }]);
+    expect(apart.value).toBe(0);
+    expect(apart.low).toBeLessThan(-0.03);
+    expect(apart.high).toBeGreaterThan(0.03);
   });
 
   it('is wider where images come in groups that are right or wrong together', () => {

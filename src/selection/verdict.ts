@@ -1,0 +1,119 @@
+/** Which of several networks is worth deploying: not shown to be worse at home, best under shift, within a budget. */
+import { printable, SutureError } from '../../ir/errors.ts';
+import { type Difference, type Groups, meanDifference, type Pairing, verdictOf } from '../metrics/bootstrap.ts';
+import type { Metric } from '../metrics/metric.ts';
+
+/** A network that could be deployed, measured. */
+export interface Candidate {
+  /** `parent b`, `output ensemble, gated`. */
+  readonly name: string;
+  /** Multiply-adds for an image, as a share of those of all parents together. */
+  readonly cost: number;
+  /** On the own validation data. */
+  readonly own: Metric;
+  /** On each stress set. */
+  readonly stress: readonly Metric[];
+}
+
+/** Which images are not independent of each other; sets of the same images under different changes have the same object. */
+export interface Judged {
+  readonly own: Groups;
+  readonly stress: readonly Groups[];
+}
+
+/** How a candidate stands. */
+export interface Standing {
+  readonly name: string;
+  readonly cost: number;
+  readonly own: number;
+  /** The mean over the stress sets; absent without any. */
+  readonly shift?: number;
+  readonly affordable: boolean;
+  /** Whether it may be chosen: affordable, and neither shown to be worse at home than the best nor far behind it. */
+  readonly eligible: boolean;
+  /** What the chosen one is better by, so that more is better; absent of the chosen one itself. */
+  readonly chosenBetterBy?: { readonly own: Difference; readonly shift?: Difference };
+}
+
+export interface Verdict {
+  readonly standings: readonly Standing[];
+  /** Which of them is exported. */
+  readonly chosen: number;
+  /** The affordable one with the best score at home. */
+  readonly best: number;
+}
+
+/** What the chosen one may lack of the best score at home, as a share of it, whatever so few images can show. */
+const tolerance = 0.01;
+
+/** The mean of the scores on the stress sets that say something; undefined without any. */
+const underShift = ({ stress }: Candidate): number | undefined => {
+  const values = stress.map(metric => metric.score().value).filter(value => !Number.isNaN(value));
+  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
+};
+
+/**
+ * Of the candidates that the budget allows and that are neither shown to be worse than the best of them on the own validation data (a 95 %
+ * interval) nor more than 1 % behind it, the one with the best score under shift. Without stress sets, the best at home. Of equal ones the
+ * cheapest, and then the first.
+ *
+ * @param budget the highest cost; any without.
+ * @throws SutureError `option-invalid` where nothing is as cheap as the budget.
+ */
+export function judge(candidates: readonly Candidate[], groups: Judged, budget = Number.POSITIVE_INFINITY): Verdict {
+  const sign = candidates[0]!.own.higherIsBetter ? 1 : -1;
+  const worth = (value: number | undefined): number =>
+    value === undefined || Number.isNaN(value) ? Number.NEGATIVE_INFINITY : sign * value;
+  const scores = candidates.map(candidate => ({
+    own: candidate.own.score().value,
+    shift: underShift(candidate),
+    affordable: candidate.cost <= budget + 1e-9,
+  }));
+  const all = candidates.map((_, i) => i);
+  const affordable = all.filter(i => scores[i]!.affordable);
+  if (affordable.length === 0) {
+    const cheapest = candidates.reduce((p, q) => (q.cost < p.cost ? q : p));
+    throw new SutureError(
+      'option-invalid',
+      `Nothing costs as little as ${percent(budget)} of the parents together: the cheapest, ${printable(cheapest.name)}, costs ${percent(cheapest.cost)}.`,
+    );
+  }
+  const first = (from: readonly number[], worthOf: (i: number) => number): number =>
+    from.reduce((p, q) => {
+      const gain = worthOf(q) - worthOf(p);
+      return gain > 0 || (!(gain < 0) && candidates[q]!.cost < candidates[p]!.cost) ? q : p;
+    });
+  const best = first(affordable, i => worth(scores[i]!.own));
+
+  const ownDifference = (p: number, q: number): Difference =>
+    meanDifference([{ ours: candidates[p]!.own, theirs: candidates[q]!.own, groups: groups.own }]);
+  const least = worth(scores[best]!.own) - tolerance * Math.abs(scores[best]!.own);
+  const isEligible = (i: number): boolean =>
+    i === best || (worth(scores[i]!.own) >= least && verdictOf(ownDifference(i, best)) !== 'worse');
+  const eligible = affordable.filter(isEligible);
+  const hasShift = scores.some(({ shift }) => shift !== undefined);
+  const chosen = hasShift ? first(eligible, i => worth(scores[i]!.shift)) : best;
+
+  const against = (i: number): NonNullable<Standing['chosenBetterBy']> => {
+    const [pairing, ...others] = groups.stress.map((images, set): Pairing => {
+      return { ours: candidates[chosen]!.stress[set]!, theirs: candidates[i]!.stress[set]!, groups: images };
+    });
+    return { own: ownDifference(chosen, i), ...(pairing && { shift: meanDifference([pairing, ...others]) }) };
+  };
+  return {
+    standings: candidates.map(({ name, cost }, i) => ({
+      name,
+      cost,
+      own: scores[i]!.own,
+      ...(scores[i]!.shift !== undefined && { shift: scores[i]!.shift }),
+      affordable: scores[i]!.affordable,
+      eligible: eligible.includes(i),
+      ...(i !== chosen && { chosenBetterBy: against(i) }),
+    })),
+    chosen,
+    best,
+  };
+}
+
+/** `65 %`. */
+export const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;
