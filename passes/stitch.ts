@@ -3,8 +3,17 @@
 export { type Steps, withoutStops } from './stitch/algebra/cholesky.ts';
 export { bindNetwork, bindSymbols } from './stitch/bind.ts';
 export { type Content, readContent } from './stitch/content.ts';
+export { type GateScope, gateScopes } from './stitch/doubt.ts';
 export { type FitBytes, type FitForm, StitchFit, statisticName, statisticNames, statisticsOf } from './stitch/fit.ts';
-export { gateOutput, gateShares, isGateable, requireGateable, settleGated, settleSources } from './stitch/gate.ts';
+export {
+  type GateOptions,
+  gateOutput,
+  gateShares,
+  isGateable,
+  requireGateable,
+  settleGated,
+  settleSources,
+} from './stitch/gate.ts';
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';
 export type { TaggedGraph } from './stitch/inputs.ts';
 export { checkPairs, type StitchOptions, stitch } from './stitch/join.ts';

@@ -34,23 +34,28 @@ interface Answer {
   readonly entropy: Value;
 }
 
+/** What shares are the same on: each image, or all images of the batch, which are those of one case. */
+export const gateScopes = ['image', 'case'] as const;
+export type GateScope = (typeof gateScopes)[number];
+
 /**
- * The doubt of a network for each image, [N].
+ * The doubt of a network for each image, [N], or for a case, [1], whose images are taken for one.
  *
  * @param output float32 or wider: sums over all places leave the range of float16.
  */
-export function doubtOf(b: GraphBuilder, output: Value, meaning: OutputMeaning): Value {
+export function doubtOf(b: GraphBuilder, output: Value, meaning: OutputMeaning, over: GateScope): Value {
   const { p, chosen, error, entropy } = answerOf(b, output, meaning);
   const { dtype, shape } = output.type;
   const number = numbers(b, output);
-  const axes = shape.map((_, i) => i).slice(1);
+  const axes = shape.map((_, i) => i).slice(over === 'case' ? 0 : 1);
   const sum = (x: Value): Value => b.op('ReduceSum', [foregroundOf(b, x, meaning), b.ints(axes)], { keepdims: 0 });
   const sizes = b.op('Add', [sum(p), sum(b.op('Cast', [chosen], { to: dtype }))]);
   const lost = b.op('Div', [sum(error), b.op('Add', [sizes, number(smoothing)])]);
   const loss = b.op('Add', [lost, number(leastLoss)], {}, { name: 'expected_loss' });
   const mean = b.op('ReduceMean', [overChannels(b, entropy, meaning), b.ints(axes)], { keepdims: 0 });
   const unsure = b.op('Add', [mean, number(leastEntropy)], {}, { name: 'mean_entropy' });
-  return b.op('Mul', [loss, unsure], {}, { name: 'doubt' });
+  const doubt = b.op('Mul', [loss, unsure], {}, { name: 'doubt' });
+  return over === 'case' ? b.op('Unsqueeze', [doubt, b.ints([0])]) : doubt;
 }
 
 function answerOf(b: GraphBuilder, output: Value, meaning: OutputMeaning): Answer {

@@ -7,7 +7,8 @@
  *     %y = Σ_i %share_i · p_i
  *
  * Of logits, p are their probabilities, and %y is their logarithm or log-odds: see `combine`. An image is what the file's batch
- * axis counts: where images are predicted tile by tile, the gate weighs each tile.
+ * axis counts: where images are predicted tile by tile, the gate weighs each tile. Over a case, `GateOptions.over`, the batch is taken for one
+ * image, N is 1 in the shares, and tiles that are given together are weighed alike.
  *
  * Requires: one dense output of probabilities, or of logits that are averaged as probabilities. Guarantees: the same inputs and outputs;
  * the gate reads nothing but the parents' outputs, and is of ONNX's operators but for the Switch.
@@ -16,6 +17,7 @@ import {
   type DType,
   type Graph,
   type GraphBuilder,
+  isStatic,
   numbersOf,
   printable,
   SutureError,
@@ -28,12 +30,17 @@ import { inlineBodies } from '../inline-bodies.ts';
 import { type SettleOptions, settle, sourceNames } from '../settle.ts';
 import { removeDeadCode } from '../simplify/remove-dead-code.ts';
 import { simplify } from '../simplify/simplify.ts';
-import { doubtOf } from './doubt.ts';
+import { doubtOf, type GateScope } from './doubt.ts';
 import { type OutputSwitch, onlySource, type Setting, type SuperNetwork } from './network.ts';
 import { combine } from './outputs.ts';
 
 /** The output `gate/shares` of {@link settleSources}. */
 export const gateShares = 'gate/shares';
+
+export interface GateOptions {
+  /** Whether each image has shares of its own, or the batch is a case that has one. Default `image`. */
+  readonly over?: GateScope | undefined;
+}
 
 /**
  * The network that a setting picks out, with its output weights gated: on each image a parent's weight is divided by the square of its
@@ -41,15 +48,15 @@ export const gateShares = 'gate/shares';
  * independent estimates.
  *
  * @throws SutureError as `settle`; `option-invalid` where there is nothing to gate: more than one output, or one that is no map of
- * probabilities.
+ * probabilities; over a case, where the networks take a fixed number of images.
  */
 export function settleGated(
   network: SuperNetwork,
   setting: Setting,
   parameters?: ReadonlyMap<string, Tensor>,
-  options: SettleOptions = {},
+  { over = 'image', ...options }: SettleOptions & GateOptions = {},
 ): Graph {
-  const output = requireGateable(network);
+  const output = requireGateable(network, over);
   // One answer alone is weighed by nothing.
   if (onlySource(output, setting) !== undefined) return settle(network, setting, parameters, options);
   const { standard = false, parentOutputs = false, ...rest } = options;
@@ -58,7 +65,7 @@ export function settleGated(
   const given = setting.get(output.weights)!;
   const shares = 'data' in given ? Array.from(numbersOf(given)) : given;
   const b = continued(graph.with({ outputs: [] }));
-  addGate(b, output, features, shares);
+  addGate(b, output, features, shares, over);
   const own = parentOutputs ? network.parents.flatMap(p => p.outputs) : [];
   for (const name of own) b.output(name, graph.output(name));
   const simple = simplify(removeDeadCode(b.build()));
@@ -69,21 +76,24 @@ export function settleGated(
  * The whole super-network, all stitches and switches in place, with a gate for its output switch: every setting of the other switches
  * computes what {@link settleGated} makes of it.
  *
- * @param shares the weights of the parents that the gate starts from. Default: equal ones.
+ * @param options `shares`: the weights of the parents that the gate starts from. Default: equal ones.
  * @throws SutureError `option-invalid` where there is nothing to gate.
  */
-export function gateOutput(network: SuperNetwork, shares?: readonly number[]): Graph {
-  const output = requireGateable(network);
+export function gateOutput(
+  network: SuperNetwork,
+  { shares, over = 'image' }: GateOptions & { readonly shares?: readonly number[] } = {},
+): Graph {
+  const output = requireGateable(network, over);
   const b = continued(network.graph.with({ outputs: [] }));
   const count = output.sources.length;
-  addGate(b, output, output.features, shares ?? Array<number>(count).fill(1 / count));
+  addGate(b, output, output.features, shares ?? Array<number>(count).fill(1 / count), over);
   return removeDeadCode(b.build());
 }
 
 /**
  * What the parents answer under a setting before their outputs meet, for whoever weighs one answer in many ways: under each parent's tag,
  * brought to `OutputSwitch.meaning`. With `gated`, also {@link gateShares}, [N, parents, ways]: what a gate makes of each way of sharing,
- * on each image.
+ * on each image; over a case, [1, parents, ways].
  *
  * @param gated ways of sharing, each one weight for each parent.
  * @throws SutureError as `settle`; `option-invalid` where there is nothing to gate.
@@ -93,31 +103,33 @@ export function settleSources(
   setting: Setting,
   parameters: ReadonlyMap<string, Tensor>,
   gated: readonly (readonly number[])[] = [],
-  options: Omit<SettleOptions, 'sources' | 'parentOutputs' | 'standard'> = {},
+  { over = 'image', ...options }: Omit<SettleOptions, 'sources' | 'parentOutputs' | 'standard'> & GateOptions = {},
 ): Graph {
-  const output = gated.length > 0 ? requireGateable(network) : network.outputs[0];
+  const output = gated.length > 0 ? requireGateable(network, over) : network.outputs[0];
   const graph = settle(network, setting, parameters, { ...options, sources: true });
   const features = sourceNames(output).map(name => graph.output(name));
   const b = continued(graph.with({ outputs: [] }));
   for (const [p, tag] of output.sources.entries()) b.output(tag, features[p]);
   if (gated.length > 0) {
     const rows = output.sources.map((_, p) => gated.map(shares => shares[p]));
-    const shares = b.scope(`output/${output.name}`, () => gateWeights(b, output, features, rows));
+    const shares = b.scope(`output/${output.name}`, () => gateWeights(b, output, features, rows, over));
     // Images come first, as in every output of a network.
     b.output(gateShares, b.op('Transpose', [shares], { perm: [2, 0, 1] }));
   }
   return simplify(removeDeadCode(b.build()));
 }
 
-function addGate(b: GraphBuilder, output: OutputSwitch, features: readonly Value[], shares: readonly number[]): void {
+function addGate(
+  b: GraphBuilder,
+  output: OutputSwitch,
+  features: readonly Value[],
+  shares: readonly number[],
+  over: GateScope,
+): void {
   const combined = b.scope(`output/${output.name}`, () => {
-    const weights = gateWeights(
-      b,
-      output,
-      features,
-      shares.map(share => [share]),
-    );
-    return combine(b, output, b.op('Squeeze', [weights, b.ints([1])]), features);
+    const rows = shares.map(share => [share]);
+    const weights = gateWeights(b, output, features, rows, over);
+    return combine(b, output, b.op('Squeeze', [weights, b.ints(over === 'case' ? [1, 2] : [1])]), features);
   });
   b.output(output.name, combined);
 }
@@ -140,14 +152,25 @@ function obstacle({ outputs }: SuperNetwork): string | undefined {
 export const isGateable = (network: SuperNetwork): boolean => obstacle(network) === undefined;
 
 /** The output that a gate can act on. @throws SutureError `option-invalid` where there is none. */
-export function requireGateable(network: SuperNetwork): OutputSwitch {
+export function requireGateable(network: SuperNetwork, over: GateScope = 'image'): OutputSwitch {
   const problem = obstacle(network);
-  if (problem === undefined) return network.outputs[0];
-  throw new SutureError('option-invalid', `A gate compares how sure parents are of their probabilities: ${problem}.`);
+  if (problem !== undefined) {
+    throw new SutureError('option-invalid', `A gate compares how sure parents are of their probabilities: ${problem}.`);
+  }
+  const [output] = network.outputs;
+  const [batch] = output.features[0].type.shape;
+  if (over === 'case' && isStatic(batch)) {
+    throw new SutureError(
+      'option-invalid',
+      `A gate over cases takes all images of a case at a time, and the networks take ${batch}: gate over images, or export the ` +
+        'networks with an open batch axis.',
+    );
+  }
+  return output;
 }
 
 /**
- * What the gate makes of ways of sharing the output, on each image: [parents, ways, N].
+ * What the gate makes of ways of sharing the output, on each image: [parents, ways, N]; on a case [parents, ways, 1].
  *
  * @param shares for each parent, its weight before the gate in each of the ways.
  */
@@ -156,11 +179,14 @@ function gateWeights(
   { meaning }: OutputSwitch,
   features: readonly Value[],
   shares: readonly (readonly number[])[],
+  over: GateScope,
 ): Value {
   const { dtype } = features[0].type;
   const wide = dtype === 'float16' ? 'float32' : dtype;
   const cast = (x: Value, to: DType): Value => (x.type.dtype === to ? x : b.op('Cast', [x], { to }));
-  const rows = features.map(feature => b.op('Unsqueeze', [doubtOf(b, cast(feature, wide), meaning), b.ints([0, 1])]));
+  const rows = features.map(feature =>
+    b.op('Unsqueeze', [doubtOf(b, cast(feature, wide), meaning, over), b.ints([0, 1])]),
+  );
   const doubts = b.op('Concat', rows, { axis: 0 }, { name: 'doubts' });
   // Against the least doubt, because the square of one may leave the range of the numbers.
   const surety = b.op('Div', [b.op('ReduceMin', [doubts, b.ints([0])], { keepdims: 1 }), doubts]);

@@ -11,7 +11,7 @@ import type { OutputShares } from '../options/kinds.ts';
 import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, inDtype } from '../run/deployed.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
-import { alike, type Combination, checkPositions, outputOf } from '../selection/combination.ts';
+import { alike, type Combination, checkPositions, gatedText, outputOf } from '../selection/combination.ts';
 import { type Rule, select } from '../selection/select.ts';
 import { sweepSchema } from '../selection/sweep.ts';
 import { frontSchema } from '../selection/weighted.ts';
@@ -19,17 +19,19 @@ import { frontSchema } from '../selection/weighted.ts';
 /**
  * What is deployed: the average at one position, by its number or by a rule on the scores of `sweep.json`; every position
  * on its stitched features, which is what double-batched training trains; or any positions, weights and gate. `gated`: outputs are
- * weighed on each image by how sure the parents are.
+ * weighed by how sure the parents are, on each image or, with `gateOver`, alike on a batch that is a case.
  */
 export type Choice =
-  | { readonly position: number; readonly gated?: boolean | undefined }
-  | { readonly rule: Rule; readonly gated?: boolean | undefined }
+  | ({ readonly position: number } & Gating)
+  | ({ readonly rule: Rule } & Gating)
   | { readonly all: true }
   | { readonly combination: Omit<Combination, 'output'> & { readonly output?: OutputShares | undefined } }
   /** What a sweep over settings chose: see `sweepFront`. */
   | { readonly chosen: 'best' | 'even' }
   /** What `suture weigh` learned. */
-  | { readonly learned: true; readonly gated?: boolean | undefined };
+  | ({ readonly learned: true } & Gating);
+
+type Gating = Pick<Combination, 'gated' | 'gateOver'>;
 
 export interface ExportOptions extends OutputOptions {
   /**
@@ -107,7 +109,7 @@ async function combinationOf(
   if ('learned' in choice) {
     const learned = await readLearned(run);
     return {
-      combination: { positions: learned.positions, weight: 'learned', output: learned.output, gated: choice.gated },
+      combination: { positions: learned.positions, weight: 'learned', output: learned.output, ...gatingOf(choice) },
       learned,
     };
   }
@@ -124,7 +126,9 @@ async function combinationOf(
     );
   }
   const { positions, weight, output, gated } = front.points[front.chosen[choice.chosen]]!;
-  const found = await combinationOf(run, { combination: { positions, weight, output, gated } });
+  const found = await combinationOf(run, {
+    combination: { positions, weight, output, ...gatingOf({ gated, gateOver: front.gateOver }) },
+  });
   if (found.learned && found.learned.seal !== front.weights) {
     throw new SutureError(
       'run-invalid',
@@ -134,6 +138,12 @@ async function combinationOf(
   return found;
 }
 
+/** What documents say of a gate: nothing of its scope where that is the usual one. */
+const gatingOf = ({ gated, gateOver }: Gating): Gating => ({
+  gated,
+  ...(gated && gateOver === 'case' && { gateOver }),
+});
+
 /** As {@link exportNetwork}, for a run that is loaded and a position that is chosen. */
 export async function exportPosition(
   run: LoadedRun,
@@ -142,14 +152,17 @@ export async function exportPosition(
   choice: Extract<Choice, { position: number } | { rule: Rule }>,
   options: ExportOptions = {},
 ): Promise<ExportedNetwork> {
-  const note = `averaged at position ${position}${choice.gated ? ', gated' : ''}`;
-  const graph = inDtype(run, deployed(run, averagedAt(run.network, position), note, choice.gated), options.dtype);
+  const { gated, gateOver } = choice;
+  const note = `averaged at position ${position}${gated ? gatedText(gateOver) : ''}`;
+  const wide = deployed(run, averagedAt(run.network, position), note, gated, gateOver);
+  const graph = inDtype(run, wide, options.dtype);
   await writeModel(graph, file, options);
   const found = run.network.positions.find(p => p.id === position)!;
   return {
     position,
     ...('rule' in choice && { rule: choice.rule }),
-    ...(choice.gated && { gated: true as const }),
+    ...(gated && { gated: true as const }),
+    ...(gated && gateOver === 'case' && { gateOver }),
     ...featureEntries(found),
     file,
     ...factsOf(graph),

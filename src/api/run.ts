@@ -1,7 +1,15 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
 
 import { printable, SutureError } from '../../ir/index.ts';
-import { averagedAt, isGateable, original, settledMeaning } from '../../passes/index.ts';
+import {
+  averagedAt,
+  type GateScope,
+  isGateable,
+  original,
+  requireGateable,
+  settledMeaning,
+} from '../../passes/index.ts';
+import { casesAtATime } from '../data/batches.ts';
 import { loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
@@ -36,6 +44,8 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   readonly gate?: boolean | undefined;
   /** What positions are chosen by and networks reported with. Default: what suits the labels, Dice for dense ones. */
   readonly metric?: MetricName | undefined;
+  /** What has shares of its own with a gate: each image (default), or each case. */
+  readonly gateOver?: GateScope | undefined;
 }
 
 export interface RunResult extends Report {
@@ -59,12 +69,14 @@ interface Following {
   readonly choosable: LabelledData;
   readonly tests: readonly TestData[];
   readonly gate: boolean | undefined;
+  readonly gateOver: GateScope | undefined;
 }
 
-const followUpOf = async ({ validation, tests, gate, metric }: RunRequest): Promise<FollowUp> => ({
+const followUpOf = async ({ validation, tests, gate, gateOver, metric }: RunRequest): Promise<FollowUp> => ({
   validation: { source: validation, sha256: await hashFile(validation) },
   tests: await Promise.all(tests.map(async ({ name, file }) => ({ name, source: file, sha256: await hashFile(file) }))),
   ...(gate !== undefined && { gate }),
+  ...(gateOver && { gateOver }),
   ...(metric && { metric }),
 });
 
@@ -75,7 +87,7 @@ const followUpOf = async ({ validation, tests, gate, metric }: RunRequest): Prom
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
 export async function run(request: RunRequest, work: TrainingWork = {}): Promise<RunResult> {
-  const { train, validation, tests, gate, metric, ...rest } = request;
+  const { train, validation, tests, gate, gateOver, metric, ...rest } = request;
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
@@ -85,12 +97,16 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
   for (const test of tests) {
     data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said), metric) });
   }
+  if (gateOver === 'case') {
+    requireGateable(plan.network, gateOver);
+    for (const { data: test } of data) casesAtATime(test.dataset);
+  }
   const followUp = await followUpOf(request);
   const result = await withExecutor(request, executor =>
     withNewLock(request.output, async () => {
       const execution = { executor, ...workOptions(work) };
       const trained = await trainLocked(plan, execution, work, followUp);
-      return afterTraining(execution, trained, { choosable, tests: data, gate });
+      return afterTraining(execution, trained, { choosable, tests: data, gate, gateOver });
     }),
   );
   return { ...result, warnings: plan.warnings };
@@ -128,7 +144,12 @@ export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunRes
     }
     const trained = await resumeLocked(run, work);
     return withExecutor({ executor: directory.config.executor.name }, executor =>
-      afterTraining({ executor, ...workOptions(work) }, trained, { choosable, tests, gate: followUp.gate }),
+      afterTraining({ executor, ...workOptions(work) }, trained, {
+        choosable,
+        tests,
+        gate: followUp.gate,
+        gateOver: followUp.gateOver,
+      }),
     );
   });
 
@@ -148,7 +169,7 @@ async function afterTraining(execution: Execution, trained: TrainedRun, followin
 async function follow(
   execution: Execution,
   { run, summary }: TrainedRun,
-  { choosable, tests, gate }: Following,
+  { choosable, tests, gate, gateOver }: Following,
 ): Promise<RunResult> {
   const { directory, network, parents } = run;
   let swept = await directory.readJson('sweep', sweepSchema);
@@ -163,15 +184,21 @@ async function follow(
 
   const file = directory.file('model');
   const gated = gate ?? isGateable(network);
-  const exported: ExportedNetwork = await exportPosition(run, file, position, { rule, gated }, { force: true });
+  const exported: ExportedNetwork = await exportPosition(
+    run,
+    file,
+    position,
+    { rule, gated, gateOver },
+    { force: true },
+  );
   const setting = averagedAt(network, position);
   const meaning = settledMeaning(network.outputs[0]!, setting);
   const networks = [
     networkOf(deployed(run, setting, ''), 'stitched', meaning),
     ...(gated
       ? [
-          networkOf(deployed(run, original(network), '', true), 'output ensemble, gated', meaning),
-          networkOf(deployed(run, setting, '', true), 'stitched, gated', meaning),
+          networkOf(deployed(run, original(network), '', true, gateOver), 'output ensemble, gated', meaning),
+          networkOf(deployed(run, setting, '', true, gateOver), 'stitched, gated', meaning),
         ]
       : []),
   ];
@@ -201,7 +228,12 @@ async function follow(
       comparisons,
     });
   }
-  const agreement = await compareWithFile(execution.executor, run, { file, setting, gated }, choosable.dataset);
+  const agreement = await compareWithFile(
+    execution.executor,
+    run,
+    { file, setting, gated, gateOver },
+    choosable.dataset,
+  );
   const { reading: labels } = choosable.labelsFor(parents[0]!);
   const validation = { ...swept.data, labels };
   const report: Report = { summary, validation, selection, exported, tests: results, agreement };

@@ -1,5 +1,6 @@
 /** Options that mean the same wherever they are said. */
-import { activations, matchWiths } from '../../passes/index.ts';
+import { SutureError } from '../../ir/index.ts';
+import { activations, type GateScope, gateScopes, matchWiths } from '../../passes/index.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { executorChoices } from '../execution/executors.ts';
 import { metricNames } from '../metrics/metric.ts';
@@ -55,6 +56,30 @@ export const matchWith = optional(
     otherwise: 'backbone',
   },
 );
+
+export const gateOver = optional(
+  choice(gateScopes),
+  'what',
+  'what a gate weighs alike: an image, or all images of one id, which then are a batch',
+  { otherwise: 'image' },
+);
+
+/** What the options say of a gate. @throws SutureError `option-invalid` where they contradict each other. */
+export function gateRequest({
+  gate,
+  gateOver: over,
+}: { readonly gate: boolean } & GivenOf<{ gateOver: typeof gateOver }>): {
+  readonly gate?: false;
+  readonly gateOver?: GateScope;
+} {
+  if (!gate && over !== undefined) {
+    throw new SutureError(
+      'option-invalid',
+      '--no-gate leaves out the gate, so nothing is weighed alike: leave out --gate-over.',
+    );
+  }
+  return { ...(!gate && { gate }), ...(over !== undefined && { gateOver: over }) };
+}
 
 /** An `.npz` file. */
 export const dataOf = (what: string): Option<string, true> => required(path, 'file', `an .npz file with ${what}`);

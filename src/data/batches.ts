@@ -1,5 +1,5 @@
 /** A data set cut into batches for inference. */
-import { SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import { printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
 import type { AtATime } from '../execution/fixed-batch.ts';
 import { type Dataset, gatherImages } from './dataset.ts';
 import { elementCount } from './npy.ts';
@@ -30,7 +30,8 @@ export function requireBatch(batch: number, { imageShape }: Dataset): void {
  * for. A size that divides the count is taken where one is at least half the limit. Where batches are to be multiples of a number
  * all but the last have the limit's size.
  */
-export function batchSizes(count: number, { limit, whole }: AtATime): readonly number[] {
+export function batchSizes(count: number, { limit, whole, cases }: AtATime): readonly number[] {
+  if (cases) return cases;
   if (whole > 1) {
     return Array.from({ length: Math.ceil(count / limit) }, (_, i) => Math.min(limit, count - i * limit));
   }
@@ -41,6 +42,32 @@ export function batchSizes(count: number, { limit, whole }: AtATime): readonly n
   const small = Math.floor(count / batches);
   const large = count - small * batches;
   return Array.from({ length: batches }, (_, i) => small + (i < large ? 1 : 0));
+}
+
+/**
+ * A case at a time: the images of one `id`, or without ids each image for itself.
+ *
+ * @param given images at a time that are asked for.
+ * @throws SutureError `option-invalid` where some are; `data-invalid` where the images of a case are not next to each other.
+ */
+export function casesAtATime({ count, id, source }: Dataset, given?: number): AtATime {
+  if (given !== undefined) {
+    throw new SutureError('option-invalid', `A gate over cases takes a case at a time: leave out --batch ${given}.`);
+  }
+  const sizes = new Map<number, number>();
+  for (let image = 0; image < count; image++) {
+    const key = id?.[image] ?? image;
+    if (sizes.has(key) && id?.[image - 1] !== key) {
+      throw new SutureError(
+        'data-invalid',
+        `${printable(source)}: image ${image} belongs to the case ${key}, whose other images are not next to it: sort the images by 'id' ` +
+          'for a gate over cases.',
+      );
+    }
+    sizes.set(key, (sizes.get(key) ?? 0) + 1);
+  }
+  const cases = [...sizes.values()];
+  return { limit: Math.max(...cases), whole: 1, cases };
 }
 
 /** Some images of a data set by their numbers, [n, C, spatial...]. */

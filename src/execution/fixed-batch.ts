@@ -40,6 +40,8 @@ export interface AtATime {
   readonly limit: number;
   /** All batches but the last are multiples of it. */
   readonly whole: number;
+  /** Where each batch is a case: how many images the cases have. */
+  readonly cases?: readonly number[];
 }
 
 /**

@@ -1,10 +1,11 @@
 /** Networks scored on labelled data. */
 import { printable, SutureError } from '../../ir/index.ts';
 import { meaningText } from '../../passes/index.ts';
-import { batchesOf, batchSizes } from '../data/batches.ts';
+import { batchesOf, batchSizes, casesAtATime } from '../data/batches.ts';
 import { Runnable } from '../execution/execute.ts';
 import { imagesAtATime } from '../execution/fixed-batch.ts';
 import { type Execution, throwIfInterrupted } from '../execution/progress.ts';
+import { gateScopeOf } from '../network/gate.ts';
 import type { Network } from '../network/network.ts';
 import type { LabelledData } from './labelled.ts';
 import type { Metric, Score } from './metric.ts';
@@ -45,7 +46,8 @@ function requireSameOutputs(networks: readonly Network[]): void {
  * Scores networks on a data set: one row for each in the order given, then the ensemble where it is asked for.
  *
  * @throws SutureError `data-invalid` when images or labels do not fit a network, `parents-incompatible` when the outputs of
- * an ensemble do not fit together, `option-invalid` for a number of images at a time that a network does not take.
+ * an ensemble do not fit together, `option-invalid` for a number of images at a time that a network does not take. Where one is gated over
+ * cases, each batch is a case: see `casesAtATime`.
  */
 export async function scoreNetworks(
   execution: Execution,
@@ -71,7 +73,8 @@ export async function measureNetworks(
   { ensemble = false, batch }: ScoreOptions = {},
 ): Promise<readonly MeasuredNetwork[]> {
   const { dataset } = data;
-  const atATime = imagesAtATime(networks, batch, defaultBatch);
+  const cases = networks.some(({ graph }) => gateScopeOf(graph) === 'case');
+  const atATime = cases ? casesAtATime(dataset, batch) : imagesAtATime(networks, batch, defaultBatch);
   const metrics = networks.map(network => data.metricFor(network));
   if (ensemble) requireSameOutputs(networks);
   const scored = networks.map((network, i) => ({

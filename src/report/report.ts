@@ -107,8 +107,15 @@ export function reportText({ summary, validation, selection, exported, tests, ag
       .join(' with ')}.`,
     ...(exported.gated
       ? [
-          'Gated: the outputs are weighed on each image by how sure the parents are of their answers. Where images are predicted in tiles,',
-          'each tile is weighed for itself.',
+          ...(exported.gateOver === 'case'
+            ? [
+                'Gated over cases: the outputs are weighed by how sure the parents are of their answers, alike on all images of a batch.',
+                'Give it all images of a case at a time.',
+              ]
+            : [
+                'Gated: the outputs are weighed on each image by how sure the parents are of their answers. Where images are predicted in tiles,',
+                'each tile is weighed for itself.',
+              ]),
         ]
       : []),
     ...(exported.output ? [`Its output is ${meaningText(exported.output)}, whatever its name says.`] : []),

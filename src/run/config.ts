@@ -1,5 +1,6 @@
 /** `config.json` of a run directory: everything that decides a run's numbers. See `docs/files.md`. */
 import * as v from 'valibot';
+import { gateScopes } from '../../passes/index.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { meaningSchema } from '../network/meaning.ts';
@@ -70,6 +71,8 @@ export const requestSchema = v.object({
   tests: v.array(v.object({ name: v.string(), ...dataFile })),
   /** Whether outputs are gated; absent: wherever a gate can act. */
   gate: v.optional(v.boolean()),
+  /** What has shares of its own with a gate; absent: each image. */
+  gateOver: v.optional(v.picklist(gateScopes)),
   /** What positions are chosen by and networks reported with; absent: what suits the labels. */
   metric: v.optional(v.picklist(metricNames)),
 });

@@ -1,7 +1,16 @@
 /** A run's super-network under one setting: what is deployed. */
 import type { Graph, TensorType } from '../../ir/index.ts';
-import { narrow, type OutputMeaning, type Setting, settle, settledMeaning, settleGated } from '../../passes/index.ts';
+import {
+  type GateScope,
+  narrow,
+  type OutputMeaning,
+  type Setting,
+  settle,
+  settledMeaning,
+  settleGated,
+} from '../../passes/index.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
+import { gateMetadata } from '../network/gate.ts';
 import { meaningMetadata } from '../network/meaning.ts';
 import type { FeatureEntries } from '../network/tags.ts';
 import {
@@ -24,6 +33,8 @@ export interface ExportedNetwork extends FeatureEntries {
   readonly rule?: Rule;
   /** Set when outputs are weighed on each image by how sure the parents are. */
   readonly gated?: true;
+  /** Set when it is a batch, and not an image, on which they are. */
+  readonly gateOver?: 'case';
   readonly file: string;
   /** What its output means. */
   readonly output: OutputMeaning | undefined;
@@ -38,38 +49,34 @@ export const exportDtypes = ['float32', 'float16'] as const;
 export type ExportDtype = (typeof exportDtypes)[number];
 
 /** A run's network under a setting, with a note of where it came from. */
-export const deployed = (run: LoadedRun, setting: Setting, note: string, gated = false): Graph =>
-  annotated(
-    run,
-    (gated ? settleGated : settle)(run.network, setting, run.parameters, { standard: true }),
-    settledMeaning(run.network.outputs[0]!, setting),
-    note,
-    gated,
-  );
+export function deployed(
+  { network, parameters, directory }: LoadedRun,
+  setting: Setting,
+  note: string,
+  gated = false,
+  over: GateScope = 'image',
+): Graph {
+  const graph = gated
+    ? settleGated(network, setting, parameters, { standard: true, over })
+    : settle(network, setting, parameters, { standard: true });
+  const { parents } = directory.config;
+  const metadata = {
+    ...graph.info.metadata,
+    ...meaningMetadata(settledMeaning(network.outputs[0]!, setting)),
+    'suture.batch': String(fixedBatch(graph) ?? 'any'),
+    'suture.setting': note,
+    ...(gated && gateMetadata(over)),
+    ...Object.fromEntries(Object.entries(parents).map(([tag, { sha256 }]) => [`suture.parent.${tag}`, sha256])),
+  };
+  return graph.with({ info: { ...graph.info, metadata } });
+}
 
 /** A run's network under a combination. @throws SutureError `option-invalid`, `run-invalid`. */
 export function deployedCombination(run: LoadedRun, combination: Combination, learned?: LearnedWeights): Graph {
   const { network } = run;
   checkCombination(network, combination);
   const setting = settingOf(network, combination, learned);
-  return deployed(run, setting, combinationText(combination), combination.gated);
-}
-
-/** What a gate acts on, for the reader of a file. */
-const gateNote =
-  'weighs the outputs on each element of the batch axis alone: where an image is predicted in tiles, each tile for itself';
-
-function annotated(run: LoadedRun, graph: Graph, meaning: OutputMeaning, note: string, gated: boolean): Graph {
-  const { parents } = run.directory.config;
-  const metadata = {
-    ...graph.info.metadata,
-    ...meaningMetadata(meaning),
-    'suture.batch': String(fixedBatch(graph) ?? 'any'),
-    'suture.setting': note,
-    ...(gated && { 'suture.gate': gateNote }),
-    ...Object.fromEntries(Object.entries(parents).map(([tag, { sha256 }]) => [`suture.parent.${tag}`, sha256])),
-  };
-  return graph.with({ info: { ...graph.info, metadata } });
+  return deployed(run, setting, combinationText(combination), combination.gated, combination.gateOver);
 }
 
 /**

@@ -1,4 +1,5 @@
 /** A run before anything is written: all that it needs, read and found to fit. */
+import { printable, SutureError } from '../../ir/index.ts';
 import {
   checkPairs,
   type FeaturePair,
@@ -14,6 +15,7 @@ import type { WorkOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
+import { gateScopeOf } from '../network/gate.ts';
 import { requireFittingImages, spatialExtents } from '../network/interface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import { loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
@@ -88,6 +90,13 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
   requireSeveral(request.networks);
   const models: Model[] = [];
   for (const path of request.networks) models.push(await loadModel(path));
+  const mixing = models.find(({ graph }) => gateScopeOf(graph) === 'case');
+  if (mixing) {
+    throw new SutureError(
+      'model-unsupported',
+      `${printable(mixing.path)} is gated over cases, so its answers depend on which images come together: export it without --gate-over to stitch it.`,
+    );
+  }
   const batch = stepBatch(sharedBatch(models), request.training?.batch, usualBatch);
   const settings = withDefaults({ ...request.training, batch }, { dense: isDense(models[0]!) });
   const { pairs, warnings } = await pairsOf(request, models);

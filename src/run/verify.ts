@@ -1,6 +1,6 @@
 /** Whether an exported file computes what suture computed. */
 import { tensor } from '../../ir/index.ts';
-import { gateOutput, type Setting, settingTensors } from '../../passes/index.ts';
+import { type GateScope, gateOutput, type Setting, settingTensors } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { onnxRuntime } from '../../runtime/ort/onnxruntime.ts';
 import { batchesOf } from '../data/batches.ts';
@@ -23,6 +23,7 @@ export interface WrittenSetting {
   readonly setting: Setting;
   /** Whether it has a gate, which starts from equal shares. */
   readonly gated?: boolean;
+  readonly gateOver?: GateScope | undefined;
 }
 
 /** What float32 arithmetic in another order may differ by. */
@@ -35,7 +36,7 @@ export const tolerance = 1e-4;
 export async function compareWithFile(
   executor: Executor,
   { network, parameters }: TrainedNetwork,
-  { file, setting, gated = false }: WrittenSetting,
+  { file, setting, gated = false, gateOver }: WrittenSetting,
   dataset: Dataset,
   images = 8,
 ): Promise<Agreement> {
@@ -44,7 +45,7 @@ export async function compareWithFile(
   const atATime = imagesAtATime([{ name: 'the stitched network', graph: network.graph }], undefined, images);
   const { value: batch } = batchesOf(dataset, atATime).next();
   if (!batch) throw new RangeError('There is no image to compare with.');
-  const graph = gated ? gateOutput(network) : network.graph;
+  const graph = gated ? gateOutput(network, { over: gateOver }) : network.graph;
   const needed = new Set(graph.inputs.map(i => i.name));
   const given = [...parameters, ...settingTensors(network, setting)].filter(([tensor]) => needed.has(tensor));
   const runnable = new Runnable(executor, graph, new Map(given));

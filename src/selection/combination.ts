@@ -1,6 +1,6 @@
 /** What a sweep over settings varies, and an export fixes: where features are averaged, and how features and outputs are weighed. */
 import { SutureError, type Tensor } from '../../ir/index.ts';
-import { type Setting, type SuperNetwork, weightedAt, withOutputs } from '../../passes/index.ts';
+import { type GateScope, type Setting, type SuperNetwork, weightedAt, withOutputs } from '../../passes/index.ts';
 import type { OutputShares } from '../options/kinds.ts';
 
 /** One share for each parent. */
@@ -24,6 +24,8 @@ export interface Combination {
   readonly output: OutputShares;
   /** Whether a gate weighs the outputs on each image by how sure the parents are: see `settleGated`. Default false. */
   readonly gated?: boolean | undefined;
+  /** What has shares of its own with a gate: each image (default), or each case. */
+  readonly gateOver?: GateScope | undefined;
 }
 
 /** What `suture weigh` learned. */
@@ -75,10 +77,13 @@ export function settingOf(network: SuperNetwork, c: Combination, learned?: Learn
 }
 
 /** `38, 41 at 0.9, output 0.5, gated`, for tables and notes in files. */
-export function combinationText({ positions, weight, output, gated }: Combination): string {
+export function combinationText({ positions, weight, output, gated, gateOver }: Combination): string {
   const where = positions.length === 0 ? 'no stitch' : `${positionsText(positions)} at ${weight}`;
-  return `${where}, output ${outputText(output)}${gated ? ', gated' : ''}`;
+  return `${where}, output ${outputText(output)}${gated ? gatedText(gateOver) : ''}`;
 }
+
+/** As in `no stitch, gated over cases`. */
+export const gatedText = (over: GateScope = 'image'): string => (over === 'case' ? ', gated over cases' : ', gated');
 
 /** `0.5`, or of more than two parents `0.5/0.25/0.25`. */
 export const outputText = (output: OutputShares): string =>

@@ -1,6 +1,6 @@
 /** Many graphs over the same images, run together: what they have in common is computed once for each batch. */
 import type { Tensor } from '../../ir/index.ts';
-import { batchesOf, batchSizes } from '../data/batches.ts';
+import { batchesOf, batchSizes, casesAtATime } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Runnable } from '../execution/execute.ts';
 import { imagesAtATime } from '../execution/fixed-batch.ts';
@@ -17,6 +17,8 @@ export interface Parts {
   readonly stage: string;
   /** Images at a time. Default 8. */
   readonly batch?: number | undefined;
+  /** Whether each batch is a case. */
+  readonly cases?: boolean;
 }
 
 /** Parts in their order, so many together that the merged graph stays within bounds. */
@@ -43,11 +45,13 @@ function rounds(parts: readonly MergedPart[]): readonly (readonly MergedPart[])[
  */
 export async function runParts(
   { executor, onProgress, signal }: Execution,
-  { parts, dataset, stage, batch }: Parts,
+  { parts, dataset, stage, batch, cases = false }: Parts,
   take: (parts: readonly MergedPart[], outputs: Readonly<Record<string, Tensor>>, first: number) => void,
 ): Promise<void> {
   const all = rounds(parts);
-  const atATime = imagesAtATime([{ name: 'the stitched network', graph: parts[0]!.graph }], batch, 8);
+  const atATime = cases
+    ? casesAtATime(dataset, batch)
+    : imagesAtATime([{ name: 'the stitched network', graph: parts[0]!.graph }], batch, 8);
   const total = all.length * batchSizes(dataset.count, atATime).length;
   let done = 0;
   onProgress?.({ stage, done, total });

@@ -4,7 +4,15 @@
  */
 import * as v from 'valibot';
 import { numbersOf, type Tensor } from '../../ir/index.ts';
-import { gateShares, isGateable, type OutputSwitch, requireGateable, settleSources } from '../../passes/index.ts';
+import {
+  type GateScope,
+  gateScopes,
+  gateShares,
+  isGateable,
+  type OutputSwitch,
+  requireGateable,
+  settleSources,
+} from '../../passes/index.ts';
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import { type Metric, metricNames } from '../metrics/metric.ts';
@@ -61,6 +69,8 @@ export const frontSchema = v.object({
       pareto: v.boolean(),
     }),
   ),
+  /** What has shares of its own with a gate, where that is not each image. */
+  gateOver: v.optional(v.picklist(gateScopes)),
   /** Of a run: the seal of the learned weights that were scored. */
   weights: v.optional(v.string()),
   chosen: v.object({
@@ -87,6 +97,8 @@ export interface FrontOptions {
   readonly outputs?: readonly OutputShares[];
   /** Also every share with a gate: see `settleGated`. Default: where the outputs are such that a gate can act on them. */
   readonly gate?: boolean;
+  /** What has shares of its own with a gate: each image (default), or each case, which then is a batch. */
+  readonly gateOver?: GateScope | undefined;
   /** Also the weights that `suture weigh` learned. */
   readonly learned?: LearnedWeights | undefined;
   /** What the choice `even` may lose on the validation data. Default {@link evenLoss}. */
@@ -145,8 +157,8 @@ export async function sweepFront(
   const { outputs = shareLattice(parents, 10, 40).outputs } = options;
   const shares = distinct([...outputs, ...(learned ? [learned.output] : [])]);
   for (const place of places) for (const output of shares) checkCombination(network, { ...place, output });
-  const { gate = isGateable(network) } = options;
-  if (gate) requireGateable(network);
+  const { gate = isGateable(network), gateOver: over = 'image' } = options;
+  if (gate) requireGateable(network, over);
 
   const even = alike(parents);
   const parts = places.map(
@@ -158,7 +170,7 @@ export async function sweepFront(
         settingOf(network, { ...place, output: even }, learned),
         parameters,
         gate ? shares.map(sharesOf) : [],
-        { merge: false },
+        { merge: false, over },
       ),
     }),
   );
@@ -171,6 +183,7 @@ export async function sweepFront(
     shares,
     rivals: lattice.outputs,
     gate,
+    over,
     batch: options.batch,
   };
   for (const set of sets) scored.push(await scoreSettings(execution, settings, set));
@@ -208,6 +221,7 @@ export async function sweepFront(
     axes,
     rivals,
     points,
+    ...(gate && over !== 'image' && { gateOver: over }),
     chosen: {
       loss,
       ...choose(
@@ -231,12 +245,13 @@ interface Settings {
   /** Further ways of sharing the output of the unstitched parents. */
   readonly rivals: readonly OutputShares[];
   readonly gate: boolean;
+  readonly over: GateScope;
   readonly batch: number | undefined;
 }
 
 async function scoreSettings(
   execution: Execution,
-  { output: { mean, meaning, sources }, parts, shares, rivals, gate, batch }: Settings,
+  { output: { mean, meaning, sources }, parts, shares, rivals, gate, over, batch }: Settings,
   { name, data }: NamedData,
 ): Promise<readonly Scored[]> {
   const { graph } = parts[0]!;
@@ -245,7 +260,13 @@ async function scoreSettings(
     new Map(ways.map(way => [keyOf(way), data.metricFor(network)] as const));
   const ways = parts.map((_, i) => (i === 0 ? distinct([...shares, ...rivals]) : shares));
   const scored = ways.map(plain => ({ plain: metricsOf(plain), gated: metricsOf(gate ? shares : []) }));
-  const work = { parts, dataset: data.dataset, stage: `scoring settings on ${name}`, batch };
+  const work = {
+    parts,
+    dataset: data.dataset,
+    stage: `scoring settings on ${name}`,
+    batch,
+    cases: gate && over === 'case',
+  };
   await runParts(execution, work, (round, outputs, first) => {
     for (const part of round) {
       const found = (output: string): Tensor => outputs[`${part.name}/${output}`]!;
@@ -260,7 +281,7 @@ async function scoreSettings(
       const weights = numbersOf(found(gateShares));
       for (const [i, way] of shares.entries()) {
         const weightOf = (parent: number, image: number): number =>
-          weights[(image * sources.length + parent) * shares.length + i]!;
+          weights[((over === 'case' ? 0 : image) * sources.length + parent) * shares.length + i]!;
         scoreBlend(gated.get(keyOf(way))!, blended, weightOf, first);
       }
     }

@@ -7,7 +7,7 @@ import { choice, natural, outputShares, positionsOrNone, share } from '../../opt
 import { flag, optional, standing, type ValuesOf } from '../../options/option.ts';
 import { exportDtypes } from '../../run/deployed.ts';
 import { combinationText } from '../../selection/combination.ts';
-import { force, json, outputOf } from '../catalogue.ts';
+import { force, gateOver, json, outputOf } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { grouped, name } from '../terminal.ts';
@@ -37,6 +37,7 @@ const options = {
   weight: optional(share, 'w', 'with --positions: the share of the original feature', { otherwise: '0.5' }),
   outputWeight: optional(outputShares, 'v', "with --positions: parent a's share of the output", { otherwise: 'alike' }),
   gate: flag('weigh outputs on each image by how sure the parents are'),
+  gateOver,
   dtype: standing(choice(exportDtypes), 'name', 'what weights and features are', 'float32'),
   output: outputOf('file', 'the ONNX file'),
   force,
@@ -65,20 +66,21 @@ export const exportCommand = ({ terminal }: Context): Command =>
   });
 
 function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
-  const { position, rule, all, chosen, learned, positions, weight, outputWeight, gate } = flags;
+  const { position, rule, all, chosen, learned, positions, weight, outputWeight, gateOver } = flags;
+  const gating = (flags.gate ?? gateOver) ? { gated: true, gateOver } : {};
   if (positions !== undefined) {
-    return { combination: { positions, weight: weight ?? 0.5, output: outputWeight, gated: gate } };
+    return { combination: { positions, weight: weight ?? 0.5, output: outputWeight, ...gating } };
   }
   if (weight !== undefined || outputWeight !== undefined) {
     throw new SutureError('option-invalid', 'Weights go with --positions (none, to leave the parents unstitched).');
   }
-  if (position !== undefined) return { position, gated: gate };
-  if (rule !== undefined) return { rule: Number(rule) as 1 | 2, gated: gate };
-  if (learned) return { learned, gated: gate };
-  if (gate && (all || chosen)) {
+  if (position !== undefined) return { position, ...gating };
+  if (rule !== undefined) return { rule: Number(rule) as 1 | 2, ...gating };
+  if (learned) return { learned, ...gating };
+  if (gating.gated && (all || chosen)) {
     throw new SutureError(
       'option-invalid',
-      `--${all ? 'all' : 'chosen'} says itself how outputs are weighed: leave out --gate.`,
+      `--${all ? 'all' : 'chosen'} says itself how outputs are weighed: leave out --${flags.gate ? 'gate' : 'gate-over'}.`,
     );
   }
   if (all) return { all };

@@ -5,7 +5,18 @@ import { positionTags } from '../../network/tags.ts';
 import { namedFiles, path } from '../../options/kinds.ts';
 import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { agreementText, comparisonTexts, resultTable } from '../../report/report.ts';
-import { json, labelOptions, maybeOutput, metric, training, trainingRequest, tune } from '../catalogue.ts';
+import { gatedText } from '../../selection/combination.ts';
+import {
+  gateOver,
+  gateRequest,
+  json,
+  labelOptions,
+  maybeOutput,
+  metric,
+  training,
+  trainingRequest,
+  tune,
+} from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { missing, resumable } from '../resume.ts';
@@ -20,6 +31,7 @@ const options = {
   test: repeatable(namedFiles, 'name=file', 'a test set to report on; may be repeated'),
   metric,
   gate: unlessDenied('average the outputs on every image alike, as published'),
+  gateOver,
   output: maybeOutput('run', 'the run directory to make'),
   resume: optional(path, 'run', 'go on with what was interrupted, as it was begun, to the report'),
   ...training,
@@ -49,7 +61,7 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
 function requestOf(networks: readonly string[], flags: Flags): RunRequest {
-  const { train, val, test = [], gate, output, ...rest } = flags;
+  const { train, val, test = [], gate, gateOver, output, ...rest } = flags;
   if (networks.length < 2) throw missing('two networks, A.onnx and B.onnx, or more');
   if (train === undefined) throw missing('the images to train on, --train TRAIN.npz');
   if (val === undefined) throw missing('the labelled images to choose by, --val VAL.npz');
@@ -61,7 +73,7 @@ function requestOf(networks: readonly string[], flags: Flags): RunRequest {
     train,
     validation: val,
     tests: test,
-    gate: gate ? undefined : false,
+    ...gateRequest({ gate, gateOver }),
     output,
     training: trainingRequest(flags),
   };
@@ -73,7 +85,7 @@ function show(result: RunResult, terminal: Terminal): void {
   terminal.line();
   showSweep(sweep, terminal);
   terminal.line();
-  const gated = exported.gated ? ', gated' : '';
+  const gated = exported.gated ? gatedText(exported.gateOver) : '';
   terminal.line(
     `Stitched at position ${exported.position} (rule ${selection.rule})${gated}: ${name(positionTags.flatMap(tag => exported[tag] ?? [])[0] ?? '')}`,
   );

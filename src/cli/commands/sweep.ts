@@ -11,7 +11,20 @@ import { positionsText } from '../../selection/combination.ts';
 import { possibleRules, select, whyNot } from '../../selection/select.ts';
 import type { Sweep } from '../../selection/sweep.ts';
 import { evenLoss, type Front } from '../../selection/weighted.ts';
-import { batch, dataOf, executor, force, json, labelOptions, labels, maybeOutput, metric, tune } from '../catalogue.ts';
+import {
+  batch,
+  dataOf,
+  executor,
+  force,
+  gateOver,
+  gateRequest,
+  json,
+  labelOptions,
+  labels,
+  maybeOutput,
+  metric,
+  tune,
+} from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
@@ -34,6 +47,7 @@ const overSettings = {
     'positions that are on together, as in 38,41,44-47; may be repeated',
   ),
   gate: unlessDenied('leave out the gate, which weighs outputs on each image by how sure the parents are'),
+  gateOver,
   learned: flag('also score the weights that `suture weigh` learned'),
   loss: optional(share, 'x', 'what the choice `even` may lose on the validation data', { otherwise: String(evenLoss) }),
   test: repeatable(namedFiles, 'name=file', "a test set, the own site's first; may be repeated; decides nothing"),
@@ -72,7 +86,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
       terminal.result(result, () => showSweep(result, terminal));
       return;
     }
-    const { positions, gate, test, output, force, weights, outputs, learned, loss } = flags;
+    const { positions, gate, gateOver, test, output, force, weights, outputs, learned, loss } = flags;
     const files = figureFiles(output, (test?.length ?? 0) - 1);
     const overwrite = force ? { force } : {};
     for (const file of files) await checkOutputFile(file, overwrite);
@@ -81,7 +95,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
       ...(positions && { groups: positions }),
       ...(weights && { weights }),
       ...(outputs && { outputs }),
-      ...(!gate && { gate }),
+      ...gateRequest({ gate, gateOver }),
       ...(learned && { learned }),
       ...(loss !== undefined && { loss }),
       ...(test && { tests: test }),
@@ -97,7 +111,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
 /** Whether settings are asked for, and not just positions. @throws SutureError `option-invalid`. */
 function areOverSettings(flags: FrontFlags): boolean {
   if (flags.weights ?? flags.outputs ?? flags.positions ?? flags.learned) return true;
-  if (flags.test ?? flags.output ?? flags.loss ?? (flags.gate ? undefined : 'no gate')) {
+  if (flags.test ?? flags.output ?? flags.loss ?? flags.gateOver ?? (flags.gate ? undefined : 'no gate')) {
     throw new SutureError(
       'option-invalid',
       'Test sets, figures and gates belong to a sweep over settings: say --weights, --outputs, --positions or --learned too.',
@@ -154,7 +168,7 @@ export function showFront(front: Front, terminal: Terminal): void {
         positions.length === 0 ? 'none' : positionsText(positions),
         positions.length === 0 ? '–' : String(weight),
         shareText(output),
-        ...(gates ? [gated ? 'yes' : 'no'] : []),
+        ...(gates ? [gated ? (front.gateOver === 'case' ? 'case' : 'yes') : 'no'] : []),
         ...scored(scores),
         fixed(beyond),
         fixed(above),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { type Graph, GraphBuilder, symbol, type Tensor, tensorFromNumbers, verify } from '../../../ir/index.ts';
-import { type OutputMeaning, specialize } from '../../../passes/index.ts';
+import { type GateScope, type OutputMeaning, specialize } from '../../../passes/index.ts';
 import { doubtOf } from '../../../passes/stitch/doubt.ts';
 import { executors } from '../../runtime/oracle.ts';
 import { random, runOrt, values } from '../ort.ts';
@@ -21,10 +21,10 @@ function shapeOf({ channels, channelAxis }: OutputMeaning, count: number, spatia
   return shape;
 }
 
-function graphOf(outputs: OutputMeaning, shape: readonly number[]): Graph {
+function graphOf(outputs: OutputMeaning, shape: readonly number[], over: GateScope = 'image'): Graph {
   const b = new GraphBuilder('doubt');
   const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), ...shape.slice(1)] });
-  b.output('doubt', doubtOf(b, x, outputs));
+  b.output('doubt', doubtOf(b, x, outputs, over));
   return b.build();
 }
 

@@ -18,6 +18,7 @@ import {
   settle,
   settleGated,
   settleSources,
+  specialize,
   stitch,
   withOutputs,
 } from '../../../passes/index.ts';
@@ -255,6 +256,54 @@ describe('the gate', () => {
       ].map(outputs => values(outputs.get('logits')!));
       expect(relativeError(found!, want!)).toBeLessThan(1e-5);
     }
+  });
+
+  it.each([undefined, 'Softmax'] as const)(
+    'over a case shares alike on all its images, as if they were one (%s)',
+    async head => {
+      const net = joined([1, 2, 3], 3, head);
+      const parameters = kaimingStitches(net, random(3));
+      const given = head !== undefined;
+      const shares = [0.5, 0.2, 0.3];
+      const setting = withOutputs(net, original(net), shares);
+      const x = images(8, 4);
+      const apart = settleSources(net, setting, parameters, [shares, [1, 0, 0]], { over: 'case' });
+      const settled = settleGated(net, setting, parameters, { standard: true, over: 'case' });
+      for (const graph of [apart, settled]) verify(graph);
+      const found = await runOrt(apart, { x });
+      const answers = net.outputs[0].sources.map(tag => probabilities(found[tag], given));
+      const want = sharesOf(
+        answers.map(own => [own.flat()]),
+        shares,
+      ).flat();
+      expect(found[gateShares].shape).toEqual([1, 3, 2]);
+      const byWay = want.flatMap((share, i) => [share, i === 0 ? 1 : 0]);
+      expect(relativeError(found[gateShares].data, byWay)).toBeLessThan(1e-6);
+      const blend = answers[0].map((pixels, n) =>
+        pixels.map((classes, at) =>
+          classes.map((_, k) => want.reduce((sum, w, i) => sum + w * answers[i][n][at][k], 0)),
+        ),
+      );
+      const feeds = Object.fromEntries([...parameters, ...settingTensors(net, setting), ['x', x] as const]);
+      for (const graph of [settled, gateOutput(net, { shares, over: 'case' })]) {
+        const { logits } = await runOrt(graph, feeds);
+        expect(relativeError(probabilities(logits, given).flat(3), blend.flat(3))).toBeLessThan(1e-5);
+      }
+      // One image is a case of one.
+      const one = images(9, 1);
+      const [alone, together] = (['image', 'case'] as const).map(
+        over => evaluated(settleSources(net, setting, parameters, [shares], { over }), one)[gateShares].data,
+      );
+      expect(together).toEqual(alone);
+    },
+  );
+
+  it('over a case refuses networks that take a fixed number of images', () => {
+    const parents = ['a', 'b'].map((tag, i) => ({ tag, graph: specialize(parent(i + 1, 2), { N: 2 }) }));
+    const net = stitch(parents, featurePairs([{ a: 'act', b: 'act' }], 'a', 'b'));
+    const refused = () => settleGated(net, original(net), undefined, { over: 'case' });
+    expect(refused).toThrow(/the networks take 2: gate over images/);
+    verify(settleGated(net, original(net)));
   });
 
   it.each([undefined, 'Softmax'] as const)(

@@ -30,9 +30,9 @@ describe('a sweep over settings', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  const scoreOf = async (file: string): Promise<number> => {
+  const scoreOf = async (file: string, on = data): Promise<number> => {
     const found = documentOf<{ rows: { score: { value: number } }[] }>(
-      await suture('evaluate', file, '--data', data, ...ort, '--json'),
+      await suture('evaluate', file, '--data', on, ...ort, '--json'),
     );
     return found.rows[0]!.score.value;
   };
@@ -76,6 +76,36 @@ describe('a sweep over settings', () => {
     }
   });
 
+  it('gates the images of a case alike, as the exported file does', async () => {
+    const cases = await smallData(join(folder, 'cases.npz'), undefined, [7, 7, 7, 2, 5, 5]);
+    const options = ['--data', cases, '--weights', '0', '--outputs', '0.5', '--positions', '1', ...ort, '--json'];
+    const [alone, together] = [
+      documentOf<Front>(await suture('sweep', run, ...options)),
+      documentOf<Front>(await suture('sweep', run, ...options, '--gate-over', 'case')),
+    ];
+    expect(together).toMatchObject({ gateOver: 'case' });
+    expect(alone).not.toHaveProperty('gateOver');
+    const gated = ({ points }: Front) => points.filter(p => p.gated);
+    expect(gated(together!).map(p => p.scores)).not.toEqual(gated(alone!).map(p => p.scores));
+    const file = join(folder, 'cases.onnx');
+    for (const p of gated(together!)) {
+      const where = ['--positions', p.positions.join(',') || 'none', '--weight', String(p.weight)];
+      documentOf(await suture('export', run, ...where, '--gate-over', 'case', '-o', file, '--force', '--json'));
+      expect(await scoreOf(file, cases)).toBeCloseTo(p.scores[0]!, 6);
+    }
+    const chosen = documentOf(await suture('export', run, '--chosen', 'even', '-o', file, '--force', '--json'));
+    expect(chosen).toMatchObject({ combination: { gated: true, gateOver: 'case' } });
+    expect((await suture('evaluate', file, '--data', cases, '--batch', '2', ...ort)).stderr).toMatch(
+      /leave out --batch 2/,
+    );
+    const again = await suture('stitch', file, file, '--data', cases, '-o', join(folder, 'again'));
+    expect(again.stderr).toMatch(/gated over cases, so its answers depend/);
+    const apart = await smallData(join(folder, 'apart.npz'), undefined, [7, 2, 7, 2, 5, 5]);
+    expect((await suture('evaluate', file, '--data', apart, ...ort)).stderr).toMatch(
+      /image 2 .* the case 7, .* not next/,
+    );
+  });
+
   it('shows a table for people, and the score over the outputs without test sets', async () => {
     const { code, stdout } = await suture('sweep', run, '--data', data, '--weights', '0.5', '--positions', '1', ...ort);
     expect(code).toBe(0);
@@ -102,6 +132,8 @@ describe('a sweep over settings', () => {
 
   it.each([
     [['sweep', '--test', 'a=x.npz'], /belong to a sweep over settings/],
+    [['sweep', '--gate-over', 'case'], /belong to a sweep over settings/],
+    [['sweep', '--weights', '1', '--no-gate', '--gate-over', 'case'], /leave out --gate-over/],
     [['sweep', '--positions', '99'], /no position 99/],
     [['sweep', '--weights', '1.5'], /numbers from 0 to 1/],
     [['weigh', '--learn', 'switches,channels'], /not both/],

@@ -53,8 +53,8 @@ export async function smallNetworks(folder: string, widths: readonly (readonly n
   return files;
 }
 
-/** Writes six noisy images with labels and two folds, and returns the path. */
-export async function smallData(file: string, side = SIDE): Promise<string> {
+/** Writes six noisy images with labels and two folds, and returns the path. `id`: the cases that they belong to. */
+export async function smallData(file: string, side = SIDE, id?: readonly number[]): Promise<string> {
   const random = Random.seeded(3, 'images');
   const images = Float32Array.from({ length: 6 * side * side }, () => random.normal());
   const labels = Uint8Array.from(images, v => (v > 0.5 ? 1 : 0));
@@ -64,6 +64,7 @@ export async function smallData(file: string, side = SIDE): Promise<string> {
       images: npyArray(images, [6, 1, side, side]),
       labels: npyArray(labels, [6, side, side]),
       fold: npyArray(Int32Array.of(0, 0, 0, 1, 1, 1), [6]),
+      ...(id && { id: npyArray(Int32Array.from(id), [6]) }),
     }),
   );
   return file;
