@@ -26,6 +26,7 @@ import { metricsStateSchema } from '../run/metrics.ts';
 import { planRun, type RunPlan, type StitchRequest } from '../run/plan.ts';
 import { type RunSummary, summaryOf } from '../run/summary.ts';
 import { fitToOutputs } from '../training/closing.ts';
+import { stitchFeed } from '../training/feed.ts';
 import { initialise } from '../training/initialise.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
@@ -93,7 +94,8 @@ async function trainerFor(
   values: ReadonlyMap<string, Tensor>,
 ): Promise<Trainer | undefined> {
   if (settings.steps === 0) return undefined;
-  return Trainer.create(job, stepOf(job.network, settings, how), settings, values);
+  const step = stepOf(job.network, settings, how);
+  return Trainer.create(job, step, settings, values, stitchFeed(job, step, settings));
 }
 
 const recordOf = ({ path, sha256, meaning, external }: Parent): ParentSource => ({
@@ -108,7 +110,7 @@ function stitchParameters(network: SuperNetwork, values: ReadonlyMap<string, Ten
   return new Map([...stitchTypes(network).keys()].map(name => [name, values.get(name)!]));
 }
 
-const stitches: TrainingKind<{ metrics: typeof metricsStateSchema }> = {
+const stitches: TrainingKind<{ metrics: typeof metricsStateSchema }, 'checkpoint', RunDirectory> = {
   file: 'checkpoint',
   stage: 'training the stitches',
   entries: { metrics: metricsStateSchema },

@@ -20,6 +20,7 @@ import type { OutputShares } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
 import { withLockedRun } from '../run/access.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
+import type { RunDirectory } from '../run/directory.ts';
 import { type LearnedRecord, type LearningPlan, learningOptions, weighingEntries } from '../run/learned.ts';
 import {
   type Reached,
@@ -33,6 +34,7 @@ import {
 } from '../run/lifecycle.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import { alike, checkCombination, outputOf, sharesOf } from '../selection/combination.ts';
+import { stitchFeed } from '../training/feed.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { usualBatch } from '../training/settings.ts';
 import { type MetricsEntry, Trainer } from '../training/train.ts';
@@ -165,7 +167,7 @@ function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan
   return plan;
 }
 
-const weighing: TrainingKind<typeof weighingEntries> = {
+const weighing: TrainingKind<typeof weighingEntries, 'weighing', RunDirectory> = {
   file: 'weighing',
   stage: 'learning weights',
   entries: weighingEntries,
@@ -187,7 +189,7 @@ async function learnWeights(
   const step = stepFor({ directory, network }, plan);
   const losses = [...(from?.more.losses ?? [])];
   const values = new Map([...run.parameters, ...(from?.values ?? firstLogits(network, plan, step))]);
-  const trainer = await Trainer.create(job, step, plan, values);
+  const trainer = await Trainer.create(job, step, plan, values, stitchFeed(job, step, plan));
   let learned: ReadonlyMap<string, Tensor>;
   try {
     const planned = {

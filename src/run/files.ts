@@ -31,11 +31,13 @@ export const owners = {
   front: 'parameters',
 } as const;
 
-export type SealedTensors = 'parameters' | 'checkpoint' | 'weights' | 'weighing';
+/** Sealed files that hold tensors, beside the parameters; sealed documents, beside the configuration; what has no seal. */
+export type SealedTensors = 'checkpoint' | 'weights' | 'weighing';
 export type SealedDocument = 'request' | 'sweep' | 'front';
+export type OtherFile = Exclude<keyof typeof runFiles, SealedTensors | SealedDocument>;
 
 /** How each file that does not fit comes about again. */
-export const remedies: Readonly<Record<SealedTensors | SealedDocument, string>> = {
+export const remedies: Readonly<Record<'parameters' | SealedTensors | SealedDocument, string>> = {
   request: "put this run's own file back, or make the run anew with `suture run`",
   parameters: "put this run's own file back, or train it again with `suture stitch`",
   checkpoint: "put this run's own file back, or remove it to begin the training again",
@@ -44,3 +46,6 @@ export const remedies: Readonly<Record<SealedTensors | SealedDocument, string>> 
   sweep: 'score the positions again with `suture sweep`',
   front: 'score the settings again with `suture sweep --weights`',
 };
+
+/** What is said of a file that belongs to something else than this run's. */
+export const foreign = { config: 'belongs to another run', parameters: 'belongs to other stitches' } as const;

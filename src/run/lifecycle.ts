@@ -10,8 +10,8 @@ import type { WorkOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import type { Checkpoint, MetricsEntry, Trainer } from '../training/train.ts';
 import { isReached, naturalSchema, randomStateSchema, samplerStateSchema } from './checkpoint.ts';
-import type { RunDirectory } from './directory.ts';
 import { requireTensors } from './load.ts';
+import type { SealedArrays } from './sealed-folder.ts';
 
 export interface TrainingWork extends WorkOptions {
   /** Seconds from one checkpoint to the next, 20 without; 0 writes one after every step. */
@@ -35,19 +35,27 @@ const loopEntries = {
   settings: v.optional(randomStateSchema),
 };
 
+/** Where a training is kept. @template F the names of files that hold checkpoints. */
+export interface TrainingFolder<F extends string> {
+  file(name: F): string;
+  has(name: F): Promise<boolean>;
+  readTensors(name: F): Promise<SealedArrays | undefined>;
+  writeTensors(name: F, tensors: ReadonlyMap<string, Tensor>, state: object): Promise<void>;
+}
+
 /** @template E what checkpoints hold beside where the loop was. */
-export interface TrainingKind<E extends v.ObjectEntries> {
-  /** Which of a run's files holds its checkpoints. */
-  readonly file: 'checkpoint' | 'weighing';
+export interface TrainingKind<E extends v.ObjectEntries, F extends string, D extends TrainingFolder<F>> {
+  /** Which of the files holds its checkpoints. */
+  readonly file: F;
   /** What is going on, in words. */
   readonly stage: string;
   readonly entries: E;
   /** How long a training is that has come to a state; undefined for a state that it cannot have. */
-  extent(directory: RunDirectory, state: v.InferOutput<v.ObjectSchema<E, undefined>>, step: number): Extent | undefined;
+  extent(directory: D, state: v.InferOutput<v.ObjectSchema<E, undefined>>, step: number): Extent | undefined;
   /** The command that goes on with it; undefined where there is nothing to go on with. */
-  resume(directory: RunDirectory, isKept: boolean): Promise<string | undefined>;
+  resume(directory: D, isKept: boolean): Promise<string | undefined>;
   /** What is as it was before the training, in words. */
-  untouched(directory: RunDirectory): string | undefined;
+  untouched(directory: D): string | undefined;
 }
 
 /** Where a training was. */
@@ -56,9 +64,9 @@ export interface Reached<E extends v.ObjectEntries> extends Checkpoint {
 }
 
 /** The last checkpoint of a training; undefined where there is none. @throws SutureError `run-invalid`. */
-export async function readCheckpoint<E extends v.ObjectEntries>(
-  directory: RunDirectory,
-  kind: TrainingKind<E>,
+export async function readCheckpoint<E extends v.ObjectEntries, F extends string, D extends TrainingFolder<F>>(
+  directory: D,
+  kind: TrainingKind<E, F, D>,
 ): Promise<Reached<E> | undefined> {
   const stored = await directory.readTensors(kind.file);
   if (!stored) return undefined;
@@ -116,9 +124,9 @@ export interface PlannedTraining<E extends v.ObjectEntries> {
 }
 
 /** Trains to the end. @returns what was trained. @throws SutureError `loss-not-finite`, `interrupted`, `device-lost`. */
-export function train<E extends v.ObjectEntries>(
-  directory: RunDirectory,
-  kind: TrainingKind<E>,
+export function train<E extends v.ObjectEntries, F extends string, D extends TrainingFolder<F>>(
+  directory: D,
+  kind: TrainingKind<E, F, D>,
   { trainer, from, metricsEvery, keepEnd, onMetrics, more, constant = new Map() }: PlannedTraining<E>,
   { checkpointSeconds }: Pick<TrainingWork, 'checkpointSeconds'>,
 ): Promise<ReadonlyMap<string, Tensor>> {
@@ -137,9 +145,9 @@ export function train<E extends v.ObjectEntries>(
 }
 
 /** Does work that ends a training; of an error it says what is left of the training and what to do with it. */
-export async function resumable<T, E extends v.ObjectEntries>(
-  directory: RunDirectory,
-  kind: TrainingKind<E>,
+export async function resumable<T, E extends v.ObjectEntries, F extends string, D extends TrainingFolder<F>>(
+  directory: D,
+  kind: TrainingKind<E, F, D>,
   work: () => Promise<T>,
 ): Promise<T> {
   try {

@@ -1,11 +1,11 @@
 /** The training loop: batches in, parameters carried on the device, loss read back now and then. */
-import { type Binding, printable, SutureError, type Tensor } from '../../ir/index.ts';
+import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import {
   directMatching,
   doubleBatch,
   type LossGraph,
   type LossTerm,
-  labelsInput,
+  polynomialDecay,
   type SuperNetwork,
   type SwitchModes,
   type Task,
@@ -14,15 +14,12 @@ import {
   trainingStep,
 } from '../../passes/index.ts';
 import type { Session } from '../../runtime/executor.ts';
-import { requireBatch } from '../data/batches.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import type { RandomState } from '../data/random.ts';
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
 import { bindingFor, prepareStep } from '../execution/execute.ts';
-import { throwIfInterrupted } from '../execution/progress.ts';
-import { batchShape, imageFeed, type TrainingJob } from './job.ts';
-import { LabelFeed } from './labels.ts';
-import { SettingSampler, settingFeeds } from './setting-sampler.ts';
+import { type Execution, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import type { StepFeed } from './feed.ts';
 import type { TrainingSettings } from './settings.ts';
 
 /** A line of `metrics.jsonl`. */
@@ -129,27 +126,32 @@ export const stepOf = (network: SuperNetwork, settings: TrainingSettings, labell
   });
 
 /** What the loop looks at. */
-export type Schedule = Pick<TrainingSettings, 'steps' | 'batch' | 'learningRate' | 'seed'> &
-  Partial<Pick<TrainingSettings, 'averaged' | 'memory'>>;
+export type Schedule = Pick<TrainingSettings, 'steps' | 'batch' | 'learningRate' | 'seed'> & {
+  readonly memory?: number | undefined;
+  /** Default `adamw`. */
+  readonly optimizer?: 'adamw' | 'sgd' | undefined;
+};
 
-/** The learning rate of a step: half a cosine down to 0 (`trainingStep` computes the same on the device). */
-export const learningRateAt = (step: number, { steps, learningRate }: Schedule): number =>
-  (learningRate * (1 + Math.cos((Math.PI * step) / steps))) / 2;
+/** The learning rate of a step (`trainingStep` computes the same on the device): half a cosine down to 0, or a polynomial. */
+export const learningRateAt = (step: number, { steps, learningRate, optimizer }: Schedule): number =>
+  optimizer === 'sgd'
+    ? learningRate * polynomialDecay(step, steps)
+    : (learningRate * (1 + Math.cos((Math.PI * step) / steps))) / 2;
 
 /** A training that is planned and ready to run. */
 export class Trainer {
   readonly #session: Session;
-  readonly #job: TrainingJob;
+  readonly #work: WorkOptions;
+  readonly #feed: StepFeed;
   readonly #step: TrainingStep;
   readonly #settings: Schedule;
-  readonly #binding: Binding;
 
-  private constructor(session: Session, job: TrainingJob, step: TrainingStep, settings: Schedule, binding: Binding) {
+  private constructor(session: Session, work: WorkOptions, feed: StepFeed, step: TrainingStep, settings: Schedule) {
     this.#session = session;
-    this.#job = job;
+    this.#work = work;
+    this.#feed = feed;
     this.#step = step;
     this.#settings = settings;
-    this.#binding = binding;
   }
 
   /**
@@ -159,25 +161,21 @@ export class Trainer {
    * @throws SutureError `adjoint-missing`, `kernel-missing`, `device-memory`, `data-invalid`.
    */
   static async create(
-    job: TrainingJob,
+    { executor, ...work }: Execution,
     step: TrainingStep,
     settings: Schedule,
     values: ReadonlyMap<string, Tensor>,
+    feed: StepFeed,
   ): Promise<Trainer> {
-    const { batch, memory } = settings;
-    requireBatch(batch, job.dataset);
-    const labels = LabelFeed.of(step, job, batch);
-    const binding = bindingFor(step.graph, {
-      ...batchShape(job, batch),
-      ...(labels && { [labelsInput]: labels.shape }),
-    });
+    const { memory } = settings;
     const resident = new Map(step.state);
     for (const { name } of step.graph.inputs) {
       const value = values.get(name);
       if (value) resident.set(name, value);
     }
-    const session = await prepareStep(job.executor, step, binding, { resident, memory });
-    return new Trainer(session, job, step, settings, binding);
+    const binding = bindingFor(step.graph, feed.shapes);
+    const session = await prepareStep(executor, step, binding, { resident, memory });
+    return new Trainer(session, work, feed, step, settings);
   }
 
   /**
@@ -186,21 +184,17 @@ export class Trainer {
    * @throws SutureError `loss-not-finite` (the last checkpoint is kept), `interrupted`, `device-lost`.
    */
   async run(options: TrainOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
-    const { network, dataset, onProgress, signal } = this.#job;
+    const { onProgress, signal } = this.#work;
     const { from, onMetrics, onCheckpoint, checkpointSeconds = checkpointInterval } = options;
     const { stage = 'training the stitches', metricsEvery: every = metricsInterval, keepEnd = false } = options;
     const { steps, batch, seed } = this.#settings;
-    const { averaged = 0 } = this.#settings;
-    const settings = SettingSampler.forTraining(network, { seed, averaged }, from?.settings);
-    const taken = this.#step.data.filter(name => settings.inputs.has(name)).map(name => this.#step.graph.input(name));
-    const draws = taken.length > 0;
-    const labels = LabelFeed.of(this.#step, this.#job, batch);
-    const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(dataset.count, seed);
+    const drawing = this.#feed.begin(from?.settings);
+    const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#feed.images, seed);
     const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];
     const checkpoint = async (step: number): Promise<void> => {
       if (onCheckpoint) {
         const values = await this.#values(step);
-        await onCheckpoint({ step, sampler: sampler.state(), settings: draws ? settings.state() : undefined, values });
+        await onCheckpoint({ step, sampler: sampler.state(), settings: drawing.state(), values });
       }
     };
     let note: string | undefined;
@@ -214,8 +208,7 @@ export class Trainer {
       }
       const numbers = sampler.next(batch);
       const read = step % every === 0 || step === steps - 1;
-      const drawn = draws ? settingFeeds(taken, settings.next(batch), this.#binding) : {};
-      const feeds = { ...imageFeed(this.#job, numbers), ...labels?.take(numbers), ...drawn };
+      const feeds = await drawing.take(numbers, step);
       const found = await this.#session.run(feeds, read ? outputs : []);
       if (read) {
         const entry = this.#metrics(step, found);

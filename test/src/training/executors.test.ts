@@ -8,6 +8,7 @@ import { withExecutor } from '../../../src/execution/execute.ts';
 import { loadModel } from '../../../src/network/model.ts';
 import { planRun } from '../../../src/run/plan.ts';
 import { fitToOutputs } from '../../../src/training/closing.ts';
+import { stitchFeed } from '../../../src/training/feed.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';
 import { stepOf, Trainer } from '../../../src/training/train.ts';
@@ -41,7 +42,8 @@ it('the embedded adapter and ONNX Runtime fit and train the same stitches', asyn
       withExecutor({ executor, adapter: 'embedded' }, async open => {
         const job = trainingJob({ executor: open }, network, dataset);
         const initial = await initialise(job, settings);
-        const trainer = await Trainer.create(job, stepOf(network, settings), settings, initial);
+        const step = stepOf(network, settings);
+        const trainer = await Trainer.create(job, step, settings, initial, stitchFeed(job, step, settings));
         const trained = await trainer.run();
         trainer.dispose();
         const closed = await fitToOutputs(job, settings, trained);

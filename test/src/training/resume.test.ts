@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { withExecutor } from '../../../src/execution/execute.ts';
 import { planRun } from '../../../src/run/plan.ts';
+import { stitchFeed } from '../../../src/training/feed.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';
 import { type Checkpoint, stepOf, Trainer } from '../../../src/training/train.ts';
@@ -26,7 +27,9 @@ it('a training under sampled settings goes on from any step with the same bytes'
     const initial = await initialise(job, settings);
     const train = async (from?: Checkpoint) => {
       const checkpoints: Checkpoint[] = [];
-      const trainer = await Trainer.create(job, stepOf(network, settings), settings, from?.values ?? initial);
+      const step = stepOf(network, settings);
+      const feed = stitchFeed(job, step, settings);
+      const trainer = await Trainer.create(job, step, settings, from?.values ?? initial, feed);
       const parameters = await trainer.run({
         ...(from && { from }),
         checkpointSeconds: 0,
@@ -69,7 +72,9 @@ it('checkpoints that take long are fewer', async () => {
         clock += 1000;
       };
       const values = await initialise(job, settings);
-      const trainer = await Trainer.create({ ...job, onProgress }, stepOf(network, settings), settings, values);
+      const step = stepOf(network, settings);
+      const feed = stitchFeed(job, step, settings);
+      const trainer = await Trainer.create({ ...job, onProgress }, step, settings, values, feed);
       const onCheckpoint = ({ step }: Checkpoint): void => {
         clock += 2000;
         steps.push(step);
