@@ -9,8 +9,9 @@ import { withLockedRun } from '../run/access.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { readLearned } from '../run/learned.ts';
 import { loadRun } from '../run/load.ts';
+import type { NamedData } from '../selection/measure.ts';
 import { type Sweep, type SweepOptions, sweepPositions } from '../selection/sweep.ts';
-import { type Front, type FrontOptions, type NamedData, sweepFront } from '../selection/weighted.ts';
+import { type Front, type FrontOptions, sweepFront } from '../selection/weighted.ts';
 
 /** What a command on a run may say of labels, where the run says something else or nothing, and what it scores by. */
 export interface LabelRequest {

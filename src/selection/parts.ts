@@ -10,8 +10,8 @@ import { type MergedPart, mergeGraphs } from './merge.ts';
 /** Graphs with more nodes than this are run in several rounds, each of which computes the shared prefix anew. */
 const maxNodes = 6000;
 
-export interface Parts {
-  readonly parts: readonly MergedPart[];
+export interface Parts<P extends MergedPart> {
+  readonly parts: readonly P[];
   readonly dataset: Dataset;
   /** What is going on, in words. */
   readonly stage: string;
@@ -22,8 +22,8 @@ export interface Parts {
 }
 
 /** Parts in their order, so many together that the merged graph stays within bounds. */
-function rounds(parts: readonly MergedPart[]): readonly (readonly MergedPart[])[] {
-  const result: MergedPart[][] = [[]];
+function rounds<P extends MergedPart>(parts: readonly P[]): readonly (readonly P[])[] {
+  const result: P[][] = [[]];
   let nodes = 0;
   for (const part of parts) {
     const more = part.graph.nodes.length;
@@ -43,10 +43,10 @@ function rounds(parts: readonly MergedPart[]): readonly (readonly MergedPart[])[
  *
  * @throws SutureError `interrupted`, `option-invalid` for a number of images at a time that the network does not take.
  */
-export async function runParts(
+export async function runParts<P extends MergedPart>(
   { executor, onProgress, signal }: Execution,
-  { parts, dataset, stage, batch, cases = false }: Parts,
-  take: (parts: readonly MergedPart[], outputs: Readonly<Record<string, Tensor>>, first: number) => void,
+  { parts, dataset, stage, batch, cases = false }: Parts<P>,
+  take: (parts: readonly P[], outputs: Readonly<Record<string, Tensor>>, first: number) => void,
 ): Promise<void> {
   const all = rounds(parts);
   const atATime = cases

@@ -3,22 +3,12 @@
  * all output-weighted ensembles.
  */
 import * as v from 'valibot';
-import { numbersOf, type Tensor } from '../../ir/index.ts';
-import {
-  type GateScope,
-  gateScopes,
-  gateShares,
-  isGateable,
-  type OutputSwitch,
-  requireGateable,
-  settleSources,
-} from '../../passes/index.ts';
+import { type GateScope, gateScopes, isGateable, requireGateable } from '../../passes/index.ts';
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
-import { type Metric, metricNames } from '../metrics/metric.ts';
+import { metricNames } from '../metrics/metric.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import { type OutputShares, outputShares } from '../options/kinds.ts';
-import { blendable, scoreBlend } from './blend.ts';
 import {
   alike,
   type Combination,
@@ -29,8 +19,7 @@ import {
   sharesOf,
 } from './combination.ts';
 import { above, beyond, type Point, paretoSet, surfaceOf } from './front.ts';
-import type { MergedPart } from './merge.ts';
-import { runParts } from './parts.ts';
+import { type Blend, type Measured, measure, type NamedData, prepare } from './measure.ts';
 import { shareLattice } from './simplex.ts';
 
 /** NaN (a score of nothing) is null in JSON. */
@@ -107,27 +96,11 @@ export interface FrontOptions {
   readonly batch?: number | undefined;
 }
 
-export interface NamedData {
-  readonly name: string;
-  readonly data: LabelledData;
-}
-
 type Places = Pick<Combination, 'positions' | 'weight'>;
-
-/** How a setting's outputs are put together. */
-type Blend = Pick<Combination, 'output' | 'gated'>;
-
-/** One setting on one data set: a metric for each way of sharing the output, by `keyOf`, and for each with a gate. */
-interface Scored {
-  readonly plain: ReadonlyMap<string, Metric>;
-  readonly gated: ReadonlyMap<string, Metric>;
-}
-
-const keyOf = (output: OutputShares): string => sharesOf(output).join();
 
 /** Each way once, the first parent's share growing. */
 const distinct = (outputs: readonly OutputShares[]): readonly OutputShares[] =>
-  [...new Map(outputs.map(output => [keyOf(output), output])).values()].sort((p, q) =>
+  [...new Map(outputs.map(output => [sharesOf(output).join(), output])).values()].sort((p, q) =>
     compare(sharesOf(p), sharesOf(q)),
   );
 
@@ -160,46 +133,35 @@ export async function sweepFront(
   const { gate = isGateable(network), gateOver: over = 'image' } = options;
   if (gate) requireGateable(network, over);
 
-  const even = alike(parents);
-  const parts = places.map(
-    (place, i): MergedPart => ({
-      name: String(i),
-      // Merged into neighbouring layers, weights would differ from setting to setting in what settings share.
-      graph: settleSources(
-        network,
-        settingOf(network, { ...place, output: even }, learned),
-        parameters,
-        gate ? shares.map(sharesOf) : [],
-        { merge: false, over },
-      ),
-    }),
-  );
   const lattice = shareLattice(parents, 40, 500);
-  const sets: readonly NamedData[] = [{ name: 'validation', data: validation }, ...tests];
-  const scored: (readonly Scored[])[] = [];
-  const settings: Settings = {
-    output: network.outputs[0]!,
-    parts,
-    shares,
-    rivals: lattice.outputs,
-    gate,
+  const rivalBlends = lattice.outputs.map((output): Blend => ({ output }));
+  const blends = (gate ? [false, true] : [false]).flatMap(gated => shares.map((output): Blend => ({ output, gated })));
+  const even = alike(parents);
+  const prepared = prepare(
+    { network, parameters },
+    places.map((place, i) => ({
+      setting: settingOf(network, { ...place, output: even }, learned),
+      blends: i === 0 ? [...blends, ...rivalBlends] : blends,
+    })),
     over,
-    batch: options.batch,
-  };
-  for (const set of sets) scored.push(await scoreSettings(execution, settings, set));
+  );
+  const sets: readonly NamedData[] = [{ name: 'validation', data: validation }, ...tests];
+  const measured: (readonly Measured[])[] = [];
+  for (const set of sets) measured.push(await measure(execution, prepared, set, options.batch));
+  const scoresOf = (place: number, blend: Blend): number[] =>
+    measured.map(settings => settings[place]!.metricOf(blend).score().value);
 
-  const { name: metric, higherIsBetter } = scored[0]![0]!.plain.get(keyOf(shares[0]!))!;
+  const { name: metric, higherIsBetter } = measured[0]![0]!.metricOf(rivalBlends[0]!);
   const axes = tests.length >= 2 ? tests.map((_, i) => i + 1) : sets.map((_, i) => i);
   const pointOf = (scores: readonly number[]): Point => axes.map(i => (higherIsBetter ? scores[i]! : -scores[i]!));
   const rivals = lattice.outputs.map(output => ({
     output: outputOf(sharesOf(output)),
-    scores: scored.map(([unstitched]) => scoreOf(unstitched!, { output })),
+    scores: scoresOf(0, { output }),
   }));
   const rivalPoints = rivals.map(r => pointOf(r.scores));
   const surface = surfaceOf(rivalPoints, lattice.faces);
-  const blends = (gate ? [false, true] : [false]).flatMap(gated => shares.map(output => ({ output, gated })));
   const found = places.flatMap((place, i) =>
-    blends.map(blend => ({ ...place, ...blend, scores: scored.map(settings => scoreOf(settings[i]!, blend)) })),
+    blends.map(({ output, gated = false }) => ({ ...place, output, gated, scores: scoresOf(i, { output, gated }) })),
   );
   const kept = new Set(paretoSet([...found.map(p => pointOf(p.scores)), ...rivalPoints]));
   const points = found.map((p, i) => {
@@ -232,61 +194,6 @@ export async function sweepFront(
       ),
     },
   };
-}
-
-const scoreOf = ({ plain, gated }: Scored, blend: Blend): number =>
-  (blend.gated ? gated : plain).get(keyOf(blend.output))!.score().value;
-
-/** What is scored: a part for each setting, the unstitched parents first, and how their outputs are put together. */
-interface Settings {
-  readonly output: OutputSwitch;
-  readonly parts: readonly MergedPart[];
-  readonly shares: readonly OutputShares[];
-  /** Further ways of sharing the output of the unstitched parents. */
-  readonly rivals: readonly OutputShares[];
-  readonly gate: boolean;
-  readonly over: GateScope;
-  readonly batch: number | undefined;
-}
-
-async function scoreSettings(
-  execution: Execution,
-  { output: { mean, meaning, sources }, parts, shares, rivals, gate, over, batch }: Settings,
-  { name, data }: NamedData,
-): Promise<readonly Scored[]> {
-  const { graph } = parts[0]!;
-  const network = { name: 'the stitched network', graph: graph.with({ outputs: graph.outputs.slice(0, 1) }), meaning };
-  const metricsOf = (ways: readonly OutputShares[]) =>
-    new Map(ways.map(way => [keyOf(way), data.metricFor(network)] as const));
-  const ways = parts.map((_, i) => (i === 0 ? distinct([...shares, ...rivals]) : shares));
-  const scored = ways.map(plain => ({ plain: metricsOf(plain), gated: metricsOf(gate ? shares : []) }));
-  const work = {
-    parts,
-    dataset: data.dataset,
-    stage: `scoring settings on ${name}`,
-    batch,
-    cases: gate && over === 'case',
-  };
-  await runParts(execution, work, (round, outputs, first) => {
-    for (const part of round) {
-      const found = (output: string): Tensor => outputs[`${part.name}/${output}`]!;
-      const blended = blendable(sources.map(found), mean, meaning);
-      const at = parts.indexOf(part);
-      const { plain, gated } = scored[at]!;
-      for (const way of ways[at]!) {
-        const weights = sharesOf(way);
-        scoreBlend(plain.get(keyOf(way))!, blended, parent => weights[parent]!, first);
-      }
-      if (!gate) continue;
-      const weights = numbersOf(found(gateShares));
-      for (const [i, way] of shares.entries()) {
-        const weightOf = (parent: number, image: number): number =>
-          weights[((over === 'case' ? 0 : image) * sources.length + parent) * shares.length + i]!;
-        scoreBlend(gated.get(keyOf(way))!, blended, weightOf, first);
-      }
-    }
-  });
-  return scored;
 }
 
 /** What the choices look at: points by their scores on the validation data, the first of `scores`. */

@@ -1,0 +1,110 @@
+/** Settings measured on labelled data: what a setting's outputs are put together to in many ways is computed from one run of it. */
+import { numbersOf, type Tensor } from '../../ir/index.ts';
+import { type GateScope, gateShares, type Setting, type SuperNetwork, settleSources } from '../../passes/index.ts';
+import type { Execution } from '../execution/progress.ts';
+import type { LabelledData } from '../metrics/labelled.ts';
+import type { Metric } from '../metrics/metric.ts';
+import type { TrainedNetwork } from '../network/network.ts';
+import type { OutputShares } from '../options/kinds.ts';
+import { blendable, scoreBlend } from './blend.ts';
+import { sharesOf } from './combination.ts';
+import type { MergedPart } from './merge.ts';
+import { runParts } from './parts.ts';
+
+/** How a setting's outputs are put together. */
+export interface Blend {
+  readonly output: OutputShares;
+  /** Whether a gate starts from these shares: see `settleGated`. Default false. */
+  readonly gated?: boolean | undefined;
+}
+
+/** A setting of all switches, and the ways in which its outputs are put together; its own weights of them do not matter. */
+export interface Measurable {
+  readonly setting: Setting;
+  readonly blends: readonly Blend[];
+}
+
+/** Settings made ready to be measured on any number of data sets. */
+export interface Prepared {
+  readonly network: SuperNetwork;
+  readonly parts: readonly (MergedPart & { readonly plain: Ways; readonly gated: Ways })[];
+  readonly over: GateScope;
+}
+
+/** Ways of sharing, each once, by their keys. */
+type Ways = ReadonlyMap<string, readonly number[]>;
+
+const keyOf = (output: OutputShares): string => sharesOf(output).join();
+
+export interface NamedData {
+  readonly name: string;
+  readonly data: LabelledData;
+}
+
+/** One setting on one data set. */
+export interface Measured {
+  /** @throws RangeError for a way that was not asked for. */
+  metricOf(blend: Blend): Metric;
+}
+
+/** @param over what has shares of its own with a gate: each image, or each case, which then is a batch. */
+export function prepare(
+  { network, parameters }: TrainedNetwork,
+  settings: readonly Measurable[],
+  over: GateScope = 'image',
+): Prepared {
+  const parts = settings.map(({ setting, blends }, i) => {
+    const waysOf = (isGated: boolean): Ways =>
+      new Map(
+        blends.filter(b => (b.gated ?? false) === isGated).map(b => [keyOf(b.output), sharesOf(b.output)] as const),
+      );
+    const [plain, gated] = [waysOf(false), waysOf(true)];
+    // Merged into neighbouring layers, weights would differ from setting to setting in what settings share.
+    const graph = settleSources(network, setting, parameters, [...gated.values()], { merge: false, over });
+    return { name: String(i), graph, plain, gated };
+  });
+  return { network, parts, over };
+}
+
+/**
+ * Measures settings on a data set. What they have in common is computed once for each batch.
+ *
+ * @throws SutureError `data-invalid` when the data does not fit the networks.
+ */
+export async function measure(
+  execution: Execution,
+  { network, parts, over }: Prepared,
+  { name, data }: NamedData,
+  batch?: number,
+): Promise<readonly Measured[]> {
+  const [{ mean, meaning, sources }] = network.outputs as readonly [SuperNetwork['outputs'][number]];
+  const { graph } = parts[0]!;
+  const scored = { name: 'the stitched network', graph: graph.with({ outputs: graph.outputs.slice(0, 1) }), meaning };
+  const metricsOf = (ways: Ways): ReadonlyMap<string, Metric> =>
+    new Map([...ways.keys()].map(key => [key, data.metricFor(scored)] as const));
+  const metrics = new Map(parts.map(part => [part, { plain: metricsOf(part.plain), gated: metricsOf(part.gated) }]));
+  const cases = over === 'case' && parts.some(({ gated }) => gated.size > 0);
+  const work = { parts, dataset: data.dataset, stage: `scoring settings on ${name}`, batch, cases };
+  await runParts(execution, work, (round, outputs, first) => {
+    for (const part of round) {
+      const found = (output: string): Tensor => outputs[`${part.name}/${output}`]!;
+      const blended = blendable(sources.map(found), mean, meaning);
+      const { plain, gated } = metrics.get(part)!;
+      for (const [key, shares] of part.plain) scoreBlend(plain.get(key)!, blended, parent => shares[parent]!, first);
+      if (part.gated.size === 0) continue;
+      const weights = numbersOf(found(gateShares));
+      for (const [i, key] of [...part.gated.keys()].entries()) {
+        const weightOf = (parent: number, image: number): number =>
+          weights[((over === 'case' ? 0 : image) * sources.length + parent) * part.gated.size + i]!;
+        scoreBlend(gated.get(key)!, blended, weightOf, first);
+      }
+    }
+  });
+  return parts.map(part => ({
+    metricOf({ output, gated }) {
+      const metric = metrics.get(part)![gated ? 'gated' : 'plain'].get(keyOf(output));
+      if (!metric) throw new RangeError(`The output ${keyOf(output)} was not measured.`);
+      return metric;
+    },
+  }));
+}
