@@ -26,7 +26,7 @@ export {
 } from '../runtime/index.ts';
 export { type Curve, type CurveOptions, curve, curveChart } from './api/curve.ts';
 export { type Diagnosis, doctor } from './api/doctor.ts';
-export { type EvaluateOptions, type Evaluation, evaluate } from './api/evaluate.ts';
+export { caseTable, type EvaluatedCase, type EvaluateOptions, type Evaluation, evaluate } from './api/evaluate.ts';
 export { type Choice, exportNetwork } from './api/export.ts';
 export { inspect, type ModelFacts } from './api/inspect.ts';
 export { type InspectRunOptions, inspectRun, type MemoryPlan, type RunFacts } from './api/inspect-run.ts';
@@ -42,8 +42,9 @@ export { type ExecutorChoice, type ExecutorOptions, executorChoices } from './ex
 export { type GraphProfile, type KernelTime, kernelTimes } from './execution/profiling.ts';
 export type { ProgressEvent, WorkOptions } from './execution/progress.ts';
 export { type Versions, versions } from './execution/version.ts';
-export type { ClassScore, MetricName, Score } from './metrics/metric.ts';
+export type { CaseScore, ClassScore, MetricName, Score } from './metrics/metric.ts';
 export type { NetworkScore } from './metrics/score-networks.ts';
+export type { SurfaceCase, SurfaceClassScore, SurfaceOptions, SurfaceScore } from './metrics/surface.ts';
 export { loadModel, type Model } from './network/model.ts';
 export type { Network, TrainedNetwork } from './network/network.ts';
 export { type PairsDocument, readPairs } from './network/pairs.ts';

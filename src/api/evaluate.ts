@@ -1,20 +1,36 @@
 /** Network files scored on a data file. */
+import { SutureError } from '../../ir/errors.ts';
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
-import type { MetricName } from '../metrics/metric.ts';
-import { type NetworkScore, type ScoreOptions, scoreNetworks } from '../metrics/score-networks.ts';
+import { type CaseScore, isPooled, type MetricName } from '../metrics/metric.ts';
+import {
+  type MeasuredNetwork,
+  measureNetworks,
+  type NetworkScore,
+  networkScore,
+  type ScoreOptions,
+} from '../metrics/score-networks.ts';
+import type { SurfaceCase } from '../metrics/surface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import { loadModel, type Model } from '../network/model.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
+import { csvText } from '../report/csv.ts';
 
 export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOptions, ScoreOptions {
   /** What is said of the labels. */
   readonly labels?: LabelOptions;
   /** Default: what suits the labels, Dice for dense ones. */
   readonly metric?: MetricName | undefined;
+  /** Also list every class of every case, for {@link caseTable}. */
+  readonly cases?: boolean | undefined;
+}
+
+/** One class of one case, as a network answers it. */
+export interface EvaluatedCase extends CaseScore, Partial<SurfaceCase> {
+  readonly model: string;
 }
 
 export interface Evaluation {
@@ -26,6 +42,8 @@ export interface Evaluation {
   readonly executor: string;
   /** One row for each network in the order given, under its path; then the ensemble where it was asked for. */
   readonly rows: readonly NetworkScore[];
+  /** Where they were asked for: network by network, case by case, class by class. */
+  readonly cases?: readonly EvaluatedCase[];
 }
 
 /**
@@ -44,16 +62,37 @@ export async function evaluate(
   const loaded: Parent[] = [];
   for (const model of read) loaded.push(await parentOf(model, dataset, options));
   const scorable = LabelledData.for(loaded, dataset, options.metric);
+  const { name: metric } = scorable.metricFor(loaded[0]!);
+  if (options.cases && !isPooled(metric)) {
+    throw new SutureError('option-invalid', `Cases are listed with their Dice, and the score here is ${metric}.`);
+  }
   return withExecutor(options, async executor => {
-    const rows = await scoreNetworks({ executor, ...workOptions(options) }, loaded, scorable, options);
+    const measured = await measureNetworks({ executor, ...workOptions(options) }, loaded, scorable, options);
     return {
       data,
       images: dataset.count,
       labels: scorable.labelsFor(loaded[0]!).reading,
-      metric: rows[0]!.score.metric,
+      metric,
       executor: executor.describe(),
-      rows,
+      rows: measured.map(networkScore),
+      ...(options.cases && { cases: measured.flatMap(casesOf) }),
       models: loaded,
     };
   });
 }
+
+function casesOf({ model, metric, surfaces }: MeasuredNetwork): readonly EvaluatedCase[] {
+  const known = surfaces?.cases();
+  return metric.cases().map(found => ({ model, ...found, ...known?.get(found.case)?.[found.class - 1] }));
+}
+
+/** Cases as CSV: a row for each network, case and class; numbers that are not defined are left empty, infinite ones `inf`. */
+export const caseTable = (cases: readonly EvaluatedCase[]): string =>
+  csvText(
+    cases.map(({ model, case: id, class: _, name, ...counts }) => ({
+      network: model,
+      case: id,
+      class: name,
+      ...counts,
+    })),
+  );

@@ -37,7 +37,7 @@ export const labelOptions = ({ ignoreLabel, regions }: GivenOf<typeof labels>): 
   ...(regions && { regions }),
 });
 
-export const metric = optional(choice(metricNames), 'name', 'what networks are scored by', {
+export const metric = optional(choice(metricNames), 'name', 'the score', {
   otherwise: 'what suits the labels',
 });
 

@@ -1,6 +1,7 @@
 /** Scores as tables. */
 import { isPooled, metricTitles, type Score } from '../metrics/metric.ts';
-import { fixed, type Terminal } from './terminal.ts';
+import type { NetworkScore } from '../metrics/score-networks.ts';
+import { fixed, name, type Terminal } from './terminal.ts';
 
 /** One row for each network: the score and, for Dice over several classes or regions, each of them. */
 export function scoreTable(
@@ -30,4 +31,32 @@ export function scoreTable(
   terminal.line();
   const over = metric === 'dice' ? 'cases' : 'images whose label has the class';
   terminal.line(`${metricTitles[metric]}: mean over the ${over}; pooled: over all pixels of all images.`);
+}
+
+/** One row for each network whose surfaces were measured: the mean and, of several classes or regions, each of them. */
+export function surfaceTable(terminal: Terminal, rows: readonly NetworkScore[]): void {
+  const measured = rows.flatMap(({ model, surface }) => (surface ? [{ model, surface }] : []));
+  const [first] = measured;
+  if (!first) return;
+  const { unit, tolerance, classes } = first.surface;
+  const several = classes.length > 1;
+  terminal.line();
+  terminal.table(
+    ['network', 'NSD', 'HD95', ...(several ? classes.flatMap(c => [`${c.name}: NSD`, 'HD95']) : [])],
+    measured.map(({ model, surface }) => [
+      name(model),
+      ...[surface, ...(several ? surface.classes : [])].flatMap(({ nsd, hd95 }) => [fixed(nsd), fixed(hd95, 2)]),
+    ]),
+  );
+  terminal.line();
+  terminal.line(
+    `NSD: share of the boundaries within ${tolerance} ${unit} of each other; HD95 in ${unit}; means over the cases.`,
+  );
+  const infinite = measured.filter(({ surface }) => surface.classes.some(c => c.infinite > 0));
+  for (const { model, surface } of infinite) {
+    const counts = surface.classes.filter(c => c.infinite > 0).map(c => `${c.infinite} of ${c.cases} (${c.name})`);
+    terminal.line(
+      `${name(model)}: boundaries with none to compare with make HD95 infinite, and leave it out, in ${counts.join(', ')}.`,
+    );
+  }
 }

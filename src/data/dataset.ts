@@ -1,5 +1,5 @@
 /**
- * A party's data: an `.npz` file with `images`, optional `labels`, and optional `fold`, `id` and `group` (see
+ * A party's data: an `.npz` file with `images`, optional `labels`, and optional `fold`, `id`, `group` and `spacing` (see
  * `docs/data.md`). Everything that could make a run wrong later is checked here, once, with one sentence per fault.
  */
 import { printable, SutureError } from '../../ir/errors.ts';
@@ -48,6 +48,8 @@ export interface Dataset {
   readonly id?: readonly number[];
   /** Images of one group (one patient, one specimen) are not independent. */
   readonly group?: readonly number[];
+  /** The distance of neighbouring places of each image along each axis, in mm. */
+  readonly spacing?: readonly (readonly number[])[];
   /** The names of all arrays in the file, those that were not used too. */
   readonly arrays: readonly string[];
 }
@@ -153,6 +155,28 @@ class Checker {
     }
     return Array.from(this.integers(name, array));
   }
+
+  /** One positive number for each axis, of all images or of each: for each of them. */
+  spacing({ shape: images }: NpyArray): readonly (readonly number[])[] | undefined {
+    const array = this.array('spacing');
+    if (!array) return undefined;
+    const [count, axes] = [images[0]!, images.length - 2];
+    const { shape } = array;
+    const ofEach = shape.length === 2 && shape[0] === count && shape[1] === axes;
+    if (!ofEach && !(shape.length === 1 && shape[0] === axes)) {
+      this.fail(
+        `"spacing" has the shape ${shapeText(shape)}, and must have [${axes}], the distance of neighbouring pixels along each axis, or ` +
+          `[${count}, ${axes}], that of each image`,
+      );
+    }
+    const values = Array.from(array.data, Number);
+    const at = values.findIndex(value => !(value > 0 && Number.isFinite(value)));
+    if (at >= 0) this.fail(`${placeOf('spacing', at, shape)} is ${values[at]}, and must be greater than 0`);
+    return Array.from({ length: count }, (_, image) => {
+      const from = ofEach ? image * axes : 0;
+      return values.slice(from, from + axes);
+    });
+  }
 }
 
 function missing(name: string, names: readonly string[]): string {
@@ -161,7 +185,7 @@ function missing(name: string, names: readonly string[]): string {
 }
 
 /** The arrays that mean something; whatever else is in the file is left alone. */
-const readArrays: ReadonlySet<string> = new Set(['images', 'labels', 'fold', 'id', 'group']);
+const readArrays: ReadonlySet<string> = new Set(['images', 'labels', 'fold', 'id', 'group', 'spacing']);
 
 /**
  * Reads a data file's bytes. float64 images and labels are rounded to float32, float16 ones widened.
@@ -192,6 +216,7 @@ function datasetOf(checker: Checker, said: LabelOptions): Dataset {
   const fold = checker.perImage('fold', count);
   const id = checker.perImage('id', count);
   const group = checker.perImage('group', count);
+  const spacing = checker.spacing(images);
   return {
     source: checker.source,
     count,
@@ -202,6 +227,7 @@ function datasetOf(checker: Checker, said: LabelOptions): Dataset {
     ...(fold && { fold }),
     ...(id && { id }),
     ...(group && { group }),
+    ...(spacing && { spacing }),
   };
 }
 

@@ -7,6 +7,7 @@ import { elementCount } from '../data/npy.ts';
 import { argmax } from '../network/outputs.ts';
 import {
   Accumulator,
+  type CaseScore,
   type Metric,
   type Outputs,
   requireClasses,
@@ -28,6 +29,17 @@ interface Counting {
   readonly counts: (record: Tally, at: number) => boolean;
 }
 
+/** The foreground classes or the regions, in the order of what is kept of each. */
+export const scoredClasses = (
+  labels: ClassLabels | RegionLabels,
+): readonly { readonly class: number; readonly name: string }[] =>
+  labels.kind === 'regions' && labels.names.length > 1
+    ? labels.names.map((name, i) => ({ class: i + 1, name: `region ${name}` }))
+    : Array.from({ length: labels.kind === 'regions' ? 1 : labels.classes - 1 }, (_, i) => ({
+        class: i + 1,
+        name: `class ${i + 1}`,
+      }));
+
 /** Counts of (both, predicted, labelled) pixels for each foreground class or region of each image. */
 abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L> {
   readonly #counting: Counting;
@@ -41,9 +53,6 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
   get name() {
     return this.#counting.name;
   }
-
-  /** What is scored, in the order of the counts. */
-  protected abstract scored(): readonly { readonly class: number; readonly name: string }[];
 
   /** The counts of each case over some of its images. */
   #cases(images: Iterable<number>): ReadonlyMap<number, Tally> {
@@ -59,7 +68,7 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
   }
 
   terms(images: Iterable<number>): Float64Array<ArrayBuffer> {
-    const classes = this.scored().length;
+    const classes = scoredClasses(this.labels).length;
     const terms = new Float64Array(2 * classes);
     for (const record of this.#cases(images).values()) {
       for (let k = 0; k < classes; k++) {
@@ -71,9 +80,19 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
     return terms;
   }
 
+  override cases(): readonly CaseScore[] {
+    const classes = scoredClasses(this.labels);
+    return Array.from(this.#cases(this.images()), ([key, record]) =>
+      classes.map((what, k) => {
+        const [tp, answered, there] = record.subarray(3 * k);
+        return { case: key, ...what, tp: tp!, fp: answered! - tp!, fn: there! - tp!, dice: ratio(record, 3 * k) };
+      }),
+    ).flat();
+  }
+
   protected scoreOf(images: readonly number[]): Score {
     const terms = this.terms(images);
-    const scored = this.scored();
+    const scored = scoredClasses(this.labels);
     const totals = new Float64Array(3 * scored.length);
     for (const image of images) {
       const record = this.recordOf(image);
@@ -105,10 +124,6 @@ class ClassDice extends Dice<ClassLabels> {
     requireClasses(shape, this.labels);
   }
 
-  protected scored() {
-    return Array.from({ length: this.labels.classes - 1 }, (_, i) => ({ class: i + 1, name: `class ${i + 1}` }));
-  }
-
   protected record({ data }: Outputs, row: number, image: number): Tally {
     const { shape, classes, data: labels, ignore } = this.labels;
     const pixels = elementCount(shape);
@@ -129,11 +144,6 @@ class ClassDice extends Dice<ClassLabels> {
 class RegionDice extends Dice<RegionLabels> {
   protected check(shape: readonly number[]): void {
     requireRegions(shape, this.labels);
-  }
-
-  protected scored() {
-    const { names } = this.labels;
-    return names.map((name, i) => ({ class: i + 1, name: names.length === 1 ? `class ${i + 1}` : `region ${name}` }));
   }
 
   protected record({ data, threshold = 0 }: Outputs, row: number, image: number): Tally {

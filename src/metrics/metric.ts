@@ -53,6 +53,19 @@ export interface Score {
   readonly classes: readonly ClassScore[];
 }
 
+/** What one class of one case has: counts of pixels, and their Dice, which is NaN where all are 0. */
+export interface CaseScore {
+  /** The case by its `id`; where images are cases, by their number from 0 on. */
+  readonly case: number;
+  /** The class, or the channel of the region from 1 on. */
+  readonly class: number;
+  readonly name: string;
+  readonly tp: number;
+  readonly fp: number;
+  readonly fn: number;
+  readonly dice: number;
+}
+
 /** Accumulates outputs in any order and batch size; every image at most once. */
 export interface Metric {
   readonly name: MetricName;
@@ -65,6 +78,8 @@ export interface Metric {
   add(outputs: Outputs, first: number): void;
   /** The score of some images (by number, each counting once), or of all that were added. */
   score(images?: Iterable<number>): Score;
+  /** Of Dice, every class of every case; of others nothing. */
+  cases(): readonly CaseScore[];
   /**
    * What the value is made of: for each class a sum and the number of its summands, one pair after the other. Terms of images
    * that share no case add up to those of all of them, and {@link valueOfTerms} makes the value of them.
@@ -120,8 +135,17 @@ export abstract class Accumulator<L extends Labels = Labels> implements Metric {
     for (let row = 0; row < count; row++) this.#records.set(first + row, this.record(outputs, row, first + row));
   }
 
-  score(images: Iterable<number> = this.#records.keys()): Score {
+  score(images: Iterable<number> = this.images()): Score {
     return this.scoreOf([...new Set(images)]);
+  }
+
+  cases(): readonly CaseScore[] {
+    return [];
+  }
+
+  /** The images that were added, ascending. */
+  protected images(): readonly number[] {
+    return [...this.#records.keys()].sort((p, q) => p - q);
   }
 
   protected recordOf(image: number): Tally {

@@ -10,10 +10,13 @@ import type { Network } from '../network/network.ts';
 import type { LabelledData } from './labelled.ts';
 import type { Metric, Score } from './metric.ts';
 import { ensembleOutput, type MeantOutput, score } from './scoring.ts';
+import type { SurfaceMetric, SurfaceOptions, SurfaceScore } from './surface.ts';
 
 export interface ScoreOptions {
   /** Also score the mean of all the networks' outputs (of their probabilities, where they are classifiers). */
   readonly ensemble?: boolean | undefined;
+  /** Also measure surfaces. */
+  readonly surface?: SurfaceOptions | undefined;
   /** Images at a time. Default 16. */
   readonly batch?: number | undefined;
 }
@@ -22,6 +25,8 @@ export interface NetworkScore {
   /** The network's name, or `ensemble`. */
   readonly model: string;
   readonly score: Score;
+  /** Where it was asked for. */
+  readonly surface?: SurfaceScore;
 }
 
 const defaultBatch = 16;
@@ -56,33 +61,50 @@ export async function scoreNetworks(
   options: ScoreOptions = {},
 ): Promise<readonly NetworkScore[]> {
   const scored = await measureNetworks(execution, networks, data, options);
-  return scored.map(({ model, metric }) => ({ model, score: metric.score() }));
+  return scored.map(networkScore);
 }
 
 /** A network that has answered for every image: any of them can be scored. */
 export interface MeasuredNetwork {
   readonly model: string;
   readonly metric: Metric;
+  /** Where it was asked for. */
+  readonly surfaces?: SurfaceMetric;
 }
+
+export const networkScore = ({ model, metric, surfaces }: MeasuredNetwork): NetworkScore => ({
+  model,
+  score: metric.score(),
+  ...(surfaces && { surface: surfaces.score() }),
+});
 
 /** As {@link scoreNetworks}, for whoever compares networks on some of the images. */
 export async function measureNetworks(
   { executor, onProgress, signal }: Execution,
   networks: readonly Network[],
   data: LabelledData,
-  { ensemble = false, batch }: ScoreOptions = {},
+  { ensemble = false, batch, surface }: ScoreOptions = {},
 ): Promise<readonly MeasuredNetwork[]> {
   const { dataset } = data;
   const cases = networks.some(({ graph }) => gateScopeOf(graph) === 'case');
   const atATime = cases ? casesAtATime(dataset, batch) : imagesAtATime(networks, batch, defaultBatch);
-  const metrics = networks.map(network => data.metricFor(network));
+  const measureOf = (model: string, network: Network): MeasuredNetwork => ({
+    model,
+    metric: data.metricFor(network),
+    ...(surface && { surfaces: data.surfacesFor(network, surface) }),
+  });
+  const measures = networks.map(network => measureOf(network.name, network));
   if (ensemble) requireSameOutputs(networks);
   const scored = networks.map((network, i) => ({
     ...network,
-    metric: metrics[i]!,
+    measured: measures[i]!,
     runnable: new Runnable(executor, network.graph),
   }));
-  const together = ensemble ? data.metricFor(networks[0]!) : undefined;
+  const together = ensemble ? measureOf('ensemble', networks[0]!) : undefined;
+  const add = ({ metric, surfaces }: MeasuredNetwork, { output, meaning }: MeantOutput, first: number): void => {
+    score(metric, output, meaning, first);
+    if (surfaces) score(surfaces, output, meaning, first);
+  };
   const stage = `scoring on ${printable(dataset.source, 40)}`;
   let done = 0;
   const total = batchSizes(dataset.count, atATime).length * networks.length;
@@ -90,23 +112,19 @@ export async function measureNetworks(
   try {
     for (const { first, images } of batchesOf(dataset, atATime)) {
       const outputs: MeantOutput[] = [];
-      for (const { name, input, output: wanted, meaning, metric, runnable } of scored) {
+      for (const { name, input, output: wanted, meaning, measured, runnable } of scored) {
         throwIfInterrupted(signal, 'Scoring');
         const output = (await runnable.run({ [input]: images }, [wanted]))[wanted]!;
-        about(name, () => score(metric, output, meaning, first));
+        about(name, () => add(measured, { output, meaning }, first));
         outputs.push({ output, meaning });
         onProgress?.({ stage, done: ++done, total });
       }
-      if (together) {
-        const { output, meaning } = ensembleOutput(outputs);
-        score(together, output, meaning, first);
-      }
+      if (together) add(together, ensembleOutput(outputs), first);
     }
   } finally {
     for (const { runnable } of scored) runnable.dispose();
   }
-  const rows = scored.map(({ name, metric }) => ({ model: name, metric }));
-  return together ? [...rows, { model: 'ensemble', metric: together }] : rows;
+  return together ? [...measures, together] : measures;
 }
 
 /** Says which of several networks an error is about. */

@@ -4,8 +4,8 @@ import type { OutputMeaning } from '../../passes/index.ts';
 import { channelsFirst, thresholdOf, toProbabilities } from '../network/outputs.ts';
 import type { Metric } from './metric.ts';
 
-/** Adds a batch's outputs to a metric. */
-export function score(metric: Metric, output: Tensor, meaning: OutputMeaning, first: number): void {
+/** Adds a batch's outputs to what counts them. */
+export function score(metric: Pick<Metric, 'add'>, output: Tensor, meaning: OutputMeaning, first: number): void {
   const { shape, ...rest } = channelsFirst(output, meaning);
   metric.add({ data: numbersOf({ shape, ...rest }), shape, threshold: thresholdOf(meaning) }, first);
 }

@@ -65,6 +65,7 @@ export const outputShares: Kind<number | number[]> = {
   read: text => (text.includes('/') ? text.split('/').map(numberOf) : numberOf(text)),
 };
 
+export const distances = list('numbers greater than 0, as in 0.5,0.5', positive);
 export const counts = list('whole numbers of at least 1, as in 1,2,4', count);
 export const shares = list('numbers from 0 to 1, as in 0,0.5,1', share);
 export const ways = list('numbers from 0 to 1, as in 0,0.5,1, or of more networks 1/0/0,0.5/0.25/0.25', outputShares);

@@ -10,9 +10,22 @@ const silent = { write: () => undefined };
 const streams = { stdout: silent, stderr: silent, env: {} };
 const program = buildProgram(streams, { terminal: new Terminal(streams), signal: new AbortController().signal });
 
-const { executor, batch, tune, profile, task, activation, checkpointEvery, force, json, labels, training } = catalogue;
+const { executor, batch, tune, profile, task, metric, activation, checkpointEvery, force, json, labels, training } =
+  catalogue;
 /** In the order of the table. */
-const common: Options = { executor, batch, tune, profile, ...labels, task, activation, checkpointEvery, force, json };
+const common: Options = {
+  executor,
+  batch,
+  tune,
+  profile,
+  ...labels,
+  task,
+  metric,
+  activation,
+  checkpointEvery,
+  force,
+  json,
+};
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map(row => `| ${row.join(' | ')} |`.replace(/ {2,}/g, ' ')).join('\n');

@@ -1,13 +1,18 @@
 import { Command } from 'commander';
-import { type Evaluation, evaluate } from '../../api/evaluate.ts';
+import { SutureError } from '../../../ir/index.ts';
+import { caseTable, type Evaluation, evaluate } from '../../api/evaluate.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
+import { checkOutputFile, writeOutput } from '../../files/output.ts';
+import type { SurfaceOptions } from '../../metrics/surface.ts';
 import { warningsOf } from '../../network/model.ts';
-import { flag, type ValuesOf } from '../../options/option.ts';
+import { distances, nonNegative, path } from '../../options/kinds.ts';
+import { flag, optional, type ValuesOf } from '../../options/option.ts';
 import {
   activation,
   batch,
   dataOf,
   executor,
+  force,
   json,
   labelOptions,
   labels,
@@ -19,7 +24,7 @@ import {
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { showProfiles } from '../profile.ts';
-import { scoreTable } from '../scores.ts';
+import { scoreTable, surfaceTable } from '../scores.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { tuning } from '../tune.ts';
 
@@ -27,6 +32,19 @@ const options = {
   data: dataOf('images and labels'),
   ensemble: flag('also score the mean of their outputs'),
   task,
+  cases: optional(path, 'file', 'also list every class of every case in this CSV file'),
+  surface: flag('also measure how near boundaries are: normalised surface Dice and HD95'),
+  tolerance: optional(
+    nonNegative,
+    'x',
+    'how far a boundary may be off to be right, in mm or, without a spacing, pixels',
+    {
+      otherwise: '1',
+    },
+  ),
+  spacing: optional(distances, 'list', 'mm from pixel to pixel along each axis, as in 0.5,0.5', {
+    otherwise: 'the array `spacing` of the file, or pixels',
+  }),
   ...labels,
   metric,
   activation,
@@ -34,17 +52,32 @@ const options = {
   batch,
   profile,
   tune,
+  force,
   json,
 };
+
+type Flags = ValuesOf<typeof options>;
+
+/** What is asked of surfaces; undefined where nothing is. @throws SutureError `option-invalid`. */
+function surfaceOf({ surface, tolerance, spacing }: Flags): SurfaceOptions | undefined {
+  if (surface) return { tolerance, spacing };
+  if (tolerance === undefined && !spacing) return undefined;
+  throw new SutureError('option-invalid', 'A tolerance and a spacing are for surfaces: say --surface too.');
+}
 
 export const evaluateCommand = ({ terminal, signal }: Context): Command =>
   addOptions(
     new Command('evaluate').description('score networks on labelled data').argument('<models...>', 'ONNX files'),
     options,
-  ).action(async (paths: readonly string[], { data, ...flags }: ValuesOf<typeof options>) => {
+  ).action(async (paths: readonly string[], flags: Flags) => {
+    const { data, cases: file, force = false } = flags;
+    const surface = surfaceOf(flags);
+    if (file !== undefined) await checkOutputFile(file, { force });
     let profiles: readonly GraphProfile[] | undefined;
-    const { models, ...evaluation } = await evaluate(paths, data, {
+    const { models, cases, ...evaluation } = await evaluate(paths, data, {
       ...flags,
+      cases: file !== undefined,
+      surface,
       labels: { ...labelOptions(flags), ...(flags.task && { task: flags.task }) },
       ...tuning(flags, terminal),
       ...(flags.profile && {
@@ -55,8 +88,12 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
       signal,
       onProgress: terminal.progress,
     });
+    if (file !== undefined) await writeOutput(file, caseTable(cases ?? []), { force });
     for (const message of warningsOf(models)) terminal.warning(message);
-    terminal.result({ ...evaluation, ...(profiles && { profiles }) }, () => show(evaluation, terminal));
+    terminal.result({ ...evaluation, ...(profiles && { profiles }) }, () => {
+      show(evaluation, terminal);
+      if (file !== undefined) terminal.line(`Every case is in ${name(file)}.`);
+    });
     showProfiles(profiles ?? [], terminal);
   });
 
@@ -68,4 +105,5 @@ function show(evaluation: Evaluation, terminal: Terminal): void {
     terminal,
     evaluation.rows.map(({ model, score }) => ({ label: name(model), score })),
   );
+  surfaceTable(terminal, evaluation.rows);
 }

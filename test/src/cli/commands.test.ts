@@ -84,6 +84,51 @@ describe('evaluate', () => {
     expect(found).toMatchObject({ metric: 'dice', images: 6 });
     expect((found.rows as { model: string }[]).map(r => r.model)).toEqual([a, b, 'ensemble']);
   });
+
+  it('lists every case, and overwrites no list unless it is told to', async () => {
+    const { folder, a, b, data } = await inputs();
+    const file = join(folder, 'cases.csv');
+    const asked = ['evaluate', a, b, '--data', data, '--executor', 'ort', '--json', '--cases', file] as const;
+    const plain = documentOf(await suture(...asked));
+    const rowsOf = async (): Promise<readonly (readonly string[])[]> => {
+      const lines = (await readFile(file, 'utf8')).split('\r\n');
+      expect(lines.pop()).toBe('');
+      return lines.map(line => line.split(','));
+    };
+    const [head, ...rows] = await rowsOf();
+    expect(head).toEqual(['network', 'case', 'class', 'tp', 'fp', 'fn', 'dice']);
+    expect(rows.map(row => row.slice(0, 3))).toEqual(
+      [a, b].flatMap(model => Array.from({ length: 6 }, (_, image) => [model, String(image), 'class 1'])),
+    );
+    for (const [i, { score }] of (plain.rows as { score: { value: number } }[]).entries()) {
+      const dices = rows.slice(6 * i, 6 * i + 6).map(row => Number(row[6]));
+      expect(dices.reduce((sum, dice) => sum + dice, 0) / 6).toBeCloseTo(score.value, 12);
+      for (const row of rows) {
+        const [tp, fp, fn] = row.slice(3, 6).map(Number) as [number, number, number];
+        expect(Number(row[6])).toBeCloseTo((2 * tp) / (2 * tp + fp + fn), 12);
+      }
+    }
+    expect(await suture(...asked)).toMatchObject({ code: 1, stderr: expect.stringContaining('exists already') });
+    const measured = documentOf(await suture(...asked, '--force', '--surface', '--tolerance', '2', '--spacing', '1,2'));
+    expect((await rowsOf())[0]).toEqual([...head!, 'nsd', 'hd95']);
+    const [{ surface }] = measured.rows as [{ surface: { nsd: number } }];
+    expect(surface).toMatchObject({ tolerance: 2, unit: 'mm', classes: [{ class: 1, cases: 6 }] });
+    const nsds = (await rowsOf()).slice(1, 7).map(row => Number(row[7]));
+    expect(nsds.reduce((sum, nsd) => sum + nsd, 0) / 6).toBeCloseTo(surface.nsd, 12);
+  });
+
+  it('says what is wrong with what is asked of surfaces and metrics', async () => {
+    const { folder, a, data } = await inputs();
+    const file = join(folder, 'cases.csv');
+    const refused = async (...said: string[]) => (await suture('evaluate', a, '--data', data, ...said)).stderr;
+    expect(await refused('--spacing', '1,1')).toContain('say --surface too');
+    expect(await refused('--surface', '--spacing', '1')).toContain(
+      'A spacing of 1 numbers is said, and the labels have 2',
+    );
+    expect(await refused('--cases', file, '--metric', 'accuracy')).toContain('the score here is accuracy');
+    expect(await refused('--metric', 'mse')).toContain('cannot be scored by mse');
+    await expect(readFile(file)).rejects.toThrow('ENOENT');
+  });
 });
 
 describe('stitch, sweep, export', () => {

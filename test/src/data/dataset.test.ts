@@ -68,6 +68,24 @@ describe('parseDataset', () => {
     ]);
   });
 
+  it('reads a spacing of all images, or of each', () => {
+    const spacing = (data: NpyData, ...shape: number[]) =>
+      read({ images: images(), spacing: array(data, ...shape) }).spacing;
+    expect(spacing(Float64Array.of(0.3, 2), 2)).toEqual([
+      [0.3, 2],
+      [0.3, 2],
+    ]);
+    expect(spacing(Int32Array.of(1, 2, 3, 4), 2, 2)).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    expect(() => spacing(Float32Array.of(1), 1)).toThrow(
+      '"spacing" has the shape [1], and must have [2], the distance',
+    );
+    expect(() => spacing(Float64Array.of(1, 0), 2)).toThrow('spacing[1] is 0, and must be greater than 0');
+    expect(() => spacing(Float64Array.of(1, 1, 1, Number.NaN), 2, 2)).toThrow('spacing[1, 1] is NaN');
+  });
+
   it.each([Int8Array, Uint8Array, Int16Array, Uint16Array, Int32Array, Uint32Array])(
     'takes labels of any integer width: %o',
     Type => {
