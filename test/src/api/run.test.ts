@@ -2,8 +2,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { curve } from '../../../src/api/curve.ts';
 import { type RunRequest, resumeRun, run } from '../../../src/api/run.ts';
 import { stitch } from '../../../src/api/stitch.ts';
+import { front, sweep } from '../../../src/api/sweep.ts';
 import type { ProgressEvent } from '../../../src/execution/progress.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 
@@ -80,4 +82,25 @@ it('what has its report, what was only stitched, and data that have changed are 
   await expect(run(changed, endedAt(1, 'scoring every position'))).rejects.toThrow();
   await smallData(changed.validation, 16);
   await expect(resumeRun(changed.output)).rejects.toThrow(/changed\.npz has changed since the run was started/);
+});
+
+it('is chosen and reported by the metric that is said, whatever the run was swept by in between', async () => {
+  const asked = { ...into('metric'), metric: 'dice-foreground' } as const;
+  await expect(run(asked, endedAt(2, 'scoring on'))).rejects.toThrow('--resume');
+  const { output, validation } = asked;
+  const sweptBy = async (): Promise<unknown> => JSON.parse(await readFile(join(output, 'sweep.json'), 'utf8')).metric;
+  expect(await sweptBy()).toBe('dice-foreground');
+  const executor = 'ort';
+  expect(await sweep(output, validation, { executor })).toMatchObject({ metric: 'dice' });
+  expect(await sweptBy()).toBe('dice');
+  const { tests, sweep: swept } = await resumeRun(output);
+  expect(tests).toMatchObject([{ metric: 'dice-foreground' }]);
+  expect(swept.metric).toBe('dice-foreground');
+  expect(await readFile(join(output, 'report.md'), 'utf8')).toContain('| t: Dice, foreground | pooled |');
+
+  const metric = 'accuracy';
+  expect(await curve([output], validation, { executor, metric, counts: [1] })).toMatchObject({ metric });
+  const settings = { weights: [0.5], outputs: [0.5], groups: [[0]], gate: false };
+  expect(await front(output, validation, { executor, metric, ...settings })).toMatchObject({ metric });
+  await expect(sweep(output, validation, { executor, metric: 'mse' })).rejects.toThrow('cannot be scored by mse');
 });

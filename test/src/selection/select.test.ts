@@ -63,6 +63,11 @@ describe('select', () => {
       expect(() => select(empty, rule, true)).toThrow(/no validation image has foreground/);
   });
 
+  it('folds in which only false positives have a score take no part: to have none is no worse', () => {
+    const holed = positions([0.8, Number.NaN, 0.9, 0.8], [0.7, 0, 0.8, 0.7], [0.6, 0, 0.7, 0.6]);
+    expect(select(holed, 2, true)).toMatchObject({ position: 0, meanRanks: [1, 2, 3] });
+  });
+
   it('folds without a score take no part, and one alone is not enough for rule 2', () => {
     const holed = positions([0.8, 0.9, Number.NaN, 0.7], [0.7, 0.8, Number.NaN, 0.9]);
     const whole = positions([0.8, 0.9, 0.7], [0.7, 0.8, 0.9]);
