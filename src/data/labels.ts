@@ -378,8 +378,8 @@ export const isDense = ({ kind, shape }: ClassLabels | RegionLabels): boolean =>
   shape.length > (kind === 'regions' ? 1 : 0);
 
 /**
- * Checks that labels can tell candidates apart: one place at least counts, and of dense ones one at least is foreground, or every Dice
- * is 0 / 0.
+ * Checks that labels can tell candidates apart: one place at least counts, and of dense ones one at least is foreground, or no Dice
+ * is above 0.
  *
  * @throws SutureError `data-invalid`
  */

@@ -221,7 +221,7 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
   );
   const problem = whyNot(positions, 2);
   if (problem !== undefined) terminal.line(`\n${problem}`);
-  const empty = folds.filter((_, f) => positions.every(p => Number.isNaN(p.folds[f])));
+  const empty = folds.filter((_, f) => positions.some(p => Number.isNaN(p.folds[f])));
   if (problem === undefined && empty.length > 0) {
     terminal.line(
       `\nNo image of fold ${empty.join(', ')} has foreground in its labels: rule 2 ranks in the other folds.`,
