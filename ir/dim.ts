@@ -222,3 +222,66 @@ export function symbolsOf(dim: Dim, into: Set<string> = new Set()): Set<string> 
   }
   return into;
 }
+
+/** A dim `factor·symbol + offset`: what a size is where it is a multiple of something, say. */
+export interface LinearDim {
+  readonly symbol: string;
+  readonly factor: number;
+  readonly offset: number;
+}
+
+/** A dim as a positive multiple of one symbol and a constant; undefined where it is something else. */
+export function linearOf(dim: Dim): LinearDim | undefined {
+  if (typeof dim === 'number' || dim.terms.length > 2) return undefined;
+  const [{ coefficient: factor, atoms }, constant] = dim.terms;
+  if (atoms.length !== 1 || atoms[0].kind !== 'symbol' || factor < 1) return undefined;
+  if (constant && constant.atoms.length > 0) return undefined;
+  return { symbol: atoms[0].key, factor, offset: constant?.coefficient ?? 0 };
+}
+
+/** The number that the symbol of a linear dim stands for where the dim is `size`; undefined where no positive integer does. */
+export function solveDim({ factor, offset }: LinearDim, size: number): number | undefined {
+  const value = (size - offset) / factor;
+  return Number.isInteger(value) && value >= 1 ? value : undefined;
+}
+
+export const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
+
+export const leastCommonMultiple = (a: number, b: number): number => (a / greatestCommonDivisor(a, b)) * b;
+
+/** A number of which `symbol` need only be a multiple, and a constant, for every floor in the dim that it is in to come out even. */
+export function periodOf(dim: Dim, symbol: string): number {
+  if (typeof dim === 'number') return 1;
+  return dim.terms
+    .flatMap(({ atoms }) => atoms)
+    .map(atom => periodOfAtom(atom, symbol))
+    .reduce(leastCommonMultiple, 1);
+}
+
+/** Periods beyond this are no strides of networks. */
+export const LONGEST_PERIOD = 4096;
+
+/** Whether dims are equal where their symbols are multiples of what is rounded in them: `2·floor(H/2)` and `H` are. */
+export function equalAtMultiples(a: Dim, b: Dim): boolean {
+  const periods: Record<string, Dim> = Object.create(null);
+  for (const name of symbolsOf(b, symbolsOf(a))) {
+    const period = leastCommonMultiple(periodOf(a, name), periodOf(b, name));
+    if (period > LONGEST_PERIOD) return false;
+    periods[name] = multiplyDims(period, symbol(name));
+  }
+  return equalDims(substitute(a, periods), substitute(b, periods));
+}
+
+function periodOfAtom(atom: Atom, symbol: string): number {
+  switch (atom.kind) {
+    case 'symbol':
+      return 1;
+    case 'floor':
+      return symbolsOf(atom.numerator).has(symbol) ? atom.denominator * periodOf(atom.numerator, symbol) : 1;
+    case 'max':
+    case 'quotient':
+      return leastCommonMultiple(periodOf(atom.left, symbol), periodOf(atom.right, symbol));
+    default:
+      return atom satisfies never;
+  }
+}

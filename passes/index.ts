@@ -7,6 +7,7 @@ export * from './lower.ts';
 export * from './match.ts';
 export { type SettleOptions, settingTensors, settle } from './settle.ts';
 export * from './simplify.ts';
+export * from './sizes.ts';
 export { specialize } from './specialize.ts';
 export * from './stitch.ts';
 export * from './train.ts';

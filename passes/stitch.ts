@@ -1,7 +1,7 @@
 /** Joining parents into a super-network: what it is, how it is built, how its stitches start. */
 
 export { type Steps, withoutStops } from './stitch/algebra/cholesky.ts';
-export { bindNetwork, bindSymbols } from './stitch/bind.ts';
+export { bindNetwork } from './stitch/bind.ts';
 export { type Content, readContent } from './stitch/content.ts';
 export { type GateScope, gateScopes } from './stitch/doubt.ts';
 export { type FitBytes, type FitForm, StitchFit, statisticName, statisticNames, statisticsOf } from './stitch/fit.ts';

@@ -7,7 +7,7 @@
  */
 
 import { bodyOf } from '../bodies.ts';
-import { type Dim, isStatic } from '../dim.ts';
+import { addDims, type Dim, dimKey, floorDivide, isStatic, linearOf, substitute, symbol } from '../dim.ts';
 import { printable, SutureError } from '../errors.ts';
 import type { AnyNode, Graph, GraphInfo, Node, Value } from '../graph.ts';
 import { integersOf } from '../operator.ts';
@@ -62,6 +62,7 @@ export function exportModel(given: Graph, options: ExportOptions = {}): MessageI
     const name = called.get(node);
     return name === undefined ? written : { ...written, opType: name, domain: 'suture' };
   });
+  const sizes = plainSizes(graph);
   const outputNames = new Set(graph.outputs.map(o => o.name));
   const between = graph.nodes.flatMap(node => node.outputs).filter(value => !outputNames.has(names.of(value)));
   return {
@@ -82,9 +83,9 @@ export function exportModel(given: Graph, options: ExportOptions = {}): MessageI
       metadataProps: entries(info.graph?.metadata),
       node: [...nodes, ...names.copies.map(([from, to]) => copyNode(names.of(from), to))],
       initializer: initializers,
-      input: graph.inputs.map(value => valueInfo(value, names.of(value), graph)),
-      output: graph.outputs.map(({ name, value }) => valueInfo(value, name, graph)),
-      valueInfo: between.map(value => valueInfo(value, names.of(value), graph)),
+      input: graph.inputs.map(value => valueInfo(value, names.of(value), graph, sizes)),
+      output: graph.outputs.map(({ name, value }) => valueInfo(value, name, graph, sizes)),
+      valueInfo: between.map(value => valueInfo(value, names.of(value), graph, sizes)),
     },
     functions: functions.written(opset),
   };
@@ -195,9 +196,9 @@ function isDefault(value: unknown, standard: unknown): boolean {
 // ---------------------------------------------------------------------------------------------- types and what is said
 
 /** What was said of a value under the name that it is written under, or under its own. */
-function valueInfo(value: Value, name: string, graph: Graph): MessageInit<'ValueInfoProto'> {
+function valueInfo(value: Value, name: string, graph: Graph, sizes: PlainSizes): MessageInit<'ValueInfoProto'> {
   const { type } = value;
-  const dim = type.shape.map(dimension);
+  const dim = type.shape.map(d => dimension(d, sizes));
   return {
     name,
     type: { tensorType: { elemType: dataTypeOf[type.dtype], shape: { dim } } },
@@ -206,8 +207,33 @@ function valueInfo(value: Value, name: string, graph: Graph): MessageInit<'Value
   };
 }
 
-const dimension = (dim: Dim): MessageInit<'DimensionProto'> =>
-  isStatic(dim) ? { dimValue: BigInt(dim) } : { dimParam: dim.key };
+/**
+ * How sizes that are multiples of something are written: a file has plain names for the sizes of its inputs, so where an input is of the
+ * size `32·H`, that is written `H`, and `16·H` as `16·floor(H/32)`.
+ */
+interface PlainSizes {
+  /** By the text of an input's dim: its name. */
+  readonly names: ReadonlyMap<string, string>;
+  /** By symbol: the dim in terms of what is written. */
+  readonly written: Readonly<Record<string, Dim>>;
+}
+
+function plainSizes({ inputs }: Graph): PlainSizes {
+  const names = new Map<string, string>();
+  const written: Record<string, Dim> = Object.create(null);
+  for (const dim of inputs.flatMap(v => v.type.shape)) {
+    const linear = linearOf(dim);
+    if (!linear || (linear.factor === 1 && linear.offset === 0)) continue;
+    names.set(dimKey(dim), linear.symbol);
+    written[linear.symbol] = floorDivide(addDims(symbol(linear.symbol), -linear.offset), linear.factor);
+  }
+  return { names, written };
+}
+
+function dimension(dim: Dim, { names, written }: PlainSizes): MessageInit<'DimensionProto'> {
+  const plain = names.has(dimKey(dim)) ? symbol(names.get(dimKey(dim))!) : substitute(dim, written);
+  return isStatic(plain) ? { dimValue: BigInt(plain) } : { dimParam: plain.key };
+}
 
 /** What the file that a value came from says of it. */
 function said(graph: Graph, name: string): Pick<MessageInit<'ValueInfoProto'>, 'docString' | 'metadataProps'> {

@@ -1,4 +1,13 @@
-import { addDims, type Dim, equalDims, floorDivide, maxDims, multiplyDims, subtractDims } from '../dim.ts';
+import {
+  addDims,
+  type Dim,
+  equalAtMultiples,
+  equalDims,
+  floorDivide,
+  maxDims,
+  multiplyDims,
+  subtractDims,
+} from '../dim.ts';
 import {
   type Actuals,
   type AttributeSpecs,
@@ -30,7 +39,10 @@ function broadcastDim(a: Dim, b: Dim, shapes: readonly Shape[]): Dim {
     reject(`the shapes ${shapes.map(s => `[${s.join(', ')}]`).join(' and ')} can't be broadcast together`);
   }
   if (typeof a === 'number') return a;
-  return typeof b === 'number' ? b : maxDims(a, b);
+  if (typeof b === 'number') return b;
+  // Features that were rounded differently on their way: where both are of one size, either formula says it.
+  if (equalAtMultiples(a, b)) return b.key.length < a.key.length ? b : a;
+  return maxDims(a, b);
 }
 
 /** Shape arithmetic: applies `f` to known elements, broadcasting a single element over many. */

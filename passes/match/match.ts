@@ -2,10 +2,11 @@ import { type Graph, SutureError, type Value } from '../../ir/index.ts';
 import { type Limits, limitsFrom } from '../../ir/limits.ts';
 import { alignmentMatching } from './alignment.ts';
 import { exactMatching, type ProvenMatching } from './exact.ts';
-import { type FeatureGraph, featureGraph } from './features.ts';
+import type { FeatureGraph } from './features.ts';
 import type { MatchProblem, VertexMatching } from './problem.ts';
 import { type PairScores, type PositionMetric, progressScores, type ScoredSide, similarityScores } from './scores.ts';
-import { type Names, namesOf, shareDims } from './unify.ts';
+import { comparedFeatures, sizesOfPairs } from './sizes.ts';
+import { type Names, namesOf } from './unify.ts';
 import { allowing, hasPartner, type TooWide, tooWide, widthsOf, withinWidth } from './widths.ts';
 
 /** A feature of A and the feature of B that it is stitched with. */
@@ -30,14 +31,14 @@ export interface Matching {
   readonly optimal?: boolean;
   /** The exact matcher's: why it ended. After `time` another machine may come further; otherwise all answer the same. */
   readonly ended?: ProvenMatching['ended'];
-  /** Said where compatible layers were left out of pairs; absent where none were. */
+  /** Said where compatible layers were left out of pairs, or pairs hold for some sizes only; absent where there is nothing to say. */
   readonly warnings?: readonly MatchWarning[];
 }
 
 /** Something that a user should know of a matching that went well. */
 export interface MatchWarning {
-  readonly code: 'layers-too-wide' | 'networks-too-large';
-  /** One sentence: what was left out, why, and what to do. */
+  readonly code: 'layers-too-wide' | 'networks-too-large' | 'sizes-assumed';
+  /** One sentence: what was left out or taken for granted, why, and what to do. */
   readonly message: string;
 }
 
@@ -58,6 +59,8 @@ export interface MatchOptions {
   readonly names?: Names;
   /** Seconds that the exact matcher may take. Default 8. */
   readonly timeLimit?: number;
+  /** The shape [C, spatial...] of the images that the networks are to be joined for: no sizes are assumed that these do not have. */
+  readonly imageShape?: readonly number[];
   /** How many parameters a stitch may have (`stitch`); see {@link limitsFrom}. */
   readonly limits?: Partial<Limits> | undefined;
 }
@@ -71,9 +74,8 @@ export interface MatchOptions {
  */
 export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching {
   const { names = namesOf(a, b) } = options;
-  const dims = shareDims(a, b, names);
-  const featuresA = featureGraph(a, dims.a);
-  const featuresB = featureGraph(b, dims.b);
+  const compared = comparedFeatures(a, b, names, options.imageShape);
+  const { a: featuresA, b: featuresB } = compared;
   const { problem, left } = problemOf(featuresA, featuresB, names, options);
   const exact = options.matcher === 'exact' ? exactMatching(problem, options) : undefined;
   const found: VertexMatching = exact ?? alignmentMatching(problem);
@@ -86,11 +88,13 @@ export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching 
       : noPairs(names, left);
   }
   const matching = named(found, featuresA, featuresB);
+  const sizes = sizesOfPairs(compared, found.pairs);
   const warnings: readonly MatchWarning[] = [
     ...(left ? [{ code: 'layers-too-wide', message: left.text } as const] : []),
     ...(found.narrowed
       ? [{ code: 'networks-too-large', message: narrowedText(names, featuresA, featuresB) } as const]
       : []),
+    ...(sizes === undefined ? [] : [{ code: 'sizes-assumed', message: assumedText(names, sizes) } as const]),
   ];
   return {
     ...matching,
@@ -98,6 +102,9 @@ export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching 
     ...(warnings.length > 0 && { warnings }),
   };
 }
+
+const assumedText = ([a, b]: Names, sizes: string): string =>
+  `${a} and ${b} round other sizes differently, so the pairs, and what is stitched by them, hold for a ${sizes}.`;
 
 const narrowedText = (names: Names, a: FeatureGraph, b: FeatureGraph): string =>
   `${names[0]} has ${a.values.length} layers and ${names[1]} ${b.values.length}, too many to compare each with each: only layers at about ` +
@@ -125,8 +132,7 @@ export interface Matchable {
  * @throws SutureError `parents-incompatible` if the inputs do not fit together.
  */
 export function matchableValues(a: Graph, b: Graph, names: Names = namesOf(a, b)): Matchable {
-  const dims = shareDims(a, b, names);
-  const [ofA, ofB] = [featureGraph(a, dims.a), featureGraph(b, dims.b)];
+  const { a: ofA, b: ofB } = comparedFeatures(a, b, names);
   const { stitch } = limitsFrom();
   const withPartner = (own: FeatureGraph, other: FeatureGraph): Value[] => {
     const widths = widthsOf(own, other);

@@ -2,6 +2,7 @@ import {
   type Dim,
   type Graph,
   printable,
+  type Shape,
   SutureError,
   substitute,
   symbol,
@@ -16,6 +17,8 @@ import type { DimMap } from './features.ts';
 export interface SharedDims {
   readonly a: DimMap;
   readonly b: DimMap;
+  /** The inputs' shapes in these dims, in the order of the first network's inputs. */
+  readonly inputs: readonly Shape[];
 }
 
 /** What messages call two networks. */
@@ -58,7 +61,12 @@ export function shareDims(a: Graph, b: Graph, names: Names): SharedDims {
   // What is still open is named by where it first occurs, so that the networks' own names leave no trace.
   const open = new Set(a.inputs.flatMap(input => input.type.shape.flatMap(dim => [...symbolsOf(resolve(dim))])));
   const symbols = Object.fromEntries([...open].map((name, i) => [name, symbol(`d${i}`)]));
-  return { a: dim => substitute(resolve(dim), symbols), b: dim => substitute(resolve(ofB(dim)), symbols) };
+  const ofA = (dim: Dim): Dim => substitute(resolve(dim), symbols);
+  return {
+    a: ofA,
+    b: dim => substitute(resolve(ofB(dim)), symbols),
+    inputs: a.inputs.map(({ type }) => type.shape.map(ofA)),
+  };
 }
 
 function inputMismatch(names: Names, inputA: Value, inputB: Value): SutureError {

@@ -52,13 +52,20 @@ export function alignNames(parents: readonly TaggedGraph[], what: 'input' | 'out
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
+/** The inputs that parents share, and what dims of theirs are in terms of these. */
+export interface SharedInputs {
+  readonly inputs: readonly SharedInput[];
+  /** A dim of the parent with this number. */
+  dim(parent: number, dim: Dim): Dim;
+}
+
 /**
  * The inputs that the parents share. Symbols of different parents that stand for the same extent become one, under the first
  * parent's name for it; a symbol that meets a number becomes that number.
  *
  * @throws SutureError `parents-incompatible` when the numbers of inputs, their dtypes, ranks or extents differ.
  */
-export function shareInputs(parents: readonly TaggedGraph[]): readonly SharedInput[] {
+export function shareInputs(parents: readonly TaggedGraph[]): SharedInputs {
   const equations = new DimEquations();
   const shared = alignNames(parents, 'input').map(names => {
     const types = parents.map(({ tag, graph }, p) => qualified(graph.input(names[p]).type, tag));
@@ -77,11 +84,15 @@ export function shareInputs(parents: readonly TaggedGraph[]): readonly SharedInp
     return { names, type: first };
   });
   const rename = plainNames(shared.flatMap(s => s.type.shape.map(d => equations.resolve(d))));
-  return shared.map(({ names, type }) => ({
-    name: names[0],
-    names,
-    type: { dtype: type.dtype, shape: type.shape.map(dim => substitute(equations.resolve(dim), rename)) },
-  }));
+  const plain = (dim: Dim): Dim => substitute(equations.resolve(dim), rename);
+  return {
+    inputs: shared.map(({ names, type }) => ({
+      name: names[0],
+      names,
+      type: { dtype: type.dtype, shape: type.shape.map(plain) },
+    })),
+    dim: (p, dim) => plain(qualifiedDim(dim, parents[p].tag)),
+  };
 }
 
 const typeOf = (parents: readonly TaggedGraph[], names: readonly string[], p: number): string =>
@@ -90,11 +101,13 @@ const typeOf = (parents: readonly TaggedGraph[], names: readonly string[], p: nu
 /** The separator keeps symbols of different parents apart until they are unified. */
 const separator = '\u0000';
 
-function qualified(type: TensorType, tag: Tag): TensorType {
-  const names: Record<string, Dim> = Object.create(null);
-  for (const dim of type.shape) for (const name of symbolsOf(dim)) names[name] = symbol(`${name}${separator}${tag}`);
-  return { dtype: type.dtype, shape: type.shape.map(dim => substitute(dim, names)) };
-}
+const qualified = ({ dtype, shape }: TensorType, tag: Tag): TensorType => ({
+  dtype,
+  shape: shape.map(dim => qualifiedDim(dim, tag)),
+});
+
+const qualifiedDim = (dim: Dim, tag: Tag): Dim =>
+  substitute(dim, Object.fromEntries([...symbolsOf(dim)].map(name => [name, symbol(`${name}${separator}${tag}`)])));
 
 /** Qualified symbols under their plain names again, with the tag added where two would become one. */
 function plainNames(dims: readonly Dim[]): Record<string, SymbolicDim> {

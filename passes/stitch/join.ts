@@ -6,13 +6,16 @@ import {
   isFloat,
   isStatic,
   printable,
+  type Shape,
   SutureError,
   sameType,
+  substitute,
   typeText,
   type Value,
 } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
-import { alignNames, shareInputs, type TaggedGraph } from './inputs.ts';
+import { assumedSizes, type DimPair, openSizes } from '../sizes.ts';
+import { alignNames, type SharedInputs, shareInputs, type TaggedGraph } from './inputs.ts';
 import type { Position, Stitch, SuperNetwork, Switch, Tag } from './network.ts';
 import { joinedOrder } from './order.ts';
 import { addOutputSwitch, type OutputOptions } from './outputs.ts';
@@ -74,7 +77,7 @@ export function checkPairs(parents: readonly TaggedGraph[], pairs: readonly Feat
 /** The parents joined at their features, and not yet at their outputs. */
 function joinFeatures(parents: readonly TaggedGraph[], pairs: readonly FeaturePair[]) {
   checkTags(parents);
-  const shared = shareInputs(parents);
+  const { inputs: shared, dim } = shareInputs(parents);
   if (pairs.length === 0) {
     throw new SutureError(
       'no-pairs',
@@ -83,9 +86,12 @@ function joinFeatures(parents: readonly TaggedGraph[], pairs: readonly FeaturePa
   }
   const positions = positionsOf(parents, pairs);
   const steps = joinedOrder(parents, positions);
+  const sizes = sizesOfJoined(parents, positions, shared, dim);
 
   const to = new GraphBuilder(parents.map(p => p.graph.name || p.tag).join('+'), joinedInfo(parents));
-  const inputs = shared.map(({ name, type }) => to.input(name, type));
+  const inputs = shared.map(({ name, type: { dtype, shape } }) =>
+    to.input(name, { dtype, shape: shape.map(d => substitute(d, sizes)) }),
+  );
   const joined = parents.map(({ graph }, p): Joined => {
     const values = new Map<Value, Value>();
     for (const [i, { names }] of shared.entries()) values.set(graph.input(names[p]), inputs[i]);
@@ -104,6 +110,33 @@ function joinFeatures(parents: readonly TaggedGraph[], pairs: readonly FeaturePa
     switches.push(...added.switches);
   }
   return { to, inputs, joined, positions, stitches, switches };
+}
+
+/**
+ * What the open sizes of joined parents stand for: the smallest multiples at which the features that are paired, and the outputs, are of
+ * one size. Parents that round odd sizes differently have such pairs.
+ */
+function sizesOfJoined(
+  parents: readonly TaggedGraph[],
+  positions: readonly Position[],
+  shared: SharedInputs['inputs'],
+  dim: SharedInputs['dim'],
+): Readonly<Record<string, Dim>> {
+  const open = openSizes(shared.map(s => s.type.shape));
+  if (open.size === 0) return {};
+  const values = parents.map(({ graph }) => new Map(Array.from(graph.values(), v => [v.name, v.type.shape])));
+  const pairsOf = (shapes: readonly (Shape | undefined)[]): readonly DimPair[] => {
+    const [first, ...others] = shapes.flatMap((shape, p) => (shape ? [shape.map(d => dim(p, d))] : []));
+    return others.flatMap(other => (other.length === first.length ? other.map((d, i) => [first[i], d] as const) : []));
+  };
+  const isOpen = (pair: DimPair): boolean => pair.some(d => !isStatic(d));
+  const features = positions
+    .flatMap(({ features }) => pairsOf(parents.map(({ tag }, p) => values[p].get(features[tag] ?? ''))))
+    .filter(isOpen);
+  const outputs = alignNames(parents, 'output')
+    .flatMap(names => pairsOf(parents.map(({ graph }, p) => graph.output(names[p]).type.shape)))
+    .filter(isOpen);
+  return assumedSizes([...features, ...outputs], open) ?? assumedSizes(features, open) ?? {};
 }
 
 /** What became of a parent's values. */

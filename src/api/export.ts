@@ -1,6 +1,6 @@
 /** From a trained run to one ONNX file: fix the switches, fold, write. */
 import { type Graph, printable, SutureError } from '../../ir/index.ts';
-import { allStitched, averagedAt } from '../../passes/index.ts';
+import { allStitched, averagedAt, sizesText } from '../../passes/index.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
 import { checkOutputFile, type OutputOptions } from '../files/output.ts';
 import { parameterCount } from '../network/cost.ts';
@@ -42,12 +42,16 @@ export interface ExportOptions extends OutputOptions {
 }
 
 /** What is said of a network that was written. */
-const factsOf = (graph: Graph): Pick<ExportedNetwork, 'output' | 'batch' | 'nodes' | 'parameters'> => ({
-  output: knownMeaning(graph),
-  batch: fixedBatch(graph) ?? 'any',
-  nodes: graph.nodes.length,
-  parameters: parameterCount(graph),
-});
+function factsOf(graph: Graph): Pick<ExportedNetwork, 'output' | 'batch' | 'sizes' | 'nodes' | 'parameters'> {
+  const sizes = sizesText(graph.inputs[0]!.type.shape);
+  return {
+    output: knownMeaning(graph),
+    batch: fixedBatch(graph) ?? 'any',
+    ...(sizes !== undefined && { sizes }),
+    nodes: graph.nodes.length,
+    parameters: parameterCount(graph),
+  };
+}
 
 /** Settles a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
 export async function choosePosition(

@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { staticShape } from '../../ir/index.ts';
 import type { SuperNetwork } from '../../passes/index.ts';
-import { loadDataset } from '../data/dataset.ts';
+import { type Dataset, loadDataset } from '../data/dataset.ts';
 import { bindingFor } from '../execution/execute.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { networkForImages } from '../network/sizes.ts';
@@ -62,9 +62,9 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   const batch = stepBatch(fixedBatch(joined.graph), options.batch, training.batch);
   const settings = { ...training, ...options, batch };
   const [input] = joined.parents[0]!.inputs;
-  const imageShape = await imageShapeOf(joined, config);
-  const network = networkForImages(joined, { imageShape });
-  const shape = [settings.batch, ...imageShape];
+  const images = await imagesOfRun(joined, config);
+  const network = networkForImages(joined, images);
+  const shape = [settings.batch, ...images.imageShape];
   const { memory } = settings;
   const own: Way = { method: settings.method, settings: settings.settings };
   const isOwn = (way: Way): boolean => way.method === own.method && way.settings === own.settings;
@@ -105,8 +105,11 @@ function publishedAs({ method, settings }: Way, training: TrainingSettings): Tra
   return withDefaults({ method, settings, init, steps, batch, learningRate, seed, normalize });
 }
 
-/** The shape of an image: the networks say it, or else the data does. */
-export async function imageShapeOf(network: SuperNetwork, { data }: RunConfig): Promise<readonly number[]> {
-  const fixed = staticShape(network.graph.input(network.parents[0]!.inputs[0]!).type.shape.slice(1));
-  return fixed ?? (await loadDataset(data.source)).imageShape;
+/** What images a run is trained on: the networks say their shape, or else the data does. */
+export async function imagesOfRun(
+  network: SuperNetwork,
+  { data: { source } }: RunConfig,
+): Promise<Pick<Dataset, 'imageShape' | 'source'>> {
+  const imageShape = staticShape(network.graph.input(network.parents[0]!.inputs[0]!).type.shape.slice(1));
+  return imageShape ? { imageShape, source } : loadDataset(source);
 }

@@ -1,6 +1,6 @@
 /** A network described: the data behind `suture inspect`. */
 import { print, typeText } from '../../ir/index.ts';
-import type { OutputMeaning } from '../../passes/index.ts';
+import { type OutputMeaning, sizesText } from '../../passes/index.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
 import { knownMeaning } from '../network/meaning.ts';
 import { loadModel } from '../network/model.ts';
@@ -16,6 +16,8 @@ export interface ModelFacts {
     readonly type: string;
     readonly meaning: OutputMeaning | undefined;
   }[];
+  /** Which sizes the layers of a network with open axes demand of its images; undefined where any will do, or one alone. */
+  readonly sizes: string | undefined;
   /** By how often they occur. */
   readonly operators: readonly { readonly op: string; readonly count: number }[];
   readonly nodes: number;
@@ -32,7 +34,7 @@ export interface ModelFacts {
 
 /** Reads a network and describes it. @throws SutureError as `loadModel`. */
 export async function inspect(path: string): Promise<ModelFacts> {
-  const { file: graph, sha256, warnings } = await loadModel(path);
+  const { file: graph, graph: computed, sha256, warnings } = await loadModel(path);
   const counts = new Map<string, number>();
   for (const { op } of graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
   return {
@@ -45,6 +47,7 @@ export async function inspect(path: string): Promise<ModelFacts> {
       type: typeText(o.value.type),
       meaning: i === 0 ? knownMeaning(graph) : undefined,
     })),
+    sizes: sizesText(computed.inputs[0]?.type.shape ?? []),
     operators: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),
     nodes: graph.nodes.length,
     parameters: parameterCount(graph),

@@ -7,7 +7,7 @@ import { writeModel } from '../network/write.ts';
 import { type LoadedRun, loadRun, openNetwork } from '../run/load.ts';
 import type { TrainingSettings } from '../training/settings.ts';
 import { type Labelled, stepOf } from '../training/train.ts';
-import { imageShapeOf } from './inspect-run.ts';
+import { imagesOfRun } from './inspect-run.ts';
 
 /** Which graph of a run is written. */
 export type RunGraph = 'training-step' | 'supernet';
@@ -100,8 +100,7 @@ async function graphOf(path: string, what: RunGraph): Promise<Lowered> {
   switch (what) {
     case 'training-step': {
       const { network, directory } = await openNetwork(path);
-      const imageShape = await imageShapeOf(network, directory.config);
-      const sized = networkForImages(network, { imageShape });
+      const sized = networkForImages(network, await imagesOfRun(network, directory.config));
       return trainingStepGraph(sized, directory.config.training, directory.config);
     }
     case 'supernet':

@@ -20,6 +20,7 @@ import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { measureNetworks } from '../metrics/score-networks.ts';
 import { networkOf } from '../network/network.ts';
+import { networkForImages } from '../network/sizes.ts';
 import { tagOf } from '../network/tags.ts';
 import { type Report, reportText, type TestResult } from '../report/report.ts';
 import { withLockedRun } from '../run/access.ts';
@@ -101,6 +102,7 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
     requireGateable(plan.network, gateOver);
     for (const { data: test } of data) casesAtATime(test.dataset);
   }
+  for (const { dataset } of [choosable, ...data.map(test => test.data)]) networkForImages(plan.network, dataset);
   const followUp = await followUpOf(request);
   const result = await withExecutor(request, executor =>
     withNewLock(request.output, async () => {

@@ -6,11 +6,10 @@ import {
   type Binding,
   type Graph,
   isStatic,
+  linearOf,
   printable,
   SutureError,
-  type SymbolicDim,
-  symbol,
-  symbolsOf,
+  solveDim,
   type Tensor,
   typeText,
 } from '../../ir/index.ts';
@@ -97,10 +96,12 @@ export function bindingFor(graph: Graph, shapes: Readonly<Record<string, readonl
       shape.length === wanted.length &&
       wanted.every((dim, i) => {
         if (isStatic(dim)) return dim === shape[i];
-        const name = soleSymbol(dim);
-        if (name === undefined) return true;
-        binding[name] ??= shape[i]!;
-        return binding[name] === shape[i];
+        const linear = linearOf(dim);
+        if (linear === undefined) return true;
+        const value = solveDim(linear, shape[i]!);
+        if (value === undefined) return false;
+        binding[linear.symbol] ??= value;
+        return binding[linear.symbol] === value;
       });
     if (!fits) {
       throw new SutureError(
@@ -110,11 +111,6 @@ export function bindingFor(graph: Graph, shapes: Readonly<Record<string, readonl
     }
   }
   return binding;
-}
-
-function soleSymbol(dim: SymbolicDim): string | undefined {
-  const [name] = symbolsOf(dim);
-  return name !== undefined && dim.key === symbol(name).key ? name : undefined;
 }
 
 /**

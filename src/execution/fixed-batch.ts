@@ -2,7 +2,16 @@
  * Networks that take so many images at a time and no other number: their files fix it, and it could not be shown that it may be opened
  * (`passes/free-batch.ts`). Whatever runs them gives them as many, and fills up where there are fewer.
  */
-import { arrayFor, type Graph, isStatic, printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import {
+  arrayFor,
+  type Graph,
+  isStatic,
+  leastCommonMultiple,
+  printable,
+  SutureError,
+  type Tensor,
+  tensor,
+} from '../../ir/index.ts';
 
 /** How many images a network takes at a time; undefined where it takes any number. */
 export function fixedBatch({ inputs: [input] }: Graph): number | undefined {
@@ -63,10 +72,6 @@ export function imagesAtATime(networks: readonly Named[], given: number | undefi
   }
   return { limit: given ?? Math.max(whole, usual - (usual % whole)), whole };
 }
-
-const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
-
-const leastCommonMultiple = (a: number, b: number): number => (a / greatestCommonDivisor(a, b)) * b;
 
 type Tensors = Readonly<Record<string, Tensor>>;
 

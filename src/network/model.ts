@@ -1,6 +1,6 @@
 /** Networks as files, each read once. */
 import { type Graph, type ImportWarning, importOnnx, printable, SutureError } from '../../ir/index.ts';
-import { freeBatch, type Tag, widen } from '../../passes/index.ts';
+import { freeBatch, type Tag, widen, withDemandedSizes } from '../../passes/index.ts';
 import { batchText, fixedBatch } from '../execution/fixed-batch.ts';
 import { hashFile } from '../files/hash.ts';
 import { tagOf } from './tags.ts';
@@ -13,7 +13,10 @@ export interface Model {
   readonly sha256: string;
   /** What the file holds. */
   readonly file: Graph;
-  /** What is computed with: the file's graph in float32, with an open batch where it can be proven that samples stay apart. */
+  /**
+   * What is computed with: the file's graph in float32, with an open batch where it can be proven that samples stay apart, and open sizes
+   * as the multiples that the layers demand.
+   */
   readonly graph: Graph;
   /** Files beside it that hold tensors of it, relative to its folder. */
   readonly external: readonly string[];
@@ -54,7 +57,7 @@ export async function loadModel(path: string): Promise<Model> {
   // The import comes first: it says in a sentence what a hash would say by an errno.
   const { graph: file, warnings, external } = importOnnx(path);
   const wide = widen(file);
-  const graph = freeBatch(wide) ?? wide;
+  const graph = withDemandedSizes(freeBatch(wide) ?? wide);
   return {
     path,
     sha256: await hashFile(path),

@@ -1,26 +1,33 @@
 /** Networks whose height and width are open, for the sizes that data have. */
-import { type Binding, type Graph, isStatic, printable, SutureError, symbolsOf } from '../../ir/index.ts';
-import { bindNetwork, bindSymbols, type SuperNetwork } from '../../passes/index.ts';
+import { type Binding, type Graph, linearOf, printable, SutureError, solveDim, symbolsOf } from '../../ir/index.ts';
+import { bindNetwork, bindSymbols, type SuperNetwork, sizesText } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 
-/** What the symbols of a graph's input are for images of a shape [C, spatial...]; that of the batch is left out. */
-export function sizesOf(graph: Graph, imageShape: readonly number[]): Binding {
+/**
+ * What the symbols of a graph's input are for images of a shape [C, spatial...]; that of the batch is left out. Undefined where the input
+ * takes no such images.
+ */
+function sizesOf(graph: Graph, imageShape: readonly number[]): Binding | undefined {
   const [batch, ...rest] = graph.inputs[0]!.type.shape;
   const sizes: Record<string, number> = {};
   const ofBatch = batch === undefined ? new Set<string>() : symbolsOf(batch);
   for (const [i, dim] of rest.entries()) {
-    if (isStatic(dim)) continue;
-    const [name] = symbolsOf(dim);
+    const linear = linearOf(dim);
     const size = imageShape[i];
-    if (name !== undefined && size !== undefined && dim.key === name && !ofBatch.has(name)) sizes[name] ??= size;
+    if (linear === undefined || size === undefined || ofBatch.has(linear.symbol)) continue;
+    const value = solveDim(linear, size);
+    if (value === undefined) return undefined;
+    sizes[linear.symbol] ??= value;
   }
   return sizes;
 }
 
 /** How a network's layers fit together at a size; undefined where they do not. */
 function atSize(graph: Graph, imageShape: readonly number[]): Graph | undefined {
+  const sizes = sizesOf(graph, imageShape);
+  if (sizes === undefined) return undefined;
   try {
-    return bindSymbols(graph, sizesOf(graph, imageShape));
+    return bindSymbols(graph, sizes);
   } catch (error) {
     if (error instanceof SutureError && error.code === 'type-mismatch') return undefined;
     throw error;
@@ -42,16 +49,37 @@ export function graphForImages(
 ): Graph {
   const found = atSize(graph, imageShape);
   if (found) return found;
+  const asked = sizesText(graph.inputs[0]!.type.shape);
+  if (asked !== undefined && sizesOf(graph, imageShape) === undefined) {
+    throw misfit({ imageShape, source }, `${printable(what)}, which takes a ${asked}: pad or crop them`);
+  }
   const [channels, ...spatial] = imageShape as [number, ...number[]];
   const rounded = (multiple: number): number[] => spatial.map(size => Math.ceil(size / multiple) * multiple);
   const fitting = multiples.find(multiple => atSize(graph, [channels, ...rounded(multiple)]));
   const advice = fitting === undefined ? '' : `; sizes that are multiples of ${fitting} do`;
-  throw new SutureError(
-    'data-invalid',
-    `${printable(source)}: images of ${spatial.join('×')} do not fit ${printable(what)}, whose layers meet at other sizes${advice}.`,
-  );
+  throw misfit({ imageShape, source }, `${printable(what)}, whose layers meet at other sizes${advice}`);
 }
 
-/** A super-network for the images of a data set, as gradients need it: every size but the batch is a number. */
-export const networkForImages = (network: SuperNetwork, { imageShape }: Pick<Dataset, 'imageShape'>): SuperNetwork =>
-  bindNetwork(network, sizesOf(network.graph, imageShape));
+const misfit = ({ imageShape, source }: Pick<Dataset, 'imageShape' | 'source'>, reason: string): SutureError =>
+  new SutureError(
+    'data-invalid',
+    `${printable(source)}: images of ${imageShape.slice(1).join('×')} do not fit ${reason}.`,
+  );
+
+/**
+ * A super-network for the images of a data set, as gradients need it: every size but the batch is a number.
+ *
+ * @throws SutureError `data-invalid` where the networks, or their pairs, are for other sizes.
+ */
+export function networkForImages(
+  network: SuperNetwork,
+  { imageShape, source }: Pick<Dataset, 'imageShape' | 'source'>,
+): SuperNetwork {
+  const sizes = sizesOf(network.graph, imageShape);
+  if (sizes) return bindNetwork(network, sizes);
+  const asked = sizesText(network.graph.inputs[0]!.type.shape);
+  throw misfit(
+    { imageShape, source },
+    `the joined networks, whose pairs are for a ${asked}: pad or crop them, or match anew`,
+  );
+}

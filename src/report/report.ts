@@ -120,6 +120,7 @@ export function reportText({ summary, validation, selection, exported, tests, ag
       : []),
     ...(exported.output ? [`Its output is ${meaningText(exported.output)}, whatever its name says.`] : []),
     `It ${batchText(exported.batch)}.`,
+    ...(exported.sizes === undefined ? [] : [`It takes images of a ${exported.sizes}.`]),
     '',
     ...(tests.length > 0
       ? [

@@ -8,6 +8,7 @@ import {
   settle,
   settledMeaning,
   settleGated,
+  sizesText,
 } from '../../passes/index.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
 import { gateMetadata } from '../network/gate.ts';
@@ -40,6 +41,8 @@ export interface ExportedNetwork extends FeatureEntries {
   readonly output: OutputMeaning | undefined;
   /** How many images it takes at a time. */
   readonly batch: number | 'any';
+  /** Which sizes it takes, where they are open and not all will do: `height and width that are multiples of 32`. */
+  readonly sizes?: string;
   readonly nodes: number;
   readonly parameters: number;
 }
@@ -60,10 +63,12 @@ export function deployed(
     ? settleGated(network, setting, parameters, { standard: true, over })
     : settle(network, setting, parameters, { standard: true });
   const { parents } = directory.config;
+  const sizes = sizesText(graph.inputs[0]!.type.shape);
   const metadata = {
     ...graph.info.metadata,
     ...meaningMetadata(settledMeaning(network.outputs[0]!, setting)),
     'suture.batch': String(fixedBatch(graph) ?? 'any'),
+    ...(sizes !== undefined && { 'suture.sizes': sizes }),
     'suture.setting': note,
     ...(gated && gateMetadata(over)),
     ...Object.fromEntries(Object.entries(parents).map(([tag, { sha256 }]) => [`suture.parent.${tag}`, sha256])),

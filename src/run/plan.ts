@@ -21,7 +21,7 @@ import type { MeaningOptions } from '../network/meaning.ts';
 import { loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
 import { readPairs } from '../network/pairs.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
-import { graphForImages } from '../network/sizes.ts';
+import { graphForImages, networkForImages } from '../network/sizes.ts';
 import { byTag, requireSeveral, tagOf } from '../network/tags.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { requireRoom } from '../training/room.ts';
@@ -99,17 +99,18 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
   }
   const batch = stepBatch(sharedBatch(models), request.training?.batch, usualBatch);
   const settings = withDefaults({ ...request.training, batch }, { dense: isDense(models[0]!) });
-  const { pairs, warnings } = await pairsOf(request, models);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task });
   for (const { graph, path } of models) {
     requireFittingImages(dataset, graph, path);
     graphForImages(graph, dataset, path);
   }
+  const { pairs, warnings } = await pairsOf(request, models, dataset);
   const parents: Parent[] = [];
   for (const model of models) parents.push(await parentOf(model, labelled ?? dataset, request));
   const [first, ...partners] = parents as [Parent, ...Parent[]];
   const task = request.task ?? taskOf(first);
   const network = joinParents(parents, pairs, { task, outputMean });
+  networkForImages(network, dataset);
   checkPositions(network, settings.positions ?? []);
   requireRoom(network, settings, dataset);
   const disagreements: string[] = [];
@@ -138,11 +139,12 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
 async function pairsOf(
   { pairs: file, matchWith }: StitchRequest,
   models: readonly Model[],
+  { imageShape }: Dataset,
 ): Promise<{ readonly pairs: readonly FeaturePair[]; readonly warnings: readonly string[] }> {
   const graphs = models.map(({ graph }, i) => ({ tag: tagOf(i), graph }));
   if (file === undefined) {
     const names = byTag(models, roleOf);
-    const { pairs, matched } = matchParents(graphs, { names, ...(matchWith && { with: matchWith }) });
+    const { pairs, matched } = matchParents(graphs, { names, imageShape, ...(matchWith && { with: matchWith }) });
     return { pairs, warnings: matched.flatMap(({ warnings = [] }) => warnings.map(w => w.message)) };
   }
   const pairs = await readPairs(file);

@@ -61,6 +61,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
       } else terminal.line(combination ? `${combinationText(combination)}.` : 'Stitched at every position.');
       if (exported.output) terminal.line(`Its output is ${meaningText(exported.output)}.`);
       terminal.line(`It ${batchText(exported.batch)}.`);
+      if (exported.sizes !== undefined) terminal.line(`It takes images of a ${exported.sizes}.`);
       terminal.line(`${name(output)}: ${exported.nodes} nodes, ${grouped(exported.parameters)} parameters.`);
     });
   });

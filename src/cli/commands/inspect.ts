@@ -55,6 +55,7 @@ function show(facts: ModelFacts, withGraph: boolean, terminal: Terminal): void {
   const meant = facts.outputs.find(v => v.meaning);
   if (meant?.meaning)
     terminal.line(`${name(meant.name)} means ${meaningText(meant.meaning)}, as far as the file says.`);
+  if (facts.sizes !== undefined) terminal.line(`Its layers fit together at a ${facts.sizes}.`);
   terminal.line();
   terminal.table(
     ['operator', 'nodes'],
