@@ -25,6 +25,13 @@ export {
   type WebgpuOptions,
 } from '../runtime/index.ts';
 export { type Curve, type CurveOptions, curve, curveChart } from './api/curve.ts';
+export {
+  type DistillOptions,
+  type DistillSummary,
+  distill,
+  resumeDistill,
+  type ValidationScore,
+} from './api/distill.ts';
 export { type Diagnosis, doctor } from './api/doctor.ts';
 export { caseTable, type EvaluatedCase, type EvaluateOptions, type Evaluation, evaluate } from './api/evaluate.ts';
 export { type Choice, exportNetwork } from './api/export.ts';

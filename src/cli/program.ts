@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { SutureError } from '../../ir/errors.ts';
 import { sutureVersion } from '../execution/version.ts';
 import { curveCommand } from './commands/curve.ts';
+import { distillCommand } from './commands/distill.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
 import { exportCommand } from './commands/export.ts';
@@ -30,6 +31,7 @@ const commands = {
   sweep: sweepCommand,
   curve: curveCommand,
   export: exportCommand,
+  distill: distillCommand,
   lower: lowerCommand,
   evaluate: evaluateCommand,
   run: runCommand,

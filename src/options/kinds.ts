@@ -29,6 +29,13 @@ export const nonNegative = number('a number from 0 on', v.pipe(v.number(), v.fin
 export const share = number('a number from 0 to 1', v.pipe(v.number(), v.minValue(0), v.maxValue(1)));
 export const shareBelowOne = number('a number from 0 to below 1', v.pipe(v.number(), v.minValue(0), v.ltValue(1)));
 
+/** How strong a change is, to what is usual. */
+export const strength = {
+  words: 'on, off, or a number from 0 on, as 0.5',
+  schema: nonNegative.schema,
+  read: text => (text === 'on' ? 1 : text === 'off' ? 0 : numberOf(text)),
+} satisfies Kind<number>;
+
 /** Given or not. */
 export const toggle: Kind<boolean> = { words: 'given or left out', schema: v.boolean(), read: () => true };
 

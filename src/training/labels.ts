@@ -1,6 +1,7 @@
 /** Labels as the input of a task loss. */
-import { type Tensor, tensor } from '../../ir/index.ts';
+import { type Tensor, tensor, type Value } from '../../ir/index.ts';
 import { labelsInput, type SuperNetwork, type TrainingStep } from '../../passes/index.ts';
+import type { Dataset } from '../data/dataset.ts';
 import { type Labels, labelsFor } from '../data/labels.ts';
 import { elementCount } from '../data/npy.ts';
 import { spatialExtents } from '../network/interface.ts';
@@ -12,11 +13,13 @@ const leftOut = -1;
 /** The labels of batches of a data set, in the shape that a training step takes. */
 export class LabelFeed {
   readonly #labels: Labels;
+  readonly #input: string;
   /** [batch, ...] */
   readonly shape: readonly number[];
 
-  private constructor(labels: Labels, shape: readonly number[]) {
+  private constructor(labels: Labels, input: string, shape: readonly number[]) {
     this.#labels = labels;
+    this.#input = input;
     this.shape = shape;
   }
 
@@ -28,13 +31,22 @@ export class LabelFeed {
   ): LabelFeed | undefined {
     if (!step.data.includes(labelsInput)) return undefined;
     const [{ output, name, combined: meaning }] = network.outputs as readonly [SuperNetwork['outputs'][number]];
-    const { shape } = step.graph.input(labelsInput).type;
-    const spatial = spatialExtents(output.type, meaning);
-    const labels = labelsFor(dataset, { meaning, spatial, name: `the output '${name}'` });
+    const asked = { meaning, spatial: spatialExtents(output.type, meaning), name: `the output '${name}'` };
+    return LabelFeed.for(dataset, asked, step.graph.input(labelsInput), batch);
+  }
+
+  /** The labels for an output, as an input of a step takes them. @throws SutureError as `labelsFor`. */
+  static for(
+    dataset: Dataset,
+    output: Parameters<typeof labelsFor>[1],
+    input: Pick<Value, 'name' | 'type'>,
+    batch: number,
+  ): LabelFeed {
+    const labels = labelsFor(dataset, output);
     // The loss has no axis for a single class or region, and one for a single value.
-    const extra = shape.length - 1 - labels.shape.length;
+    const extra = input.type.shape.length - 1 - labels.shape.length;
     const dims = extra < 0 ? labels.shape.slice(-extra) : [...Array<number>(extra).fill(1), ...labels.shape];
-    return new LabelFeed(labels, [batch, ...dims]);
+    return new LabelFeed(labels, input.name, [batch, ...dims]);
   }
 
   /** The labels of these images. */
@@ -46,11 +58,11 @@ export class LabelFeed {
     for (let row = 0; row < images.length; row++) {
       data.set(labels.data.subarray(images[row]! * size, (images[row]! + 1) * size), row * size);
     }
-    if (data instanceof Float32Array) return { [labelsInput]: tensor('float32', this.shape, data) };
+    if (data instanceof Float32Array) return { [this.#input]: tensor('float32', this.shape, data) };
     const ignore = labels.kind === 'values' ? undefined : labels.ignore;
     if (ignore !== undefined) {
       for (let i = 0; i < data.length; i++) if (data[i] === ignore) data[i] = leftOut;
     }
-    return { [labelsInput]: tensor('int32', this.shape, data) };
+    return { [this.#input]: tensor('int32', this.shape, data) };
   }
 }

@@ -13,10 +13,9 @@ import {
 import { isRecomputed, lower, occupancy, peak, simplify, specialize, type TrainingStep } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { lowerWithin } from '../execution/budget.ts';
-import type { TrainingSettings } from './settings.ts';
 
 /** @throws SutureError `option-invalid` where a memory budget is asked of an executor that plans its own memory. */
-export function requireBudgetSupport(executor: Executor, { memory }: TrainingSettings): void {
+export function requireBudgetSupport(executor: Executor, { memory }: { readonly memory?: number | undefined }): void {
   if (memory === undefined || executor.name === 'webgpu') return;
   throw new SutureError(
     'option-invalid',

@@ -1,0 +1,334 @@
+/** A network of a run trained whole to give the answers of a better one: `suture distill`. */
+import * as v from 'valibot';
+import { type Graph, printable, SutureError } from '../../ir/index.ts';
+import { closeWeights, isGateable, type OutputMeaning, settledMeaning } from '../../passes/index.ts';
+import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { withExecutor } from '../execution/execute.ts';
+import type { ExecutorOptions } from '../execution/executors.ts';
+import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
+import { type Execution, workOptions } from '../execution/progress.ts';
+import { versions } from '../execution/version.ts';
+import { hashFile } from '../files/hash.ts';
+import { LabelledData } from '../metrics/labelled.ts';
+import type { MetricName } from '../metrics/metric.ts';
+import { scoreNetworks } from '../metrics/score-networks.ts';
+import { meaningMetadata } from '../network/meaning.ts';
+import { type Network, networkOf } from '../network/network.ts';
+import { tagOf } from '../network/tags.ts';
+import { writeModel } from '../network/write.ts';
+import type { GivenOf } from '../options/option.ts';
+import { checkRunOutput, withLockedRun } from '../run/access.ts';
+import { keptLabels, labelsOfRun } from '../run/config.ts';
+import { deployedCombination } from '../run/deployed.ts';
+import {
+  type Reached,
+  readCheckpoint,
+  requireCarried,
+  resumable,
+  sameData,
+  type TrainingKind,
+  type TrainingWork,
+  train,
+} from '../run/lifecycle.ts';
+import { type LoadedRun, loadRun, requireTensors } from '../run/load.ts';
+import { withNewLock } from '../run/lock.ts';
+import { metricsStateSchema } from '../run/metrics.ts';
+import { type OfRun, type StudentConfig, StudentDirectory, scoresSchema } from '../run/student.ts';
+import { alike, type Combination, outputOf, settingOf } from '../selection/combination.ts';
+import {
+  type DistillationJob,
+  distillationFeed,
+  distillationJob,
+  type distillationOptions,
+  distillationSettings,
+  distillationStep,
+} from '../training/distill.ts';
+import { requireBudgetSupport } from '../training/memory.ts';
+import { usualBatch } from '../training/settings.ts';
+import { type MetricsEntry, Trainer } from '../training/train.ts';
+
+export interface DistillOptions extends GivenOf<typeof distillationOptions> {
+  /** Images to train on; labels only where some of the loss is theirs. */
+  readonly data: string;
+  /** Images with labels that teacher and student are scored on. */
+  readonly validation: string;
+  /** The directory to make. */
+  readonly output: string;
+  /**
+   * What is learned from: `gated` (default, where the parents can be gated) or `mean`, of all parents; a parent by its tag; or a position at
+   * which features are averaged.
+   */
+  readonly teacher?: string | undefined;
+  /** What is trained: a parent by its tag, or what else `teacher` may be but gated. Default: the partner, or the last of several. */
+  readonly student?: string | undefined;
+  readonly metric?: MetricName | undefined;
+  /** What is said of labels, where the run says something else or nothing. */
+  readonly labels?: LabelOptions | undefined;
+}
+
+/** A network's score on the validation data. */
+export interface ValidationScore {
+  /** `a`, `b`, …, `teacher`, `student`, and `start`: the student before it was trained. */
+  readonly network: string;
+  /** Null where nothing could be scored. */
+  readonly value: number | null;
+}
+
+/** What `suture distill` shows. */
+export interface DistillSummary {
+  readonly student: string;
+  /** The network. */
+  readonly file: string;
+  readonly run: string;
+  /** What it is of the run: `b`. */
+  readonly from: string;
+  readonly teacher: string;
+  readonly training: StudentConfig['training'];
+  readonly executor: string;
+  readonly firstLoss: number | undefined;
+  readonly lastLoss: number | undefined;
+  readonly metric: string;
+  readonly scores: readonly ValidationScore[];
+}
+
+/** What a name stands for. @throws SutureError `option-invalid`. */
+function combinationNamed({ network }: LoadedRun, name: string, option: string): Combination {
+  const count = network.parents.length;
+  const together = { positions: [], weight: 0.5, output: outputOf(alike(count)) };
+  if (name === 'mean') return together;
+  if (name === 'gated' && option === 'teacher') return { ...together, gated: true };
+  const parent = network.parents.findIndex(p => p.tag === name);
+  if (parent >= 0) return { ...together, output: outputOf(alike(count).map((_, i) => (i === parent ? 1 : 0))) };
+  if (/^\d+$/.test(name)) return { ...together, positions: [Number(name)] };
+  const tags = network.parents.map(p => p.tag).join(', ');
+  throw new SutureError(
+    'option-invalid',
+    `--${option} must be one of ${tags}, mean${option === 'teacher' ? ', gated' : ''} or a position's number, not ${printable(name)}.`,
+  );
+}
+
+/** A network of a run by its name. */
+function networkNamed(run: LoadedRun, name: string, option: string): OfRun {
+  const combination = combinationNamed(run, name, option);
+  const graph = deployedCombination(run, combination);
+  const meaning = settledMeaning(run.network.outputs[0]!, settingOf(run.network, combination));
+  return { graph, of: name, meaning };
+}
+
+/**
+ * Distils a run into one network and keeps it in a directory of its own, as `student.onnx`, with the names of inputs and outputs that the
+ * own network has. What was interrupted goes on with {@link resumeDistill}. The weights of the last step are kept.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `option-invalid`, `data-invalid`, `output-exists`, `adjoint-missing`,
+ * `loss-not-finite`, `interrupted`.
+ */
+export const distill = (
+  path: string,
+  options: DistillOptions & ExecutorOptions,
+  work: TrainingWork = {},
+): Promise<DistillSummary> =>
+  withNewLock(options.output, async () => {
+    await checkRunOutput(options.output, { locked: true });
+    return distillLocked(await loadRun(path), options, work);
+  });
+
+async function distillLocked(
+  run: LoadedRun,
+  { executor: choice, ...options }: DistillOptions & ExecutorOptions,
+  work: TrainingWork,
+): Promise<DistillSummary> {
+  const { config } = run.directory;
+  const { parents } = run.network;
+  const labels = labelsOfRun(config, options.labels);
+  const dataset = await loadDataset(options.data, labels);
+  const validation = await loadDataset(options.validation, labels);
+  const teacher = networkNamed(run, options.teacher ?? (isGateable(run.network) ? 'gated' : 'mean'), 'teacher');
+  const student = networkNamed(run, options.student ?? tagOf(parents.length - 1), 'student');
+  const batch = stepBatch(fixedBatch(run.network.graph), options.batch, usualBatch);
+  const training = distillationSettings(options, batch);
+  const named = ({ graph, meaning }: OfRun, name: string): Network => networkOf(graph, name, meaning);
+  const scored = [
+    ...parents.map(({ tag }) => named(networkNamed(run, tag, 'student'), tag)),
+    named(teacher, 'teacher'),
+    // A parent has its row.
+    ...(parents.some(({ tag }) => tag === student.of) ? [] : [named(student, 'start')]),
+  ];
+  const labelled = LabelledData.for(scored, validation, options.metric);
+  // Of what cannot be trained it is said before anything is computed.
+  distillationStep(
+    jobOf(config, labels, named(student, 'the student'), named(teacher, 'the teacher'), dataset),
+    training,
+  );
+  return withExecutor({ ...options, ...(choice && { executor: choice }) }, async executor => {
+    requireBudgetSupport(executor, training);
+    const execution: Execution = { executor, ...workOptions(work) };
+    const rows = await scoreNetworks(execution, scored, labelled);
+    const directory = await StudentDirectory.create(options.output, {
+      run: run.directory.path,
+      teacher,
+      student,
+      task: config.task,
+      ...keptLabels(labels),
+      training,
+      data: { source: dataset.source, sha256: await hashFile(options.data), images: dataset.count },
+      validation: { source: validation.source, sha256: await hashFile(options.validation) },
+      metric: rows[0]!.score.metric,
+      scores: rows.map(({ model, score }) => scoreOf(model, score.value)),
+      executor: { name: executor.name, description: executor.describe() },
+      versions: { ...versions() },
+    });
+    return trainStudent(execution, directory, { dataset, validation }, work);
+  });
+}
+
+const scoreOf = (network: string, value: number): ValidationScore => ({
+  network,
+  value: Number.isNaN(value) ? null : value,
+});
+
+const jobOf = (
+  { task }: Pick<StudentConfig, 'task'>,
+  { ignoreLabel }: LabelOptions,
+  student: Network,
+  teacher: Network,
+  dataset: Dataset,
+): DistillationJob => distillationJob({ student, teacher, dataset, task, ignore: ignoreLabel !== undefined });
+
+/**
+ * Goes on with a distillation that was interrupted, as it was begun. What comes out is the same to the last bit as without the
+ * interruption, on the same adapter and versions.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `data-invalid` when a data file is not the one that it was begun with.
+ */
+export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<DistillSummary> =>
+  withLockedRun(path, async () => {
+    const directory = await StudentDirectory.open(path);
+    const { config } = directory;
+    if ((await directory.has('scores')) && (await directory.has('model'))) {
+      throw new SutureError('run-invalid', `The training of ${printable(path)} has ended: there is nothing to resume.`);
+    }
+    const labels = labelsOfRun(config);
+    const since = 'the training was begun';
+    const dataset = await sameData(config.data, labels, since);
+    const validation = await sameData(config.validation, labels, since);
+    await directory.removeTemporaries();
+    return withExecutor({ executor: config.executor.name }, executor =>
+      trainStudent({ executor, ...workOptions(work) }, directory, { dataset, validation }, work),
+    );
+  });
+
+const studentTraining: TrainingKind<{ metrics: typeof metricsStateSchema }, 'checkpoint', StudentDirectory> = {
+  file: 'checkpoint',
+  stage: 'training the student',
+  entries: { metrics: metricsStateSchema },
+  extent: ({ config: { training, data } }) => ({ ...training, images: data.images, sampled: false }),
+  // Without a checkpoint it is begun again as the configuration says.
+  resume: async ({ path }) => `suture distill --resume ${printable(path)}`,
+  untouched: () => undefined,
+};
+
+/** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */
+async function trainStudent(
+  execution: Execution,
+  directory: StudentDirectory,
+  { dataset, validation }: { readonly dataset: Dataset; readonly validation: Dataset },
+  work: TrainingWork,
+): Promise<DistillSummary> {
+  const { config } = directory;
+  const { training } = config;
+  const student = await directory.network('start');
+  const labels = labelsOfRun(config);
+  const job = jobOf(config, labels, student, await directory.network('teacher'), dataset);
+  const planned = distillationStep(job, training);
+  const { student: open } = planned.loss;
+  const types = new Map([...open.weights.keys()].map(name => [name, planned.step.graph.input(name).type]));
+  const from = await readCheckpoint(directory, studentTraining);
+  if (from) requireCarried(from, planned.step, directory.file('checkpoint'));
+  const known = (await directory.readTensors('parameters'))?.tensors;
+  if (known) requireTensors(known, types, directory.file('parameters'));
+  const weights = known ?? (await trainWeights(execution, directory, job, planned, work, from));
+  const graph = annotated(closeWeights(open, weights), directory, student.meaning);
+  const network = networkOf(graph, 'student', student.meaning);
+  const labelled = LabelledData.for([network], validation, config.metric as MetricName);
+  const [row] = await scoreNetworks(execution, [network], labelled);
+  const file = directory.file('model');
+  await writeModel(graph, file, { force: true });
+  const scores = [...config.scores, scoreOf('student', row!.score.value)];
+  await directory.writeJson('scores', { metric: row!.score.metric, model: await hashFile(file), scores });
+  await directory.finish();
+  return summaryOf(directory);
+}
+
+async function trainWeights(
+  execution: Execution,
+  directory: StudentDirectory,
+  job: DistillationJob,
+  planned: ReturnType<typeof distillationStep>,
+  work: TrainingWork,
+  from?: Reached<{ metrics: typeof metricsStateSchema }>,
+) {
+  const { training } = directory.config;
+  const feed = distillationFeed(execution, job, planned, training);
+  const metrics = await directory.openMetrics(from?.more.metrics);
+  try {
+    return await resumable(directory, studentTraining, async () => {
+      const values = from?.values ?? planned.loss.student.weights;
+      const trainer = await Trainer.create(execution, planned.step, training, values, feed);
+      try {
+        const trained = await train(
+          directory,
+          studentTraining,
+          {
+            trainer,
+            from,
+            onMetrics: (entry: MetricsEntry) => metrics.append(entry),
+            more: async () => {
+              await metrics.sync();
+              return { metrics: metrics.state() };
+            },
+          },
+          work,
+        );
+        await metrics.sync();
+        await directory.writeTensors('parameters', trained);
+        return trained;
+      } finally {
+        trainer.dispose();
+      }
+    });
+  } finally {
+    feed.dispose();
+    await metrics.close();
+  }
+}
+
+/** The student with what is to be said of it in its file. */
+function annotated(graph: Graph, { config: { student, teacher } }: StudentDirectory, meaning: OutputMeaning): Graph {
+  const metadata = {
+    ...graph.info.metadata,
+    ...meaningMetadata(meaning),
+    'suture.setting': `${student.of}, distilled from ${teacher.of}`,
+  };
+  return graph.with({ info: { ...graph.info, metadata } });
+}
+
+const lossSchema = v.object({ loss: v.number() });
+
+async function summaryOf(directory: StudentDirectory): Promise<DistillSummary> {
+  const { config, path } = directory;
+  const losses = await directory.readMetrics(lossSchema);
+  const { metric, scores } = (await directory.readJson('scores', scoresSchema))!;
+  return {
+    student: path,
+    file: directory.file('model'),
+    run: config.run,
+    from: config.student.of,
+    teacher: config.teacher.of,
+    training: config.training,
+    executor: config.executor.description,
+    firstLoss: losses[0]?.loss,
+    lastLoss: losses.at(-1)?.loss,
+    metric,
+    scores,
+  };
+}

@@ -1,0 +1,175 @@
+/** The directory of a student: what `suture distill` makes, written and read. See `docs/distill.md`. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as v from 'valibot';
+import { type Graph, printable, SutureError } from '../../ir/index.ts';
+import { hashFile } from '../files/hash.ts';
+import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
+import { fromStored, meaningSchema } from '../network/meaning.ts';
+import { loadModel } from '../network/model.ts';
+import { type Network, networkOf } from '../network/network.ts';
+import { writeModel } from '../network/write.ts';
+import { distillationSchema } from '../training/distill.ts';
+import { checkRunOutput } from './access.ts';
+import { hashSchema, naturalSchema } from './checkpoint.ts';
+import { labelsSchema, tasks } from './config.ts';
+import { nextFolder, promote, settle } from './replacement.ts';
+import { sealed } from './seal.ts';
+import { readSealedConfig, SealedFolder } from './sealed-folder.ts';
+
+const files = {
+  config: 'config.json',
+  teacher: 'teacher.onnx',
+  start: 'start.onnx',
+  checkpoint: 'checkpoint.npz',
+  parameters: 'parameters.npz',
+  metrics: 'metrics.jsonl',
+  scores: 'scores.json',
+  model: 'student.onnx',
+} as const;
+
+type OtherFile = 'teacher' | 'start' | 'model';
+
+const layout = {
+  files,
+  owners: { parameters: 'config', checkpoint: 'config', scores: 'parameters' },
+  remedies: {
+    parameters: "put this student's own file back, or train it again with `suture distill`",
+    checkpoint: "put this student's own file back, or remove it to begin the training again",
+    scores: 'remove it, and score the student with `suture evaluate`',
+  },
+  foreign: { config: 'belongs to another student', parameters: 'belongs to other weights' },
+} as const;
+
+const networkSchema = v.object({
+  sha256: hashSchema,
+  /** What it is of the run: `gated`, `b`. */
+  of: v.string(),
+  meaning: meaningSchema,
+});
+
+const scoreSchema = v.object({
+  network: v.string(),
+  value: v.nullable(v.number()),
+  shift: v.optional(v.nullable(v.number())),
+});
+
+const dataSchema = { source: v.string(), sha256: hashSchema };
+
+const configSchema = v.object({
+  format: v.literal('suture-student'),
+  version: v.literal(1),
+  /** The run whose networks these are. */
+  run: v.string(),
+  teacher: networkSchema,
+  student: networkSchema,
+  task: v.picklist(tasks),
+  labels: v.optional(labelsSchema),
+  training: distillationSchema,
+  data: v.object({ ...dataSchema, images: naturalSchema }),
+  validation: v.object(dataSchema),
+  metric: v.string(),
+  /** Of the parents, the teacher, and the student before it was trained, on the validation data. */
+  scores: v.array(scoreSchema),
+  executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
+  versions: v.record(v.string(), v.optional(v.string())),
+});
+
+export type StudentConfig = v.InferOutput<typeof configSchema>;
+
+/** A network of a student's, and what it is of the run. */
+export interface OfRun {
+  readonly graph: Graph;
+  readonly of: string;
+  readonly meaning: Network['meaning'];
+}
+
+export type StudentSpecification = Omit<StudentConfig, 'format' | 'version' | 'teacher' | 'student'> & {
+  readonly teacher: OfRun;
+  readonly student: OfRun;
+};
+
+export const scoresSchema = v.object({ metric: v.string(), model: hashSchema, scores: v.array(scoreSchema) });
+
+export class StudentDirectory extends SealedFolder<'checkpoint', 'scores', OtherFile> {
+  readonly path: string;
+  readonly config: StudentConfig;
+
+  private constructor(path: string, config: StudentConfig, seal: string) {
+    super(layout, seal);
+    this.path = path;
+    this.config = config;
+  }
+
+  protected get root(): string {
+    return this.path;
+  }
+
+  /**
+   * Makes a student's directory with its teacher and what it starts from. The caller holds its lock.
+   *
+   * @throws SutureError `output-exists`, `output-unwritable`.
+   */
+  static async create(path: string, { teacher, student, ...rest }: StudentSpecification): Promise<StudentDirectory> {
+    await checkRunOutput(path, { locked: true });
+    const root = join(path, nextFolder);
+    try {
+      await settle(path, Object.values(files));
+      await rm(root, { recursive: true, force: true });
+      await makeFolder(root);
+      const written = async (file: string, { graph, of, meaning }: OfRun) => {
+        await writeModel(graph, join(root, file));
+        return { sha256: await hashFile(join(root, file)), of, meaning };
+      };
+      const config = {
+        format: 'suture-student',
+        version: 1,
+        ...rest,
+        teacher: await written(files.teacher, teacher),
+        student: await written(files.start, student),
+      } as const;
+      const document = sealed(config);
+      await writeOutput(join(root, files.config), jsonText(document));
+      await promote(path, Object.values(files));
+      return new StudentDirectory(path, config, document.seal);
+    } catch (cause) {
+      await rm(root, { recursive: true, force: true }).catch(() => undefined);
+      throw unwritable(path, cause);
+    }
+  }
+
+  /** Opens a student's directory and checks its networks. @throws SutureError `run-invalid`. */
+  static async open(path: string): Promise<StudentDirectory> {
+    const { config, seal } = await readSealedConfig(path, configSchema, {
+      missing: () =>
+        new SutureError(
+          'run-invalid',
+          `${printable(path)} is no student's directory; \`suture distill -o\` makes one.`,
+        ),
+      otherVersion: () =>
+        new SutureError('run-invalid', `${printable(path)} was made by another version of suture; distil again.`),
+    });
+    return new StudentDirectory(path, config, seal);
+  }
+
+  /** The teacher, or what the student starts from. @throws SutureError `run-invalid` where the file is no longer what it was. */
+  async network(which: 'teacher' | 'start'): Promise<Network> {
+    const { sha256, of, meaning } = which === 'teacher' ? this.config.teacher : this.config.student;
+    const file = this.file(which);
+    if (!(await this.has(which)) || (await hashFile(file)) !== sha256) {
+      const text = `${printable(file)} is not the network that the training was begun with: put it back, or distil again.`;
+      throw new SutureError('run-invalid', text);
+    }
+    const { graph } = await loadModel(file);
+    return networkOf(
+      graph,
+      which === 'teacher' ? `the teacher (${of})` : `the student (from ${of})`,
+      fromStored(meaning),
+    );
+  }
+
+  /** The training has ended, and all that it leaves is written. */
+  async finish(): Promise<void> {
+    await this.remove('checkpoint');
+  }
+}

@@ -1,0 +1,113 @@
+/** From a run to a student: trained, interrupted, damaged, refused. */
+import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { importOnnx } from '../../../ir/index.ts';
+import { type DistillOptions, distill, resumeDistill } from '../../../src/api/distill.ts';
+import { evaluate } from '../../../src/api/evaluate.ts';
+import { stitch } from '../../../src/api/stitch.ts';
+import { shared, suture } from '../cli/support.ts';
+import { requestIn } from '../run/prepared.ts';
+
+const folder = shared();
+let run: string;
+let data: string;
+
+beforeAll(async () => {
+  const request = await requestIn(folder());
+  await stitch(request);
+  ({ output: run, data } = request);
+});
+
+const asked = (output: string, more: Partial<DistillOptions> = {}): DistillOptions & { executor: 'ort' } => ({
+  ...{ data, validation: data, output: join(folder(), output) },
+  ...{ steps: 8, batch: 2, learningRate: 0.02, teacher: 'a', student: 'b', shift: 0.5, executor: 'ort' },
+  ...more,
+});
+
+/** Distils up to the third step. */
+async function interrupted(output: string): Promise<string> {
+  const controller = new AbortController();
+  const onProgress = ({ stage, done }: { stage: string; done: number }) => {
+    if (stage === 'training the student' && done === 3) controller.abort();
+  };
+  const work = distill(run, asked(output), { signal: controller.signal, onProgress });
+  await expect(work).rejects.toThrow(/stopped after 3 of 8 steps.*go on with `suture distill --resume/);
+  return join(folder(), output);
+}
+
+describe('a student', () => {
+  it('is one network with the names of the own, and scored as its file is', async () => {
+    const summary = await distill(run, asked('whole'));
+    expect(summary).toMatchObject({ from: 'b', teacher: 'a', metric: 'dice' });
+    expect(summary.scores.map(s => s.network)).toEqual(['a', 'b', 'teacher', 'student']);
+    const files = [
+      'config.json',
+      'metrics.jsonl',
+      'parameters.npz',
+      'scores.json',
+      'start.onnx',
+      'student.onnx',
+      'teacher.onnx',
+    ];
+    expect((await readdir(summary.student)).toSorted()).toEqual(files);
+    const { graph } = importOnnx(summary.file);
+    expect(graph.inputs.map(i => i.name)).toEqual(['x']);
+    expect(graph.outputs.map(o => o.name)).toEqual(['logits']);
+    const { rows } = await evaluate([summary.file, join(folder(), 'a.onnx')], data, { executor: 'ort' });
+    const of = (network: string) => summary.scores.find(s => s.network === network)!.value;
+    expect(of('student')).toBeCloseTo(rows[0]!.score.value, 6);
+    expect(of('a')).toBeCloseTo(rows[1]!.score.value, 6);
+    expect(of('teacher')).toBe(of('a'));
+    expect(of('student')).not.toBe(of('b'));
+  });
+
+  it('comes nearer to its teacher', async () => {
+    const { firstLoss, lastLoss } = await distill(run, asked('long', { steps: 60, shift: 0, turn: false, batch: 6 }));
+    expect(lastLoss!).toBeLessThan(firstLoss! * 0.8);
+  });
+
+  it('that was interrupted is the same to the last byte', async () => {
+    const path = await interrupted('resumed');
+    await resumeDistill(path);
+    const whole = await distill(run, asked('again'));
+    const bytes = (folder: string) => readFile(join(folder, 'student.onnx'));
+    expect((await bytes(path)).equals(await bytes(whole.student))).toBe(true);
+    await expect(resumeDistill(path)).rejects.toThrow('there is nothing to resume');
+  });
+
+  it('is not gone on with on other files than it was begun with', async () => {
+    const path = await interrupted('damaged');
+    const file = (name: string) => join(path, name);
+    const config = await readFile(file('config.json'), 'utf8');
+    await writeFile(file('config.json'), config.replace('"steps": 8', '"steps": 9'));
+    await expect(resumeDistill(path)).rejects.toThrow('was changed after it was written');
+    await writeFile(file('config.json'), config);
+    await copyFile(file('teacher.onnx'), file('kept.onnx'));
+    await copyFile(file('start.onnx'), file('teacher.onnx'));
+    await expect(resumeDistill(path)).rejects.toThrow('is not the network that the training was begun with');
+    await copyFile(file('kept.onnx'), file('teacher.onnx'));
+    await expect(resumeDistill(path)).resolves.toMatchObject({ from: 'b' });
+  });
+});
+
+describe('refuses', () => {
+  it('a folder that holds something, and leaves it', async () => {
+    await expect(distill(run, asked('run'))).rejects.toThrow('holds a run already');
+  });
+
+  it.each([
+    ['teacher', 'c', '--teacher must be one of a, b, mean, gated or a position'],
+    ['student', 'gated', '--student must be one of a, b, mean or a position'],
+    ['teacher', '99', 'There is no position 99'],
+  ])('%s %s', async (option, value, message) => {
+    await expect(distill(run, asked('never', { [option]: value }))).rejects.toThrow(message);
+    expect(await readdir(folder())).not.toContain('never');
+  });
+
+  it('a command line that says too little', async () => {
+    const { code, stderr } = await suture('distill', run, '--data', data, '--val', data);
+    expect(code).toBe(2);
+    expect(stderr).toContain('-o STUDENT');
+  });
+});

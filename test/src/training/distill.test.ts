@@ -1,0 +1,83 @@
+/** What the steps of a distillation are fed. */
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { type Dataset, loadDataset } from '../../../src/data/dataset.ts';
+import { Runnable, withExecutor } from '../../../src/execution/execute.ts';
+import { statedMeaning } from '../../../src/network/meaning.ts';
+import { loadModel } from '../../../src/network/model.ts';
+import { networkOf } from '../../../src/network/network.ts';
+import { toProbabilities } from '../../../src/network/outputs.ts';
+import {
+  distillationFeed,
+  distillationJob,
+  distillationSettings,
+  distillationStep,
+} from '../../../src/training/distill.ts';
+import { relativeError } from '../../passes/ort.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+import { scratch } from '../cli/support.ts';
+
+async function small(given: Parameters<typeof distillationSettings>[0]) {
+  const folder = await scratch();
+  const files = await smallParents(folder, [[3], [2, 3]]);
+  const [teacher, student] = await Promise.all(
+    files.map(async file => {
+      const { graph } = await loadModel(file);
+      return networkOf(graph, file, statedMeaning(graph));
+    }),
+  );
+  const dataset: Dataset = await loadDataset(await smallData(join(folder, 'data.npz')));
+  const job = distillationJob({ teacher: teacher!, student: student!, dataset, task: 'segmentation', ignore: false });
+  const settings = distillationSettings(given, 3);
+  return { job, settings, step: distillationStep(job, settings) };
+}
+
+it('are images under shift with the teacher’s answers to the same, the same again for a step', () =>
+  withExecutor({ executor: 'ort' }, async executor => {
+    const { job, settings, step } = await small({ shift: 1 });
+    const feed = distillationFeed({ executor }, job, step, settings);
+    const { take } = feed.begin();
+    const [first, again, other] = [await take([0, 1, 2], 5), await take([0, 1, 2], 5), await take([0, 1, 2], 6)];
+    expect(first).toEqual(again);
+    expect(first.x!.data).not.toEqual(other.x!.data);
+    expect(Object.keys(first)).toEqual(step.step.data);
+    const asked = new Runnable(executor, job.teacher.graph);
+    const logits = (await asked.run({ x: first.x! })).logits!;
+    expect(
+      relativeError(first.teacher!.data as Float32Array, toProbabilities(logits, job.teacher.meaning)),
+    ).toBeLessThan(1e-5);
+    asked.dispose();
+    feed.dispose();
+  }));
+
+it('have labels that are turned as the images are', () =>
+  withExecutor({ executor: 'ort' }, async executor => {
+    const { job, settings, step } = await small({ shift: 0, labelShare: 1 });
+    const feed = distillationFeed({ executor }, job, step, settings);
+    const { take } = feed.begin();
+    expect(step.step.data).toEqual(['x', 'labels']);
+    const before = [0, 1, 2].flatMap(i => [...job.dataset.images.subarray(64 * i, 64 * (i + 1))]);
+    const { x, labels } = await take([0, 1, 2], 0);
+    expect([...x!.data]).not.toEqual(before);
+    // The labels of this data set are where the image is above ½.
+    expect([...labels!.data]).toEqual([...(x!.data as Float32Array)].map(v => (v > 0.5 ? 1 : 0)));
+    const upright = distillationFeed({ executor }, job, step, { ...settings, turn: false });
+    expect([...(await upright.begin().take([0, 1, 2], 0)).x!.data]).toEqual(before);
+    upright.dispose();
+    feed.dispose();
+  }));
+
+it('are as strong as is said, with the rate of the optimiser', () => {
+  expect(distillationSettings({}, 8)).toEqual({
+    steps: 400,
+    batch: 8,
+    optimizer: 'adamw',
+    learningRate: 1e-3,
+    weightDecay: 0,
+    shift: 1,
+    turn: true,
+    labelShare: 0,
+    seed: 0,
+  });
+  expect(distillationSettings({ optimizer: 'sgd' }, 8)).toMatchObject({ learningRate: 1e-2, weightDecay: 3e-5 });
+});
