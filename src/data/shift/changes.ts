@@ -74,8 +74,11 @@ function power(channel: Float32Array, exponent: number, inverted: boolean): void
   retain(channel, before);
 }
 
-/** What of a channel's standard deviation its darkest pixel has as signal, so that the background shows a bias field too. */
-const pedestal = 0.3;
+/**
+ * How far below a channel's darkest pixel no signal lies, in standard deviations: at most. A normalised image does not say where, and a
+ * gain acts on all that lies above it, dark background too.
+ */
+const pedestal = 3;
 
 /** How far texture is correlated, in pixels: from and to. */
 const grains = [0.7, 4] as const;
@@ -114,11 +117,12 @@ const rules: { readonly [N in ChangeName]: (work: Work, strength: number) => voi
   'bias-field'({ channels, spatial, random }, strength) {
     const gain = smoothField(spatial, random);
     for (let i = 0; i < gain.length; i++) gain[i] = Math.exp(strength * gain[i]!);
+    const below = random.uniform(0, pedestal);
     for (const channel of channels) {
       const before = statisticsOf(channel);
       const { least, deviation } = before;
       if (deviation === 0) continue;
-      const dark = least / deviation - pedestal;
+      const dark = least / deviation - below;
       for (let i = 0; i < channel.length; i++) channel[i] = (channel[i]! / deviation - dark) * gain[i]!;
       retain(channel, before);
     }

@@ -11,11 +11,11 @@ const strengths: { readonly [N in ChangeName]: number } = {
   offset: 1,
   gamma: 1,
   'inverted-gamma': 1,
-  'bias-field': 0.5,
+  'bias-field': 0.3,
   texture: 0.5,
   'gaussian-blur': 1.5,
   'gaussian-noise': 0.5,
-  'low-resolution': 1,
+  'low-resolution': 1.5,
 };
 
 /** A change of the suite by its name, with its documented strength or another. */
