@@ -41,7 +41,7 @@ export { type LoweredFile, lower, type NamedType, type RunGraph } from './api/lo
 export { type MatchOptions, type MatchResult, match, type SeveralMatchResult } from './api/match.ts';
 export { type RunRequest, type RunResult, resumeRun, run } from './api/run.ts';
 export { resumeStitch, stitch } from './api/stitch.ts';
-export { type FrontRequest, front, sweep } from './api/sweep.ts';
+export { type FrontRequest, front, type SweepRequest, sweep } from './api/sweep.ts';
 export { resumeWeigh, type WeighOptions, type WeighSummary, weigh } from './api/weigh.ts';
 export { type Dataset, type LabelOptions, loadDataset, parseDataset } from './data/dataset.ts';
 export { openExecutor, prepare, Runnable, withExecutor } from './execution/execute.ts';
@@ -51,6 +51,7 @@ export type { ProgressEvent, WorkOptions } from './execution/progress.ts';
 export { type Versions, versions } from './execution/version.ts';
 export type { CaseScore, ClassScore, MetricName, Score } from './metrics/metric.ts';
 export type { NetworkScore } from './metrics/score-networks.ts';
+export type { StressRequest, StressScore } from './metrics/stress.ts';
 export type { SurfaceCase, SurfaceClassScore, SurfaceOptions, SurfaceScore } from './metrics/surface.ts';
 export { loadModel, type Model } from './network/model.ts';
 export type { Network, TrainedNetwork } from './network/network.ts';

@@ -13,6 +13,7 @@ import {
   networkScore,
   type ScoreOptions,
 } from '../metrics/score-networks.ts';
+import { type StressRequest, stressFacts, stressScore, stressSets } from '../metrics/stress.ts';
 import type { SurfaceCase } from '../metrics/surface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import { loadModel, type Model } from '../network/model.ts';
@@ -26,6 +27,8 @@ export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOp
   readonly metric?: MetricName | undefined;
   /** Also list every class of every case, for {@link caseTable}. */
   readonly cases?: boolean | undefined;
+  /** What networks are also scored on. */
+  readonly stress?: StressRequest | undefined;
 }
 
 /** One class of one case, as a network answers it. */
@@ -40,6 +43,8 @@ export interface Evaluation {
   readonly labels: string;
   readonly metric: MetricName;
   readonly executor: string;
+  /** The stress sets that scores under shift are of. */
+  readonly stress?: ReturnType<typeof stressFacts>;
   /** One row for each network in the order given, under its path; then the ensemble where it was asked for. */
   readonly rows: readonly NetworkScore[];
   /** Where they were asked for: network by network, case by case, class by class. */
@@ -66,15 +71,23 @@ export async function evaluate(
   if (options.cases && !isPooled(metric)) {
     throw new SutureError('option-invalid', `Cases are listed with their Dice, and the score here is ${metric}.`);
   }
+  const stress = options.stress && (await stressSets(scorable, loaded, options.stress, options.labels));
   return withExecutor(options, async executor => {
-    const measured = await measureNetworks({ executor, ...workOptions(options) }, loaded, scorable, options);
+    const execution = { executor, ...workOptions(options) };
+    const measured = await measureNetworks(execution, loaded, scorable, options);
+    const stressed: (readonly MeasuredNetwork[])[] = [];
+    const { ensemble, batch } = options;
+    for (const set of stress ?? [])
+      stressed.push(await measureNetworks(execution, loaded, set.data, { ensemble, batch }));
+    const shiftOf = (row: number) => stressScore(stressed.map(networks => networks[row]!.metric.score().value));
     return {
       data,
       images: dataset.count,
       labels: scorable.labelsFor(loaded[0]!).reading,
       metric,
       executor: executor.describe(),
-      rows: measured.map(networkScore),
+      ...(stress && { stress: stressFacts(stress) }),
+      rows: measured.map((network, row) => ({ ...networkScore(network), ...(stress && { shift: shiftOf(row) }) })),
       ...(options.cases && { cases: measured.flatMap(casesOf) }),
       models: loaded,
     };

@@ -5,6 +5,7 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
+import { type StressRequest, stressSets } from '../metrics/stress.ts';
 import { withLockedRun } from '../run/access.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { readLearned } from '../run/learned.ts';
@@ -20,37 +21,44 @@ export interface LabelRequest {
   readonly metric?: MetricName | undefined;
 }
 
+/** What positions are also scored on; it decides nothing. */
+export interface SweepRequest extends Omit<SweepOptions, 'stress'>, WorkOptions, ExecutorOptions, LabelRequest {
+  readonly stress?: StressRequest | undefined;
+}
+
 /**
  * Scores every position of a run on a data file and keeps the result as `sweep.json` in the run.
  *
  * @throws SutureError `run-invalid`, `run-locked`, `data-unreadable`, `data-invalid`.
  */
-export const sweep = (
-  path: string,
-  data: string,
-  options: SweepOptions & WorkOptions & ExecutorOptions & LabelRequest = {},
-): Promise<Sweep> => withLockedRun(path, () => sweepLocked(path, data, options));
+export const sweep = (path: string, data: string, options: SweepRequest = {}): Promise<Sweep> =>
+  withLockedRun(path, () => sweepLocked(path, data, options));
 
-async function sweepLocked(
-  path: string,
-  data: string,
-  options: SweepOptions & WorkOptions & ExecutorOptions & LabelRequest,
-): Promise<Sweep> {
+async function sweepLocked(path: string, data: string, { stress: asked, ...options }: SweepRequest): Promise<Sweep> {
   const run = await loadRun(path);
-  const dataset = await loadDataset(data, labelsOfRun(run.directory.config, options.labels));
+  const said = labelsOfRun(run.directory.config, options.labels);
+  const dataset = await loadDataset(data, said);
   const scorable = LabelledData.toChooseBy(run.parents, dataset, options.metric);
+  const stress = asked && (await stressSets(scorable, run.parents, asked, said));
   return withExecutor(options, async executor => {
-    const result = await sweepPositions({ executor, ...workOptions(options) }, run, scorable, options);
+    const execution = { executor, ...workOptions(options) };
+    const result = await sweepPositions(execution, run, scorable, { ...options, stress });
     await run.directory.writeJson('sweep', result);
     return result;
   });
 }
 
-export interface FrontRequest extends Omit<FrontOptions, 'learned'>, WorkOptions, ExecutorOptions, LabelRequest {
+export interface FrontRequest
+  extends Omit<FrontOptions, 'learned' | 'stress'>,
+    WorkOptions,
+    ExecutorOptions,
+    LabelRequest {
   /** Test sets: the own site's first. They decide nothing. */
   readonly tests?: readonly { readonly name: string; readonly file: string }[];
   /** Also score the weights that `suture weigh` left in the run. */
   readonly learned?: boolean;
+  /** What settings are also scored on; it decides nothing. */
+  readonly stress?: StressRequest | undefined;
 }
 
 /**
@@ -62,7 +70,7 @@ export const front = (path: string, data: string, request: FrontRequest = {}): P
   withLockedRun(path, () => frontLocked(path, data, request));
 
 async function frontLocked(path: string, data: string, request: FrontRequest): Promise<Front> {
-  const { tests = [], learned = false, labels, metric, ...options } = request;
+  const { tests = [], learned = false, labels, metric, stress: asked, ...options } = request;
   const run = await loadRun(path);
   const said = labelsOfRun(run.directory.config, labels);
   const { parents } = run;
@@ -70,10 +78,11 @@ async function frontLocked(path: string, data: string, request: FrontRequest): P
   const sets: NamedData[] = [];
   for (const { name, file } of tests)
     sets.push({ name, data: LabelledData.for(parents, await loadDataset(file, said), metric) });
+  const stress = asked && (await stressSets(validation, parents, asked, said));
   const weights = learned ? await readLearned(run) : undefined;
   return withExecutor(options, async executor => {
     const execution = { executor, ...workOptions(options) };
-    const front = await sweepFront(execution, run, validation, sets, { ...options, learned: weights });
+    const front = await sweepFront(execution, run, validation, sets, { ...options, learned: weights, stress });
     await run.directory.writeJson('front', { ...front, ...(weights && { weights: weights.seal }) });
     return front;
   });

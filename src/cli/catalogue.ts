@@ -2,10 +2,12 @@
 import { SutureError } from '../../ir/index.ts';
 import { activations, type GateScope, gateScopes, matchWiths } from '../../passes/index.ts';
 import type { LabelOptions } from '../data/dataset.ts';
+import { changeNames } from '../data/shift/changes.ts';
 import { executorChoices } from '../execution/executors.ts';
 import { metricNames } from '../metrics/metric.ts';
-import { choice, count, integer, nonNegative, path, regions } from '../options/kinds.ts';
-import { flag, type GivenOf, type Option, optional, required, standing } from '../options/option.ts';
+import { type StressRequest, shiftImages } from '../metrics/stress.ts';
+import { choice, count, integer, namedFiles, nonNegative, path, regions, several } from '../options/kinds.ts';
+import { flag, type GivenOf, type Option, optional, repeatable, required, standing } from '../options/option.ts';
 import { outputMeans, tasks } from '../run/config.ts';
 import { type TrainingRequest, trainingOptions } from '../training/settings.ts';
 import { checkpointInterval } from '../training/train.ts';
@@ -40,6 +42,27 @@ export const labelOptions = ({ ignoreLabel, regions }: GivenOf<typeof labels>): 
 export const metric = optional(choice(metricNames), 'name', 'the score', {
   otherwise: 'what suits the labels',
 });
+
+/** What networks are also held against: changed images, or data of elsewhere. */
+export const stress = {
+  shift: flag('also score under shift: the images under each of the changes of the default suite, and the mean'),
+  changes: optional(several(changeNames), 'list', 'these changes instead, as in gamma,bias-field'),
+  shiftImages: optional(count, 'n', 'about how many images are changed: whole cases, from all groups alike', {
+    otherwise: String(shiftImages),
+  }),
+  stress: repeatable(namedFiles, 'name=file', 'a data set of elsewhere instead of changed images; may be repeated'),
+};
+
+/** What is asked of stress sets; nothing where nothing is said of them. */
+export function stressRequest({ shift, changes, shiftImages, stress: files }: GivenOf<typeof stress>): {
+  readonly stress?: StressRequest;
+} {
+  if (!shift && !changes && !files && shiftImages === undefined) return {};
+  if (files && shift) {
+    throw new SutureError('option-invalid', 'Say --shift, or name data sets by --stress: they are one column.');
+  }
+  return { stress: { files, changes, images: shiftImages } };
+}
 
 export const task = optional(choice(tasks), 'name', 'what the networks do', {
   otherwise: 'what outputs and labels tell',

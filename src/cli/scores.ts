@@ -1,4 +1,5 @@
 /** Scores as tables. */
+import type { Evaluation } from '../api/evaluate.ts';
 import { isPooled, metricTitles, type Score } from '../metrics/metric.ts';
 import type { NetworkScore } from '../metrics/score-networks.ts';
 import { fixed, name, type Terminal } from './terminal.ts';
@@ -31,6 +32,32 @@ export function scoreTable(
   terminal.line();
   const over = metric === 'dice' ? 'cases' : 'images whose label has the class';
   terminal.line(`${metricTitles[metric]}: mean over the ${over}; pooled: over all pixels of all images.`);
+}
+
+/** What the column `shift` is. */
+export function stressLine(terminal: Terminal, stress: Evaluation['stress']): void {
+  if (!stress) return;
+  const names = stress.map(({ name: set }) => name(set, 24)).join(', ');
+  const counts = [...new Set(stress.map(({ images }) => images))];
+  const images = counts.length === 1 ? `, ${counts[0]} images each` : '';
+  terminal.line(
+    `\nshift: the mean over ${stress.length} stress set${stress.length === 1 ? '' : 's'} (${names}${images}).`,
+  );
+}
+
+/** One row for each network: its score under shift, and each stress set's where they are wanted. */
+export function stressTable(terminal: Terminal, { rows, stress }: Evaluation, each: boolean): void {
+  if (!stress) return;
+  terminal.line();
+  terminal.table(
+    ['network', 'shift', ...(each ? stress.map(set => name(set.name, 24)) : [])],
+    rows.map(({ model, shift }) => [
+      name(model),
+      fixed(shift?.value),
+      ...(each ? (shift?.sets ?? []).map(score => fixed(score)) : []),
+    ]),
+  );
+  stressLine(terminal, stress);
 }
 
 /** One row for each network whose surfaces were measured: the mean and, of several classes or regions, each of them. */

@@ -276,6 +276,28 @@ export function requireImageShape(dataset: Dataset, expected: readonly (number |
   );
 }
 
+/** Some images of a data set, by their numbers, with all that is known of them. */
+export function subsetOf(dataset: Dataset, numbers: readonly number[]): Dataset {
+  const { labels, fold, id, group, spacing, count } = dataset;
+  const pick = <T>(values: readonly T[]): readonly T[] => numbers.map(i => values[i]!);
+  return {
+    ...dataset,
+    count: numbers.length,
+    images: gatherImages(dataset, numbers),
+    ...(labels && { labels: { ...labels, data: gatherLabels(labels.data, labels.data.length / count, numbers) } }),
+    ...(fold && { fold: pick(fold) }),
+    ...(id && { id: pick(id) }),
+    ...(group && { group: pick(group) }),
+    ...(spacing && { spacing: pick(spacing) }),
+  };
+}
+
+function gatherLabels(data: LabelArray['data'], size: number, numbers: readonly number[]): LabelArray['data'] {
+  const target = data.slice(0, numbers.length * size);
+  for (const [i, from] of numbers.entries()) target.set(data.subarray(from * size, (from + 1) * size), i * size);
+  return target;
+}
+
 /** Copies images, in the order of `indices`, one after another into `target`. */
 export function gatherImages(
   dataset: Dataset,

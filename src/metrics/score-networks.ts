@@ -10,6 +10,7 @@ import type { Network } from '../network/network.ts';
 import type { LabelledData } from './labelled.ts';
 import type { Metric, Score } from './metric.ts';
 import { ensembleOutput, type MeantOutput, score } from './scoring.ts';
+import type { StressScore } from './stress.ts';
 import type { SurfaceMetric, SurfaceOptions, SurfaceScore } from './surface.ts';
 
 export interface ScoreOptions {
@@ -27,6 +28,8 @@ export interface NetworkScore {
   readonly score: Score;
   /** Where it was asked for. */
   readonly surface?: SurfaceScore;
+  /** Under shift, where that was asked for. */
+  readonly shift?: StressScore;
 }
 
 const defaultBatch = 16;

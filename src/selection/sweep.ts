@@ -1,5 +1,6 @@
 /** The score of every position: averaged there in both directions, outputs averaged. */
 import * as v from 'valibot';
+import { printable } from '../../ir/index.ts';
 import {
   averagedAt,
   type OutputMeaning,
@@ -12,33 +13,30 @@ import {
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import { imagesByFold, type Metric, metricNames } from '../metrics/metric.ts';
+import { scoreSchema, stressScoreSchema, stressSetsSchema } from '../metrics/schema.ts';
 import { score } from '../metrics/scoring.ts';
+import { type StressSet, stressFacts, stressScore } from '../metrics/stress.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import { featureEntries, positionEntries, progressEntries } from '../network/tags.ts';
 import type { MergedPart } from './merge.ts';
 import { runParts } from './parts.ts';
 
-/** NaN (a score of nothing) is null in JSON. */
-const number = v.union([
-  v.number(),
-  v.pipe(
-    v.null(),
-    v.transform(() => Number.NaN),
-  ),
-]);
-
 const scores = {
   /** The score over all images. */
-  value: number,
-  pooled: number,
+  value: scoreSchema,
+  pooled: scoreSchema,
   /** The score in each fold, in the order of `folds`. */
-  folds: v.array(number),
+  folds: v.array(scoreSchema),
+  /** Under shift, where that was asked for. */
+  shift: v.optional(stressScoreSchema),
 };
 
 /** `sweep.json`. */
 export const sweepSchema = v.object({
   data: v.object({ source: v.string(), images: v.number() }),
+  /** The stress sets that scores under shift are of. */
+  stress: v.optional(stressSetsSchema),
   metric: v.picklist(metricNames),
   higherIsBetter: v.boolean(),
   /** The numbers of the folds; empty where the data has none. */
@@ -63,6 +61,8 @@ export type Sweep = v.InferOutput<typeof sweepSchema>;
 export interface SweepOptions {
   /** Images at a time. Default 8. */
   readonly batch?: number | undefined;
+  /** What all is also scored on, and what decides nothing. */
+  readonly stress?: readonly StressSet[] | undefined;
 }
 
 interface Candidate {
@@ -95,16 +95,28 @@ export async function sweepPositions(
     graph: settle(network, setting, parameters),
     meaning: settledMeaning(output!, setting),
   }));
-  const metrics = await scoreParts(execution, settled, data, options);
+  const { batch, stress = [] } = options;
+  const metrics = await scoreParts(execution, settled, data, { stage: 'scoring every position', batch });
+  const stressed: ReadonlyMap<string, Metric>[] = [];
+  for (const set of stress) {
+    const stage = `scoring every position on ${printable(set.name, 40)}`;
+    stressed.push(await scoreParts(execution, settled, set.data, { stage, batch }));
+  }
   const folds = dataset.fold ? imagesByFold(dataset.fold) : new Map<number, readonly number[]>();
-  const scoresOf = (key: string): Pick<Sweep['positions'][number], 'value' | 'pooled' | 'folds'> => {
+  const scoresOf = (key: string): Pick<Sweep['positions'][number], 'value' | 'pooled' | 'folds' | 'shift'> => {
     const metric = metrics.get(key)!;
     const { value, pooled } = metric.score();
-    return { value, pooled, folds: [...folds.values()].map(images => metric.score(images).value) };
+    return {
+      value,
+      pooled,
+      folds: [...folds.values()].map(images => metric.score(images).value),
+      ...(stress.length > 0 && { shift: stressScore(stressed.map(set => set.get(key)!.score().value)) }),
+    };
   };
   const first = metrics.get('a')!;
   return {
     data: { source: dataset.source, images: dataset.count },
+    ...(stress.length > 0 && { stress: stressFacts(stress) }),
     metric: first.name,
     higherIsBetter: first.higherIsBetter,
     folds: [...folds.keys()],
@@ -129,13 +141,13 @@ async function scoreParts(
   execution: Execution,
   parts: readonly (MergedPart & { readonly meaning: OutputMeaning })[],
   data: LabelledData,
-  { batch }: SweepOptions,
+  options: { readonly stage: string; readonly batch: number | undefined },
 ): Promise<ReadonlyMap<string, Metric>> {
   const name = 'the stitched network';
   const [{ graph, meaning }] = parts as readonly [(typeof parts)[number]];
   const metrics = new Map(parts.map(part => [part.name, data.metricFor({ name, graph, meaning })]));
   const meanings = new Map(parts.map(part => [part.name, part.meaning]));
-  const work = { parts, dataset: data.dataset, stage: 'scoring every position', batch };
+  const work = { parts, dataset: data.dataset, ...options };
   await runParts(execution, work, (run, outputs, first) => {
     for (const {
       name: key,

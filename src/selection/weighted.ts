@@ -7,6 +7,8 @@ import { type GateScope, gateScopes, isGateable, requireGateable } from '../../p
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import { metricNames } from '../metrics/metric.ts';
+import { scoreSchema, stressScoreSchema, stressSetsSchema } from '../metrics/schema.ts';
+import { type StressSet, stressFacts, stressScore } from '../metrics/stress.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import { type OutputShares, outputShares } from '../options/kinds.ts';
 import {
@@ -22,25 +24,20 @@ import { above, beyond, type Point, paretoSet, surfaceOf } from './front.ts';
 import { type Blend, type Measured, measure, type NamedData, prepare } from './measure.ts';
 import { shareLattice } from './simplex.ts';
 
-/** NaN (a score of nothing) is null in JSON. */
-const score = v.union([
-  v.number(),
-  v.pipe(
-    v.null(),
-    v.transform(() => Number.NaN),
-  ),
-]);
-
 /** `front.json`. */
 export const frontSchema = v.object({
   metric: v.picklist(metricNames),
   higherIsBetter: v.boolean(),
   /** The own site's validation data first, then the test sets. */
   sets: v.array(v.object({ name: v.string(), source: v.string(), images: v.number() })),
+  /** The stress sets that scores under shift are of. */
+  stress: v.optional(stressSetsSchema),
   /** The sets that distances and the Pareto set are over, as indices: the test sets; with one, the validation data and it. */
   axes: v.array(v.number()),
   /** The output-weighted ensembles of the unstitched parents; of two, from parent b alone to parent a alone. */
-  rivals: v.array(v.object({ output: outputShares.schema, scores: v.array(score) })),
+  rivals: v.array(
+    v.object({ output: outputShares.schema, scores: v.array(scoreSchema), shift: v.optional(stressScoreSchema) }),
+  ),
   points: v.array(
     v.object({
       positions: v.array(v.number()),
@@ -49,9 +46,11 @@ export const frontSchema = v.object({
       /** Whether a gate weighs the outputs on each image by how sure the parents are. */
       gated: v.boolean(),
       /** One for each set. */
-      scores: v.array(score),
+      scores: v.array(scoreSchema),
+      /** Under shift, where that was asked for. */
+      shift: v.optional(stressScoreSchema),
       /** What may be taken off its score on every axis before some rival is as good: positive beyond the rivals' front. */
-      beyond: score,
+      beyond: scoreSchema,
       /** Its score on the second axis less the best rival's that is as good on the first; absent where there is none. */
       above: v.optional(v.number()),
       /** Whether no other point, nor rival, is at least as good on every axis and better on one. */
@@ -94,6 +93,8 @@ export interface FrontOptions {
   readonly loss?: number;
   /** Images at a time. Default 8. */
   readonly batch?: number | undefined;
+  /** What all is also scored on, and what decides nothing. */
+  readonly stress?: readonly StressSet[] | undefined;
 }
 
 type Places = Pick<Combination, 'positions' | 'weight'>;
@@ -119,7 +120,7 @@ export async function sweepFront(
   tests: readonly NamedData[],
   options: FrontOptions = {},
 ): Promise<Front> {
-  const { weights = [0, 0.25, 0.5, 0.75], learned, loss = evenLoss } = options;
+  const { weights = [0, 0.25, 0.5, 0.75], learned, loss = evenLoss, stress = [] } = options;
   const parents = network.parents.length;
   const groups = options.groups ?? network.positions.map(p => [p.id]);
   const places = [
@@ -148,20 +149,26 @@ export async function sweepFront(
   const sets: readonly NamedData[] = [{ name: 'validation', data: validation }, ...tests];
   const measured: (readonly Measured[])[] = [];
   for (const set of sets) measured.push(await measure(execution, prepared, set, options.batch));
-  const scoresOf = (place: number, blend: Blend): number[] =>
-    measured.map(settings => settings[place]!.metricOf(blend).score().value);
+  const stressed: (readonly Measured[])[] = [];
+  for (const set of stress) stressed.push(await measure(execution, prepared, set, options.batch));
+  const valuesOn = (found: typeof measured, place: number, blend: Blend): number[] =>
+    found.map(settings => settings[place]!.metricOf(blend).score().value);
+  const scoresOf = (place: number, blend: Blend): Pick<FrontPoint, 'scores' | 'shift'> => ({
+    scores: valuesOn(measured, place, blend),
+    ...(stress.length > 0 && { shift: stressScore(valuesOn(stressed, place, blend)) }),
+  });
 
   const { name: metric, higherIsBetter } = measured[0]![0]!.metricOf(rivalBlends[0]!);
   const axes = tests.length >= 2 ? tests.map((_, i) => i + 1) : sets.map((_, i) => i);
   const pointOf = (scores: readonly number[]): Point => axes.map(i => (higherIsBetter ? scores[i]! : -scores[i]!));
   const rivals = lattice.outputs.map(output => ({
     output: outputOf(sharesOf(output)),
-    scores: scoresOf(0, { output }),
+    ...scoresOf(0, { output }),
   }));
   const rivalPoints = rivals.map(r => pointOf(r.scores));
   const surface = surfaceOf(rivalPoints, lattice.faces);
   const found = places.flatMap((place, i) =>
-    blends.map(({ output, gated = false }) => ({ ...place, output, gated, scores: scoresOf(i, { output, gated }) })),
+    blends.map(({ output, gated = false }) => ({ ...place, output, gated, ...scoresOf(i, { output, gated }) })),
   );
   const kept = new Set(paretoSet([...found.map(p => pointOf(p.scores)), ...rivalPoints]));
   const points = found.map((p, i) => {
@@ -180,6 +187,7 @@ export async function sweepFront(
     metric,
     higherIsBetter,
     sets: sets.map(({ name, data: { dataset } }) => ({ name, source: dataset.source, images: dataset.count })),
+    ...(stress.length > 0 && { stress: stressFacts(stress) }),
     axes,
     rivals,
     points,

@@ -18,13 +18,15 @@ import {
   labels,
   metric,
   profile,
+  stress,
+  stressRequest,
   task,
   tune,
 } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { showProfiles } from '../profile.ts';
-import { scoreTable, surfaceTable } from '../scores.ts';
+import { scoreTable, stressTable, surfaceTable } from '../scores.ts';
 import { name, type Terminal } from '../terminal.ts';
 import { tuning } from '../tune.ts';
 
@@ -45,6 +47,8 @@ const options = {
   spacing: optional(distances, 'list', 'mm from pixel to pixel along each axis, as in 0.5,0.5', {
     otherwise: 'the array `spacing` of the file, or pixels',
   }),
+  ...stress,
+  shiftEach: flag('show the score under each change, or on each data set of elsewhere'),
   ...labels,
   metric,
   activation,
@@ -74,8 +78,10 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     const surface = surfaceOf(flags);
     if (file !== undefined) await checkOutputFile(file, { force });
     let profiles: readonly GraphProfile[] | undefined;
+    const { stress: _, ...rest } = flags;
     const { models, cases, ...evaluation } = await evaluate(paths, data, {
-      ...flags,
+      ...rest,
+      ...stressRequest({ ...flags, shift: flags.shift ?? (flags.shiftEach && !flags.stress) }),
       cases: file !== undefined,
       surface,
       labels: { ...labelOptions(flags), ...(flags.task && { task: flags.task }) },
@@ -91,13 +97,13 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     if (file !== undefined) await writeOutput(file, caseTable(cases ?? []), { force });
     for (const message of warningsOf(models)) terminal.warning(message);
     terminal.result({ ...evaluation, ...(profiles && { profiles }) }, () => {
-      show(evaluation, terminal);
+      show(evaluation, terminal, flags.shiftEach ?? false);
       if (file !== undefined) terminal.line(`Every case is in ${name(file)}.`);
     });
     showProfiles(profiles ?? [], terminal);
   });
 
-function show(evaluation: Evaluation, terminal: Terminal): void {
+function show(evaluation: Evaluation, terminal: Terminal, each: boolean): void {
   terminal.heading(`${name(evaluation.data)}: ${evaluation.images} images, ${evaluation.executor}`);
   terminal.line(`Labels: ${evaluation.labels}.`);
   terminal.line();
@@ -106,4 +112,5 @@ function show(evaluation: Evaluation, terminal: Terminal): void {
     evaluation.rows.map(({ model, score }) => ({ label: name(model), score })),
   );
   surfaceTable(terminal, evaluation.rows);
+  stressTable(terminal, evaluation, each);
 }

@@ -23,10 +23,13 @@ import {
   labels,
   maybeOutput,
   metric,
+  stress,
+  stressRequest,
   tune,
 } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
+import { stressLine } from '../scores.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 import { tuning } from '../tune.ts';
 
@@ -55,7 +58,7 @@ const overSettings = {
   force,
 };
 
-const common = { ...labels, metric, executor, batch, tune, json };
+const common = { ...stress, ...labels, metric, executor, batch, tune, json };
 
 type FrontFlags = ValuesOf<typeof overSettings>;
 type Flags = ValuesOf<typeof overPositions> & FrontFlags & ValuesOf<typeof common>;
@@ -77,6 +80,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
       labels: labelOptions(flags),
       ...(batch !== undefined && { batch }),
       metric,
+      ...stressRequest(flags),
       ...tuning(flags, terminal),
       signal,
       onProgress: terminal.progress,
@@ -142,15 +146,18 @@ const shownRivals = (rivals: Front['rivals']): Front['rivals'] =>
 
 /** The rivals, the settings that lie farthest beyond them, and the chosen ones. */
 export function showFront(front: Front, terminal: Terminal): void {
-  const { sets, rivals, points, axes, chosen, metric } = front;
+  const { sets, stress, rivals, points, axes, chosen, metric } = front;
   const names = axes.map(i => name(sets[i]!.name, 24)).join(' and ');
-  const scored = (scores: readonly number[]) => scores.map(s => fixed(s));
-  const head = sets.map(({ name: set }) => name(set, 24));
+  const scored = ({ scores, shift }: Front['rivals'][number]) => [
+    ...scores.map(s => fixed(s)),
+    ...(stress ? [fixed(shift?.value)] : []),
+  ];
+  const head = [...sets.map(({ name: set }) => name(set, 24)), ...(stress ? ['shift'] : [])];
   terminal.heading(`${metricTitles[metric]} of the output-weighted ensembles`);
   terminal.line();
   terminal.table(
     [rivals.some(r => typeof r.output === 'number') ? "a's share" : 'shares', ...head],
-    shownRivals(rivals).map(({ output, scores }) => [shareText(output), ...scored(scores)]),
+    shownRivals(rivals).map(rival => [shareText(rival.output), ...scored(rival)]),
   );
   terminal.line();
   const order = points.map((_, i) => i).sort((i, j) => points[j]!.beyond - points[i]!.beyond);
@@ -163,13 +170,13 @@ export function showFront(front: Front, terminal: Terminal): void {
   terminal.table(
     ['positions', 'weight', 'output', ...(gates ? ['gate'] : []), ...head, 'beyond', 'above', ''],
     rows.map(i => {
-      const { positions, weight, output, gated, scores, beyond, above } = points[i]!;
+      const { positions, weight, output, gated, beyond, above } = points[i]!;
       return [
         positions.length === 0 ? 'none' : positionsText(positions),
         positions.length === 0 ? '–' : String(weight),
         shareText(output),
         ...(gates ? [gated ? (front.gateOver === 'case' ? 'case' : 'yes') : 'no'] : []),
-        ...scored(scores),
+        ...scored(points[i]!),
         fixed(beyond),
         fixed(above),
         marks.get(i),
@@ -188,11 +195,12 @@ export function showFront(front: Front, terminal: Terminal): void {
   terminal.line(
     `weighed as evenly as loses at most ${chosen.loss} there against the best ensemble, rather with a gate and with few stitches.`,
   );
+  stressLine(terminal, stress);
 }
 
 /** The table of all positions, the chosen ones marked. */
 export function showSweep(sweep: Sweep, terminal: Terminal): void {
-  const { positions, references, folds, metric, higherIsBetter } = sweep;
+  const { positions, references, folds, stress, metric, higherIsBetter } = sweep;
   const chosen = new Map<number, string>();
   for (const rule of possibleRules(positions)) {
     const { position } = select(positions, rule, higherIsBetter);
@@ -202,7 +210,16 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
   terminal.line();
   const foldColumns = folds.map(f => `fold ${f}`);
   terminal.table(
-    ['position', 'at', 'score', ...(isPooled(metric) ? ['pooled'] : []), ...foldColumns, 'a', ''],
+    [
+      'position',
+      'at',
+      'score',
+      ...(isPooled(metric) ? ['pooled'] : []),
+      ...foldColumns,
+      ...(stress ? ['shift'] : []),
+      'a',
+      '',
+    ],
     [...references.map(r => [r.name, '', r]), ...positions.map(p => [p.position, fixed(progressOf(p), 2), p])].map(
       ([label, at, row]) => {
         const scored = row as Sweep['positions'][number] | Sweep['references'][number];
@@ -213,12 +230,14 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
           fixed(scored.value),
           ...(isPooled(metric) ? [fixed(scored.pooled)] : []),
           ...scored.folds.map(f => fixed(f)),
+          ...(stress ? [fixed(scored.shift?.value)] : []),
           isPosition ? name(featureOf(scored), 48) : '',
           isPosition ? (chosen.get(scored.position) ?? '') : '',
         ];
       },
     ),
   );
+  stressLine(terminal, stress);
   const problem = whyNot(positions, 2);
   if (problem !== undefined) terminal.line(`\n${problem}`);
   const empty = folds.filter((_, f) => positions.some(p => Number.isNaN(p.folds[f])));

@@ -165,7 +165,7 @@ function apply(
   [count, ...spatial]: readonly number[],
   random: Random,
 ): Float32Array<ArrayBuffer> {
-  const changed = Float32Array.from(image);
+  const changed = new Float32Array(image);
   const size = changed.length / count!;
   const channels = Array.from({ length: count! }, (_, c) => changed.subarray(c * size, (c + 1) * size));
   for (const { name, strength } of steps) {

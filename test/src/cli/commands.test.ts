@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
 import { onnxRuntime } from '../../../runtime/ort/onnxruntime.ts';
-import { parseNpz } from '../../../src/data/npz.ts';
+import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
 import { relativeDifference } from '../../../src/run/verify.ts';
 import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
@@ -128,6 +128,62 @@ describe('evaluate', () => {
     expect(await refused('--cases', file, '--metric', 'accuracy')).toContain('the score here is accuracy');
     expect(await refused('--metric', 'mse')).toContain('cannot be scored by mse');
     await expect(readFile(file)).rejects.toThrow('ENOENT');
+  });
+});
+
+interface Shifted {
+  readonly value: number;
+  readonly shift: { readonly value: number; readonly sets: readonly number[] };
+}
+
+describe('validation under shift', () => {
+  it('scores positions, settings and networks on the same stress sets', async () => {
+    const { folder, a, data, run } = await withRun();
+    const other = join(folder, 'other.npz');
+    const { labels, images } = Object.fromEntries(parseNpz(await readFile(data)));
+    const negative = { ...images!, data: (images!.data as Float32Array<ArrayBuffer>).map(value => -value) };
+    await writeFile(other, formatNpz({ labels: labels!, images: negative }));
+    const ort = ['--data', data, '--executor', 'ort', '--json'];
+    const changes = ['--changes', 'gamma,gaussian-noise'];
+    const swept = documentOf(await suture('sweep', run, ...ort, ...changes));
+    expect(swept.stress).toEqual([
+      { name: 'gamma', source: `${data} under gamma`, images: 6 },
+      { name: 'gaussian-noise', source: `${data} under gaussian noise`, images: 6 },
+    ]);
+    const [parent] = swept.references as readonly Shifted[];
+    const scored = documentOf(await suture('evaluate', a, ...ort, ...changes));
+    const [row] = scored.rows as readonly Shifted[];
+    for (const [set, score] of row!.shift.sets.entries()) expect(parent!.shift.sets[set]).toBeCloseTo(score, 10);
+    expect(row!.shift.value).toBeCloseTo((row!.shift.sets[0]! + row!.shift.sets[1]!) / 2, 10);
+    const settings = ['--weights', '1', '--outputs', '1', '--no-gate'];
+    const front = documentOf(await suture('sweep', run, ...ort, ...changes, ...settings));
+    expect((front.points as readonly Shifted[])[0]!.shift.value).toBeCloseTo(row!.shift.value, 10);
+
+    // Under data of elsewhere a network has the score that it has there.
+    const elsewhere = ['--stress', `own=${data}`, '--stress', `other=${other}`];
+    const held = documentOf(await suture('sweep', run, ...ort, ...elsewhere));
+    const there = documentOf(await suture('evaluate', a, '--data', other, '--executor', 'ort', '--json'));
+    const [first] = held.references as readonly Shifted[];
+    expect(first!.shift.sets[0]).toBe(first!.value);
+    const [beside] = there.rows as unknown as readonly { readonly score: { readonly value: number } }[];
+    expect(first!.shift.sets[1]).toBeCloseTo(beside!.score.value, 10);
+  });
+
+  it('is one column, of the whole suite where nothing else is said', async () => {
+    const { a, data, run } = await withRun();
+    const swept = await suture('sweep', run, '--data', data, '--executor', 'ort', '--shift', '--shift-images', '2');
+    expect(swept.stdout).toMatch(/position .* shift /);
+    expect(swept.stdout).toMatch(/shift: the mean over 8 stress sets \(contrast, gamma, .*, 2 images each\)/);
+    const each = await suture('evaluate', a, '--data', data, '--executor', 'ort', '--shift-each');
+    expect(each.stdout).toMatch(/shift +contrast +gamma +inverted-gamma +bias-field/);
+    for (const said of [
+      ['--changes', 'fog'],
+      ['--shift', '--stress', `x=${data}`],
+    ]) {
+      const { code, stderr } = await suture('evaluate', a, '--data', data, ...said);
+      expect(code).not.toBe(0);
+      expect(stderr).toMatch(/one of brightness|of brightness|one column/);
+    }
   });
 });
 

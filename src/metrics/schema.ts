@@ -1,0 +1,17 @@
+/** Scores as documents keep them. */
+import * as v from 'valibot';
+
+/** NaN (a score of nothing) is null in JSON. */
+export const scoreSchema = v.union([
+  v.number(),
+  v.pipe(
+    v.null(),
+    v.transform(() => Number.NaN),
+  ),
+]);
+
+/** A network's score under shift, and that on each stress set in their order: see `stressScore`. */
+export const stressScoreSchema = v.object({ value: scoreSchema, sets: v.array(scoreSchema) });
+
+/** The stress sets that were scored. */
+export const stressSetsSchema = v.array(v.object({ name: v.string(), source: v.string(), images: v.number() }));
