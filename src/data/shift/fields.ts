@@ -22,7 +22,10 @@ export function statisticsOf(channel: Float32Array | Float64Array): Statistics {
   // The sum's rounding would give a constant channel a deviation.
   if (least === most) return { mean: least, deviation: 0, least, most };
   const mean = sum / channel.length;
-  for (let i = 0; i < channel.length; i++) squares += (channel[i]! - mean) ** 2;
+  for (let i = 0; i < channel.length; i++) {
+    const off = channel[i]! - mean;
+    squares += off * off;
+  }
   return { mean, deviation: Math.sqrt(squares / channel.length), least, most };
 }
 
