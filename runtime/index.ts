@@ -10,4 +10,5 @@ export type {
   Session,
 } from './executor.ts';
 export { createOrtExecutor, type OrtOptions } from './ort/executor.ts';
+export { LARGE_WEIGHT } from './ort/weights.ts';
 export { createWebgpuExecutor, type WebgpuOptions } from './webgpu/executor.ts';

@@ -5,11 +5,15 @@ import { join } from 'node:path';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { Graph, Value } from '../../ir/graph.ts';
-import { exportOnnx, writeOnnx } from '../../ir/onnx/export.ts';
+import { exportModel } from '../../ir/onnx/export.ts';
+import { writeModelFile } from '../../ir/onnx/file.ts';
+import { encodeModel } from '../../ir/onnx/proto/codec.ts';
+import type { MessageInit } from '../../ir/onnx/proto/schema.ts';
 import { type Tensor, type TensorData, tensor } from '../../ir/tensor.ts';
 import { bytesPerElement, staticShape, type TensorType, typeText } from '../../ir/type.ts';
 import type { Executor, MemoryReport, PrepareOptions, Session } from '../executor.ts';
 import { onnxRuntime } from './onnxruntime.ts';
+import { detachWeights } from './weights.ts';
 
 export interface OrtOptions {
   /** Threads of one operator. Default: what `SUTURE_THREADS` says, else as many as ONNX Runtime finds cores. */
@@ -54,18 +58,36 @@ function fromOrt(t: OrtTensor, like: TensorType): Tensor {
 const weightBytes = (graph: Graph): number =>
   graph.constants().reduce((sum, { constant }) => sum + constant.data.byteLength, 0);
 
-async function open(graph: Graph, options: OrtOptions): Promise<InferenceSession> {
+interface Opened {
+  readonly session: InferenceSession;
+  /** What it is fed in every run, beside the graph's inputs. */
+  readonly weights: Feeds;
+}
+
+async function open(graph: Graph, options: OrtOptions): Promise<Opened> {
+  const { model, weights } = detachWeights(exportModel(graph));
+  const fed: Feeds = {};
+  for (const { name, rawData, dims } of weights) {
+    const { buffer, byteOffset, byteLength } = rawData!;
+    const data = new Float32Array(buffer, byteOffset, byteLength / Float32Array.BYTES_PER_ELEMENT);
+    fed[name!] = new (onnxRuntime().Tensor)('float32', data, dims!.map(Number));
+  }
+  return { session: await create(model, options), weights: fed };
+}
+
+async function create(model: MessageInit<'ModelProto'>, options: OrtOptions): Promise<InferenceSession> {
   const settings: InferenceSession.SessionOptions = {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'all',
     logSeverityLevel: 4,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   };
-  if (weightBytes(graph) < largestMessage) return onnxRuntime().InferenceSession.create(exportOnnx(graph), settings);
+  const held = (model.graph?.initializer ?? []).reduce((sum, { rawData }) => sum + (rawData?.byteLength ?? 0), 0);
+  if (held < largestMessage) return onnxRuntime().InferenceSession.create(encodeModel(model), settings);
   const directory = await mkdtemp(join(tmpdir(), 'suture-ort-'));
   try {
     const path = join(directory, 'model.onnx');
-    writeOnnx(graph, path);
+    writeModelFile(path, model);
     return await onnxRuntime().InferenceSession.create(path, settings);
   } finally {
     await rm(directory, { recursive: true, force: true });
@@ -75,6 +97,7 @@ async function open(graph: Graph, options: OrtOptions): Promise<InferenceSession
 class OrtSession implements Session {
   readonly memory: MemoryReport;
   readonly #session: InferenceSession;
+  readonly #weights: Feeds;
   readonly #graph: Graph;
   readonly #carry: ReadonlyMap<string, string>;
   readonly #resident: ReadonlySet<string>;
@@ -82,8 +105,9 @@ class OrtSession implements Session {
   #running: Promise<unknown> = Promise.resolve();
   #disposed = false;
 
-  constructor(session: InferenceSession, graph: Graph, options: PrepareOptions) {
+  constructor({ session, weights: fed }: Opened, graph: Graph, options: PrepareOptions) {
     this.#session = session;
+    this.#weights = fed;
     this.#graph = graph;
     this.#carry = options.carry ?? new Map();
     this.#resident = new Set([...this.#carry.values(), ...(options.resident?.keys() ?? [])]);
@@ -111,7 +135,7 @@ class OrtSession implements Session {
   }
 
   async #step(given: ReadonlyMap<string, OrtTensor>, fetch: readonly string[]): Promise<Record<string, Tensor>> {
-    const feeds: Feeds = {};
+    const feeds: Feeds = { ...this.#weights };
     for (const { name } of this.#graph.inputs) {
       const value = given.get(name) ?? (this.#resident.has(name) ? this.#state.get(name) : undefined);
       if (!value) throw new SutureError('data-invalid', `The input '${printable(name)}' was given no value.`);
@@ -212,9 +236,9 @@ class OrtExecutor implements Executor {
   }
 
   async prepare(graph: Graph, options: PrepareOptions = {}): Promise<Session> {
-    let session: InferenceSession;
+    let opened: Opened;
     try {
-      session = await open(graph, this.#options);
+      opened = await open(graph, this.#options);
     } catch (cause) {
       if (cause instanceof SutureError) throw cause;
       const reason = printable(cause instanceof Error ? cause.message : String(cause), 400);
@@ -222,7 +246,7 @@ class OrtExecutor implements Executor {
         cause,
       });
     }
-    const prepared = new OrtSession(session, graph, options);
+    const prepared = new OrtSession(opened, graph, options);
     this.#sessions.add(prepared);
     return prepared;
   }

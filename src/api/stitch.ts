@@ -30,6 +30,7 @@ import { stitchFeed } from '../training/feed.ts';
 import { initialise } from '../training/initialise.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
+import { requireRoom } from '../training/room.ts';
 import type { TrainingSettings } from '../training/settings.ts';
 import { type Labelled, type MetricsEntry, stepOf, Trainer } from '../training/train.ts';
 
@@ -59,6 +60,7 @@ export async function trainLocked(
   const job = trainingJob(execution, network, dataset);
   await checkRunOutput(plan.output, { force: plan.force, locked: true });
   requireBudgetSupport(executor, settings);
+  requireRoom(network, settings, dataset, { withSession: executor.name === 'ort' });
   const initial = await initialise(job, settings).catch((error: unknown) => {
     if (!(error instanceof SutureError) || error.code !== 'interrupted') throw error;
     const message = `${error.message.replace(/\.$/, '')}; nothing is kept of it yet, so start the command again.`;

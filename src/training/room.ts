@@ -1,6 +1,16 @@
 /** What the stitches of a run take of this machine's memory, known before anything long begins. */
-import { isStatic, printable, SutureError } from '../../ir/index.ts';
+import {
+  type Binding,
+  bytesPerElement,
+  isStatic,
+  printable,
+  SutureError,
+  sizeOf,
+  substitute,
+  type Value,
+} from '../../ir/index.ts';
 import { type FitData, fitBytesOf, lastStitches, type Stitch, type SuperNetwork } from '../../passes/index.ts';
+import { LARGE_WEIGHT } from '../../runtime/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { bindingFor } from '../execution/execute.ts';
 import { freeBytes, gibibytes } from '../execution/room.ts';
@@ -23,6 +33,8 @@ export interface StitchMemory {
   readonly fitting: number;
   readonly training: number;
   readonly closing: number;
+  /** What ONNX Runtime takes beside: see {@link sessionBytes}. */
+  readonly session: number;
 }
 
 const numbersOf = ({ inputChannels, outputChannels }: Stitch): number => (inputChannels + 1) * outputChannels;
@@ -32,7 +44,7 @@ const sum = (numbers: readonly number[]): number => numbers.reduce((x, y) => x +
 /** What is known of the images that stitches are trained on. */
 export type KnownImages = Pick<Dataset, 'count' | 'imageShape'>;
 
-/** An estimate, in which the features of a step are not counted. */
+/** An estimate. */
 export function stitchMemory(
   network: SuperNetwork,
   { init, initImages, steps, batch, positions, closingImages }: TrainingSettings,
@@ -51,8 +63,24 @@ export function stitchMemory(
     parameters,
     fitting: 4 * parameters + fittingBytes(network, init, data),
     training: whileTrained * trained + fixed * (parameters - trained),
+    session: sessionBytes(network, stitches.filter(isTrained), data.binding),
     closing: closingImages > 0 ? fixed * parameters + bytesPerClosed * sum(lastStitches(network).map(numbersOf)) : 0,
   };
+}
+
+/** What a session makes of a weight that it holds: the message, the model that is read from it, and what kernels make of that. */
+const copiesOfWeights = 3;
+
+/**
+ * What a training on this machine's processors takes beside the stitches' parameters: the parents' weights, but for those that sessions
+ * only view, and what must be there from the forward pass to the gradients in any order of work, sources and results of stitches.
+ */
+function sessionBytes({ graph }: SuperNetwork, trained: readonly Stitch[], binding: Binding): number {
+  const held = graph.constants().map(({ constant }) => constant.data.byteLength);
+  const features = new Set(trained.flatMap(({ source, output }) => [source, output]));
+  const bytes = ({ type: { dtype, shape } }: Value): number =>
+    Number(substitute(sizeOf(shape), binding)) * bytesPerElement[dtype];
+  return copiesOfWeights * sum(held.filter(size => size < LARGE_WEIGHT)) + sum(Array.from(features, bytes));
 }
 
 /** Least squares hold the statistics of all stitches at once; the fit in sequence those of one position, or few. */
@@ -73,6 +101,13 @@ const counted = (count: number): string => (count < 1e6 ? String(count) : `${(co
 /** No archive is larger, and a checkpoint is one. */
 const mostArchived = 2 ** 32;
 
+export interface Room {
+  /** Bytes that may be taken. Default: what is free. */
+  readonly free?: number;
+  /** Is ONNX Runtime to compute? Then its sessions are counted as well. */
+  readonly withSession?: boolean;
+}
+
 /**
  * Compares what stitches take with what is free, so that no run ends by being killed.
  *
@@ -82,10 +117,11 @@ export function requireRoom(
   network: SuperNetwork,
   settings: TrainingSettings,
   images: KnownImages,
-  free = freeBytes(),
+  { free = freeBytes(), withSession = false }: Room = {},
 ): void {
-  const { parameters, fitting, training, closing } = stitchMemory(network, settings, images);
-  const needed = Math.max(fitting, training, closing);
+  const { parameters, fitting, training, closing, session } = stitchMemory(network, settings, images);
+  const beside = withSession ? session : 0;
+  const needed = Math.max(fitting, training, closing) + beside;
   const archived = (settings.steps > 0 ? 12 : 4) * parameters;
   if (needed <= free && archived < mostArchived) return;
   const count = network.positions.length;
@@ -98,8 +134,10 @@ export function requireRoom(
   const [takes, or] =
     needed > free
       ? [
-          `which take ${stages.join(', ') || gibibytes(needed)}, and ${gibibytes(free)} of memory are free`,
-          ', or say with SUTURE_MEMORY_GIB how many GiB may be taken',
+          `which take ${stages.join(', ') || gibibytes(needed - beside)}, ${
+            beside > 0 ? `a step of ${settings.batch} images takes ${gibibytes(beside)} besides, ` : ''
+          }and ${gibibytes(free)} of memory are free`,
+          `${beside > 0 ? ', take a smaller --batch' : ''}, or say with SUTURE_MEMORY_GIB how many GiB may be taken`,
         ]
       : [`which take ${gibibytes(archived)} in a file, and one holds ${gibibytes(mostArchived)}`, ''];
   throw new SutureError(

@@ -80,17 +80,34 @@ describe('stitches that take more', () => {
   it('than is free are refused, and not where it is', () => {
     const network = joined(perceptron(50, 70), 'relu0', 'relu1');
     const { training } = stitchMemory(network, settings(), images);
-    requireRoom(network, settings(), images, training);
-    const refused = (): void => requireRoom(network, settings(), images, training - 1);
+    requireRoom(network, settings(), images, { free: training });
+    const refused = (): void => requireRoom(network, settings(), images, { free: training - 1 });
     expect(refused).toThrow(expect.objectContaining({ code: 'memory-short' }));
     expect(refused).toThrow(
       /stitches of 2 positions have 15040 parameters, which take to be trained 0\.6 MiB, and 0\.6 MiB of memory are free; the widest is at position 1 \('[ab]\/relu1', 70 to 70 channels\): take pairs out .* --pairs PAIRS\.json, or say with SUTURE_MEMORY_GIB/,
     );
   });
 
+  it('than is free with what ONNX Runtime takes beside are refused, with both figures', () => {
+    const network = joined(perceptron(50, 70), 'relu0', 'relu1');
+    const { training, session } = stitchMemory(network, settings({ batch: 10 }), images);
+    // Both parents' weights and biases three times; of ten images sources and results of two stitches at each position.
+    const weights = 2 * (4 * 50 + 50 * 70 + 70 * 2);
+    const rest = session - 4 * (3 * weights + 10 * 4 * (50 + 70));
+    // A few numbers that outputs are combined with.
+    expect(rest).toBeGreaterThanOrEqual(0);
+    expect(rest).toBeLessThan(200);
+    const room = (free: number) => () =>
+      requireRoom(network, settings({ batch: 10 }), images, { free, withSession: true });
+    expect(room(training + session)).not.toThrow();
+    expect(room(training)).toThrow(
+      /take to be trained 0\.6 MiB, a step of 10 images takes 0\.1 MiB besides, and 0\.6 MiB of memory are free; .*, take a smaller --batch, or say/,
+    );
+  });
+
   it('than a file holds are refused whatever is free', () => {
     const network = joined(perceptron(25_088), 'relu0');
-    expect(() => requireRoom(network, settings(), images, Infinity)).toThrow(
+    expect(() => requireRoom(network, settings(), images, { free: Infinity })).toThrow(
       /1 position have 1258\.\d million parameters, which take 14\.1 GiB in a file, and one holds 4\.0 GiB; .*--pairs PAIRS\.json\.$/,
     );
   });
