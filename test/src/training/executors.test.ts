@@ -1,10 +1,12 @@
-/** Stitches fitted in sequence, steps under sampled settings, and the closing fit, on both executors. */
-import { writeFile } from 'node:fs/promises';
+/** Stitches fitted in sequence, steps under sampled settings, the closing fit, and whole networks, on both executors. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { numbersOf, type Tensor } from '../../../ir/index.ts';
-import { match } from '../../../passes/index.ts';
-import { withExecutor } from '../../../src/execution/execute.ts';
+import { float32, numbersOf, type Tensor } from '../../../ir/index.ts';
+import { distillation, match, trainingStep } from '../../../passes/index.ts';
+import { parseNpz } from '../../../src/data/npz.ts';
+import { bindingFor, prepareStep, withExecutor } from '../../../src/execution/execute.ts';
+import { statedMeaning } from '../../../src/network/meaning.ts';
 import { loadModel } from '../../../src/network/model.ts';
 import { planRun } from '../../../src/run/plan.ts';
 import { fitToOutputs } from '../../../src/training/closing.ts';
@@ -56,4 +58,34 @@ it('the embedded adapter and ONNX Runtime fit and train the same stitches', asyn
   expect(difference(results[0]!.trained, results[0]!.initial)).toBeGreaterThan(1e-2);
   expect(difference(results[1]!.closed, results[0]!.closed)).toBeLessThan(5e-2);
   expect(difference(results[0]!.closed, results[0]!.trained)).toBeGreaterThan(0.1);
+}, 120_000);
+
+it('the embedded adapter distils as PyTorch does, with what is kept and within a budget', async () => {
+  const fixtures = join('fixtures', 'distillation.npz');
+  const reference = parseNpz(await readFile(fixtures));
+  const array = (name: string) => {
+    const { shape, data } = reference.get(name)!;
+    return float32(shape, data as Float32Array);
+  };
+  const { graph } = await loadModel(join('fixtures', 'models', 'unet_resenc_13.onnx'));
+  const loss = distillation(graph, { task: 'segmentation', meaning: statedMeaning(graph) });
+  const kernels = (name: string) => loss.student.roles.get(name) === 'weight';
+  const how = { kind: 'sgd', learningRate: 0.1, steps: 6, weightDecay: 0.1, decays: kernels, clip: 0.1 } as const;
+  const step = trainingStep(loss, how);
+  const [x, teacher, want] = [array('x'), array('teacher'), array('sgd/losses')];
+  const binding = bindingFor(step.graph, { x: x.shape, teacher: teacher.shape });
+  const resident = new Map([...step.state, ...loss.student.weights]);
+  await withExecutor({ executor: 'webgpu', adapter: 'embedded' }, async executor => {
+    const activations: number[] = [];
+    for (const memory of [undefined, 0.85]) {
+      const session = await prepareStep(executor, step, binding, { resident, memory });
+      activations.push(session.memory.activations);
+      for (const loss of want.data) {
+        const found = await session.run({ x, teacher }, [step.loss]);
+        expect(Number(found[step.loss]!.data[0])).toBeCloseTo(loss, 4);
+      }
+      session.dispose();
+    }
+    expect(activations[1]!).toBeLessThan(activations[0]!);
+  });
 }, 120_000);
