@@ -12,9 +12,9 @@ import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { scoreNetworks } from '../metrics/score-networks.ts';
+import { stressScore, stressSets } from '../metrics/stress.ts';
 import { meaningMetadata } from '../network/meaning.ts';
 import { type Network, networkOf } from '../network/network.ts';
-import { tagOf } from '../network/tags.ts';
 import { writeModel } from '../network/write.ts';
 import type { GivenOf } from '../options/option.ts';
 import { checkRunOutput, withLockedRun } from '../run/access.ts';
@@ -59,7 +59,7 @@ export interface DistillOptions extends GivenOf<typeof distillationOptions> {
    * which features are averaged.
    */
   readonly teacher?: string | undefined;
-  /** What is trained: a parent by its tag, or what else `teacher` may be but gated. Default: the partner, or the last of several. */
+  /** What is trained: a parent by its tag, or what else `teacher` may be but gated. Default: the parent with the best score under shift. */
   readonly student?: string | undefined;
   readonly metric?: MetricName | undefined;
   /** What is said of labels, where the run says something else or nothing. */
@@ -70,8 +70,10 @@ export interface DistillOptions extends GivenOf<typeof distillationOptions> {
 export interface ValidationScore {
   /** `a`, `b`, …, `teacher`, `student`, and `start`: the student before it was trained. */
   readonly network: string;
-  /** Null where nothing could be scored. */
-  readonly value: number | null;
+  /** NaN where nothing could be scored, as is the next. */
+  readonly value: number;
+  /** The mean over the default suite of changes: see `stressSets`. */
+  readonly shift: number;
 }
 
 /** What `suture distill` shows. */
@@ -87,7 +89,7 @@ export interface DistillSummary {
   readonly executor: string;
   readonly firstLoss: number | undefined;
   readonly lastLoss: number | undefined;
-  readonly metric: string;
+  readonly metric: MetricName;
   readonly scores: readonly ValidationScore[];
 }
 
@@ -143,26 +145,26 @@ async function distillLocked(
   const dataset = await loadDataset(options.data, labels);
   const validation = await loadDataset(options.validation, labels);
   const teacher = networkNamed(run, options.teacher ?? (isGateable(run.network) ? 'gated' : 'mean'), 'teacher');
-  const student = networkNamed(run, options.student ?? tagOf(parents.length - 1), 'student');
+  const asked = options.student === undefined ? undefined : networkNamed(run, options.student, 'student');
   const batch = stepBatch(fixedBatch(run.network.graph), options.batch, usualBatch);
   const training = distillationSettings(options, batch);
   const named = ({ graph, meaning }: OfRun, name: string): Network => networkOf(graph, name, meaning);
-  const scored = [
-    ...parents.map(({ tag }) => named(networkNamed(run, tag, 'student'), tag)),
-    named(teacher, 'teacher'),
-    // A parent has its row.
-    ...(parents.some(({ tag }) => tag === student.of) ? [] : [named(student, 'start')]),
-  ];
+  const own = parents.map(({ tag }) => networkNamed(run, tag, 'student'));
+  const scored = [...own.map(parent => named(parent, parent.of)), named(teacher, 'teacher')];
+  // A parent has its row.
+  if (asked && !own.some(({ of }) => of === asked.of)) scored.push(named(asked, 'start'));
   const labelled = LabelledData.for(scored, validation, options.metric);
   // Of what cannot be trained it is said before anything is computed.
-  distillationStep(
-    jobOf(config, labels, named(student, 'the student'), named(teacher, 'the teacher'), dataset),
-    training,
-  );
+  for (const one of asked ? [asked] : own) {
+    const job = jobOf(config, labels, named(one, 'the student'), named(teacher, 'the teacher'), dataset);
+    distillationStep(job, training);
+  }
   return withExecutor({ ...options, ...(choice && { executor: choice }) }, async executor => {
     requireBudgetSupport(executor, training);
     const execution: Execution = { executor, ...workOptions(work) };
-    const rows = await scoreNetworks(execution, scored, labelled);
+    const scores = await validationScores(execution, scored, labelled, training.seed);
+    const { name: metric, higherIsBetter } = labelled.metricFor(scored[0]!);
+    const student = asked ?? own[steadiest(scores.slice(0, own.length), higherIsBetter)]!;
     const directory = await StudentDirectory.create(options.output, {
       run: run.directory.path,
       teacher,
@@ -172,8 +174,8 @@ async function distillLocked(
       training,
       data: { source: dataset.source, sha256: await hashFile(options.data), images: dataset.count },
       validation: { source: validation.source, sha256: await hashFile(options.validation) },
-      metric: rows[0]!.score.metric,
-      scores: rows.map(({ model, score }) => scoreOf(model, score.value)),
+      metric,
+      scores,
       executor: { name: executor.name, description: executor.describe() },
       versions: { ...versions() },
     });
@@ -181,10 +183,32 @@ async function distillLocked(
   });
 }
 
-const scoreOf = (network: string, value: number): ValidationScore => ({
-  network,
-  value: Number.isNaN(value) ? null : value,
-});
+/** Scores at home and under shift. */
+async function validationScores(
+  execution: Execution,
+  networks: readonly Network[],
+  labelled: LabelledData,
+  seed: number,
+): Promise<ValidationScore[]> {
+  const valuesOn = async (data: LabelledData): Promise<readonly number[]> =>
+    (await scoreNetworks(execution, networks, data)).map(({ score }) => score.value);
+  const values = await valuesOn(labelled);
+  const shifted: (readonly number[])[] = [];
+  for (const { data } of await stressSets(labelled, networks, { seed })) shifted.push(await valuesOn(data));
+  return networks.map(({ name }, i) => ({
+    network: name,
+    value: values[i]!,
+    shift: stressScore(shifted.map(scores => scores[i]!)).value,
+  }));
+}
+
+/** The number of the network with the best score under shift; of equal ones, and where there is none, the last. */
+function steadiest(scores: readonly ValidationScore[], higherIsBetter: boolean): number {
+  const worth = scores.map(({ shift }) =>
+    Number.isNaN(shift) ? Number.NEGATIVE_INFINITY : higherIsBetter ? shift : -shift,
+  );
+  return worth.lastIndexOf(Math.max(...worth));
+}
 
 const jobOf = (
   { task }: Pick<StudentConfig, 'task'>,
@@ -249,12 +273,12 @@ async function trainStudent(
   const weights = known ?? (await trainWeights(execution, directory, job, planned, work, from));
   const graph = annotated(closeWeights(open, weights), directory, student.meaning);
   const network = networkOf(graph, 'student', student.meaning);
-  const labelled = LabelledData.for([network], validation, config.metric as MetricName);
-  const [row] = await scoreNetworks(execution, [network], labelled);
+  const labelled = LabelledData.for([network], validation, config.metric);
+  const found = await validationScores(execution, [network], labelled, training.seed);
   const file = directory.file('model');
   await writeModel(graph, file, { force: true });
-  const scores = [...config.scores, scoreOf('student', row!.score.value)];
-  await directory.writeJson('scores', { metric: row!.score.metric, model: await hashFile(file), scores });
+  const scores = [...config.scores, ...found];
+  await directory.writeJson('scores', { metric: config.metric, model: await hashFile(file), scores });
   await directory.finish();
   return summaryOf(directory);
 }

@@ -5,6 +5,8 @@ import * as v from 'valibot';
 import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import { hashFile } from '../files/hash.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
+import { metricNames } from '../metrics/metric.ts';
+import { scoreSchema } from '../metrics/schema.ts';
 import { fromStored, meaningSchema } from '../network/meaning.ts';
 import { loadModel } from '../network/model.ts';
 import { type Network, networkOf } from '../network/network.ts';
@@ -48,11 +50,7 @@ const networkSchema = v.object({
   meaning: meaningSchema,
 });
 
-const scoreSchema = v.object({
-  network: v.string(),
-  value: v.nullable(v.number()),
-  shift: v.optional(v.nullable(v.number())),
-});
+const validationSchema = v.object({ network: v.string(), value: scoreSchema, shift: scoreSchema });
 
 const dataSchema = { source: v.string(), sha256: hashSchema };
 
@@ -68,9 +66,9 @@ const configSchema = v.object({
   training: distillationSchema,
   data: v.object({ ...dataSchema, images: naturalSchema }),
   validation: v.object(dataSchema),
-  metric: v.string(),
+  metric: v.picklist(metricNames),
   /** Of the parents, the teacher, and the student before it was trained, on the validation data. */
-  scores: v.array(scoreSchema),
+  scores: v.array(validationSchema),
   executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
   versions: v.record(v.string(), v.optional(v.string())),
 });
@@ -89,7 +87,11 @@ export type StudentSpecification = Omit<StudentConfig, 'format' | 'version' | 't
   readonly student: OfRun;
 };
 
-export const scoresSchema = v.object({ metric: v.string(), model: hashSchema, scores: v.array(scoreSchema) });
+export const scoresSchema = v.object({
+  metric: v.picklist(metricNames),
+  model: hashSchema,
+  scores: v.array(validationSchema),
+});
 
 export class StudentDirectory extends SealedFolder<'checkpoint', 'scores', OtherFile> {
   readonly path: string;

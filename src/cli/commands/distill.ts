@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { type DistillOptions, type DistillSummary, distill, resumeDistill } from '../../api/distill.ts';
-import { type MetricName, metricTitles } from '../../metrics/metric.ts';
+import { metricTitles } from '../../metrics/metric.ts';
 import { path } from '../../options/kinds.ts';
 import { optional, type ValuesOf } from '../../options/option.ts';
 import { distillationOptions } from '../../training/distill.ts';
@@ -19,7 +19,7 @@ const options = {
     otherwise: 'gated where the parents can be, else mean',
   }),
   student: optional(path, 'which', 'what is trained: a parent as b, mean, or a position', {
-    otherwise: 'the last parent',
+    otherwise: 'the parent with the best score under shift',
   }),
   ...distillationOptions,
   metric,
@@ -70,8 +70,8 @@ function show(summary: DistillSummary, terminal: Terminal): void {
   }
   terminal.line();
   terminal.table(
-    ['on the validation data', metricTitles[metric as MetricName]],
-    scores.map(({ network, value }) => [titleOf(network, from), fixed(value ?? Number.NaN)]),
+    ['on the validation data', metricTitles[metric], 'under shift'],
+    scores.map(({ network, value, shift }) => [titleOf(network, from), fixed(value), fixed(shift)]),
   );
   terminal.line();
   terminal.line(`${name(file)}: the network.`);
