@@ -16,6 +16,7 @@ def main():
     x = torch.from_numpy(np.load(sys.argv[3])['images'][:int(sys.argv[4])])
     with torch.no_grad():
         truth = features(teacher, x)[-1].softmax(1)
+        features(student, x)
     parameters = [w.requires_grad_() for w in student.weights.values() if w.is_floating_point()]
     optimizer = torch.optim.AdamW(parameters, lr=1e-3, weight_decay=0)
     print(json.dumps({'torch': torch.__version__, 'threads': torch.get_num_threads()}), flush=True)
