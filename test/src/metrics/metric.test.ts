@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ClassLabels, RegionLabels, ValueLabels } from '../../../src/data/labels.ts';
 import { diceMetric, foregroundDiceMetric } from '../../../src/metrics/dice.ts';
-import { imagesByFold, type Metric } from '../../../src/metrics/metric.ts';
+import { imagesByFold, type Metric, valueOfTerms } from '../../../src/metrics/metric.ts';
 import { metricFor } from '../../../src/metrics/metric-for.ts';
 import { accuracyMetric, errorMetric } from '../../../src/metrics/ratio.ts';
 import { argmax } from '../../../src/network/outputs.ts';
@@ -156,6 +156,37 @@ describe('Dice', () => {
           expect(Number.isNaN(score.value)).toBe(known.length === 0);
         },
       ),
+    );
+  });
+
+  it('has terms that add up: what is added twice counts as cases of its own, twice', () => {
+    const drawn = fc.record({
+      ids: fc.array(fc.nat(2), { minLength: 5, maxLength: 5 }),
+      groups: fc.array(fc.nat(2), { minLength: 1, maxLength: 4 }),
+    });
+    fc.assert(
+      fc.property(cases, drawn, ({ n, pixels, labels, predicted }, { ids, groups }) => {
+        const metricOf = (images: readonly number[], id: readonly number[]): Metric => {
+          const of = (values: readonly number[]) => images.flatMap(i => values.slice(i * pixels, (i + 1) * pixels));
+          const metric = diceMetric(classLabels(of(labels), [pixels], 4), id);
+          if (images.length > 0) metric.add(outputsFor(of(predicted), pixels, 4), 0);
+          return metric;
+        };
+        const all = Array.from({ length: n }, (_, image) => image);
+        const metric = metricOf(all, ids);
+        const imagesOf = (id: number) => all.filter(image => ids[image] === id);
+        const sums = new Float64Array(6);
+        for (const id of groups) {
+          for (const [i, term] of metric.terms(imagesOf(id)).entries()) sums[i]! += term;
+        }
+        // The same as a data set in which every draw is a case.
+        const copied = metricOf(
+          groups.flatMap(imagesOf),
+          groups.flatMap((id, draw) => imagesOf(id).map(() => draw)),
+        );
+        expect(valueOfTerms(sums) - copied.score().value || 0).toBeCloseTo(0, 10);
+        expect(Number.isNaN(valueOfTerms(sums))).toBe(Number.isNaN(copied.score().value));
+      }),
     );
   });
 
