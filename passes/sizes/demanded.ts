@@ -26,8 +26,9 @@ export type DimPair = readonly [Dim, Dim];
  * `2·floor(H/2)`, and `floor(H/2)` with `2·floor(floor(H/2)/2)`: only multiples of 4 fit, `H = 4·H'`. Without padding there may be an
  * offset (`16·H' - 4`).
  *
- * What a Concat joins must have equal extents off its axis, and so must, where both are open, what an elementwise operator takes: were
- * one of them 1 it would be broadcast, but an extent that is 1 at some sizes and not at others is none that a network means.
+ * What a Concat joins must have equal extents off its axis, a Reshape keeps the number of elements, and what an elementwise operator takes
+ * must be equal where both are open: were one of them 1 it would be broadcast, but an extent that is 1 at some sizes and not at others is
+ * none that a network means.
  * Equations that no arithmetic sequence of sizes solves (or not one alone) say nothing. The batch axis is left as it is.
  *
  * @returns by symbol what stands for it, in terms of itself; without those that may be anything.
@@ -70,6 +71,10 @@ function joints(node: AnyNode): readonly DimPair[] {
   if (node.op === 'Concat') {
     const axis = normalizeAxis(node.attributes.axis, shapes[0].length);
     return shapes[0].flatMap((_, i) => (i === axis ? [] : paired(shapes.map(s => s[i]))));
+  }
+  if (node.op === 'Reshape') {
+    const [from, to] = [shapes[0], node.outputs[0].type.shape];
+    return from.length === to.length ? from.flatMap((dim, i) => paired([dim, to[i]])) : [];
   }
   if (!isElementwise(node.op)) return [];
   const rank = Math.max(...shapes.map(s => s.length));

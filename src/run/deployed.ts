@@ -2,6 +2,7 @@
 import type { Graph, TensorType } from '../../ir/index.ts';
 import {
   type GateScope,
+  guardSizes,
   narrow,
   type OutputMeaning,
   type Setting,
@@ -53,15 +54,20 @@ export type ExportDtype = (typeof exportDtypes)[number];
 
 /** A run's network under a setting, with a note of where it came from. */
 export function deployed(
-  { network, parameters, directory }: LoadedRun,
+  run: LoadedRun,
   setting: Setting,
   note: string,
   gated = false,
   over: GateScope = 'image',
 ): Graph {
-  const graph = gated
+  const { network, parameters, directory } = run;
+  const settled = gated
     ? settleGated(network, setting, parameters, { standard: true, over })
     : settle(network, setting, parameters, { standard: true });
+  const graph = guardSizes(
+    settled,
+    run.parents.map(parent => parent.inputType.shape),
+  );
   const { parents } = directory.config;
   const sizes = sizesText(graph.inputs[0]!.type.shape);
   const metadata = {

@@ -3,6 +3,7 @@ import { exportOnnx, type Graph, importOnnx, verify } from '../../../ir/index.ts
 import {
   averagedAt,
   featurePairs,
+  guardSizes,
   kaimingStitches,
   match,
   type SuperNetwork,
@@ -75,6 +76,26 @@ describe.each(couples)('%s with %s, height and width open', (a, b) => {
     const file = importOnnx(exportOnnx(settled(joined(...parents('none'))))).graph;
     expect(withDemandedSizes(file).inputs[0].type.shape.map(String)).toEqual(taken);
   });
+});
+
+test('sizes that are assumed are enforced by the file, whatever runs it', async () => {
+  const parents = (['pool', 'strided'] as const).map((halving, i) =>
+    sizedNetwork({ halving, levels: 2, skip: 'none', seed: i + 1 }),
+  ) as [Graph, Graph];
+  const plain = settled(joined(...parents));
+  const guarded = verify(
+    guardSizes(
+      plain,
+      parents.map(p => p.inputs[0].type.shape),
+    ),
+  );
+  const at = (size: number) => ({ x: draw(random(size), 1, 1, size, size) });
+  // At 6 and 3 one place of a would meet two of b.
+  for (const size of [6, 3, 1]) await expect(runOrt(guarded, at(size))).rejects.toThrow(/reshape/i);
+  expect((await runOrt(guarded, at(8))).y.data).toEqual((await runOrt(plain, at(8))).y.data);
+  const file = withDemandedSizes(importOnnx(exportOnnx(guarded)).graph);
+  expect(file.inputs[0].type.shape.map(String)).toEqual(['N', '1', '4·H', '4·W']);
+  expect(guardSizes(plain, [plain.inputs[0].type.shape])).toBe(plain);
 });
 
 describe('sizes that images have', () => {

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportOnnx, float32, type Graph, GraphBuilder, importOnnx, symbol, verify } from '../../../ir/index.ts';
+import { inspect } from '../../../src/api/inspect.ts';
 import { run } from '../../../src/api/run.ts';
 import { graphForImages } from '../../../src/network/sizes.ts';
 import { random } from '../../passes/ort.ts';
+import { sizedNetwork } from '../../passes/sizes/networks.ts';
 
 const next = random(11);
 const draw = (...shape: number[]) =>
@@ -48,12 +50,19 @@ function npy(descr: string, shape: readonly number[], data: Uint8Array): Uint8Ar
   return Buffer.concat([header, data]);
 }
 
-const images = (count: number, size: number): Uint8Array => {
+/** @param whole one label for an image, and not one for each place. */
+const images = (count: number, size: number, whole = false): Uint8Array => {
   const { data } = draw(count, 1, size, size);
   const labels = Uint8Array.from(data, v => (v > 0 ? 1 : 0));
   return zipSync({
     'images.npy': npy('<f4', [count, 1, size, size], new Uint8Array(data.buffer)),
-    'labels.npy': npy('|u1', [count, size, size], labels),
+    'labels.npy': whole
+      ? npy(
+          '|u1',
+          [count],
+          Uint8Array.from({ length: count }, (_, i) => i % 2),
+        )
+      : npy('|u1', [count, size, size], labels),
   });
 };
 
@@ -94,6 +103,50 @@ describe('height and width that are open in both parents', () => {
     await expect(runOf('a.onnx', '9.npz')).rejects.toThrow(
       /9\.npz: images of 9×9 do not fit .*a\.onnx, which takes a height and width that are multiples of 2: pad or crop them\.$/,
     );
+  });
+
+  describe('that poolings and strides round differently', () => {
+    const files = (skip: 'Concat' | 'none') =>
+      (['pool', 'strided'] as const).map(halving => at(`${halving}${skip}.onnx`));
+    const request = (skip: 'Concat' | 'none', test: string) => ({
+      networks: files(skip),
+      train: at(`${skip}8.npz`),
+      validation: at(`${skip}8.npz`),
+      tests: [{ name: 't', file: at(test) }],
+      output: at(`run-${skip}`),
+      force: true,
+      executor: 'ort' as const,
+      training: { steps: 1, batch: 2, initImages: 4, closingImages: 0 },
+    });
+    beforeAll(async () => {
+      for (const skip of ['Concat', 'none'] as const) {
+        for (const [i, file] of files(skip).entries()) {
+          const halving = (['pool', 'strided'] as const)[i]!;
+          await writeFile(file, exportOnnx(sizedNetwork({ halving, levels: 2, skip, seed: i + 1 })));
+        }
+        for (const size of [6, 8, 12]) await writeFile(at(`${skip}${size}.npz`), images(6, size, skip === 'none'));
+      }
+    });
+
+    test.each(['Concat', 'none'] as const)('are stitched, and the file says for which sizes (%s)', async skip => {
+      const { agreement, exported, warnings, tests } = await run(request(skip, `${skip}12.npz`));
+      expect(agreement.agrees).toBe(true);
+      expect(tests[0]!.rows.every(r => Number.isFinite(r.score.value))).toBe(true);
+      const sizes = 'height and width that are multiples of 4';
+      expect(exported.sizes).toBe(sizes);
+      expect(warnings.some(w => w.includes(sizes))).toBe(skip === 'none');
+      const { graph } = importOnnx(exported.file);
+      expect(graph.inputs[0]!.type.shape.map(String)).toEqual(['N', '1', 'H', 'W']);
+      expect(graph.info.metadata?.['suture.sizes']).toBe(sizes);
+      expect((await inspect(exported.file)).sizes).toBe(sizes);
+    });
+
+    test('other sizes are refused before training', async () => {
+      await expect(run(request('Concat', 'Concat6.npz'))).rejects.toThrow(/6×6 do not fit .*pool.*multiples of 4/);
+      await expect(run(request('none', 'none6.npz'))).rejects.toThrow(
+        /6×6 do not fit the joined networks, whose pairs are for a height and width that are multiples of 4: pad or crop them, or match anew\.$/,
+      );
+    });
   });
 
   test('every size but the batch becomes a number', () => {
