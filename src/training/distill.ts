@@ -149,19 +149,18 @@ export function distillationFeed(
   requireBatch(batch, dataset);
   const [channels, ...extents] = dataset.imageShape as [number, ...number[]];
   const { graph } = loss;
+  const spatial = spatialExtents(student.graph.outputs[0]!.value.type, student.meaning);
   const labels =
     loss.labels === undefined
       ? undefined
       : LabelFeed.for(
           dataset,
-          {
-            meaning: student.meaning,
-            spatial: spatialExtents(student.graph.outputs[0]!.value.type, student.meaning),
-            name: student.name,
-          },
+          { meaning: student.meaning, spatial, name: student.name },
           graph.input(loss.labels),
           batch,
         );
+  // Where there is one answer for an image, its labels have no axes to be turned.
+  const dense = extents.length > 0 && spatial.length === extents.length;
   const answers =
     loss.teacher === undefined ? undefined : new Runnable(executor, answering(teacher.graph, teacher.meaning));
   const shapes = {
@@ -184,7 +183,7 @@ export function distillationFeed(
       if (!turn) continue;
       const drawn = drawTurn(extents, random);
       image.set(turned(image, extents, drawn));
-      if (given) turnPlaces(given, i, extents, drawn);
+      if (given && dense) turnPlaces(given, i, extents.length, drawn);
     }
     const asked = tensor('float32', [batch, channels, ...extents], images);
     const found = await answers?.run({ [teacher.input]: asked });
@@ -202,12 +201,10 @@ export function distillationFeed(
   };
 }
 
-/** Turns the labels of one image in place, where they have its axes. */
-function turnPlaces({ shape, data }: Tensor, row: number, extents: readonly number[], turn: Turn): void {
-  if (extents.length === 0 || shape.length - 1 < extents.length) return;
-  const own = shape.slice(-extents.length);
+/** Turns the labels of one image in place; their last axes are those of the image. */
+function turnPlaces({ shape, data }: Tensor, row: number, axes: number, turn: Turn): void {
   const size = data.length / shape[0]!;
   const labels = data as Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
   const part = labels.subarray(row * size, (row + 1) * size);
-  part.set(turned(part, own, turn));
+  part.set(turned(part, shape.slice(-axes), turn));
 }

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { type Dataset, loadDataset } from '../../../src/data/dataset.ts';
-import { Runnable, withExecutor } from '../../../src/execution/execute.ts';
+import { Random } from '../../../src/data/random.ts';
+import { bindingFor, prepareStep, Runnable, withExecutor } from '../../../src/execution/execute.ts';
 import { statedMeaning } from '../../../src/network/meaning.ts';
 import { loadModel } from '../../../src/network/model.ts';
 import { networkOf } from '../../../src/network/network.ts';
@@ -81,3 +82,46 @@ it('are as strong as is said, with the rate of the optimiser', () => {
   });
   expect(distillationSettings({ optimizer: 'sgd' }, 8)).toMatchObject({ learningRate: 1e-2, weightDecay: 3e-5 });
 });
+
+it.each(['classification', 'regression'] as const)('fit networks that answer once for an image: %s', task =>
+  withExecutor({ executor: 'ort' }, async executor => {
+    const { graph } = await loadModel(join('fixtures', 'models', 'vgg_11.onnx'));
+    const meaning = statedMeaning(graph, { task });
+    const network = networkOf(graph, 'vgg', meaning);
+    const { channels } = meaning;
+    const imageShape = graph.inputs[0]!.type.shape.slice(1) as number[];
+    const random = Random.seeded(1);
+    const labels =
+      task === 'classification'
+        ? { data: Int32Array.of(0, 1, channels - 1), shape: [] }
+        : { data: Float32Array.from({ length: 3 * channels }, () => random.float()), shape: [channels] };
+    const dataset: Dataset = {
+      source: 'three images',
+      count: 3,
+      images: random.normals(3 * imageShape.reduce((product, dim) => product * dim, 1)),
+      imageShape,
+      labels: { ...labels, ignore: undefined, regions: undefined, task },
+      arrays: ['images', 'labels'],
+    };
+    const job = distillationJob({ teacher: network, student: network, dataset, task, ignore: false });
+    const settings = distillationSettings({ labelShare: 0.5 }, 3);
+    const step = distillationStep(job, settings);
+    const feed = distillationFeed({ executor }, job, step, settings);
+    const fed = await feed.begin().take([2, 0, 1], 0);
+    const resident = new Map([...step.step.state, ...step.loss.student.weights]);
+    const session = await prepareStep(executor, step.step, bindingFor(step.step.graph, feed.shapes), { resident });
+    const names = ['loss/teacher', 'loss/labels'];
+    const found = await session.run(fed, names);
+    const [teacher, own] = names.map(name => Number(found[name]!.data[0]));
+    expect(own!).toBeGreaterThan(0);
+    // The student is its own teacher: of values there is no error, of classes the entropy of its answers is left.
+    if (task === 'regression') expect(teacher!).toBeCloseTo(0, 6);
+    else {
+      const p = Array.from(fed.teacher!.data, Number);
+      const entropy = -p.reduce((sum, q) => sum + q * Math.log(q), 0) / 3;
+      expect(teacher!).toBeCloseTo(entropy / 2, 4);
+    }
+    session.dispose();
+    feed.dispose();
+  }),
+);
