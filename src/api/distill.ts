@@ -33,7 +33,7 @@ import {
 import { type LoadedRun, loadRun, requireTensors } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { metricsStateSchema } from '../run/metrics.ts';
-import { type OfRun, type StudentConfig, StudentDirectory, scoresSchema } from '../run/student.ts';
+import { notStudent, type OfRun, type StudentConfig, StudentDirectory, scoresSchema } from '../run/student.ts';
 import { alike, type Combination, outputOf, settingOf } from '../selection/combination.ts';
 import {
   type DistillationJob,
@@ -130,7 +130,7 @@ export const distill = (
   work: TrainingWork = {},
 ): Promise<DistillSummary> =>
   withNewLock(options.output, async () => {
-    await checkRunOutput(options.output, { locked: true });
+    await checkRunOutput(options.output, { locked: true, replaceable: false });
     return distillLocked(await loadRun(path), options, work);
   });
 
@@ -225,21 +225,28 @@ const jobOf = (
  * @throws SutureError `run-invalid`, `run-locked`, `data-invalid` when a data file is not the one that it was begun with.
  */
 export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<DistillSummary> =>
-  withLockedRun(path, async () => {
-    const directory = await StudentDirectory.open(path);
-    const { config } = directory;
-    if ((await directory.has('scores')) && (await directory.has('model'))) {
-      throw new SutureError('run-invalid', `The training of ${printable(path)} has ended: there is nothing to resume.`);
-    }
-    const labels = labelsOfRun(config);
-    const since = 'the training was begun';
-    const dataset = await sameData(config.data, labels, since);
-    const validation = await sameData(config.validation, labels, since);
-    await directory.removeTemporaries();
-    return withExecutor({ executor: config.executor.name }, executor =>
-      trainStudent({ executor, ...workOptions(work) }, directory, { dataset, validation }, work),
-    );
-  });
+  withLockedRun(
+    path,
+    async () => {
+      const directory = await StudentDirectory.open(path);
+      const { config } = directory;
+      if ((await directory.has('scores')) && (await directory.has('model'))) {
+        throw new SutureError(
+          'run-invalid',
+          `The training of ${printable(path)} has ended: there is nothing to resume.`,
+        );
+      }
+      const labels = labelsOfRun(config);
+      const since = 'the training was begun';
+      const dataset = await sameData(config.data, labels, since);
+      const validation = await sameData(config.validation, labels, since);
+      await directory.removeTemporaries();
+      return withExecutor({ executor: config.executor.name }, executor =>
+        trainStudent({ executor, ...workOptions(work) }, directory, { dataset, validation }, work),
+      );
+    },
+    notStudent,
+  );
 
 const studentTraining: TrainingKind<{ metrics: typeof metricsStateSchema }, 'checkpoint', StudentDirectory> = {
   file: 'checkpoint',

@@ -30,11 +30,16 @@ async function nearestFolder(path: string): Promise<string> {
  * `force`, one that holds a run is not.
  *
  * @param locked whether this process holds the run's lock already.
+ * @param replaceable whether `force` can be said.
  * @throws SutureError `output-exists`, `output-unwritable`, `run-locked`.
  */
 export async function checkRunOutput(
   path: string,
-  { force = false, locked = false }: { readonly force?: boolean; readonly locked?: boolean } = {},
+  {
+    force = false,
+    locked = false,
+    replaceable = true,
+  }: { readonly force?: boolean; readonly locked?: boolean; readonly replaceable?: boolean } = {},
 ): Promise<void> {
   try {
     await access(await nearestFolder(path), constants.W_OK);
@@ -52,9 +57,11 @@ export async function checkRunOutput(
   if (isRun && force) return;
   throw new SutureError(
     'output-exists',
-    isRun
-      ? `${printable(path)} holds a run already; choose another name, or say --force to replace it.`
-      : `${printable(path)} exists and holds other files than a run's; choose another name.`,
+    !replaceable
+      ? `${printable(path)} exists and holds files already; choose another name.`
+      : isRun
+        ? `${printable(path)} holds a run already; choose another name, or say --force to replace it.`
+        : `${printable(path)} exists and holds other files than a run's; choose another name.`,
   );
 }
 
@@ -67,12 +74,17 @@ export const notRun = (path: string): SutureError =>
 /**
  * Does work on a run that is there while no other process writes in it.
  *
+ * @param missing what is said where there is none.
  * @throws SutureError `run-invalid`, `run-locked`, `output-unwritable`.
  */
-export async function withLockedRun<T>(path: string, work: () => Promise<T>): Promise<T> {
+export async function withLockedRun<T>(
+  path: string,
+  work: () => Promise<T>,
+  missing: (path: string) => SutureError = notRun,
+): Promise<T> {
   const signs = [runFiles.config, readyFolder, join(nextFolder, runFiles.config)];
   const present = await Promise.all(signs.map(name => isThere(join(path, name))));
-  if (!present.includes(true)) throw notRun(path);
+  if (!present.includes(true)) throw missing(path);
   return withLock(path, async () => {
     await settle(path, runFileNames);
     return work();

@@ -139,6 +139,11 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
   static async #openAt(path: string, root: string): Promise<RunDirectory> {
     const { config, seal } = await readSealedConfig(root, configSchema, {
       missing: () => notRun(path),
+      otherFormat: () =>
+        new SutureError(
+          'run-invalid',
+          `${printable(path)} is a student's directory, or another program's: name the run that it was distilled from.`,
+        ),
       otherVersion: version => otherVersion(path, version),
     });
     const run = new RunDirectory(path, root, config, seal);

@@ -45,7 +45,11 @@ export interface Layout<T extends string, D extends string, F extends string> {
 export async function readSealedConfig<S extends v.GenericSchema>(
   root: string,
   schema: S,
-  { missing, otherVersion }: { missing(): SutureError; otherVersion(version: unknown): SutureError },
+  {
+    missing,
+    otherFormat,
+    otherVersion,
+  }: { missing(): SutureError; otherFormat(): SutureError; otherVersion(version: unknown): SutureError },
 ): Promise<{ readonly config: v.InferOutput<S>; readonly seal: string }> {
   const file = printable(join(root, configFile));
   const bytes = await readBelow(root, configFile);
@@ -62,6 +66,7 @@ export async function readSealedConfig<S extends v.GenericSchema>(
   if (!parsed.success) {
     const [issue] = parsed.issues;
     const place = v.getDotPath(issue);
+    if (place === 'format') throw otherFormat();
     if (place === 'version') throw otherVersion((document as { readonly version?: unknown }).version);
     throw new SutureError(
       'run-invalid',

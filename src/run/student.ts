@@ -113,7 +113,7 @@ export class StudentDirectory extends SealedFolder<'checkpoint', 'scores', Other
    * @throws SutureError `output-exists`, `output-unwritable`.
    */
   static async create(path: string, { teacher, student, ...rest }: StudentSpecification): Promise<StudentDirectory> {
-    await checkRunOutput(path, { locked: true });
+    await checkRunOutput(path, { locked: true, replaceable: false });
     const root = join(path, nextFolder);
     try {
       await settle(path, Object.values(files));
@@ -143,11 +143,8 @@ export class StudentDirectory extends SealedFolder<'checkpoint', 'scores', Other
   /** Opens a student's directory and checks its networks. @throws SutureError `run-invalid`. */
   static async open(path: string): Promise<StudentDirectory> {
     const { config, seal } = await readSealedConfig(path, configSchema, {
-      missing: () =>
-        new SutureError(
-          'run-invalid',
-          `${printable(path)} is no student's directory; \`suture distill -o\` makes one.`,
-        ),
+      missing: () => notStudent(path),
+      otherFormat: () => notStudent(path),
       otherVersion: () =>
         new SutureError('run-invalid', `${printable(path)} was made by another version of suture; distil again.`),
     });
@@ -175,3 +172,6 @@ export class StudentDirectory extends SealedFolder<'checkpoint', 'scores', Other
     await this.remove('checkpoint');
   }
 }
+
+export const notStudent = (path: string): SutureError =>
+  new SutureError('run-invalid', `${printable(path)} is no student's directory; \`suture distill -o\` makes one.`);

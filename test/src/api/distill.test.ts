@@ -104,7 +104,9 @@ describe('a student', () => {
 
 describe('refuses', () => {
   it('a folder that holds something, and leaves it', async () => {
-    await expect(distill(run, asked('run'))).rejects.toThrow('holds a run already');
+    await expect(distill(run, asked('run'))).rejects.toThrow('exists and holds files already');
+    await expect(resumeDistill(run)).rejects.toThrow("is no student's directory");
+    await expect(resumeDistill(join(folder(), 'nowhere'))).rejects.toThrow("is no student's directory");
   });
 
   it.each([

