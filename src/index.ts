@@ -40,6 +40,7 @@ export { type InspectRunOptions, inspectRun, type MemoryPlan, type RunFacts } fr
 export { type LoweredFile, lower, type NamedType, type RunGraph } from './api/lower.ts';
 export { type MatchOptions, type MatchResult, match, type SeveralMatchResult } from './api/match.ts';
 export { type RunRequest, type RunResult, resumeRun, run } from './api/run.ts';
+export { type SearchRequest, search } from './api/search.ts';
 export { resumeStitch, stitch } from './api/stitch.ts';
 export { type FrontRequest, front, type SweepRequest, sweep } from './api/sweep.ts';
 export { resumeWeigh, type WeighOptions, type WeighSummary, weigh } from './api/weigh.ts';
@@ -68,6 +69,7 @@ export type { StitchRequest } from './run/plan.ts';
 export type { RunSummary } from './run/summary.ts';
 export type { Agreement } from './run/verify.ts';
 export type { Combination } from './selection/combination.ts';
+export type { Search, SearchPoint } from './selection/search/search.ts';
 export type { Rule, Selection } from './selection/select.ts';
 export type { Sweep, SweepOptions } from './selection/sweep.ts';
 export type { Front, FrontPoint } from './selection/weighted.ts';

@@ -12,6 +12,9 @@ import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, 
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import { alike, type Combination, checkPositions, gatedText, outputOf } from '../selection/combination.ts';
+import { bestWithin } from '../selection/search/budget.ts';
+import { checkDiscrete, settingOfDiscrete } from '../selection/search/discrete.ts';
+import { type Search, type SearchPoint, searchSchema } from '../selection/search/search.ts';
 import { type Rule, select } from '../selection/select.ts';
 import { sweepSchema } from '../selection/sweep.ts';
 import { frontSchema } from '../selection/weighted.ts';
@@ -29,7 +32,11 @@ export type Choice =
   /** What a sweep over settings chose: see `sweepFront`. */
   | { readonly chosen: 'best' | 'even' }
   /** What `suture weigh` learned. */
-  | ({ readonly learned: true } & Gating);
+  | ({ readonly learned: true } & Gating)
+  /** Of what `suture search` found, the best that costs at most this share of the plain output ensemble: see `bestWithin`. */
+  | { readonly budget: number }
+  /** One of what `suture search` found, by its number or its name. */
+  | { readonly setting: number | string };
 
 type Gating = Pick<Combination, 'gated' | 'gateOver'>;
 
@@ -92,6 +99,7 @@ export async function exportNetwork(
   if ('position' in choice || 'rule' in choice) {
     return exportPosition(run, file, await choosePosition(run, choice), choice, options);
   }
+  if ('budget' in choice || 'setting' in choice) return exportFound(run, file, choice, options);
   const found = 'all' in choice ? undefined : await combinationOf(run, choice);
   const wide = found
     ? deployedCombination(run, found.combination, found.learned)
@@ -103,6 +111,38 @@ export async function exportNetwork(
     file,
     ...factsOf(graph),
   };
+}
+
+async function exportFound(
+  run: LoadedRun,
+  file: string,
+  choice: Extract<Choice, { budget: number } | { setting: number | string }>,
+  options: ExportOptions,
+): Promise<ExportedNetwork> {
+  const search = await run.directory.readJson('search', searchSchema);
+  if (!search) {
+    throw new SutureError(
+      'run-invalid',
+      `${printable(run.directory.path)} has no search over settings to choose from; run \`suture search\` first.`,
+    );
+  }
+  const found = 'budget' in choice ? bestWithin(search, choice.budget) : foundSetting(search, choice.setting);
+  checkDiscrete(run.network, found);
+  const wide = deployed(run, settingOfDiscrete(run.network, found), found.name, found.output === 'gated');
+  const graph = inDtype(run, wide, options.dtype);
+  await writeModel(graph, file, options);
+  const { name, own, shift, cost } = found;
+  return { found: { name, own, ...(shift !== undefined && { shift }), cost }, file, ...factsOf(graph) };
+}
+
+/** @throws SutureError `option-invalid` for a setting that is not on the front. */
+function foundSetting({ front }: Search, setting: number | string): SearchPoint {
+  const found = typeof setting === 'number' ? front[setting] : front.find(({ name }) => name === setting);
+  if (found) return found;
+  throw new SutureError(
+    'option-invalid',
+    `The search found no setting ${printable(String(setting))}: its front has 0 to ${front.length - 1}, which \`suture search\` shows.`,
+  );
 }
 
 /** Settles a choice of several settings. @throws SutureError `run-invalid` when what it refers to was not computed. */

@@ -11,6 +11,7 @@ import { inspectCommand } from './commands/inspect.ts';
 import { lowerCommand } from './commands/lower.ts';
 import { matchCommand } from './commands/match.ts';
 import { runCommand } from './commands/run.ts';
+import { searchCommand } from './commands/search.ts';
 import { stitchCommand } from './commands/stitch.ts';
 import { sweepCommand } from './commands/sweep.ts';
 import { weighCommand } from './commands/weigh.ts';
@@ -29,6 +30,7 @@ const commands = {
   stitch: stitchCommand,
   weigh: weighCommand,
   sweep: sweepCommand,
+  search: searchCommand,
   curve: curveCommand,
   export: exportCommand,
   distill: distillCommand,

@@ -137,6 +137,23 @@ export const namedFiles: Kind<NamedFile[]> = {
   },
 };
 
+/** A share of a cost: `65%`, or 0.65. */
+export const budget: Kind<number> = {
+  words: "a share of the output ensemble's cost, as in 65% or 0.65",
+  schema: positive.schema,
+  read: text => {
+    const [, digits, percent] = /^\s*(\d+(?:\.\d+)?)\s*(%?)\s*$/.exec(text) ?? [];
+    return Number(digits) / (percent ? 100 : 1);
+  },
+};
+
+/** A number of a list, or a name in it. */
+export const numberOrName: Kind<number | string> = {
+  words: 'a number from 0 on, or a name',
+  schema: v.union([natural.schema, v.pipe(v.string(), v.minLength(1))]),
+  read: text => (/^\d+$/.test(text) ? Number(text) : text),
+};
+
 const units: { readonly [unit: string]: number | undefined } = {
   ...{ '': 1, '%': 0.01, B: 1 },
   ...{ kB: 1e3, MB: 1e6, GB: 1e9 },

@@ -22,6 +22,7 @@ import {
   type LearnedWeights,
   settingOf,
 } from '../selection/combination.ts';
+import type { SearchPoint } from '../selection/search/search.ts';
 import type { Rule } from '../selection/select.ts';
 import type { LoadedRun } from './load.ts';
 
@@ -31,6 +32,8 @@ export interface ExportedNetwork extends FeatureEntries {
   readonly position?: number;
   /** Set when a combination was asked for. */
   readonly combination?: Combination;
+  /** Set when it is one of what a search found. */
+  readonly found?: Omit<SearchPoint, 'uses' | 'output'>;
   /** Set when a rule chose. */
   readonly rule?: Rule;
   /** Set when outputs are weighed on each image by how sure the parents are. */

@@ -13,6 +13,7 @@ export const runFiles = {
   weighing: 'weights-checkpoint.npz',
   sweep: 'sweep.json',
   front: 'front.json',
+  search: 'search.json',
   model: 'stitched.onnx',
   reportJson: 'report.json',
   reportText: 'report.md',
@@ -29,11 +30,12 @@ export const owners = {
   weighing: 'parameters',
   sweep: 'parameters',
   front: 'parameters',
+  search: 'parameters',
 } as const;
 
 /** Sealed files that hold tensors, beside the parameters; sealed documents, beside the configuration; what has no seal. */
 export type SealedTensors = 'checkpoint' | 'weights' | 'weighing';
-export type SealedDocument = 'request' | 'sweep' | 'front';
+export type SealedDocument = 'request' | 'sweep' | 'front' | 'search';
 export type OtherFile = Exclude<keyof typeof runFiles, SealedTensors | SealedDocument>;
 
 /** How each file that does not fit comes about again. */
@@ -45,6 +47,7 @@ export const remedies: Readonly<Record<'parameters' | SealedTensors | SealedDocu
   weighing: 'remove it, and learn again with `suture weigh`',
   sweep: 'score the positions again with `suture sweep`',
   front: 'score the settings again with `suture sweep --weights`',
+  search: 'remove it, and search again with `suture search`',
 };
 
 /** What is said of a file that belongs to something else than this run's. */

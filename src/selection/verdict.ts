@@ -44,7 +44,7 @@ export interface Verdict {
 }
 
 /** What the chosen one may lack of the best score at home, as a share of it, whatever so few images can show. */
-const tolerance = 0.01;
+export const tolerance = 0.01;
 
 /** The mean of the scores on the stress sets that say something; undefined without any. */
 const underShift = ({ stress }: Candidate): number | undefined => {

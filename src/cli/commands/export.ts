@@ -3,17 +3,18 @@ import { SutureError } from '../../../ir/index.ts';
 import { meaningText } from '../../../passes/index.ts';
 import { type Choice, exportNetwork } from '../../api/export.ts';
 import { batchText } from '../../execution/fixed-batch.ts';
-import { choice, natural, outputShares, positionsOrNone, share } from '../../options/kinds.ts';
+import { budget, choice, natural, numberOrName, outputShares, positionsOrNone, share } from '../../options/kinds.ts';
 import { flag, optional, standing, type ValuesOf } from '../../options/option.ts';
 import { exportDtypes } from '../../run/deployed.ts';
 import { combinationText } from '../../selection/combination.ts';
+import { percent } from '../../selection/verdict.ts';
 import { force, gateOver, json, outputOf } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
-import { grouped, name } from '../terminal.ts';
+import { fixed, grouped, name } from '../terminal.ts';
 
 /** Ways to say where the network is stitched, of which one is said. */
-const choices = ['position', 'rule', 'all', 'chosen', 'learned', 'positions'] as const;
+const choices = ['position', 'rule', 'all', 'chosen', 'learned', 'positions', 'budget', 'setting'] as const;
 
 const alone = (one: (typeof choices)[number]) => ({ conflicts: choices.filter(other => other !== one) });
 
@@ -34,6 +35,13 @@ const options = {
   ),
   learned: flag('with the weights that `suture weigh` learned', alone('learned')),
   positions: optional(positionsOrNone, 'list', 'average at these, as in 38,41,44-47, or none', alone('positions')),
+  budget: optional(
+    budget,
+    'share',
+    'the best of what `suture search` found at this share of the cost of the output ensemble, as in 65%',
+    alone('budget'),
+  ),
+  setting: optional(numberOrName, 'which', 'one of what `suture search` found, by number or name', alone('setting')),
   weight: optional(share, 'w', 'with --positions: the share of the original feature', { otherwise: '0.5' }),
   outputWeight: optional(outputShares, 'v', "with --positions: parent a's share of the output", { otherwise: 'alike' }),
   gate: flag('weigh outputs on each image by how sure the parents are'),
@@ -55,9 +63,15 @@ export const exportCommand = ({ terminal }: Context): Command =>
   ).action(async (run: string, { output, force, dtype, ...flags }: Flags) => {
     const exported = await exportNetwork(run, output, choiceOf(flags), { dtype, ...(force && { force }) });
     terminal.result(exported, () => {
-      const { position, combination, a, b } = exported;
+      const { position, combination, found, a, b } = exported;
       if (position !== undefined) {
         terminal.line(`Stitched at position ${position}: ${name(a ?? '')} with ${name(b ?? '')}.`);
+      } else if (found) {
+        const shift = found.shift === undefined ? '' : `, under shift ${fixed(found.shift)}`;
+        terminal.line(`${name(found.name, 200)}.`);
+        terminal.line(
+          `It scored ${fixed(found.own)}${shift}, and costs ${percent(found.cost)} of the output ensemble.`,
+        );
       } else terminal.line(combination ? `${combinationText(combination)}.` : 'Stitched at every position.');
       if (exported.output) terminal.line(`Its output is ${meaningText(exported.output)}.`);
       terminal.line(`It ${batchText(exported.batch)}.`);
@@ -67,7 +81,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
   });
 
 function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
-  const { position, rule, all, chosen, learned, positions, weight, outputWeight, gateOver } = flags;
+  const { position, rule, all, chosen, learned, positions, weight, outputWeight, gateOver, budget, setting } = flags;
   const gating = (flags.gate ?? gateOver) ? { gated: true, gateOver } : {};
   if (positions !== undefined) {
     return { combination: { positions, weight: weight ?? 0.5, output: outputWeight, ...gating } };
@@ -78,16 +92,19 @@ function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
   if (position !== undefined) return { position, ...gating };
   if (rule !== undefined) return { rule: Number(rule) as 1 | 2, ...gating };
   if (learned) return { learned, ...gating };
-  if (gating.gated && (all || chosen)) {
+  const said = (['all', 'chosen', 'budget', 'setting'] as const).find(option => flags[option] !== undefined);
+  if (gating.gated && said) {
     throw new SutureError(
       'option-invalid',
-      `--${all ? 'all' : 'chosen'} says itself how outputs are weighed: leave out --${flags.gate ? 'gate' : 'gate-over'}.`,
+      `--${said} says itself how outputs are weighed: leave out --${flags.gate ? 'gate' : 'gate-over'}.`,
     );
   }
   if (all) return { all };
   if (chosen) return { chosen };
+  if (budget !== undefined) return { budget };
+  if (setting !== undefined) return { setting };
   throw new SutureError(
     'option-invalid',
-    'Say where to stitch: --position I, or --rule 1 or 2 (or --all, --positions, --chosen, --learned).',
+    'Say where to stitch: --position I, or --rule 1 or 2 (or --all, --positions, --chosen, --learned, --budget, --setting).',
   );
 }

@@ -49,7 +49,7 @@ export function unets(
 }
 
 /** Images whose labels are where they are bright. */
-export function labelled(seed: number, count = 6): LabelledData {
+export function labelled(seed: number, count = 3): LabelledData {
   const images = draw(random(seed), count, 1, side, side);
   const dataset: Dataset = {
     source: `images${seed}.npz`,

@@ -1,0 +1,32 @@
+/** The settings that no other found surpasses. */
+import { dominates, type Point, paretoSet } from '../front.ts';
+
+/** What was found of a setting. */
+export interface Found<T> {
+  readonly item: T;
+  readonly point: Point;
+}
+
+/** An elitist archive: a Pareto set that grows. Of settings with equal scores it keeps the first. */
+export class Archive<T> {
+  #held: Found<T>[] = [];
+
+  get held(): readonly Found<T>[] {
+    return this.#held;
+  }
+
+  /** Whether a point is one that the archive has, or would take. */
+  welcomes(point: Point): boolean {
+    return point.some(Number.isFinite) && !this.#held.some(({ point: other }) => dominates(other, point));
+  }
+
+  /** Takes a setting in where none that is held is as good. Returns whether it did. */
+  add(item: T, point: Point): boolean {
+    if (!this.welcomes(point) || this.#held.some(({ point: other }) => same(other, point))) return false;
+    const all = [...this.#held, { item, point }];
+    this.#held = paretoSet(all.map(found => found.point)).map(i => all[i]!);
+    return true;
+  }
+}
+
+const same = (p: Point, q: Point): boolean => p.every((v, i) => v === q[i]);

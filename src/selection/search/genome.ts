@@ -1,0 +1,76 @@
+/** Settings as genomes: one small number for each switch, and one for the output. */
+import { isGateable, type SuperNetwork } from '../../../passes/index.ts';
+import type { Random } from '../../data/random.ts';
+import { type DiscreteSetting, togethers, type Use, usesOf } from './discrete.ts';
+import { Liveness } from './liveness.ts';
+
+/** For each gene the index of its choice; 0 leaves a switch as it was. The last gene is the output. */
+export type Genome = readonly number[];
+
+/** All settings of a network that a search may come to. */
+export class SettingSpace {
+  readonly network: SuperNetwork;
+  /** How many choices each gene has. */
+  readonly choices: readonly number[];
+  /** The parents' tags, then what puts their outputs together. */
+  readonly outputs: readonly string[];
+  readonly #uses: readonly (readonly Use[])[];
+  readonly #liveness: Liveness;
+  /** By the keys of any genomes. */
+  readonly #canonical = new Map<string, Genome>();
+
+  constructor(network: SuperNetwork) {
+    this.network = network;
+    this.#uses = network.switches.map(usesOf);
+    this.#liveness = new Liveness(network);
+    const gated = isGateable(network);
+    this.outputs = [...network.parents.map(p => p.tag), ...togethers.filter(t => gated || t !== 'gated')];
+    this.choices = [...this.#uses.map(uses => uses.length), this.outputs.length];
+  }
+
+  genomeOf({ uses, output }: DiscreteSetting): Genome {
+    const { switches } = this.network;
+    const genes = switches.map((s, i) => this.#uses[i]!.indexOf(uses[s.weights] ?? 'original'));
+    return [...genes, this.outputs.indexOf(output)];
+  }
+
+  settingOf(genome: Genome): DiscreteSetting {
+    const used = this.network.switches.flatMap(({ weights }, i): [string, Use][] =>
+      genome[i] === 0 ? [] : [[weights, this.#uses[i]![genome[i]!]!]],
+    );
+    return { uses: Object.fromEntries(used), output: this.outputs[genome.at(-1)!]! };
+  }
+
+  /** The same network by the genome in which switches that it does not need are as they were: equal genomes, equal networks. */
+  canonical(genome: Genome): Genome {
+    const key = keyOf(genome);
+    const known = this.#canonical.get(key);
+    if (known) return known;
+    const live = new Set(this.#liveness.switchesAmong(this.#liveness.nodesOf(this.settingOf(genome))));
+    const found = genome.map((gene, i) => (i === genome.length - 1 || live.has(this.network.switches[i]!) ? gene : 0));
+    this.#canonical.set(key, found);
+    return found;
+  }
+
+  /** The settings that a run of this one's switches tells of: one for every output. */
+  toldBy(genome: Genome): readonly Genome[] {
+    return this.outputs.map((_, output) => this.canonical([...genome.slice(0, -1), output]));
+  }
+
+  /**
+   * A setting drawn so that few switches are as likely to be off their originals as many: how many there are is uniform in its
+   * logarithm; they, their uses and the output are uniform.
+   */
+  draw(random: Random): Genome {
+    const count = this.choices.length - 1;
+    const used = Math.min(count, Math.floor((count + 1) ** random.float()));
+    const genome = [...Array<number>(count).fill(0), random.int(this.outputs.length)];
+    for (const gene of random.permutation(count).subarray(0, used)) {
+      if (this.choices[gene]! > 1) genome[gene] = 1 + random.int(this.choices[gene]! - 1);
+    }
+    return this.canonical(genome);
+  }
+}
+
+/** Equal text, equal genome. */
+export const keyOf = (genome: Genome): string => genome.join('');

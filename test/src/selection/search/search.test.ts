@@ -1,0 +1,187 @@
+import { describe, expect, it } from 'vitest';
+import { float32 } from '../../../../ir/index.ts';
+import { settledMeaning } from '../../../../passes/index.ts';
+import { Random } from '../../../../src/data/random.ts';
+import { withExecutor } from '../../../../src/execution/execute.ts';
+import { scoreNetworks } from '../../../../src/metrics/score-networks.ts';
+import { networkOf } from '../../../../src/network/network.ts';
+import { type Point, paretoSet } from '../../../../src/selection/front.ts';
+import { costsOf } from '../../../../src/selection/search/cost.ts';
+import { settingOfDiscrete, settleDiscrete } from '../../../../src/selection/search/discrete.ts';
+import { scoreUses } from '../../../../src/selection/search/evaluate.ts';
+import { Evolution } from '../../../../src/selection/search/evolve.ts';
+import { type Genome, keyOf, SettingSpace } from '../../../../src/selection/search/genome.ts';
+import { hypervolume } from '../../../../src/selection/search/hypervolume.ts';
+import { linkages } from '../../../../src/selection/search/linkage.ts';
+import { naturalSettings } from '../../../../src/selection/search/natural.ts';
+import { type Search, type SearchOptions, searchSettings } from '../../../../src/selection/search/search.ts';
+import { labelled, unets } from './unets.ts';
+
+/** Every genome of a space, canonical ones once. */
+function everyGenome(space: SettingSpace): readonly Genome[] {
+  const all = space.choices.reduce<readonly number[][]>(
+    (genomes, choices) => genomes.flatMap(g => Array.from({ length: choices }, (_, i) => [...g, i])),
+    [[]],
+  );
+  return [...new Map(all.map(g => space.canonical(g)).map(g => [keyOf(g), g])).values()];
+}
+
+const front = (points: readonly Point[]): readonly string[] =>
+  [...new Set(paretoSet(points).map(i => points[i]!.map(v => v.toFixed(9)).join()))].sort();
+
+const searched = { own: labelled(3), stress: [{ name: 'other', data: labelled(4) }], key: 'two' };
+const options: SearchOptions = { evaluations: 1000, seed: 1, linkage: 'graph', cost: 'flops' };
+
+describe('the search over settings', () => {
+  it('finds every optimum of a small network, whatever is changed together', async () => {
+    const trained = unets([2, 3], ['e2', 'd1']);
+    const space = new SettingSpace(trained.network);
+    const all = everyGenome(space).map(genome => space.settingOf(genome));
+    const uses = [...new Map(all.map(s => [JSON.stringify(s.uses), s.uses])).values()];
+    const sets = [{ name: 'own', data: searched.own }, ...searched.stress];
+    await withExecutor({ executor: 'ort' }, async executor => {
+      const scores = await scoreUses({ executor }, trained, uses, sets, space.outputs);
+      const cost = costsOf(trained, searched.own.dataset);
+      const known = uses.map((used, i) => ({
+        uses: used,
+        results: [...scores[i]!].map(([output, scored]) => ({
+          output,
+          scores: [...scored],
+          cost: cost({ uses: used, output }),
+        })),
+      }));
+      const points = known.flatMap(({ results }) => results.map(r => [...r.scores, -r.cost]));
+      for (const linkage of linkages) {
+        const found = await searchSettings({ executor }, trained, searched, { ...options, linkage }, { known });
+        expect(front(found.front.map(p => [p.own, p.shift!, -p.cost]))).toEqual(front(points));
+      }
+    });
+  }, 60_000);
+
+  it('goes on from a shorter search to the same as a longer one, and from an interruption', async () => {
+    const trained = unets([2, 3]);
+    await withExecutor({ executor: 'ort' }, async executor => {
+      const long = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 24 });
+      const short = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 11 });
+      expect(short.evaluated).toEqual(long.evaluated.slice(0, 11));
+      const on = await searchSettings(
+        { executor },
+        trained,
+        searched,
+        { ...options, evaluations: 24 },
+        { known: short.evaluated },
+      );
+      expect(on).toEqual(long);
+
+      const controller = new AbortController();
+      let kept: Search | undefined;
+      const keep = async (now: Search): Promise<void> => {
+        kept = structuredClone(now);
+        if (now.evaluated.length > 7) controller.abort();
+      };
+      const work = { executor, signal: controller.signal };
+      const stopped = searchSettings(work, trained, searched, { ...options, evaluations: 24 }, { keep });
+      await expect(stopped).rejects.toMatchObject({ code: 'interrupted' });
+      expect(kept!.evaluated.length).toBeLessThan(24);
+      expect(kept!.front.length).toBeGreaterThan(0);
+      const after = await searchSettings(
+        { executor },
+        trained,
+        searched,
+        { ...options, evaluations: 24 },
+        { known: kept!.evaluated },
+      );
+      expect(after).toEqual(long);
+    });
+  }, 60_000);
+
+  it('scores settings as their exported networks do', async () => {
+    const trained = unets([2, 3]);
+    const { network, parameters } = trained;
+    await withExecutor({ executor: 'ort' }, async executor => {
+      const { front: points } = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 20 });
+      for (const { own, ...setting } of points) {
+        const graph = settleDiscrete(network, setting, parameters, { standard: true });
+        const meaning = settledMeaning(network.outputs[0]!, settingOfDiscrete(network, setting));
+        const [scored] = await scoreNetworks({ executor }, [networkOf(graph, 'exported', meaning)], searched.own);
+        expect(scored!.score.value).toBeCloseTo(own, 3);
+      }
+    });
+  }, 60_000);
+
+  it('gives settings that answer with NaN no score, and goes on', async () => {
+    const { network, parameters } = unets([2, 3]);
+    const broken = new Map(parameters);
+    const name = network.stitches.find(s => s.position === 2 && s.to === 'b')!.bias;
+    broken.set(
+      name,
+      float32(broken.get(name)!.shape, new Float32Array(broken.get(name)!.data.length).fill(Number.NaN)),
+    );
+    await withExecutor({ executor: 'ort' }, async executor => {
+      const trained = { network, parameters: broken };
+      const found = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 20 });
+      const spoilt = found.evaluated.filter(
+        ({ uses }) => uses['switch/2/b'] !== undefined && uses['switch/3/b'] === undefined,
+      );
+      expect(spoilt.length).toBeGreaterThan(0);
+      for (const { results } of spoilt) {
+        const scores = results.filter(r => r.output !== 'a').flatMap(r => r.scores);
+        expect(scores.every(Number.isNaN)).toBe(true);
+      }
+      expect(found.front.length).toBeGreaterThan(0);
+      expect(found.front.every(p => Number.isFinite(p.own))).toBe(true);
+    });
+  }, 60_000);
+});
+
+describe('the evolution', () => {
+  /** A score that wants every switch averaged, and the output of `b`; a cost of what is averaged. */
+  const space = new SettingSpace(unets([2, 3, 2]).network);
+  const pointOf = (genome: Genome): Point => {
+    const switches = genome.slice(0, -1).filter(gene => gene === 1).length;
+    return [switches + Number(genome.at(-1) === 1), -switches];
+  };
+
+  /** The hypervolume of a search of so many settings. */
+  async function volumeOf(seed: number, limit: number, evolve: boolean): Promise<number> {
+    const seen = new Map<string, Point>();
+    const runs = new Set<string>();
+    const ask = async (genomes: readonly Genome[]) =>
+      genomes.map(genome => {
+        const run = keyOf(genome.slice(0, -1));
+        if (!runs.has(run) && runs.size === limit) return undefined;
+        runs.add(run);
+        seen.set(keyOf(genome), pointOf(genome));
+        return pointOf(genome);
+      });
+    if (evolve) await new Evolution(space, ask, { seed, linkage: 'learned', natural: [], scores: 1 }).run();
+    else {
+      const random = Random.seeded(seed, 'random search');
+      while (runs.size < limit) {
+        const genome = space.draw(random);
+        await ask([genome, ...space.toldBy(genome)]);
+      }
+    }
+    return hypervolume([...seen.values()], [-1, -space.choices.length]);
+  }
+
+  it('finds more than drawing as many settings at random', async () => {
+    const over = async (evolve: boolean): Promise<number> => {
+      let sum = 0;
+      for (const seed of [1, 2, 3]) sum += await volumeOf(seed, 200, evolve);
+      return sum;
+    };
+    expect(await over(true)).toBeGreaterThan(1.1 * (await over(false)));
+  });
+});
+
+describe('natural settings', () => {
+  it('are all settings that one would try, each once, from coarse to fine', () => {
+    const { network } = unets([2, 3]);
+    const space = new SettingSpace(network);
+    const all = naturalSettings(network).map(s => keyOf(space.canonical(space.genomeOf(s))));
+    expect(new Set(all).size).toBe(all.length);
+    // The parents, two ensembles, four positions, and as many trunks each way as `sharedTrunks` says.
+    expect(all).toHaveLength(4 + 4 + 2 * 6);
+  });
+});
