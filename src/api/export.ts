@@ -11,6 +11,7 @@ import type { OutputShares } from '../options/kinds.ts';
 import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, inDtype } from '../run/deployed.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
+import type { Blueprint } from '../selection/candidates.ts';
 import { alike, type Combination, checkPositions, gatedText, outputOf } from '../selection/combination.ts';
 import { bestWithin } from '../selection/search/budget.ts';
 import { checkDiscrete, settingOfDiscrete } from '../selection/search/discrete.ts';
@@ -208,6 +209,28 @@ export async function exportPosition(
     ...(gated && { gated: true as const }),
     ...(gated && gateOver === 'case' && { gateOver }),
     ...featureEntries(found),
+    file,
+    ...factsOf(graph),
+  };
+}
+
+/** Writes what a verdict is for, over what is there. */
+export async function exportCandidate(
+  run: LoadedRun,
+  file: string,
+  { name, setting, blend: { gated }, positions, cost }: Blueprint,
+  { gateOver, ...rest }: Pick<Gating, 'gateOver'> & Pick<ExportedNetwork, 'rule'>,
+): Promise<ExportedNetwork> {
+  const graph = deployed(run, setting, name, gated, gateOver);
+  await writeModel(graph, file, { force: true });
+  const found = run.network.positions.find(p => positions.length === 1 && p.id === positions[0]);
+  return {
+    candidate: name,
+    cost,
+    ...(found && { position: found.id, ...featureEntries(found) }),
+    ...rest,
+    ...(gated && { gated: true as const }),
+    ...(gated && gateOver === 'case' && { gateOver }),
     file,
     ...factsOf(graph),
   };

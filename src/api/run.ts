@@ -1,14 +1,7 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
 
 import { printable, SutureError } from '../../ir/index.ts';
-import {
-  averagedAt,
-  type GateScope,
-  isGateable,
-  original,
-  requireGateable,
-  settledMeaning,
-} from '../../passes/index.ts';
+import { type GateScope, requireGateable } from '../../passes/index.ts';
 import { casesAtATime } from '../data/batches.ts';
 import { loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
@@ -17,22 +10,24 @@ import { hashFile } from '../files/hash.ts';
 import { jsonText } from '../files/output.ts';
 import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
-import type { MetricName } from '../metrics/metric.ts';
-import { measureNetworks } from '../metrics/score-networks.ts';
-import { networkOf } from '../network/network.ts';
+import type { Metric, MetricName } from '../metrics/metric.ts';
 import { networkForImages } from '../network/sizes.ts';
-import { tagOf } from '../network/tags.ts';
 import { type Report, reportText, type TestResult } from '../report/report.ts';
+import { lossTexts } from '../report/verdict.ts';
 import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
-import { deployed, type ExportedNetwork } from '../run/deployed.ts';
 import { sameData, type TrainingWork } from '../run/lifecycle.ts';
 import { withNewLock } from '../run/lock.ts';
 import { planRun, type StitchRequest } from '../run/plan.ts';
 import { compareWithFile } from '../run/verify.ts';
+import { type Blueprint, Candidates } from '../selection/candidates.ts';
+import { checkPositions } from '../selection/combination.ts';
+import { chosenOf, contest } from '../selection/contest.ts';
+import type { NamedData } from '../selection/measure.ts';
 import { possibleRules, type Selection, select } from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
-import { exportPosition } from './export.ts';
+import { type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
+import { exportCandidate } from './export.ts';
 import { openBegun, resumeLocked, type TrainedRun, trainLocked } from './stitch.ts';
 
 export interface RunRequest extends Omit<StitchRequest, 'data'> {
@@ -47,6 +42,10 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   readonly metric?: MetricName | undefined;
   /** What has shares of its own with a gate: each image (default), or each case. */
   readonly gateOver?: GateScope | undefined;
+  /** The highest cost of the exported network, as a share of what all parents together cost. Default: any. */
+  readonly budget?: number | undefined;
+  /** Export what is stitched at this position, whatever it is worth. Default: what the verdict is for. */
+  readonly position?: number | undefined;
 }
 
 export interface RunResult extends Report {
@@ -67,19 +66,25 @@ interface TestData {
 
 /** What is done with a run when it is trained. */
 interface Following {
+  readonly asked: Omit<FollowUp, 'validation' | 'tests'>;
   readonly choosable: LabelledData;
+  readonly stress: readonly NamedData[];
   readonly tests: readonly TestData[];
-  readonly gate: boolean | undefined;
-  readonly gateOver: GateScope | undefined;
 }
 
-const followUpOf = async ({ validation, tests, gate, gateOver, metric }: RunRequest): Promise<FollowUp> => ({
-  validation: { source: validation, sha256: await hashFile(validation) },
-  tests: await Promise.all(tests.map(async ({ name, file }) => ({ name, source: file, sha256: await hashFile(file) }))),
-  ...(gate !== undefined && { gate }),
-  ...(gateOver && { gateOver }),
-  ...(metric && { metric }),
-});
+const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
+  const { validation, tests, gate, gateOver, metric, budget, position } = request;
+  const hashed = async (source: string) => ({ source, sha256: await hashFile(source) });
+  return {
+    validation: await hashed(validation),
+    tests: await Promise.all(tests.map(async ({ name, file }) => ({ name, ...(await hashed(file)) }))),
+    ...(gate !== undefined && { gate }),
+    ...(gateOver && { gateOver }),
+    ...(metric && { metric }),
+    ...(budget !== undefined && { budget }),
+    ...(position !== undefined && { position }),
+  };
+};
 
 /**
  * Does everything in a row and leaves it in a run directory. All inputs are read and checked before anything is written. What was
@@ -88,7 +93,7 @@ const followUpOf = async ({ validation, tests, gate, gateOver, metric }: RunRequ
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
 export async function run(request: RunRequest, work: TrainingWork = {}): Promise<RunResult> {
-  const { train, validation, tests, gate, gateOver, metric, ...rest } = request;
+  const { train, validation, tests, gate, gateOver, metric, budget, position, ...rest } = request;
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
@@ -98,6 +103,7 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
   for (const test of tests) {
     data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said), metric) });
   }
+  if (position !== undefined) checkPositions(plan.network, [position]);
   if (gateOver === 'case') {
     requireGateable(plan.network, gateOver);
     for (const { data: test } of data) casesAtATime(test.dataset);
@@ -108,10 +114,10 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
     withNewLock(request.output, async () => {
       const execution = { executor, ...workOptions(work) };
       const trained = await trainLocked(plan, execution, work, followUp);
-      return afterTraining(execution, trained, { choosable, tests: data, gate, gateOver });
+      return afterTraining(execution, trained, { asked: followUp, choosable, stress: [], tests: data });
     }),
   );
-  return { ...result, warnings: plan.warnings };
+  return { ...result, warnings: [...plan.warnings, ...result.warnings] };
 }
 
 /**
@@ -146,12 +152,7 @@ export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunRes
     }
     const trained = await resumeLocked(run, work);
     return withExecutor({ executor: directory.config.executor.name }, executor =>
-      afterTraining({ executor, ...workOptions(work) }, trained, {
-        choosable,
-        tests,
-        gate: followUp.gate,
-        gateOver: followUp.gateOver,
-      }),
+      afterTraining({ executor, ...workOptions(work) }, trained, { asked: followUp, choosable, stress: [], tests }),
     );
   });
 
@@ -167,13 +168,16 @@ async function afterTraining(execution: Execution, trained: TrainedRun, followin
   }
 }
 
-/** Scores the positions, chooses, exports, evaluates and reports. Scores that are there already are not computed again. */
+/**
+ * Scores the positions, compares what can be made of the networks, exports the best, evaluates and reports. Scores that are there already
+ * are not computed again.
+ */
 async function follow(
   execution: Execution,
   { run, summary }: TrainedRun,
-  { choosable, tests, gate, gateOver }: Following,
+  { asked, choosable, stress, tests }: Following,
 ): Promise<RunResult> {
-  const { directory, network, parents } = run;
+  const { directory, parents } = run;
   let swept = await directory.readJson('sweep', sweepSchema);
   // A sweep of another kind may have been made in between.
   const { name } = choosable.metricFor(parents[0]!);
@@ -182,64 +186,54 @@ async function follow(
     await directory.writeJson('sweep', swept);
   }
   const selection = chooseBy(swept);
-  const { position, rule } = selection;
-
+  const { gate, gateOver, budget } = asked;
+  const position = asked.position ?? selection.position;
+  const candidates = Candidates.of(run, choosable.dataset, { position, gate, gateOver, budget });
+  let verdict = await directory.readJson('verdict', verdictSchema);
+  if (!verdict) {
+    verdict = await contest(execution, candidates, { own: choosable, stress, budget });
+    await directory.writeJson('verdict', verdict);
+  }
+  const chosen = asked.position === undefined ? chosenOf(candidates, verdict) : candidates.stitched;
   const file = directory.file('model');
-  const gated = gate ?? isGateable(network);
-  const exported: ExportedNetwork = await exportPosition(
-    run,
-    file,
-    position,
-    { rule, gated, gateOver },
-    { force: true },
-  );
-  const setting = averagedAt(network, position);
-  const meaning = settledMeaning(network.outputs[0]!, setting);
-  const networks = [
-    networkOf(deployed(run, setting, ''), 'stitched', meaning),
-    ...(gated
-      ? [
-          networkOf(deployed(run, original(network), '', true, gateOver), 'output ensemble, gated', meaning),
-          networkOf(deployed(run, setting, '', true, gateOver), 'stitched, gated', meaning),
-        ]
-      : []),
-  ];
+  const exported = await exportCandidate(run, file, chosen, {
+    gateOver,
+    ...(asked.position === undefined && chosen.positions.includes(position) && { rule: selection.rule }),
+  });
+
   const results: TestResult[] = [];
   for (const { name, file: source, data } of tests) {
-    const rivals = await measureNetworks(execution, parents, data, { ensemble: true });
-    const ours = await measureNetworks(execution, networks, data);
-    const rival = (i: number): string => (i < parents.length ? `parent ${tagOf(i)}` : 'output ensemble');
-    const rows = [
-      ...rivals.map(({ metric }, i) => ({ network: rival(i), score: metric.score() })),
-      ...ours.map(({ model, metric }) => ({ network: model, score: metric.score() })),
-    ];
-    // The exported network is the last, and the questions are whether it beats the own one and what costs no training.
+    const metrics = await candidates.measure(execution, { name, data });
+    const metricOf = (network: string): Metric => metrics[candidates.blueprints.findIndex(b => b.name === network)]!;
     const groups = groupsOf(data.dataset);
-    const exportedMetric = ours.at(-1)!;
-    const comparisons = [rivals.length - 1, 0].map(i => ({
-      network: exportedMetric.model,
-      against: rival(i),
-      ...differenceOf(exportedMetric.metric, rivals[i]!.metric, groups),
-    }));
+    // What costs no training, and the own network.
+    const rivals = ['output ensemble', 'parent a'].filter(rival => rival !== chosen.name);
     results.push({
       name,
       data: source,
       images: data.dataset.count,
-      metric: rows[0]!.score.metric,
-      rows,
-      comparisons,
+      metric: metrics[0]!.name,
+      rows: rowsOf(verdict, chosen).map(network => ({ network, score: metricOf(network).score() })),
+      comparisons: rivals.map(against => ({
+        network: chosen.name,
+        against,
+        ...differenceOf(metricOf(chosen.name), metricOf(against), groups),
+      })),
     });
   }
-  const agreement = await compareWithFile(
-    execution.executor,
-    run,
-    { file, setting, gated, gateOver },
-    choosable.dataset,
-  );
+  const { setting, blend } = chosen;
+  const written = { file, setting, gated: blend.gated, gateOver };
+  const agreement = await compareWithFile(execution.executor, run, written, choosable.dataset);
   const { reading: labels } = choosable.labelsFor(parents[0]!);
   const validation = { ...swept.data, labels };
-  const report: Report = { summary, validation, selection, exported, tests: results, agreement };
+  const report: Report = { summary, validation, selection, verdict, exported, tests: results, agreement };
   await directory.write('reportJson', jsonText(report));
   await directory.write('reportText', reportText(report));
-  return { ...report, sweep: swept, warnings: [] };
+  const warnings = asked.position === undefined ? [] : lossTexts(verdict, chosen.name);
+  return { ...report, sweep: swept, warnings };
 }
+
+/** The networks of a report, in the verdict's order. */
+const rowsOf = ({ standings }: StoredVerdict, chosen: Blueprint): readonly string[] => [
+  ...new Set([...standings.map(({ name }) => name), chosen.name]),
+];

@@ -75,6 +75,10 @@ export const requestSchema = v.object({
   gateOver: v.optional(v.picklist(gateScopes)),
   /** What positions are chosen by and networks reported with; absent: what suits the labels. */
   metric: v.optional(v.picklist(metricNames)),
+  /** The highest cost, as a share of what all parents together cost; absent: any. */
+  budget: v.optional(v.number()),
+  /** The stitched position that is exported whatever it is worth; absent: what the verdict is for. */
+  position: v.optional(v.number()),
 });
 
 export type FollowUp = v.InferOutput<typeof requestSchema>;

@@ -28,6 +28,10 @@ import type { LoadedRun } from './load.ts';
 
 /** At one position it has the features that are joined there, by tag: `a`, `b`, … */
 export interface ExportedNetwork extends FeatureEntries {
+  /** What it is among the candidates of a verdict: `output ensemble, gated`. */
+  readonly candidate?: string;
+  /** Multiply-adds for an image, as a share of what all parents together take. */
+  readonly cost?: number;
   /** Set when one position is averaged. */
   readonly position?: number;
   /** Set when a combination was asked for. */

@@ -14,6 +14,7 @@ export const runFiles = {
   sweep: 'sweep.json',
   front: 'front.json',
   search: 'search.json',
+  verdict: 'verdict.json',
   model: 'stitched.onnx',
   reportJson: 'report.json',
   reportText: 'report.md',
@@ -31,11 +32,12 @@ export const owners = {
   sweep: 'parameters',
   front: 'parameters',
   search: 'parameters',
+  verdict: 'parameters',
 } as const;
 
 /** Sealed files that hold tensors, beside the parameters; sealed documents, beside the configuration; what has no seal. */
 export type SealedTensors = 'checkpoint' | 'weights' | 'weighing';
-export type SealedDocument = 'request' | 'sweep' | 'front' | 'search';
+export type SealedDocument = 'request' | 'sweep' | 'front' | 'search' | 'verdict';
 export type OtherFile = Exclude<keyof typeof runFiles, SealedTensors | SealedDocument>;
 
 /** How each file that does not fit comes about again. */
@@ -48,6 +50,7 @@ export const remedies: Readonly<Record<'parameters' | SealedTensors | SealedDocu
   sweep: 'score the positions again with `suture sweep`',
   front: 'score the settings again with `suture sweep --weights`',
   search: 'remove it, and search again with `suture search`',
+  verdict: 'remove it, and make the run anew with `suture run`',
 };
 
 /** What is said of a file that belongs to something else than this run's. */

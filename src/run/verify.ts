@@ -1,6 +1,14 @@
 /** Whether an exported file computes what suture computed. */
-import { tensor } from '../../ir/index.ts';
-import { type GateScope, gateOutput, type Setting, settingTensors } from '../../passes/index.ts';
+import { numbersOf, tensor } from '../../ir/index.ts';
+import {
+  type GateScope,
+  gateOutput,
+  onlySource,
+  removeDeadCode,
+  type Setting,
+  type SuperNetwork,
+  settingTensors,
+} from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { onnxRuntime } from '../../runtime/ort/onnxruntime.ts';
 import { batchesOf } from '../data/batches.ts';
@@ -21,8 +29,8 @@ export interface Agreement {
 export interface WrittenSetting {
   readonly file: string;
   readonly setting: Setting;
-  /** Whether it has a gate, which starts from equal shares. */
-  readonly gated?: boolean;
+  /** Whether it has a gate, which starts from the setting's weights of the outputs. */
+  readonly gated?: boolean | undefined;
   readonly gateOver?: GateScope | undefined;
 }
 
@@ -41,11 +49,19 @@ export async function compareWithFile(
   images = 8,
 ): Promise<Agreement> {
   const [input] = network.parents[0]!.inputs;
-  const { name } = network.outputs[0]!;
+  const [output] = network.outputs as readonly [SuperNetwork['outputs'][number]];
+  const { name } = output;
   const atATime = imagesAtATime([{ name: 'the stitched network', graph: network.graph }], undefined, images);
   const { value: batch } = batchesOf(dataset, atATime).next();
   if (!batch) throw new RangeError('There is no image to compare with.');
-  const graph = gated ? gateOutput(network, { over: gateOver }) : network.graph;
+  const shares = numbersOf(settingTensors(network, setting).get(output.weights)!);
+  const lone = onlySource(output, setting);
+  const graph =
+    lone !== undefined
+      ? removeDeadCode(network.graph.with({ outputs: [{ name, value: output.features[lone]! }] }))
+      : gated
+        ? gateOutput(network, { shares: Array.from(shares), over: gateOver })
+        : network.graph;
   const needed = new Set(graph.inputs.map(i => i.name));
   const given = [...parameters, ...settingTensors(network, setting)].filter(([tensor]) => needed.has(tensor));
   const runnable = new Runnable(executor, graph, new Map(given));

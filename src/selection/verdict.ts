@@ -1,7 +1,8 @@
 /** Which of several networks is worth deploying: not shown to be worse at home, best under shift, within a budget. */
+import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { type Difference, type Groups, meanDifference, type Pairing, verdictOf } from '../metrics/bootstrap.ts';
-import type { Metric } from '../metrics/metric.ts';
+import { type Metric, metricNames } from '../metrics/metric.ts';
 
 /** A network that could be deployed, measured. */
 export interface Candidate {
@@ -21,27 +22,56 @@ export interface Judged {
   readonly stress: readonly Groups[];
 }
 
-/** How a candidate stands. */
-export interface Standing {
-  readonly name: string;
-  readonly cost: number;
-  readonly own: number;
-  /** The mean over the stress sets; absent without any. */
-  readonly shift?: number;
-  readonly affordable: boolean;
-  /** Whether it may be chosen: affordable, and neither shown to be worse at home than the best nor far behind it. */
-  readonly eligible: boolean;
-  /** What the chosen one is better by, so that more is better; absent of the chosen one itself. */
-  readonly chosenBetterBy?: { readonly own: Difference; readonly shift?: Difference };
-}
+/** NaN (a score of nothing) is null in JSON. */
+const score = v.union([
+  v.number(),
+  v.pipe(
+    v.null(),
+    v.transform(() => Number.NaN),
+  ),
+]);
 
-export interface Verdict {
-  readonly standings: readonly Standing[];
+const difference = v.object({ value: score, low: score, high: score, groups: v.number() });
+
+const standingSchema = v.object({
+  name: v.string(),
+  /** Multiply-adds for an image, as a share of those of all parents together. */
+  cost: v.number(),
+  own: score,
+  /** The mean over the stress sets; absent without any. */
+  shift: v.optional(score),
+  affordable: v.boolean(),
+  /** Whether it may be chosen: affordable, and neither shown to be worse at home than the best nor far behind it. */
+  eligible: v.boolean(),
+  /** What the chosen one is better by, so that more is better; absent of the chosen one itself. */
+  chosenBetterBy: v.optional(v.object({ own: difference, shift: v.optional(difference) })),
+});
+
+/** How a candidate stands. */
+export type Standing = v.InferOutput<typeof standingSchema>;
+
+const verdictEntries = {
+  standings: v.array(standingSchema),
   /** Which of them is exported. */
-  readonly chosen: number;
+  chosen: v.number(),
   /** The affordable one with the best score at home. */
-  readonly best: number;
-}
+  best: v.number(),
+};
+
+/** Which of several networks is worth deploying. */
+export type Verdict = v.InferOutput<v.ObjectSchema<typeof verdictEntries, undefined>>;
+
+/** `verdict.json`. */
+export const verdictSchema = v.object({
+  data: v.object({ source: v.string(), images: v.number() }),
+  metric: v.picklist(metricNames),
+  /** Where scores under shift are from. */
+  stress: v.array(v.object({ name: v.string(), source: v.string() })),
+  budget: v.optional(v.number()),
+  ...verdictEntries,
+});
+
+export type StoredVerdict = v.InferOutput<typeof verdictSchema>;
 
 /** What the chosen one may lack of the best score at home, as a share of it, whatever so few images can show. */
 export const tolerance = 0.01;
@@ -94,7 +124,7 @@ export function judge(candidates: readonly Candidate[], groups: Judged, budget =
   const hasShift = scores.some(({ shift }) => shift !== undefined);
   const chosen = hasShift ? first(eligible, i => worth(scores[i]!.shift)) : best;
 
-  const against = (i: number): NonNullable<Standing['chosenBetterBy']> => {
+  const against = (i: number): Standing['chosenBetterBy'] => {
     const [pairing, ...others] = groups.stress.map((images, set): Pairing => {
       return { ours: candidates[chosen]!.stress[set]!, theirs: candidates[i]!.stress[set]!, groups: images };
     });

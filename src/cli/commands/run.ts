@@ -1,11 +1,10 @@
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
-import { positionTags } from '../../network/tags.ts';
-import { namedFiles, path } from '../../options/kinds.ts';
+import { budget, namedFiles, natural, path } from '../../options/kinds.ts';
 import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { agreementText, comparisonTexts, resultTable } from '../../report/report.ts';
-import { gatedText } from '../../selection/combination.ts';
+import { standingTexts, verdictText } from '../../report/verdict.ts';
 import {
   gateOver,
   gateRequest,
@@ -27,11 +26,18 @@ import { showSweep } from './sweep.ts';
 
 const options = {
   train: optional(path, 'file', 'an .npz file with images; labels are not needed'),
-  val: optional(path, 'file', 'an .npz file with images and labels, by which the position is chosen'),
+  val: optional(path, 'file', 'an .npz file with images and labels, by which networks are compared'),
   test: repeatable(namedFiles, 'name=file', 'a test set to report on; may be repeated'),
   metric,
   gate: unlessDenied('average the outputs on every image alike, as published'),
   gateOver,
+  budget: optional(budget, 'cost', 'the most that the exported network may cost, as 65% of what all parents cost together', {
+    otherwise: 'any',
+  }),
+  position: optional(natural, 'p', 'export what is stitched at this position, whatever it is worth', {
+    otherwise: 'what the verdict is for',
+    conflicts: ['budget'],
+  }),
   output: maybeOutput('run', 'the run directory to make'),
   resume: optional(path, 'run', 'go on with what was interrupted, as it was begun, to the report'),
   ...training,
@@ -44,7 +50,9 @@ type Flags = ValuesOf<typeof options>;
 export const runCommand = ({ terminal, signal }: Context): Command =>
   addOptions(
     new Command('run')
-      .description('match, stitch, sweep, select, export, evaluate: two networks in, one better network out')
+      .description(
+        'match, stitch, compare, export, report: two networks or more in, the best that can be made of them out',
+      )
       .argument('[networks...]', 'ONNX files: the own network, and one or more partners'),
     options,
   ).action(async (networks: readonly string[], flags: Flags, command: Command) => {
@@ -80,22 +88,18 @@ function requestOf(networks: readonly string[], flags: Flags): RunRequest {
 }
 
 function show(result: RunResult, terminal: Terminal): void {
-  const { summary, sweep, selection, exported, tests, agreement } = result;
+  const { summary, sweep, selection, verdict, tests, agreement, exported } = result;
   showSummary(summary, terminal);
   terminal.line();
   showSweep(sweep, terminal);
   terminal.line();
-  const gated = exported.gated ? gatedText(exported.gateOver) : '';
-  terminal.line(
-    `Stitched at position ${exported.position} (rule ${selection.rule})${gated}: ${name(positionTags.flatMap(tag => exported[tag] ?? [])[0] ?? '')}`,
-  );
+  terminal.line(`The best position is ${selection.position} (rule ${selection.rule}).`);
   terminal.line();
-  if (tests.length > 0) {
-    const { head, rows } = resultTable(tests);
-    terminal.table(head, rows);
-    terminal.line();
-    for (const text of comparisonTexts(tests)) terminal.line(text);
-    terminal.line();
-  }
+  const { head, rows } = resultTable(result);
+  terminal.table(head, rows);
+  terminal.line();
+  for (const text of [...standingTexts(verdict), '', ...comparisonTexts(tests)]) terminal.line(text);
+  terminal.line();
+  terminal.line(verdictText(verdict));
   if (agreement.agrees) terminal.line(agreementText(agreement, name(exported.file)));
 }

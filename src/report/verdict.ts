@@ -1,0 +1,60 @@
+/** A verdict in words. */
+import { printable } from '../../ir/errors.ts';
+import { type Difference, verdictOf } from '../metrics/bootstrap.ts';
+import { percent, type Standing, type StoredVerdict } from '../selection/verdict.ts';
+import { fixed } from './decimals.ts';
+
+function signed(value: number): string {
+  const text = fixed(Math.abs(value));
+  // What rounds to zero has no sign, and what is no number neither.
+  return /^[0.]*$|–/.test(text) ? text : `${value < 0 ? '−' : '+'}${text}`;
+}
+
+/** `+0.0009 [−0.0010, +0.0028]: no difference shown`. */
+export const differenceText = (found: Difference): string =>
+  `${signed(found.value)} [${signed(found.low)}, ${signed(found.high)}]: ${verdictOf(found)}`;
+
+/** Which network is worth most, and why, in a sentence or two. */
+export function verdictText({ standings, chosen, best, stress, budget }: StoredVerdict): string {
+  const winner = standings[chosen]!;
+  const { name } = winner;
+  const eligible = standings.filter(s => s.eligible).length;
+  const within = budget === undefined ? '' : ` that cost at most ${percent(budget)} of all parents`;
+  const at = `${name}, at ${percent(winner.cost)} of what the parents cost together`;
+  const home = standings[best]!;
+  const why =
+    stress.length === 0
+      ? `has the best score at home, ${fixed(winner.own)}, of ${standings.length} candidates${within}; nothing was asked about other sites.`
+      : `has the best score under shift, ${fixed(winner.shift)}, of the ${eligible} candidates${within} that are not worse at home than ` +
+        `${chosen === best ? 'it is' : `${home.name} (${fixed(home.own)})`}; its own score there is ${fixed(winner.own)}.`;
+  return `The verdict: ${at}, ${why}${kindText(name)}`;
+}
+
+/** What a user might not expect. */
+function kindText(name: string): string {
+  if (name.startsWith('parent'))
+    return ' It is one of the networks as it was: nothing that was made of them is better here.';
+  if (name.startsWith('output ensemble')) return ' Its parents are not stitched: no stitch gains here.';
+  return '';
+}
+
+/** The chosen network against each of the others, a line for each. */
+export const standingTexts = ({ standings, chosen }: StoredVerdict): readonly string[] =>
+  standings.flatMap(({ name, chosenBetterBy }) =>
+    chosenBetterBy ? [`${standings[chosen]!.name} − ${name}: ${sides(chosenBetterBy).join('; ')}`] : [],
+  );
+
+const sides = ({ own, shift }: NonNullable<Standing['chosenBetterBy']>): readonly string[] => [
+  `at home ${differenceText(own)}`,
+  ...(shift ? [`under shift ${differenceText(shift)}`] : []),
+];
+
+/** What speaks against a network that was asked for by its name; nothing where nothing does. */
+export function lossTexts({ standings, chosen }: StoredVerdict, name: string): readonly string[] {
+  const found = standings.find(s => s.name === name)?.chosenBetterBy;
+  if (!found) return [];
+  const worse = [found.own, found.shift].some(side => side && verdictOf(side) === 'better');
+  return worse
+    ? [`${printable(name)} was asked for, and is worse than ${standings[chosen]!.name}: ${sides(found).join('; ')}.`]
+    : [];
+}

@@ -1,0 +1,181 @@
+/** What can be made of joined networks and deployed: each parent, ensembles of their outputs, one stitched position, shared trunks. */
+import {
+  averagedAt,
+  type GateScope,
+  isGateable,
+  original,
+  type Setting,
+  type SuperNetwork,
+  settle,
+  withOutputs,
+} from '../../passes/index.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { Execution } from '../execution/progress.ts';
+import type { Metric } from '../metrics/metric.ts';
+import { flopsPerSample } from '../network/cost.ts';
+import type { TrainedNetwork } from '../network/network.ts';
+import { graphForImages } from '../network/sizes.ts';
+import { alike, gatedText, outputOf, outputText, positionsText, sharesOf } from './combination.ts';
+import { type Blend, type Measured, measure, type NamedData, type Prepared, prepare } from './measure.ts';
+import { settingOfDiscrete } from './search/discrete.ts';
+import { type SharedTrunk, sharedTrunks } from './search/trunks.ts';
+import { shareLattice } from './simplex.ts';
+
+/** A network that can be made of a super-network, before it is measured. */
+export interface Blueprint {
+  /** `parent b`, `output ensemble, gated`, `shared trunk at 5, 11`. */
+  readonly name: string;
+  /** Those of one family differ in numbers alone, and the best of them stands for all. */
+  readonly family: string;
+  /** The weights of all switches, those of the output with them. */
+  readonly setting: Setting;
+  readonly blend: Blend;
+  /** Where it is stitched; nowhere, where it is not. */
+  readonly positions: readonly number[];
+  /** Multiply-adds for an image, as a share of those of all parents together. */
+  readonly cost: number;
+}
+
+export interface CandidateOptions {
+  /** The position that the scores of all chose. */
+  readonly position: number;
+  /** Whether outputs are also put together by a gate. Default: where one can act. */
+  readonly gate?: boolean | undefined;
+  readonly gateOver?: GateScope | undefined;
+  /** The highest cost of a shared trunk that is looked at. Default: any below that of all parents. */
+  readonly budget?: number | undefined;
+}
+
+/** Trunks of one network that are looked at, from the cheapest to the dearest; `suture search` looks further. */
+const trunksConsidered = 3;
+
+/** A setting of the switches, and what its outputs are put together to. */
+interface Base {
+  readonly setting: Setting;
+  readonly cost: number;
+  readonly positions: readonly number[];
+  readonly ways: readonly { readonly name: string; readonly family: string; readonly blend: Blend }[];
+}
+
+/** All candidates of a trained network, ready to be measured. */
+export class Candidates {
+  readonly blueprints: readonly Blueprint[];
+  readonly #bases: readonly Base[];
+  readonly #prepared: Prepared;
+
+  private constructor(trained: TrainedNetwork, bases: readonly Base[], over: GateScope | undefined) {
+    this.#bases = bases;
+    this.#prepared = prepare(
+      trained,
+      bases.map(({ setting, ways }) => ({ setting, blends: ways.map(way => way.blend) })),
+      over,
+    );
+    this.blueprints = bases.flatMap(({ setting, ways, positions, cost }) =>
+      ways.map(way => ({
+        ...way,
+        setting: withOutputs(trained.network, setting, sharesOf(way.blend.output)),
+        positions,
+        cost,
+      })),
+    );
+  }
+
+  /** @param dataset the own images: their size decides what networks cost. */
+  static of(trained: TrainedNetwork, dataset: Dataset, options: CandidateOptions): Candidates {
+    const { network, parameters } = trained;
+    const { position, gate = isGateable(network), gateOver, budget = 1 } = options;
+    const flopsOf = (setting: Setting): number =>
+      flopsPerSample(graphForImages(settle(network, setting, parameters), dataset, 'the stitched network'))!;
+    const plain = original(network);
+    const together = flopsOf(plain);
+    const costOf = (setting: Setting): number => flopsOf(setting) / together;
+    const even: Blend = { output: outputOf(alike(network.parents.length)) };
+    const blends = gate ? [even, { ...even, gated: true }] : [even];
+    /** A setting under its own name, gated and not. */
+    const named = (at: Omit<Base, 'cost' | 'ways'>, name: string, family = name, cost = costOf(at.setting)): Base => ({
+      ...at,
+      cost,
+      ways: blends.map(blend => {
+        const end = blend.gated ? gatedText(gateOver) : '';
+        return { name: `${name}${end}`, family: `${family}${end}`, blend };
+      }),
+    });
+    const trunks = sharedTrunks(network)
+      .filter(trunk => trunk.whole)
+      .map(trunk => {
+        const { own, positions } = trunk;
+        const family = trunkText(network, trunk);
+        const setting = settingOfDiscrete(network, trunk.setting);
+        return { own, ...named({ setting, positions }, `${family} at ${positionsText(positions)}`, family) };
+      })
+      .filter(({ cost }) => cost <= budget && cost < 1)
+      .sort((p, q) => p.cost - q.cost);
+    const bases = [
+      ...network.parents.map(({ tag }, i) => alone(network, `parent ${tag}`, i, costOf)),
+      named({ setting: plain, positions: [] }, 'output ensemble', undefined, 1),
+      weightedEnsembles(network, plain, gate, gateOver),
+      named({ setting: averagedAt(network, position), positions: [position] }, `stitched at ${position}`),
+      ...network.parents.flatMap(({ tag }) =>
+        evenly(
+          trunks.filter(({ own }) => own === tag),
+          trunksConsidered,
+        ),
+      ),
+    ];
+    return new Candidates(trained, bases, gateOver);
+  }
+
+  /** What is stitched at the position that was given, with a gate where one can act. */
+  get stitched(): Blueprint {
+    return this.blueprints.findLast(({ family }) => family.startsWith('stitched'))!;
+  }
+
+  /** The metric of each candidate on a data set, in their order. @throws SutureError `data-invalid`. */
+  async measure(execution: Execution, set: NamedData, batch?: number): Promise<readonly Metric[]> {
+    const measured: readonly Measured[] = await measure(execution, this.#prepared, set, batch);
+    return this.#bases.flatMap(({ ways }, i) => ways.map(({ blend }) => measured[i]!.metricOf(blend)));
+  }
+}
+
+function alone(network: SuperNetwork, name: string, parent: number, costOf: (setting: Setting) => number): Base {
+  const output = outputOf(network.parents.map((_, i) => (i === parent ? 1 : 0)));
+  const setting = original(network);
+  const cost = costOf(withOutputs(network, setting, sharesOf(output)));
+  return { setting, cost, positions: [], ways: [{ name, family: name, blend: { output } }] };
+}
+
+/** The unstitched parents with shares that are not alike, none of them zero. */
+function weightedEnsembles(
+  network: SuperNetwork,
+  setting: Setting,
+  gate: boolean,
+  gateOver: GateScope | undefined,
+): Base {
+  const outputs = shareLattice(network.parents.length, 10, 40).outputs.filter(output => {
+    const shares = sharesOf(output);
+    return shares.every(share => share > 0) && Math.max(...shares) - Math.min(...shares) > 1e-9;
+  });
+  const ways = (gate ? [false, true] : [false]).flatMap(gated =>
+    outputs.map(output => {
+      const end = gated ? gatedText(gateOver) : '';
+      return {
+        name: `output ensemble, weights ${outputText(sharesOf(output))}${end}`,
+        family: `output ensemble, weighted${end}`,
+        blend: { output, gated },
+      };
+    }),
+  );
+  return { setting, cost: 1, positions: [], ways };
+}
+
+/** `shared trunk`, of the own network for all others; else `trunk of b for a`. */
+const trunkText = ({ parents }: SuperNetwork, { own, partners }: SharedTrunk): string =>
+  own === parents[0]!.tag && partners.length === parents.length - 1
+    ? 'shared trunk'
+    : `trunk of ${own} for ${partners.join(', ')}`;
+
+/** Some of a list, evenly spread, its ends among them. */
+function evenly<T>(list: readonly T[], most: number): readonly T[] {
+  if (list.length <= most) return list;
+  return Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))]!);
+}

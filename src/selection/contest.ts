@@ -1,0 +1,70 @@
+/** The candidates of a run against each other, on the own validation data and under shift. */
+import { printable, SutureError } from '../../ir/errors.ts';
+import type { Execution } from '../execution/progress.ts';
+import { groupsOf } from '../metrics/bootstrap.ts';
+import type { LabelledData } from '../metrics/labelled.ts';
+import type { Metric } from '../metrics/metric.ts';
+import type { Blueprint, Candidates } from './candidates.ts';
+import type { NamedData } from './measure.ts';
+import { type Judged, judge, type StoredVerdict } from './verdict.ts';
+
+/** What candidates are held against. */
+export interface Contest {
+  readonly own: LabelledData;
+  /** The own images under changes, or other data; none: candidates are compared at home alone. */
+  readonly stress: readonly NamedData[];
+  /** The highest cost that may be chosen. Default: any. */
+  readonly budget?: number | undefined;
+}
+
+/**
+ * Measures all candidates, and judges. Of each family the best stands for all: the verdict is among these.
+ *
+ * @throws SutureError `option-invalid` where nothing is as cheap as the budget.
+ */
+export async function contest(
+  execution: Execution,
+  candidates: Candidates,
+  { own, stress, budget }: Contest,
+): Promise<StoredVerdict> {
+  const atHome = await candidates.measure(execution, { name: 'validation', data: own });
+  const shifted: (readonly Metric[])[] = [];
+  for (const set of stress) shifted.push(await candidates.measure(execution, set));
+  const measured = candidates.blueprints.map(({ name, family, cost }, i) => ({
+    ...{ name, family, cost },
+    own: atHome[i]!,
+    stress: shifted.map(metrics => metrics[i]!),
+  }));
+  const groups = groupsOfSets(own, stress);
+  const families = [...new Set(measured.map(({ family }) => family))];
+  const best = families.map(name => {
+    const members = measured.filter(({ family }) => family === name);
+    return members[judge(members, groups).chosen]!;
+  });
+  return {
+    data: { source: own.dataset.source, images: own.dataset.count },
+    metric: atHome[0]!.name,
+    stress: stress.map(({ name, data }) => ({ name, source: data.dataset.source })),
+    ...(budget !== undefined && { budget }),
+    ...judge(best, groups, budget),
+  };
+}
+
+/** The same groups are drawn of data sets that share their labels: those are changes of the same images. */
+function groupsOfSets(own: LabelledData, stress: readonly NamedData[]): Judged {
+  const known = new Map<unknown, Judged['own']>();
+  const groupsOfData = ({ dataset }: LabelledData): Judged['own'] => {
+    const groups = known.get(dataset.labels) ?? groupsOf(dataset);
+    known.set(dataset.labels, groups);
+    return groups;
+  };
+  return { own: groupsOfData(own), stress: stress.map(({ data }) => groupsOfData(data)) };
+}
+
+/** The candidate that a verdict is for. @throws SutureError `run-invalid` where it is none of these. */
+export function chosenOf({ blueprints }: Candidates, { standings, chosen }: StoredVerdict): Blueprint {
+  const { name } = standings[chosen]!;
+  const found = blueprints.find(blueprint => blueprint.name === name);
+  if (found) return found;
+  throw new SutureError('run-invalid', `The run's verdict is for '${printable(name)}', which cannot be made of it.`);
+}
