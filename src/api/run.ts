@@ -3,7 +3,7 @@
 import { printable, SutureError } from '../../ir/index.ts';
 import { type GateScope, requireGateable } from '../../passes/index.ts';
 import { casesAtATime } from '../data/batches.ts';
-import { loadDataset } from '../data/dataset.ts';
+import { type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
@@ -11,7 +11,10 @@ import { jsonText } from '../files/output.ts';
 import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { Metric, MetricName } from '../metrics/metric.ts';
+import { type StressRequest, type StressSet, stressSets } from '../metrics/stress.ts';
+import type { Parent } from '../network/parent.ts';
 import { networkForImages } from '../network/sizes.ts';
+import type { NamedFile } from '../options/kinds.ts';
 import { type Report, reportText, type TestResult } from '../report/report.ts';
 import { lossTexts } from '../report/verdict.ts';
 import { withLockedRun } from '../run/access.ts';
@@ -23,7 +26,6 @@ import { compareWithFile } from '../run/verify.ts';
 import { type Blueprint, Candidates } from '../selection/candidates.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { chosenOf, contest } from '../selection/contest.ts';
-import type { NamedData } from '../selection/measure.ts';
 import { possibleRules, type Selection, select } from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
 import { type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
@@ -42,6 +44,8 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   readonly metric?: MetricName | undefined;
   /** What has shares of its own with a gate: each image (default), or each case. */
   readonly gateOver?: GateScope | undefined;
+  /** What networks are compared on beside the validation data; false: nothing. Default: its images under the default suite of changes. */
+  readonly stress?: Omit<StressRequest, 'seed'> | false | undefined;
   /** The highest cost of the exported network, as a share of what all parents together cost. Default: any. */
   readonly budget?: number | undefined;
   /** Export what is stitched at this position, whatever it is worth. Default: what the verdict is for. */
@@ -68,19 +72,28 @@ interface TestData {
 interface Following {
   readonly asked: Omit<FollowUp, 'validation' | 'tests'>;
   readonly choosable: LabelledData;
-  readonly stress: readonly NamedData[];
+  readonly stress: readonly StressSet[];
   readonly tests: readonly TestData[];
 }
 
 const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
-  const { validation, tests, gate, gateOver, metric, budget, position } = request;
+  const { validation, tests, gate, gateOver, metric, stress = {}, budget, position } = request;
   const hashed = async (source: string) => ({ source, sha256: await hashFile(source) });
+  const namedFiles = (files: readonly NamedFile[]) =>
+    Promise.all(files.map(async ({ name, file }) => ({ name, ...(await hashed(file)) })));
   return {
     validation: await hashed(validation),
-    tests: await Promise.all(tests.map(async ({ name, file }) => ({ name, ...(await hashed(file)) }))),
+    tests: await namedFiles(tests),
     ...(gate !== undefined && { gate }),
     ...(gateOver && { gateOver }),
     ...(metric && { metric }),
+    ...(stress && {
+      stress: {
+        ...(stress.files && { files: await namedFiles(stress.files) }),
+        ...(stress.changes && { changes: [...stress.changes] }),
+        ...(stress.images !== undefined && { images: stress.images }),
+      },
+    }),
     ...(budget !== undefined && { budget }),
     ...(position !== undefined && { position }),
   };
@@ -93,7 +106,7 @@ const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
 export async function run(request: RunRequest, work: TrainingWork = {}): Promise<RunResult> {
-  const { train, validation, tests, gate, gateOver, metric, budget, position, ...rest } = request;
+  const { train, validation, tests, gate, gateOver, metric, stress: _, budget, position, ...rest } = request;
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
@@ -110,11 +123,13 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
   }
   for (const { dataset } of [choosable, ...data.map(test => test.data)]) networkForImages(plan.network, dataset);
   const followUp = await followUpOf(request);
+  const stress = await stressOf(followUp, choosable, parents, said);
+  for (const { data: set } of stress) networkForImages(plan.network, set.dataset);
   const result = await withExecutor(request, executor =>
     withNewLock(request.output, async () => {
       const execution = { executor, ...workOptions(work) };
       const trained = await trainLocked(plan, execution, work, followUp);
-      return afterTraining(execution, trained, { asked: followUp, choosable, stress: [], tests: data });
+      return afterTraining(execution, trained, { asked: followUp, choosable, stress, tests: data });
     }),
   );
   return { ...result, warnings: [...plan.warnings, ...result.warnings] };
@@ -150,11 +165,25 @@ export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunRes
         data: LabelledData.for(parents, await read(test), followUp.metric),
       });
     }
+    for (const file of followUp.stress?.files ?? []) await read(file);
+    const stress = await stressOf(followUp, choosable, parents, labelsOfRun(directory.config));
     const trained = await resumeLocked(run, work);
     return withExecutor({ executor: directory.config.executor.name }, executor =>
-      afterTraining({ executor, ...workOptions(work) }, trained, { asked: followUp, choosable, stress: [], tests }),
+      afterTraining({ executor, ...workOptions(work) }, trained, { asked: followUp, choosable, stress, tests }),
     );
   });
+
+/** What networks are compared on beside the validation data. What has no extent in space cannot be changed as images are. */
+async function stressOf(
+  { stress }: FollowUp,
+  choosable: LabelledData,
+  parents: readonly Parent[],
+  said: LabelOptions,
+): Promise<readonly StressSet[]> {
+  if (!stress || (!stress.files && choosable.dataset.imageShape.length < 2)) return [];
+  const files = stress.files?.map(({ name, source }) => ({ name, file: source }));
+  return stressSets(choosable, parents, { ...stress, files }, said);
+}
 
 /** What follows a training; an error that ends it says how to go on. */
 async function afterTraining(execution: Execution, trained: TrainedRun, following: Following): Promise<RunResult> {

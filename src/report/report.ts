@@ -11,7 +11,7 @@ import type { Agreement } from '../run/verify.ts';
 import type { Selection } from '../selection/select.ts';
 import { percent, type StoredVerdict } from '../selection/verdict.ts';
 import { fixed } from './decimals.ts';
-import { differenceText, standingTexts, verdictText } from './verdict.ts';
+import { differenceText, standingTable, verdictText } from './verdict.ts';
 
 /** `report.json`. */
 export interface Report {
@@ -89,10 +89,15 @@ export function agreementText({ relativeError, images, agrees }: Agreement, file
 
 const markdownRow = (cells: Row): string => `| ${cells.join(' | ')} |`;
 
+const markdownTable = ({ head, rows }: { readonly head: Row; readonly rows: readonly Row[] }): readonly string[] => [
+  markdownRow(head),
+  markdownRow(head.map(() => '---')),
+  ...rows.map(markdownRow),
+];
+
 /** `report.md`. */
 export function reportText(report: Report): string {
   const { summary, validation, selection, verdict, exported, tests, agreement } = report;
-  const { head, rows } = resultTable(report);
   const sets = tests.map(({ name, data, images }) => `- ${printable(name)}: \`${printable(data)}\`, ${images} images`);
   const rule = selection.rule === 2 ? 'lowest mean rank over the folds' : 'best score';
   const intervals =
@@ -116,13 +121,11 @@ export function reportText(report: Report): string {
     '## Networks',
     '',
     ...(sets.length > 0 ? [...sets, ''] : []),
-    markdownRow(head),
-    markdownRow(head.map(() => '---')),
-    ...rows.map(markdownRow),
+    ...markdownTable(resultTable(report)),
     '',
     `${intervals} on the own validation data`,
     '',
-    ...standingTexts(verdict).map(text => `- ${text}`),
+    ...markdownTable(standingTable(verdict)),
     '',
     ...(tests.length > 0
       ? ['and on the test sets, which decided nothing', '', ...comparisonTexts(tests).map(text => `- ${text}`), '']

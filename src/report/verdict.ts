@@ -1,7 +1,7 @@
 /** A verdict in words. */
 import { printable } from '../../ir/errors.ts';
 import { type Difference, verdictOf } from '../metrics/bootstrap.ts';
-import { percent, type Standing, type StoredVerdict } from '../selection/verdict.ts';
+import { percent, type StoredVerdict } from '../selection/verdict.ts';
 import { fixed } from './decimals.ts';
 
 function signed(value: number): string {
@@ -38,16 +38,19 @@ function kindText(name: string): string {
   return '';
 }
 
-/** The chosen network against each of the others, a line for each. */
-export const standingTexts = ({ standings, chosen }: StoredVerdict): readonly string[] =>
-  standings.flatMap(({ name, chosenBetterBy }) =>
-    chosenBetterBy ? [`${standings[chosen]!.name} − ${name}: ${sides(chosenBetterBy).join('; ')}`] : [],
-  );
-
-const sides = ({ own, shift }: NonNullable<Standing['chosenBetterBy']>): readonly string[] => [
-  `at home ${differenceText(own)}`,
-  ...(shift ? [`under shift ${differenceText(shift)}`] : []),
-];
+/** What the chosen network is better by than each of the others, at home and under shift: heads and rows of a table. */
+export function standingTable({ standings, chosen, stress }: StoredVerdict): {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+} {
+  const isShifted = stress.length > 0;
+  return {
+    head: [`${standings[chosen]!.name} less`, 'at home', ...(isShifted ? ['under shift'] : [])],
+    rows: standings.flatMap(({ name, chosenBetterBy: by }) =>
+      by ? [[name, differenceText(by.own), ...(isShifted ? [by.shift ? differenceText(by.shift) : '–'] : [])]] : [],
+    ),
+  };
+}
 
 /** What speaks against a network that was asked for by its name; nothing where nothing does. */
 export function lossTexts({ standings, chosen }: StoredVerdict, name: string): readonly string[] {
@@ -55,6 +58,8 @@ export function lossTexts({ standings, chosen }: StoredVerdict, name: string): r
   if (!found) return [];
   const worse = [found.own, found.shift].some(side => side && verdictOf(side) === 'better');
   return worse
-    ? [`${printable(name)} was asked for, and is worse than ${standings[chosen]!.name}: ${sides(found).join('; ')}.`]
+    ? [
+        `${printable(name)} was asked for by its name, and ${standings[chosen]!.name} is better: at home ${differenceText(found.own)}${found.shift ? `; under shift ${differenceText(found.shift)}` : ''}.`,
+      ]
     : [];
 }

@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { gateScopes } from '../../passes/index.ts';
 import type { LabelOptions } from '../data/dataset.ts';
+import { changeNames } from '../data/shift/changes.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { meaningSchema } from '../network/meaning.ts';
 import { tagOf } from '../network/tags.ts';
@@ -75,6 +76,14 @@ export const requestSchema = v.object({
   gateOver: v.optional(v.picklist(gateScopes)),
   /** What positions are chosen by and networks reported with; absent: what suits the labels. */
   metric: v.optional(v.picklist(metricNames)),
+  /** Beside the own validation data: data files, or changes of it, all that say nothing else by default; absent: nothing. */
+  stress: v.optional(
+    v.object({
+      files: v.optional(v.array(v.object({ name: v.string(), ...dataFile }))),
+      changes: v.optional(v.array(v.picklist(changeNames))),
+      images: v.optional(count),
+    }),
+  ),
   /** The highest cost, as a share of what all parents together cost; absent: any. */
   budget: v.optional(v.number()),
   /** The stitched position that is exported whatever it is worth; absent: what the verdict is for. */

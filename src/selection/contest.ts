@@ -4,15 +4,15 @@ import type { Execution } from '../execution/progress.ts';
 import { groupsOf } from '../metrics/bootstrap.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
+import { type StressSet, stressFacts } from '../metrics/stress.ts';
 import type { Blueprint, Candidates } from './candidates.ts';
-import type { NamedData } from './measure.ts';
 import { type Judged, judge, type StoredVerdict } from './verdict.ts';
 
 /** What candidates are held against. */
 export interface Contest {
   readonly own: LabelledData;
   /** The own images under changes, or other data; none: candidates are compared at home alone. */
-  readonly stress: readonly NamedData[];
+  readonly stress: readonly StressSet[];
   /** The highest cost that may be chosen. Default: any. */
   readonly budget?: number | undefined;
 }
@@ -44,14 +44,14 @@ export async function contest(
   return {
     data: { source: own.dataset.source, images: own.dataset.count },
     metric: atHome[0]!.name,
-    stress: stress.map(({ name, data }) => ({ name, source: data.dataset.source })),
+    stress: stressFacts(stress),
     ...(budget !== undefined && { budget }),
     ...judge(best, groups, budget),
   };
 }
 
 /** The same groups are drawn of data sets that share their labels: those are changes of the same images. */
-function groupsOfSets(own: LabelledData, stress: readonly NamedData[]): Judged {
+function groupsOfSets(own: LabelledData, stress: readonly StressSet[]): Judged {
   const known = new Map<unknown, Judged['own']>();
   const groupsOfData = ({ dataset }: LabelledData): Judged['own'] => {
     const groups = known.get(dataset.labels) ?? groupsOf(dataset);

@@ -3,6 +3,8 @@ import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { type Difference, type Groups, meanDifference, type Pairing, verdictOf } from '../metrics/bootstrap.ts';
 import { type Metric, metricNames } from '../metrics/metric.ts';
+import { scoreSchema, stressSetsSchema } from '../metrics/schema.ts';
+import { stressScore } from '../metrics/stress.ts';
 
 /** A network that could be deployed, measured. */
 export interface Candidate {
@@ -22,24 +24,15 @@ export interface Judged {
   readonly stress: readonly Groups[];
 }
 
-/** NaN (a score of nothing) is null in JSON. */
-const score = v.union([
-  v.number(),
-  v.pipe(
-    v.null(),
-    v.transform(() => Number.NaN),
-  ),
-]);
-
-const difference = v.object({ value: score, low: score, high: score, groups: v.number() });
+const difference = v.object({ value: scoreSchema, low: scoreSchema, high: scoreSchema, groups: v.number() });
 
 const standingSchema = v.object({
   name: v.string(),
   /** Multiply-adds for an image, as a share of those of all parents together. */
   cost: v.number(),
-  own: score,
+  own: scoreSchema,
   /** The mean over the stress sets; absent without any. */
-  shift: v.optional(score),
+  shift: v.optional(scoreSchema),
   affordable: v.boolean(),
   /** Whether it may be chosen: affordable, and neither shown to be worse at home than the best nor far behind it. */
   eligible: v.boolean(),
@@ -66,7 +59,7 @@ export const verdictSchema = v.object({
   data: v.object({ source: v.string(), images: v.number() }),
   metric: v.picklist(metricNames),
   /** Where scores under shift are from. */
-  stress: v.array(v.object({ name: v.string(), source: v.string() })),
+  stress: stressSetsSchema,
   budget: v.optional(v.number()),
   ...verdictEntries,
 });
@@ -76,11 +69,9 @@ export type StoredVerdict = v.InferOutput<typeof verdictSchema>;
 /** What the chosen one may lack of the best score at home, as a share of it, whatever so few images can show. */
 export const tolerance = 0.01;
 
-/** The mean of the scores on the stress sets that say something; undefined without any. */
-const underShift = ({ stress }: Candidate): number | undefined => {
-  const values = stress.map(metric => metric.score().value).filter(value => !Number.isNaN(value));
-  return values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
-};
+/** The mean over the stress sets; undefined without any. */
+const underShift = ({ stress }: Candidate): number | undefined =>
+  stress.length === 0 ? undefined : stressScore(stress.map(metric => metric.score().value)).value;
 
 /**
  * Of the candidates that the budget allows and that are neither shown to be worse than the best of them on the own validation data (a 95 %

@@ -4,7 +4,7 @@ import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.t
 import { budget, namedFiles, natural, path } from '../../options/kinds.ts';
 import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { agreementText, comparisonTexts, resultTable } from '../../report/report.ts';
-import { standingTexts, verdictText } from '../../report/verdict.ts';
+import { standingTable, verdictText } from '../../report/verdict.ts';
 import {
   gateOver,
   gateRequest,
@@ -12,6 +12,8 @@ import {
   labelOptions,
   maybeOutput,
   metric,
+  stress,
+  stressRequest,
   training,
   trainingRequest,
   tune,
@@ -31,6 +33,8 @@ const options = {
   metric,
   gate: unlessDenied('average the outputs on every image alike, as published'),
   gateOver,
+  ...stress,
+  shift: unlessDenied('compare networks on the validation data alone, and not under changes of its images too'),
   budget: optional(budget, 'cost', 'the most that the exported network may cost, as 65% of what all parents cost together', {
     otherwise: 'any',
   }),
@@ -69,7 +73,7 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
 function requestOf(networks: readonly string[], flags: Flags): RunRequest {
-  const { train, val, test = [], gate, gateOver, output, ...rest } = flags;
+  const { train, val, test = [], gate, gateOver, output, shift, changes, shiftImages, stress: files, ...rest } = flags;
   if (networks.length < 2) throw missing('two networks, A.onnx and B.onnx, or more');
   if (train === undefined) throw missing('the images to train on, --train TRAIN.npz');
   if (val === undefined) throw missing('the labelled images to choose by, --val VAL.npz');
@@ -82,6 +86,7 @@ function requestOf(networks: readonly string[], flags: Flags): RunRequest {
     validation: val,
     tests: test,
     ...gateRequest({ gate, gateOver }),
+    ...(shift ? stressRequest({ changes, shiftImages, stress: files }) : { stress: false as const }),
     output,
     training: trainingRequest(flags),
   };
@@ -95,11 +100,12 @@ function show(result: RunResult, terminal: Terminal): void {
   terminal.line();
   terminal.line(`The best position is ${selection.position} (rule ${selection.rule}).`);
   terminal.line();
-  const { head, rows } = resultTable(result);
-  terminal.table(head, rows);
-  terminal.line();
-  for (const text of [...standingTexts(verdict), '', ...comparisonTexts(tests)]) terminal.line(text);
-  terminal.line();
+  for (const { head, rows } of [resultTable(result), standingTable(verdict)]) {
+    terminal.table(head, rows);
+    terminal.line();
+  }
+  for (const text of comparisonTexts(tests)) terminal.line(text);
+  if (tests.length > 0) terminal.line();
   terminal.line(verdictText(verdict));
   if (agreement.agrees) terminal.line(agreementText(agreement, name(exported.file)));
 }

@@ -1,0 +1,64 @@
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { settledMeaning } from '../../../passes/index.ts';
+import { stitch } from '../../../src/api/stitch.ts';
+import { loadDataset } from '../../../src/data/dataset.ts';
+import { withExecutor } from '../../../src/execution/execute.ts';
+import { LabelledData } from '../../../src/metrics/labelled.ts';
+import { measureNetworks } from '../../../src/metrics/score-networks.ts';
+import { flopsPerSample } from '../../../src/network/cost.ts';
+import { networkOf } from '../../../src/network/network.ts';
+import { deployed } from '../../../src/run/deployed.ts';
+import { type LoadedRun, loadRun } from '../../../src/run/load.ts';
+import { Candidates } from '../../../src/selection/candidates.ts';
+import { smallData, smallNetworks } from '../cli/small.ts';
+import { shared } from '../cli/support.ts';
+
+const folder = shared();
+const widths = [[3, 4], [4, 3, 4], [5]];
+
+async function trained(networks: number): Promise<{ readonly run: LoadedRun; readonly data: LabelledData }> {
+  const files = await smallNetworks(folder(), widths.slice(0, networks));
+  const data = await smallData(join(folder(), 'data.npz'));
+  const output = join(folder(), `run-${networks}`);
+  await stitch({ networks: files, data, output, executor: 'ort', training: { steps: 0, initImages: 4 } });
+  const run = await loadRun(output);
+  return { run, data: LabelledData.for(run.parents, await loadDataset(data, {})) };
+}
+
+describe.each([2, 3])('what can be made of %i networks', count => {
+  let run: LoadedRun;
+  let data: LabelledData;
+  beforeAll(async () => {
+    ({ run, data } = await trained(count));
+  });
+
+  it('scores as the files that are deployed of it, and costs what they cost', async () => {
+    const candidates = Candidates.of(run, data.dataset, { position: 0 });
+    const { blueprints } = candidates;
+    const names = blueprints.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+    expect(names).toEqual(
+      expect.arrayContaining(['parent a', 'output ensemble', 'output ensemble, gated', 'stitched at 0, gated']),
+    );
+    await withExecutor({ executor: 'ort' }, async executor => {
+      const measured = await candidates.measure({ executor }, { name: 'data', data });
+      const networks = blueprints.map(({ name, setting, blend }) =>
+        networkOf(deployed(run, setting, name, blend.gated), name, settledMeaning(run.network.outputs[0]!, setting)),
+      );
+      const wanted = await measureNetworks({ executor }, networks, data);
+      const ensemble = flopsPerSample(networks[names.indexOf('output ensemble')]!.graph)!;
+      for (const [i, { name, cost, blend }] of blueprints.entries()) {
+        expect(measured[i]!.score().value, name).toBeCloseTo(wanted[i]!.metric.score().value, 5);
+        // A gate's own products are so few that they are not counted.
+        if (!blend.gated) expect(cost, name).toBeCloseTo(flopsPerSample(networks[i]!.graph)! / ensemble, 9);
+      }
+    });
+  });
+
+  it('has no gate where none is wanted, and no trunk that is beyond the budget', () => {
+    const { blueprints } = Candidates.of(run, data.dataset, { position: 0, gate: false, budget: 0.8 });
+    expect(blueprints.filter(({ blend }) => blend.gated)).toEqual([]);
+    for (const { name, cost } of blueprints) if (name.includes('trunk')) expect(cost).toBeLessThanOrEqual(0.8);
+  });
+});
