@@ -198,7 +198,7 @@ export async function exportPosition(
   options: ExportOptions = {},
 ): Promise<ExportedNetwork> {
   const { gated, gateOver } = choice;
-  const note = `averaged at position ${position}${gated ? gatedText(gateOver) : ''}`;
+  const note = `stitched at ${position}${gated ? gatedText(gateOver) : ''}`;
   const wide = deployed(run, averagedAt(run.network, position), note, gated, gateOver);
   const graph = inDtype(run, wide, options.dtype);
   await writeModel(graph, file, options);

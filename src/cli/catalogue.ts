@@ -6,11 +6,7 @@ import { changeNames } from '../data/shift/changes.ts';
 import { executorChoices } from '../execution/executors.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { type StressRequest, shiftImages } from '../metrics/stress.ts';
-
-
 import { choice, count, integer, namedFiles, nonNegative, path, regions, several } from '../options/kinds.ts';
-
-
 import { flag, type GivenOf, type Option, optional, repeatable, required, standing } from '../options/option.ts';
 import { outputMeans, tasks } from '../run/config.ts';
 import { type TrainingRequest, trainingOptions } from '../training/settings.ts';

@@ -22,12 +22,23 @@ export function verdictText({ standings, chosen, best, stress, budget }: StoredV
   const within = budget === undefined ? '' : ` that cost at most ${percent(budget)} of all parents`;
   const at = `${name}, at ${percent(winner.cost)} of what the parents cost together`;
   const home = standings[best]!;
-  const why =
-    stress.length === 0
-      ? `has the best score at home, ${fixed(winner.own)}, of ${standings.length} candidates${within}; nothing was asked about other sites.`
-      : `has the best score under shift, ${fixed(winner.shift)}, of the ${eligible} candidates${within} that are not worse at home than ` +
-        `${chosen === best ? 'it is' : `${home.name} (${fixed(home.own)})`}; its own score there is ${fixed(winner.own)}.`;
-  return `The verdict: ${at}, ${why}${kindText(name)}`;
+  const own = fixed(winner.own);
+  const why = (): string => {
+    if (stress.length === 0) {
+      return `has the best score at home, ${own}, of ${standings.length} candidates${within}; nothing was asked about other sites.`;
+    }
+    const shift = fixed(winner.shift);
+    if (eligible === 1)
+      return `has a score at home, ${own}, that no other candidate${within} comes near; under shift it has ${shift}.`;
+    if (chosen === best) {
+      return `has the best score at home, ${own}, and of the ${eligible} candidates${within} that come near it there the best under shift, ${shift}.`;
+    }
+    return (
+      `has the best score under shift, ${shift}, of the ${eligible} candidates${within} that are not worse at home than ${home.name} ` +
+      `(${fixed(home.own)}); its own score there is ${own}.`
+    );
+  };
+  return `The verdict: ${at}, ${why()}${kindText(name)}`;
 }
 
 /** What a user might not expect. */

@@ -35,9 +35,14 @@ const options = {
   gateOver,
   ...stress,
   shift: unlessDenied('compare networks on the validation data alone, and not under changes of its images too'),
-  budget: optional(budget, 'cost', 'the most that the exported network may cost, as 65% of what all parents cost together', {
-    otherwise: 'any',
-  }),
+  budget: optional(
+    budget,
+    'cost',
+    'the most that the exported network may cost, as 65% of what all parents cost together',
+    {
+      otherwise: 'any',
+    },
+  ),
   position: optional(natural, 'p', 'export what is stitched at this position, whatever it is worth', {
     otherwise: 'what the verdict is for',
     conflicts: ['budget'],

@@ -13,7 +13,15 @@ let folder: string;
 let request: RunRequest;
 let whole: readonly string[];
 
-const files = ['report.json', 'report.md', 'sweep.json', 'parameters.npz', 'stitched.onnx', 'metrics.jsonl'];
+const files = [
+  'report.json',
+  'report.md',
+  'sweep.json',
+  'verdict.json',
+  'parameters.npz',
+  'stitched.onnx',
+  'metrics.jsonl',
+];
 /** What a run leaves, but for where it lies. */
 const left = async (run: string): Promise<readonly string[]> =>
   Promise.all(files.map(async file => (await readFile(join(run, file), 'latin1')).replaceAll(run, 'RUN')));
@@ -40,15 +48,17 @@ beforeAll(async () => {
     networks: [a, b],
     train: train!,
     validation: validation!,
-    tests: [{ name: 't', file: test! }],
+    tests: [{ name: 'away', file: test! }],
     training,
     executor: 'ort',
     output: join(folder, 'run'),
   };
   await run(request);
   whole = await left(request.output);
-  expect(whole[1]).toContain('6 images; labels: 2 classes of each place):');
-  expect(whole[1]).toMatch(/- stitched, gated .+ output ensemble on t: .*\[.*\]: (better|worse|no difference shown)/);
+  const report = whole[1]!;
+  expect(report).toContain('6 images; labels: 2 classes of each place).');
+  expect(report).toMatch(/The verdict: .*, at .* % of what the parents cost together, has .* score .*under shift/);
+  expect(report).toMatch(/- .+ parent a on away: .*\[.*\]: (better|worse|no difference shown)/);
 });
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -58,7 +68,8 @@ describe('a run that was interrupted goes on to the same files', () => {
     ['training', 2, 'training the stitches'],
     ['closing', 1, 'fitting the last stitches'],
     ['sweep', 0, 'scoring every position'],
-    ['tests', 2, 'scoring on'],
+    ['verdict', 1, 'scoring settings on gamma'],
+    ['tests', 0, 'scoring settings on away'],
   ])('in its %s', async (name, done, stage) => {
     const again = into(name);
     await expect(run(again, endedAt(done, stage))).rejects.toThrow(
@@ -69,7 +80,8 @@ describe('a run that was interrupted goes on to the same files', () => {
     expect(await left(again.output)).toEqual(whole);
     // What is there is not computed again.
     expect(stages.has('training the stitches')).toBe(name === 'training' || name === 'closing');
-    expect(stages.has('scoring every position')).toBe(name !== 'tests');
+    expect(stages.has('scoring every position')).toBe(name !== 'tests' && name !== 'verdict');
+    expect(stages.has('scoring settings on gamma')).toBe(name !== 'tests');
   });
 });
 
@@ -86,7 +98,7 @@ it('what has its report, what was only stitched, and data that have changed are 
 
 it('is chosen and reported by the metric that is said, whatever the run was swept by in between', async () => {
   const asked = { ...into('metric'), metric: 'dice-foreground' } as const;
-  await expect(run(asked, endedAt(2, 'scoring on'))).rejects.toThrow('--resume');
+  await expect(run(asked, endedAt(0, 'scoring settings on away'))).rejects.toThrow('--resume');
   const { output, validation } = asked;
   const sweptBy = async (): Promise<unknown> => JSON.parse(await readFile(join(output, 'sweep.json'), 'utf8')).metric;
   expect(await sweptBy()).toBe('dice-foreground');
@@ -96,11 +108,56 @@ it('is chosen and reported by the metric that is said, whatever the run was swep
   const { tests, sweep: swept } = await resumeRun(output);
   expect(tests).toMatchObject([{ metric: 'dice-foreground' }]);
   expect(swept.metric).toBe('dice-foreground');
-  expect(await readFile(join(output, 'report.md'), 'utf8')).toContain('| t: Dice, foreground | pooled |');
+  expect(await readFile(join(output, 'report.md'), 'utf8')).toContain('| away: Dice, foreground | pooled |');
 
   const metric = 'accuracy';
   expect(await curve([output], validation, { executor, metric, counts: [1] })).toMatchObject({ metric });
   const settings = { weights: [0.5], outputs: [0.5], groups: [[0]], gate: false };
   expect(await front(output, validation, { executor, metric, ...settings })).toMatchObject({ metric });
   await expect(sweep(output, validation, { executor, metric: 'mse' })).rejects.toThrow('cannot be scored by mse');
+});
+
+describe('what is exported', () => {
+  /** What a run leaves under other wishes, of the same training. */
+  const runOf = (name: string, wishes: Partial<RunRequest>) => run({ ...into(name), ...wishes });
+
+  it('costs no more than is allowed', async () => {
+    const { verdict, exported } = await runOf('cheap', { budget: 0.75 });
+    expect(exported.cost).toBeLessThanOrEqual(0.75);
+    expect(verdict.standings[verdict.chosen]!.name).toBe(exported.candidate);
+    await expect(runOf('free', { budget: 0.01 })).rejects.toThrow(
+      /Nothing costs as little as 1 % of the parents together/,
+    );
+  });
+
+  it('is what is asked for by name, with what speaks against it', async () => {
+    const { exported, verdict, warnings, agreement } = await runOf('asked', { position: 0 });
+    expect(exported).toMatchObject({ position: 0, candidate: 'stitched at 0, gated' });
+    expect(agreement.agrees).toBe(true);
+    const better = verdict.standings[verdict.chosen]!.name;
+    expect(warnings.join()).toMatch(
+      new RegExp(`^stitched at 0, gated was asked for by its name, and ${better} is better: at home`),
+    );
+    await expect(runOf('nowhere', { position: 9 })).rejects.toThrow(/no position 9/);
+  });
+
+  it('is the best at home where nothing is to be asked about other sites', async () => {
+    const { verdict } = await runOf('home', { stress: false });
+    const { standings, chosen, stress } = verdict;
+    expect(stress).toEqual([]);
+    for (const { own, shift } of standings) {
+      expect(own).toBeLessThanOrEqual(standings[chosen]!.own);
+      expect(shift).toBeUndefined();
+    }
+  });
+
+  it('is held against data of elsewhere, if there are some', async () => {
+    const [{ file }] = request.tests as [RunRequest['tests'][number]];
+    const { verdict, tests } = await runOf('elsewhere', { stress: { files: [{ name: 'x', file }] } });
+    expect(verdict.stress).toEqual([{ name: 'x', source: file, images: 6 }]);
+    const [{ rows }] = tests as [(typeof tests)[number]];
+    for (const { name, shift } of verdict.standings) {
+      expect(shift).toBeCloseTo(rows.find(row => row.network === name)!.score.value, 9);
+    }
+  });
 });

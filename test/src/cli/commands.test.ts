@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
 import { onnxRuntime } from '../../../runtime/ort/onnxruntime.ts';
+import type { RunResult } from '../../../src/api/run.ts';
 import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
 import { relativeDifference } from '../../../src/run/verify.ts';
 import { filesOf } from './files.ts';
@@ -359,28 +360,30 @@ describe('run', () => {
       tests: [{ name: 'own' }, { name: 'other' }],
     });
     const text = await readFile(join(run, 'report.md'), 'utf8');
-    expect(text).toMatch(/\| network \| own: Dice \| pooled \| other: Dice \| pooled \|/);
-    expect(text).toMatch(/\| parent a \|[\s\S]*\| parent b \|[\s\S]*\| output ensemble \|[\s\S]*\| stitched \|/);
+    expect(text).toMatch(/\| network \| cost \| own: Dice \| shift \| own: Dice \| pooled \| other: Dice \| pooled \|/);
+    expect(text).toMatch(/\| parent a \|[\s\S]*\| parent b \|[\s\S]*\| output ensemble \|[\s\S]*\| stitched at \d+ \|/);
     expect(text).toContain('agrees in ONNX Runtime');
     expect(text).toContain(`\`${data}\`, 6 images`);
     expect(report.validation).toEqual({ source: data, images: 6, labels: '2 classes of each place' });
     expect(JSON.parse(await readFile(join(run, 'report.json'), 'utf8')).tests).toEqual(report.tests);
-    expect(report).toMatchObject({ exported: { gated: true } });
-    const gated = join(folder, 'gated.onnx');
-    await suture('export', run, '--rule', '2', '--gate', '-o', gated);
-    expect(await readFile(join(run, 'stitched.onnx'))).toEqual(await readFile(gated));
+    // The file scores what the report says of it.
+    const { rows } = documentOf(await suture('evaluate', join(run, 'stitched.onnx'), '--data', data, '--json'));
+    const { tests, exported } = JSON.parse(await readFile(join(run, 'report.json'), 'utf8')) as RunResult;
+    const said = new Map(tests[0]!.rows.map(row => [row.network, row.score.value]));
+    expect(rows[0].score.value).toBeCloseTo(said.get(exported.candidate!)!, 6);
   });
 
   it('averages outputs as published when told to', async () => {
     const { folder, a, b, data } = await inputs();
     const run = join(folder, 'run');
-    const options = ['--train', data, '--val', data, '--test', `own=${data}`, '--no-gate', ...training];
+    const sets = ['--train', data, '--val', data, '--test', `own=${data}`];
+    const options = [...sets, '--no-gate', '--no-shift', '--position', '1', ...training];
     const report = documentOf(await suture('run', a, b, ...options, '-o', run, '--json'));
     expect(report).toMatchObject({ agreement: { agrees: true } });
     expect(report.exported).not.toHaveProperty('gated');
     expect(await readFile(join(run, 'report.md'), 'utf8')).not.toContain('gated');
     const averaged = join(folder, 'averaged.onnx');
-    await suture('export', run, '--rule', '2', '-o', averaged);
+    await suture('export', run, '--position', '1', '-o', averaged);
     expect(await readFile(join(run, 'stitched.onnx'))).toEqual(await readFile(averaged));
   });
 });

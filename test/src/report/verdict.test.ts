@@ -1,0 +1,53 @@
+import { expect, it } from 'vitest';
+import { lossTexts, standingTable, verdictText } from '../../../src/report/verdict.ts';
+import type { StoredVerdict } from '../../../src/selection/verdict.ts';
+
+const found = (value: number) => ({ value, low: value - 0.01, high: value + 0.01, groups: 9 });
+const standing = (name: string, cost: number, own: number, shift: number, eligible: boolean) => ({
+  ...{ name, cost, own, shift, affordable: true, eligible },
+});
+
+const verdict: StoredVerdict = {
+  data: { source: 'val.npz', images: 20 },
+  metric: 'dice',
+  stress: [{ name: 'gamma', source: 'val.npz under gamma', images: 20 }],
+  standings: [
+    { ...standing('parent a', 0.6, 0.93, 0.7, true), chosenBetterBy: { own: found(-0.002), shift: found(0.1) } },
+    { ...standing('parent b', 0.4, 0.8, 0.6, false), chosenBetterBy: { own: found(0.128), shift: found(0.2) } },
+    standing('output ensemble, gated', 1, 0.928, 0.8, true),
+  ],
+  chosen: 2,
+  best: 0,
+};
+
+it('says which network is worth most, why, and where it is none that was made', () => {
+  expect(verdictText(verdict)).toBe(
+    'The verdict: output ensemble, gated, at 100 % of what the parents cost together, has the best score under shift, 0.8000, of the 2 candidates ' +
+      'that are not worse at home than parent a (0.9300); its own score there is 0.9280. Its parents are not stitched: no stitch gains here.',
+  );
+  expect(verdictText({ ...verdict, chosen: 0, budget: 0.6 })).toBe(
+    'The verdict: parent a, at 60 % of what the parents cost together, has the best score at home, 0.9300, and of the 2 candidates that cost at most ' +
+      '60 % of all parents that come near it there the best under shift, 0.7000. It is one of the networks as it was: nothing that was made of them is better here.',
+  );
+  expect(verdictText({ ...verdict, chosen: 0, stress: [] })).toContain(
+    'has the best score at home, 0.9300, of 3 candidates; nothing was asked about other sites.',
+  );
+});
+
+it('holds the chosen one against all others', () => {
+  expect(standingTable(verdict)).toEqual({
+    head: ['output ensemble, gated less', 'at home', 'under shift'],
+    rows: [
+      ['parent a', '−0.0020 [−0.0120, +0.0080]: no difference shown', '+0.1000 [+0.0900, +0.1100]: better'],
+      ['parent b', '+0.1280 [+0.1180, +0.1380]: better', '+0.2000 [+0.1900, +0.2100]: better'],
+    ],
+  });
+});
+
+it('says what speaks against a network that is asked for by its name, and only what was shown', () => {
+  expect(lossTexts(verdict, 'parent b')).toEqual([
+    'parent b was asked for by its name, and output ensemble, gated is better: at home +0.1280 [+0.1180, +0.1380]: better; ' +
+      'under shift +0.2000 [+0.1900, +0.2100]: better.',
+  ]);
+  expect(lossTexts(verdict, 'output ensemble, gated')).toEqual([]);
+});
