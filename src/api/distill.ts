@@ -129,14 +129,26 @@ export const distill = (
   options: DistillOptions & ExecutorOptions,
   work: TrainingWork = {},
 ): Promise<DistillSummary> =>
+  withExecutor(options, async executor =>
+    distillLoaded({ executor, ...workOptions(work) }, await loadRun(path), options, work),
+  );
+
+/** As {@link distill}, for a run that is loaded. */
+export const distillLoaded = (
+  execution: Execution,
+  run: LoadedRun,
+  options: DistillOptions,
+  work: TrainingWork,
+): Promise<DistillSummary> =>
   withNewLock(options.output, async () => {
     await checkRunOutput(options.output, { locked: true, replaceable: false });
-    return distillLocked(await loadRun(path), options, work);
+    return distillLocked(execution, run, options, work);
   });
 
 async function distillLocked(
+  execution: Execution,
   run: LoadedRun,
-  { executor: choice, ...options }: DistillOptions & ExecutorOptions,
+  options: DistillOptions,
   work: TrainingWork,
 ): Promise<DistillSummary> {
   const { config } = run.directory;
@@ -159,28 +171,26 @@ async function distillLocked(
     const job = jobOf(config, labels, named(one, 'the student'), named(teacher, 'the teacher'), dataset);
     distillationStep(job, training);
   }
-  return withExecutor({ ...options, ...(choice && { executor: choice }) }, async executor => {
-    requireBudgetSupport(executor, training);
-    const execution: Execution = { executor, ...workOptions(work) };
-    const scores = await validationScores(execution, scored, labelled, training.seed);
-    const { name: metric, higherIsBetter } = labelled.metricFor(scored[0]!);
-    const student = asked ?? own[steadiest(scores.slice(0, own.length), higherIsBetter)]!;
-    const directory = await StudentDirectory.create(options.output, {
-      run: run.directory.path,
-      teacher,
-      student,
-      task: config.task,
-      ...keptLabels(labels),
-      training,
-      data: { source: dataset.source, sha256: await hashFile(options.data), images: dataset.count },
-      validation: { source: validation.source, sha256: await hashFile(options.validation) },
-      metric,
-      scores,
-      executor: { name: executor.name, description: executor.describe() },
-      versions: { ...versions() },
-    });
-    return trainStudent(execution, directory, { dataset, validation }, work);
+  const { executor } = execution;
+  requireBudgetSupport(executor, training);
+  const scores = await validationScores(execution, scored, labelled, training.seed);
+  const { name: metric, higherIsBetter } = labelled.metricFor(scored[0]!);
+  const student = asked ?? own[steadiest(scores.slice(0, own.length), higherIsBetter)]!;
+  const directory = await StudentDirectory.create(options.output, {
+    run: run.directory.path,
+    teacher,
+    student,
+    task: config.task,
+    ...keptLabels(labels),
+    training,
+    data: { source: dataset.source, sha256: await hashFile(options.data), images: dataset.count },
+    validation: { source: validation.source, sha256: await hashFile(options.validation) },
+    metric,
+    scores,
+    executor: { name: executor.name, description: executor.describe() },
+    versions: { ...versions() },
   });
+  return trainStudent(execution, directory, { dataset, validation }, work);
 }
 
 /** Scores at home and under shift. */
@@ -230,7 +240,7 @@ export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<Di
     async () => {
       const directory = await StudentDirectory.open(path);
       const { config } = directory;
-      if ((await directory.has('scores')) && (await directory.has('model'))) {
+      if (await directory.trained()) {
         throw new SutureError(
           'run-invalid',
           `The training of ${printable(path)} has ended: there is nothing to resume.`,

@@ -11,7 +11,7 @@ import type { OutputShares } from '../options/kinds.ts';
 import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, inDtype } from '../run/deployed.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
-import type { Blueprint } from '../selection/candidates.ts';
+import type { Blueprint, Student } from '../selection/candidates.ts';
 import { alike, type Combination, checkPositions, gatedText, outputOf } from '../selection/combination.ts';
 import { bestWithin } from '../selection/search/budget.ts';
 import { checkDiscrete, settingOfDiscrete } from '../selection/search/discrete.ts';
@@ -218,10 +218,13 @@ export async function exportPosition(
 export async function exportCandidate(
   run: LoadedRun,
   file: string,
-  { name, setting, blend: { gated }, positions, cost }: Blueprint,
+  candidate: Blueprint | Student,
   { gateOver, ...rest }: Pick<Gating, 'gateOver'> & Pick<ExportedNetwork, 'rule'>,
 ): Promise<ExportedNetwork> {
-  const graph = deployed(run, setting, name, gated, gateOver);
+  const { name, positions, cost } = candidate;
+  const gated = 'network' in candidate ? undefined : candidate.blend.gated;
+  const graph =
+    'network' in candidate ? candidate.network.graph : deployed(run, candidate.setting, name, gated, gateOver);
   await writeModel(graph, file, { force: true });
   const found = run.network.positions.find(p => positions.length === 1 && p.id === positions[0]);
   return {

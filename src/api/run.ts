@@ -1,5 +1,6 @@
 /** Two networks in, one out: match, stitch, sweep, select, export, evaluate, report, check. */
 
+import { join } from 'node:path';
 import { printable, SutureError } from '../../ir/index.ts';
 import { type GateScope, requireGateable } from '../../passes/index.ts';
 import { casesAtATime } from '../data/batches.ts';
@@ -12,6 +13,7 @@ import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { Metric, MetricName } from '../metrics/metric.ts';
 import { type StressRequest, type StressSet, stressSets } from '../metrics/stress.ts';
+import type { Network } from '../network/network.ts';
 import type { Parent } from '../network/parent.ts';
 import { networkForImages } from '../network/sizes.ts';
 import type { NamedFile } from '../options/kinds.ts';
@@ -20,15 +22,19 @@ import { lossTexts } from '../report/verdict.ts';
 import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
 import { sameData, type TrainingWork } from '../run/lifecycle.ts';
+import type { LoadedRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { planRun, type StitchRequest } from '../run/plan.ts';
-import { compareWithFile } from '../run/verify.ts';
+import { isThere } from '../run/replacement.ts';
+import { StudentDirectory } from '../run/student.ts';
+import { compareNetworkWithFile, compareWithFile } from '../run/verify.ts';
 import { type Blueprint, Candidates } from '../selection/candidates.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { chosenOf, contest } from '../selection/contest.ts';
 import { possibleRules, type Selection, select } from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
 import { type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
+import { distillLoaded, resumeDistill } from './distill.ts';
 import { exportCandidate } from './export.ts';
 import { openBegun, resumeLocked, type TrainedRun, trainLocked } from './stitch.ts';
 
@@ -48,6 +54,8 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   readonly stress?: Omit<StressRequest, 'seed'> | false | undefined;
   /** The highest cost of the exported network, as a share of what all parents together cost. Default: any. */
   readonly budget?: number | undefined;
+  /** Also train one network for so many steps to give the ensemble's answers: see `distill`. Default: none. */
+  readonly distill?: number | undefined;
   /** Export what is stitched at this position, whatever it is worth. Default: what the verdict is for. */
   readonly position?: number | undefined;
 }
@@ -77,7 +85,7 @@ interface Following {
 }
 
 const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
-  const { validation, tests, gate, gateOver, metric, stress = {}, budget, position } = request;
+  const { validation, tests, gate, gateOver, metric, stress = {}, budget, distill, position } = request;
   const hashed = async (source: string) => ({ source, sha256: await hashFile(source) });
   const namedFiles = (files: readonly NamedFile[]) =>
     Promise.all(files.map(async ({ name, file }) => ({ name, ...(await hashed(file)) })));
@@ -95,6 +103,7 @@ const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
       },
     }),
     ...(budget !== undefined && { budget }),
+    ...(distill !== undefined && { distill }),
     ...(position !== undefined && { position }),
   };
 };
@@ -106,7 +115,7 @@ const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
 export async function run(request: RunRequest, work: TrainingWork = {}): Promise<RunResult> {
-  const { train, validation, tests, gate, gateOver, metric, stress: _, budget, position, ...rest } = request;
+  const { train, validation, tests, gate, gateOver, metric, stress: _, budget, distill, position, ...rest } = request;
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
@@ -129,7 +138,7 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
     withNewLock(request.output, async () => {
       const execution = { executor, ...workOptions(work) };
       const trained = await trainLocked(plan, execution, work, followUp);
-      return afterTraining(execution, trained, { asked: followUp, choosable, stress, tests: data });
+      return afterTraining(execution, trained, { asked: followUp, choosable, stress, tests: data }, work);
     }),
   );
   return { ...result, warnings: [...plan.warnings, ...result.warnings] };
@@ -169,7 +178,7 @@ export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunRes
     const stress = await stressOf(followUp, choosable, parents, labelsOfRun(directory.config));
     const trained = await resumeLocked(run, work);
     return withExecutor({ executor: directory.config.executor.name }, executor =>
-      afterTraining({ executor, ...workOptions(work) }, trained, { asked: followUp, choosable, stress, tests }),
+      afterTraining({ executor, ...workOptions(work) }, trained, { asked: followUp, choosable, stress, tests }, work),
     );
   });
 
@@ -186,9 +195,14 @@ async function stressOf(
 }
 
 /** What follows a training; an error that ends it says how to go on. */
-async function afterTraining(execution: Execution, trained: TrainedRun, following: Following): Promise<RunResult> {
+async function afterTraining(
+  execution: Execution,
+  trained: TrainedRun,
+  following: Following,
+  work: TrainingWork,
+): Promise<RunResult> {
   try {
-    return await follow(execution, trained, following);
+    return await follow(execution, trained, following, work);
   } catch (error) {
     if (!(error instanceof SutureError)) throw error;
     const resume = `suture run --resume ${printable(trained.run.directory.path)}`;
@@ -205,6 +219,7 @@ async function follow(
   execution: Execution,
   { run, summary }: TrainedRun,
   { asked, choosable, stress, tests }: Following,
+  work: TrainingWork,
 ): Promise<RunResult> {
   const { directory, parents } = run;
   let swept = await directory.readJson('sweep', sweepSchema);
@@ -217,7 +232,8 @@ async function follow(
   const selection = chooseBy(swept);
   const { gate, gateOver, budget } = asked;
   const position = asked.position ?? selection.position;
-  const candidates = Candidates.of(run, choosable.dataset, { position, gate, gateOver, budget });
+  const students = asked.distill === undefined ? [] : [await studentOf(execution, run, asked, choosable, work)];
+  const candidates = Candidates.of(run, choosable.dataset, { position, gate, gateOver, budget, students });
   let verdict = await directory.readJson('verdict', verdictSchema);
   if (!verdict) {
     verdict = await contest(execution, candidates, { own: choosable, stress, budget });
@@ -233,7 +249,8 @@ async function follow(
   const results: TestResult[] = [];
   for (const { name, file: source, data } of tests) {
     const metrics = await candidates.measure(execution, { name, data });
-    const metricOf = (network: string): Metric => metrics[candidates.blueprints.findIndex(b => b.name === network)]!;
+    const metricOf = (network: string): Metric =>
+      metrics[candidates.all.findIndex(candidate => candidate.name === network)]!;
     const groups = groupsOf(data.dataset);
     // What costs no training, and the own network.
     const rivals = ['output ensemble', 'parent a'].filter(rival => rival !== chosen.name);
@@ -250,9 +267,16 @@ async function follow(
       })),
     });
   }
-  const { setting, blend } = chosen;
-  const written = { file, setting, gated: blend.gated, gateOver };
-  const agreement = await compareWithFile(execution.executor, run, written, choosable.dataset);
+  const { executor } = execution;
+  const agreement =
+    'network' in chosen
+      ? await compareNetworkWithFile(executor, chosen.network, file, choosable.dataset)
+      : await compareWithFile(
+          executor,
+          run,
+          { file, setting: chosen.setting, gated: chosen.blend.gated, gateOver },
+          choosable.dataset,
+        );
   const { reading: labels } = choosable.labelsFor(parents[0]!);
   const validation = { ...swept.data, labels };
   const report: Report = { summary, validation, selection, verdict, exported, tests: results, agreement };
@@ -262,7 +286,29 @@ async function follow(
   return { ...report, sweep: swept, warnings };
 }
 
+/** The student of a run: what there is of it, gone on with, or a new one. */
+async function studentOf(
+  execution: Execution,
+  run: LoadedRun,
+  { distill: steps }: Following['asked'],
+  choosable: LabelledData,
+  work: TrainingWork,
+): Promise<Network> {
+  const { config } = run.directory;
+  const output = run.directory.file('student');
+  if (!(await isThere(join(output, 'config.json')))) {
+    const { data, training } = config;
+    const options = { data: data.source, validation: choosable.dataset.source, output, steps, seed: training.seed };
+    await distillLoaded(execution, run, { ...options, metric: choosable.metric }, work);
+  }
+  const student = await StudentDirectory.open(output);
+  const known = await student.trained();
+  if (known) return known;
+  await resumeDistill(output, work);
+  return (await student.trained())!;
+}
+
 /** The networks of a report, in the verdict's order. */
-const rowsOf = ({ standings }: StoredVerdict, chosen: Blueprint): readonly string[] => [
+const rowsOf = ({ standings }: StoredVerdict, chosen: Pick<Blueprint, 'name'>): readonly string[] => [
   ...new Set([...standings.map(({ name }) => name), chosen.name]),
 ];

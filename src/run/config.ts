@@ -86,6 +86,8 @@ export const requestSchema = v.object({
   ),
   /** The highest cost, as a share of what all parents together cost; absent: any. */
   budget: v.optional(v.number()),
+  /** Steps for which a student is distilled; absent: none is. */
+  distill: v.optional(count),
   /** The stitched position that is exported whatever it is worth; absent: what the verdict is for. */
   position: v.optional(v.number()),
 });

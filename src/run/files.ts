@@ -15,6 +15,7 @@ export const runFiles = {
   front: 'front.json',
   search: 'search.json',
   verdict: 'verdict.json',
+  student: 'student',
   model: 'stitched.onnx',
   reportJson: 'report.json',
   reportText: 'report.md',

@@ -167,6 +167,25 @@ export class StudentDirectory extends SealedFolder<'checkpoint', 'scores', Other
     );
   }
 
+  /**
+   * What came out of the training, as `distilled from b`; undefined as long as it has not ended.
+   *
+   * @throws SutureError `run-invalid` where the file is no longer what it was.
+   */
+  async trained(): Promise<Network | undefined> {
+    const scores = await this.readJson('scores', scoresSchema);
+    if (!scores || !(await this.has('model'))) return undefined;
+    const file = this.file('model');
+    if ((await hashFile(file)) !== scores.model) {
+      throw new SutureError(
+        'run-invalid',
+        `${printable(file)} is not what the training came to: remove it, and distil again.`,
+      );
+    }
+    const { of, meaning } = this.config.student;
+    return networkOf((await loadModel(file)).graph, `distilled from ${of}`, fromStored(meaning));
+  }
+
   /** The training has ended, and all that it leaves is written. */
   async finish(): Promise<void> {
     await this.remove('checkpoint');

@@ -1,5 +1,5 @@
 /** Whether an exported file computes what suture computed. */
-import { numbersOf, tensor } from '../../ir/index.ts';
+import { type Graph, numbersOf, tensor } from '../../ir/index.ts';
 import {
   type GateScope,
   gateOutput,
@@ -15,7 +15,7 @@ import { batchesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Runnable } from '../execution/execute.ts';
 import { fixedBatch, imagesAtATime, inParts } from '../execution/fixed-batch.ts';
-import type { TrainedNetwork } from '../network/network.ts';
+import type { Network, TrainedNetwork } from '../network/network.ts';
 
 /** How far ONNX Runtime's numbers for a file are from an executor's. */
 export interface Agreement {
@@ -48,12 +48,9 @@ export async function compareWithFile(
   dataset: Dataset,
   images = 8,
 ): Promise<Agreement> {
-  const [input] = network.parents[0]!.inputs;
+  const [input] = network.parents[0]!.inputs as readonly [string, ...string[]];
   const [output] = network.outputs as readonly [SuperNetwork['outputs'][number]];
   const { name } = output;
-  const atATime = imagesAtATime([{ name: 'the stitched network', graph: network.graph }], undefined, images);
-  const { value: batch } = batchesOf(dataset, atATime).next();
-  if (!batch) throw new RangeError('There is no image to compare with.');
   const shares = numbersOf(settingTensors(network, setting).get(output.weights)!);
   const lone = onlySource(output, setting);
   const graph =
@@ -65,20 +62,50 @@ export async function compareWithFile(
   const needed = new Set(graph.inputs.map(i => i.name));
   const given = [...parameters, ...settingTensors(network, setting)].filter(([tensor]) => needed.has(tensor));
   const runnable = new Runnable(executor, graph, new Map(given));
-  const session = await onnxRuntime().InferenceSession.create(file, { logSeverityLevel: 4 });
+  return compare(runnable, { file, input, output: name, open: network.graph }, dataset, images);
+}
+
+/** As {@link compareWithFile}, for a network that is no setting of another. */
+export const compareNetworkWithFile = (
+  executor: Executor,
+  { graph, input, output }: Network,
+  file: string,
+  dataset: Dataset,
+  images = 8,
+): Promise<Agreement> => compare(new Runnable(executor, graph), { file, input, output, open: graph }, dataset, images);
+
+/** @param runnable is disposed of. */
+async function compare(
+  runnable: Runnable,
+  {
+    file,
+    input,
+    output,
+    open,
+  }: { readonly file: string; readonly input: string; readonly output: string; readonly open: Graph },
+  dataset: Dataset,
+  limit: number,
+): Promise<Agreement> {
   try {
-    const expected = (await runnable.run({ [input!]: batch.images }, [name]))[name]!;
-    const found = await inParts(fixedBatch(network.graph) ?? batch.count, { [input!]: batch.images }, async part => {
-      const { data, shape } = part[input!]!;
-      const feeds = { [input!]: new (onnxRuntime().Tensor)('float32', data as Float32Array, shape) };
-      const { data: values, dims } = (await session.run(feeds, [name]))[name]!;
-      return { [name]: tensor('float32', dims, values as Float32Array) };
-    });
-    const relativeError = relativeDifference(found[name]!.data as Float32Array, expected.data as Float32Array);
-    return { relativeError, images: batch.count, agrees: relativeError <= tolerance };
+    const atATime = imagesAtATime([{ name: 'the exported network', graph: open }], undefined, limit);
+    const { value: batch } = batchesOf(dataset, atATime).next();
+    if (!batch) throw new RangeError('There is no image to compare with.');
+    const session = await onnxRuntime().InferenceSession.create(file, { logSeverityLevel: 4 });
+    try {
+      const expected = (await runnable.run({ [input]: batch.images }, [output]))[output]!;
+      const found = await inParts(fixedBatch(open) ?? batch.count, { [input]: batch.images }, async part => {
+        const { data, shape } = part[input]!;
+        const feeds = { [input]: new (onnxRuntime().Tensor)('float32', data as Float32Array, shape) };
+        const { data: values, dims } = (await session.run(feeds, [output]))[output]!;
+        return { [output]: tensor('float32', dims, values as Float32Array) };
+      });
+      const relativeError = relativeDifference(found[output]!.data as Float32Array, expected.data as Float32Array);
+      return { relativeError, images: batch.count, agrees: relativeError <= tolerance };
+    } finally {
+      await session.release();
+    }
   } finally {
     runnable.dispose();
-    await session.release();
   }
 }
 

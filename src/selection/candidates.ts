@@ -12,8 +12,9 @@ import {
 import type { Dataset } from '../data/dataset.ts';
 import type { Execution } from '../execution/progress.ts';
 import type { Metric } from '../metrics/metric.ts';
+import { measureNetworks } from '../metrics/score-networks.ts';
 import { flopsPerSample } from '../network/cost.ts';
-import type { TrainedNetwork } from '../network/network.ts';
+import type { Network, TrainedNetwork } from '../network/network.ts';
 import { graphForImages } from '../network/sizes.ts';
 import { alike, gatedText, outputOf, outputText, positionsText, sharesOf } from './combination.ts';
 import { type Blend, type Measured, measure, type NamedData, type Prepared, prepare } from './measure.ts';
@@ -21,19 +22,28 @@ import { settingOfDiscrete } from './search/discrete.ts';
 import { type SharedTrunk, sharedTrunks } from './search/trunks.ts';
 import { shareLattice } from './simplex.ts';
 
-/** A network that can be made of a super-network, before it is measured. */
-export interface Blueprint {
+/** What is known of a candidate before it is measured. */
+interface Known {
   /** `parent b`, `output ensemble, gated`, `shared trunk at 5, 11`. */
   readonly name: string;
   /** Those of one family differ in numbers alone, and the best of them stands for all. */
   readonly family: string;
-  /** The weights of all switches, those of the output with them. */
-  readonly setting: Setting;
-  readonly blend: Blend;
   /** Where it is stitched; nowhere, where it is not. */
   readonly positions: readonly number[];
   /** Multiply-adds for an image, as a share of those of all parents together. */
   readonly cost: number;
+}
+
+/** A network that can be made of a super-network. */
+export interface Blueprint extends Known {
+  /** The weights of all switches, those of the output with them. */
+  readonly setting: Setting;
+  readonly blend: Blend;
+}
+
+/** A network of its own weights. */
+export interface Student extends Known {
+  readonly network: Network;
 }
 
 export interface CandidateOptions {
@@ -44,6 +54,8 @@ export interface CandidateOptions {
   readonly gateOver?: GateScope | undefined;
   /** The highest cost of a shared trunk that is looked at. Default: any below that of all parents. */
   readonly budget?: number | undefined;
+  /** Networks that were distilled from the parents. */
+  readonly students?: readonly Network[] | undefined;
 }
 
 /** Trunks of one network that are looked at, from the cheapest to the dearest; `suture search` looks further. */
@@ -60,10 +72,17 @@ interface Base {
 /** All candidates of a trained network, ready to be measured. */
 export class Candidates {
   readonly blueprints: readonly Blueprint[];
+  readonly students: readonly Student[];
   readonly #bases: readonly Base[];
   readonly #prepared: Prepared;
 
-  private constructor(trained: TrainedNetwork, bases: readonly Base[], over: GateScope | undefined) {
+  private constructor(
+    trained: TrainedNetwork,
+    bases: readonly Base[],
+    students: readonly Student[],
+    over: GateScope | undefined,
+  ) {
+    this.students = students;
     this.#bases = bases;
     this.#prepared = prepare(
       trained,
@@ -83,7 +102,7 @@ export class Candidates {
   /** @param dataset the own images: their size decides what networks cost. */
   static of(trained: TrainedNetwork, dataset: Dataset, options: CandidateOptions): Candidates {
     const { network, parameters } = trained;
-    const { position, gate = isGateable(network), gateOver, budget = 1 } = options;
+    const { position, gate = isGateable(network), gateOver, budget = 1, students = [] } = options;
     const flopsOf = (setting: Setting): number =>
       flopsPerSample(graphForImages(settle(network, setting, parameters), dataset, 'the stitched network'))!;
     const plain = original(network);
@@ -122,7 +141,11 @@ export class Candidates {
         ),
       ),
     ];
-    return new Candidates(trained, bases, gateOver);
+    const distilled = students.map((found): Student => {
+      const flops = flopsPerSample(graphForImages(found.graph, dataset, found.name))!;
+      return { name: found.name, family: found.name, positions: [], cost: flops / together, network: found };
+    });
+    return new Candidates(trained, bases, distilled, gateOver);
   }
 
   /** What is stitched at the position that was given, with a gate where one can act. */
@@ -130,10 +153,20 @@ export class Candidates {
     return this.blueprints.findLast(({ family }) => family.startsWith('stitched'))!;
   }
 
-  /** The metric of each candidate on a data set, in their order. @throws SutureError `data-invalid`. */
+  /** Blueprints, then students. */
+  get all(): readonly (Blueprint | Student)[] {
+    return [...this.blueprints, ...this.students];
+  }
+
+  /** The metric of each candidate on a data set, in the order of `all`. @throws SutureError `data-invalid`. */
   async measure(execution: Execution, set: NamedData, batch?: number): Promise<readonly Metric[]> {
     const measured: readonly Measured[] = await measure(execution, this.#prepared, set, batch);
-    return this.#bases.flatMap(({ ways }, i) => ways.map(({ blend }) => measured[i]!.metricOf(blend)));
+    const networks = this.students.map(({ network }) => network);
+    const apart = networks.length === 0 ? [] : await measureNetworks(execution, networks, set.data, { batch });
+    return [
+      ...this.#bases.flatMap(({ ways }, i) => ways.map(({ blend }) => measured[i]!.metricOf(blend))),
+      ...apart.map(({ metric }) => metric),
+    ];
   }
 }
 

@@ -5,7 +5,7 @@ import { groupsOf } from '../metrics/bootstrap.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { type StressSet, stressFacts } from '../metrics/stress.ts';
-import type { Blueprint, Candidates } from './candidates.ts';
+import type { Blueprint, Candidates, Student } from './candidates.ts';
 import { type Judged, judge, type StoredVerdict } from './verdict.ts';
 
 /** What candidates are held against. */
@@ -30,7 +30,7 @@ export async function contest(
   const atHome = await candidates.measure(execution, { name: 'validation', data: own });
   const shifted: (readonly Metric[])[] = [];
   for (const set of stress) shifted.push(await candidates.measure(execution, set));
-  const measured = candidates.blueprints.map(({ name, family, cost }, i) => ({
+  const measured = candidates.all.map(({ name, family, cost }, i) => ({
     ...{ name, family, cost },
     own: atHome[i]!,
     stress: shifted.map(metrics => metrics[i]!),
@@ -62,9 +62,9 @@ function groupsOfSets(own: LabelledData, stress: readonly StressSet[]): Judged {
 }
 
 /** The candidate that a verdict is for. @throws SutureError `run-invalid` where it is none of these. */
-export function chosenOf({ blueprints }: Candidates, { standings, chosen }: StoredVerdict): Blueprint {
+export function chosenOf({ all }: Candidates, { standings, chosen }: StoredVerdict): Blueprint | Student {
   const { name } = standings[chosen]!;
-  const found = blueprints.find(blueprint => blueprint.name === name);
+  const found = all.find(candidate => candidate.name === name);
   if (found) return found;
   throw new SutureError('run-invalid', `The run's verdict is for '${printable(name)}', which cannot be made of it.`);
 }

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
-import { budget, namedFiles, natural, path } from '../../options/kinds.ts';
+import { budget, count, namedFiles, natural, path } from '../../options/kinds.ts';
 import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { agreementText, comparisonTexts, resultTable } from '../../report/report.ts';
 import { standingTable, verdictText } from '../../report/verdict.ts';
@@ -43,6 +43,9 @@ const options = {
       otherwise: 'any',
     },
   ),
+  distill: optional(count, 'steps', 'also train one network for so many steps to give the answers of the ensemble', {
+    otherwise: 'none',
+  }),
   position: optional(natural, 'p', 'export what is stitched at this position, whatever it is worth', {
     otherwise: 'what the verdict is for',
     conflicts: ['budget'],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { curve } from '../../../src/api/curve.ts';
+import { evaluate } from '../../../src/api/evaluate.ts';
 import { type RunRequest, resumeRun, run } from '../../../src/api/run.ts';
 import { stitch } from '../../../src/api/stitch.ts';
 import { front, sweep } from '../../../src/api/sweep.ts';
@@ -159,5 +160,27 @@ describe('what is exported', () => {
     for (const { name, shift } of verdict.standings) {
       expect(shift).toBeCloseTo(rows.find(row => row.network === name)!.score.value, 9);
     }
+  });
+
+  it('may be a student, which is compared as all others are and is the same after an interruption', async () => {
+    const wishes = { distill: 6 };
+    const { verdict, tests } = await runOf('distilled', wishes);
+    const student = verdict.standings.at(-1)!;
+    expect(student.name).toMatch(/^distilled from [ab]$/);
+    expect(student.cost).toBeLessThan(1);
+    const { output } = into('distilled');
+    const [{ rows }] = tests as [(typeof tests)[number]];
+    const found = await evaluate([join(output, 'student', 'student.onnx')], request.tests[0]!.file, {
+      executor: 'ort',
+    });
+    expect(rows.at(-1)!.score.value).toBeCloseTo(found.rows[0]!.score.value, 6);
+
+    const again = into('distilled-again');
+    await expect(run({ ...again, ...wishes }, endedAt(3, 'training the student'))).rejects.toThrow(
+      'suture run --resume',
+    );
+    expect((await resumeRun(again.output)).verdict).toEqual(verdict);
+    const read = (folder: string) => readFile(join(folder, 'student', 'student.onnx'));
+    expect(await read(again.output)).toEqual(await read(output));
   });
 });
