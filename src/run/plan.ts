@@ -8,6 +8,7 @@ import {
   type SuperNetwork,
   type Task,
 } from '../../passes/index.ts';
+import { requireBatch } from '../data/batches.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { stepBatch } from '../execution/fixed-batch.ts';
@@ -99,12 +100,14 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
   }
   const batch = stepBatch(sharedBatch(models), request.training?.batch, usualBatch);
   const settings = withDefaults({ ...request.training, batch }, { dense: isDense(models[0]!) });
+  const said = request.pairs === undefined ? undefined : await saidPairs(request.pairs, models);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task });
+  if (settings.steps > 0) requireBatch(settings.batch, dataset);
   for (const { graph, path } of models) {
     requireFittingImages(dataset, graph, path);
     graphForImages(graph, dataset, path);
   }
-  const { pairs, warnings } = await pairsOf(request, models, dataset);
+  const { pairs, warnings } = said ?? matchedPairs(request, models, dataset);
   const parents: Parent[] = [];
   for (const model of models) parents.push(await parentOf(model, labelled ?? dataset, request));
   const [first, ...partners] = parents as [Parent, ...Parent[]];
@@ -135,19 +138,26 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
   };
 }
 
-/** The pairs that a file names, found to fit before anything long begins; without a file those that are matched. */
-async function pairsOf(
-  { pairs: file, matchWith }: StitchRequest,
-  models: readonly Model[],
-  { imageShape }: Dataset,
-): Promise<{ readonly pairs: readonly FeaturePair[]; readonly warnings: readonly string[] }> {
-  const graphs = models.map(({ graph }, i) => ({ tag: tagOf(i), graph }));
-  if (file === undefined) {
-    const names = byTag(models, roleOf);
-    const { pairs, matched } = matchParents(graphs, { names, imageShape, ...(matchWith && { with: matchWith }) });
-    return { pairs, warnings: matched.flatMap(({ warnings = [] }) => warnings.map(w => w.message)) };
-  }
+interface PlannedPairs {
+  readonly pairs: readonly FeaturePair[];
+  readonly warnings: readonly string[];
+}
+
+const taggedGraphs = (models: readonly Model[]) => models.map(({ graph }, i) => ({ tag: tagOf(i), graph }));
+
+/** The pairs that a file names, found to fit before data are read. */
+async function saidPairs(file: string, models: readonly Model[]): Promise<PlannedPairs> {
   const pairs = await readPairs(file);
-  checkPairs(graphs, pairs);
+  checkPairs(taggedGraphs(models), pairs);
   return { pairs, warnings: [] };
+}
+
+function matchedPairs({ matchWith }: StitchRequest, models: readonly Model[], { imageShape }: Dataset): PlannedPairs {
+  const names = byTag(models, roleOf);
+  const { pairs, matched } = matchParents(taggedGraphs(models), {
+    names,
+    imageShape,
+    ...(matchWith && { with: matchWith }),
+  });
+  return { pairs, warnings: matched.flatMap(({ warnings = [] }) => warnings.map(w => w.message)) };
 }
