@@ -249,8 +249,7 @@ async function follow(
   const results: TestResult[] = [];
   for (const { name, file: source, data } of tests) {
     const metrics = await candidates.measure(execution, { name, data });
-    const metricOf = (network: string): Metric =>
-      metrics[candidates.all.findIndex(candidate => candidate.name === network)]!;
+    const metricOf = (network: string): Metric => metrics.get(network)!;
     const groups = groupsOf(data.dataset);
     // What costs no training, and the own network.
     const rivals = ['output ensemble', 'parent a'].filter(rival => rival !== chosen.name);
@@ -258,7 +257,7 @@ async function follow(
       name,
       data: source,
       images: data.dataset.count,
-      metric: metrics[0]!.name,
+      metric: metricOf(chosen.name).name,
       rows: rowsOf(verdict, chosen).map(network => ({ network, score: metricOf(network).score() })),
       comparisons: rivals.map(against => ({
         network: chosen.name,

@@ -17,7 +17,7 @@ import { flopsPerSample } from '../network/cost.ts';
 import type { Network, TrainedNetwork } from '../network/network.ts';
 import { graphForImages } from '../network/sizes.ts';
 import { alike, gatedText, outputOf, outputText, positionsText, sharesOf } from './combination.ts';
-import { type Blend, type Measured, measure, type NamedData, type Prepared, prepare } from './measure.ts';
+import { type Blend, measure, type NamedData, type Prepared, prepare } from './measure.ts';
 import { settingOfDiscrete } from './search/discrete.ts';
 import { type SharedTrunk, sharedTrunks } from './search/trunks.ts';
 import { shareLattice } from './simplex.ts';
@@ -67,6 +67,8 @@ interface Base {
   readonly cost: number;
   readonly positions: readonly number[];
   readonly ways: readonly { readonly name: string; readonly family: string; readonly blend: Blend }[];
+  /** Whether it is measured under shift only where its score at home makes it eligible. */
+  readonly minor?: boolean;
 }
 
 /** All candidates of a trained network, ready to be measured. */
@@ -125,7 +127,11 @@ export class Candidates {
         const { own, positions } = trunk;
         const family = trunkText(network, trunk);
         const setting = settingOfDiscrete(network, trunk.setting);
-        return { own, ...named({ setting, positions }, `${family} at ${positionsText(positions)}`, family) };
+        return {
+          own,
+          minor: true,
+          ...named({ setting, positions }, `${family} at ${positionsText(positions)}`, family),
+        };
       })
       .filter(({ cost }) => cost <= budget && cost < 1)
       .sort((p, q) => p.cost - q.cost);
@@ -158,15 +164,27 @@ export class Candidates {
     return [...this.blueprints, ...this.students];
   }
 
-  /** The metric of each candidate on a data set, in the order of `all`. @throws SutureError `data-invalid`. */
-  async measure(execution: Execution, set: NamedData, batch?: number): Promise<readonly Metric[]> {
-    const measured: readonly Measured[] = await measure(execution, this.#prepared, set, batch);
+  /**
+   * The metrics of candidates on a data set, by their names.
+   *
+   * @param hopeless those of whom no more need be known: shared trunks among them are left out.
+   * @throws SutureError `data-invalid`.
+   */
+  async measure(
+    execution: Execution,
+    set: NamedData,
+    hopeless: ReadonlySet<string> = new Set(),
+  ): Promise<ReadonlyMap<string, Metric>> {
+    const isWanted = ({ minor, ways }: Base): boolean => !minor || ways.some(({ name }) => !hopeless.has(name));
+    const bases = this.#bases.filter(isWanted);
+    const parts = this.#prepared.parts.filter((_, i) => isWanted(this.#bases[i]!));
+    const measured = await measure(execution, { ...this.#prepared, parts }, set);
     const networks = this.students.map(({ network }) => network);
-    const apart = networks.length === 0 ? [] : await measureNetworks(execution, networks, set.data, { batch });
-    return [
-      ...this.#bases.flatMap(({ ways }, i) => ways.map(({ blend }) => measured[i]!.metricOf(blend))),
-      ...apart.map(({ metric }) => metric),
-    ];
+    const apart = networks.length === 0 ? [] : await measureNetworks(execution, networks, set.data);
+    return new Map([
+      ...bases.flatMap(({ ways }, i) => ways.map(({ name, blend }) => [name, measured[i]!.metricOf(blend)] as const)),
+      ...apart.map(({ model, metric }) => [model, metric] as const),
+    ]);
   }
 }
 

@@ -28,14 +28,18 @@ export async function contest(
   { own, stress, budget }: Contest,
 ): Promise<StoredVerdict> {
   const atHome = await candidates.measure(execution, { name: 'validation', data: own });
-  const shifted: (readonly Metric[])[] = [];
-  for (const set of stress) shifted.push(await candidates.measure(execution, set));
-  const measured = candidates.all.map(({ name, family, cost }, i) => ({
-    ...{ name, family, cost },
-    own: atHome[i]!,
-    stress: shifted.map(metrics => metrics[i]!),
-  }));
   const groups = groupsOfSets(own, stress);
+  const measured = candidates.all.map(({ name, family, cost }) => ({
+    ...{ name, family, cost },
+    own: atHome.get(name)!,
+    stress: [] as Metric[],
+  }));
+  const { standings } = judge(measured, { own: groups.own, stress: [] }, budget);
+  const hopeless = new Set(standings.filter(s => !s.eligible).map(({ name }) => name));
+  for (const set of stress) {
+    const found = await candidates.measure(execution, set, hopeless);
+    for (const { name, stress: metrics } of measured) metrics.push(...[found.get(name)].filter(m => m !== undefined));
+  }
   const families = [...new Set(measured.map(({ family }) => family))];
   const best = families.map(name => {
     const members = measured.filter(({ family }) => family === name);
@@ -43,7 +47,7 @@ export async function contest(
   });
   return {
     data: { source: own.dataset.source, images: own.dataset.count },
-    metric: atHome[0]!.name,
+    metric: measured[0]!.own.name,
     stress: stressFacts(stress),
     ...(budget !== undefined && { budget }),
     ...judge(best, groups, budget),

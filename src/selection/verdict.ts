@@ -14,7 +14,7 @@ export interface Candidate {
   readonly cost: number;
   /** On the own validation data. */
   readonly own: Metric;
-  /** On each stress set. */
+  /** On each stress set; none, where it was not asked how it does there. */
   readonly stress: readonly Metric[];
 }
 
@@ -116,8 +116,9 @@ export function judge(candidates: readonly Candidate[], groups: Judged, budget =
   const chosen = hasShift ? first(eligible, i => worth(scores[i]!.shift)) : best;
 
   const against = (i: number): Standing['chosenBetterBy'] => {
-    const [pairing, ...others] = groups.stress.map((images, set): Pairing => {
-      return { ours: candidates[chosen]!.stress[set]!, theirs: candidates[i]!.stress[set]!, groups: images };
+    const [ours, theirs] = [candidates[chosen]!.stress, candidates[i]!.stress];
+    const [pairing, ...others] = theirs.map((metric, set): Pairing => {
+      return { ours: ours[set]!, theirs: metric, groups: groups.stress[set]! };
     });
     return { own: ownDifference(chosen, i), ...(pairing && { shift: meanDifference([pairing, ...others]) }) };
   };

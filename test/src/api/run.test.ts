@@ -158,7 +158,9 @@ describe('what is exported', () => {
     expect(verdict.stress).toEqual([{ name: 'x', source: file, images: 6 }]);
     const [{ rows }] = tests as [(typeof tests)[number]];
     for (const { name, shift } of verdict.standings) {
-      expect(shift).toBeCloseTo(rows.find(row => row.network === name)!.score.value, 9);
+      // Trunks that their scores at home rule out were not asked.
+      if (shift === undefined) expect(name).toContain('trunk');
+      else expect(shift).toBeCloseTo(rows.find(row => row.network === name)!.score.value, 9);
     }
   });
 

@@ -49,10 +49,22 @@ describe.each([2, 3])('what can be made of %i networks', count => {
       const wanted = await measureNetworks({ executor }, networks, data);
       const ensemble = flopsPerSample(networks[names.indexOf('output ensemble')]!.graph)!;
       for (const [i, { name, cost, blend }] of blueprints.entries()) {
-        expect(measured[i]!.score().value, name).toBeCloseTo(wanted[i]!.metric.score().value, 5);
+        expect(measured.get(name)!.score().value, name).toBeCloseTo(wanted[i]!.metric.score().value, 5);
         // A gate's own products are so few that they are not counted.
         if (!blend.gated) expect(cost, name).toBeCloseTo(flopsPerSample(networks[i]!.graph)! / ensemble, 9);
       }
+    });
+  });
+
+  it('leaves out the trunks of which no more need be known', async () => {
+    const candidates = Candidates.of(run, data.dataset, { position: 0 });
+    const names = candidates.all.map(({ name }) => name);
+    await withExecutor({ executor: 'ort' }, async executor => {
+      const left = await candidates.measure({ executor }, { name: 'data', data }, new Set(names));
+      expect([...left.keys()]).toEqual(names.filter(name => !name.includes('trunk')));
+      const all = await candidates.measure({ executor }, { name: 'data', data });
+      expect([...all.keys()]).toEqual(names);
+      for (const [name, metric] of left) expect(metric.score().value).toBeCloseTo(all.get(name)!.score().value, 9);
     });
   });
 
