@@ -12,7 +12,7 @@ import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { scoreNetworks } from '../metrics/score-networks.ts';
-import { stressScore, stressSets } from '../metrics/stress.ts';
+import { isChangeable, stressScore, stressSets } from '../metrics/stress.ts';
 import { meaningMetadata } from '../network/meaning.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import { writeModel } from '../network/write.ts';
@@ -166,10 +166,10 @@ async function distillLocked(
   // A parent has its row.
   if (asked && !own.some(({ of }) => of === asked.of)) scored.push(named(asked, 'start'));
   const labelled = LabelledData.for(scored, validation, options.metric);
-  // Of what cannot be trained it is said before anything is computed.
+  // Of what cannot be trained, or on these labels, it is said before anything is computed or written.
   for (const one of asked ? [asked] : own) {
     const job = jobOf(config, labels, named(one, 'the student'), named(teacher, 'the teacher'), dataset);
-    distillationStep(job, training);
+    distillationFeed(execution, job, distillationStep(job, training), training).dispose();
   }
   const { executor } = execution;
   requireBudgetSupport(executor, training);
@@ -204,7 +204,10 @@ async function validationScores(
     (await scoreNetworks(execution, networks, data)).map(({ score }) => score.value);
   const values = await valuesOn(labelled);
   const shifted: (readonly number[])[] = [];
-  for (const { data } of await stressSets(labelled, networks, { seed })) shifted.push(await valuesOn(data));
+  // What no change changes scores as it does at home.
+  if (isChangeable(labelled.dataset)) {
+    for (const { data } of await stressSets(labelled, networks, { seed })) shifted.push(await valuesOn(data));
+  } else shifted.push(values);
   return networks.map(({ name }, i) => ({
     network: name,
     value: values[i]!,

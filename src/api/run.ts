@@ -12,7 +12,7 @@ import { jsonText } from '../files/output.ts';
 import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { Metric, MetricName } from '../metrics/metric.ts';
-import { type StressRequest, type StressSet, stressSets } from '../metrics/stress.ts';
+import { isChangeable, type StressRequest, type StressSet, stressSets } from '../metrics/stress.ts';
 import type { Network } from '../network/network.ts';
 import type { Parent } from '../network/parent.ts';
 import { networkForImages } from '../network/sizes.ts';
@@ -189,7 +189,7 @@ async function stressOf(
   parents: readonly Parent[],
   said: LabelOptions,
 ): Promise<readonly StressSet[]> {
-  if (!stress || (!stress.files && choosable.dataset.imageShape.length < 2)) return [];
+  if (!stress || (!stress.files && !isChangeable(choosable.dataset))) return [];
   const files = stress.files?.map(({ name, source }) => ({ name, file: source }));
   return stressSets(choosable, parents, { ...stress, files }, said);
 }

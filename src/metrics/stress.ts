@@ -3,7 +3,7 @@
  * (`docs/shift.md`), or data that the user has of elsewhere.
  */
 import type * as v from 'valibot';
-import { SutureError } from '../../ir/errors.ts';
+import { printable, SutureError } from '../../ir/index.ts';
 import { type Dataset, type LabelOptions, loadDataset, subsetOf } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import type { ChangeName } from '../data/shift/changes.ts';
@@ -34,12 +34,15 @@ export interface StressRequest {
   readonly seed?: number | undefined;
 }
 
+/** Whether the changes do anything: numbers without an extent in space are channels of one value each, which all but brightness leave alone. */
+export const isChangeable = ({ imageShape }: Pick<Dataset, 'imageShape'>): boolean => imageShape.length > 1;
+
 /**
  * The stress sets that a request asks for, scored by what the validation data is scored by. Images under changes are made when they are
  * read, and kept for one set at a time: read one set after the other.
  *
  * @param said what is said of labels, of those of files.
- * @throws SutureError `option-invalid` where files and changes are asked for; as `loadDataset` and `LabelledData.for`.
+ * @throws SutureError `option-invalid` where files and changes are asked for, and for changes of what they cannot change; as `loadDataset` and `LabelledData.for`.
  */
 export async function stressSets(
   validation: LabelledData,
@@ -60,6 +63,12 @@ export async function stressSets(
       sets.push({ name, data: LabelledData.for(networks, await loadDataset(file, said), metric) });
     }
     return sets;
+  }
+  if (!isChangeable(dataset)) {
+    throw new SutureError(
+      'option-invalid',
+      `${printable(dataset.source)}: what has no extent in space cannot be changed as images are: name data sets of elsewhere by --stress NAME=FILE.`,
+    );
   }
   const suite = changes ? [...new Set(changes)].map(name => changeOf(name)) : defaultSuite;
   const sample = sampleOf(dataset, images ?? shiftImages, seed);

@@ -139,6 +139,8 @@ export interface DistillationFeed extends StepFeed {
 /**
  * Images of the data, each changed by what is drawn for it and turned, the teacher's answers to the same, and the labels turned alike.
  * What is drawn for an image depends on the seed, the step, and its place in the batch alone, so that nothing has to be kept to go on.
+ *
+ * @throws SutureError `option-invalid` for a batch that is too large; as `labelsFor`, where the step takes labels.
  */
 export function distillationFeed(
   { executor }: Execution,

@@ -6,6 +6,8 @@ import { importOnnx } from '../../../ir/index.ts';
 import { type DistillOptions, distill, resumeDistill } from '../../../src/api/distill.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
 import { stitch } from '../../../src/api/stitch.ts';
+import { npyArray } from '../../../src/data/npy.ts';
+import { formatNpz } from '../../../src/data/npz.ts';
 import { shared, suture } from '../cli/support.ts';
 import { requestIn } from '../run/prepared.ts';
 
@@ -115,6 +117,16 @@ describe('refuses', () => {
     ['teacher', '99', 'There is no position 99'],
   ])('%s %s', async (option, value, message) => {
     await expect(distill(run, asked('never', { [option]: value }))).rejects.toThrow(message);
+    expect(await readdir(folder())).not.toContain('never');
+  });
+
+  it('labels and batches that do not do, before anything is written', async () => {
+    const unlabelled = join(folder(), 'unlabelled.npz');
+    const images = npyArray(new Float32Array(2 * 64).fill(1), [2, 1, 8, 8]);
+    await writeFile(unlabelled, formatNpz({ images }));
+    const without = distill(run, asked('never', { data: unlabelled, labelShare: 0.5 }));
+    await expect(without).rejects.toThrow('there is no array "labels"');
+    await expect(distill(run, asked('never', { batch: 1e9 }))).rejects.toThrow('choose a smaller --batch');
     expect(await readdir(folder())).not.toContain('never');
   });
 

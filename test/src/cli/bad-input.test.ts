@@ -170,6 +170,16 @@ describe('data', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  it('without an extent in space, under shift', async () => {
+    const b = new GraphBuilder('table');
+    const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 2] });
+    b.output('y', b.op('MatMul', [x, b.constant(float32([2, 2], [1, 2, 3, 4]), 'w')]));
+    const file = await modelFile(b.build());
+    const data = await dataFile({ images: images(3, 2), labels: labels(0, 3) });
+    const found = await suture('evaluate', file, '--data', data, '--shift', '--executor', 'ort');
+    expectError(found, /no extent in space.*--stress/, 2);
+  });
+
   it('that a network answers with NaN', async () => {
     const file = await modelFile(network({ weight: Number.NaN }));
     const data = await dataFile({ images: images(2, 1, 48, 48), labels: labels(0, 2, 48, 48) });
