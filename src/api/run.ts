@@ -247,8 +247,10 @@ async function follow(
   });
 
   const results: TestResult[] = [];
+  const shown = rowsOf(verdict, chosen);
+  const hidden = new Set(candidates.all.map(candidate => candidate.name).filter(network => !shown.includes(network)));
   for (const { name, file: source, data } of tests) {
-    const metrics = await candidates.measure(execution, { name, data });
+    const metrics = await candidates.measure(execution, { name, data }, hidden);
     const metricOf = (network: string): Metric => metrics.get(network)!;
     const groups = groupsOf(data.dataset);
     // What costs no training, and the own network.
@@ -258,7 +260,7 @@ async function follow(
       data: source,
       images: data.dataset.count,
       metric: metricOf(chosen.name).name,
-      rows: rowsOf(verdict, chosen).map(network => ({ network, score: metricOf(network).score() })),
+      rows: shown.map(network => ({ network, score: metricOf(network).score() })),
       comparisons: rivals.map(against => ({
         network: chosen.name,
         against,
