@@ -49,10 +49,16 @@ async function acquire(path: string): Promise<() => Promise<void>> {
         if (!(await granted(handle))) throw locked(path, await handle.readFile('utf8').catch(() => ''));
         // Whoever ends removes the file and then gives up the lock: the lock of a removed file is worth nothing.
         if (await isStill(file, handle)) {
-          await handle.truncate();
-          await handle.write(`process ${process.pid} on ${hostname()}`);
+          const remove = (): Promise<void> => rm(file, { force: true }).catch(() => undefined);
+          try {
+            await handle.truncate();
+            await handle.write(`process ${process.pid} on ${hostname()}`);
+          } catch (cause) {
+            await remove();
+            throw cause;
+          }
           return async () => {
-            await rm(file, { force: true }).catch(() => undefined);
+            await remove();
             await handle.close();
           };
         }
