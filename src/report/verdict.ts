@@ -15,30 +15,24 @@ export const differenceText = (found: Difference): string =>
   `${signed(found.value)} [${signed(found.low)}, ${signed(found.high)}]: ${verdictOf(found)}`;
 
 /** Which network is worth most, and why, in a sentence or two. */
-export function verdictText({ standings, chosen, best, stress, budget }: StoredVerdict): string {
+export function verdictText({ standings, chosen, best, incumbent, stress, budget }: StoredVerdict): string {
   const winner = standings[chosen]!;
   const { name } = winner;
-  const eligible = standings.filter(s => s.eligible).length;
-  const within = budget === undefined ? '' : ` that cost at most ${percent(budget)} of all parents`;
+  const where = stress.length === 0 ? 'at home' : 'under shift';
+  const within = budget === undefined ? '' : ` that cost at most ${percent(budget)}`;
+  const others = standings.filter(s => s.eligible).length - 1;
   const at = `${name}, at ${percent(winner.cost)} of what the parents cost together`;
-  const home = standings[best]!;
-  const own = fixed(winner.own);
-  const why = (): string => {
-    if (stress.length === 0) {
-      return `has the best score at home, ${own}, of ${standings.length} candidates${within}; nothing was asked about other sites.`;
-    }
-    const shift = fixed(winner.shift);
-    if (eligible === 1)
-      return `has a score at home, ${own}, that no other candidate${within} comes near; under shift it has ${shift}.`;
-    if (chosen === best) {
-      return `has the best score at home, ${own}, and of the ${eligible} candidates${within} that come near it there the best under shift, ${shift}.`;
-    }
-    return (
-      `has the best score under shift, ${shift}, of the ${eligible} candidates${within} that are not worse at home than ${home.name} ` +
-      `(${fixed(home.own)}); its own score there is ${own}.`
-    );
-  };
-  return `The verdict: ${at}, ${why()}${kindText(name)}`;
+  const why =
+    chosen !== incumbent
+      ? `is shown to be better ${where} than ${standings[incumbent]!.name}`
+      : others === 0
+        ? `is the only one of the candidates${within} that is not worse at home than the best there`
+        : `and nothing is shown to be better ${where} of the ${others} other candidates${within} that are not worse at home`;
+  const scores = [
+    `at home ${fixed(winner.own)}${chosen === best ? '' : ` (the best there: ${standings[best]!.name}, ${fixed(standings[best]!.own)})`}`,
+    ...(winner.shift === undefined ? [] : [`under shift ${fixed(winner.shift)}`]),
+  ];
+  return `The verdict: ${at}, ${why}. It scores ${scores.join(', ')}.${kindText(name)}`;
 }
 
 /** What a user might not expect. */

@@ -21,9 +21,11 @@ import { type Blend, measure, type NamedData, type Prepared, prepare } from './m
 import { settingOfDiscrete } from './search/discrete.ts';
 import { type SharedTrunk, sharedTrunks } from './search/trunks.ts';
 import { shareLattice } from './simplex.ts';
+import type { Kind } from './verdict.ts';
 
 /** What is known of a candidate before it is measured. */
 interface Known {
+  readonly kind: Kind;
   /** `parent b`, `output ensemble, gated`, `shared trunk at 5, 11`. */
   readonly name: string;
   /** Those of one family differ in numbers alone, and the best of them stands for all. */
@@ -66,7 +68,7 @@ interface Base {
   readonly setting: Setting;
   readonly cost: number;
   readonly positions: readonly number[];
-  readonly ways: readonly { readonly name: string; readonly family: string; readonly blend: Blend }[];
+  readonly ways: readonly Pick<Blueprint, 'name' | 'family' | 'kind' | 'blend'>[];
   /** Whether it is measured under shift only where its score at home makes it eligible. */
   readonly minor?: boolean;
 }
@@ -113,12 +115,18 @@ export class Candidates {
     const even: Blend = { output: outputOf(alike(network.parents.length)) };
     const blends = gate ? [even, { ...even, gated: true }] : [even];
     /** A setting under its own name, gated and not. */
-    const named = (at: Omit<Base, 'cost' | 'ways'>, name: string, family = name, cost = costOf(at.setting)): Base => ({
+    const named = (
+      kind: 'ensemble' | 'stitched' | 'trunk',
+      at: Omit<Base, 'cost' | 'ways'>,
+      name: string,
+      family = name,
+    ): Base => ({
       ...at,
-      cost,
+      cost: costOf(at.setting),
       ways: blends.map(blend => {
         const end = blend.gated ? gatedText(gateOver) : '';
-        return { name: `${name}${end}`, family: `${family}${end}`, blend };
+        const full = blend.gated ? (`gated ${kind}` as const) : kind;
+        return { name: `${name}${end}`, family: `${family}${end}`, kind: full, blend };
       }),
     });
     const trunks = sharedTrunks(network)
@@ -130,16 +138,16 @@ export class Candidates {
         return {
           own,
           minor: true,
-          ...named({ setting, positions }, `${family} at ${positionsText(positions)}`, family),
+          ...named('trunk', { setting, positions }, `${family} at ${positionsText(positions)}`, family),
         };
       })
       .filter(({ cost }) => cost <= budget && cost < 1)
       .sort((p, q) => p.cost - q.cost);
     const bases = [
       ...network.parents.map(({ tag }, i) => alone(network, `parent ${tag}`, i, costOf)),
-      named({ setting: plain, positions: [] }, 'output ensemble', undefined, 1),
+      named('ensemble', { setting: plain, positions: [] }, 'output ensemble'),
       weightedEnsembles(network, plain, gate, gateOver),
-      named({ setting: averagedAt(network, position), positions: [position] }, `stitched at ${position}`),
+      named('stitched', { setting: averagedAt(network, position), positions: [position] }, `stitched at ${position}`),
       ...network.parents.flatMap(({ tag }) =>
         evenly(
           trunks.filter(({ own }) => own === tag),
@@ -149,7 +157,14 @@ export class Candidates {
     ];
     const distilled = students.map((found): Student => {
       const flops = flopsPerSample(graphForImages(found.graph, dataset, found.name))!;
-      return { name: found.name, family: found.name, positions: [], cost: flops / together, network: found };
+      return {
+        name: found.name,
+        family: found.name,
+        kind: 'student',
+        positions: [],
+        cost: flops / together,
+        network: found,
+      };
     });
     return new Candidates(trained, bases, distilled, gateOver);
   }
@@ -192,7 +207,7 @@ function alone(network: SuperNetwork, name: string, parent: number, costOf: (set
   const output = outputOf(network.parents.map((_, i) => (i === parent ? 1 : 0)));
   const setting = original(network);
   const cost = costOf(withOutputs(network, setting, sharesOf(output)));
-  return { setting, cost, positions: [], ways: [{ name, family: name, blend: { output } }] };
+  return { setting, cost, positions: [], ways: [{ name, family: name, kind: 'parent', blend: { output } }] };
 }
 
 /** The unstitched parents with shares that are not alike, none of them zero. */
@@ -212,6 +227,7 @@ function weightedEnsembles(
       return {
         name: `output ensemble, weights ${outputText(sharesOf(output))}${end}`,
         family: `output ensemble, weighted${end}`,
+        kind: gated ? ('gated weighted' as const) : ('weighted' as const),
         blend: { output, gated },
       };
     }),

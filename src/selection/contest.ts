@@ -6,7 +6,7 @@ import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { type StressSet, stressFacts } from '../metrics/stress.ts';
 import type { Blueprint, Candidates, Student } from './candidates.ts';
-import { type Judged, judge, type StoredVerdict } from './verdict.ts';
+import { type Judged, judge, representative, type StoredVerdict } from './verdict.ts';
 
 /** What candidates are held against. */
 export interface Contest {
@@ -29,22 +29,24 @@ export async function contest(
 ): Promise<StoredVerdict> {
   const atHome = await candidates.measure(execution, { name: 'validation', data: own });
   const groups = groupsOfSets(own, stress);
-  const measured = candidates.all.map(({ name, family, cost }) => ({
-    ...{ name, family, cost },
+  const measured = candidates.all.map(({ name, family, kind, cost }) => ({
+    ...{ name, family, kind, cost },
     own: atHome.get(name)!,
     stress: [] as Metric[],
   }));
-  const { standings } = judge(measured, { own: groups.own, stress: [] }, budget);
+  const { standings } = judge(measured, { ...groups, stress: [] }, budget);
   const hopeless = new Set(standings.filter(s => !s.eligible).map(({ name }) => name));
   for (const set of stress) {
     const found = await candidates.measure(execution, set, hopeless);
     for (const { name, stress: metrics } of measured) metrics.push(...[found.get(name)].filter(m => m !== undefined));
   }
   const families = [...new Set(measured.map(({ family }) => family))];
-  const best = families.map(name => {
-    const members = measured.filter(({ family }) => family === name);
-    return members[judge(members, groups).chosen]!;
-  });
+  const best = families.map(name =>
+    representative(
+      measured.filter(({ family }) => family === name),
+      groups,
+    ),
+  );
   return {
     data: { source: own.dataset.source, images: own.dataset.count },
     metric: measured[0]!.own.name,

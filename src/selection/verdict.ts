@@ -6,8 +6,19 @@ import { type Metric, metricNames } from '../metrics/metric.ts';
 import { scoreSchema, stressSetsSchema } from '../metrics/schema.ts';
 import { stressScore } from '../metrics/stress.ts';
 
+/** What networks are made of, from what has the word where nothing else is shown: nothing fitted, nothing dropped, nothing trained first. */
+export const kinds = [
+  ...(['gated ensemble', 'ensemble', 'gated stitched', 'stitched', 'gated weighted', 'weighted'] as const),
+  ...(['gated trunk', 'trunk', 'student', 'parent'] as const),
+] as const;
+export type Kind = (typeof kinds)[number];
+
+/** What stands in for an ensemble that costs too much. */
+const standIns: ReadonlySet<Kind> = new Set(['gated trunk', 'trunk', 'student']);
+
 /** A network that could be deployed, measured. */
 export interface Candidate {
+  readonly kind: Kind;
   /** `parent b`, `output ensemble, gated`. */
   readonly name: string;
   /** Multiply-adds for an image, as a share of those of all parents together. */
@@ -34,7 +45,7 @@ const standingSchema = v.object({
   /** The mean over the stress sets; absent without any. */
   shift: v.optional(scoreSchema),
   affordable: v.boolean(),
-  /** Whether it may be chosen: affordable, and neither shown to be worse at home than the best nor far behind it. */
+  /** Whether it may be chosen: see `judge`. */
   eligible: v.boolean(),
   /** What the chosen one is better by, so that more is better; absent of the chosen one itself. */
   chosenBetterBy: v.optional(v.object({ own: difference, shift: v.optional(difference) })),
@@ -47,8 +58,10 @@ const verdictEntries = {
   standings: v.array(standingSchema),
   /** Which of them is exported. */
   chosen: v.number(),
-  /** The affordable one with the best score at home. */
+  /** The one with the best score at home, of those that compete. */
   best: v.number(),
+  /** The one that has the word where none is shown to be better. */
+  incumbent: v.number(),
 };
 
 /** Which of several networks is worth deploying. */
@@ -73,25 +86,65 @@ export const tolerance = 0.01;
 const underShift = ({ stress }: Candidate): number | undefined =>
   stress.length === 0 ? undefined : stressScore(stress.map(metric => metric.score().value)).value;
 
+/** Scores that are worth more as they are larger; a score of nothing is worth least. */
+function worthOf({ own }: Candidate, value: number | undefined): number {
+  if (value === undefined || Number.isNaN(value)) return Number.NEGATIVE_INFINITY;
+  return own.higherIsBetter ? value : -value;
+}
+
+const atHome = (candidate: Candidate): number => candidate.own.score().value;
+
+/** The best of some, by what they are worth; of equal ones the first. */
+const bestOf = (candidates: readonly Candidate[], worth: (candidate: Candidate) => number): Candidate =>
+  candidates.reduce((p, q) => (worth(q) > worth(p) ? q : p));
+
+function differences(ours: Candidate, theirs: Candidate, groups: Judged): NonNullable<Standing['chosenBetterBy']> {
+  const [pairing, ...others] = groups.stress.flatMap((images, set): Pairing[] => {
+    const [p, q] = [ours.stress[set], theirs.stress[set]];
+    return p && q ? [{ ours: p, theirs: q, groups: images }] : [];
+  });
+  return {
+    own: meanDifference([{ ours: ours.own, theirs: theirs.own, groups: groups.own }]),
+    ...(pairing && { shift: meanDifference([pairing, ...others]) }),
+  };
+}
+
+/** What is neither shown to be worse at home than the best of them there (a 95 % interval) nor more than 1 % behind it. */
+function eligibleOf(
+  candidates: readonly Candidate[],
+  groups: Judged,
+): { readonly best: Candidate; readonly eligible: readonly Candidate[] } {
+  const best = bestOf(candidates, c => worthOf(c, atHome(c)));
+  const least = worthOf(best, atHome(best)) - tolerance * Math.abs(atHome(best));
+  const eligible = candidates.filter(candidate => {
+    if (candidate === best) return true;
+    if (worthOf(candidate, atHome(candidate)) < least) return false;
+    return verdictOf(differences(candidate, best, { ...groups, stress: [] }).own) !== 'worse';
+  });
+  return { best, eligible };
+}
+
+/** Of candidates that differ in numbers alone, the one that stands for all: of those not worse at home, the best under shift, else at home. */
+export function representative(candidates: readonly Candidate[], groups: Judged): Candidate {
+  const { best, eligible } = eligibleOf(candidates, groups);
+  const shifted = eligible.filter(candidate => underShift(candidate) !== undefined);
+  return shifted.length === 0 ? best : bestOf(shifted, c => worthOf(c, underShift(c)));
+}
+
 /**
- * Of the candidates that the budget allows and that are neither shown to be worse than the best of them on the own validation data (a 95 %
- * interval) nor more than 1 % behind it, the one with the best score under shift. Without stress sets, the best at home. Of equal ones the
- * cheapest, and then the first.
+ * Which of some candidates is worth deploying.
+ *
+ * 1. What costs more than the budget is out. Stand-ins (shared trunks, students) compete only where all ensembles are: what a partner's own
+ *    branch knows of its site shows in no change of the own images, so no score speaks for dropping it but the cost.
+ * 2. Of the rest, what is shown to be worse at home than the best there, or is more than 1 % behind it, is out.
+ * 3. The first kind that is left, in the order of {@link kinds}, has the word, unless another one is shown to be better under shift (without
+ *    stress sets: at home); of several such the best.
  *
  * @param budget the highest cost; any without.
  * @throws SutureError `option-invalid` where nothing is as cheap as the budget.
  */
 export function judge(candidates: readonly Candidate[], groups: Judged, budget = Number.POSITIVE_INFINITY): Verdict {
-  const sign = candidates[0]!.own.higherIsBetter ? 1 : -1;
-  const worth = (value: number | undefined): number =>
-    value === undefined || Number.isNaN(value) ? Number.NEGATIVE_INFINITY : sign * value;
-  const scores = candidates.map(candidate => ({
-    own: candidate.own.score().value,
-    shift: underShift(candidate),
-    affordable: candidate.cost <= budget + 1e-9,
-  }));
-  const all = candidates.map((_, i) => i);
-  const affordable = all.filter(i => scores[i]!.affordable);
+  const affordable = candidates.filter(({ cost }) => cost <= budget + 1e-9);
   if (affordable.length === 0) {
     const cheapest = candidates.reduce((p, q) => (q.cost < p.cost ? q : p));
     throw new SutureError(
@@ -99,41 +152,31 @@ export function judge(candidates: readonly Candidate[], groups: Judged, budget =
       `Nothing costs as little as ${percent(budget)} of the parents together: the cheapest, ${printable(cheapest.name)}, costs ${percent(cheapest.cost)}.`,
     );
   }
-  const first = (from: readonly number[], worthOf: (i: number) => number): number =>
-    from.reduce((p, q) => {
-      const gain = worthOf(q) - worthOf(p);
-      return gain > 0 || (!(gain < 0) && candidates[q]!.cost < candidates[p]!.cost) ? q : p;
-    });
-  const best = first(affordable, i => worth(scores[i]!.own));
-
-  const ownDifference = (p: number, q: number): Difference =>
-    meanDifference([{ ours: candidates[p]!.own, theirs: candidates[q]!.own, groups: groups.own }]);
-  const least = worth(scores[best]!.own) - tolerance * Math.abs(scores[best]!.own);
-  const isEligible = (i: number): boolean =>
-    i === best || (worth(scores[i]!.own) >= least && verdictOf(ownDifference(i, best)) !== 'worse');
-  const eligible = affordable.filter(isEligible);
-  const hasShift = scores.some(({ shift }) => shift !== undefined);
-  const chosen = hasShift ? first(eligible, i => worth(scores[i]!.shift)) : best;
-
-  const against = (i: number): Standing['chosenBetterBy'] => {
-    const [ours, theirs] = [candidates[chosen]!.stress, candidates[i]!.stress];
-    const [pairing, ...others] = theirs.map((metric, set): Pairing => {
-      return { ours: ours[set]!, theirs: metric, groups: groups.stress[set]! };
-    });
-    return { own: ownDifference(chosen, i), ...(pairing && { shift: meanDifference([pairing, ...others]) }) };
-  };
+  const isWhole = affordable.some(({ kind }) => !standIns.has(kind) && kind !== 'parent');
+  const pool = affordable.filter(({ kind }) => !(isWhole && standIns.has(kind)));
+  const { best, eligible } = eligibleOf(pool, groups);
+  const incumbent = eligible.reduce((p, q) => (kinds.indexOf(q.kind) < kinds.indexOf(p.kind) ? q : p));
+  const deciding = ({ own, shift }: NonNullable<Standing['chosenBetterBy']>): Difference => shift ?? own;
+  const better = eligible.filter(
+    candidate => candidate !== incumbent && verdictOf(deciding(differences(candidate, incumbent, groups))) === 'better',
+  );
+  const chosen = better.length === 0 ? incumbent : bestOf(better, c => worthOf(c, underShift(c) ?? atHome(c)));
   return {
-    standings: candidates.map(({ name, cost }, i) => ({
-      name,
-      cost,
-      own: scores[i]!.own,
-      ...(scores[i]!.shift !== undefined && { shift: scores[i]!.shift }),
-      affordable: scores[i]!.affordable,
-      eligible: eligible.includes(i),
-      ...(i !== chosen && { chosenBetterBy: against(i) }),
-    })),
-    chosen,
-    best,
+    standings: candidates.map(candidate => {
+      const shift = underShift(candidate);
+      return {
+        name: candidate.name,
+        cost: candidate.cost,
+        own: atHome(candidate),
+        ...(shift !== undefined && { shift }),
+        affordable: affordable.includes(candidate),
+        eligible: eligible.includes(candidate),
+        ...(candidate !== chosen && { chosenBetterBy: differences(chosen, candidate, groups) }),
+      };
+    }),
+    chosen: candidates.indexOf(chosen),
+    best: candidates.indexOf(best),
+    incumbent: candidates.indexOf(incumbent),
   };
 }
 

@@ -18,20 +18,20 @@ const verdict: StoredVerdict = {
   ],
   chosen: 2,
   best: 0,
+  incumbent: 2,
 };
 
 it('says which network is worth most, why, and where it is none that was made', () => {
   expect(verdictText(verdict)).toBe(
-    'The verdict: output ensemble, gated, at 100 % of what the parents cost together, has the best score under shift, 0.8000, of the 2 candidates ' +
-      'that are not worse at home than parent a (0.9300); its own score there is 0.9280. Its parents are not stitched: no stitch gains here.',
+    'The verdict: output ensemble, gated, at 100 % of what the parents cost together, and nothing is shown to be better under shift of the 1 other ' +
+      'candidates that are not worse at home. It scores at home 0.9280 (the best there: parent a, 0.9300), under shift 0.8000. ' +
+      'Its parents are not stitched: no stitch gains here.',
   );
   expect(verdictText({ ...verdict, chosen: 0, budget: 0.6 })).toBe(
-    'The verdict: parent a, at 60 % of what the parents cost together, has the best score at home, 0.9300, and of the 2 candidates that cost at most ' +
-      '60 % of all parents that come near it there the best under shift, 0.7000. It is one of the networks as it was: nothing that was made of them is better here.',
+    'The verdict: parent a, at 60 % of what the parents cost together, is shown to be better under shift than output ensemble, gated. It scores at home ' +
+      '0.9300, under shift 0.7000. It is one of the networks as it was: nothing that was made of them is better here.',
   );
-  expect(verdictText({ ...verdict, chosen: 0, stress: [] })).toContain(
-    'has the best score at home, 0.9300, of 3 candidates; nothing was asked about other sites.',
-  );
+  expect(verdictText({ ...verdict, chosen: 0, stress: [] })).toContain('is shown to be better at home than');
 });
 
 it('holds the chosen one against all others', () => {

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Groups } from '../../../src/metrics/bootstrap.ts';
+import { type Groups, verdictOf } from '../../../src/metrics/bootstrap.ts';
 import type { Metric } from '../../../src/metrics/metric.ts';
 import { accuracyMetric, errorMetric } from '../../../src/metrics/ratio.ts';
-import { type Candidate, judge } from '../../../src/selection/verdict.ts';
+import { type Candidate, judge, type Kind, kinds, representative } from '../../../src/selection/verdict.ts';
 
 const count = 60;
 const images: Groups = Array.from({ length: count }, (_, i) => [i]);
@@ -20,9 +20,8 @@ function accuracy(isRight: (image: number) => boolean): Metric {
 /** Right on the first images, a share of all. */
 const rightOn = (share: number): Metric => accuracy(i => i < Math.round(share * count));
 
-const candidate = (name: string, cost: number, own: number, ...stress: number[]): Candidate => ({
-  name,
-  cost,
+const candidate = (kind: Kind, name: string, cost: number, own: number, ...stress: number[]): Candidate => ({
+  ...{ kind, name, cost },
   own: rightOn(own),
   stress: stress.map(rightOn),
 });
@@ -34,46 +33,61 @@ const chosenOf = (candidates: readonly Candidate[], sets: number, budget?: numbe
 };
 
 describe('the verdict', () => {
-  const home = candidate('parent a', 0.5, 1, 0.2, 0.4);
-  const partner = candidate('parent b', 0.5, 0.5, 0.9, 0.9);
-  const ensemble = candidate('output ensemble', 1, 1, 0.6, 0.5);
+  const home = candidate('parent', 'parent a', 0.5, 1, 0.2, 0.4);
+  const partner = candidate('parent', 'parent b', 0.5, 0.5, 0.9, 0.9);
+  const ensemble = candidate('ensemble', 'output ensemble', 1, 1, 0.6, 0.5);
+  const all = [home, partner, ensemble];
 
-  it('is for what is best under shift of what is not worse at home', () => {
-    expect(chosenOf([home, partner, ensemble], 2)).toBe('output ensemble');
-    const { standings } = judge([home, partner, ensemble], groups(2));
-    expect(standings.map(s => s.eligible)).toEqual([true, false, true]);
+  it('is for what has nothing fitted, of what is not worse at home, unless another is shown to be better under shift', () => {
+    expect(chosenOf(all, 2)).toBe('output ensemble');
+    const close = candidate('gated weighted', 'weighted', 1, 1, 0.6, 0.52);
+    expect(chosenOf([...all, close], 2)).toBe('output ensemble');
+    const better = candidate('gated weighted', 'weighted', 1, 1, 0.8, 0.8);
+    const best = candidate('stitched', 'stitched', 1, 1, 0.9, 0.8);
+    expect(chosenOf([...all, better, best], 2)).toBe('stitched');
+    const { standings, incumbent } = judge([...all, better], groups(2));
+    expect(standings.map(s => s.eligible)).toEqual([true, false, true, true]);
+    expect(standings[incumbent]!.name).toBe('output ensemble');
     expect(standings[2]!.shift).toBeCloseTo(0.55, 12);
-    expect(standings[0]!.chosenBetterBy).toMatchObject({ own: { value: 0 }, shift: { groups: count } });
-    expect(standings[0]!.chosenBetterBy!.shift!.value).toBeCloseTo(0.25, 12);
-    expect(standings[2]!.chosenBetterBy).toBeUndefined();
+    expect(standings[2]!.chosenBetterBy).toMatchObject({ own: { value: 0 }, shift: { groups: count } });
+    expect(standings[2]!.chosenBetterBy!.shift!.value).toBeCloseTo(0.25, 12);
+    expect(standings[3]!.chosenBetterBy).toBeUndefined();
   });
 
-  it('is for what is best at home where nothing is known of other sites', () => {
-    expect(
-      chosenOf(
-        [partner, home, ensemble].map(c => ({ ...c, stress: [] })),
-        0,
-      ),
-    ).toBe('parent a');
+  it('goes by the scores at home where nothing is known of other sites', () => {
+    const blind = all.map(c => ({ ...c, stress: [] }));
+    expect(chosenOf(blind, 0)).toBe('output ensemble');
+    expect(chosenOf([...blind, candidate('stitched', 'stitched', 1, 0.995)], 0)).toBe('output ensemble');
   });
 
   it('keeps to the budget, and says what there is where it is too low', () => {
-    expect(chosenOf([home, partner, ensemble], 2, 0.6)).toBe('parent a');
-    expect(() => judge([home, partner, ensemble], groups(2), 0.4)).toThrow(
+    expect(chosenOf(all, 2, 0.6)).toBe('parent a');
+    expect(() => judge(all, groups(2), 0.4)).toThrow(
       'Nothing costs as little as 40 % of the parents together: the cheapest, parent a, costs 50 %.',
     );
   });
 
-  it('is for the cheaper of two that score the same', () => {
-    const same = candidate('student', 0.3, 1, 0.6, 0.5);
-    expect(chosenOf([home, ensemble, same], 2)).toBe('student');
+  it('is for a stand-in only where the budget rules out every ensemble', () => {
+    const trunk = candidate('trunk', 'shared trunk', 0.7, 1, 1, 1);
+    expect(chosenOf([...all, trunk], 2)).toBe('output ensemble');
+    expect(chosenOf([...all, trunk], 2, 0.7)).toBe('shared trunk');
   });
 
   it('takes none that is far behind at home, however few images there are to show it', () => {
     const few: Groups = [images.flat()];
-    const weak = candidate('weak', 1, 0.9, 1);
-    const { standings, chosen } = judge([candidate('parent a', 0.5, 1, 0.5), weak], { own: few, stress: [few] });
+    const weak = candidate('ensemble', 'weak', 1, 0.9, 1);
+    const { standings, chosen } = judge([candidate('parent', 'parent a', 0.5, 1, 0.5), weak], {
+      own: few,
+      stress: [few],
+    });
     expect(standings[chosen]!.name).toBe('parent a');
+  });
+
+  it('lets the best under shift stand for those that differ in numbers alone', () => {
+    const family = [0.2, 0.6, 0.4].map((shift, i) => candidate('weighted', `${i}`, 1, 1, shift));
+    expect(representative(family, groups(1)).name).toBe('1');
+    const weak = candidate('weighted', 'weak', 1, 0.5, 1);
+    expect(representative([...family, weak], groups(1)).name).toBe('1');
   });
 
   it('is for the smaller error', () => {
@@ -83,42 +97,48 @@ describe('the verdict', () => {
       return metric;
     };
     const values = [2, 1, 1.001].map((own, i) => ({
+      kind: 'weighted' as const,
       name: `${i}`,
       cost: 1,
       own: error(own),
       stress: [error([1, 3, 2][i]!)],
     }));
     expect(chosenOf(values.slice(0, 2), 1)).toBe('1');
+    // The second has more than the first by so little, but on every image.
+    expect(representative(values.slice(1), groups(1)).name).toBe('1');
   });
 
   const scored = fc.record({
+    kind: fc.constantFrom(...kinds),
     cost: fc.integer({ min: 1, max: 20 }).map(c => c / 10),
     own: fc.array(fc.boolean(), { minLength: count, maxLength: count }),
     stress: fc.array(fc.boolean(), { minLength: count, maxLength: count }),
   });
 
-  it('is never for one that is shown to be worse at home than another that can be paid, nor beyond the budget', () => {
+  it('is never for one that is shown to be worse at home than another that competes, nor beyond the budget', () => {
     fc.assert(
-      fc.property(fc.array(scored, { minLength: 1, maxLength: 5 }), fc.double({ min: 0.1, max: 2 }), (all, budget) => {
-        const candidates = all.map(({ cost, own, stress }, i) => ({
-          name: `${i}`,
-          cost,
-          own: accuracy(image => own[image]!),
-          stress: [accuracy(image => stress[image]!)],
-        }));
-        if (!candidates.some(c => c.cost <= budget)) {
-          expect(() => judge(candidates, groups(1), budget)).toThrow(/Nothing costs as little/);
-          return;
-        }
-        const { standings, chosen, best } = judge(candidates, groups(1), budget);
-        expect(standings[chosen]!.cost).toBeLessThanOrEqual(budget + 1e-9);
-        for (const { affordable, own } of standings)
-          if (affordable) expect(standings[best]!.own).toBeGreaterThanOrEqual(own);
-        for (const [i, { eligible, shift }] of standings.entries()) {
-          if (eligible) expect(standings[chosen]!.shift).toBeGreaterThanOrEqual(shift!);
-          if (i === best && i !== chosen) expect(standings[i]!.chosenBetterBy!.own.high).toBeGreaterThanOrEqual(0);
-        }
-      }),
+      fc.property(
+        fc.array(scored, { minLength: 1, maxLength: 5 }),
+        fc.double({ min: 0.1, max: 2 }),
+        (given, budget) => {
+          const candidates = given.map(({ kind, cost, own, stress }, i) => ({
+            ...{ kind, cost, name: `${i}` },
+            own: accuracy(image => own[image]!),
+            stress: [accuracy(image => stress[image]!)],
+          }));
+          if (!candidates.some(c => c.cost <= budget)) {
+            expect(() => judge(candidates, groups(1), budget)).toThrow(/Nothing costs as little/);
+            return;
+          }
+          const { standings, chosen, best, incumbent } = judge(candidates, groups(1), budget);
+          expect(standings[chosen]!.cost).toBeLessThanOrEqual(budget + 1e-9);
+          expect(standings[chosen]!.eligible).toBe(true);
+          expect(standings[incumbent]!.eligible).toBe(true);
+          if (best !== chosen) expect(standings[best]!.chosenBetterBy!.own.high).toBeGreaterThanOrEqual(0);
+          // What displaces the incumbent is shown to be better than it.
+          if (incumbent !== chosen) expect(verdictOf(standings[incumbent]!.chosenBetterBy!.shift!)).toBe('better');
+        },
+      ),
       { numRuns: 60 },
     );
   });
