@@ -28,12 +28,12 @@ import { planRun, type StitchRequest } from '../run/plan.ts';
 import { isThere } from '../run/replacement.ts';
 import { StudentDirectory } from '../run/student.ts';
 import { compareNetworkWithFile, compareWithFile } from '../run/verify.ts';
-import { type Blueprint, Candidates } from '../selection/candidates.ts';
+import { type Blueprint, Candidates, parentCosts } from '../selection/candidates.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { chosenOf, contest } from '../selection/contest.ts';
 import { possibleRules, type Selection, select } from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
-import { type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
+import { affordableOf, type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
 import { distillLoaded, resumeDistill } from './distill.ts';
 import { exportCandidate } from './export.ts';
 import { openBegun, resumeLocked, type TrainedRun, trainLocked } from './stitch.ts';
@@ -126,6 +126,7 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
     data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said), metric) });
   }
   if (position !== undefined) checkPositions(plan.network, [position]);
+  if (budget !== undefined) affordableOf(parentCosts(plan.network, validationData), budget);
   if (gateOver === 'case') {
     requireGateable(plan.network, gateOver);
     for (const { data: test } of data) casesAtATime(test.dataset);

@@ -5,8 +5,10 @@ import {
   isGateable,
   original,
   type Setting,
+  type StitchParameters,
   type SuperNetwork,
   settle,
+  withOutputOf,
   withOutputs,
 } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -107,11 +109,9 @@ export class Candidates {
   static of(trained: TrainedNetwork, dataset: Dataset, options: CandidateOptions): Candidates {
     const { network, parameters } = trained;
     const { position, gate = isGateable(network), gateOver, budget = 1, students = [] } = options;
-    const flopsOf = (setting: Setting): number =>
-      flopsPerSample(graphForImages(settle(network, setting, parameters), dataset, 'the stitched network'))!;
     const plain = original(network);
-    const together = flopsOf(plain);
-    const costOf = (setting: Setting): number => flopsOf(setting) / together;
+    const together = flopsOf(network, plain, dataset);
+    const costOf = (setting: Setting): number => flopsOf(network, setting, dataset, parameters) / together;
     const even: Blend = { output: outputOf(alike(network.parents.length)) };
     const blends = gate ? [even, { ...even, gated: true }] : [even];
     /** A setting under its own name, gated and not. */
@@ -201,6 +201,19 @@ export class Candidates {
       ...apart.map(({ model, metric }) => [model, metric] as const),
     ]);
   }
+}
+
+const flopsOf = (network: SuperNetwork, setting: Setting, dataset: Dataset, parameters?: StitchParameters): number =>
+  flopsPerSample(graphForImages(settle(network, setting, parameters), dataset, 'the stitched network'))!;
+
+/** What each parent costs alone, before anything is trained: nothing that can be made of them costs less than the cheapest. */
+export function parentCosts(network: SuperNetwork, dataset: Dataset): readonly Pick<Known, 'name' | 'cost'>[] {
+  const plain = original(network);
+  const together = flopsOf(network, plain, dataset);
+  return network.parents.map(({ tag }) => ({
+    name: `parent ${tag}`,
+    cost: flopsOf(network, withOutputOf(network, plain, tag), dataset) / together,
+  }));
 }
 
 function alone(network: SuperNetwork, name: string, parent: number, costOf: (setting: Setting) => number): Base {

@@ -131,6 +131,20 @@ export function representative(candidates: readonly Candidate[], groups: Judged)
   return shifted.length === 0 ? best : bestOf(shifted, c => worthOf(c, underShift(c)));
 }
 
+/** What costs no more than is allowed. @throws SutureError `option-invalid` where nothing is as cheap. */
+export function affordableOf<C extends Pick<Candidate, 'name' | 'cost'>>(
+  candidates: readonly C[],
+  budget: number,
+): readonly C[] {
+  const affordable = candidates.filter(({ cost }) => cost <= budget + 1e-9);
+  if (affordable.length > 0) return affordable;
+  const cheapest = candidates.reduce((p, q) => (q.cost < p.cost ? q : p));
+  throw new SutureError(
+    'option-invalid',
+    `Nothing costs as little as ${percent(budget)} of the parents together: the cheapest, ${printable(cheapest.name)}, costs ${percent(cheapest.cost)}.`,
+  );
+}
+
 /**
  * Which of some candidates is worth deploying.
  *
@@ -144,14 +158,7 @@ export function representative(candidates: readonly Candidate[], groups: Judged)
  * @throws SutureError `option-invalid` where nothing is as cheap as the budget.
  */
 export function judge(candidates: readonly Candidate[], groups: Judged, budget = Number.POSITIVE_INFINITY): Verdict {
-  const affordable = candidates.filter(({ cost }) => cost <= budget + 1e-9);
-  if (affordable.length === 0) {
-    const cheapest = candidates.reduce((p, q) => (q.cost < p.cost ? q : p));
-    throw new SutureError(
-      'option-invalid',
-      `Nothing costs as little as ${percent(budget)} of the parents together: the cheapest, ${printable(cheapest.name)}, costs ${percent(cheapest.cost)}.`,
-    );
-  }
+  const affordable = affordableOf(candidates, budget);
   const isWhole = affordable.some(({ kind }) => !standIns.has(kind) && kind !== 'parent');
   const pool = affordable.filter(({ kind }) => !(isWhole && standIns.has(kind)));
   const { best, eligible } = eligibleOf(pool, groups);

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -126,9 +127,11 @@ describe('what is exported', () => {
     const { verdict, exported } = await runOf('cheap', { budget: 0.75 });
     expect(exported.cost).toBeLessThanOrEqual(0.75);
     expect(verdict.standings[verdict.chosen]!.name).toBe(exported.candidate);
+    // Before anything is trained.
     await expect(runOf('free', { budget: 0.01 })).rejects.toThrow(
-      /Nothing costs as little as 1 % of the parents together/,
+      /^Nothing costs as little as 1 % of the parents together: the cheapest, parent a, costs [\d.]+ %\.$/,
     );
+    expect(existsSync(into('free').output)).toBe(false);
   });
 
   it('is what is asked for by name, with what speaks against it', async () => {
