@@ -10,9 +10,11 @@ function signed(value: number): string {
   return /^[0.]*$|–/.test(text) ? text : `${value < 0 ? '−' : '+'}${text}`;
 }
 
-/** `+0.0009 [−0.0010, +0.0028]: no difference shown`. */
+/** `+0.0009 [−0.0010, +0.0028]: no difference shown`; a single group of images gives no interval. */
 export const differenceText = (found: Difference): string =>
-  `${signed(found.value)} [${signed(found.low)}, ${signed(found.high)}]: ${verdictOf(found)}`;
+  found.groups < 2
+    ? `${signed(found.value)} on one group of images alone: no difference shown`
+    : `${signed(found.value)} [${signed(found.low)}, ${signed(found.high)}]: ${verdictOf(found)}`;
 
 /** Which network is worth most, and why, in a sentence or two. */
 export function verdictText({ standings, chosen, best, incumbent, stress, budget }: StoredVerdict): string {
@@ -27,7 +29,7 @@ export function verdictText({ standings, chosen, best, incumbent, stress, budget
       ? `is shown to be better ${where} than ${standings[incumbent]!.name}`
       : others === 0
         ? `is the only one of the candidates${within} that is not worse at home than the best there`
-        : `and nothing is shown to be better ${where} of the ${others} other candidates${within} that are not worse at home`;
+        : `and nothing is shown to be better ${where} of the ${others === 1 ? 'one other candidate' : `${others} other candidates`}${within} that ${others === 1 ? 'is' : 'are'} not worse at home`;
   const scores = [
     `at home ${fixed(winner.own)}${chosen === best ? '' : ` (the best there: ${standings[best]!.name}, ${fixed(standings[best]!.own)})`}`,
     ...(winner.shift === undefined ? [] : [`under shift ${fixed(winner.shift)}`]),

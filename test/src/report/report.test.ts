@@ -32,7 +32,7 @@ it('comparisons are sentences that say what was shown', () => {
     'stitched − output ensemble on b: +0.0200 [+0.0100, +0.0300]: better',
     'stitched − output ensemble on b: −0.0200 [−0.0300, −0.0100]: worse',
     'stitched − output ensemble on b: 0.0000 [0.0000, 0.0000]: no difference shown',
-    'stitched − output ensemble on b: +0.5000 [+0.5000, +0.5000]: no difference shown',
+    'stitched − output ensemble on b: +0.5000 on one group of images alone: no difference shown',
     'stitched − output ensemble on b: – [–, –]: no difference shown',
   ]);
 });

@@ -23,8 +23,8 @@ const verdict: StoredVerdict = {
 
 it('says which network is worth most, why, and where it is none that was made', () => {
   expect(verdictText(verdict)).toBe(
-    'The verdict: output ensemble, gated, at 100 % of what the parents cost together, and nothing is shown to be better under shift of the 1 other ' +
-      'candidates that are not worse at home. It scores at home 0.9280 (the best there: parent a, 0.9300), under shift 0.8000. ' +
+    'The verdict: output ensemble, gated, at 100 % of what the parents cost together, and nothing is shown to be better under shift of the one ' +
+      'other candidate that is not worse at home. It scores at home 0.9280 (the best there: parent a, 0.9300), under shift 0.8000. ' +
       'Its parents are not stitched: no stitch gains here.',
   );
   expect(verdictText({ ...verdict, chosen: 0, budget: 0.6 })).toBe(
