@@ -8,6 +8,7 @@ import { knownMeaning } from '../network/meaning.ts';
 import { featureEntries } from '../network/tags.ts';
 import { writeModel } from '../network/write.ts';
 import type { OutputShares } from '../options/kinds.ts';
+import { lossTexts } from '../report/verdict.ts';
 import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, inDtype } from '../run/deployed.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
@@ -18,6 +19,7 @@ import { checkDiscrete, settingOfDiscrete } from '../selection/search/discrete.t
 import { type Search, type SearchPoint, searchSchema } from '../selection/search/search.ts';
 import { type Rule, select } from '../selection/select.ts';
 import { sweepSchema } from '../selection/sweep.ts';
+import { verdictSchema } from '../selection/verdict.ts';
 import { frontSchema } from '../selection/weighted.ts';
 
 /**
@@ -98,7 +100,11 @@ export async function exportNetwork(
   await checkOutputFile(file, options);
   const run = await loadRun(path);
   if ('position' in choice || 'rule' in choice) {
-    return exportPosition(run, file, await choosePosition(run, choice), choice, options);
+    const position = await choosePosition(run, choice);
+    const verdict = await run.directory.readJson('verdict', verdictSchema);
+    const warnings = verdict ? lossTexts(verdict, positionText(position, choice)) : [];
+    const exported = await exportPosition(run, file, position, choice, options);
+    return { ...exported, ...(warnings.length > 0 && { warnings }) };
   }
   if ('budget' in choice || 'setting' in choice) return exportFound(run, file, choice, options);
   const found = 'all' in choice ? undefined : await combinationOf(run, choice);
@@ -189,6 +195,10 @@ const gatingOf = ({ gated, gateOver }: Gating): Gating => ({
   ...(gated && gateOver === 'case' && { gateOver }),
 });
 
+/** What a position is called, among the candidates of a verdict too: `stitched at 3, gated`. */
+const positionText = (position: number, { gated, gateOver }: Gating): string =>
+  `stitched at ${position}${gated ? gatedText(gateOver) : ''}`;
+
 /** As {@link exportNetwork}, for a run that is loaded and a position that is chosen. */
 export async function exportPosition(
   run: LoadedRun,
@@ -198,8 +208,7 @@ export async function exportPosition(
   options: ExportOptions = {},
 ): Promise<ExportedNetwork> {
   const { gated, gateOver } = choice;
-  const note = `stitched at ${position}${gated ? gatedText(gateOver) : ''}`;
-  const wide = deployed(run, averagedAt(run.network, position), note, gated, gateOver);
+  const wide = deployed(run, averagedAt(run.network, position), positionText(position, choice), gated, gateOver);
   const graph = inDtype(run, wide, options.dtype);
   await writeModel(graph, file, options);
   const found = run.network.positions.find(p => p.id === position)!;

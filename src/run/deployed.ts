@@ -45,6 +45,8 @@ export interface ExportedNetwork extends FeatureEntries {
   /** Set when it is a batch, and not an image, on which they are. */
   readonly gateOver?: 'case';
   readonly file: string;
+  /** What the run's verdict has against it. */
+  readonly warnings?: readonly string[];
   /** What its output means. */
   readonly output: OutputMeaning | undefined;
   /** How many images it takes at a time. */

@@ -62,6 +62,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
     options,
   ).action(async (run: string, { output, force, dtype, ...flags }: Flags) => {
     const exported = await exportNetwork(run, output, choiceOf(flags), { dtype, ...(force && { force }) });
+    for (const message of exported.warnings ?? []) terminal.warning(message);
     terminal.result(exported, () => {
       const { position, combination, found, a, b } = exported;
       if (position !== undefined) {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { curve } from '../../../src/api/curve.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
+import { exportNetwork } from '../../../src/api/export.ts';
 import { type RunRequest, resumeRun, run } from '../../../src/api/run.ts';
 import { stitch } from '../../../src/api/stitch.ts';
 import { front, sweep } from '../../../src/api/sweep.ts';
@@ -142,6 +143,10 @@ describe('what is exported', () => {
     expect(warnings.join()).toMatch(
       new RegExp(`^stitched at 0, gated was asked for by its name, and ${better} is better: at home`),
     );
+    // So does an export, once there is a verdict.
+    const { output } = into('asked');
+    const again = await exportNetwork(output, `${output}.onnx`, { position: 0, gated: true });
+    expect(again.warnings).toEqual(warnings);
     await expect(runOf('nowhere', { position: 9 })).rejects.toThrow(/no position 9/);
   });
 
