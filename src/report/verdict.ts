@@ -40,8 +40,8 @@ export function verdictText({ standings, chosen, best, incumbent, stress, budget
 /** What a user might not expect. */
 function kindText(name: string): string {
   if (name.startsWith('parent'))
-    return ' It is one of the networks as it was: nothing that was made of them is better here.';
-  if (name.startsWith('output ensemble')) return ' Its parents are not stitched: no stitch gains here.';
+    return ' It is one of the networks as it was: nothing that was made of them is shown to be better.';
+  if (name.startsWith('output ensemble')) return ' Its parents are not stitched: no stitch is shown to be better.';
   return '';
 }
 

@@ -171,7 +171,7 @@ export class Candidates {
 
   /** What is stitched at the position that was given, with a gate where one can act. */
   get stitched(): Blueprint {
-    return this.blueprints.findLast(({ family }) => family.startsWith('stitched'))!;
+    return this.blueprints.findLast(({ kind }) => kind === 'stitched' || kind === 'gated stitched')!;
   }
 
   /** Blueprints, then students. */

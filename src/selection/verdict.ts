@@ -1,4 +1,4 @@
-/** Which of several networks is worth deploying: not shown to be worse at home, best under shift, within a budget. */
+/** Which of several networks is worth deploying, within a budget: by scores at home and under shift, and by what is shown. */
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { type Difference, type Groups, meanDifference, type Pairing, verdictOf } from '../metrics/bootstrap.ts';

@@ -25,11 +25,11 @@ it('says which network is worth most, why, and where it is none that was made', 
   expect(verdictText(verdict)).toBe(
     'The verdict: output ensemble, gated, at 100 % of what the parents cost together, and nothing is shown to be better under shift of the one ' +
       'other candidate that is not worse at home. It scores at home 0.9280 (the best there: parent a, 0.9300), under shift 0.8000. ' +
-      'Its parents are not stitched: no stitch gains here.',
+      'Its parents are not stitched: no stitch is shown to be better.',
   );
   expect(verdictText({ ...verdict, chosen: 0, budget: 0.6 })).toBe(
     'The verdict: parent a, at 60 % of what the parents cost together, is shown to be better under shift than output ensemble, gated. It scores at home ' +
-      '0.9300, under shift 0.7000. It is one of the networks as it was: nothing that was made of them is better here.',
+      '0.9300, under shift 0.7000. It is one of the networks as it was: nothing that was made of them is shown to be better.',
   );
   expect(verdictText({ ...verdict, chosen: 0, stress: [] })).toContain('is shown to be better at home than');
 });
