@@ -49,15 +49,15 @@ const [x, y] = [c, m].map(
 function momentsOf(): PairMoments {
   const [p, q] = [x, y].map(({ columns, data }) => {
     const mean = new Float64Array(columns);
-    for (const [k, value] of data.entries()) mean[k % columns]! += value / rows;
-    return { mean, rest: data.map((value, k) => value - mean[k % columns]!) };
+    for (const [k, value] of data.entries()) mean[k % columns] += value / rows;
+    return { mean, rest: data.map((value, k) => value - mean[k % columns]) };
   }) as [{ mean: Float64Array; rest: Float64Array }, { mean: Float64Array; rest: Float64Array }];
   const product = (columns: number, right: Float64Array): Matrix => {
     const data = new Float64Array(c * columns);
     for (let k = 0; k < rows; k++) {
       for (let i = 0; i < c; i++) {
-        const left = p.rest[k * c + i]! / rows;
-        for (let j = 0; j < columns; j++) data[i * columns + j]! += left * right[k * columns + j]!;
+        const left = p.rest[k * c + i] / rows;
+        for (let j = 0; j < columns; j++) data[i * columns + j] += left * right[k * columns + j];
       }
     }
     return { rows: c, columns, data };
@@ -110,13 +110,13 @@ for (let i = 0; i <= runs; i++) {
 numpy?.close();
 console.log(`A stitch of ${c} channels to ${m}, from ${rows < c ? `${rows} samples` : 'moments'}`);
 const timing = timingOf(ours.slice(1));
-console.log(timingText('suture', timing, ours[0]!.milliseconds));
+console.log(timingText('suture', timing, ours[0].milliseconds));
 if (numpy) {
   const other = timingOf(theirs.slice(1));
-  console.log(timingText('NumPy', other, theirs[0]!.milliseconds));
+  console.log(timingText('NumPy', other, theirs[0].milliseconds));
   const ratio = ratioOf(timing, other);
   console.log(
     `  suture takes ${ratio.wall.toFixed(2)} times as long (${ratio.processor.toFixed(2)} by processor time); ` +
-      `norms differ by ${Math.abs(ours[0]!.loss / theirs[0]!.loss - 1).toExponential(1)}`,
+      `norms differ by ${Math.abs(ours[0].loss / theirs[0].loss - 1).toExponential(1)}`,
   );
 }

@@ -44,14 +44,14 @@ const images = imagesOf(
 );
 const executor = createOrtExecutor({ threads: 1 });
 const asked = new Runnable(executor, answering(teacher, statedMeaning(teacher)));
-const answers = (await asked.run({ [teacher.inputs[0]!.name]: images }))[answersOutput]!;
+const answers = (await asked.run({ [teacher.inputs[0].name]: images }))[answersOutput];
 asked.dispose();
 
 const loss = distillation(student, { task: 'segmentation', meaning: statedMeaning(student) });
 // A cosine this long is a constant rate.
 const step = trainingStep(loss, { steps: 1e9, learningRate: 1e-3, clip: 12 });
 const binding = bindingFor(step.graph, {
-  [student.inputs[0]!.name]: images.shape,
+  [student.inputs[0].name]: images.shape,
   [loss.teacher!]: answers.shape,
 });
 const resident = new Map([...step.state, ...loss.student.weights]);
@@ -59,7 +59,7 @@ const { value: session, ...opened } = await timed(() => prepareStep(executor, st
 console.log(
   `${executor.describe()}: prepared in ${(opened.milliseconds / 1000).toFixed(1)} s, ${step.parameters.length} weights`,
 );
-const feeds = { [student.inputs[0]!.name]: images, [loss.teacher!]: answers };
+const feeds = { [student.inputs[0].name]: images, [loss.teacher!]: answers };
 const ours: PeerStep[] = [];
 const theirs: PeerStep[] = [];
 const torch = await openTorch('distillation_step.py', options.python, [
@@ -68,22 +68,22 @@ const torch = await openTorch('distillation_step.py', options.python, [
 ]);
 for (let i = 0; i <= Number(options.steps); i++) {
   const { value, ...spent } = await timed(() => session.run(feeds, [step.loss]));
-  ours.push({ ...spent, loss: Number(value[step.loss]!.data[0]) });
+  ours.push({ ...spent, loss: Number(value[step.loss].data[0]) });
   if (torch) theirs.push(await torch.step());
 }
 executor.dispose();
 
 console.log(`A step of distillation, ${batch} images`);
 const own = timingOf(ours.slice(1));
-console.log(timingText('suture, ort', own, ours[0]!.milliseconds));
+console.log(timingText('suture, ort', own, ours[0].milliseconds));
 if (torch) {
   torch.close();
   const other = timingOf(theirs.slice(1));
-  console.log(timingText('PyTorch', other, theirs[0]!.milliseconds));
+  console.log(timingText('PyTorch', other, theirs[0].milliseconds));
   const ratio = ratioOf(other, own);
-  const differences = ours.map(({ loss }, i) => Math.abs(loss / theirs[i]!.loss - 1));
+  const differences = ours.map(({ loss }, i) => Math.abs(loss / theirs[i].loss - 1));
   console.log(
     `  suture: ${ratio.wall.toFixed(2)} times as fast as PyTorch (${ratio.processor.toFixed(2)} by processor time); ` +
-      `losses differ by ${differences[0]!.toExponential(1)} at the first step, ${differences.at(-1)!.toExponential(1)} at the last`,
+      `losses differ by ${differences[0].toExponential(1)} at the first step, ${differences.at(-1)!.toExponential(1)} at the last`,
   );
 }

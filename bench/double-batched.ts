@@ -48,14 +48,14 @@ const images = join(folder, options.images);
 const adapter = adapterChoices.find(choice => choice === options.adapter) ?? 'auto';
 
 async function openSuture(name: string): Promise<Competitor> {
-  const parents = [a, b].map((path, i) => ({ tag: 'ab'[i]!, graph: importOnnx(path).graph }));
-  const pairs = featurePairs(match(parents[0]!.graph, parents[1]!.graph).pairs);
+  const parents = [a, b].map((path, i) => ({ tag: 'ab'[i], graph: importOnnx(path).graph }));
+  const pairs = featurePairs(match(parents[0].graph, parents[1].graph).pairs);
   const network = stitch(parents, pairs, { task: 'segmentation' });
   // A cosine this long is a constant rate.
   const step = trainingStep(doubleBatch(network), { steps: 1e9, learningRate: 1e-2 });
   const dataset = await loadDataset(images);
   const shape = [batch, ...dataset.imageShape];
-  const [input] = network.parents[0]!.inputs;
+  const [input] = network.parents[0].inputs;
   const x: Tensor = float32(
     shape,
     gatherImages(
@@ -65,7 +65,7 @@ async function openSuture(name: string): Promise<Competitor> {
   );
   const resident = new Map([...step.state, ...identityStitches(network, () => 0)]);
   const executor = name === 'ort' ? createOrtExecutor({ threads: 1 }) : await createWebgpuExecutor({ adapter });
-  const binding = bindingFor(step.graph, { [input!]: shape });
+  const binding = bindingFor(step.graph, { [input]: shape });
   const opened = await timed<Session>(() => prepareStep(executor, step, binding, { resident }));
   const session = opened.value;
   console.log(
@@ -75,14 +75,14 @@ async function openSuture(name: string): Promise<Competitor> {
   return {
     name: `suture, ${name}`,
     step: async () => {
-      const { value, milliseconds, processor } = await timed(() => session.run({ [input!]: x }, [step.loss]));
-      return { loss: Number(value[step.loss]!.data[0]), milliseconds, processor };
+      const { value, milliseconds, processor } = await timed(() => session.run({ [input]: x }, [step.loss]));
+      return { loss: Number(value[step.loss].data[0]), milliseconds, processor };
     },
     profile: async () => {
-      const profile = await session.profile?.({ [input!]: x });
+      const profile = await session.profile?.({ [input]: x });
       const families = new Map<string, number>();
       for (const { kernel, milliseconds } of profile?.kernels ?? []) {
-        const family = kernel.split(' ')[0]!;
+        const family = kernel.split(' ')[0];
         families.set(family, (families.get(family) ?? 0) + milliseconds);
       }
       for (const [family, milliseconds] of [...families].sort((p, q) => q[1] - p[1]).slice(0, 15))
@@ -102,14 +102,14 @@ for (let i = 0; i <= Number(options.steps); i++) for (const peer of peers) all.g
 
 console.log(`A double-batched step, ${batch} images`);
 const timings = new Map([...all].map(([peer, steps]) => [peer, timingOf(steps.slice(1))]));
-for (const [peer, steps] of all) console.log(timingText(peer.name, timings.get(peer)!, steps[0]!.milliseconds));
+for (const [peer, steps] of all) console.log(timingText(peer.name, timings.get(peer)!, steps[0].milliseconds));
 for (const [peer, timing] of timings) {
   if (!torch || peer === torch) continue;
   const ratio = ratioOf(timings.get(torch)!, timing);
-  const differences = all.get(peer)!.map((step, i) => Math.abs(step.loss / all.get(torch)![i]!.loss - 1));
+  const differences = all.get(peer)!.map((step, i) => Math.abs(step.loss / all.get(torch)![i].loss - 1));
   console.log(
     `  ${peer.name}: ${ratio.wall.toFixed(2)} times as fast as PyTorch (${ratio.processor.toFixed(2)} by processor time); ` +
-      `losses differ by ${differences[0]!.toExponential(1)} at the first step, ${differences.at(-1)!.toExponential(1)} at the last`,
+      `losses differ by ${differences[0].toExponential(1)} at the first step, ${differences.at(-1)!.toExponential(1)} at the last`,
   );
 }
 if (options.profile) for (const peer of peers) await peer.profile?.();

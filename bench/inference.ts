@@ -71,10 +71,10 @@ async function measure(model: string, batch: number, runs: number, adapter: Adap
   let difference = 0;
   for (const [name, output] of Object.entries(theirStart.value.outputs)) {
     const reference = output.data as Float32Array;
-    const own = ourStart.value.outputs[name]!.data as Float32Array;
+    const own = ourStart.value.outputs[name].data as Float32Array;
     for (const [i, value] of reference.entries()) {
       largest = Math.max(largest, Math.abs(value));
-      difference = Math.max(difference, Math.abs(value - own[i]!));
+      difference = Math.max(difference, Math.abs(value - own[i]));
     }
   }
 

@@ -28,7 +28,7 @@ const { values: options, positionals } = parseArgs({
   },
 });
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1];
 
 const [run] = positionals;
 if (run === undefined) throw new Error('Name a run directory.');
@@ -36,8 +36,8 @@ const adapter = adapterChoices.find(choice => choice === options.adapter) ?? ('a
 const executor = await createWebgpuExecutor({ adapter });
 const { network, directory } = await openNetwork(run);
 const random = Random.seeded(1, 'bench');
-const [input] = network.parents[0]!.inputs;
-const image = staticShape(network.graph.input(input!).type.shape.slice(1));
+const [input] = network.parents[0].inputs;
+const image = staticShape(network.graph.input(input).type.shape.slice(1));
 if (!image) throw new Error('The networks leave the size of an image open.');
 const shape = [Number(options.batch), ...image];
 const images: Tensor = float32(
@@ -45,11 +45,11 @@ const images: Tensor = float32(
   Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => random.normal()),
 );
 const step = stepOf(network, directory.config.training);
-const binding = bindingFor(step.graph, { [input!]: shape });
+const binding = bindingFor(step.graph, { [input]: shape });
 // Where a run draws settings, every step takes those of its first.
 const { seed, averaged } = directory.config.training;
 const drawn = SettingSampler.forTraining(network, { seed, averaged }).next(Number(options.batch));
-const feeds = { [input!]: images, ...settingFeeds(step.graph.inputs, drawn, binding) };
+const feeds = { [input]: images, ...settingFeeds(step.graph.inputs, drawn, binding) };
 const resident = new Map([...step.state, ...kaimingStitches(network, () => random.float())]);
 
 interface Case {
@@ -70,7 +70,7 @@ for (let i = 0; i <= Number(options.runs); i++) {
     const before = process.cpuUsage();
     const start = performance.now();
     const found = await one.session.run(feeds, [step.loss]);
-    one.loss = Number(found[step.loss]!.data[0]);
+    one.loss = Number(found[step.loss].data[0]);
     // The first step compiles.
     if (i === 0) continue;
     const { user, system } = process.cpuUsage(before);
@@ -84,7 +84,7 @@ console.log(
 const [first] = cases as [Case, ...Case[]];
 for (const { budget, session, wall, processor, loss } of cases) {
   const { activations, peak } = session.memory;
-  const times = [wall, processor].map((t, i) => [median(t), median([first.wall, first.processor][i]!)] as const);
+  const times = [wall, processor].map((t, i) => [median(t), median([first.wall, first.processor][i])] as const);
   const [clock, spent] = times.map(([t, base]) => `${t.toFixed(0)} ms (${(t / base).toFixed(2)})`);
   console.log(
     `budget ${budget}: peak ${mebibytes(peak?.bytes ?? 0)}, allocated ${mebibytes(activations)}; step ${clock}, ` +

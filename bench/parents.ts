@@ -49,17 +49,17 @@ interface Grown {
 }
 
 async function measure(count: number): Promise<Grown> {
-  const parents = Array.from({ length: count }, (_, i) => ({ tag: tagOf(i), graph: graphs[i % 2]! }));
+  const parents = Array.from({ length: count }, (_, i) => ({ tag: tagOf(i), graph: graphs[i % 2] }));
   const matched = await timed(async () => matchParents(parents, { with: whom }));
   const network = stitch(parents, matched.value.pairs, { task: 'segmentation' });
   const step = trainingStep(doubleBatch(network), { steps: 1e9, learningRate: 1e-2 });
-  const [input] = network.parents[0]!.inputs;
-  const binding = bindingFor(step.graph, { [input!]: images.shape });
+  const [input] = network.parents[0].inputs;
+  const binding = bindingFor(step.graph, { [input]: images.shape });
   const executor = createOrtExecutor({ threads: 1 });
   const resident = new Map([...step.state, ...identityStitches(network, () => 0)]);
   const session = await prepareStep(executor, step, binding, { resident });
   const runs: Spent[] = [];
-  for (let i = 0; i <= Number(options.steps); i++) runs.push(await timed(() => session.run({ [input!]: images }, [])));
+  for (let i = 0; i <= Number(options.steps); i++) runs.push(await timed(() => session.run({ [input]: images }, [])));
   executor.dispose();
   return {
     count,
@@ -76,7 +76,7 @@ const table = new Table({
   head: ['networks', 'stitches', 'matching', 'a step', 'to the first', 'activations', 'to the first'],
   style: { head: [], border: [], compact: true },
 });
-const first = rows[0]!;
+const first = rows[0];
 for (const { count, stitches, matching, step, activations } of rows) {
   table.push([
     count,

@@ -14,7 +14,7 @@ export interface Timing {
 
 export function median(sorted: readonly number[]): number {
   const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 export async function timed<T>(work: () => Promise<T>): Promise<Spent & { readonly value: T }> {
@@ -39,7 +39,7 @@ export const ratioOf = (slow: Timing, fast: Timing): { readonly wall: number; re
 
 /** A line of a result: medians, the range, the first run. */
 export const timingText = (name: string, { wall, processor }: Timing, first: number): string =>
-  `  ${name.padEnd(20)} ${median(wall).toFixed(1).padStart(9)} ms (${wall[0]!.toFixed(1)} to ${wall.at(-1)!.toFixed(1)}), ` +
+  `  ${name.padEnd(20)} ${median(wall).toFixed(1).padStart(9)} ms (${wall[0].toFixed(1)} to ${wall.at(-1)!.toFixed(1)}), ` +
   `${median(processor).toFixed(1).padStart(9)} ms of processor time, first run ${(first / 1000).toFixed(1)} s`;
 
 /** Reproducible numbers that look like normalised images to a network: mean 0, variance 1. */

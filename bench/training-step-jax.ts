@@ -42,11 +42,11 @@ async function openJax(): Promise<{ where: string; step: () => Promise<number> }
         each.mul(i === 0 ? beta1 : beta2).add(i === 0 ? 1 - beta1 : 1 - beta2),
       );
       const next = w.map((each, i) => {
-        const g = (gradients as jax.Array[])[i]!;
-        const first = m[i]!.mul(beta1).add(g.ref.mul(1 - beta1));
-        const second = v[i]!.mul(beta2).add(np.square(g).mul(1 - beta2));
-        const root = np.sqrt(second.ref.div(bias2!.ref)).add(epsilon);
-        const moved = first.ref.div(bias1!.ref).div(root).mul(learningRate);
+        const g = (gradients as jax.Array[])[i];
+        const first = m[i].mul(beta1).add(g.ref.mul(1 - beta1));
+        const second = v[i].mul(beta2).add(np.square(g).mul(1 - beta2));
+        const root = np.sqrt(second.ref.div(bias2.ref)).add(epsilon);
+        const moved = first.ref.div(bias1.ref).div(root).mul(learningRate);
         return { w: each.sub(moved), m: first, v: second };
       });
       return {
@@ -54,7 +54,7 @@ async function openJax(): Promise<{ where: string; step: () => Promise<number> }
         w: next.map(each => each.w),
         m: next.map(each => each.m),
         v: next.map(each => each.v),
-        bias: [bias1!, bias2!],
+        bias: [bias1, bias2],
       };
     },
   );

@@ -50,12 +50,12 @@ async function openSuture(): Promise<{
   const data = { x: float32(image, x), target: float32(image, target) };
   const resident = new Map([
     ...state,
-    ...layers.map((name, i) => [name, float32(weight, weights[i]!)] as const),
+    ...layers.map((name, i) => [name, float32(weight, weights[i])] as const),
     ...Object.entries(data),
   ]);
   const session = await executor.prepare(lower(simplify(graph), { step: { loss: 'loss' } }), { carry, resident });
   return {
-    step: async () => Number((await session.run({}, ['loss'])).loss!.data[0]),
+    step: async () => Number((await session.run({}, ['loss'])).loss.data[0]),
     profile: async () => session.profile?.({}),
     where: executor.describe(),
     close: () => executor.dispose(),
@@ -93,7 +93,7 @@ for (let i = 0; i < Number(options.steps); i++) {
   ours.push(await ownStep());
   theirs.push(await peer.step());
 }
-const losses = [first.ours, ...ours].map((own, i) => [own.loss, [first.theirs, ...theirs][i]!.loss] as const);
+const losses = [first.ours, ...ours].map((own, i) => [own.loss, [first.theirs, ...theirs][i].loss] as const);
 const difference = Math.max(...losses.map(([own, other]) => Math.abs(own - other) / Math.abs(other)));
 const timings = { ours: timingOf(ours), theirs: timingOf(theirs) };
 const ratio = ratioOf(timings.theirs, timings.ours);

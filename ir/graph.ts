@@ -61,6 +61,13 @@ export interface Node<K extends OpName = OpName> {
 /** A node whose attributes are known once `op` has been compared. */
 export type AnyNode = { [K in OpName]: Node<K> }[OpName];
 
+/** An input that every node of this operator has; `node.inputs` is for those that may be absent. */
+export function inputAt(node: Pick<Node, 'inputs'> & { readonly op: string }, index: number): Value {
+  const value = node.inputs[index];
+  if (value === undefined) throw new RangeError(`${node.op} has no input ${index}`);
+  return value;
+}
+
 export const isOp = <K extends OpName>(node: Node, op: K): node is Node<K> => node.op === op;
 
 /** An output is a name for a value, so that names survive whatever is done to the value's node. */

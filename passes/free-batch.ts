@@ -5,6 +5,7 @@ import {
   equalDims,
   type Graph,
   GraphBuilder,
+  inputAt,
   isElementwise,
   isStatic,
   type OpName,
@@ -126,7 +127,11 @@ class Freeing {
       const kind = this.#kindOf(made, samples && old.op !== 'Shape' && old.op !== 'Size');
       if (kind === undefined || (!samples && typeof kind === 'number' && !fillers.has(old.op))) return false;
       if (made.type.shape.length !== old.outputs[i].type.shape.length) return false;
-      if (samples && movesBlocks.has(old.op) && !sameBlocks(inputs[0]!, kinds[0] as number, made, kind as number)) {
+      if (
+        samples &&
+        movesBlocks.has(old.op) &&
+        !sameBlocks(inputAt(shown, 0), kinds[0] as number, made, kind as number)
+      ) {
         return false;
       }
       this.#set(old.outputs[i], made, kind);
@@ -261,7 +266,7 @@ const reshape: Rule = ({ node, old, kinds, to, batch }) => {
   const extent = shape[at];
   if (at < 0 || !isStatic(extent) || extent % batch !== 0) return undefined;
   // As many samples in blocks of the same extent: copied where the place is the same too.
-  const copied = at === axis && equalDims(extent, old.inputs[0]!.type.shape[axis]);
+  const copied = at === axis && equalDims(extent, inputAt(old, 0).type.shape[axis]);
   const open = given.map((d, i) => (i === at ? (copied ? 0 : -1) : d === -1 && isStatic(shape[i]) ? shape[i] : d));
   if (open.filter(d => d === -1).length > 1) return undefined;
   return { ...node, inputs: [data, to.ints(open)] } as AnyNode;
@@ -399,7 +404,7 @@ const resize: Rule = step => {
   const rank = rankOf(data);
   const axes = attributes.axes?.map(a => normalizeAxis(a, rank)) ?? Array.from({ length: rank }, (_, i) => i);
   if (!axes.includes(axis)) return node;
-  const same = equalDims(old.inputs[0]!.type.shape[axis], old.outputs[0].type.shape[axis]);
+  const same = equalDims(inputAt(old, 0).type.shape[axis], old.outputs[0].type.shape[axis]);
   const cropped = attributes.coordinate_transformation_mode === 'tf_crop_and_resize';
   if (!same || cropped || (roi && roi.type.shape[0] !== 0)) return undefined;
   const listed = integersOf(sizes);

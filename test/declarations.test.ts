@@ -44,7 +44,7 @@ async function compile(program: string, lib: readonly string[]): Promise<string>
 it.each([[['ES2023']], [['ES2023', 'DOM']]])("the README's program compiles with %j", async lib => {
   const [, program] = /```ts\n([\s\S]*?)```/.exec(await readFile('README.md', 'utf8')) ?? [];
   expect(program).toContain("from 'suture'");
-  expect(await compile(program!, lib)).toBe('');
+  expect(await compile(program, lib)).toBe('');
 });
 
 it('a wrong program does not', async () => {

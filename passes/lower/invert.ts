@@ -3,6 +3,7 @@ import {
   type Graph,
   type GraphBuilder,
   type InputsOf,
+  inputAt,
   type Node,
   numbersOf,
   rewrite,
@@ -35,7 +36,7 @@ export function invert(graph: Graph, loss: Value): Graph {
       const { epsilon } = node.attributes;
       to.adopt(node);
       const name = `${node.name}/deviation`;
-      deviations.set(output, to.op('InverseDeviation', [node.inputs[0]!], { epsilon }, { name, origin: node.origin }));
+      deviations.set(output, to.op('InverseDeviation', [inputAt(node, 0)], { epsilon }, { name, origin: node.origin }));
       return [output];
     }
     const inversion = byGradient.get(output);
@@ -45,7 +46,7 @@ export function invert(graph: Graph, loss: Value): Graph {
     const y = rectifier ? unrectified(to, rectifier) : norm.outputs[0];
     return to.op(
       'InstanceNormalizationGradFromOutput',
-      [node.inputs[0]!, y, scale, bias, deviations.get(norm.outputs[0])!],
+      [inputAt(node, 0), y, scale, bias, deviations.get(norm.outputs[0])!],
       {},
       { name: node.name, origin: node.origin },
     );

@@ -31,11 +31,11 @@ function asProducts({ name, inputs, outputs: [y], attributes }: Node<'Conv'>, to
   const padded = pads.some(p => p !== 0)
     ? to.op('Pad', [x, to.ints([0, 0, ...pads.slice(0, rank), 0, 0, ...pads.slice(rank)])])
     : x;
-  const [channels, count, rows] = [given[0]!, given[1]! * sizeOf(window), kernel[0]!];
+  const [channels, count, rows] = [given[0], given[1] * sizeOf(window), kernel[0]];
   const right = to.op('Transpose', [to.op('Reshape', [w, to.ints([rows, count])])], { perm: [1, 0] });
   const products = placesOf(places).map(place => {
-    const starts = place.map((at, i) => at * strides[i]!);
-    const ends = starts.map((start, i) => start + (window[i]! - 1) * dilations[i]! + 1);
+    const starts = place.map((at, i) => at * strides[i]);
+    const ends = starts.map((start, i) => start + (window[i] - 1) * dilations[i] + 1);
     const seen = to.op('Slice', [padded, to.ints(starts), to.ints(ends), to.ints(axes), to.ints(dilations)]);
     const product = to.op('MatMul', [to.op('Reshape', [seen, to.ints([channels, count])]), right]);
     return to.op('Unsqueeze', [product, to.ints([2])]);

@@ -1,4 +1,4 @@
-import { type AnyNode, isOp, staticShape, tensorFromNumbers } from '../../ir/index.ts';
+import { type AnyNode, inputAt, isOp, staticShape, tensorFromNumbers } from '../../ir/index.ts';
 import { convTransposeWindow, convWindow } from '../../ir/ops/linear.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { inPlace, nodeNamed, type Rule, readOnce } from '../simplify/rule.ts';
@@ -16,7 +16,7 @@ export const mergeStitches: Rule = (node, to, graph) => {
   const inner = node.inputs[0] && to.producer(node.inputs[0]);
   if (!inner || !(isOp(node, 'Stitch') || isOp(inner, 'Stitch'))) return undefined;
   const original = nodeNamed(graph, node.name);
-  if (!original || !readOnce(graph, original.inputs[0]!)) return undefined;
+  if (!original || !readOnce(graph, inputAt(original, 0))) return undefined;
   const merged = isOp(node, 'Stitch') ? afterLayer(inner, node) : beforeLayer(inner, node);
   if (!merged) return undefined;
   const layer = isOp(node, 'Stitch') ? inner : node;
@@ -88,8 +88,8 @@ function afterLayer(layer: AnyNode, stitch: AnyNode): LayerParameters | undefine
     }
     case 'ConvTranspose': {
       const [inputs] = first.shape;
-      const shape = staticShape(layer.inputs[1]!.type.shape)!;
-      const { strides } = convTransposeWindow(layer.attributes, layer.inputs[0]!.type.shape, shape);
+      const shape = staticShape(inputAt(layer, 1).type.shape)!;
+      const { strides } = convTransposeWindow(layer.attributes, inputAt(layer, 0).type.shape, shape);
       const perOutput = (inputs * taps) / multiplied(strides);
       if (layer.attributes.group !== 1 || perOutput * m > perOutput * c + c * m) return undefined;
       const weight = new Float64Array(inputs * m * taps);
@@ -131,7 +131,7 @@ function beforeLayer(stitch: AnyNode, layer: AnyNode): LayerParameters | undefin
     case 'Conv': {
       const [outputs, , ...kernel] = second.shape;
       const taps = multiplied(kernel);
-      const window = convWindow(layer.attributes, layer.inputs[0]!.type.shape, second.shape);
+      const window = convWindow(layer.attributes, inputAt(layer, 0).type.shape, second.shape);
       const perInput = (taps * outputs) / multiplied(window.strides);
       // In the padding the stitch would have given its bias, and the merged layer gives zero.
       if (layer.attributes.group !== 1 || window.pads.some(p => p !== 0)) return undefined;

@@ -1,6 +1,7 @@
 import {
   type AnyNode,
   type Graph,
+  inputAt,
   isFloat,
   numbersOf,
   rewrite,
@@ -78,7 +79,7 @@ function planFor(graph: Graph, reader: AnyNode, feature: Value, factor: number):
   let value = feature;
   let node = graph.producer(value);
   while (node && (node.op === 'Relu' || node.op === 'LeakyRelu')) {
-    value = node.inputs[0]!;
+    value = inputAt(node, 0);
     if (!readOnce(graph, value)) return undefined;
     node = graph.producer(value);
   }

@@ -1,6 +1,7 @@
 import {
   type AnyNode,
   type GraphBuilder,
+  inputAt,
   isStatic,
   numbersOf,
   type Shape,
@@ -21,7 +22,7 @@ import { rowsOf } from './fix-switches.ts';
  * The layer before is a Stitch, Conv, ConvTranspose or Gemm with constant parameters. Weights per channel do as well.
  */
 export const scaleLayers: Rule = (node, to, graph) => {
-  const weights = node.op === 'Switch' ? node.inputs[0]!.constant : undefined;
+  const weights = node.op === 'Switch' ? inputAt(node, 0).constant : undefined;
   const original = weights && nodeNamed(graph, node.name);
   if (!weights || !original) return undefined;
   const rows = rowsOf(weights);
@@ -32,7 +33,7 @@ export const scaleLayers: Rule = (node, to, graph) => {
       layer &&
       (layer.op === 'Stitch' || feature!.type.shape.length !== 3) &&
       channelScale(weights, rows[s], feature!.type.shape);
-    if (!scale || rows[s].every(w => w === 1) || !readOnce(graph, original.inputs[s + 1]!)) return undefined;
+    if (!scale || rows[s].every(w => w === 1) || !readOnce(graph, inputAt(original, s + 1))) return undefined;
     const parameters = scaledLayer(layer, scale);
     const constant = (tensor: Tensor, name: string) => to.constant(tensor, name);
     // The layer as it was is read by nothing any more: the copy goes by a new name until it is gone.
@@ -40,14 +41,14 @@ export const scaleLayers: Rule = (node, to, graph) => {
   });
   if (scaled.every(v => v === undefined)) return undefined;
   const left = rows.flatMap((row, s) => (scaled[s] ? row.map(() => 1) : row));
-  const constant = to.constant(tensorFromNumbers(weights.dtype, weights.shape, left), node.inputs[0]!.name);
+  const constant = to.constant(tensorFromNumbers(weights.dtype, weights.shape, left), inputAt(node, 0).name);
   const features = node.inputs.slice(1).map((feature, s) => scaled[s] ?? feature);
   return inPlace(to, { ...node, inputs: [constant, ...features] } as AnyNode);
 };
 
 /** A switch whose weights are all one adds its sources: `Switch([1, 1], %a, %b)  →  Add(%a, %b)`. */
 export const addSources: Rule = (node, to) => {
-  const weights = node.op === 'Switch' ? node.inputs[0]!.constant : undefined;
+  const weights = node.op === 'Switch' ? inputAt(node, 0).constant : undefined;
   if (!weights || !Array.from(numbersOf(weights)).every(w => w === 1)) return undefined;
   const features = node.inputs.slice(1).map(v => v!);
   if (features.length < 2) return features;

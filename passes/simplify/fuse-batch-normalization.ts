@@ -1,4 +1,4 @@
-import type { AnyNode } from '../../ir/index.ts';
+import { type AnyNode, inputAt } from '../../ir/index.ts';
 import { inPlace, nodeNamed, type Rule, readOnce } from './rule.ts';
 import { numbers, scaledLayer, withParameters } from './scaled-layer.ts';
 
@@ -11,9 +11,9 @@ import { numbers, scaledLayer, withParameters } from './scaled-layer.ts';
  */
 export const fuseBatchNormalization: Rule = (node, to, graph) => {
   if (node.op !== 'BatchNormalization') return undefined;
-  const layer = to.producer(node.inputs[0]!);
+  const layer = to.producer(inputAt(node, 0));
   const original = nodeNamed(graph, node.name);
-  if (!layer || !original || !readOnce(graph, original.inputs[0]!)) return undefined;
+  if (!layer || !original || !readOnce(graph, inputAt(original, 0))) return undefined;
   const [gamma, beta, mean, variance] = node.inputs.slice(1).map(numbers);
   if (!gamma || !beta || !mean || !variance) return undefined;
   const scale = Float64Array.from(gamma, (g, c) => g / Math.sqrt(variance[c] + node.attributes.epsilon));

@@ -1,4 +1,4 @@
-import { type AnyNode, specOf } from '../../ir/index.ts';
+import { type AnyNode, inputAt, specOf } from '../../ir/index.ts';
 import { reshapeTarget } from './constant-shapes.ts';
 import { inPlace, type Rule } from './rule.ts';
 
@@ -10,7 +10,7 @@ import { inPlace, type Rule } from './rule.ts';
 export const mergeReshapes: Rule = (node, to) => {
   const inner = specOf(node.op).view && node.inputs[0] && to.producer(node.inputs[0]);
   if (!inner || !specOf(inner.op).view) return undefined;
-  const x = inner.inputs[0]!;
+  const x = inputAt(inner, 0);
   const target = reshapeTarget(x.type.shape, node.outputs[0].type.shape);
   if (!target) return undefined;
   return inPlace(to, {

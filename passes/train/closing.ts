@@ -95,7 +95,7 @@ function divergence(b: GraphBuilder, x: Value, target: Value, { kind, activation
     case 'softmax': {
       const axis = channelAxis!;
       const [p, q] = [x, target].map(logits => b.op('LogSoftmax', [logits], { axis }));
-      const excess = b.op('Mul', [b.op('Exp', [q!]), b.op('Sub', [q!, p!])]);
+      const excess = b.op('Mul', [b.op('Exp', [q]), b.op('Sub', [q, p])]);
       return mean(b.op('ReduceSum', [excess, b.ints([axis])], { keepdims: 0 }));
     }
     case 'sigmoid': {

@@ -1,4 +1,4 @@
-import type { Node } from '../../ir/graph.ts';
+import { inputAt, type Node } from '../../ir/graph.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { sizesOf } from './shape.ts';
@@ -6,7 +6,7 @@ import { f32, product } from './wgsl.ts';
 
 /** The parameter and both moments are updated where they lie. */
 export function adamW(node: Node<'AdamW'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const { beta1, beta2, epsilon, weight_decay } = node.attributes;
   const plan = mappedPlan(
     {

@@ -1,6 +1,6 @@
 /** Normalisations other than over rows: with given statistics, across channels, by norms. */
 import { SutureError } from '../../ir/errors.ts';
-import type { Node } from '../../ir/graph.ts';
+import { inputAt, type Node } from '../../ir/graph.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { ModuleBuilder, single } from './module.ts';
@@ -9,7 +9,7 @@ import { around, sizesOf } from './shape.ts';
 import { f32, i32, product, u32 } from './wgsl.ts';
 
 export function batchNormalization(node: Node<'BatchNormalization'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const [n, c = 1, ...spatial] = shape;
   return mappedPlan(
     {
@@ -31,7 +31,7 @@ export function batchNormalization(node: Node<'BatchNormalization'>, context: Ke
 }
 
 export function localResponse(node: Node<'LRN'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const [n, c = 1, ...spatial] = shape;
   const plane = product(spatial);
   const { alpha, beta, bias, size } = node.attributes;
@@ -56,7 +56,7 @@ export function localResponse(node: Node<'LRN'>, context: KernelContext): Kernel
 }
 
 export function lpNormalization(node: Node<'LpNormalization'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const { p, axis } = node.attributes;
   const { outer, axis: length, inner } = around(shape, axis);
   const module = new ModuleBuilder();
@@ -81,7 +81,7 @@ export function meanVariance(
   epilogue?: Epilogue,
 ): KernelPlan {
   if (epilogue) throw new SutureError('kernel-missing', 'MeanVarianceNormalization takes no epilogue');
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const axes = node.attributes.axes.map(a => (a < 0 ? a + shape.length : a));
   const kept = shape.map((size, i) => (axes.includes(i) ? 1 : size));
   const count = product(axes.map(a => shape[a]));

@@ -1,5 +1,5 @@
 /** The loss between a feature and its reference, and its adjoint. */
-import type { Node } from '../../ir/graph.ts';
+import { inputAt, type Node } from '../../ir/graph.ts';
 import type { Dispatch, KernelContext, KernelPlan, Operand } from './kernel.ts';
 import { input, mappedPlan, output, scratch } from './mapped.ts';
 import { ModuleBuilder } from './module.ts';
@@ -68,7 +68,7 @@ function combineMoments(length: number, pieces: number, normalize: boolean): str
 const lossPieces = (context: KernelContext): number => (context.adapterClass === 'gpu' ? 256 : 64);
 
 export function featureLoss(node: Node<'FeatureLoss'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const length = product(shape);
   const pieces = piecesOf(length, lossPieces(context));
   const normalize = node.attributes.normalize !== 0;
@@ -94,7 +94,7 @@ export function featureLoss(node: Node<'FeatureLoss'>, context: KernelContext): 
 }
 
 export function featureLossGrad(node: Node<'FeatureLossGrad'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[1]!);
+  const shape = sizesOf(inputAt(node, 1));
   const length = product(shape);
   const label = `featureLossGrad ${shape.join('x')}`;
   const normalize = node.attributes.normalize !== 0;

@@ -1,6 +1,6 @@
 /** Convolutions and matrix products: from nodes to the specifications of their kernels. */
 import { SutureError } from '../../ir/errors.ts';
-import type { Node } from '../../ir/graph.ts';
+import { inputAt, type Node } from '../../ir/graph.ts';
 import { convTransposeWindow, convWindow } from '../../ir/ops/linear.ts';
 import type { Window } from '../../ir/ops/spatial.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
@@ -61,7 +61,7 @@ function windowed(
 }
 
 function requireFloat(node: Node): void {
-  const { dtype } = node.inputs[0]!.type;
+  const { dtype } = inputAt(node, 0).type;
   if (storageOf(dtype) !== 'f32') throw new SutureError('kernel-missing', `its kernel takes floats, not ${dtype}`);
 }
 
@@ -97,7 +97,7 @@ function reindexed(epilogue: Epilogue | undefined, shape: readonly number[]): Ep
 }
 
 export function matMul(node: Node<'MatMul'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
-  const type = storageOf(node.inputs[0]!.type.dtype);
+  const type = storageOf(inputAt(node, 0).type.dtype);
   if (type !== 'f32' && epilogue) throw new SutureError('kernel-missing', 'a product of integers takes no epilogue');
   const [left, right] = node.inputs.map(v => sizesOf(v!));
   const a = left.length === 1 ? [1, ...left] : left;

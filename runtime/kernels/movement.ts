@@ -1,6 +1,6 @@
 /** Moving elements about: each output element is one input element (or a filling) that its coordinates point to. */
 import { SutureError } from '../../ir/errors.ts';
-import type { Node, Value } from '../../ir/graph.ts';
+import { inputAt, type Node, type Value } from '../../ir/graph.ts';
 import { integersOf, normalizeAxis } from '../../ir/operator.ts';
 import { sliceRanges } from '../../ir/ops/movement.ts';
 import { numbersOf } from '../../ir/tensor.ts';
@@ -54,7 +54,7 @@ const dot = (at: readonly string[], strides: readonly number[]): string =>
   add(...at.map((c, i) => times(c, strides[i])));
 
 export function transpose(node: Node<'Transpose'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const perm = node.attributes.perm ?? shape.map((_, i) => shape.length - 1 - i);
   const strides = stridesOf(shape);
   return moved(node, 'transpose', context, at => ({
@@ -102,7 +102,7 @@ export function slice(node: Node<'Slice'>, context: KernelContext): KernelPlan {
 }
 
 export function expand(node: Node<'Expand' | 'Tile'>, context: KernelContext): KernelPlan {
-  const from = sizesOf(node.inputs[0]!);
+  const from = sizesOf(inputAt(node, 0));
   const to = sizesOf(node.outputs[0]);
   const own = [...Array<number>(to.length - from.length).fill(1), ...from];
   const strides = stridesOf(own);
@@ -165,7 +165,7 @@ function reflected(mode: string, position: string, size: number): string {
 }
 
 export function depthToSpace(node: Node<'DepthToSpace'>, context: KernelContext): KernelPlan {
-  const [, c, h, w] = sizesOf(node.inputs[0]!);
+  const [, c, h, w] = sizesOf(inputAt(node, 0));
   const { blocksize: b, mode } = node.attributes;
   const channels = c / (b * b);
   const strides = stridesOf([1, c, h, w]);
@@ -177,7 +177,7 @@ export function depthToSpace(node: Node<'DepthToSpace'>, context: KernelContext)
 }
 
 export function spaceToDepth(node: Node<'SpaceToDepth'>, context: KernelContext): KernelPlan {
-  const [, c, h, w] = sizesOf(node.inputs[0]!);
+  const [, c, h, w] = sizesOf(inputAt(node, 0));
   const { blocksize: b } = node.attributes;
   const strides = stridesOf([1, c, h, w]);
   return moved(node, 'spaceToDepth', context, ([n, k, y, x]) => {

@@ -1,6 +1,6 @@
 /** Normalisations over rows, and their adjoints. Means first, then the mean of the squared deviations: two passes, no cancellation. */
 import { SutureError } from '../../ir/errors.ts';
-import type { Node } from '../../ir/graph.ts';
+import { inputAt, type Node } from '../../ir/graph.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { bindEpilogue, ModuleBuilder, single } from './module.ts';
 import { type RowShape, Rows } from './rows.ts';
@@ -61,7 +61,7 @@ export function instanceNormalization(
   context: KernelContext,
   epilogue?: Epilogue,
 ): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const [n, c, ...spatial] = shape;
   return rowNormalization(
     {
@@ -95,7 +95,7 @@ export function groupNormalization(
   context: KernelContext,
   epilogue?: Epilogue,
 ): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const [n, c, ...spatial] = shape;
   const groups = node.attributes.num_groups;
   const perGroup = c / groups;
@@ -216,7 +216,7 @@ function rowNormalizationGrad(
 }
 
 export function instanceNormalizationGrad(node: Node<'InstanceNormalizationGrad'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[1]!);
+  const shape = sizesOf(inputAt(node, 1));
   const { rows, channel } = instances(shape);
   return rowNormalizationGrad(`instanceNormGrad ${text(shape)}`, rows, node.attributes.epsilon, () => channel, context);
 }
@@ -228,7 +228,7 @@ function instances(shape: readonly number[]): { readonly rows: RowShape; readonl
 }
 
 export function inverseDeviation(node: Node<'InverseDeviation'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const module = new ModuleBuilder();
   module.bind('x', { kind: 'input', index: 0 });
   module.bind('y', { kind: 'output', index: 0 }, 'f32', 'read_write');
@@ -247,7 +247,7 @@ export function instanceNormalizationGradFromOutput(
   node: Node<'InstanceNormalizationGradFromOutput'>,
   context: KernelContext,
 ): KernelPlan {
-  const shape = sizesOf(node.inputs[1]!);
+  const shape = sizesOf(inputAt(node, 1));
   const { rows: rowShape, channel } = instances(shape);
   const module = new ModuleBuilder();
   for (const [index, name] of ['dy', 'y', 'scale', 'bias', 'inverse'].entries())
@@ -266,9 +266,9 @@ export function instanceNormalizationGradFromOutput(
 }
 
 export function layerNormalizationGrad(node: Node<'LayerNormalizationGrad'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[1]!);
+  const shape = sizesOf(inputAt(node, 1));
   const { outer, axis, inner } = around(shape, node.attributes.axis);
-  if (product(sizesOf(node.inputs[2]!)) !== axis * inner) {
+  if (product(sizesOf(inputAt(node, 2))) !== axis * inner) {
     throw new SutureError('kernel-missing', 'its scale does not have the shape of the normalised axes');
   }
   return rowNormalizationGrad(

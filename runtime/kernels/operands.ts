@@ -3,7 +3,7 @@
  * bounds checks are off (see `adapter/search.ts`), so a node that does not fit is refused before there is code for it.
  */
 import { SutureError } from '../../ir/errors.ts';
-import type { AnyNode, Node } from '../../ir/graph.ts';
+import { type AnyNode, inputAt, type Node } from '../../ir/graph.ts';
 import { normalizeAxis } from '../../ir/operator.ts';
 import { type OpName, operators } from '../../ir/ops/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
@@ -23,7 +23,7 @@ const reachable = (indices: Sizes, axes: Sizes): boolean => product(indices) ===
 const alongAxis = (
   { attributes: { axis } }: { attributes: { axis: number } },
   [data, indices]: readonly Sizes[],
-): boolean => reachable(indices!, [data![normalizeAxis(axis, data!.length)]]);
+): boolean => reachable(indices, [data[normalizeAxis(axis, data.length)]]);
 
 /** Whether the weights of a switch line up with its features from the left. */
 const weigh = ([sources, ...rest]: Sizes, features: readonly Sizes[]): boolean =>
@@ -37,35 +37,35 @@ const rules: { readonly [K in OpName]?: Rule<K> } = {
   Gather: alongAxis,
   GatherElements: alongAxis,
   GatherND: ({ attributes: { batch_dims } }, [data, indices]) => {
-    const length = indices!.at(-1) ?? 0;
+    const length = indices.at(-1) ?? 0;
     return (
-      same(data!.slice(0, batch_dims), indices!.slice(0, batch_dims)) &&
-      reachable(indices!, data!.slice(batch_dims, batch_dims + length))
+      same(data.slice(0, batch_dims), indices.slice(0, batch_dims)) &&
+      reachable(indices, data.slice(batch_dims, batch_dims + length))
     );
   },
   ScatterElements: alongAxis,
-  ScatterND: (_, [data, indices]) => reachable(indices!, data!.slice(0, indices!.at(-1))),
-  Switch: (_, [weights, ...features]) => weigh(weights!, features),
-  SwitchGrad: (_, [dy, weights, ...features]) => same(dy, features[0]) && weigh(weights!, features),
+  ScatterND: (_, [data, indices]) => reachable(indices, data.slice(0, indices.at(-1))),
+  Switch: (_, [weights, ...features]) => weigh(weights, features),
+  SwitchGrad: (_, [dy, weights, ...features]) => same(dy, features[0]) && weigh(weights, features),
   StitchGrad: (_, [dy, x]) => {
-    const axis = channelAxis(x!.length);
+    const axis = channelAxis(x.length);
     return same(
-      dy!.filter((_n, i) => i !== axis),
-      x!.filter((_n, i) => i !== axis),
+      dy.filter((_n, i) => i !== axis),
+      x.filter((_n, i) => i !== axis),
     );
   },
-  FeatureLossGrad: (_, [dloss, , , divisor]) => product(dloss!) === 1 && (!divisor || product(divisor) === 1),
-  InstanceNormalizationGrad: (_, [dy, x, scale]) => same(dy, x) && same(scale, [x![1]]),
+  FeatureLossGrad: (_, [dloss, , , divisor]) => product(dloss) === 1 && (!divisor || product(divisor) === 1),
+  InstanceNormalizationGrad: (_, [dy, x, scale]) => same(dy, x) && same(scale, [x[1]]),
   InstanceNormalizationGradFromOutput: (_, [dy, y, scale, bias, inverse]) =>
-    same(dy, y) && same(scale, [y![1]]) && same(bias, scale) && same(inverse, y!.slice(0, 2)),
+    same(dy, y) && same(scale, [y[1]]) && same(bias, scale) && same(inverse, y.slice(0, 2)),
   LayerNormalizationGrad: (_, [dy, x]) => same(dy, x),
-  MaxPoolGrad: ({ inputs, attributes }, [dy]) => {
+  MaxPoolGrad: (node, [dy]) => {
     const [y] = operators.MaxPool.infer(
-      [inputs[1]!],
-      { storage_order: 0, ...attributes },
+      [inputAt(node, 1)],
+      { storage_order: 0, ...node.attributes },
       { outputs: 1, fresh: () => -1 },
     );
-    return same(dy, y!.shape as Sizes);
+    return same(dy, y.shape as Sizes);
   },
   AdamW: (_, [parameter, gradient, m, v, ...numbers]) =>
     [gradient, m, v].every(other => same(parameter, other)) && numbers.every(n => product(n) === 1),

@@ -1,6 +1,6 @@
 /** Reductions over any axes, and what else goes along one: softmax, arguments of extrema, cumulative sums, the largest k. */
 import { SutureError } from '../../ir/errors.ts';
-import type { Node } from '../../ir/graph.ts';
+import { inputAt, type Node } from '../../ir/graph.ts';
 import { reducedAxes } from '../../ir/ops/reduction.ts';
 import { FunctionSet, literal } from './functions.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan, Operand, Scratch } from './kernel.ts';
@@ -214,7 +214,7 @@ export function reduce(node: Node<ReduceOp>, context: KernelContext): KernelPlan
 
 /** A pooling over all spatial axes. */
 export function globalPool(node: Node<'GlobalAveragePool' | 'GlobalMaxPool'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const axes = shape.map((_, i) => i).slice(2);
   const reduction = reductions[node.op === 'GlobalMaxPool' ? 'ReduceMax' : 'ReduceMean'];
   return planReduction(reduction, shape, axes, 'f32', `${node.op} ${shape.join('x')}`, context);
@@ -242,7 +242,7 @@ const rowsAlong = (shape: readonly number[], axis: number): RowShape => {
 };
 
 export function softmax(node: Node<'Softmax' | 'LogSoftmax'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   const module = new ModuleBuilder();
   module.bind('x', input(0));
   const store = bindEpilogue(module, epilogue, 1);
@@ -272,7 +272,7 @@ export function softmax(node: Node<'Softmax' | 'LogSoftmax'>, context: KernelCon
 }
 
 export function hardmax(node: Node<'Hardmax'>, context: KernelContext): KernelPlan {
-  const shape = sizesOf(node.inputs[0]!);
+  const shape = sizesOf(inputAt(node, 0));
   return alongAxis(
     `Hardmax ${shape.join('x')}`,
     rowsAlong(shape, node.attributes.axis),

@@ -3,7 +3,7 @@
  * four alike. Operands are identifiers, so a rule may name one more than once.
  */
 import { SutureError } from '../../ir/errors.ts';
-import type { Node } from '../../ir/graph.ts';
+import { inputAt, type Node } from '../../ir/graph.ts';
 import type { ElementwiseOp } from '../../ir/ops/index.ts';
 import { numbersOf } from '../../ir/tensor.ts';
 import type { DType } from '../../ir/type.ts';
@@ -41,7 +41,7 @@ export class ScalarContext {
 
 type Rule<K extends ElementwiseOp> = (c: ScalarContext, operands: readonly string[], node: Node<K>) => string;
 
-const dtypeOf = (node: Node, i = 0): DType => node.inputs[i]!.type.dtype;
+const dtypeOf = (node: Node, i = 0): DType => inputAt(node, i).type.dtype;
 const kindOf = (node: Node, i = 0): Scalar => scalarOf(dtypeOf(node, i));
 
 /** Integers narrower than 32 bits wrap to their width after arithmetic. */

@@ -1,6 +1,6 @@
 /** Where every value of a program lies: liveness, updates in place, carried state. No device is involved yet. */
 import { SutureError } from '../../ir/errors.ts';
-import { Value } from '../../ir/graph.ts';
+import { inputAt, Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { elementCount } from '../kernels/shape.ts';
 import { elementBytes } from '../kernels/storage.ts';
@@ -65,9 +65,10 @@ export function planLayout(program: Program, carry: ReadonlyMap<string, string>)
 
   // Updates in place.
   const before = new Map<number, Copy[]>();
-  for (const [i, { plan, inputs: operands, outputs: results }] of steps.entries()) {
+  for (const [i, step] of steps.entries()) {
+    const { plan, inputs: operands, outputs: results } = step;
     for (const { input, output } of plan.inPlace ?? []) {
-      const from = operands[input]!;
+      const from = inputAt(step, input);
       const source = root(from);
       const target = results[output];
       const readOnce = operands.filter(v => v && root(v) === source).length === 1 && lastRead.get(source) === i;

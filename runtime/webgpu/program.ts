@@ -3,7 +3,7 @@
  * what is a mere view, and what is known already.
  */
 import { printable, SutureError } from '../../ir/errors.ts';
-import { type AnyNode, type Graph, type Node, Value } from '../../ir/graph.ts';
+import { type AnyNode, type Graph, inputAt, type Node, Value } from '../../ir/graph.ts';
 import { isElementwise } from '../../ir/ops/index.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { ancestors } from '../../ir/walk.ts';
@@ -58,10 +58,10 @@ class Compiler {
 
   /** Compiles a node, keeping every refusal for one report. */
   node(node: AnyNode): void {
-    const unsupported = [...node.inputs, ...node.outputs].filter(v => v && storedAs(v.type.dtype) === undefined);
+    const unsupported = [...node.inputs, ...node.outputs].find(v => v && storedAs(v.type.dtype) === undefined);
     const where = `${node.op} '${printable(node.name)}'`;
-    if (unsupported.length > 0) {
-      this.problems.push(`${where}: WebGPU has no ${unsupported[0]!.type.dtype}`);
+    if (unsupported) {
+      this.problems.push(`${where}: WebGPU has no ${unsupported.type.dtype}`);
       return;
     }
     try {
@@ -75,7 +75,7 @@ class Compiler {
   #compile(node: AnyNode): void {
     const folded = foldedTensor(node);
     if (folded) this.folded.set(node.outputs[0], folded);
-    else if (isView(node.op)) this.views.set(node.outputs[0], node.inputs[0]!);
+    else if (isView(node.op)) this.views.set(node.outputs[0], inputAt(node, 0));
     else if (node.op === 'Fused') this.#fused(node);
     else if (isElementwise(node.op)) this.#region(node, regionOf(this.#withKnown(node)));
     else {
@@ -171,7 +171,7 @@ function slotsOf(region: Region): (value: Value) => Operand {
 /** The nodes of a fused node over the node's own operands. Values in between are new, for a body may be shared. */
 function expanded(node: Node<'Fused'>): AnyNode[] {
   const { body } = node.attributes;
-  const map = new Map<Value, Value>(body.inputs.map((input, i) => [input, node.inputs[i]!]));
+  const map = new Map<Value, Value>(body.inputs.map((input, i) => [input, inputAt(node, i)]));
   for (const [i, { value }] of body.outputs.entries()) if (!map.has(value)) map.set(value, node.outputs[i]);
   const mapped = (value: Value): Value => {
     const known = map.get(value);

@@ -1,6 +1,6 @@
 /** A planned graph on a device: pipelines, bind groups and commands made once, one submission for each run. */
 import { printable, SutureError } from '../../ir/errors.ts';
-import type { Graph, Value } from '../../ir/graph.ts';
+import { type Graph, inputAt, type Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { sameShape, typeText } from '../../ir/type.ts';
 import type { Device } from '../adapter/index.ts';
@@ -67,7 +67,7 @@ class Assembly {
   #operand(step: Step, at: number, operand: Operand): GPUBuffer {
     switch (operand.kind) {
       case 'input':
-        return this.buffer(step.inputs[operand.index]!);
+        return this.buffer(inputAt(step, operand.index));
       case 'output':
         return this.buffer(step.outputs[operand.index]);
       case 'scratch': {

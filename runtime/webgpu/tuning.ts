@@ -1,5 +1,6 @@
 /** Sizes of kernels by measurement: candidates compete on the adapter, with the operands that they will have. */
 import { SutureError } from '../../ir/errors.ts';
+import { inputAt } from '../../ir/graph.ts';
 import type { AdapterClass, Device } from '../adapter/index.ts';
 import type { Candidate, Choice, Operand } from '../kernels/kernel.ts';
 import { Buffers } from './buffers.ts';
@@ -81,7 +82,7 @@ async function fastest(
   } catch (error) {
     // What the driver refuses or has no memory for is no reason to stop: the model's candidate is tried as if nothing had been.
     if (!(error instanceof SutureError) || error.code === 'device-lost') throw error;
-    return candidates[0]!.name;
+    return candidates[0].name;
   } finally {
     buffers.dispose();
   }
@@ -98,11 +99,11 @@ async function contenderOf(
   const what = `An operand of '${step.node}'`;
   const scratch = plan.scratch.map(({ bytes }) => buffers.storage(bytes, what));
   const bufferOf = ({ kind, index }: Operand): GPUBuffer => {
-    if (kind === 'scratch') return scratch[index]!;
+    if (kind === 'scratch') return scratch[index];
     const key = `${kind} ${index}`;
     let buffer = shared.get(key);
     if (buffer === undefined) {
-      const value = kind === 'input' ? step.inputs[index]! : step.outputs[index]!;
+      const value = kind === 'input' ? inputAt(step, index) : step.outputs[index];
       buffer = buffers.storage(bytesOnDevice(value), what);
       shared.set(key, buffer);
     }
@@ -114,7 +115,7 @@ async function contenderOf(
   const made = await Promise.all(plan.dispatches.map(dispatch => pipelines.get(dispatch.module, dispatch.label)));
   const compiling = performance.now() - started;
   const all = plan.dispatches.map((dispatch, i): Command => {
-    const { pipeline, layout } = made[i]!;
+    const { pipeline, layout } = made[i];
     const entries = dispatch.operands.map((operand, binding) => ({ binding, resource: { buffer: bufferOf(operand) } }));
     const group = device.gpu.createBindGroup({ layout, entries });
     return { kind: 'dispatch', step, dispatch, pipeline, group };
@@ -137,7 +138,7 @@ async function compete(device: Device, contenders: readonly Contender[]): Promis
       const group = Array.from({ length: repeats }, () => contender.commands).flat();
       const [milliseconds] = await timeGroups(device, [group]);
       // Clocks of some devices are coarse: no time at all is a time too short to see.
-      contender.best = Math.min(contender.best, Math.max(1e-6, milliseconds! / repeats));
+      contender.best = Math.min(contender.best, Math.max(1e-6, milliseconds / repeats));
     }
   }
 }

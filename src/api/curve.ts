@@ -105,7 +105,7 @@ const recipeKey = (training: TrainingSettings): string => JSON.stringify({ ...tr
 export async function curve(paths: readonly string[], data: string, options: CurveOptions = {}): Promise<Curve> {
   const runs: LoadedRun[] = [];
   for (const path of paths) runs.push(await loadRun(path));
-  const dataset = await loadDataset(data, labelsOfRun(runs[0]!.directory.config, options.labels));
+  const dataset = await loadDataset(data, labelsOfRun(runs[0].directory.config, options.labels));
   const scorable = LabelledData.for(
     runs.flatMap(({ parents }) => parents),
     dataset,
@@ -118,7 +118,7 @@ export async function curve(paths: readonly string[], data: string, options: Cur
     throw new SutureError('option-invalid', `There is no way to stitch ${bad} positions: the runs have 1 to ${most}.`);
   }
   imagesAtATime(
-    runs.map(({ network: { graph } }, i) => ({ name: paths[i]!, graph })),
+    runs.map(({ network: { graph } }, i) => ({ name: paths[i], graph })),
     options.batch,
     1,
   );
@@ -127,7 +127,7 @@ export async function curve(paths: readonly string[], data: string, options: Cur
     const curves: RunCurve[] = [];
     let metric: MetricName = 'dice';
     for (const [i, run] of runs.entries()) {
-      const scored = await scoreRun(execution, { ...run, path: paths[i]! }, scorable, { ...options, counts });
+      const scored = await scoreRun(execution, { ...run, path: paths[i] }, scorable, { ...options, counts });
       curves.push(scored.curve);
       metric = scored.metric;
     }
@@ -159,21 +159,21 @@ async function scoreRun(
   const chosen = counts.filter(c => c <= positions).map(count => ({ count, at: evenlySpread(count, positions) }));
   const settings = [...references(network), ...chosen.map(({ at }) => stitchedAt(network, ...at))];
   const networks = settings.map(setting =>
-    networkOf(settle(network, setting, parameters), printable(path), settledMeaning(network.outputs[0]!, setting)),
+    networkOf(settle(network, setting, parameters), printable(path), settledMeaning(network.outputs[0], setting)),
   );
   const rows = await scoreNetworks(execution, networks, data, { batch });
   const values = rows.map(r => r.score.value);
   const parents = network.parents.length;
   const { training } = directory.config;
   return {
-    metric: rows[0]!.score.metric,
+    metric: rows[0].score.metric,
     curve: {
       run: path,
       recipe: recipeOf(training),
       seed: training.seed,
       positions,
-      references: { ...byTag(values.slice(0, parents), value => value), ensemble: values[parents]! },
-      scores: chosen.map(({ count, at }, i) => ({ count, positions: at, value: values[parents + 1 + i]! })),
+      references: { ...byTag(values.slice(0, parents), value => value), ensemble: values[parents] },
+      scores: chosen.map(({ count, at }, i) => ({ count, positions: at, value: values[parents + 1 + i] })),
     },
   };
 }
@@ -185,7 +185,7 @@ const references = (network: SuperNetwork) => {
 
 function recipeCurve(counts: readonly number[], runs: readonly RunCurve[]): RecipeCurve {
   return {
-    recipe: runs[0]!.recipe,
+    recipe: runs[0].recipe,
     runs: runs.length,
     scores: counts.flatMap(count => {
       const values = runs.flatMap(r => r.scores.filter(s => s.count === count).map(s => s.value));
@@ -198,9 +198,9 @@ function recipeCurve(counts: readonly number[], runs: readonly RunCurve[]): Reci
 
 /** The words for a recipe; a number after those that another one has too, for what the words do not say. */
 function toldApart(recipes: readonly RecipeCurve[], i: number): string {
-  const { recipe } = recipes[i]!;
+  const { recipe } = recipes[i];
   const same = recipes.filter(r => r.recipe === recipe);
-  return same.length === 1 ? recipe : `${recipe} (${1 + same.indexOf(recipes[i]!)})`;
+  return same.length === 1 ? recipe : `${recipe} (${1 + same.indexOf(recipes[i])})`;
 }
 
 /** The curves as a figure: a line for each recipe, with a band from its worst to its best run, and the ensemble without stitches. */
@@ -216,7 +216,7 @@ export function curveChart({ recipes, runs, counts, metric, data }: Curve): stri
     ...ensembles.map(
       (value, i): ChartSeries => ({
         name: i === 0 ? 'output ensemble, nothing stitched' : '',
-        points: [counts[0]!, counts.at(-1)!].map(x => ({ x, y: value })),
+        points: [counts[0], counts.at(-1)!].map(x => ({ x, y: value })),
         dashed: true,
         marker: 'none',
         color: '#666666',

@@ -113,7 +113,7 @@ function combinationNamed({ network }: LoadedRun, name: string, option: string):
 function networkNamed(run: LoadedRun, name: string, option: string): OfRun {
   const combination = combinationNamed(run, name, option);
   const graph = deployedCombination(run, combination);
-  const meaning = settledMeaning(run.network.outputs[0]!, settingOf(run.network, combination));
+  const meaning = settledMeaning(run.network.outputs[0], settingOf(run.network, combination));
   return { graph, of: name, meaning };
 }
 
@@ -174,8 +174,8 @@ async function distillLocked(
   const { executor } = execution;
   requireBudgetSupport(executor, training);
   const scores = await validationScores(execution, scored, labelled, training.seed);
-  const { name: metric, higherIsBetter } = labelled.metricFor(scored[0]!);
-  const student = asked ?? own[steadiest(scores.slice(0, own.length), higherIsBetter)]!;
+  const { name: metric, higherIsBetter } = labelled.metricFor(scored[0]);
+  const student = asked ?? own[steadiest(scores.slice(0, own.length), higherIsBetter)];
   const directory = await StudentDirectory.create(options.output, {
     run: run.directory.path,
     teacher,
@@ -210,8 +210,8 @@ async function validationScores(
   } else shifted.push(values);
   return networks.map(({ name }, i) => ({
     network: name,
-    value: values[i]!,
-    shift: stressScore(shifted.map(scores => scores[i]!)).value,
+    value: values[i],
+    shift: stressScore(shifted.map(scores => scores[i])).value,
   }));
 }
 

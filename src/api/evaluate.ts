@@ -67,7 +67,7 @@ export async function evaluate(
   const loaded: Parent[] = [];
   for (const model of read) loaded.push(await parentOf(model, dataset, options));
   const scorable = LabelledData.for(loaded, dataset, options.metric);
-  const { name: metric } = scorable.metricFor(loaded[0]!);
+  const { name: metric } = scorable.metricFor(loaded[0]);
   if (options.cases && !isPooled(metric)) {
     throw new SutureError('option-invalid', `Cases are listed with their Dice, and the score here is ${metric}.`);
   }
@@ -79,11 +79,11 @@ export async function evaluate(
     const { ensemble, batch } = options;
     for (const set of stress ?? [])
       stressed.push(await measureNetworks(execution, loaded, set.data, { ensemble, batch }));
-    const shiftOf = (row: number) => stressScore(stressed.map(networks => networks[row]!.metric.score().value));
+    const shiftOf = (row: number) => stressScore(stressed.map(networks => networks[row].metric.score().value));
     return {
       data,
       images: dataset.count,
-      labels: scorable.labelsFor(loaded[0]!).reading,
+      labels: scorable.labelsFor(loaded[0]).reading,
       metric,
       executor: executor.describe(),
       ...(stress && { stress: stressFacts(stress) }),

@@ -53,7 +53,7 @@ export interface ExportOptions extends OutputOptions {
 
 /** What is said of a network that was written. */
 function factsOf(graph: Graph): Pick<ExportedNetwork, 'output' | 'batch' | 'sizes' | 'nodes' | 'parameters'> {
-  const sizes = sizesText(graph.inputs[0]!.type.shape);
+  const sizes = sizesText(graph.inputs[0].type.shape);
   return {
     output: knownMeaning(graph),
     batch: fixedBatch(graph) ?? 'any',
@@ -176,7 +176,7 @@ async function combinationOf(
       `${printable(run.directory.path)} has no sweep over settings to choose by; run \`suture sweep --weights\` first.`,
     );
   }
-  const { positions, weight, output, gated } = front.points[front.chosen[choice.chosen]]!;
+  const { positions, weight, output, gated } = front.points[front.chosen[choice.chosen]];
   const found = await combinationOf(run, {
     combination: { positions, weight, output, ...gatingOf({ gated, gateOver: front.gateOver }) },
   });

@@ -61,7 +61,7 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   const { training } = config;
   const batch = stepBatch(fixedBatch(joined.graph), options.batch, training.batch);
   const settings = { ...training, ...options, batch };
-  const [input] = joined.parents[0]!.inputs;
+  const [input] = joined.parents[0].inputs;
   const images = await imagesOfRun(joined, config);
   const network = networkForImages(joined, images);
   const shape = [settings.batch, ...images.imageShape];
@@ -77,7 +77,7 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   ];
   const plans = wanted.map(plan => {
     const step = stepOf(network, isOwn(plan) ? settings : publishedAs(plan, settings), config);
-    const binding = bindingFor(step.graph, { [input!]: shape });
+    const binding = bindingFor(step.graph, { [input]: shape });
     const { memory: budget, schedule } = plan;
     return { ...plan, ...stepMemory(step, binding, { schedule, ...(budget !== undefined && { memory: budget }) }) };
   });
@@ -110,6 +110,6 @@ export async function imagesOfRun(
   network: SuperNetwork,
   { data: { source } }: RunConfig,
 ): Promise<Pick<Dataset, 'imageShape' | 'source'>> {
-  const imageShape = staticShape(network.graph.input(network.parents[0]!.inputs[0]!).type.shape.slice(1));
+  const imageShape = staticShape(network.graph.input(network.parents[0].inputs[0]).type.shape.slice(1));
   return imageShape ? { imageShape, source } : loadDataset(source);
 }

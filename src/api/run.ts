@@ -225,7 +225,7 @@ async function follow(
   const { directory, parents } = run;
   let swept = await directory.readJson('sweep', sweepSchema);
   // A sweep of another kind may have been made in between.
-  const { name } = choosable.metricFor(parents[0]!);
+  const { name } = choosable.metricFor(parents[0]);
   if (swept?.data.source !== choosable.dataset.source || swept.metric !== name) {
     swept = await sweepPositions(execution, run, choosable);
     await directory.writeJson('sweep', swept);
@@ -279,7 +279,7 @@ async function follow(
           { file, setting: chosen.setting, gated: chosen.blend.gated, gateOver },
           choosable.dataset,
         );
-  const { reading: labels } = choosable.labelsFor(parents[0]!);
+  const { reading: labels } = choosable.labelsFor(parents[0]);
   const validation = { ...swept.data, labels };
   const report: Report = { summary, validation, selection, verdict, exported, tests: results, agreement };
   await directory.write('reportJson', jsonText(report));

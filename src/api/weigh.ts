@@ -250,12 +250,12 @@ function firstLogits(
   { weight, output }: LearningPlan,
   step: TrainingStep,
 ): ReadonlyMap<string, Tensor> {
-  const outputWeights = network.outputs[0]!.weights;
+  const outputWeights = network.outputs[0].weights;
   return new Map(
     step.parameters.map(name => {
       const shape = step.graph.input(name).type.shape as readonly number[];
       const each = shape.slice(1).reduce((product, dim) => product * dim, 1);
-      const shares = name === outputWeights ? sharesOf(output) : weighed(weight, shape[0]!);
+      const shares = name === outputWeights ? sharesOf(output) : weighed(weight, shape[0]);
       const logits = shares.flatMap(v => Array<number>(each).fill(Math.log(inside(v))));
       return [name, tensorFromNumbers('float32', shape, logits)];
     }),
@@ -277,18 +277,18 @@ function weightsOf(
       logits ? softmax(logits) : tensorFromNumbers('float32', [sources.length], weighed(weight, sources.length)),
     );
   }
-  const learned = values.get(network.outputs[0]!.weights);
+  const learned = values.get(network.outputs[0].weights);
   return { tensors, output: learned ? outputOf(Array.from(softmax(learned).data, Number)) : output };
 }
 
 /** Softmax over the sources, the first axis. The last has the rest, so that shares sum to 1. */
 function softmax({ shape, data }: Tensor): Tensor {
-  const sources = shape[0]!;
+  const sources = shape[0];
   const each = data.length / sources;
   const result = new Float32Array(data.length);
   for (let i = 0; i < each; i++) {
     const logits = Array.from({ length: sources }, (_, s) => Number(data[s * each + i]));
-    const shares = logits.slice(1).map((_, s) => 1 / logits.reduce((sum, l) => sum + Math.exp(l - logits[s]!), 0));
+    const shares = logits.slice(1).map((_, s) => 1 / logits.reduce((sum, l) => sum + Math.exp(l - logits[s]), 0));
     for (const [s, share] of [...shares, shares.reduce((rest, share) => rest - share, 1)].entries()) {
       result[s * each + i] = share;
     }

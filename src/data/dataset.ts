@@ -126,7 +126,7 @@ class Checker {
     if (!(data instanceof BigInt64Array || data instanceof BigUint64Array)) return data;
     const narrow = Int32Array.from(data as BigInt64Array, Number);
     for (let at = 0; at < narrow.length; at++) {
-      if (BigInt(narrow[at]!) !== data[at]) {
+      if (BigInt(narrow[at]) !== data[at]) {
         this.fail(`${placeOf(name, at, array.shape)} is ${data[at]}, which does not fit 32 bits`);
       }
     }
@@ -160,7 +160,7 @@ class Checker {
   spacing({ shape: images }: NpyArray): readonly (readonly number[])[] | undefined {
     const array = this.array('spacing');
     if (!array) return undefined;
-    const [count, axes] = [images[0]!, images.length - 2];
+    const [count, axes] = [images[0], images.length - 2];
     const { shape } = array;
     const ofEach = shape.length === 2 && shape[0] === count && shape[1] === axes;
     if (!ofEach && !(shape.length === 1 && shape[0] === axes)) {
@@ -211,7 +211,7 @@ const unreadable = (source: string, cause: FormatError): SutureError => {
 
 function datasetOf(checker: Checker, said: LabelOptions): Dataset {
   const images = checker.images();
-  const count = images.shape[0]!;
+  const count = images.shape[0];
   const labels = checker.labels(images, said);
   const fold = checker.perImage('fold', count);
   const id = checker.perImage('id', count);
@@ -279,7 +279,7 @@ export function requireImageShape(dataset: Dataset, expected: readonly (number |
 /** Some images of a data set, by their numbers, with all that is known of them. */
 export function subsetOf(dataset: Dataset, numbers: readonly number[]): Dataset {
   const { labels, fold, id, group, spacing, count } = dataset;
-  const pick = <T>(values: readonly T[]): readonly T[] => numbers.map(i => values[i]!);
+  const pick = <T>(values: readonly T[]): readonly T[] => numbers.map(i => values[i]);
   return {
     ...dataset,
     count: numbers.length,
@@ -306,7 +306,7 @@ export function gatherImages(
 ): Float32Array<ArrayBuffer> {
   const size = elementCount(dataset.imageShape);
   for (let i = 0; i < indices.length; i++) {
-    const from = indices[i]! * size;
+    const from = indices[i] * size;
     target.set(dataset.images.subarray(from, from + size), i * size);
   }
   return target;

@@ -78,7 +78,7 @@ function layoutOf(shape: readonly number[], { spatial, meaning }: LabelledOutput
   if (last && (!first || (shape[0] !== meaning.channels && shape.at(-1) === meaning.channels))) {
     return { channels: shape.at(-1)!, last: true };
   }
-  return first ? { channels: shape[0]!, last: false } : undefined;
+  return first ? { channels: shape[0], last: false } : undefined;
 }
 
 /** The first number that is no whole one; −1 where all are. */
@@ -97,7 +97,7 @@ function masksOf({ data, shape, ignore }: LabelArray, layout: Layout): Masks | u
   const size = elementCount(shape);
   const masks = new Uint8Array(data.length);
   for (let i = 0; i < data.length; i++) {
-    const value = data[layout.last ? sourceOf(i, size, layout) : i]!;
+    const value = data[layout.last ? sourceOf(i, size, layout) : i];
     if (value !== 0 && value !== 1 && value !== ignore) return undefined;
     masks[i] = value === ignore ? unknown : value;
   }
@@ -114,10 +114,10 @@ function classesOf({ data, channels, places }: Masks): Int32Array<ArrayBuffer> |
       const value = data[start + k * places];
       if (value === unknown) unknowns++;
       if (value !== 1) continue;
-      if (classes[at]! >= 0) return undefined;
+      if (classes[at] >= 0) return undefined;
       classes[at] = k;
     }
-    if (classes[at]! < 0 ? unknowns < channels : unknowns > 0) return undefined;
+    if (classes[at] < 0 ? unknowns < channels : unknowns > 0) return undefined;
   }
   return classes;
 }
@@ -188,7 +188,7 @@ class LabelReader {
       );
     }
     const values = layout.last
-      ? Float32Array.from(data, (_, i) => data[sourceOf(i, elementCount(shape), layout)]!)
+      ? Float32Array.from(data, (_, i) => data[sourceOf(i, elementCount(shape), layout)])
       : Float32Array.from(data);
     const order = layout.last ? [layout.channels, ...shape.slice(0, -1)] : shape;
     return { kind: 'values', data: values, shape: order, reading: 'targets of a regression' };
@@ -308,7 +308,7 @@ class LabelReader {
     for (const [r, classes] of table.entries()) {
       const members = new Set(classes);
       for (let i = 0; i < data.length; i++) {
-        const label = data[i]!;
+        const label = data[i];
         const to = (Math.floor(i / places) * table.length + r) * places + (i % places);
         masks[to] = label === ignore ? unknown : members.has(label) ? 1 : 0;
       }

@@ -96,7 +96,7 @@ function readHeader(bytes: Uint8Array): Header {
   if (bytes.length < 10 || bytes[0] !== 0x93 || String.fromCharCode(...bytes.subarray(1, 6)) !== 'NUMPY') {
     throw new FormatError('it is not a NumPy array (the bytes "\\x93NUMPY" at its start are missing)');
   }
-  const major = bytes[6]!;
+  const major = bytes[6];
   if (major < 1 || major > 3)
     throw new FormatError(`it is in version ${major} of the .npy format; 1 to 3 are readable`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -112,7 +112,7 @@ function readHeader(bytes: Uint8Array): Header {
   if (!descr || fortran === undefined || dims === undefined) throw new FormatError('its header cannot be read');
   if (descr[1] === undefined) throw new FormatError('it holds records (a structured dtype), not numbers');
   const code = /^([<>|=])?(.*)$/.exec(descr[1])!;
-  const dtype = BY_CODE.get(code[2]!);
+  const dtype = BY_CODE.get(code[2]);
   if (dtype === undefined) {
     throw new FormatError(`its dtype "${descr[1]}" cannot be read; the readable ones are ${DTYPES.join(', ')}`);
   }
@@ -136,11 +136,11 @@ function toRowMajor<T extends NpyData>(source: T, shape: readonly number[]): T {
   const index = shape.map(() => 0);
   let from = 0;
   for (let to = 0; to < target.length; to++) {
-    target[to] = source[from]!;
+    target[to] = source[from];
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis]!;
-      if (++index[axis]! < shape[axis]!) break;
-      from -= strides[axis]! * shape[axis]!;
+      from += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      from -= strides[axis] * shape[axis];
       index[axis] = 0;
     }
   }

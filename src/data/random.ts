@@ -56,20 +56,20 @@ export class Random {
   /** The state now; the generator goes on unaffected. */
   state(): RandomState {
     const [a, b, c, d] = this.#s;
-    return [a!, b!, c!, d!];
+    return [a, b, c, d];
   }
 
   /** 32 uniform bits. */
   uint32(): number {
     const s = this.#s;
-    const result = Math.imul(rotateLeft(Math.imul(s[1]!, 5), 7), 9) >>> 0;
-    const t = s[1]! << 9;
-    s[2]! ^= s[0]!;
-    s[3]! ^= s[1]!;
-    s[1]! ^= s[2]!;
-    s[0]! ^= s[3]!;
-    s[2]! ^= t;
-    s[3] = rotateLeft(s[3]!, 11);
+    const result = Math.imul(rotateLeft(Math.imul(s[1], 5), 7), 9) >>> 0;
+    const t = s[1] << 9;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotateLeft(s[3], 11);
     return result;
   }
 
@@ -120,8 +120,8 @@ export class Random {
     const order = Uint32Array.from({ length: count }, (_, i) => i);
     for (let i = count - 1; i > 0; i--) {
       const j = this.int(i + 1);
-      const kept = order[i]!;
-      order[i] = order[j]!;
+      const kept = order[i];
+      order[i] = order[j];
       order[j] = kept;
     }
     return order;

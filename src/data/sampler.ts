@@ -62,7 +62,7 @@ export class BatchSampler {
         this.#epoch++;
         this.#position = 0;
       }
-      batch[i] = this.#order[this.#position++]!;
+      batch[i] = this.#order[this.#position++];
     }
     return batch;
   }

@@ -18,8 +18,8 @@ export function drawTurn(extents: readonly number[], random: Random): Turn {
   for (const [i, extent] of extents.entries()) {
     // Fisher and Yates, among the axes from here on that are as long.
     const alike = axes.flatMap((_, j) => (j >= i && extents[j] === extent ? [j] : []));
-    const j = alike[random.int(alike.length)]!;
-    [axes[i], axes[j]] = [axes[j]!, axes[i]!];
+    const j = alike[random.int(alike.length)];
+    [axes[i], axes[j]] = [axes[j], axes[i]];
   }
   return { axes, mirrored: extents.map(() => random.float() < 0.5) };
 }
@@ -35,18 +35,18 @@ export function turned<T extends Float32Array<ArrayBuffer> | Int32Array<ArrayBuf
   // Where each place of a turned image comes from, axis by axis.
   let sources = Uint32Array.of(0);
   for (const [i, axis] of axes.entries()) {
-    const extent = extents[i]!;
+    const extent = extents[i];
     const next = new Uint32Array(sources.length * extent);
     for (let s = 0; s < sources.length; s++) {
       for (let k = 0; k < extent; k++) {
-        next[s * extent + k] = sources[s]! + strides[axis]! * (mirrored[i] ? extent - 1 - k : k);
+        next[s * extent + k] = sources[s] + strides[axis] * (mirrored[i] ? extent - 1 - k : k);
       }
     }
     sources = next;
   }
   const result = data.slice() as T;
   for (let start = 0; start < data.length; start += size) {
-    for (let p = 0; p < size; p++) result[start + p] = data[start + sources[p]!]!;
+    for (let p = 0; p < size; p++) result[start + p] = data[start + sources[p]];
   }
   return result;
 }

@@ -98,7 +98,7 @@ export function bindingFor(graph: Graph, shapes: Readonly<Record<string, readonl
         if (isStatic(dim)) return dim === shape[i];
         const linear = linearOf(dim);
         if (linear === undefined) return true;
-        const value = solveDim(linear, shape[i]!);
+        const value = solveDim(linear, shape[i]);
         if (value === undefined) return false;
         binding[linear.symbol] ??= value;
         return binding[linear.symbol] === value;

@@ -86,7 +86,7 @@ export async function inParts(
   inputs: Tensors,
   run: (part: Tensors) => Promise<Tensors>,
 ): Promise<Record<string, Tensor>> {
-  const count = Object.values(inputs)[0]!.shape[0]!;
+  const count = Object.values(inputs)[0].shape[0];
   const found: Tensors[] = [];
   for (let first = 0; first < count; first += batch) {
     const own = Math.min(batch, count - first);
@@ -96,11 +96,11 @@ export async function inParts(
     );
   }
   return Object.fromEntries(
-    Object.keys(found[0]!).map(name => [
+    Object.keys(found[0]).map(name => [
       name,
       joined(
         name,
-        found.map(part => part[name]!),
+        found.map(part => part[name]),
         batch,
         count,
       ),
@@ -110,7 +110,7 @@ export async function inParts(
 
 /** Some images of [n, ...], by their numbers. */
 function rowsOf({ dtype, shape, data }: Tensor, numbers: readonly number[]): Tensor {
-  const size = data.length / shape[0]!;
+  const size = data.length / shape[0];
   const result = arrayFor(dtype, numbers.length * size);
   for (const [i, n] of numbers.entries()) copy(data.subarray(n * size, (n + 1) * size), result, i * size);
   return tensor(dtype, [numbers.length, ...shape.slice(1)], result);
@@ -118,7 +118,7 @@ function rowsOf({ dtype, shape, data }: Tensor, numbers: readonly number[]): Ten
 
 /** The first `count` images of the outputs of all parts, each of a whole number of rows for each of `batch` images. */
 function joined(name: string, parts: readonly Tensor[], batch: number, count: number): Tensor {
-  const { dtype, shape, data } = parts[0]!;
+  const { dtype, shape, data } = parts[0];
   const [rows, ...rest] = shape;
   if (rows === undefined || rows % batch !== 0) {
     throw new SutureError(

@@ -31,8 +31,8 @@ function drawable(metric: Metric, groups: Groups): Drawable {
 function valueOver({ terms, sums }: Drawable, drawn: Uint32Array): number {
   sums.fill(0);
   for (let d = 0; d < drawn.length; d++) {
-    const more = terms[drawn[d]!]!;
-    for (let i = 0; i < sums.length; i++) sums[i]! += more[i]!;
+    const more = terms[drawn[d]];
+    for (let i = 0; i < sums.length; i++) sums[i] += more[i];
   }
   return valueOfTerms(sums);
 }
@@ -49,7 +49,7 @@ export function groupsOf({ count, group, id }: Pick<Dataset, 'count' | 'group' |
   const first = Array.from({ length: count }, (_, image) => image);
   const root = (image: number): number => {
     let at = image;
-    while (first[at] !== at) at = first[at]!;
+    while (first[at] !== at) at = first[at];
     return at;
   };
   for (const keys of [group, id]) {

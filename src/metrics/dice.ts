@@ -62,7 +62,7 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
       const key = this.#counting.caseOf(image);
       const sums = cases.get(key);
       if (!sums) cases.set(key, record.slice());
-      else for (let i = 0; i < sums.length; i++) sums[i]! += record[i]!;
+      else for (let i = 0; i < sums.length; i++) sums[i] += record[i];
     }
     return cases;
   }
@@ -73,8 +73,8 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
     for (const record of this.#cases(images).values()) {
       for (let k = 0; k < classes; k++) {
         if (!this.#counting.counts(record, 3 * k)) continue;
-        terms[2 * k]! += ratio(record, 3 * k);
-        terms[2 * k + 1]!++;
+        terms[2 * k] += ratio(record, 3 * k);
+        terms[2 * k + 1]++;
       }
     }
     return terms;
@@ -85,7 +85,7 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
     return Array.from(this.#cases(this.images()), ([key, record]) =>
       classes.map((what, k) => {
         const [tp, answered, there] = record.subarray(3 * k);
-        return { case: key, ...what, tp: tp!, fp: answered! - tp!, fn: there! - tp!, dice: ratio(record, 3 * k) };
+        return { case: key, ...what, tp, fp: answered - tp, fn: there - tp, dice: ratio(record, 3 * k) };
       }),
     ).flat();
   }
@@ -96,13 +96,13 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
     const totals = new Float64Array(3 * scored.length);
     for (const image of images) {
       const record = this.recordOf(image);
-      for (let i = 0; i < totals.length; i++) totals[i]! += record[i]!;
+      for (let i = 0; i < totals.length; i++) totals[i] += record[i];
     }
     const classes = scored.map((what, k) => ({
       ...what,
-      mean: terms[2 * k]! / terms[2 * k + 1]!,
+      mean: terms[2 * k] / terms[2 * k + 1],
       pooled: ratio(totals, 3 * k),
-      cases: terms[2 * k + 1]!,
+      cases: terms[2 * k + 1],
     }));
     const pooled = classes.map(score => score.pooled).filter(value => !Number.isNaN(value));
     return {
@@ -117,7 +117,7 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
 
 /** Two times what both have over what either has: 2 TP / (2 TP + FP + FN). */
 const ratio = (record: Tally, at: number): number =>
-  (2 * record[at + both]!) / (record[at + predicted]! + record[at + labelled]!);
+  (2 * record[at + both]) / (record[at + predicted] + record[at + labelled]);
 
 class ClassDice extends Dice<ClassLabels> {
   protected check(shape: readonly number[]): void {
@@ -130,12 +130,12 @@ class ClassDice extends Dice<ClassLabels> {
     const start = row * classes * pixels;
     const record = new Float64Array(3 * (classes - 1));
     for (let pixel = 0; pixel < pixels; pixel++) {
-      const label = labels[image * pixels + pixel]!;
+      const label = labels[image * pixels + pixel];
       if (label === ignore) continue;
       const answer = argmax(data, start + pixel, pixels, classes);
-      if (answer > 0) record[3 * (answer - 1) + predicted]!++;
-      if (label > 0) record[3 * (label - 1) + labelled]!++;
-      if (answer > 0 && answer === label) record[3 * (answer - 1) + both]!++;
+      if (answer > 0) record[3 * (answer - 1) + predicted]++;
+      if (label > 0) record[3 * (label - 1) + labelled]++;
+      if (answer > 0 && answer === label) record[3 * (answer - 1) + both]++;
     }
     return record;
   }
@@ -152,13 +152,13 @@ class RegionDice extends Dice<RegionLabels> {
     const pixels = values / names.length;
     const record = new Float64Array(3 * names.length);
     for (let i = 0; i < values; i++) {
-      const label = labels[image * values + i]!;
+      const label = labels[image * values + i];
       if (label === ignore) continue;
       const at = 3 * Math.floor(i / pixels);
-      const answer = data[row * values + i]! > threshold;
-      if (answer) record[at + predicted]!++;
-      if (label > 0) record[at + labelled]!++;
-      if (answer && label > 0) record[at + both]!++;
+      const answer = data[row * values + i] > threshold;
+      if (answer) record[at + predicted]++;
+      if (label > 0) record[at + labelled]++;
+      if (answer && label > 0) record[at + both]++;
     }
     return record;
   }
@@ -180,7 +180,7 @@ export const diceMetric = (labels: ClassLabels | RegionLabels, id?: readonly num
   counted(labels, {
     name: 'dice',
     caseOf: image => id?.[image] ?? image,
-    counts: (record, at) => record[at + predicted]! + record[at + labelled]! > 0,
+    counts: (record, at) => record[at + predicted] + record[at + labelled] > 0,
   });
 
 /** The mean over the images whose label has the class, so that false positives elsewhere are not seen; then over classes. */
@@ -188,5 +188,5 @@ export const foregroundDiceMetric = (labels: ClassLabels | RegionLabels): Metric
   counted(labels, {
     name: 'dice-foreground',
     caseOf: image => image,
-    counts: (record, at) => record[at + labelled]! > 0,
+    counts: (record, at) => record[at + labelled] > 0,
   });

@@ -18,10 +18,10 @@ export function squaredDistances(
   const line = new Envelope(Math.max(1, ...shape));
   let stride = 1;
   for (let axis = shape.length - 1; axis >= 0; axis--) {
-    const length = shape[axis]!;
+    const length = shape[axis];
     for (let first = 0; first < distances.length; first++) {
       // Where a line begins: the index along the axis is 0.
-      if (Math.floor(first / stride) % length === 0) line.lower(distances, first, stride, length, spacing[axis]! ** 2);
+      if (Math.floor(first / stride) % length === 0) line.lower(distances, first, stride, length, spacing[axis] ** 2);
     }
     stride *= length;
   }
@@ -50,14 +50,14 @@ class Envelope {
     const from = this.#from;
     let count = 0;
     for (let q = 0; q < length; q++) {
-      const height = values[first + q * stride]!;
+      const height = values[first + q * stride];
       heights[q] = height;
       if (height === Number.POSITIVE_INFINITY) continue;
       let start = Number.NEGATIVE_INFINITY;
       while (count > 0) {
-        const p = roots[count - 1]!;
-        start = ((height - heights[p]!) / (weight * (q - p)) + q + p) / 2;
-        if (start > from[count - 1]!) break;
+        const p = roots[count - 1];
+        start = ((height - heights[p]) / (weight * (q - p)) + q + p) / 2;
+        if (start > from[count - 1]) break;
         count--;
         start = Number.NEGATIVE_INFINITY;
       }
@@ -68,9 +68,9 @@ class Envelope {
     if (count === 0) return;
     let at = 0;
     for (let x = 0; x < length; x++) {
-      while (at + 1 < count && from[at + 1]! < x) at++;
-      const q = roots[at]!;
-      values[first + x * stride] = heights[q]! + weight * (x - q) ** 2;
+      while (at + 1 < count && from[at + 1] < x) at++;
+      const q = roots[at];
+      values[first + x * stride] = heights[q] + weight * (x - q) ** 2;
     }
   }
 }

@@ -40,7 +40,7 @@ function made<L extends Labels>(
   id: readonly number[] | undefined,
 ): Metric {
   const names = Object.keys(makers) as MetricName[];
-  const make = makers[metric ?? names[0]!];
+  const make = makers[metric ?? names[0]];
   if (make) return make(labels, id);
   throw new SutureError(
     'option-invalid',

@@ -92,7 +92,7 @@ export function valueOfTerms(terms: Float64Array): number {
   let [sum, classes] = [0, 0];
   for (let i = 0; i < terms.length; i += 2) {
     if (terms[i + 1] === 0) continue;
-    sum += terms[i]! / terms[i + 1]!;
+    sum += terms[i] / terms[i + 1];
     classes++;
   }
   return sum / classes;
@@ -119,7 +119,7 @@ export abstract class Accumulator<L extends Labels = Labels> implements Metric {
 
   add(outputs: Outputs, first: number): void {
     this.check(outputs.shape);
-    const count = outputs.shape[0]!;
+    const count = outputs.shape[0];
     if ((first + count) * elementCount(this.labels.shape) > this.labels.data.length) {
       throw new SutureError('data-invalid', `There are outputs for ${first + count} images and labels for fewer.`);
     }

@@ -21,8 +21,8 @@ abstract class Ratio<L extends Labels> extends Accumulator<L> {
     const terms = new Float64Array(2);
     for (const image of images) {
       const [sum, count] = this.recordOf(image);
-      terms[0]! += sum!;
-      terms[1]! += count!;
+      terms[0] += sum;
+      terms[1] += count;
     }
     return terms;
   }
@@ -47,7 +47,7 @@ class ClassAccuracy extends Ratio<ClassLabels> {
     const start = row * classes * pixels;
     let [right, counted] = [0, 0];
     for (let pixel = 0; pixel < pixels; pixel++) {
-      const labelled = labels[image * pixels + pixel]!;
+      const labelled = labels[image * pixels + pixel];
       if (labelled === ignore) continue;
       counted++;
       if (argmax(data, start + pixel, pixels, classes) === labelled) right++;
@@ -69,10 +69,10 @@ class RegionAccuracy extends Ratio<RegionLabels> {
     const values = elementCount(shape);
     let [right, counted] = [0, 0];
     for (let i = 0; i < values; i++) {
-      const labelled = labels[image * values + i]!;
+      const labelled = labels[image * values + i];
       if (labelled === ignore) continue;
       counted++;
-      if (data[row * values + i]! > threshold === labelled > 0) right++;
+      if (data[row * values + i] > threshold === labelled > 0) right++;
     }
     return Float64Array.of(right, counted);
   }
@@ -92,7 +92,7 @@ class MeanSquaredError extends Ratio<ValueLabels> {
   protected record({ data }: Outputs, row: number, image: number): Tally {
     const values = elementCount(this.labels.shape);
     let squares = 0;
-    for (let i = 0; i < values; i++) squares += (data[row * values + i]! - this.labels.data[image * values + i]!) ** 2;
+    for (let i = 0; i < values; i++) squares += (data[row * values + i] - this.labels.data[image * values + i]) ** 2;
     return Float64Array.of(squares, values);
   }
 }

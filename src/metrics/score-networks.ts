@@ -100,10 +100,10 @@ export async function measureNetworks(
   if (ensemble) requireSameOutputs(networks);
   const scored = networks.map((network, i) => ({
     ...network,
-    measured: measures[i]!,
+    measured: measures[i],
     runnable: new Runnable(executor, network.graph),
   }));
-  const together = ensemble ? measureOf('ensemble', networks[0]!) : undefined;
+  const together = ensemble ? measureOf('ensemble', networks[0]) : undefined;
   const add = ({ metric, surfaces }: MeasuredNetwork, { output, meaning }: MeantOutput, first: number): void => {
     score(metric, output, meaning, first);
     if (surfaces) score(surfaces, output, meaning, first);
@@ -117,7 +117,7 @@ export async function measureNetworks(
       const outputs: MeantOutput[] = [];
       for (const { name, input, output: wanted, meaning, measured, runnable } of scored) {
         throwIfInterrupted(signal, 'Scoring');
-        const output = (await runnable.run({ [input]: images }, [wanted]))[wanted]!;
+        const output = (await runnable.run({ [input]: images }, [wanted]))[wanted];
         about(name, () => add(measured, { output, meaning }, first));
         outputs.push({ output, meaning });
         onProgress?.({ stage, done: ++done, total });

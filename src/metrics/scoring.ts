@@ -18,11 +18,11 @@ export interface MeantOutput {
 
 /** The mean of several networks' outputs, on probabilities where they have some: [N, C, spatial...]. */
 export function ensembleOutput(outputs: readonly MeantOutput[]): MeantOutput {
-  const { output: first, meaning } = outputs[0]!;
+  const { output: first, meaning } = outputs[0];
   const sum = new Float64Array(first.data.length);
   for (const { output, meaning: own } of outputs) {
     const values = toProbabilities(output, own);
-    for (let i = 0; i < sum.length; i++) sum[i]! += values[i]! / outputs.length;
+    for (let i = 0; i < sum.length; i++) sum[i] += values[i] / outputs.length;
   }
   return {
     output: tensor('float32', channelsFirst(first, meaning).shape, Float32Array.from(sum)),

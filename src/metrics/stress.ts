@@ -73,7 +73,7 @@ export async function stressSets(
   const suite = changes ? [...new Set(changes)].map(name => changeOf(name)) : defaultSuite;
   const sample = sampleOf(dataset, images ?? shiftImages, seed);
   return shiftedDatasets(sample, suite, seed).map((shifted, i) => ({
-    name: suite[i]!.name,
+    name: suite[i].name,
     data: LabelledData.for(networks, shifted, metric),
   }));
 }
@@ -95,14 +95,14 @@ export function sampleOf(dataset: Dataset, images: number, seed: number): Datase
   if (images >= count) return dataset;
   const random = Random.seeded(seed, 'sample');
   const shuffled = <T>(values: readonly T[]): readonly T[] =>
-    Array.from(random.permutation(values.length), i => values[i]!);
+    Array.from(random.permutation(values.length), i => values[i]);
   const queues = shuffled(groupsOf(dataset)).map(group => {
-    const cases = shuffled(groupsOf({ count: group.length, ...(id && { id: group.map(image => id[image]!) }) }));
-    const whole = cases.map(members => members.map(i => group[i]!));
+    const cases = shuffled(groupsOf({ count: group.length, ...(id && { id: group.map(image => id[image]) }) }));
+    const whole = cases.map(members => members.map(i => group[i]));
     const [full, empty] = [true, false].map(wanted =>
       whole.filter(members => members.some(image => hasForeground(dataset, image)) === wanted),
     );
-    return [...full!, ...empty!];
+    return [...full, ...empty];
   });
   const chosen: number[] = [];
   for (let turn = 0; chosen.length < images; turn++) {

@@ -69,14 +69,14 @@ function boxOf(masks: readonly Uint8Array[], shape: readonly number[]) {
   for (const mask of masks) {
     for (let at = mask.indexOf(1); at >= 0; at = mask.indexOf(1, at + 1)) {
       for (let axis = shape.length - 1, rest = at; axis >= 0; axis--) {
-        const index = rest % shape[axis]!;
-        rest = (rest - index) / shape[axis]!;
-        if (index < low[axis]!) low[axis] = index;
-        if (index > high[axis]!) high[axis] = index;
+        const index = rest % shape[axis];
+        rest = (rest - index) / shape[axis];
+        if (index < low[axis]) low[axis] = index;
+        if (index > high[axis]) high[axis] = index;
       }
     }
   }
-  return high.some(index => index < 0) ? undefined : { low, shape: high.map((index, axis) => index - low[axis]! + 1) };
+  return high.some(index => index < 0) ? undefined : { low, shape: high.map((index, axis) => index - low[axis] + 1) };
 }
 
 /** A box cut out of an array. */
@@ -86,10 +86,10 @@ function cut(mask: Uint8Array, shape: readonly number[], low: readonly number[],
   for (let row = 0; row < found.length; row += width) {
     let [from, stride, rest] = [0, 1, row];
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const index = rest % box[axis]!;
-      rest = (rest - index) / box[axis]!;
-      from += (low[axis]! + index) * stride;
-      stride *= shape[axis]!;
+      const index = rest % box[axis];
+      rest = (rest - index) / box[axis];
+      from += (low[axis] + index) * stride;
+      stride *= shape[axis];
     }
     found.set(mask.subarray(from, from + width), row);
   }
@@ -102,7 +102,7 @@ function boundaryOf(mask: Uint8Array, shape: readonly number[]): Uint8Array {
   for (let at = mask.indexOf(1); at >= 0; at = mask.indexOf(1, at + 1)) {
     let stride = 1;
     for (let axis = shape.length - 1; axis >= 0; axis--) {
-      const length = shape[axis]!;
+      const length = shape[axis];
       const index = Math.floor(at / stride) % length;
       const inside = index > 0 && index < length - 1 && mask[at - stride] === 1 && mask[at + stride] === 1;
       if (!inside) {
@@ -140,7 +140,7 @@ export function surfaceDistances(answer: Uint8Array, label: Uint8Array, { shape,
 /** The percentile of ascending numbers, linear between them as NumPy has it. */
 function percentile(ascending: Float64Array, share: number): number {
   const at = share * (ascending.length - 1);
-  const [low, high] = [ascending[Math.floor(at)]!, ascending[Math.ceil(at)]!];
+  const [low, high] = [ascending[Math.floor(at)], ascending[Math.ceil(at)]];
   return low === high ? low : low + (high - low) * (at - Math.floor(at));
 }
 
@@ -150,7 +150,7 @@ const rounding = 1e-9;
 /** What the distances of a case's images say together. */
 export function surfaceOf(images: readonly SurfaceDistances[], tolerance: number): SurfaceCase {
   const all = (of: keyof SurfaceDistances): Float64Array =>
-    images.length === 1 ? images[0]![of] : Float64Array.from(images.flatMap(image => [...image[of]])).sort();
+    images.length === 1 ? images[0][of] : Float64Array.from(images.flatMap(image => [...image[of]])).sort();
   const [answer, label] = [all('answer'), all('label')];
   const total = answer.length + label.length;
   if (total === 0) return { nsd: Number.NaN, hd95: Number.NaN };
@@ -203,7 +203,7 @@ export class SurfaceMetric {
     if (labels.kind === 'classes') requireClasses(outputs.shape, labels);
     else requireRegions(outputs.shape, labels);
     const shape = labels.kind === 'classes' ? labels.shape : labels.shape.slice(1);
-    for (let row = 0; row < outputs.shape[0]!; row++) {
+    for (let row = 0; row < outputs.shape[0]; row++) {
       const grid = { shape, spacing: this.#spacings?.[first + row] ?? shape.map(() => 1) };
       this.#distances.set(
         first + row,
@@ -225,7 +225,7 @@ export class SurfaceMetric {
         key,
         classes.map((_, k) =>
           surfaceOf(
-            found.map(distances => distances[k]!),
+            found.map(distances => distances[k]),
             this.#tolerance,
           ),
         ),
@@ -236,7 +236,7 @@ export class SurfaceMetric {
   score(): SurfaceScore {
     const cases = [...this.cases().values()];
     const classes = scoredClasses(this.#labels).map((what, k) => {
-      const found = cases.map(surfaces => surfaces[k]!).filter(({ nsd }) => !Number.isNaN(nsd));
+      const found = cases.map(surfaces => surfaces[k]).filter(({ nsd }) => !Number.isNaN(nsd));
       return {
         ...what,
         nsd: meanOf(found.map(({ nsd }) => nsd)),
@@ -280,8 +280,8 @@ function masksOf(
     const mask = (says: (at: number) => boolean): Uint8Array =>
       Uint8Array.from({ length: places }, (_, p) => Number(counts(r * places + p) && says(r * places + p)));
     return {
-      answer: mask(at => data[row * size + at]! > threshold),
-      label: mask(at => labels.data[image * size + at]! > 0),
+      answer: mask(at => data[row * size + at] > threshold),
+      label: mask(at => labels.data[image * size + at] > 0),
     };
   });
 }

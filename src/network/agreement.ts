@@ -56,11 +56,11 @@ export async function compareAnswers(
     const overlaps = overlapsOf(answered(own.output, a.meaning), answered(theirs.output, b.meaning));
     if (!overlaps) return undefined;
     const { confusion, similar } = overlaps;
-    const agreement = meanOf(similar.map((row, i) => row[i]!));
+    const agreement = meanOf(similar.map((row, i) => row[i]));
     const facts = { images: theirs.images.length, agreement, confusion };
     if (!(agreement < good)) return facts;
     const classes = bestAssignment(similar.map(row => row.map(v => (Number.isNaN(v) ? 0 : v))));
-    const reordered = meanOf(similar.map((row, i) => row[classes[i]!]!));
+    const reordered = meanOf(similar.map((row, i) => row[classes[i]]));
     if (classes.some((c, i) => c !== i) && reordered >= agreement + gain && reordered >= worth) {
       return { ...facts, order: { classes, agreement: reordered } };
     }
@@ -118,8 +118,8 @@ function answered(given: Tensor, meaning: OutputMeaning): Answered {
       const to = (k: number): number => (row * width + k) * places + p;
       const start = row * channels * places + p;
       if (meaning.activation === 'softmax') yes[to(argmax(values, start, places, channels))] = 1;
-      else if (channels === 1) yes[to(values[start]! > threshold ? 1 : 0)] = 1;
-      else for (let k = 0; k < channels; k++) yes[to(k)] = values[start + k * places]! > threshold ? 1 : 0;
+      else if (channels === 1) yes[to(values[start] > threshold ? 1 : 0)] = 1;
+      else for (let k = 0; k < channels; k++) yes[to(k)] = values[start + k * places] > threshold ? 1 : 0;
     }
   }
   return { channels: width, places, yes };
@@ -140,13 +140,13 @@ function overlapsOf(a: Answered, b: Answered): Overlaps | undefined {
   for (let at = 0; at < yes.length / channels; at++) {
     const start = Math.floor(at / places) * channels * places + (at % places);
     for (let i = 0; i < channels; i++) {
-      inB[i]! += b.yes[start + i * places]!;
+      inB[i] += b.yes[start + i * places];
       if (yes[start + i * places] === 0) continue;
-      inA[i]!++;
-      for (let j = 0; j < channels; j++) confusion[i]![j]! += b.yes[start + j * places]!;
+      inA[i]++;
+      for (let j = 0; j < channels; j++) confusion[i][j] += b.yes[start + j * places];
     }
   }
-  const similar = confusion.map((row, i) => row.map((both, j) => (2 * both) / (inA[i]! + inB[j]!)));
+  const similar = confusion.map((row, i) => row.map((both, j) => (2 * both) / (inA[i] + inB[j])));
   return { confusion, similar };
 }
 
@@ -188,7 +188,7 @@ async function bestInput(
     const found = await ask(few, value => value * scale + offset);
     const overlaps =
       found.images.length === few.length ? overlapsOf(own, answered(found.output, b.meaning)) : undefined;
-    return overlaps ? meanOf(overlaps.similar.map((row, i) => row[i]!)) : 0;
+    return overlaps ? meanOf(overlaps.similar.map((row, i) => row[i])) : 0;
   };
   const { mean, deviation } = momentsOf(dataset);
   const ofGraphs = inputBetween(a.graph, b.graph);
@@ -242,16 +242,16 @@ function inputBetween(a: Graph, b: Graph): Affine | undefined {
 
 /** What a network does to its input before anything else, as far as it is sums and products with single numbers: `(x - m) / s`. */
 export function preparationOf(graph: Graph): Affine {
-  let value = graph.inputs[0]!;
+  let value = graph.inputs[0];
   let [scale, offset] = [1, 0];
   for (;;) {
     const [node, ...others] = graph.consumers(value);
     if (!node || others.length > 0) return { scale, offset };
     const [x, y] = node.inputs;
     const constant = (x === value ? y : x)?.constant;
-    const number = constant?.data.length === 1 ? numbersOf(constant)[0]! : Number.NaN;
+    const number = constant?.data.length === 1 ? numbersOf(constant)[0] : Number.NaN;
     if (node.op === 'Identity' || node.op === 'Cast' || node.op === 'Transpose') {
-      value = node.outputs[0]!;
+      value = node.outputs[0];
       continue;
     }
     if (Number.isNaN(number)) return { scale, offset };
@@ -260,6 +260,6 @@ export function preparationOf(graph: Graph): Affine {
     else if (node.op === 'Sub' && x === value) offset -= number;
     else if (node.op === 'Div' && x === value) [scale, offset] = [scale / number, offset / number];
     else return { scale, offset };
-    value = node.outputs[0]!;
+    value = node.outputs[0];
   }
 }

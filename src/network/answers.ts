@@ -23,7 +23,7 @@ const mostFlops = 1e11;
 /** Images that are looked at, spread over the data set: the same for all networks of one size. */
 export function imagesToLookAt(dataset: Dataset, graphs: readonly Graph[]): readonly number[] {
   const flops = graphs.map(graph => {
-    const binding = bindingFor(graph, { [graph.inputs[0]!.name]: [fixedBatch(graph) ?? 1, ...dataset.imageShape] });
+    const binding = bindingFor(graph, { [graph.inputs[0].name]: [fixedBatch(graph) ?? 1, ...dataset.imageShape] });
     return flopsPerSample(simplify(specialize(graph, binding))) ?? 0;
   });
   const affordable = Math.floor(mostFlops / Math.max(1, ...flops));
@@ -36,15 +36,15 @@ export type Asking = (images: readonly number[], change?: (value: number) => num
 
 /** Opens a network in ONNX Runtime for questions. */
 export async function withAnswers<T>(graph: Graph, dataset: Dataset, work: (ask: Asking) => Promise<T>): Promise<T> {
-  const { name: input } = graph.inputs[0]!;
-  const output = graph.outputs[0]!.name;
+  const { name: input } = graph.inputs[0];
+  const output = graph.outputs[0].name;
   return withExecutor({ executor: 'ort' }, async executor => {
     const runnable = new Runnable(executor, graph);
     try {
       return await work(async (images, change) => {
         const asked = imagesOf(dataset, images);
         const given = change ? { ...asked, data: Float32Array.from(numbersOf(asked), change) } : asked;
-        return { images, output: (await runnable.run({ [input]: given }, [output]))[output]! };
+        return { images, output: (await runnable.run({ [input]: given }, [output]))[output] };
       });
     } finally {
       runnable.dispose();

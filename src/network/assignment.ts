@@ -17,32 +17,32 @@ export function bestAssignment(gains: readonly (readonly number[])[]): readonly 
     let column = 0;
     do {
       seen[column] = 1;
-      const from = rowAt[column]!;
+      const from = rowAt[column];
       let [delta, next] = [Infinity, 0];
       for (let j = 1; j <= n; j++) {
         if (seen[j]) continue;
-        const cost = -gains[from - 1]![j - 1]! - ofRow[from]! - ofColumn[j]!;
-        if (cost < least[j]!) {
+        const cost = -gains[from - 1][j - 1] - ofRow[from] - ofColumn[j];
+        if (cost < least[j]) {
           least[j] = cost;
           before[j] = column;
         }
-        if (least[j]! < delta) [delta, next] = [least[j]!, j];
+        if (least[j] < delta) [delta, next] = [least[j], j];
       }
       for (let j = 0; j <= n; j++) {
         if (seen[j]) {
-          ofRow[rowAt[j]!]! += delta;
-          ofColumn[j]! -= delta;
-        } else least[j]! -= delta;
+          ofRow[rowAt[j]] += delta;
+          ofColumn[j] -= delta;
+        } else least[j] -= delta;
       }
       column = next;
     } while (rowAt[column] !== 0);
     while (column !== 0) {
-      const previous = before[column]!;
-      rowAt[column] = rowAt[previous]!;
+      const previous = before[column];
+      rowAt[column] = rowAt[previous];
       column = previous;
     }
   }
   const columns = Array<number>(n).fill(0);
-  for (let j = 1; j <= n; j++) columns[rowAt[j]! - 1] = j - 1;
+  for (let j = 1; j <= n; j++) columns[rowAt[j] - 1] = j - 1;
   return columns;
 }

@@ -80,7 +80,7 @@ function fromMetadata(graph: Graph): Stated | undefined {
   if (kind === undefined) return undefined;
   const activation = activations.find(a => a === metadata[keys.activation]);
   const stated = metadata[keys.channelAxis];
-  const rank = graph.outputs[0]!.value.type.shape.length;
+  const rank = graph.outputs[0].value.type.shape.length;
   const axis = stated === undefined ? 'none' : Number(stated);
   if (axis !== 'none' && !(Number.isInteger(axis) && axis >= 1 && axis < rank)) return undefined;
   return { kind, activation, axis };
@@ -88,13 +88,13 @@ function fromMetadata(graph: Graph): Stated | undefined {
 
 /** What the file says, without data: its graph first, then its metadata, then what is usual. */
 export function statedMeaning(graph: Graph, options: MeaningOptions = {}): OutputMeaning {
-  const output = graph.outputs[0]!.value;
+  const output = graph.outputs[0].value;
   return completed(graph, readContent(graph, output), fromMetadata(graph), options);
 }
 
 /** As {@link statedMeaning}; undefined for outputs that no data could be compared with. */
 export function knownMeaning(graph: Graph): OutputMeaning | undefined {
-  const { type } = graph.outputs[0]!.value;
+  const { type } = graph.outputs[0].value;
   if (!isFloat(type.dtype) || type.shape.length < 2) return undefined;
   try {
     return statedMeaning(graph);
@@ -112,7 +112,7 @@ function completed(
   { task: given, activation }: MeaningOptions,
 ): OutputMeaning {
   const task = found?.kind === 'values' ? 'regression' : given;
-  const meaning = meaningOf(graph, graph.outputs[0]!.value, {
+  const meaning = meaningOf(graph, graph.outputs[0].value, {
     task,
     activation: activation ?? (content.activation ? undefined : found?.activation),
     channelAxis: found?.axis === 'none' ? null : found?.axis,
@@ -135,7 +135,7 @@ export async function establishMeaning(
   requireFittingImages(dataset, network, name);
   const graph = graphForImages(network, dataset, name);
   const { outputType: type } = interfaceOf(graph, name);
-  const content = readContent(graph, graph.outputs[0]!.value);
+  const content = readContent(graph, graph.outputs[0].value);
   const stated = fromMetadata(graph);
   const known = stated ?? { axis: content.axis ?? axisByLabels(type.shape, dataset.labels) };
   const meaning = completed(graph, content, known, options);
@@ -183,7 +183,7 @@ export function contentOfAnswers(answers: Tensor, known: Content['axis']): Conte
   const values = numbersOf(answers);
   const { shape } = answers;
   const axes = known === undefined ? [...new Set([1, shape.length - 1])] : known === 'none' ? [] : [known];
-  const among = axes.filter(axis => axis > 0 && shape[axis]! > 1);
+  const among = axes.filter(axis => axis > 0 && shape[axis] > 1);
   let [lowest, highest] = [Infinity, -Infinity];
   for (const value of values) {
     lowest = Math.min(lowest, value);
@@ -207,12 +207,12 @@ function sumsAreOne(
   axis: number,
   of: (value: number) => number,
 ): boolean {
-  const channels = shape[axis]!;
+  const channels = shape[axis];
   const step = shape.slice(axis + 1).reduce((product, dim) => product * dim, 1);
   for (let at = 0; at < values.length; at++) {
     if (Math.floor(at / step) % channels !== 0) continue;
     let sum = 0;
-    for (let k = 0; k < channels; k++) sum += of(values[at + k * step]!);
+    for (let k = 0; k < channels; k++) sum += of(values[at + k * step]);
     if (!(Math.abs(sum - 1) <= tolerance)) return false;
   }
   return true;
@@ -239,19 +239,19 @@ function activationByForeground(
   const counts = { softmax: [0, 0], sigmoid: [0, 0] } satisfies Record<Activation, number[]>;
   for (const [row, image] of images.entries()) {
     for (let p = 0; p < pixels; p++) {
-      const label = labels.data[image * pixels + p]!;
+      const label = labels.data[image * pixels + p];
       if (label === labels.ignore) continue;
       const start = row * channels * pixels + p;
       const highest = argmax(values, start, pixels, channels);
-      const found = { softmax: highest > 0, sigmoid: values[start + highest * pixels]! > 0 };
+      const found = { softmax: highest > 0, sigmoid: values[start + highest * pixels] > 0 };
       for (const activation of activations) {
         const yes = found[activation] ? 1 : 0;
-        counts[activation][0]! += label > 0 ? 2 * yes : 0;
-        counts[activation][1]! += yes + (label > 0 ? 1 : 0);
+        counts[activation][0] += label > 0 ? 2 * yes : 0;
+        counts[activation][1] += yes + (label > 0 ? 1 : 0);
       }
     }
   }
-  const [softmax, sigmoid] = activations.map(a => counts[a][0]! / Math.max(1, counts[a][1]!)) as [number, number];
+  const [softmax, sigmoid] = activations.map(a => counts[a][0] / Math.max(1, counts[a][1])) as [number, number];
   if (softmax >= sigmoid) return 'softmax';
   return sigmoid >= explained && softmax < sigmoid / 2 ? 'sigmoid' : undefined;
 }
@@ -274,7 +274,7 @@ function looksLikeRegions(output: Tensor): boolean {
   for (let row = 0; row < count; row++) {
     for (let p = 0; p < pixels; p++) {
       let highest = -Infinity;
-      for (let k = 0; k < channels; k++) highest = Math.max(highest, values[(row * channels + k) * pixels + p]!);
+      for (let k = 0; k < channels; k++) highest = Math.max(highest, values[(row * channels + k) * pixels + p]);
       if (highest < rather) none++;
     }
   }

@@ -71,6 +71,6 @@ export async function loadModel(path: string): Promise<Model> {
 function fixedBatchWarning(graph: Graph): readonly FixedBatchWarning[] {
   const batch = fixedBatch(graph);
   // Of networks that images can be given to.
-  if (batch === undefined || graph.inputs.length !== 1 || graph.inputs[0]!.type.shape.length < 2) return [];
+  if (batch === undefined || graph.inputs.length !== 1 || graph.inputs[0].type.shape.length < 2) return [];
   return [{ code: 'fixed-batch', message: `${batchText(batch)}: --batch ${batch} is used` }];
 }

@@ -8,7 +8,7 @@ export function channelsFirst(output: Tensor, { channelAxis }: OutputMeaning): T
   if (channelAxis === 1) return output;
   const [count, ...rest] = shape as [number, ...number[]];
   if (channelAxis === undefined) return { ...output, shape: [count, 1, ...rest] };
-  const channels = shape[channelAxis]!;
+  const channels = shape[channelAxis];
   const before = shape.slice(1, channelAxis);
   const behind = shape.slice(channelAxis + 1);
   const [outer, inner] = [before, behind].map(dims => dims.reduce((product, dim) => product * dim, 1)) as [
@@ -22,7 +22,7 @@ export function channelsFirst(output: Tensor, { channelAxis }: OutputMeaning): T
     for (let k = 0; k < channels; k++) {
       for (let o = 0; o < outer; o++) {
         const from = ((n * outer + o) * channels + k) * inner;
-        for (let i = 0; i < inner; i++) data[to++] = values[from + i]!;
+        for (let i = 0; i < inner; i++) data[to++] = values[from + i];
       }
     }
   }
@@ -54,17 +54,17 @@ export function toProbabilities(given: Tensor, meaning: OutputMeaning): Float64A
 function softmax(values: Float64Array, [count, channels, ...spatial]: readonly number[]): Float64Array {
   const pixels = spatial.reduce((product, dim) => product * dim, 1);
   const result = new Float64Array(values.length);
-  for (let row = 0; row < count!; row++) {
+  for (let row = 0; row < count; row++) {
     for (let p = 0; p < pixels; p++) {
-      const at = (k: number): number => (row * channels! + k) * pixels + p;
+      const at = (k: number): number => (row * channels + k) * pixels + p;
       let largest = -Infinity;
-      for (let k = 0; k < channels!; k++) largest = Math.max(largest, values[at(k)]!);
+      for (let k = 0; k < channels; k++) largest = Math.max(largest, values[at(k)]);
       let sum = 0;
-      for (let k = 0; k < channels!; k++) {
-        result[at(k)] = Math.exp(values[at(k)]! - largest);
-        sum += result[at(k)]!;
+      for (let k = 0; k < channels; k++) {
+        result[at(k)] = Math.exp(values[at(k)] - largest);
+        sum += result[at(k)];
       }
-      for (let k = 0; k < channels!; k++) result[at(k)]! /= sum;
+      for (let k = 0; k < channels; k++) result[at(k)] /= sum;
     }
   }
   return result;
@@ -76,9 +76,9 @@ function softmax(values: Float64Array, [count, channels, ...spatial]: readonly n
  */
 export function argmax(data: ArrayLike<number>, start: number, step: number, classes: number): number {
   let best = 0;
-  let highest = data[start]!;
+  let highest = data[start];
   for (let k = 1; k < classes && !Number.isNaN(highest); k++) {
-    const value = data[start + k * step]!;
+    const value = data[start + k * step];
     if (value > highest || Number.isNaN(value)) {
       best = k;
       highest = value;

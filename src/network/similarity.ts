@@ -68,7 +68,7 @@ export async function ckaSimilarity(
       for (let first = 0; first < count; first += limit) {
         throwIfInterrupted(signal);
         const numbers = chosen.slice(first, first + limit);
-        samples.add(first, await runnable.run({ [graph.inputs[0]!.name]: imagesOf(dataset, numbers) }));
+        samples.add(first, await runnable.run({ [graph.inputs[0].name]: imagesOf(dataset, numbers) }));
         onProgress?.({ stage: 'comparing features', done: ++done, total });
       }
     } finally {
@@ -96,15 +96,15 @@ class Samples {
   add(first: number, features: Readonly<Record<string, Tensor>>): void {
     for (const [name, { shape, data }] of Object.entries(features)) {
       const axis = channelAxis(shape.length);
-      const channels = shape[axis]!;
-      const positions = data.length / (shape[0]! * channels);
+      const channels = shape[axis];
+      const positions = data.length / (shape[0] * channels);
       const [stepOfPosition, stepOfChannel] = axis === 1 ? [1, positions] : [channels, 1];
       let row = this.#rows.get(name);
       if (row === undefined) {
         row = { channels, values: [] };
         this.#rows.set(name, row);
       }
-      for (let image = 0; image < shape[0]!; image++) {
+      for (let image = 0; image < shape[0]; image++) {
         for (const position of positionsOf(first + image, positions, this.#perImage)) {
           const at = image * positions * channels + position * stepOfPosition;
           for (let c = 0; c < channels; c++) row.values.push(Number(data[at + c * stepOfChannel]));

@@ -8,7 +8,7 @@ import type { Dataset } from '../data/dataset.ts';
  * takes no such images.
  */
 function sizesOf(graph: Graph, imageShape: readonly number[]): Binding | undefined {
-  const [batch, ...rest] = graph.inputs[0]!.type.shape;
+  const [batch, ...rest] = graph.inputs[0].type.shape;
   const sizes: Record<string, number> = {};
   const ofBatch = batch === undefined ? new Set<string>() : symbolsOf(batch);
   for (const [i, dim] of rest.entries()) {
@@ -49,7 +49,7 @@ export function graphForImages(
 ): Graph {
   const found = atSize(graph, imageShape);
   if (found) return found;
-  const asked = sizesText(graph.inputs[0]!.type.shape);
+  const asked = sizesText(graph.inputs[0].type.shape);
   if (asked !== undefined && sizesOf(graph, imageShape) === undefined) {
     throw misfit({ imageShape, source }, `${printable(what)}, which takes a ${asked}: pad or crop them`);
   }
@@ -77,7 +77,7 @@ export function networkForImages(
 ): SuperNetwork {
   const sizes = sizesOf(network.graph, imageShape);
   if (sizes) return bindNetwork(network, sizes);
-  const asked = sizesText(network.graph.inputs[0]!.type.shape);
+  const asked = sizesText(network.graph.inputs[0].type.shape);
   throw misfit(
     { imageShape, source },
     `the joined networks, whose pairs are for a ${asked}: pad or crop them, or match anew`,

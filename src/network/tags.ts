@@ -13,7 +13,7 @@ export function requireSeveral(networks: readonly unknown[]): void {
 }
 
 /** The tag of the parent of this number. */
-export const tagOf = (parent: number): Tag => letters[parent]!;
+export const tagOf = (parent: number): Tag => letters[parent];
 
 /** One entry for each parent, under its tag. */
 export type ByTag<T> = Readonly<Record<Tag, T>>;

@@ -63,7 +63,7 @@ const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 /** Text that may come from a file, fit for SVG. */
 const escaped = (text: string): string =>
   printable(text)
-    .replace(/[&<>"]/g, c => entities[c]!)
+    .replace(/[&<>"]/g, c => entities[c])
     .replace(/[\ud800-\udfff\ufffe\uffff]/gu, '\ufffd');
 
 const px = (value: number): string => String(Math.round(value * 100) / 100);
@@ -114,7 +114,7 @@ function chart(series: readonly ChartSeries[], options: ChartOptions, joined: bo
     joined,
     marker: 'circle',
     dashed: false,
-    color: palette[i % palette.length]!,
+    color: palette[i % palette.length],
     ...s,
     points: s.points.map(p => (xLog && p.x <= 0 ? { ...p, x: Number.NaN } : p)),
   }));
@@ -201,9 +201,9 @@ function captionsOf(series: readonly Drawn[], x: Scale, y: Scale): ReadonlyMap<C
   const points = series.flatMap(s => s.points.filter(p => shown(p) && p.text !== undefined));
   const placed = placeCaptions(
     points.map(p => ({ x: x(p.x), y: y(p.y), text: p.text! })),
-    x.range()[1]!,
+    x.range()[1],
   );
-  return new Map(points.map((p, i) => [p, placed[i]!]));
+  return new Map(points.map((p, i) => [p, placed[i]]));
 }
 
 function drawn(s: Drawn, x: Scale, y: Scale, captions: ReadonlyMap<ChartPoint, Caption>): readonly string[] {

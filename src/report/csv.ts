@@ -10,6 +10,6 @@ function cellText(cell: string | number): string {
 /** Rows that all have the same columns; the first says in which order. Lines end as the RFC has it, with CR and LF. */
 export function csvText(rows: readonly { readonly [column: string]: string | number }[]): string {
   const columns = Object.keys(rows[0] ?? {});
-  const lines = [columns, ...rows.map(row => columns.map(column => row[column]!))];
+  const lines = [columns, ...rows.map(row => columns.map(column => row[column]))];
   return lines.map(line => `${line.map(cellText).join(',')}\r\n`).join('');
 }

@@ -31,13 +31,13 @@ const kinds: readonly {
  */
 export function frontFigures(front: Front, title?: string): readonly string[] {
   const [x, ...others] = front.axes;
-  return others.length === 0 ? [overShares(front, title)] : others.map(y => scatter(front, x!, y, title));
+  return others.length === 0 ? [overShares(front, title)] : others.map(y => scatter(front, x, y, title));
 }
 
 function scatter(front: Front, x: number, y: number, title: string | undefined): string {
-  const at = (scores: readonly number[]) => ({ x: scores[x]!, y: scores[y]! });
+  const at = (scores: readonly number[]) => ({ x: scores[x], y: scores[y] });
   const worth = (scores: readonly number[]): Point =>
-    [x, y].map(axis => (front.higherIsBetter ? scores[axis]! : -scores[axis]!));
+    [x, y].map(axis => (front.higherIsBetter ? scores[axis] : -scores[axis]));
   const rivals: ChartSeries = {
     name: 'output-weighted ensembles',
     joined: true,
@@ -56,11 +56,11 @@ function scatter(front: Front, x: number, y: number, title: string | undefined):
   };
   // Settings far behind the front would take all the room.
   const floors = [x, y].map(axis => {
-    const values = front.rivals.map(r => r.scores[axis]!);
+    const values = front.rivals.map(r => r.scores[axis]);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     return front.higherIsBetter ? low - (high - low) / 4 : -high - (high - low) / 4;
   });
-  const inView = (scores: readonly number[]): boolean => worth(scores).every((value, i) => value >= floors[i]!);
+  const inView = (scores: readonly number[]): boolean => worth(scores).every((value, i) => value >= floors[i]);
   const series = kinds.map(({ name, color, is }): ChartSeries => {
     const found = front.points.filter(p => is(p) && inView(p.scores));
     const points = found.map(p => ({ ...at(p.scores), title: titleOf(p) }));
@@ -74,8 +74,8 @@ function scatter(front: Front, x: number, y: number, title: string | undefined):
   };
   const metric = metricTitles[front.metric];
   return scatterChart([...series, rivals, named, chosen], {
-    xLabel: `${metric} on ${front.sets[x]!.name}`,
-    yLabel: `${metric} on ${front.sets[y]!.name}`,
+    xLabel: `${metric} on ${front.sets[x].name}`,
+    yLabel: `${metric} on ${front.sets[y].name}`,
     height: 560,
     ...(title !== undefined && { title }),
   });
@@ -88,8 +88,8 @@ function curveOf<T extends { readonly output: OutputShares }>(
 ): readonly T[] {
   if (rivals.every(r => typeof r.output === 'number')) return rivals;
   return paretoSet(rivals.map(worth))
-    .map(i => rivals[i]!)
-    .sort((p, q) => worth(p)[0]! - worth(q)[0]!);
+    .map(i => rivals[i])
+    .sort((p, q) => worth(p)[0] - worth(q)[0]);
 }
 
 /** What an ensemble is called that everyone asks about. */
@@ -109,9 +109,9 @@ function overShares(front: Front, title: string | undefined): string {
     for (const p of all) {
       const [own] = sharesOf(p.output) as [number];
       const known = best.get(own);
-      if (!known || better(p.scores[0]!, known.scores[0]!)) best.set(own, p);
+      if (!known || better(p.scores[0], known.scores[0])) best.set(own, p);
     }
-    return [...best].sort(([p], [q]) => p - q).map(([share, p]) => ({ share, p, y: p.scores[0]! }));
+    return [...best].sort(([p], [q]) => p - q).map(([share, p]) => ({ share, p, y: p.scores[0] }));
   };
   const series = kinds.map(({ name, color, is }): ChartSeries => {
     const points = bestAtShares(front.points.filter(is)).map(({ share, p, y }) => ({ x: share, y, title: titleOf(p) }));
@@ -127,13 +127,13 @@ function overShares(front: Front, title: string | undefined): string {
     xLabel: "parent a's share of the output",
     xDomain: [0, 1],
     xTicks: [0, 0.2, 0.4, 0.6, 0.8, 1],
-    yLabel: `${metricTitles[front.metric]} on ${front.sets[0]!.name}`,
+    yLabel: `${metricTitles[front.metric]} on ${front.sets[0].name}`,
     ...(title !== undefined && { title }),
   });
 }
 
 function chosenPoints({ chosen, points }: Front): readonly (readonly [string, FrontPoint])[] {
-  const [best, even] = [points[chosen.best]!, points[chosen.even]!];
+  const [best, even] = [points[chosen.best], points[chosen.even]];
   return chosen.best === chosen.even
     ? [['best, even', best]]
     : [

@@ -37,7 +37,7 @@ export function searchFigure(search: Search, title?: string): string {
   const plain: ChartSeries = { name: '', color: '#0072b2', points: pointsOf(rest) };
   return scatterChart([...series, plain], {
     xLabel: `cost in % of the output ensemble's ${search.cost === 'time' ? 'time' : 'operations'}`,
-    yLabel: `${metricTitles[metric]} on ${search.sets[0]!.name}`,
+    yLabel: `${metricTitles[metric]} on ${search.sets[0].name}`,
     height: 560,
     ...(title !== undefined && { title }),
   });

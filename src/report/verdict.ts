@@ -18,7 +18,7 @@ export const differenceText = (found: Difference): string =>
 
 /** Which network is worth most, and why, in a sentence or two. */
 export function verdictText({ standings, chosen, best, incumbent, stress, budget }: StoredVerdict): string {
-  const winner = standings[chosen]!;
+  const winner = standings[chosen];
   const { name } = winner;
   const where = stress.length === 0 ? 'at home' : 'under shift';
   const within = budget === undefined ? '' : ` that cost at most ${percent(budget)}`;
@@ -26,12 +26,12 @@ export function verdictText({ standings, chosen, best, incumbent, stress, budget
   const at = `${name}, at ${percent(winner.cost)} of what the parents cost together`;
   const why =
     chosen !== incumbent
-      ? `is shown to be better ${where} than ${standings[incumbent]!.name}`
+      ? `is shown to be better ${where} than ${standings[incumbent].name}`
       : others === 0
         ? `is the only one of the candidates${within} that is not worse at home than the best there`
         : `and nothing is shown to be better ${where} of the ${others === 1 ? 'one other candidate' : `${others} other candidates`}${within} that ${others === 1 ? 'is' : 'are'} not worse at home`;
   const scores = [
-    `at home ${fixed(winner.own)}${chosen === best ? '' : ` (the best there: ${standings[best]!.name}, ${fixed(standings[best]!.own)})`}`,
+    `at home ${fixed(winner.own)}${chosen === best ? '' : ` (the best there: ${standings[best].name}, ${fixed(standings[best].own)})`}`,
     ...(winner.shift === undefined ? [] : [`under shift ${fixed(winner.shift)}`]),
   ];
   return `The verdict: ${at}, ${why}. It scores ${scores.join(', ')}.${kindText(name)}`;
@@ -52,7 +52,7 @@ export function standingTable({ standings, chosen, stress }: StoredVerdict): {
 } {
   const isShifted = stress.length > 0;
   return {
-    head: [`${standings[chosen]!.name} less`, 'at home', ...(isShifted ? ['under shift'] : [])],
+    head: [`${standings[chosen].name} less`, 'at home', ...(isShifted ? ['under shift'] : [])],
     rows: standings.flatMap(({ name, chosenBetterBy: by }) =>
       by ? [[name, differenceText(by.own), ...(isShifted ? [by.shift ? differenceText(by.shift) : '–'] : [])]] : [],
     ),
@@ -66,7 +66,7 @@ export function lossTexts({ standings, chosen }: StoredVerdict, name: string): r
   const worse = [found.own, found.shift].some(side => side && verdictOf(side) === 'better');
   return worse
     ? [
-        `${printable(name)} was asked for by its name, and ${standings[chosen]!.name} is better: at home ${differenceText(found.own)}${found.shift ? `; under shift ${differenceText(found.shift)}` : ''}.`,
+        `${printable(name)} was asked for by its name, and ${standings[chosen].name} is better: at home ${differenceText(found.own)}${found.shift ? `; under shift ${differenceText(found.shift)}` : ''}.`,
       ]
     : [];
 }

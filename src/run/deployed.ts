@@ -78,10 +78,10 @@ export function deployed(
     run.parents.map(parent => parent.inputType.shape),
   );
   const { parents } = directory.config;
-  const sizes = sizesText(graph.inputs[0]!.type.shape);
+  const sizes = sizesText(graph.inputs[0].type.shape);
   const metadata = {
     ...graph.info.metadata,
-    ...meaningMetadata(settledMeaning(network.outputs[0]!, setting)),
+    ...meaningMetadata(settledMeaning(network.outputs[0], setting)),
     'suture.batch': String(fixedBatch(graph) ?? 'any'),
     ...(sizes !== undefined && { 'suture.sizes': sizes }),
     'suture.setting': note,
@@ -106,8 +106,8 @@ export function deployedCombination(run: LoadedRun, combination: Combination, le
  */
 export function inDtype({ parents }: LoadedRun, graph: Graph, dtype: ExportDtype = 'float32'): Graph {
   if (dtype === 'float32') return graph;
-  const { file } = parents[0]!;
-  const [input, output] = [file.inputs[0]!.type, file.outputs[0]!.value.type];
+  const { file } = parents[0];
+  const [input, output] = [file.inputs[0].type, file.outputs[0].value.type];
   const ends = ({ dtype: own }: TensorType): ExportDtype => (own === 'float16' ? 'float16' : 'float32');
   return narrow(graph, {
     // Sums over all pixels and logarithms of small shares: float16 has neither their range nor their digits.

@@ -57,7 +57,7 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
   }
 
   parentFile(tag: Tag): string {
-    return join(this.#root, this.config.parents[tag]!.file);
+    return join(this.#root, this.config.parents[tag].file);
   }
 
   /** Whether the run takes another one's place when its training has ended. */

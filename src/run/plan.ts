@@ -75,7 +75,7 @@ const isDense = ({ graph }: Model): boolean => graph.outputs.some(({ value }) =>
 const taskOf = ({ graph, meaning }: Parent): Task =>
   meaning.kind === 'values'
     ? 'regression'
-    : spatialExtents(graph.outputs[0]!.value.type, meaning).length > 0
+    : spatialExtents(graph.outputs[0].value.type, meaning).length > 0
       ? 'segmentation'
       : 'classification';
 
@@ -99,7 +99,7 @@ export async function planRun(request: StitchRequest, labelled?: Dataset, work: 
     );
   }
   const batch = stepBatch(sharedBatch(models), request.training?.batch, usualBatch);
-  const settings = withDefaults({ ...request.training, batch }, { dense: isDense(models[0]!) });
+  const settings = withDefaults({ ...request.training, batch }, { dense: isDense(models[0]) });
   const said = request.pairs === undefined ? undefined : await saidPairs(request.pairs, models);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task });
   if (settings.steps > 0) requireBatch(settings.batch, dataset);

@@ -48,14 +48,14 @@ export async function compareWithFile(
   dataset: Dataset,
   images = 8,
 ): Promise<Agreement> {
-  const [input] = network.parents[0]!.inputs as readonly [string, ...string[]];
+  const [input] = network.parents[0].inputs as readonly [string, ...string[]];
   const [output] = network.outputs as readonly [SuperNetwork['outputs'][number]];
   const { name } = output;
   const shares = numbersOf(settingTensors(network, setting).get(output.weights)!);
   const lone = onlySource(output, setting);
   const graph =
     lone !== undefined
-      ? removeDeadCode(network.graph.with({ outputs: [{ name, value: output.features[lone]! }] }))
+      ? removeDeadCode(network.graph.with({ outputs: [{ name, value: output.features[lone] }] }))
       : gated
         ? gateOutput(network, { shares: Array.from(shares), over: gateOver })
         : network.graph;
@@ -92,14 +92,14 @@ async function compare(
     if (!batch) throw new RangeError('There is no image to compare with.');
     const session = await onnxRuntime().InferenceSession.create(file, { logSeverityLevel: 4 });
     try {
-      const expected = (await runnable.run({ [input]: batch.images }, [output]))[output]!;
+      const expected = (await runnable.run({ [input]: batch.images }, [output]))[output];
       const found = await inParts(fixedBatch(open) ?? batch.count, { [input]: batch.images }, async part => {
-        const { data, shape } = part[input]!;
+        const { data, shape } = part[input];
         const feeds = { [input]: new (onnxRuntime().Tensor)('float32', data as Float32Array, shape) };
-        const { data: values, dims } = (await session.run(feeds, [output]))[output]!;
+        const { data: values, dims } = (await session.run(feeds, [output]))[output];
         return { [output]: tensor('float32', dims, values as Float32Array) };
       });
-      const relativeError = relativeDifference(found[output]!.data as Float32Array, expected.data as Float32Array);
+      const relativeError = relativeDifference(found[output].data as Float32Array, expected.data as Float32Array);
       return { relativeError, images: batch.count, agrees: relativeError <= tolerance };
     } finally {
       await session.release();
@@ -115,10 +115,10 @@ export function relativeDifference(values: Float32Array, reference: Float32Array
   let difference = 0;
   let magnitude = 0;
   for (let i = 0; i < reference.length; i++) {
-    const off = Math.abs(values[i]! - reference[i]!);
+    const off = Math.abs(values[i] - reference[i]);
     if (Number.isNaN(off)) return Number.NaN;
     difference = Math.max(difference, off);
-    magnitude = Math.max(magnitude, Math.abs(reference[i]!));
+    magnitude = Math.max(magnitude, Math.abs(reference[i]));
   }
   return magnitude === 0 ? difference : difference / magnitude;
 }

@@ -17,7 +17,7 @@ export interface BlendedBatch {
 /** Brings outputs into the space of their mean; `given` says what the networks return. */
 export function blendable(values: readonly Tensor[], mean: OutputMean, given: OutputMeaning): BlendedBatch {
   const outputs = values.map(output => channelsFirst(output, given));
-  const { shape } = outputs[0]!;
+  const { shape } = outputs[0];
   const meaning: OutputMeaning = { ...given, channelAxis: 1 };
   return mean === 'plain'
     ? { outputs: outputs.map(numbersOf), shape, meaning }
@@ -39,12 +39,12 @@ export function scoreBlend(
   share: (parent: number, image: number) => number,
   first: number,
 ): void {
-  const sums = new Float64Array(outputs[0]!.length);
-  const size = sums.length / shape[0]!;
+  const sums = new Float64Array(outputs[0].length);
+  const size = sums.length / shape[0];
   for (const [parent, output] of outputs.entries()) {
-    for (let image = 0; image < shape[0]!; image++) {
+    for (let image = 0; image < shape[0]; image++) {
       const weight = share(parent, image);
-      for (let i = image * size; i < (image + 1) * size; i++) sums[i]! += weight * output[i]!;
+      for (let i = image * size; i < (image + 1) * size; i++) sums[i] += weight * output[i];
     }
   }
   metric.add({ data: new Float32Array(sums), shape, threshold: thresholdOf(meaning) }, first);

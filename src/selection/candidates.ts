@@ -192,12 +192,12 @@ export class Candidates {
   ): Promise<ReadonlyMap<string, Metric>> {
     const isWanted = ({ minor, ways }: Base): boolean => !minor || ways.some(({ name }) => !hopeless.has(name));
     const bases = this.#bases.filter(isWanted);
-    const parts = this.#prepared.parts.filter((_, i) => isWanted(this.#bases[i]!));
+    const parts = this.#prepared.parts.filter((_, i) => isWanted(this.#bases[i]));
     const measured = await measure(execution, { ...this.#prepared, parts }, set);
     const networks = this.students.map(({ network }) => network);
     const apart = networks.length === 0 ? [] : await measureNetworks(execution, networks, set.data);
     return new Map([
-      ...bases.flatMap(({ ways }, i) => ways.map(({ name, blend }) => [name, measured[i]!.metricOf(blend)] as const)),
+      ...bases.flatMap(({ ways }, i) => ways.map(({ name, blend }) => [name, measured[i].metricOf(blend)] as const)),
       ...apart.map(({ model, metric }) => [model, metric] as const),
     ]);
   }
@@ -250,12 +250,12 @@ function weightedEnsembles(
 
 /** `shared trunk`, of the own network for all others; else `trunk of b for a`. */
 const trunkText = ({ parents }: SuperNetwork, { own, partners }: SharedTrunk): string =>
-  own === parents[0]!.tag && partners.length === parents.length - 1
+  own === parents[0].tag && partners.length === parents.length - 1
     ? 'shared trunk'
     : `trunk of ${own} for ${partners.join(', ')}`;
 
 /** Some of a list, evenly spread, its ends among them. */
 function evenly<T>(list: readonly T[], most: number): readonly T[] {
   if (list.length <= most) return list;
-  return Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))]!);
+  return Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))]);
 }

@@ -12,7 +12,7 @@ export const alike = (parents: number): readonly number[] => Array<number>(paren
 
 /** Shares as documents say them. */
 export const outputOf = (shares: readonly number[]): number | number[] =>
-  shares.length === 2 ? shares[0]! : [...shares];
+  shares.length === 2 ? shares[0] : [...shares];
 
 /** A setting of all switches, in the terms of the parents. */
 export interface Combination {

@@ -49,7 +49,7 @@ export async function contest(
   );
   return {
     data: { source: own.dataset.source, images: own.dataset.count },
-    metric: measured[0]!.own.name,
+    metric: measured[0].own.name,
     stress: stressFacts(stress),
     ...(budget !== undefined && { budget }),
     ...judge(best, groups, budget),
@@ -69,7 +69,7 @@ function groupsOfSets(own: LabelledData, stress: readonly StressSet[]): Judged {
 
 /** The candidate that a verdict is for. @throws SutureError `run-invalid` where it is none of these. */
 export function chosenOf({ all }: Candidates, { standings, chosen }: StoredVerdict): Blueprint | Student {
-  const { name } = standings[chosen]!;
+  const { name } = standings[chosen];
   const found = all.find(candidate => candidate.name === name);
   if (found) return found;
   throw new SutureError('run-invalid', `The run's verdict is for '${printable(name)}', which cannot be made of it.`);

@@ -9,15 +9,15 @@ export type Point = readonly number[];
 /** Whether `p` is at least as good as `q` everywhere and better somewhere. NaN is worse than any number. */
 export function dominates(p: Point, q: Point): boolean {
   const worth = (v: number): number => (Number.isNaN(v) ? Number.NEGATIVE_INFINITY : v);
-  return p.every((v, i) => worth(v) >= worth(q[i]!)) && p.some((v, i) => worth(v) > worth(q[i]!));
+  return p.every((v, i) => worth(v) >= worth(q[i])) && p.some((v, i) => worth(v) > worth(q[i]));
 }
 
 /** The Pareto set: the indices of the points that no other dominates, in order. Equal points are in it together. */
 export function paretoSet(points: readonly Point[]): readonly number[] {
   let kept: number[] = [];
   for (const [i, p] of points.entries()) {
-    if (kept.some(k => dominates(points[k]!, p))) continue;
-    kept = [...kept.filter(k => !dominates(p, points[k]!)), i];
+    if (kept.some(k => dominates(points[k], p))) continue;
+    kept = [...kept.filter(k => !dominates(p, points[k])), i];
   }
   return kept;
 }
@@ -43,10 +43,10 @@ export function surfaceOf(points: readonly Point[], faces: readonly (readonly nu
   return faces
     .filter(({ length }) => length === 1 || length <= sets)
     .map(face => {
-      const corners = face.map(i => points[i]!) as [Point, ...Point[]];
+      const corners = face.map(i => points[i]) as [Point, ...Point[]];
       return {
         corners,
-        highest: corners[0].map((_, i) => largest(corners.map(c => c[i]!))),
+        highest: corners[0].map((_, i) => largest(corners.map(c => c[i]))),
         choices: corners.length === 1 ? [[]] : subsets(sets, corners.length),
       };
     });
@@ -62,11 +62,11 @@ function subsets(count: number, size: number, first = 0): readonly (readonly num
 const largest = (values: readonly number[]): number =>
   values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
 
-const largestGap = (p: Point, q: Point): number => largest(p.map((v, i) => v - q[i]!));
+const largestGap = (p: Point, q: Point): number => largest(p.map((v, i) => v - q[i]));
 
 /** The point of a face at some steps from its first corner towards each other one. */
 const pointAt = ([origin, ...others]: Face['corners'], steps: readonly number[]): Point =>
-  origin.map((v, i) => others.reduce((sum, corner, k) => sum + steps[k]! * (corner[i]! - v), v));
+  origin.map((v, i) => others.reduce((sum, corner, k) => sum + steps[k] * (corner[i] - v), v));
 
 /**
  * How far a point lies beyond a surface: the ε that can be taken off every one of its scores before some point of the surface is at
@@ -99,10 +99,10 @@ function stepsTo(
   [origin, ...others]: Face['corners'],
   [set, ...sets]: readonly number[],
 ): readonly number[] {
-  const against = (p: Point, other: number): number => p[set!]! - origin[set!]! - (p[other]! - origin[other]!);
+  const against = (p: Point, other: number): number => p[set] - origin[set] - (p[other] - origin[other]);
   const gaps = sets.map(other => against(point, other));
   const slopes = sets.map(other => others.map(corner => against(corner, other)));
-  if (gaps.length < 2) return gaps.map(gap => gap / slopes[0]![0]!);
+  if (gaps.length < 2) return gaps.map(gap => gap / slopes[0][0]);
   const [[a, b], [c, d]] = slopes as [[number, number], [number, number]];
   const [e, f] = gaps as [number, number];
   const determinant = a * d - b * c;
@@ -118,12 +118,12 @@ export function above([x, y]: Point, surface: Surface): number | undefined {
   for (const { corners } of surface) {
     const [from, to] = corners;
     if (to === undefined) {
-      if (from[0]! >= x!) best = Math.max(best, from[1]!);
+      if (from[0] >= x) best = Math.max(best, from[1]);
       continue;
     }
     // The best of a triangle is on one of its edges, which are faces too.
-    const t = corners.length > 2 ? Number.NaN : (x! - from[0]!) / (to[0]! - from[0]!);
-    if (t > 0 && t < 1) best = Math.max(best, pointAt([from, to], [t])[1]!);
+    const t = corners.length > 2 ? Number.NaN : (x - from[0]) / (to[0] - from[0]);
+    if (t > 0 && t < 1) best = Math.max(best, pointAt([from, to], [t])[1]);
   }
-  return best === Number.NEGATIVE_INFINITY ? undefined : y! - best;
+  return best === Number.NEGATIVE_INFINITY ? undefined : y - best;
 }

@@ -78,7 +78,7 @@ export async function measure(
   batch?: number,
 ): Promise<readonly Measured[]> {
   const [{ mean, meaning, sources }] = network.outputs as readonly [SuperNetwork['outputs'][number]];
-  const { graph } = parts[0]!;
+  const { graph } = parts[0];
   const scored = { name: 'the stitched network', graph: graph.with({ outputs: graph.outputs.slice(0, 1) }), meaning };
   const metricsOf = (ways: Ways): ReadonlyMap<string, Metric> =>
     new Map([...ways.keys()].map(key => [key, data.metricFor(scored)] as const));
@@ -87,15 +87,15 @@ export async function measure(
   const work = { parts, dataset: data.dataset, stage: `scoring settings on ${name}`, batch, cases };
   await runParts(execution, work, (round, outputs, first) => {
     for (const part of round) {
-      const found = (output: string): Tensor => outputs[`${part.name}/${output}`]!;
+      const found = (output: string): Tensor => outputs[`${part.name}/${output}`];
       const blended = blendable(sources.map(found), mean, meaning);
       const { plain, gated } = metrics.get(part)!;
-      for (const [key, shares] of part.plain) scoreBlend(plain.get(key)!, blended, parent => shares[parent]!, first);
+      for (const [key, shares] of part.plain) scoreBlend(plain.get(key)!, blended, parent => shares[parent], first);
       if (part.gated.size === 0) continue;
       const weights = numbersOf(found(gateShares));
       for (const [i, key] of [...part.gated.keys()].entries()) {
         const weightOf = (parent: number, image: number): number =>
-          weights[((over === 'case' ? 0 : image) * sources.length + parent) * part.gated.size + i]!;
+          weights[((over === 'case' ? 0 : image) * sources.length + parent) * part.gated.size + i];
         scoreBlend(gated.get(key)!, blended, weightOf, first);
       }
     }

@@ -74,7 +74,7 @@ export function mergeGraphs(title: string, parts: readonly MergedPart[]): Graph 
     };
     for (const node of graph.nodes) {
       const outputs = adopt(node);
-      for (const [i, old] of node.outputs.entries()) map.set(old, outputs[i]!);
+      for (const [i, old] of node.outputs.entries()) map.set(old, outputs[i]);
     }
     for (const { name: output, value } of graph.outputs) to.output(`${name}/${output}`, mapped(value));
   }

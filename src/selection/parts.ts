@@ -51,13 +51,13 @@ export async function runParts<P extends MergedPart>(
   const all = rounds(parts);
   const atATime = cases
     ? casesAtATime(dataset, batch)
-    : imagesAtATime([{ name: 'the stitched network', graph: parts[0]!.graph }], batch, 8);
+    : imagesAtATime([{ name: 'the stitched network', graph: parts[0].graph }], batch, 8);
   const total = all.length * batchSizes(dataset.count, atATime).length;
   let done = 0;
   onProgress?.({ stage, done, total });
   for (const round of all) {
     const runnable = new Runnable(executor, mergeGraphs('sweep', round));
-    const input = runnable.graph.inputs[0]!.name;
+    const input = runnable.graph.inputs[0].name;
     try {
       for (const { first, images } of batchesOf(dataset, atATime)) {
         throwIfInterrupted(signal, 'The sweep');

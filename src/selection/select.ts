@@ -26,12 +26,12 @@ export interface Selection {
  */
 export function ranks(values: readonly number[], higherIsBetter: boolean): readonly number[] {
   const worth = values.map(v => (Number.isNaN(v) ? -Infinity : higherIsBetter ? v : -v));
-  const order = worth.map((_, i) => i).sort((i, j) => worth[j]! - worth[i]! || i - j);
+  const order = worth.map((_, i) => i).sort((i, j) => worth[j] - worth[i] || i - j);
   const result = new Array<number>(values.length);
   for (let from = 0; from < order.length; ) {
     let to = from;
-    while (to < order.length && worth[order[to]!] === worth[order[from]!]) to++;
-    for (let k = from; k < to; k++) result[order[k]!] = (from + 1 + to) / 2;
+    while (to < order.length && worth[order[to]] === worth[order[from]]) to++;
+    for (let k = from; k < to; k++) result[order[k]] = (from + 1 + to) / 2;
     from = to;
   }
   return result;
@@ -43,14 +43,14 @@ function best(positions: readonly RankedPosition[], key: (i: number) => number, 
   for (let i = 1; i < positions.length; i++) {
     if (key(i) < key(found) || (key(i) === key(found) && then(i) < then(found))) found = i;
   }
-  return positions[found]!.position;
+  return positions[found].position;
 }
 
 const isScored = (value: number): boolean => !Number.isNaN(value);
 
 /** The folds in which every position has a score: in others no label has foreground, and at most false positives were counted. */
 const scoredFolds = (positions: readonly RankedPosition[]): readonly number[] =>
-  (positions[0]?.folds ?? []).map((_, f) => f).filter(f => positions.every(p => isScored(p.folds[f]!)));
+  (positions[0]?.folds ?? []).map((_, f) => f).filter(f => positions.every(p => isScored(p.folds[f])));
 
 /** The rules that can choose among these scores; none where nothing could be scored. Rule 2 ranks, so it needs two folds. */
 export const possibleRules = (positions: readonly RankedPosition[]): readonly Rule[] =>
@@ -63,7 +63,7 @@ export function whyNot(positions: readonly RankedPosition[], rule: Rule): string
   if (possible.length === 0) {
     return 'No position has a score, because no validation image has foreground in its labels: no rule can choose. Sweep with images that have some, or name a --position.';
   }
-  const folds = positions[0]!.folds.length;
+  const folds = positions[0].folds.length;
   const fault =
     folds < 2
       ? 'the validation data has none: add an array `fold`'
@@ -87,23 +87,23 @@ export function select(positions: readonly RankedPosition[], rule: Rule, higherI
   );
   const foldRanks = scoredFolds(positions).map(f =>
     ranks(
-      positions.map(p => p.folds[f]!),
+      positions.map(p => p.folds[f]),
       higherIsBetter,
     ),
   );
-  const meanRanks = positions.map((_, i) => foldRanks.reduce((sum, rank) => sum + rank[i]!, 0) / foldRanks.length);
+  const meanRanks = positions.map((_, i) => foldRanks.reduce((sum, rank) => sum + rank[i], 0) / foldRanks.length);
   const perFold = foldRanks.map(rank =>
     best(
       positions,
-      i => rank[i]!,
-      i => overall[i]!,
+      i => rank[i],
+      i => overall[i],
     ),
   );
   const key = rule === 1 ? overall : meanRanks;
   const position = best(
     positions,
-    i => key[i]!,
-    i => overall[i]!,
+    i => key[i],
+    i => overall[i],
   );
   return { rule, position, perFold: rule === 1 ? perFold : [], meanRanks: foldRanks.length > 0 ? meanRanks : [] };
 }

@@ -93,7 +93,7 @@ export async function sweepPositions(
   const settled = candidates.map(({ key, setting }) => ({
     name: key,
     graph: settle(network, setting, parameters),
-    meaning: settledMeaning(output!, setting),
+    meaning: settledMeaning(output, setting),
   }));
   const { batch, stress = [] } = options;
   const metrics = await scoreParts(execution, settled, data, { stage: 'scoring every position', batch });
@@ -155,7 +155,7 @@ async function scoreParts(
         outputs: [output],
       },
     } of run) {
-      score(metrics.get(key)!, outputs[`${key}/${output!.name}`]!, meanings.get(key)!, first);
+      score(metrics.get(key)!, outputs[`${key}/${output.name}`], meanings.get(key)!, first);
     }
   });
   return metrics;

@@ -152,15 +152,15 @@ export async function sweepFront(
   const stressed: (readonly Measured[])[] = [];
   for (const set of stress) stressed.push(await measure(execution, prepared, set, options.batch));
   const valuesOn = (found: typeof measured, place: number, blend: Blend): number[] =>
-    found.map(settings => settings[place]!.metricOf(blend).score().value);
+    found.map(settings => settings[place].metricOf(blend).score().value);
   const scoresOf = (place: number, blend: Blend): Pick<FrontPoint, 'scores' | 'shift'> => ({
     scores: valuesOn(measured, place, blend),
     ...(stress.length > 0 && { shift: stressScore(valuesOn(stressed, place, blend)) }),
   });
 
-  const { name: metric, higherIsBetter } = measured[0]![0]!.metricOf(rivalBlends[0]!);
+  const { name: metric, higherIsBetter } = measured[0][0].metricOf(rivalBlends[0]);
   const axes = tests.length >= 2 ? tests.map((_, i) => i + 1) : sets.map((_, i) => i);
-  const pointOf = (scores: readonly number[]): Point => axes.map(i => (higherIsBetter ? scores[i]! : -scores[i]!));
+  const pointOf = (scores: readonly number[]): Point => axes.map(i => (higherIsBetter ? scores[i] : -scores[i]));
   const rivals = lattice.outputs.map(output => ({
     output: outputOf(sharesOf(output)),
     ...scoresOf(0, { output }),
@@ -196,7 +196,7 @@ export async function sweepFront(
       loss,
       ...choose(
         points,
-        rivals.map(r => r.scores[0]!),
+        rivals.map(r => r.scores[0]),
         higherIsBetter,
         loss,
       ),
@@ -225,23 +225,23 @@ export function choose(
 ): { readonly best: number; readonly even: number } {
   const worthOf = (value: number): number =>
     Number.isNaN(value) ? Number.NEGATIVE_INFINITY : higherIsBetter ? value : -value;
-  const worth = points.map(({ scores }) => worthOf(scores[0]!));
+  const worth = points.map(({ scores }) => worthOf(scores[0]));
   const best = worth.indexOf(Math.max(...worth));
   const least = Math.max(...rivals.map(worthOf)) - loss;
   const rankOf = (i: number): readonly number[] => {
-    const { output, gated, positions } = points[i]!;
+    const { output, gated, positions } = points[i];
     const shares = sharesOf(output);
     const uneven = Math.max(...shares.map(share => Math.abs(share - 1 / shares.length)));
-    return [gated ? 0 : 1, positions.length, uneven, -worth[i]!];
+    return [gated ? 0 : 1, positions.length, uneven, -worth[i]];
   };
   const even = points
     .map((_, i) => i)
-    .filter(i => worth[i]! >= least)
+    .filter(i => worth[i] >= least)
     .sort((i, j) => compare(rankOf(i), rankOf(j)) || i - j)[0];
   return { best, even: even ?? best };
 }
 
 function compare(p: readonly number[], q: readonly number[]): number {
   const at = p.findIndex((v, i) => v !== q[i]);
-  return at < 0 ? 0 : p[at]! - q[at]!;
+  return at < 0 ? 0 : p[at] - q[at];
 }

@@ -129,7 +129,7 @@ async function fitParts(
     let first = 0;
     return new Map(
       parameters.map((name, i) => {
-        const { dtype, shape, data } = shapes[i]!;
+        const { dtype, shape, data } = shapes[i];
         const values = x.subarray(first, first + data.length);
         first += data.length;
         return [name, tensorFromNumbers(dtype, shape, values)];
@@ -147,11 +147,11 @@ async function fitParts(
     for (const { count, feeds } of chosen) {
       throwIfInterrupted(signal, 'The closing fit');
       const found = await sessionFor(count).run({ ...feeds, ...given }, [loss, ...wanted]);
-      value += (Number(found[loss]!.data[0]) * count) / samples;
+      value += (Number(found[loss].data[0]) * count) / samples;
       let at = 0;
       for (const name of wanted) {
-        const part = numbersOf(found[name]!);
-        for (let i = 0; i < part.length; i++) gradient[at++]! += (part[i]! * count) / samples;
+        const part = numbersOf(found[name]);
+        for (let i = 0; i < part.length; i++) gradient[at++] += (part[i] * count) / samples;
       }
     }
     return { value, gradient };

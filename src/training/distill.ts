@@ -151,7 +151,7 @@ export function distillationFeed(
   requireBatch(batch, dataset);
   const [channels, ...extents] = dataset.imageShape as [number, ...number[]];
   const { graph } = loss;
-  const spatial = spatialExtents(student.graph.outputs[0]!.value.type, student.meaning);
+  const spatial = spatialExtents(student.graph.outputs[0].value.type, student.meaning);
   const labels =
     loss.labels === undefined
       ? undefined
@@ -191,7 +191,7 @@ export function distillationFeed(
     const found = await answers?.run({ [teacher.input]: asked });
     return {
       [student.input]: asked,
-      ...(found && { [loss.teacher!]: found[answersOutput]! }),
+      ...(found && { [loss.teacher!]: found[answersOutput] }),
       ...(given && { [loss.labels!]: given }),
     };
   };
@@ -205,7 +205,7 @@ export function distillationFeed(
 
 /** Turns the labels of one image in place; their last axes are those of the image. */
 function turnPlaces({ shape, data }: Tensor, row: number, axes: number, turn: Turn): void {
-  const size = data.length / shape[0]!;
+  const size = data.length / shape[0];
   const labels = data as Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
   const part = labels.subarray(row * size, (row + 1) * size);
   part.set(turned(part, shape.slice(-axes), turn));

@@ -23,7 +23,7 @@ export const trainingJob = (execution: Execution, network: SuperNetwork, dataset
 /** Images on their way into a network. */
 type Inputs = Pick<TrainingJob, 'network' | 'dataset'>;
 
-const inputOf = ({ parents }: SuperNetwork): string => parents[0]!.inputs[0]!;
+const inputOf = ({ parents }: SuperNetwork): string => parents[0].inputs[0];
 
 /** Some images by their numbers, under the name of the input that takes them. */
 export const imageFeed = ({ network, dataset }: Inputs, numbers: ArrayLike<number>): Record<string, Tensor> => ({
@@ -54,7 +54,7 @@ export function imageBatches(
 ): readonly Uint32Array[] {
   const fixed = fixedBatch(network.graph);
   if (fixed !== undefined && images.length < fixed) {
-    return [Uint32Array.from({ length: fixed }, (_, i) => images[i % images.length]!)];
+    return [Uint32Array.from({ length: fixed }, (_, i) => images[i % images.length])];
   }
   const sizes =
     fixed === undefined

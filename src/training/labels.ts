@@ -56,7 +56,7 @@ export class LabelFeed {
     const data =
       labels.kind === 'values' ? new Float32Array(images.length * size) : new Int32Array(images.length * size);
     for (let row = 0; row < images.length; row++) {
-      data.set(labels.data.subarray(images[row]! * size, (images[row]! + 1) * size), row * size);
+      data.set(labels.data.subarray(images[row] * size, (images[row] + 1) * size), row * size);
     }
     if (data instanceof Float32Array) return { [this.#input]: tensor('float32', this.shape, data) };
     const ignore = labels.kind === 'values' ? undefined : labels.ignore;

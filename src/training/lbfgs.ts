@@ -22,19 +22,19 @@ export interface MinimiseOptions {
 // Plain loops: a pooled feature of 1280 channels has millions of variables, for which callbacks are ten times as slow.
 function dot(x: Float64Array, y: Float64Array): number {
   let sum = 0;
-  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
+  for (let i = 0; i < x.length; i++) sum += x[i] * y[i];
   return sum;
 }
 
 /** `x ← x + t·d`, in place. */
 function add(x: Float64Array, t: number, d: Float64Array): Float64Array {
-  for (let i = 0; i < x.length; i++) x[i] = x[i]! + t * d[i]!;
+  for (let i = 0; i < x.length; i++) x[i] = x[i] + t * d[i];
   return x;
 }
 
 /** `x ← t·x`, in place. */
 function scale(x: Float64Array, t: number): Float64Array {
-  for (let i = 0; i < x.length; i++) x[i] = x[i]! * t;
+  for (let i = 0; i < x.length; i++) x[i] = x[i] * t;
   return x;
 }
 

@@ -100,8 +100,8 @@ export function stepMemory(step: TrainingStep, binding: Binding, options: PlanOp
     values,
     timeline: highest(occupancy(graph), 20),
     weights: graph.constants().reduce((sum, { constant }) => sum + constant.data.byteLength, 0),
-    state: state!,
-    batch: batch!,
+    state,
+    batch,
   };
 }
 

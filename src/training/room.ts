@@ -51,7 +51,7 @@ export function stitchMemory(
   { count, imageShape }: KnownImages,
 ): StitchMemory {
   const { stitches, graph } = network;
-  const input = graph.input(network.parents[0]!.inputs[0]!);
+  const input = graph.input(network.parents[0].inputs[0]);
   const [samples] = input.type.shape;
   const shape = [samples !== undefined && isStatic(samples) ? samples : batch, ...imageShape];
   const data = { binding: bindingFor(graph, { [input.name]: shape }), images: Math.min(count, initImages) };

@@ -59,7 +59,7 @@ export async function fitInSequence(
   const planFor = (count: number): readonly FitStage[] =>
     count === size && used.length === images.length ? planned : stagesFor(count, used.length);
   const plans = new Map([...new Set(batches.map(b => b.count))].map(count => [count, planFor(count)]));
-  const stages = plans.get(batches[0]!.count)!;
+  const stages = plans.get(batches[0].count)!;
 
   const parameters = new Map<string, Tensor>();
   const stage = 'initialising the stitches';
@@ -67,17 +67,17 @@ export async function fitInSequence(
   let done = 0;
   onProgress?.({ stage, done, total });
   for (const s of stages.keys()) {
-    const fit = new StitchFit(stages[s]!.stitches);
+    const fit = new StitchFit(stages[s].stitches);
     const sessions = new Map<number, Session>();
     try {
       for (const batch of batches) {
         throwIfInterrupted(signal, what);
-        const { graph, keeps, drops } = plans.get(batch.count)![s]!;
+        const { graph, keeps, drops } = plans.get(batch.count)![s];
         const session = sessions.get(batch.count) ?? (await prepare(executor, graph, {}));
         sessions.set(batch.count, session);
         const outputs = await session.run(feedsOf(graph, batch, parameters));
         fit.add(outputs, batch.count);
-        for (const name of keeps) batch.kept.set(name, outputs[name]!);
+        for (const name of keeps) batch.kept.set(name, outputs[name]);
         for (const name of drops) batch.kept.delete(name);
         // The last stage's fit has the last word.
         done++;

@@ -71,7 +71,7 @@ export class SettingSampler {
       const all = this.#random.float() < full;
       const count = all ? positions.length : 1 + this.#random.int(positions.length);
       const order = this.#random.permutation(positions.length).subarray(0, count);
-      for (const i of order) weights.get(positions[i]!)![n] = averaged > 0 && this.#random.float() < averaged ? 0.5 : 0;
+      for (const i of order) weights.get(positions[i])![n] = averaged > 0 && this.#random.float() < averaged ? 0.5 : 0;
     }
     const drawn = new Map<string, number[][]>([...weights].map(([id, row]) => [settingInput(id), [row]]));
     for (const [name, count] of this.#sources) {
@@ -102,7 +102,7 @@ export function settingFeeds(
     if (!shape) throw new RangeError(`the extents of '${name}' are not bound`);
     const size = shape.reduce((product, dim) => product * dim, 1) / given.length;
     const spread = given.flatMap(row =>
-      Array.from({ length: size }, (_, r) => row[Math.floor((r * row.length) / size)]!),
+      Array.from({ length: size }, (_, r) => row[Math.floor((r * row.length) / size)]),
     );
     feeds[name] = tensorFromNumbers(type.dtype, shape, spread);
   }

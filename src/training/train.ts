@@ -244,7 +244,7 @@ export class Trainer {
   }
 
   #metrics(step: number, found: Readonly<Record<string, Tensor>>): MetricsEntry {
-    const loss = (output: string): number => Number(found[output]!.data[0]);
+    const loss = (output: string): number => Number(found[output].data[0]);
     const terms = this.#step.terms.map(term => ({ term, value: loss(term.output) }));
     const bad = terms.find(({ value }) => !Number.isFinite(value));
     if (bad) throw notFinite(`At step ${step} the loss ${termText(bad.term)} is ${bad.value}`, step);

@@ -30,14 +30,14 @@ describe.each(pages)('%s', page => {
   });
 
   it('links to what is there', () => {
-    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map(([, path]) => path!);
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)/g)].map(([, path]) => path);
     expect(links.filter(path => !existsSync(join(dirname(page), path)))).toEqual([]);
   });
 });
 
 it('the index lists every page once', () => {
   const listed = [...readFileSync('docs/README.md', 'utf8').matchAll(/^\d+\. \[[^\]]*\]\(([^.)][^)]*\.md)\)/gm)].map(
-    ([, path]) => join('docs', path!),
+    ([, path]) => join('docs', path),
   );
   const expected = pages.filter(page => page.startsWith('docs') && page !== join('docs', 'README.md'));
   expect(listed.toSorted()).toEqual(expected.toSorted());
@@ -47,13 +47,13 @@ describe('docs/passes.md', () => {
   const text = readFileSync('docs/passes.md', 'utf8');
 
   it('names functions that there are', () => {
-    const named = [...text.matchAll(/`([a-z]\w+)\((?:graph|network|a|loss|parents)\b/g)].map(([, name]) => name!);
+    const named = [...text.matchAll(/`([a-z]\w+)\((?:graph|network|a|loss|parents)\b/g)].map(([, name]) => name);
     expect(named.length).toBeGreaterThan(10);
     expect(named.filter(name => !(name in passes))).toEqual([]);
   });
 
   it('names every pass, and files that there are', () => {
-    const files = [...text.matchAll(/`(passes\/[\w/.-]+)`/g)].map(([, path]) => path!);
+    const files = [...text.matchAll(/`(passes\/[\w/.-]+)`/g)].map(([, path]) => path);
     expect(files.filter(path => !existsSync(path))).toEqual([]);
     const rooms = files.map(path => path.replace(/(\.ts|\/)$/, ''));
     const all = readdirSync('passes').map(name => join('passes', name.replace('.ts', '')));

@@ -91,7 +91,7 @@ function tableOf(name: string): string {
     const rows = optionRows(common);
     return table(
       [...head, 'of'],
-      rows.map((row, i) => [...row, takenBy(Object.values(common)[i]!)]),
+      rows.map((row, i) => [...row, takenBy(Object.values(common)[i])]),
     );
   }
   if (name === 'defaults') return defaultsTable();

@@ -29,7 +29,7 @@ function everyOperator() {
       b.op('InstanceNormalizationGrad', [gradient, y, b.input('scale', f32(4))]);
       const inverse = b.op('InverseDeviation', [y]);
       const [scale, bias] = ['scaling', 'shift'].map(name => b.input(name, f32(4)));
-      b.op('InstanceNormalizationGradFromOutput', [gradient, y, scale!, bias!, inverse]);
+      b.op('InstanceNormalizationGradFromOutput', [gradient, y, scale, bias, inverse]);
       const window = { kernel_shape: spatial.map(() => 2) };
       b.op('MaxPoolGrad', [b.op('MaxPool', [y], window), y], window);
     }

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../ir/builder.ts';
 import { symbol } from '../../ir/dim.ts';
 import { SutureError } from '../../ir/errors.ts';
-import { type AnyNode, Value } from '../../ir/graph.ts';
+import { type AnyNode, inputAt, Value } from '../../ir/graph.ts';
 import { rewrite } from '../../ir/rewrite.ts';
 import { verify } from '../../ir/verify.ts';
 
@@ -114,7 +114,9 @@ describe('rewrite', () => {
   it('shares what did not change, and infers anew what did', () => {
     const graph = chain();
     const changed = verify(
-      rewrite(graph, (node, to) => (node.op === 'Add' ? to.op('Mul', [node.inputs[0]!, node.inputs[1]!]) : undefined)),
+      rewrite(graph, (node, to) =>
+        node.op === 'Add' ? to.op('Mul', [inputAt(node, 0), inputAt(node, 1)]) : undefined,
+      ),
     );
     expect(changed.nodes[0]).toBe(graph.nodes[0]);
     expect(changed.nodes.map(n => n.op)).toEqual(['Relu', 'Mul']);

@@ -45,9 +45,9 @@ describe('widen', () => {
     const given = tensorFromNumbers(ends, images.shape, images.data);
     const { y: want } = await runOrt(network, { x: given });
     const { y: got } = await runOrt(wide, { x: float32(images.shape, Float32Array.from(numbersOf(given))) });
-    const numbers = ends === 'float16' ? float16Numbers(want!.data) : want!.data;
-    expect(got!.shape).toEqual([2, 4, 16, 16]);
-    expect(relativeError(got!.data, numbers)).toBeLessThan(5e-3);
+    const numbers = ends === 'float16' ? float16Numbers(want.data) : want.data;
+    expect(got.shape).toEqual([2, 4, 16, 16]);
+    expect(relativeError(got.data, numbers)).toBeLessThan(5e-3);
   });
 
   test('keeps names, nodes and symbols', () => {
@@ -55,7 +55,7 @@ describe('widen', () => {
     const wide = widen(network);
     expect(wide.nodes.map(n => n.name)).toEqual(network.nodes.map(n => n.name));
     expect([...wide.values()].map(v => v.name)).toEqual([...network.values()].map(v => v.name));
-    expect(wide.inputs[0]!.type).toEqual({ dtype: 'float32', shape: [symbol('N'), 3, 8, 8] });
+    expect(wide.inputs[0].type).toEqual({ dtype: 'float32', shape: [symbol('N'), 3, 8, 8] });
   });
 
   test('reads bfloat16 likewise', () => {
@@ -76,15 +76,15 @@ describe('narrow', () => {
   ] as const)('computes what the float32 network computes: %s in, %s out', async (input, output) => {
     const wide = widen(narrowNetwork('float16'));
     const graph = verify(narrow(wide, { keep: node => node.name === 'sum', input, output }));
-    expect(graph.inputs[0]!.type.dtype).toBe(input);
+    expect(graph.inputs[0].type.dtype).toBe(input);
     expect(graph.output('y').type.dtype).toBe(output);
-    const dtypeOf = (name: string) => graph.nodes.find(n => n.name === name)!.outputs[0]!.type.dtype;
+    const dtypeOf = (name: string) => graph.nodes.find(n => n.name === name)!.outputs[0].type.dtype;
     expect([dtypeOf('conv'), dtypeOf('sum'), dtypeOf('resize')]).toEqual(['float16', 'float32', 'float16']);
     const images = draw(next, 2, 3, 8, 8);
     const { y: want } = await runOrt(wide, { x: images });
     const { y: got } = await runOrt(graph, { x: tensorFromNumbers(input, images.shape, images.data) });
-    const numbers = output === 'float16' ? float16Numbers(got!.data) : got!.data;
-    expect(relativeError(numbers, want!.data)).toBeLessThan(5e-3);
+    const numbers = output === 'float16' ? float16Numbers(got.data) : got.data;
+    expect(relativeError(numbers, want.data)).toBeLessThan(5e-3);
   });
 
   test('refuses what float16 cannot hold', () => {

@@ -31,15 +31,15 @@ describe('freeBatch', () => {
   ])('%s exported for a batch of %i runs on any batch as the network with an open one', async (name, batch) => {
     const { graph } = importOnnx(join(models, `${name}.onnx`));
     const [input] = graph.inputs;
-    const [open] = input!.type.shape;
-    const fixed = specialize(graph, isStatic(open!) ? {} : { [[...symbolsOf(open!)][0]!]: batch });
-    expect(fixed.inputs[0]!.type.shape[0]).toBe(batch);
+    const [open] = input.type.shape;
+    const fixed = specialize(graph, isStatic(open) ? {} : { [[...symbolsOf(open)][0]]: batch });
+    expect(fixed.inputs[0].type.shape[0]).toBe(batch);
     const free = verify(freeBatch(fixed)!);
-    expect(free.outputs[0]!.value.type.shape[0]).toEqual(symbol('N'));
-    const images = draw(next, 4, ...(free.inputs[0]!.type.shape.slice(1) as number[]));
-    const output = graph.outputs[0]!.name;
-    const [want, got] = [graph, free].map(g => runOrt(g, { [input!.name]: images }));
-    expect(relativeError((await got)![output]!.data, (await want)![output]!.data)).toBeLessThan(1e-6);
+    expect(free.outputs[0].value.type.shape[0]).toEqual(symbol('N'));
+    const images = draw(next, 4, ...(free.inputs[0].type.shape.slice(1) as number[]));
+    const output = graph.outputs[0].name;
+    const [want, got] = [graph, free].map(g => runOrt(g, { [input.name]: images }));
+    expect(relativeError((await got)[output].data, (await want)[output].data)).toBeLessThan(1e-6);
   });
 
   test('each sample of a batch gives what it gives alone in the file', async () => {
@@ -60,11 +60,11 @@ describe('freeBatch', () => {
     const free = verify(freeBatch(fixed)!);
     const images = draw(next, 3, 2, 4, 4);
     const { y } = await runOrt(free, { x: images });
-    expect(y!.shape).toEqual([3, 5]);
+    expect(y.shape).toEqual([3, 5]);
     for (let n = 0; n < 3; n++) {
       const alone = float32([1, 2, 4, 4], images.data.slice(32 * n, 32 * (n + 1)));
       const { y: want } = await runOrt(fixed, { x: alone });
-      expect(relativeError(y!.data.slice(5 * n, 5 * (n + 1)), want!.data)).toBeLessThan(1e-6);
+      expect(relativeError(y.data.slice(5 * n, 5 * (n + 1)), want.data)).toBeLessThan(1e-6);
     }
   });
 
@@ -78,18 +78,18 @@ describe('freeBatch', () => {
     const free = verify(freeBatch(fixed)!);
     const images = draw(next, 5, 3, 4);
     const { y } = await runOrt(free, { x: images });
-    expect(y!.shape).toEqual([5, 3, 2]);
+    expect(y.shape).toEqual([5, 3, 2]);
     for (let n = 0; n < 5; n++) {
       const alone = float32([1, 3, 4], images.data.slice(12 * n, 12 * (n + 1)));
       const { y: want } = await runOrt(fixed, { x: alone });
-      expect(relativeError(y!.data.slice(6 * n, 6 * (n + 1)), want!.data)).toBeLessThan(1e-6);
+      expect(relativeError(y.data.slice(6 * n, 6 * (n + 1)), want.data)).toBeLessThan(1e-6);
     }
   });
 
   test('keeps names, and leaves a batch that is open alone', () => {
     const fixed = network([2, 3], (b, x) => b.op('Relu', [x], {}, { name: 'act' }));
     const free = freeBatch(fixed)!;
-    expect(free.nodes.map(n => n.outputs[0]!.name)).toEqual(['act']);
+    expect(free.nodes.map(n => n.outputs[0].name)).toEqual(['act']);
     expect(freeBatch(free)).toBeUndefined();
   });
 

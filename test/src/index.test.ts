@@ -23,10 +23,10 @@ describe('the public API', () => {
     const [a, b] = (await smallParents(await scratch())).map(file => importOnnx(file).graph);
     const network = stitch(
       [
-        { tag: 'a', graph: a! },
-        { tag: 'b', graph: b! },
+        { tag: 'a', graph: a },
+        { tag: 'b', graph: b },
       ],
-      featurePairs(match(a!, b!).pairs),
+      featurePairs(match(a, b).pairs),
     );
     const step = trainingStep(doubleBatch(network), { steps: 300 });
     expect(step.graph.outputs.map(o => o.name)).toContain('loss');

@@ -51,7 +51,7 @@ function show({ versions, adapters, auto }: Diagnosis, terminal: Terminal): void
         ['subgroup matrices', chosen.subgroupMatrices.length > 0 ? chosen.subgroupMatrices.length : 'no'],
         ...shownLimits
           .filter(limit => chosen.limits[limit] !== undefined)
-          .map(limit => [limit, grouped(chosen.limits[limit]!)]),
+          .map(limit => [limit, grouped(chosen.limits[limit])]),
       ],
     );
     terminal.line();

@@ -43,7 +43,7 @@ function show({ file, nodes, inputs, outputs }: LoweredFile, terminal: Terminal)
   const rows = (side: string, values: readonly NamedType[]) => {
     const kinds = new Map<string, NamedType[]>();
     for (const v of values) kinds.set(kind(v.name), [...(kinds.get(kind(v.name)) ?? []), v]);
-    return [...kinds.values()].map(([first, ...more]) => [side, more.length + 1, name(first!.name), first!.type]);
+    return [...kinds.values()].map(([first, ...more]) => [side, more.length + 1, name(first.name), first.type]);
   };
   terminal.table(['', 'number', 'such as', 'type'], [...rows('inputs', inputs), ...rows('outputs', outputs)]);
 }

@@ -79,7 +79,7 @@ function showSeveral(
 ): void {
   const tags = Object.keys(networks);
   terminal.table(
-    ['#', ...tags.map(tag => `${tag}: ${name(networks[tag]!)}`), 'score'],
+    ['#', ...tags.map(tag => `${tag}: ${name(networks[tag])}`), 'score'],
     pairs.map(({ features, score: worth }, i) => [
       i,
       ...tags.map(tag => (features[tag] === undefined ? '' : name(features[tag]))),

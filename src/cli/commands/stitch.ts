@@ -77,6 +77,6 @@ export function showSummary(summary: RunSummary, terminal: Pick<Terminal, 'line'
 /** What the outputs mean: the first parent's, and those of partners that say something else. */
 function outputsText(outputs: RunSummary['outputs']): string {
   const [own, ...partners] = Object.entries(outputs).map(([tag, meaning]) => ({ tag, text: meaningText(meaning) }));
-  const others = partners.filter(({ text }) => text !== own!.text).map(({ tag, text }) => `${tag}: ${text}`);
-  return [own!.text, ...others].join('; ');
+  const others = partners.filter(({ text }) => text !== own.text).map(({ tag, text }) => `${tag}: ${text}`);
+  return [own.text, ...others].join('; ');
 }

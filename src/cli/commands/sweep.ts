@@ -105,7 +105,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
       ...(test && { tests: test }),
     });
     const figures = frontFigures(found);
-    for (const [i, file] of files.entries()) await writeOutput(file, figures[i]!, overwrite);
+    for (const [i, file] of files.entries()) await writeOutput(file, figures[i], overwrite);
     terminal.result(found, () => {
       showFront(found, terminal);
       for (const file of files) terminal.line(`Drawn in ${name(file)}.`);
@@ -147,7 +147,7 @@ const shownRivals = (rivals: Front['rivals']): Front['rivals'] =>
 /** The rivals, the settings that lie farthest beyond them, and the chosen ones. */
 export function showFront(front: Front, terminal: Terminal): void {
   const { sets, stress, rivals, points, axes, chosen, metric } = front;
-  const names = axes.map(i => name(sets[i]!.name, 24)).join(' and ');
+  const names = axes.map(i => name(sets[i].name, 24)).join(' and ');
   const scored = ({ scores, shift }: Front['rivals'][number]) => [
     ...scores.map(s => fixed(s)),
     ...(stress ? [fixed(shift?.value)] : []),
@@ -160,7 +160,7 @@ export function showFront(front: Front, terminal: Terminal): void {
     shownRivals(rivals).map(rival => [shareText(rival.output), ...scored(rival)]),
   );
   terminal.line();
-  const order = points.map((_, i) => i).sort((i, j) => points[j]!.beyond - points[i]!.beyond);
+  const order = points.map((_, i) => i).sort((i, j) => points[j].beyond - points[i].beyond);
   const marks = new Map([[chosen.best, 'best']]);
   marks.set(chosen.even, marks.has(chosen.even) ? 'best, even' : 'even');
   const rows = [...new Set([...order.slice(0, shownRows), chosen.best, chosen.even])];
@@ -170,13 +170,13 @@ export function showFront(front: Front, terminal: Terminal): void {
   terminal.table(
     ['positions', 'weight', 'output', ...(gates ? ['gate'] : []), ...head, 'beyond', 'above', ''],
     rows.map(i => {
-      const { positions, weight, output, gated, beyond, above } = points[i]!;
+      const { positions, weight, output, gated, beyond, above } = points[i];
       return [
         positions.length === 0 ? 'none' : positionsText(positions),
         positions.length === 0 ? '–' : String(weight),
         shareText(output),
         ...(gates ? [gated ? (front.gateOver === 'case' ? 'case' : 'yes') : 'no'] : []),
-        ...scored(points[i]!),
+        ...scored(points[i]),
         fixed(beyond),
         fixed(above),
         marks.get(i),

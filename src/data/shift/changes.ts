@@ -58,7 +58,7 @@ const octaves = (strength: number, random: Random): number => 2 ** (random.float
 function retain(channel: Float32Array, { mean, deviation }: Statistics): void {
   const now = statisticsOf(channel);
   const factor = now.deviation > 0 ? deviation / now.deviation : 0;
-  for (let i = 0; i < channel.length; i++) channel[i] = (channel[i]! - now.mean) * factor + mean;
+  for (let i = 0; i < channel.length; i++) channel[i] = (channel[i] - now.mean) * factor + mean;
 }
 
 /** The part of its range at which a value lies, to the power of an exponent; mean and deviation are retained. */
@@ -68,7 +68,7 @@ function power(channel: Float32Array, exponent: number, inverted: boolean): void
   if (deviation === 0) return;
   const range = most - least;
   for (let i = 0; i < channel.length; i++) {
-    const part = (channel[i]! - least) / range;
+    const part = (channel[i] - least) / range;
     channel[i] = inverted ? 1 - (1 - part) ** exponent : part ** exponent;
   }
   retain(channel, before);
@@ -87,7 +87,7 @@ const rules: { readonly [N in ChangeName]: (work: Work, strength: number) => voi
   brightness({ channels, random }, strength) {
     for (const channel of channels) {
       const factor = octaves(strength, random);
-      for (let i = 0; i < channel.length; i++) channel[i]! *= factor;
+      for (let i = 0; i < channel.length; i++) channel[i] *= factor;
     }
   },
 
@@ -95,14 +95,14 @@ const rules: { readonly [N in ChangeName]: (work: Work, strength: number) => voi
     for (const channel of channels) {
       const factor = octaves(strength, random);
       const { mean } = statisticsOf(channel);
-      for (let i = 0; i < channel.length; i++) channel[i] = (channel[i]! - mean) * factor + mean;
+      for (let i = 0; i < channel.length; i++) channel[i] = (channel[i] - mean) * factor + mean;
     }
   },
 
   offset({ channels, random }, strength) {
     for (const channel of channels) {
       const by = (random.float() < 0.5 ? strength : -strength) * statisticsOf(channel).deviation;
-      for (let i = 0; i < channel.length; i++) channel[i]! += by;
+      for (let i = 0; i < channel.length; i++) channel[i] += by;
     }
   },
 
@@ -116,14 +116,14 @@ const rules: { readonly [N in ChangeName]: (work: Work, strength: number) => voi
 
   'bias-field'({ channels, spatial, random }, strength) {
     const gain = smoothField(spatial, random);
-    for (let i = 0; i < gain.length; i++) gain[i] = Math.exp(strength * gain[i]!);
+    for (let i = 0; i < gain.length; i++) gain[i] = Math.exp(strength * gain[i]);
     const below = random.uniform(0, pedestal);
     for (const channel of channels) {
       const before = statisticsOf(channel);
       const { least, deviation } = before;
       if (deviation === 0) continue;
       const dark = least / deviation - below;
-      for (let i = 0; i < channel.length; i++) channel[i] = (channel[i]! / deviation - dark) * gain[i]!;
+      for (let i = 0; i < channel.length; i++) channel[i] = (channel[i] / deviation - dark) * gain[i];
       retain(channel, before);
     }
   },
@@ -135,7 +135,7 @@ const rules: { readonly [N in ChangeName]: (work: Work, strength: number) => voi
       const before = statisticsOf(channel);
       const { mean, deviation } = before;
       if (deviation === 0) continue;
-      for (let i = 0; i < channel.length; i++) channel[i] = (channel[i]! - mean) / deviation + strength * field[i]!;
+      for (let i = 0; i < channel.length; i++) channel[i] = (channel[i] - mean) / deviation + strength * field[i];
       retain(channel, before);
     }
   },
@@ -148,7 +148,7 @@ const rules: { readonly [N in ChangeName]: (work: Work, strength: number) => voi
     for (const channel of channels) {
       const amplitude = strength * statisticsOf(channel).deviation;
       const noise = random.normals(channel.length);
-      for (let i = 0; i < channel.length; i++) channel[i]! += amplitude * noise[i]!;
+      for (let i = 0; i < channel.length; i++) channel[i] += amplitude * noise[i];
     }
   },
 
@@ -166,14 +166,14 @@ function apply(
   random: Random,
 ): Float32Array<ArrayBuffer> {
   const changed = new Float32Array(image);
-  const size = changed.length / count!;
-  const channels = Array.from({ length: count! }, (_, c) => changed.subarray(c * size, (c + 1) * size));
+  const size = changed.length / count;
+  const channels = Array.from({ length: count }, (_, c) => changed.subarray(c * size, (c + 1) * size));
   for (const { name, strength } of steps) {
     if (strength === 0) continue;
     rules[name]({ channels, spatial, random }, strength);
     // Images on a scale near float32's end stay finite.
     for (let i = 0; i < changed.length; i++) {
-      const value = changed[i]!;
+      const value = changed[i];
       if (value > largest) changed[i] = largest;
       else if (value < -largest) changed[i] = -largest;
     }

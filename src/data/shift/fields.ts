@@ -14,7 +14,7 @@ export function statisticsOf(channel: Float32Array | Float64Array): Statistics {
   let [sum, squares] = [0, 0];
   let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (let i = 0; i < channel.length; i++) {
-    const value = channel[i]!;
+    const value = channel[i];
     sum += value;
     if (value < least) least = value;
     if (value > most) most = value;
@@ -23,7 +23,7 @@ export function statisticsOf(channel: Float32Array | Float64Array): Statistics {
   if (least === most) return { mean: least, deviation: 0, least, most };
   const mean = sum / channel.length;
   for (let i = 0; i < channel.length; i++) {
-    const off = channel[i]! - mean;
+    const off = channel[i] - mean;
     squares += off * off;
   }
   return { mean, deviation: Math.sqrt(squares / channel.length), least, most };
@@ -32,7 +32,7 @@ export function statisticsOf(channel: Float32Array | Float64Array): Statistics {
 /** Standardised in place; a constant field becomes 0. */
 function standardise<T extends Float32Array | Float64Array>(field: T): T {
   const { mean, deviation } = statisticsOf(field);
-  for (let i = 0; i < field.length; i++) field[i] = deviation > 0 ? (field[i]! - mean) / deviation : 0;
+  for (let i = 0; i < field.length; i++) field[i] = deviation > 0 ? (field[i] - mean) / deviation : 0;
   return field;
 }
 
@@ -68,15 +68,15 @@ export function smoothField(spatial: readonly number[], random: Random): Float64
   const field = new Float64Array(size);
   for (const term of degreesOf(spatial.length, 1, degree)) {
     const coefficient = random.normal();
-    const last = axes.at(-1)![term.at(-1)!]!;
+    const last = axes.at(-1)![term.at(-1)!];
     for (let row = 0; row * width < size; row++) {
       let factor = coefficient;
       let rest = row;
       for (let a = spatial.length - 2; a >= 0; a--) {
-        factor *= axes[a]![term[a]!]![rest % spatial[a]!]!;
-        rest = Math.floor(rest / spatial[a]!);
+        factor *= axes[a][term[a]][rest % spatial[a]];
+        rest = Math.floor(rest / spatial[a]);
       }
-      for (let i = 0; i < width; i++) field[row * width + i]! += factor * last[i]!;
+      for (let i = 0; i < width; i++) field[row * width + i] += factor * last[i];
     }
   }
   return standardise(field);

@@ -31,20 +31,20 @@ function combine(channel: Float32Array, { outer, length, inner }: Axis, { taps, 
     if (inner === 1) {
       for (let i = 0; i < length; i++) {
         let sum = 0;
-        for (let t = i * taps; t < (i + 1) * taps; t++) sum += weights[t]! * channel[start + from[t]!]!;
+        for (let t = i * taps; t < (i + 1) * taps; t++) sum += weights[t] * channel[start + from[t]];
         block[i] = sum;
       }
     } else {
       for (let i = 0; i < length; i++) {
         const to = i * inner;
         for (let t = i * taps; t < (i + 1) * taps; t++) {
-          const weight = weights[t]!;
-          const row = start + from[t]! * inner;
-          for (let j = 0; j < inner; j++) block[to + j]! += weight * channel[row + j]!;
+          const weight = weights[t];
+          const row = start + from[t] * inner;
+          for (let j = 0; j < inner; j++) block[to + j] += weight * channel[row + j];
         }
       }
     }
-    for (let i = 0; i < block.length; i++) channel[start + i] = block[i]!;
+    for (let i = 0; i < block.length; i++) channel[start + i] = block[i];
   }
 }
 
@@ -69,7 +69,7 @@ export function gaussianBlur(channel: Float32Array, spatial: readonly number[], 
       for (let k = 0; k < taps; k++) {
         const at = (((i + k - radius) % (2 * length)) + 2 * length) % (2 * length);
         from[i * taps + k] = at < length ? at : 2 * length - 1 - at;
-        weights[i * taps + k] = kernel[k]! / sum;
+        weights[i * taps + k] = kernel[k] / sum;
       }
     }
     combine(channel, axis, { taps, from, weights });

@@ -96,4 +96,4 @@ export function shiftedDatasets(dataset: Dataset, changes: readonly Change[], se
 
 /** As {@link shiftedDatasets}, for one change. */
 export const shiftedDataset = (dataset: Dataset, change: Change, seed: number): Dataset =>
-  shiftedDatasets(dataset, [change], seed)[0]!;
+  shiftedDatasets(dataset, [change], seed)[0];

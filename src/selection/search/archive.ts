@@ -24,7 +24,7 @@ export class Archive<T> {
   add(item: T, point: Point): boolean {
     if (!this.welcomes(point) || this.#held.some(({ point: other }) => same(other, point))) return false;
     const all = [...this.#held, { item, point }];
-    this.#held = paretoSet(all.map(found => found.point)).map(i => all[i]!);
+    this.#held = paretoSet(all.map(found => found.point)).map(i => all[i]);
     return true;
   }
 }

@@ -57,10 +57,10 @@ export async function timesOf(
       const seconds: number[] = [];
       for (let i = 0; i <= runs; i++) {
         const since = performance.now();
-        await runnable.run({ [graph.inputs[0]!.name]: batch!.images });
+        await runnable.run({ [graph.inputs[0].name]: batch.images });
         seconds.push(performance.now() - since);
       }
-      return seconds.slice(1).sort((p, q) => p - q)[Math.floor(runs / 2)]!;
+      return seconds.slice(1).sort((p, q) => p - q)[Math.floor(runs / 2)];
     } finally {
       runnable.dispose();
     }

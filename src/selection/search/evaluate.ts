@@ -46,7 +46,7 @@ export async function scoreUses(
     for (const set of sets) measured.push(await measure(execution, prepared, set, batch));
     return some.map(
       (_, i) =>
-        new Map(outputs.map((output, o) => [output, measured.map(set => set[i]!.metricOf(blends[o]!).score().value)])),
+        new Map(outputs.map((output, o) => [output, measured.map(set => set[i].metricOf(blends[o]).score().value)])),
     );
   };
   try {

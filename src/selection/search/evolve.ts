@@ -87,7 +87,7 @@ export class Evolution {
     const drawn = Array.from({ length: size - seeds.length }, () => this.#space.draw(this.#random));
     const genomes = [...seeds, ...drawn];
     const points = await this.#points(genomes);
-    const members = genomes.map((genome, i): Member => ({ genome, point: points[i]!, waiting: 0 }));
+    const members = genomes.map((genome, i): Member => ({ genome, point: points[i], waiting: 0 }));
     for (let improved = true; improved; ) improved = await this.#generation(members);
   }
 
@@ -111,10 +111,10 @@ export class Evolution {
     const before = new Set(this.archive.held.map(({ item }) => item));
     const own = this.#clustersOf(members);
     const helped = await this.#mix(members, {
-      sets: i => own[i]!.family,
-      donor: i => pick(own[i]!.genomes, this.#random),
+      sets: i => own[i].family,
+      donor: i => pick(own[i].genomes, this.#random),
       accepts: (i, old, point) =>
-        accepts(own[i]!.only, old, point) || (own[i]!.only === undefined && this.archive.welcomes(point)),
+        accepts(own[i].only, old, point) || (own[i].only === undefined && this.archive.welcomes(point)),
     });
     const patience = 1 + Math.floor(Math.log10(members.length));
     for (const [i, member] of members.entries()) member.waiting = helped[i] ? 0 : member.waiting + 1;
@@ -124,17 +124,17 @@ export class Evolution {
 
   /** Forced improvement: what waits too long takes genes from the archive until something helps, or is what the archive has. */
   async #force(members: Member[], own: readonly Cluster[], patience: number): Promise<void> {
-    const stuck = members.flatMap((member, i) => (member.waiting > patience ? [{ member, cluster: own[i]! }] : []));
+    const stuck = members.flatMap((member, i) => (member.waiting > patience ? [{ member, cluster: own[i] }] : []));
     if (stuck.length === 0) return;
     const elite = stuck.map(({ cluster: { only } }) => this.#elite(only));
     const helped = await this.#mix(
       stuck.map(({ member }) => member),
       {
-        sets: i => stuck[i]!.cluster.family,
-        donor: i => elite[i]!.item,
+        sets: i => stuck[i].cluster.family,
+        donor: i => elite[i].item,
         accepts: (i, old, point) => {
-          const { only } = stuck[i]!.cluster;
-          return only === undefined ? dominates(point, old) : point[only]! > old[only]!;
+          const { only } = stuck[i].cluster;
+          return only === undefined ? dominates(point, old) : point[only] > old[only];
         },
         once: true,
       },
@@ -142,8 +142,8 @@ export class Evolution {
     for (const [i, { member }] of stuck.entries()) {
       member.waiting = 0;
       if (helped[i]) continue;
-      member.genome = elite[i]!.item;
-      member.point = elite[i]!.point;
+      member.genome = elite[i].item;
+      member.point = elite[i].point;
     }
   }
 
@@ -151,7 +151,7 @@ export class Evolution {
   #elite(only: number | undefined) {
     const { held } = this.archive;
     if (only === undefined) return pick(held, this.#random);
-    return held.reduce((p, q) => (q.point[only]! > p.point[only]! ? q : p));
+    return held.reduce((p, q) => (q.point[only] > p.point[only] ? q : p));
   }
 
   /** Lets members take sets of genes from donors, all at a time. Returns which of them became better. */
@@ -167,27 +167,27 @@ export class Evolution {
   ): Promise<readonly boolean[]> {
     const orders = members.map((_, i) => {
       const family = how.sets(i);
-      return Array.from(this.#random.permutation(family.length), at => family[at]!);
+      return Array.from(this.#random.permutation(family.length), at => family[at]);
     });
     const helped = members.map(() => false);
     const parents = members.map(({ genome }) => genome);
     const longest = Math.max(...orders.map(order => order.length));
     for (let step = 0; step < longest; step++) {
       const tried = members.flatMap((member, i) => {
-        const set = orders[i]![step];
+        const set = orders[i][step];
         if (!set || (how.once && helped[i])) return [];
         const donor = how.donor(i);
         const mixed = [...member.genome];
-        for (const gene of set) mixed[gene] = donor[gene]!;
+        for (const gene of set) mixed[gene] = donor[gene];
         const genome = this.#space.canonical(mixed);
         return keyOf(genome) === keyOf(member.genome) ? [] : [{ i, member, genome }];
       });
       if (tried.length === 0) continue;
       const points = await this.#points(tried.map(({ genome }) => genome));
       for (const [at, { i, member, genome }] of tried.entries()) {
-        const point = points[at]!;
+        const point = points[at];
         if (!how.accepts(i, member.point, point)) continue;
-        if (dominates(point, member.point) || keyOf(genome) !== keyOf(parents[i]!)) helped[i] = true;
+        if (dominates(point, member.point) || keyOf(genome) !== keyOf(parents[i])) helped[i] = true;
         member.genome = genome;
         member.point = point;
       }
@@ -198,57 +198,57 @@ export class Evolution {
   /** Each member's cluster: of equal size about centres that lie far from each other, which may overlap. */
   #clustersOf(members: readonly Member[]): readonly Cluster[] {
     const { scores, linkage } = this.#options;
-    const count = members[0]!.point.length + 1;
+    const count = members[0].point.length + 1;
     const at = scaled(members.map(m => m.point));
     const centres = [this.#random.int(members.length)];
     while (centres.length < count) {
-      const distances = at.map(p => Math.min(...centres.map(c => distance(p, at[c]!))));
+      const distances = at.map(p => Math.min(...centres.map(c => distance(p, at[c]))));
       centres.push(distances.indexOf(Math.max(...distances)));
     }
     const size = Math.max(2, Math.ceil((2 * members.length) / count));
     const numbers = members.map((_, i) => i);
     const groups = centres.map(centre => {
-      const far = numbers.map(i => distance(at[i]!, at[centre]!));
-      return numbers.toSorted((i, j) => far[i]! - far[j]!).slice(0, size);
+      const far = numbers.map(i => distance(at[i], at[centre]));
+      return numbers.toSorted((i, j) => far[i] - far[j]).slice(0, size);
     });
-    const means = groups.map(group => meanOf(group.map(i => at[i]!)));
+    const means = groups.map(group => meanOf(group.map(i => at[i])));
     // Where a score is best on average, it alone counts.
     const ends = new Map<number, number>();
     for (let axis = 0; axis < scores; axis++) {
-      const values = means.map(mean => mean[axis]!);
+      const values = means.map(mean => mean[axis]);
       ends.set(values.indexOf(Math.max(...values)), axis);
     }
     const clusters = groups.map((group, i): Cluster => {
-      const genomes = group.map(member => members[member]!.genome);
+      const genomes = group.map(member => members[member].genome);
       const family = linkage === 'graph' ? this.#family : learnedLinkage(genomes, this.#space.choices);
       return { genomes, family, only: ends.get(i) };
     });
     return at.map(p => {
       const far = means.map(mean => distance(p, mean));
-      return clusters[far.indexOf(Math.min(...far))]!;
+      return clusters[far.indexOf(Math.min(...far))];
     });
   }
 }
 
-const pick = <T>(from: readonly T[], random: Random): T => from[random.int(from.length)]!;
+const pick = <T>(from: readonly T[], random: Random): T => from[random.int(from.length)];
 
 const worth = (value: number): number => (Number.isFinite(value) ? value : 0);
 
 /** Every coordinate from 0 to 1 over the points. */
 function scaled(points: readonly Point[]): readonly Point[] {
-  const ranges = points[0]!.map((_, axis) => {
-    const values = points.map(p => worth(p[axis]!));
+  const ranges = points[0].map((_, axis) => {
+    const values = points.map(p => worth(p[axis]));
     const low = Math.min(...values);
     return { low, span: Math.max(...values) - low || 1 };
   });
-  return points.map(p => p.map((v, axis) => (worth(v) - ranges[axis]!.low) / ranges[axis]!.span));
+  return points.map(p => p.map((v, axis) => (worth(v) - ranges[axis].low) / ranges[axis].span));
 }
 
-const distance = (p: Point, q: Point): number => Math.hypot(...p.map((v, i) => v - q[i]!));
+const distance = (p: Point, q: Point): number => Math.hypot(...p.map((v, i) => v - q[i]));
 
 /** Whether a change is kept: no worse in all that counts. */
 const accepts = (only: number | undefined, old: Point, point: Point): boolean =>
-  only === undefined ? dominates(point, old) || point.every((v, i) => v === old[i]) : point[only]! >= old[only]!;
+  only === undefined ? dominates(point, old) || point.every((v, i) => v === old[i]) : point[only] >= old[only];
 
 const meanOf = (points: readonly Point[]): Point =>
-  points[0]!.map((_, axis) => points.reduce((sum, p) => sum + p[axis]!, 0) / points.length);
+  points[0].map((_, axis) => points.reduce((sum, p) => sum + p[axis], 0) / points.length);

@@ -30,15 +30,15 @@ export class SettingSpace {
 
   genomeOf({ uses, output }: DiscreteSetting): Genome {
     const { switches } = this.network;
-    const genes = switches.map((s, i) => this.#uses[i]!.indexOf(uses[s.weights] ?? 'original'));
+    const genes = switches.map((s, i) => this.#uses[i].indexOf(uses[s.weights] ?? 'original'));
     return [...genes, this.outputs.indexOf(output)];
   }
 
   settingOf(genome: Genome): DiscreteSetting {
     const used = this.network.switches.flatMap(({ weights }, i): [string, Use][] =>
-      genome[i] === 0 ? [] : [[weights, this.#uses[i]![genome[i]!]!]],
+      genome[i] === 0 ? [] : [[weights, this.#uses[i][genome[i]]]],
     );
-    return { uses: Object.fromEntries(used), output: this.outputs[genome.at(-1)!]! };
+    return { uses: Object.fromEntries(used), output: this.outputs[genome.at(-1)!] };
   }
 
   /** The same network by the genome in which switches that it does not need are as they were: equal genomes, equal networks. */
@@ -47,7 +47,7 @@ export class SettingSpace {
     const known = this.#canonical.get(key);
     if (known) return known;
     const live = new Set(this.#liveness.switchesAmong(this.#liveness.nodesOf(this.settingOf(genome))));
-    const found = genome.map((gene, i) => (i === genome.length - 1 || live.has(this.network.switches[i]!) ? gene : 0));
+    const found = genome.map((gene, i) => (i === genome.length - 1 || live.has(this.network.switches[i]) ? gene : 0));
     this.#canonical.set(key, found);
     return found;
   }
@@ -66,7 +66,7 @@ export class SettingSpace {
     const used = Math.min(count, Math.floor((count + 1) ** random.float()));
     const genome = [...Array<number>(count).fill(0), random.int(this.outputs.length)];
     for (const gene of random.permutation(count).subarray(0, used)) {
-      if (this.choices[gene]! > 1) genome[gene] = 1 + random.int(this.choices[gene]! - 1);
+      if (this.choices[gene] > 1) genome[gene] = 1 + random.int(this.choices[gene] - 1);
     }
     return this.canonical(genome);
   }

@@ -20,7 +20,7 @@ export class Liveness {
    */
   nodesOf({ uses, output }: DiscreteSetting, stop: (s: Switch) => boolean = () => false): ReadonlySet<AnyNode> {
     const { graph, outputs } = this.#network;
-    const roots = outputs.flatMap(({ sources, features }) => features.filter((_, p) => alone(output, sources[p]!)));
+    const roots = outputs.flatMap(({ sources, features }) => features.filter((_, p) => alone(output, sources[p])));
     const live = new Set<AnyNode>();
     const open: Value[] = [...roots];
     for (let value = open.pop(); value !== undefined; value = open.pop()) {

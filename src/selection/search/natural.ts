@@ -32,5 +32,5 @@ function coarseToFine<T>(list: readonly T[]): readonly T[] {
   for (let parts = 2; taken.size < list.length; parts *= 2) {
     for (let i = 1; i < parts; i++) taken.add(Math.floor((i * list.length) / parts));
   }
-  return [...taken].map(i => list[i]!);
+  return [...taken].map(i => list[i]);
 }

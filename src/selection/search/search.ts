@@ -99,7 +99,7 @@ export async function searchSettings(
   const metric = searched.own.metricFor({
     name: 'the output ensemble',
     graph: settleDiscrete(network, ensemble, trained.parameters),
-    meaning: network.outputs[0]!.combined,
+    meaning: network.outputs[0].combined,
   });
   const runs = new Runs(space, { execution, trained, searched, options, known, keep, metric });
   const evolution = new Evolution(space, genomes => runs.ask(genomes), {
@@ -169,7 +169,7 @@ class Runs {
     const earlier = runs.map(uses => this.#earlier.get(JSON.stringify(uses)));
     const fresh = await this.#fresh(runs.filter((_, i) => !earlier[i]));
     let next = 0;
-    for (const known of earlier) this.#take(known ?? fresh[next++]!);
+    for (const known of earlier) this.#take(known ?? fresh[next++]);
     const note = `${this.#front().length} on the front`;
     onProgress?.({ stage, done: this.#evaluated.length, total: this.#limit, note });
     if (fresh.length > 0) await this.#work.keep?.(this.found());
@@ -185,7 +185,7 @@ class Runs {
     const found: Evaluated[] = [];
     for (const [i, uses] of runs.entries()) {
       const results: Result[] = [];
-      for (const [output, scored] of scores[i]!) {
+      for (const [output, scored] of scores[i]) {
         const setting = this.#space.settingOf(this.#canonical({ uses, output }));
         results.push({ output, scores: [...scored], cost: await this.#cost(setting) });
       }
@@ -208,7 +208,7 @@ class Runs {
   /** Scores, each so that more is better, and the cost, so that less is more. */
   #pointOf({ scores: [own, ...stress], cost }: Result): Point {
     const sign = this.#work.metric.higherIsBetter ? 1 : -1;
-    return [sign * own!, ...(stress.length > 0 ? [sign * stressScore(stress).value] : []), -cost];
+    return [sign * own, ...(stress.length > 0 ? [sign * stressScore(stress).value] : []), -cost];
   }
 
   #front() {
@@ -219,10 +219,10 @@ class Runs {
     const points = sorted.map(({ result }) => this.#pointOf(result));
     const seen = new Set<string>();
     return paretoSet(points).flatMap(i => {
-      const key = points[i]!.join();
+      const key = points[i].join();
       if (seen.has(key)) return [];
       seen.add(key);
-      return [sorted[i]!];
+      return [sorted[i]];
     });
   }
 
@@ -254,7 +254,7 @@ class Runs {
           name: discreteText(trained.network, setting),
           uses: { ...setting.uses },
           output: setting.output,
-          own: home!,
+          own: home,
           ...(others.length > 0 && { shift: stressScore(others).value }),
           cost: share,
         }),

@@ -228,9 +228,9 @@ describe('outputs that are no result of a node', () => {
       Array.from({ length: 32 }, (_, i) => i - 16),
     );
     const [y, r, again, c] = await runInOnnxRuntime(graph, new Map([['x', data]]));
-    expect(y!.data).toEqual(data.data);
-    expect(again!.data).toEqual(r!.data);
-    expect(c!.data).toEqual(Float32Array.of(3));
+    expect(y.data).toEqual(data.data);
+    expect(again.data).toEqual(r.data);
+    expect(c.data).toEqual(Float32Array.of(3));
   });
 
   test('cannot have the name of an input that they are not', () => {

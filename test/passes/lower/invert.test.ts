@@ -39,9 +39,9 @@ function expectSameGradients(got: Record<string, Numbers>, want: Record<string, 
   const names = Object.keys(want).filter(n => n.startsWith('gradient/'));
   expect(names.length).toBeGreaterThan(3);
   for (const name of names) {
-    const weight = want[name.replace(/bias$/, 'weight').replace(/b(?=\d$)/, 'w')]!;
+    const weight = want[name.replace(/bias$/, 'weight').replace(/b(?=\d$)/, 'w')];
     const scale = Math.max(...weight.data.map(Math.abs));
-    const difference = Math.max(...want[name]!.data.map((v, i) => Math.abs(v - got[name]!.data[i]!)));
+    const difference = Math.max(...want[name].data.map((v, i) => Math.abs(v - got[name].data[i])));
     expect(difference / scale, name).toBeLessThan(within);
   }
 }

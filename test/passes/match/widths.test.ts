@@ -21,7 +21,7 @@ function perceptron(widths: readonly number[], name = 'net'): Graph {
   return b.build();
 }
 
-const widthOf = (widths: readonly number[], name: string): number => widths[Number(name.slice(4))]!;
+const widthOf = (widths: readonly number[], name: string): number => widths[Number(name.slice(4))];
 
 describe('layers too wide for each other', () => {
   it.each(matchers)('are not matched, and the best of the others is found (%s)', matcher => {
@@ -32,7 +32,7 @@ describe('layers too wide for each other', () => {
         const [of, to] = [features(a), features(b)];
         // A chain of n features puts the i-th of them at (i + 1) / (n + 1).
         const score = (i: number, j: number): number =>
-          of[i]! * to[j]! > stitch ? -Infinity : 1 - 0.5 * ((i + 1) / (of.length + 1) - (j + 1) / (to.length + 1)) ** 2;
+          of[i] * to[j] > stitch ? -Infinity : 1 - 0.5 * ((i + 1) / (of.length + 1) - (j + 1) / (to.length + 1)) ** 2;
         const best = bestAlignment(score, of.length, to.length);
         const [left, right] = [perceptron(a), perceptron(b)];
         if (best === 0) {
@@ -49,7 +49,7 @@ describe('layers too wide for each other', () => {
         // The limit that the warning names allows everything.
         const all = match(left, right, { matcher });
         expect(match(left, right, { matcher, limits: { stitch: largest } })).toEqual(all);
-        if (largest > stitch) expect(found.warnings![0]!.message).toContain(`SUTURE_LIMITS=stitch=${largest} `);
+        if (largest > stitch) expect(found.warnings![0].message).toContain(`SUTURE_LIMITS=stitch=${largest} `);
       }),
       { numRuns: 60 },
     );
@@ -103,7 +103,7 @@ describe('scores within a width', () => {
       };
       const table = Float64Array.from({ length: a.length * b.length }, (_, i) => {
         const [v, w] = [Math.floor(i / b.length), i % b.length];
-        return a[v]! * b[w]! > limit ? -Infinity : scores.at(v, w);
+        return a[v] * b[w] > limit ? -Infinity : scores.at(v, w);
       });
       return {
         limited: {
@@ -128,16 +128,16 @@ describe('scores within a width', () => {
         );
         for (const [ours, theirs] of [
           [limited.scores, plain.scores],
-          [p!.scores, q!.scores],
+          [p.scores, q.scores],
         ] as const) {
           const [rows, columns] = [permutation(ours.rows, seed), permutation(ours.columns, seed)];
           const [left, right] = [ours.arrange(rows, columns), theirs.arrange(rows, columns)];
           for (let i = 0; i < ours.rows; i++) {
             expect(ours.rowAllowed(i)).toBe(theirs.rowAllowed(i));
-            const [from, to] = [left.spanStart[i]!, left.spanEnd[i]!];
+            const [from, to] = [left.spanStart[i], left.spanEnd[i]];
             const [own, other] = [0, 1].map(() => new Float64Array(ours.columns).fill(-Infinity));
-            left.fill(i, from, to, own!.subarray(from, to));
-            right.fill(i, 0, ours.columns, other!);
+            left.fill(i, from, to, own.subarray(from, to));
+            right.fill(i, 0, ours.columns, other);
             expect(own).toEqual(other);
             for (let j = 0; j < ours.columns; j++) expect(ours.at(i, j)).toBe(theirs.at(i, j));
           }

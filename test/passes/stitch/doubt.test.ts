@@ -72,7 +72,7 @@ function doubtsOf(outputs: OutputMeaning, output: Tensor): number[] {
       for (const choice of choices) {
         const p = choice.map(([own]) => own);
         const answer = p.indexOf(Math.max(...p));
-        for (let k = 1; k < p.length; k++) add(p[k]!, k === answer ? 1 : 0);
+        for (let k = 1; k < p.length; k++) add(p[k], k === answer ? 1 : 0);
         entropy += sum(choice.map(([own, surprise]) => own * surprise));
       }
     }
@@ -135,7 +135,7 @@ describe.each([
       const session = await webgpu.prepare(bound);
       const { doubt } = await session.run({ x });
       session.dispose();
-      expect(worst(values(doubt!), doubtsOf(outputs, x))).toBeLessThan(1e-5);
+      expect(worst(values(doubt), doubtsOf(outputs, x))).toBeLessThan(1e-5);
     }
   });
 });
@@ -151,7 +151,7 @@ describe('the doubt of a network', () => {
           evaluateGraph(graphOf(region, yes.shape), { x: yes }),
           evaluateGraph(graphOf(classes, both.shape), { x: both }),
         ].map(outputs => values(outputs.get('doubt')!));
-        expect(worst(found!, [...want!])).toBeLessThan(1e-6);
+        expect(worst(found, [...want])).toBeLessThan(1e-6);
       }),
       { numRuns: 20 },
     );
@@ -165,7 +165,7 @@ describe('the doubt of a network', () => {
     const x = tensorFromNumbers(
       'float32',
       [2, 3, 2],
-      [empty, full].flatMap(v => [0, 1, 2].flatMap(k => [v[k]!, v[3 + k]!])),
+      [empty, full].flatMap(v => [0, 1, 2].flatMap(k => [v[k], v[3 + k]])),
     );
     const graph = graphOf(classes, x.shape);
     for (const doubts of [values(evaluateGraph(graph, { x }).get('doubt')!), (await runOrt(graph, { x })).doubt.data]) {

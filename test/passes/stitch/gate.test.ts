@@ -246,15 +246,15 @@ describe('the gate', () => {
     const parameters = kaimingStitches(net, random(3));
     const whole = gateOutput(net);
     verify(whole);
-    for (const setting of [original(net), allStitched(net), averagedAt(net, net.positions[0]!.id)]) {
+    for (const setting of [original(net), allStitched(net), averagedAt(net, net.positions[0].id)]) {
       const x = images(7, 3);
       const given = Object.fromEntries([...parameters, ...settingTensors(net, setting)]);
-      const feeds = Object.fromEntries(whole.inputs.map(({ name }) => [name, name === 'x' ? x : given[name]!]));
+      const feeds = Object.fromEntries(whole.inputs.map(({ name }) => [name, name === 'x' ? x : given[name]]));
       const [found, want] = [
         evaluateGraph(whole, feeds),
         evaluateGraph(settleGated(net, setting, parameters), { x }),
       ].map(outputs => values(outputs.get('logits')!));
-      expect(relativeError(found!, want!)).toBeLessThan(1e-5);
+      expect(relativeError(found, want)).toBeLessThan(1e-5);
     }
   });
 
@@ -340,17 +340,17 @@ describe('the gate', () => {
     const shares = nets.map(net => {
       const graph = settleSources(net, original(net), new Map(), [[0.5, 0.3, 0.2]]);
       verify(graph);
-      const { dtype } = graph.inputs[0]!.type;
+      const { dtype } = graph.inputs[0].type;
       return evaluateGraph(graph, { x: tensorFromNumbers(dtype, x.shape, Array.from(values(x))) }).get(gateShares)!;
     });
     expect(shares.map(t => t.dtype)).toEqual(['float32', 'float16']);
-    expect(relativeError(values(shares[1]!), values(shares[0]!))).toBeLessThan(0.02);
-    const single = settleGated(nets[0]!, original(nets[0]!), undefined, { standard: true });
+    expect(relativeError(values(shares[1]), values(shares[0]))).toBeLessThan(0.02);
+    const single = settleGated(nets[0], original(nets[0]), undefined, { standard: true });
     const half = narrow(single, { keep: node => node.name.startsWith('output/'), input: 'float32', output: 'float32' });
     const [found, want] = [await runOrt(half, { x }), await runOrt(single, { x })].map(outputs =>
-      probabilities(outputs.logits!).flat(3),
+      probabilities(outputs.logits).flat(3),
     );
-    expect(relativeError(found!, want!)).toBeLessThan(0.02);
+    expect(relativeError(found, want)).toBeLessThan(0.02);
   });
 
   it('refuses what are no probabilities', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder } from '../../../ir/builder.ts';
-import type { GivenAttributesOf, Value } from '../../../ir/graph.ts';
+import { type GivenAttributesOf, inputAt, type Value } from '../../../ir/graph.ts';
 import { print } from '../../../ir/print.ts';
 import { float32 } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
@@ -149,11 +149,11 @@ describe('double-batched training', () => {
         given[weights] = float32([2, batch], [...original, ...original.map(w => 1 - w)]);
     }
     const [got, want] = [perPosition, perSwitch].map(loss => differentiate(loss.graph, loss));
-    const a = await runOrt(verify(got!.graph), given);
-    const b = await runOrt(verify(want!.graph), given);
+    const a = await runOrt(verify(got.graph), given);
+    const b = await runOrt(verify(want.graph), given);
     expect(relativeError(a.loss.data, b.loss.data)).toBeLessThan(1e-5);
     for (const name of perSwitch.parameters) {
-      const error = relativeError(a[got!.gradients.get(name)!].data, b[want!.gradients.get(name)!].data);
+      const error = relativeError(a[got.gradients.get(name)!].data, b[want.gradients.get(name)!].data);
       expect(error, name).toBeLessThan(2e-4);
     }
   });
@@ -168,10 +168,10 @@ describe('double-batched training', () => {
     const all = await runOrt(verify(loss.graph.with({ outputs: [...loss.graph.outputs, ...outputs] })), given);
     const [p, q] = names.map(name => foreground([...all[name].data] as number[]));
     const mean = (values: readonly number[]) => values.reduce((x, y) => x + y, 0) / values.length;
-    const center = mean(q!);
+    const center = mean(q);
     // The operator adds 1e-8 to the variance, so that the loss of a constant feature stays finite.
-    const variance = mean(q!.map(v => (v - center) ** 2)) + 1e-8;
-    const error = mean(p!.map((v, i) => (v - q![i]!) ** 2)) / variance;
+    const variance = mean(q.map(v => (v - center) ** 2)) + 1e-8;
+    const error = mean(p.map((v, i) => (v - q[i]) ** 2)) / variance;
     expect(Number(all['loss/probability/a'].data[0])).toBeCloseTo(20 * error, 3);
   });
 });
@@ -180,7 +180,7 @@ describe('double-batched training', () => {
 const foreground = (logits: readonly number[]): number[] =>
   Array.from({ length: logits.length / 2 }, (_, i) => {
     const at = Math.floor(i / 64) * 128 + (i % 64);
-    return 1 / (1 + Math.exp(logits[at]! - logits[at + 64]!));
+    return 1 / (1 + Math.exp(logits[at] - logits[at + 64]));
   });
 
 describe('three parents', () => {
@@ -195,7 +195,7 @@ describe('three parents', () => {
     const loss = doubleBatch(net);
     expect(loss.parameters).toHaveLength(2 * 6 * 2);
     expect(loss.terms).toHaveLength(2 * 3 + 3);
-    const weights = loss.graph.nodes.flatMap(n => (n.op === 'Switch' ? [[...n.inputs[0]!.constant!.data]] : []));
+    const weights = loss.graph.nodes.flatMap(n => (n.op === 'Switch' ? [[...inputAt(n, 0).constant!.data]] : []));
     expect(weights).toEqual(Array(6).fill([0, 0.5, 0.5]));
     const { graph } = differentiate(loss.graph, loss);
     const results = await runOrt(verify(graph), feeds(graph, batch));

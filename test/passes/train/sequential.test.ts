@@ -24,7 +24,7 @@ import { feeds, network } from './networks.ts';
 
 const batch = 3;
 const net = network();
-const images = feeds(net.graph, batch).images!;
+const images = feeds(net.graph, batch).images;
 
 /** Runs all stages with these weights on the originals. */
 async function fitAll(settings: ReadonlyMap<number, readonly number[]>) {
@@ -44,7 +44,7 @@ async function fitAll(settings: ReadonlyMap<number, readonly number[]>) {
     const fitted = new StitchFit(stage.stitches);
     fitted.add(outputs, batch);
     for (const [name, value] of withoutStops(fitted.ridge())) values.set(name, value);
-    for (const name of stage.keeps) values.set(name, outputs[name]!);
+    for (const name of stage.keeps) values.set(name, outputs[name]);
     for (const name of stage.drops) if (!name.startsWith('stitch/')) values.delete(name);
     order.push([...new Set(stage.stitches.map(s => s.position))]);
   }
@@ -132,7 +132,7 @@ describe('stitches fitted in sequence', () => {
       const joined = { ...net, graph: net.graph.with({ outputs }) };
       const graph = settle(joined, stitchedAt(net, ...ids), values, { parentOutputs: true });
       const found = await runOrt(verify(graph), { images });
-      return rows(Array.from(found.feature!.data, Number), found.feature!.shape);
+      return rows(Array.from(found.feature.data, Number), found.feature.shape);
     };
     const [x, y] = [await feature(before, 'b'), await feature([], 'a')];
     const want = ridge(momentsOf(x, y));
@@ -157,8 +157,8 @@ describe('stitches fitted in sequence', () => {
 /** [N, C, H, W] as a list of C lists of places. */
 const rows = (data: readonly number[], [n, c, ...spatial]: readonly number[]): number[][] => {
   const area = spatial.reduce((x, y) => x * y, 1);
-  return Array.from({ length: c! }, (_, k) =>
-    Array.from({ length: n! * area }, (_v, i) => data[(Math.floor(i / area) * c! + k) * area + (i % area)]!),
+  return Array.from({ length: c }, (_, k) =>
+    Array.from({ length: n * area }, (_v, i) => data[(Math.floor(i / area) * c + k) * area + (i % area)]),
   );
 };
 
@@ -170,7 +170,7 @@ function momentsOf(x: readonly number[][], y: readonly number[][]) {
   const covariance = (other: readonly number[][]) => ({
     rows: p.length,
     columns: other.length,
-    data: Float64Array.from(p.flatMap(v => other.map(w => mean(v.map((a, i) => a * w[i]!))))),
+    data: Float64Array.from(p.flatMap(v => other.map(w => mean(v.map((a, i) => a * w[i]))))),
   });
-  return { meanX: meanX!, meanY: meanY!, xx: covariance(p), xy: covariance(q) };
+  return { meanX, meanY, xx: covariance(p), xy: covariance(q) };
 }

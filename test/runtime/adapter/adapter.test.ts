@@ -43,7 +43,7 @@ describe.skipIf(!embedded)('the embedded driver', () => {
     const drivers = await Promise.all(Array.from({ length: 4 }, () => unpackEmbeddedDriver(cache)));
     expect(new Set(drivers.map(driver => driver.directory)).size).toBe(1);
     expect(await readdir(cache)).toHaveLength(1);
-    expect((await readdir(drivers[0]!.directory)).sort()).toEqual([
+    expect((await readdir(drivers[0].directory)).sort()).toEqual([
       'libvk_swiftshader.so',
       'libvulkan.so.1',
       'vk_swiftshader_icd.json',

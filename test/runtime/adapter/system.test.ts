@@ -26,7 +26,7 @@ function machine(drivers: Readonly<Record<string, Probe>>, all?: Probe): System 
     manifests: () => Object.keys(drivers),
     probe: async ({ VK_DRIVER_FILES: manifest }) => {
       asked.push(manifest ?? 'all');
-      return manifest === undefined ? (all ?? together) : drivers[manifest]!;
+      return manifest === undefined ? (all ?? together) : drivers[manifest];
     },
   };
 }

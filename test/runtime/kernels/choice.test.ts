@@ -116,7 +116,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('candidates', () => {
     expect(largestDifference(first, expected)).toBeLessThan(3e-4);
     for (const at of new Set(picks.map(pick => pick % candidates.length))) {
       if (at === 0) continue;
-      const { name, plan } = candidates[at]!;
+      const { name, plan } = candidates[at];
       const y = await runPlan(device, plan(), inputs, expected.length);
       expect(largestDifference(y, first), name).toBe(0);
     }
@@ -130,7 +130,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('candidates', () => {
         fc.asyncProperty(convSpecs, picks, async (spec, picks) => {
           const inputs = convOperands(spec);
           const plan = planConv(spec, contextOf(device, adapterClass));
-          await compareCandidates(plan, inputs, referenceConv(spec, inputs[0]!, inputs[1]!, inputs[2]), picks);
+          await compareCandidates(plan, inputs, referenceConv(spec, inputs[0], inputs[1], inputs[2]), picks);
         }),
         { numRuns: 5 },
       );
@@ -171,6 +171,6 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('candidates', () => {
     const some = candidatesOf(plan).flatMap((_, i) => (i % 3 === 1 ? [i] : []));
     const names = candidatesOf(plan).map(({ name }) => name);
     expect(names.some(name => name.includes('by 8x8')) && names.some(name => name.includes('c'))).toBe(true);
-    await compareCandidates(plan, inputs, referenceConv(spec, inputs[0]!, inputs[1]!, inputs[2]), some);
+    await compareCandidates(plan, inputs, referenceConv(spec, inputs[0], inputs[1], inputs[2]), some);
   });
 });

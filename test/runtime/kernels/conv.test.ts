@@ -45,7 +45,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
         fc.asyncProperty(convSpecs, async spec => {
           const [x, w, bias] = convOperands(spec);
           const y = await runPlan(device, planConv(spec, context), convOperands(spec), convLength(spec));
-          expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+          expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(1e-4);
         }),
         { numRuns: 14 },
       );
@@ -58,7 +58,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
       fc.asyncProperty(convSpecs, async spec => {
         const [x, w, bias] = convOperands(spec);
         const y = await runPlan(device, convWindow(spec, context), convOperands(spec), convLength(spec));
-        expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+        expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(1e-4);
       }),
       { numRuns: 8 },
     );
@@ -80,7 +80,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
       convOperands(spec),
       convLength(spec),
     );
-    expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+    expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(1e-4);
   });
 
   const examples: readonly [string, ConvSpec][] = [
@@ -121,7 +121,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
         const [x, w, bias] = convOperands(spec);
         const plan = planConv(spec, contextOf(device, adapterClass));
         const y = await runPlan(device, plan, convOperands(spec), convLength(spec));
-        expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(2e-4);
+        expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(2e-4);
       });
     }
   }
@@ -138,7 +138,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
     });
     const tile = { block: [1, 1, 1], channels: 1, workgroup: 4 } as const;
     const context = { ...contextOf(device, 'software'), features: new Set(['subgroups']) };
-    expect(convDirect(spec, tile, context).dispatches[1]!.module.wgsl).toMatchInlineSnapshot(`
+    expect(convDirect(spec, tile, context).dispatches[1].module.wgsl).toMatchInlineSnapshot(`
       "enable subgroups;
       @group(0) @binding(0) var<storage, read> x: array<f32>;
       @group(0) @binding(1) var<storage, read> w: array<f32>;
@@ -193,7 +193,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
     const plan = planConv(spec, { ...contextOf(device, 'software'), features: new Set() });
     expect(plan.dispatches.every(dispatch => !dispatch.module.wgsl.includes('subgroups'))).toBe(true);
     const y = await runPlan(device, plan, convOperands(spec), convLength(spec));
-    expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+    expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(1e-4);
   });
 
   it('folds grids over the limit on workgroups', async () => {
@@ -212,7 +212,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
         },
       };
       const y = await runPlan(device, planConv(spec, narrow), convOperands(spec), convLength(spec));
-      expect(largestDifference(y, referenceConv(spec, x!, w!, bias))).toBeLessThan(1e-4);
+      expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(1e-4);
     }
   });
 
@@ -242,13 +242,13 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
       const scale = numbers(spec.outChannels, 4);
       const residual = numbers(convLength(spec), 5);
       const positions = product(spec.output);
-      const expected = referenceConv(spec, x!, w!, bias).map((value, i) => {
+      const expected = referenceConv(spec, x, w, bias).map((value, i) => {
         const channel = Math.floor(i / positions) % spec.outChannels;
-        return Math.max(value * scale[channel]!, 0) + residual[i]! + Math.floor(i / positions / spec.outChannels);
+        return Math.max(value * scale[channel], 0) + residual[i] + Math.floor(i / positions / spec.outChannels);
       });
       for (const adapterClass of ['software', 'gpu'] as const) {
         const plan = planConv(spec, contextOf(device, adapterClass), epilogue);
-        const y = await runPlan(device, plan, [x!, w!, bias!, scale, residual], convLength(spec));
+        const y = await runPlan(device, plan, [x, w, bias, scale, residual], convLength(spec));
         expect(largestDifference(y, expected)).toBeLessThan(2e-4);
       }
     }

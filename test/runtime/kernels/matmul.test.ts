@@ -95,7 +95,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('matrix products', ()
           const { spec, inputs } = specOf(given);
           const y = await runPlan(device, planMatMul(spec, context), inputs, outputLength(spec));
           const [a, b, c] = inputs;
-          expect(largestDifference(y, referenceMatMul(spec, a!, b!, c))).toBeLessThan(3e-4);
+          expect(largestDifference(y, referenceMatMul(spec, a, b, c))).toBeLessThan(3e-4);
         }),
         { numRuns: adapterClass === 'gpu' ? 16 : 10 },
       );
@@ -123,7 +123,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('matrix products', ()
         const extra = numbers(5, 9);
         const y = await runPlan(device, plan, [...inputs, extra], outputLength(spec));
         const [a, b, c] = inputs;
-        const expected = referenceMatMul(spec, a!, b!, c).map((value, i) => 2 * value + extra[i % 5]!);
+        const expected = referenceMatMul(spec, a, b, c).map((value, i) => 2 * value + extra[i % 5]);
         expect(largestDifference(y, expected)).toBeLessThan(1e-3);
       }
     });
@@ -141,7 +141,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('matrix products', ()
       bias: 'none',
     });
     const context = { ...contextOf(device, 'software'), features: new Set<string>() };
-    expect(planMatMul(spec, context).dispatches[0]!.module.wgsl).toMatchInlineSnapshot(`
+    expect(planMatMul(spec, context).dispatches[0].module.wgsl).toMatchInlineSnapshot(`
       "@group(0) @binding(0) var<storage, read> a: array<f32>;
       @group(0) @binding(1) var<storage, read> b: array<f32>;
       @group(0) @binding(2) var<storage, read_write> y: array<f32>;

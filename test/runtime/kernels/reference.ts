@@ -31,18 +31,18 @@ export function referenceConv(spec: ConvSpec, x: Float32Array, w: Float32Array, 
       for (let ic = 0; ic < groupIn; ic++) {
         const from = (n * spec.inChannels + g * groupIn + ic) * product(spec.input);
         const pair = spec.transposed ? (g * groupIn + ic) * groupOut + (oc % groupOut) : oc * groupIn + ic;
-        for (const d of pairs[0]!) {
-          for (const h of pairs[1]!) {
-            for (const v of pairs[2]!) {
+        for (const d of pairs[0]) {
+          for (const h of pairs[1]) {
+            for (const v of pairs[2]) {
               const input = (d.i * height.input + h.i) * width.input + v.i;
               const output = (d.o * height.output + h.o) * width.output + v.o;
               const tap = ((pair * depth.kernel + d.k) * height.kernel + h.k) * width.kernel + v.k;
-              y[to + output]! += x[from + input]! * w[tap]!;
+              y[to + output] += x[from + input] * w[tap];
             }
           }
         }
       }
-      if (bias) for (let p = 0; p < positions; p++) y[to + p]! += bias[oc]!;
+      if (bias) for (let p = 0; p < positions; p++) y[to + p] += bias[oc];
     }
   }
   return Float32Array.from(y);
@@ -58,16 +58,16 @@ export function referenceMatMul(spec: MatMulSpec, a: Float32Array, b: Float32Arr
       at.unshift(rest % size);
       rest = Math.floor(rest / size);
     }
-    const start = (strides: readonly number[]) => strides.reduce((sum, stride, i) => sum + stride * at[i]!, 0);
+    const start = (strides: readonly number[]) => strides.reduce((sum, stride, i) => sum + stride * at[i], 0);
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
         let sum = 0;
         for (let l = 0; l < k; l++) {
-          const left = a[start(spec.a.batch) + i * spec.a.row + l * spec.a.column]!;
-          sum += left * b[start(spec.b.batch) + l * spec.b.row + j * spec.b.column]!;
+          const left = a[start(spec.a.batch) + i * spec.a.row + l * spec.a.column];
+          sum += left * b[start(spec.b.batch) + l * spec.b.row + j * spec.b.column];
         }
         sum *= spec.alpha;
-        if (spec.c && c) sum += spec.c.beta * c[start(spec.c.batch) + i * spec.c.row + j * spec.c.column]!;
+        if (spec.c && c) sum += spec.c.beta * c[start(spec.c.batch) + i * spec.c.row + j * spec.c.column];
         y[(e * m + i) * n + j] = sum;
       }
     }

@@ -34,7 +34,7 @@ export async function runPlan(
     output: [upload(new Float32Array(outputLength).fill(Number.NaN))],
     scratch: plan.scratch.map(({ bytes }) => upload(new Float32Array(bytes / 4).fill(Number.NaN))),
   };
-  const bufferOf = (operand: Operand): GPUBuffer => buffers[operand.kind][operand.index]!;
+  const bufferOf = (operand: Operand): GPUBuffer => buffers[operand.kind][operand.index];
   return device.attempt('a kernel under test', async () => {
     const encoder = gpu.createCommandEncoder();
     for (const dispatch of plan.dispatches) {
@@ -52,7 +52,7 @@ export async function runPlan(
       pass.dispatchWorkgroups(...dispatch.workgroups);
       pass.end();
     }
-    const output = buffers.output[0]!;
+    const output = buffers.output[0];
     const staging = gpu.createBuffer({ size: output.size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
     encoder.copyBufferToBuffer(output, 0, staging, 0, output.size);
     queue.submit([encoder.finish()]);
@@ -76,7 +76,7 @@ export function numbers(length: number, seed = 1): Float32Array {
 export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let largest = a.length === b.length ? 0 : Number.NaN;
   for (let i = 0; i < a.length; i++) {
-    const difference = Math.abs(a[i]! - b[i]!);
+    const difference = Math.abs(a[i] - b[i]);
     if (!(difference <= largest)) largest = difference;
   }
   return largest;

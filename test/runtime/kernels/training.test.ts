@@ -46,7 +46,7 @@ describe('operators of stitching', () => {
         { x: filled('float32', shape, 1, 3, 6), reference: filled('float32', shape, 2, 3, 5), dloss: scalar(0.7) },
         (b, { x, reference, dloss }) => {
           const [loss, divisor] = b.ops('FeatureLoss', [x, reference], {}, { outputs: ['loss', 'divisor'] });
-          return [loss!, divisor!, b.op('FeatureLossGrad', [dloss, x, reference, divisor])];
+          return [loss, divisor, b.op('FeatureLossGrad', [dloss, x, reference, divisor])];
         },
       );
     }

@@ -38,6 +38,6 @@ it('numbers are those of the graph', async () => {
   const { y } = await session.run({ x });
   const again = await session.run({ x });
   executor.dispose();
-  expect(numbersOf(again.y!)).toEqual(numbersOf(y!));
-  expect(relativeError(numbersOf(y!), numbersOf(evaluateGraph(graph, { x }).get('y')!))).toBeLessThan(1e-5);
+  expect(numbersOf(again.y)).toEqual(numbersOf(y));
+  expect(relativeError(numbersOf(y), numbersOf(evaluateGraph(graph, { x }).get('y')!))).toBeLessThan(1e-5);
 });

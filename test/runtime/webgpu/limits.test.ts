@@ -134,8 +134,8 @@ describe('memory', () => {
       const values = Float32Array.from({ length: 64 }, (_, i) => factor * i);
       const found = await session.run({ x: float32([64], values) });
       expect(Object.keys(found)).toEqual([...names, 'none']);
-      expect(found.none!.shape).toEqual([0]);
-      for (const [i, name] of names.entries()) expect(found[name]!.data).toEqual(values.map(v => v * i));
+      expect(found.none.shape).toEqual([0]);
+      for (const [i, name] of names.entries()) expect(found[name].data).toEqual(values.map(v => v * i));
     }
     session.dispose();
     device.destroy();
@@ -164,41 +164,41 @@ describe('more workgroups than an axis of the grid has', () => {
   const x4 = filled('float32', [2, 5, 17, 19], 1);
   const rows = filled('float32', [997, 7], 2);
   const cases: Readonly<Record<string, Case>> = {
-    Relu: { inputs: { x: x4 }, make: (b, { x }) => b.op('Relu', [x!]) },
+    Relu: { inputs: { x: x4 }, make: (b, { x }) => b.op('Relu', [x]) },
     'ReduceSum of rows': {
       inputs: { x: rows },
-      make: (b, { x }) => b.op('ReduceSum', [x!, b.constant(int64s([1]))]),
+      make: (b, { x }) => b.op('ReduceSum', [x, b.constant(int64s([1]))]),
     },
-    Softmax: { inputs: { x: rows }, make: (b, { x }) => b.op('Softmax', [x!]) },
-    Transpose: { inputs: { x: x4 }, make: (b, { x }) => b.op('Transpose', [x!], { perm: [3, 1, 0, 2] }) },
+    Softmax: { inputs: { x: rows }, make: (b, { x }) => b.op('Softmax', [x]) },
+    Transpose: { inputs: { x: x4 }, make: (b, { x }) => b.op('Transpose', [x], { perm: [3, 1, 0, 2] }) },
     MatMul: {
       inputs: { x: rows, w: filled('float32', [7, 65], 3) },
-      make: (b, { x, w }) => b.op('MatMul', [x!, w!]),
+      make: (b, { x, w }) => b.op('MatMul', [x, w]),
     },
     'Conv 3x3': {
       inputs: { x: x4, w: filled('float32', [9, 5, 3, 3], 4) },
-      make: (b, { x, w }) => b.op('Conv', [x!, w!], { pads: [1, 1, 1, 1] }),
+      make: (b, { x, w }) => b.op('Conv', [x, w], { pads: [1, 1, 1, 1] }),
     },
     'Conv 1x1 in groups': {
       inputs: { x: filled('float32', [2, 6, 17, 19], 5), w: filled('float32', [6, 1, 1, 1], 6) },
-      make: (b, { x, w }) => b.op('Conv', [x!, w!], { group: 6 }),
+      make: (b, { x, w }) => b.op('Conv', [x, w], { group: 6 }),
     },
     ConvTranspose: {
       inputs: { x: x4, w: filled('float32', [5, 4, 2, 2], 7) },
-      make: (b, { x, w }) => b.op('ConvTranspose', [x!, w!], { strides: [2, 2] }),
+      make: (b, { x, w }) => b.op('ConvTranspose', [x, w], { strides: [2, 2] }),
     },
     MaxPool: {
       inputs: { x: x4 },
-      make: (b, { x }) => b.op('MaxPool', [x!], { kernel_shape: [3, 3], strides: [1, 1] }),
+      make: (b, { x }) => b.op('MaxPool', [x], { kernel_shape: [3, 3], strides: [1, 1] }),
     },
     InstanceNormalization: {
       inputs: { x: filled('float32', [3, 190, 6], 10), s: filled('float32', [190], 8), t: filled('float32', [190], 9) },
-      make: (b, { x, s, t }) => b.op('InstanceNormalization', [x!, s!, t!]),
+      make: (b, { x, s, t }) => b.op('InstanceNormalization', [x, s, t]),
     },
-    Concat: { inputs: { x: x4 }, make: (b, { x }) => b.op('Concat', [x!, x!], { axis: 1 }) },
+    Concat: { inputs: { x: x4 }, make: (b, { x }) => b.op('Concat', [x, x], { axis: 1 }) },
     Gather: {
       inputs: { x: rows, i: int64s(Array.from({ length: 1500 }, (_, i) => (i * 7) % 997)) },
-      make: (b, { x, i }) => b.op('Gather', [x!, i!], { axis: 0 }),
+      make: (b, { x, i }) => b.op('Gather', [x, i], { axis: 0 }),
     },
   };
 
@@ -219,14 +219,14 @@ describe('more workgroups than an axis of the grid has', () => {
       expect(Math.max(...gridsOf(program).flat())).toBeLessThanOrEqual(limit);
       const session = await WebgpuSession.create(device, new PipelineCache(device), program, {});
       const found = await session.run(given.inputs);
-      expectClose(found.y!, expected.y!, `y with axes of ${limit}`, { relative: 1e-4, absolute: 1e-5 });
+      expectClose(found.y, expected.y, `y with axes of ${limit}`, { relative: 1e-4, absolute: 1e-5 });
       session.dispose();
     }
     reference.dispose();
   });
 
   it('rows and elements, on the axes that the device has', async () => {
-    const limit = device.facts.limits.maxComputeWorkgroupsPerDimension!;
+    const limit = device.facts.limits.maxComputeWorkgroupsPerDimension;
     const count = 64 * limit + 100;
     const data = Float32Array.from({ length: 2 * count }, (_, i) => ((i * 7919) % 1000) - 500);
     const x = float32([count, 2], data);
@@ -243,9 +243,9 @@ describe('more workgroups than an axis of the grid has', () => {
     const { positive, sums, turned } = await session.run({ x });
     const same = (found: Tensor, wanted: (i: number) => number): number =>
       (found.data as Float32Array).findIndex((v, i) => v !== wanted(i));
-    expect(same(positive!, i => Math.max(0, data[i]!))).toBe(-1);
-    expect(same(sums!, i => data[2 * i]! + data[2 * i + 1]!)).toBe(-1);
-    expect(same(turned!, i => data[i < count ? 2 * i : 2 * (i - count) + 1]!)).toBe(-1);
+    expect(same(positive, i => Math.max(0, data[i]))).toBe(-1);
+    expect(same(sums, i => data[2 * i] + data[2 * i + 1])).toBe(-1);
+    expect(same(turned, i => data[i < count ? 2 * i : 2 * (i - count) + 1])).toBe(-1);
     session.dispose();
   });
 });

@@ -34,7 +34,7 @@ function kernel(size: number, weight: number, { lane = 1, workgroup = 64, helper
 }
 
 const shared = (...dispatches: readonly Dispatch[]): readonly Dispatch[] =>
-  shareKernels(dispatches.map(d => stepOf(d))).map(step => step.plan.dispatches[0]!);
+  shareKernels(dispatches.map(d => stepOf(d))).map(step => step.plan.dispatches[0]);
 
 /** A shared kernel with what it is given written back into it. */
 function restored({ module: { wgsl }, words }: Dispatch): string {
@@ -49,13 +49,13 @@ function restored({ module: { wgsl }, words }: Dispatch): string {
 describe('kernels that differ in numbers', () => {
   it('become one kernel, which is given them', () => {
     const [a, b, c] = shared(kernel(8, 0.5), kernel(20, 0.5), kernel(8, 0.5));
-    expect(b!.module.wgsl).toBe(a!.module.wgsl);
-    expect([a!, b!, c!].map(d => [...d.words!.slice(0, 2)])).toEqual([
+    expect(b.module.wgsl).toBe(a.module.wgsl);
+    expect([a, b, c].map(d => [...d.words!.slice(0, 2)])).toEqual([
       [8, 7],
       [20, 19],
       [8, 7],
     ]);
-    expect(a!.module.wgsl).toMatchInlineSnapshot(`
+    expect(a.module.wgsl).toMatchInlineSnapshot(`
       "enable subgroups;
       @group(0) @binding(0) var<storage, read> x: array<f32>;
       @group(0) @binding(1) var<storage, read_write> y: array<f32>;
@@ -82,8 +82,8 @@ describe('kernels that differ in numbers', () => {
   it('share with those that differ in the entry point alone', () => {
     const [one, two] = [8, 9].map(n => ({ helper: `fn f() -> u32 { return ${u32(n)}; }` }));
     const [a, b, c] = shared(kernel(8, 0.5, one), kernel(20, 0.5, one), kernel(8, 0.5, two));
-    expect(b!.module.wgsl).toBe(a!.module.wgsl);
-    expect(c!.module.wgsl).toBe(kernel(8, 0.5, two).module.wgsl);
+    expect(b.module.wgsl).toBe(a.module.wgsl);
+    expect(c.module.wgsl).toBe(kernel(8, 0.5, two).module.wgsl);
   });
 
   it('are given what was written in them', () => {
@@ -107,7 +107,7 @@ describe('kernels that differ in numbers', () => {
         const result = shareKernels(steps);
         for (const [i, step] of steps.entries()) {
           for (const [k, dispatch] of step.plan.dispatches.entries()) {
-            const other = result[i]!.plan.dispatches[k]!;
+            const other = result[i].plan.dispatches[k];
             expect(restored(other)).toBe(dispatch.module.wgsl);
             expect({ ...other, module: undefined, words: undefined }).toEqual({ ...dispatch, module: undefined });
           }
@@ -137,7 +137,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('shared kernels on a 
     }
     const executor = await createWebgpuExecutor();
     const session = await executor.prepare(b.build());
-    const inputs = sizes.map((size, i) => [`x${size}`, float32([1, 2, size, size], data[i]!)] as const);
+    const inputs = sizes.map((size, i) => [`x${size}`, float32([1, 2, size, size], data[i])] as const);
     const outputs = await session.run(Object.fromEntries(inputs));
     executor.dispose();
     for (const [i, size] of sizes.entries()) {
@@ -159,7 +159,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('shared kernels on a 
         },
         contextOf(device),
       );
-      expect(outputs[`y${size}`]!.data).toEqual(await runPlan(device, plan, [data[i]!, w], 3 * size * size));
+      expect(outputs[`y${size}`].data).toEqual(await runPlan(device, plan, [data[i], w], 3 * size * size));
     }
   });
 });

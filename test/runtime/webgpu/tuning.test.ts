@@ -26,7 +26,7 @@ const open = (given: AdapterFacts = facts, directories: readonly string[] = [cac
 async function file(): Promise<string> {
   const [name, ...more] = await readdir(cache);
   expect(more).toEqual([]);
-  return join(cache, name!);
+  return join(cache, name);
 }
 
 beforeEach(async () => {
@@ -149,7 +149,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('an executor that mea
       const session = await executor.prepare(graph);
       const { y } = await session.run({ x });
       executor.dispose();
-      return { y: y!.data, settled };
+      return { y: y.data, settled };
     };
     const plain = await run(false);
     expect(plain.settled).toEqual([]);

@@ -28,7 +28,7 @@ describe('the positions of a curve', () => {
       fc.property(fc.integer({ min: 1, max: 2000 }), positions => {
         const counts = defaultCounts(positions);
         expect([counts[0], counts.at(-1)]).toEqual([1, positions]);
-        expect(counts.every((c, i) => i === 0 || c > counts[i - 1]!)).toBe(true);
+        expect(counts.every((c, i) => i === 0 || c > counts[i - 1])).toBe(true);
       }),
     );
   });
@@ -63,8 +63,8 @@ describe('suture curve', () => {
       expect(scores.map(s => s.count)).toEqual(counts);
       expect(scores.at(-1)!.positions).toEqual(Array.from({ length: positions }, (_, i) => i));
     }
-    const [mean] = recipes[0]!.scores;
-    expect(mean!.mean).toBeCloseTo((runs[0]!.scores[0]!.value + runs[1]!.scores[0]!.value) / 2, 12);
+    const [mean] = recipes[0].scores;
+    expect(mean.mean).toBeCloseTo((runs[0].scores[0].value + runs[1].scores[0].value) / 2, 12);
 
     // All positions stitched is the network that `export --all` writes.
     const file = join(folder, 'all.onnx');
@@ -73,8 +73,8 @@ describe('suture curve', () => {
       const scored = await suture('evaluate', ...models, '--data', data, '--executor', 'ort', '--json');
       return (JSON.parse(scored.stdout).rows as { score: { value: number } }[]).at(-1)!.score.value;
     };
-    expect(runs[0]!.scores.at(-1)!.value).toBeCloseTo(await score(file), 6);
-    expect(runs[0]!.references.ensemble).toBeCloseTo(await score(a, b, '--ensemble'), 6);
+    expect(runs[0].scores.at(-1)!.value).toBeCloseTo(await score(file), 6);
+    expect(runs[0].references.ensemble).toBeCloseTo(await score(a, b, '--ensemble'), 6);
 
     const svg = await readFile(figure, 'utf8');
     expect(svg).toContain('double-batched, sampled, 2 steps (2 runs)');

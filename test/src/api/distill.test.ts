@@ -58,8 +58,8 @@ describe('a student', () => {
     expect(graph.outputs.map(o => o.name)).toEqual(['logits']);
     const { rows } = await evaluate([summary.file, join(folder(), 'a.onnx')], data, { executor: 'ort' });
     const of = (network: string) => summary.scores.find(s => s.network === network)!.value;
-    expect(of('student')).toBeCloseTo(rows[0]!.score.value, 6);
-    expect(of('a')).toBeCloseTo(rows[1]!.score.value, 6);
+    expect(of('student')).toBeCloseTo(rows[0].score.value, 6);
+    expect(of('a')).toBeCloseTo(rows[1].score.value, 6);
     expect(of('teacher')).toBe(of('a'));
     expect(of('student')).not.toBe(of('b'));
   });
@@ -72,7 +72,7 @@ describe('a student', () => {
     const [a, b] = scores.map(s => s.shift);
     expect(teacher).toBe('gated');
     expect(a).not.toBe(b);
-    expect(from).toBe(a! > b! ? 'a' : 'b');
+    expect(from).toBe(a > b ? 'a' : 'b');
   });
 
   it('comes nearer to its teacher', async () => {

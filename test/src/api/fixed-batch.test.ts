@@ -36,7 +36,7 @@ function network(batch: number | 'N', seed: number): Graph {
 
 async function files(folder: string, batches: readonly (number | 'N')[]): Promise<readonly string[]> {
   const paths = batches.map((batch, i) => join(folder, `net${i}_${batch}.onnx`));
-  for (const [i, batch] of batches.entries()) await writeFile(paths[i]!, exportOnnx(network(batch, i + 1)));
+  for (const [i, batch] of batches.entries()) await writeFile(paths[i], exportOnnx(network(batch, i + 1)));
   return paths;
 }
 
@@ -49,10 +49,10 @@ async function predictions(model: string, data: string, batch: number): Promise<
     const own = Math.min(batch, count - first);
     const part = Float32Array.from(
       { length: batch * size },
-      (_, i) => images[(first + (Math.floor(i / size) % own)) * size + (i % size)]!,
+      (_, i) => images[(first + (Math.floor(i / size) % own)) * size + (i % size)],
     );
     const { logits } = await runOrt(importOnnx(model).graph, { x: float32([batch, 1, side, side], part) });
-    result.push(...logits!.data.subarray(0, own * 2 * size));
+    result.push(...logits.data.subarray(0, own * 2 * size));
   }
   return Float32Array.from(result);
 }
@@ -66,7 +66,7 @@ async function diceOf(logits: Float32Array, data: string): Promise<number> {
     let [both, either] = [0, 0];
     for (let p = 0; p < size; p++) {
       const at = n * 2 * size + p;
-      const yes = logits[at + size]! > logits[at]! ? 1 : 0;
+      const yes = logits[at + size] > logits[at] ? 1 : 0;
       const truth = Number(labels!.data[n * size + p]);
       both += yes * truth;
       either += yes + truth;
@@ -112,18 +112,18 @@ describe.each([
     const { stdout } = ok(await suture('export', run, '--position', '0', '-o', file, '--json'));
     expect(JSON.parse(stdout)).toMatchObject({ batch: first });
     const { graph } = importOnnx(file);
-    expect(graph.inputs[0]!.type.shape[0]).toBe(first);
+    expect(graph.inputs[0].type.shape[0]).toBe(first);
     expect(graph.info.metadata).toMatchObject({ 'suture.batch': String(first) });
 
     const scored = ok(await suture('evaluate', file, a, '--data', data, ...ort, '--json'));
     const rows = JSON.parse(scored.stdout).rows as { score: { value: number } }[];
     for (const [i, model] of [file, a].entries()) {
-      expect(rows[i]!.score.value).toBeCloseTo(await diceOf(await predictions(model, data, first), data), 6);
+      expect(rows[i].score.value).toBeCloseTo(await diceOf(await predictions(model, data, first), data), 6);
     }
     const swept = JSON.parse(ok(await suture('sweep', run, '--data', data, ...ort, '--json')).stdout);
-    expect(swept.positions[0].value).toBeCloseTo(rows[0]!.score.value, 6);
+    expect(swept.positions[0].value).toBeCloseTo(rows[0].score.value, 6);
     const curve = JSON.parse(ok(await suture('curve', run, '--data', data, '--counts', '1', ...ort, '--json')).stdout);
-    expect(curve.runs[0].references.a).toBeCloseTo(rows[1]!.score.value, 6);
+    expect(curve.runs[0].references.a).toBeCloseTo(rows[1].score.value, 6);
   });
 });
 

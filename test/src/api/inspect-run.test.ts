@@ -55,25 +55,25 @@ describe('the memory plan of a run', () => {
     }
     const [frugal, own, direct] = facts.plans;
     expect(frugal).toMatchObject({ method: 'double-batched', memory: 0.5, uses: { update: 0 } });
-    expect(frugal!.recomputed).toBeGreaterThan(0);
+    expect(frugal.recomputed).toBeGreaterThan(0);
     expect(own).toMatchObject({ schedule: 'planned', recomputed: 0, uses: { recomputed: 0 } });
     // Without a stitch upstream nothing is kept; the tape of a framework keeps all the same.
-    expect(direct!.uses.kept).toBeLessThan(own!.uses.kept / 10);
+    expect(direct.uses.kept).toBeLessThan(own.uses.kept / 10);
   });
 
   it('grows with the batch', async () => {
     // Of the run's own batch, which is 8; within a budget first, and then without.
-    const eight = (await halved()).plans[1]!;
-    const four = (await inspectRun(demoRun(), { batch: 4 })).plans[0]!;
+    const eight = (await halved()).plans[1];
+    const four = (await inspectRun(demoRun(), { batch: 4 })).plans[0];
     expect(four.method).toBe(eight.method);
     expect(eight.activations / four.activations).toBeCloseTo(2, 1);
   });
 
   it('needs at most 1.3 times what a tape keeps for direct training, and half of that within a budget', async () => {
     const found = peaks(await halved());
-    expect(found['double-batched, planned']).toBeLessThan(1.3 * found['direct, conventional']!);
-    expect(found['double-batched, budget']).toBeLessThanOrEqual(0.5 * found['double-batched, planned']!);
-    expect(found['direct, planned']).toBeLessThan(0.1 * found['direct, conventional']!);
+    expect(found['double-batched, planned']).toBeLessThan(1.3 * found['direct, conventional']);
+    expect(found['double-batched, budget']).toBeLessThanOrEqual(0.5 * found['double-batched, planned']);
+    expect(found['direct, planned']).toBeLessThan(0.1 * found['direct, conventional']);
   });
 
   it.skipIf(!existsSync(nuclei))(
@@ -85,8 +85,8 @@ describe('the memory plan of a run', () => {
       const { plans } = await inspectRun(await run('nuclei', files, 'sampled'), { memory: 0.5 });
       const [frugal, free] = plans;
       const tape = plans.find(p => p.method === 'direct' && p.schedule === 'conventional');
-      expect(free!.activations).toBeLessThan(1.3 * tape!.activations);
-      expect(frugal!.activations).toBeLessThanOrEqual(0.5 * free!.activations);
+      expect(free.activations).toBeLessThan(1.3 * tape!.activations);
+      expect(frugal.activations).toBeLessThanOrEqual(0.5 * free.activations);
     },
   );
 

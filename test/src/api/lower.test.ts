@@ -62,8 +62,8 @@ function relativeError(found: ArrayLike<number>, expected: ArrayLike<number>): n
   expect(found.length).toBe(expected.length);
   let [difference, magnitude] = [0, 0];
   for (let i = 0; i < expected.length; i++) {
-    difference = Math.max(difference, Math.abs(found[i]! - expected[i]!));
-    magnitude = Math.max(magnitude, Math.abs(expected[i]!));
+    difference = Math.max(difference, Math.abs(found[i] - expected[i]));
+    magnitude = Math.max(magnitude, Math.abs(expected[i]));
   }
   return magnitude === 0 ? difference : difference / magnitude;
 }
@@ -115,7 +115,7 @@ describe('the file of a training step', () => {
       const x = float32(gatherImages(dataset, sampler.next(settings.batch)), [settings.batch, ...dataset.imageShape]);
       const found = await session.run({ x, ...Object.fromEntries(state) });
       for (const [output, input] of Object.entries(carry)) state.set(input, found[output] as OrtTensor);
-      losses.push(Number(found.loss!.data[0]));
+      losses.push(Number(found.loss.data[0]));
     }
     await session.release();
 
@@ -123,8 +123,8 @@ describe('the file of a training step', () => {
     const metrics = lines.map(line => JSON.parse(line) as { step: number; loss: number });
     expect(metrics.map(m => m.step)).toEqual([0, 10, 20, 30, 40, 49]);
     for (const { step, loss } of metrics)
-      expect(Math.abs(losses[step]! / loss - 1), `loss of step ${step}`).toBeLessThan(1e-4);
-    expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]!);
+      expect(Math.abs(losses[step] / loss - 1), `loss of step ${step}`).toBeLessThan(1e-4);
+    expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]);
     for (const [name, { data: values }] of parameters) {
       const found = state.get(name)!.data as Float32Array;
       expect(relativeError(found, values as Float32Array), name).toBeLessThan(1e-4);
@@ -144,21 +144,21 @@ describe('the file of a training step', () => {
         return [name, float32(Float32Array.from(data as Float32Array), shape)] as const;
       }),
     );
-    const images = feeds.x!.data as Float32Array;
+    const images = feeds.x.data as Float32Array;
     for (let i = 0; i < images.length; i++) images[i] = Math.sin(i * i);
     const [weight] = parameters.keys();
     const found = await session.run(feeds);
-    const gradient = found[`gradient/${weight}`]!.data as Float32Array;
-    const at = gradient.reduce((best, g, i) => (Math.abs(g) > Math.abs(gradient[best]!) ? i : best), 0);
-    const values = feeds[weight!]!.data as Float32Array;
-    const middle = values[at]!;
+    const gradient = found[`gradient/${weight}`].data as Float32Array;
+    const at = gradient.reduce((best, g, i) => (Math.abs(g) > Math.abs(gradient[best]) ? i : best), 0);
+    const values = feeds[weight].data as Float32Array;
+    const middle = values[at];
     const h = 1e-2;
     const loss = async (value: number): Promise<number> => {
       values[at] = value;
-      return Number((await session.run(feeds, ['loss'])).loss!.data[0]);
+      return Number((await session.run(feeds, ['loss'])).loss.data[0]);
     };
     const slope = ((await loss(middle + h)) - (await loss(middle - h))) / (2 * h);
-    expect(slope / gradient[at]!).toBeCloseTo(1, 1);
+    expect(slope / gradient[at]).toBeCloseTo(1, 1);
     await session.release();
   });
 
@@ -171,7 +171,7 @@ describe('the file of a training step', () => {
     expect(warnings).toEqual([]);
     // Import knows our own functions again.
     expect(graph.nodes.some(n => isSutureOp(n.op))).toBe(true);
-    expect(JSON.parse(graph.info.metadata!['suture.carry']!)).toMatchObject({
+    expect(JSON.parse(graph.info.metadata!['suture.carry'])).toMatchObject({
       'next/stitch/0/b-a/weight': 'stitch/0/b-a/weight',
       'next/adamw/step': 'adamw/step',
     });
@@ -212,8 +212,8 @@ describe('the file of a super-network', () => {
       const runnable = new Runnable(executor, settle(network, setting, parameters));
       const expected = await runnable.run({ x: { dtype: 'float32', shape, data: images } });
       runnable.dispose();
-      const values = found.logits!.data as Float32Array;
-      expect(relativeError(values, expected.logits!.data as Float32Array), name).toBeLessThan(1e-4);
+      const values = found.logits.data as Float32Array;
+      expect(relativeError(values, expected.logits.data as Float32Array), name).toBeLessThan(1e-4);
       seen.add(values.slice(0, 8).join());
     }
     expect(seen.size).toBe(Object.keys(settings).length);

@@ -49,16 +49,16 @@ beforeAll(async () => {
   const training = { steps: 4, batch: 2, initImages: 4, closingImages: 4 };
   request = {
     networks: [a, b],
-    train: train!,
-    validation: validation!,
-    tests: [{ name: 'away', file: test! }],
+    train,
+    validation,
+    tests: [{ name: 'away', file: test }],
     training,
     executor: 'ort',
     output: join(folder, 'run'),
   };
   await run(request);
   whole = await left(request.output);
-  const report = whole[1]!;
+  const report = whole[1];
   expect(report).toContain('6 images; labels: 2 classes of each place).');
   expect(report).toMatch(/The verdict: .*, at .* % of what the parents cost together, .*under shift/);
   expect(report).toMatch(/- .+ parent a on away: .*\[.*\]: (better|worse|no difference shown)/);
@@ -127,7 +127,7 @@ describe('what is exported', () => {
   it('costs no more than is allowed', async () => {
     const { verdict, exported } = await runOf('cheap', { budget: 0.75 });
     expect(exported.cost).toBeLessThanOrEqual(0.75);
-    expect(verdict.standings[verdict.chosen]!.name).toBe(exported.candidate);
+    expect(verdict.standings[verdict.chosen].name).toBe(exported.candidate);
     // Before anything is trained.
     await expect(runOf('free', { budget: 0.01 })).rejects.toThrow(
       /^Nothing costs as little as 1 % of the parents together: the cheapest, parent a, costs [\d.]+ %\.$/,
@@ -139,7 +139,7 @@ describe('what is exported', () => {
     const { exported, verdict, warnings, agreement } = await runOf('asked', { position: 0 });
     expect(exported).toMatchObject({ position: 0, candidate: 'stitched at 0, gated' });
     expect(agreement.agrees).toBe(true);
-    const better = verdict.standings[verdict.chosen]!.name;
+    const better = verdict.standings[verdict.chosen].name;
     expect(warnings.join()).toMatch(
       new RegExp(`^stitched at 0, gated was asked for by its name, and ${better} is better: at home`),
     );
@@ -154,7 +154,7 @@ describe('what is exported', () => {
     const { verdict } = await runOf('home', { stress: false });
     const { standings, chosen, best, stress } = verdict;
     expect(stress).toEqual([]);
-    expect(standings[chosen]!.own).toBeGreaterThanOrEqual(0.99 * standings[best]!.own);
+    expect(standings[chosen].own).toBeGreaterThanOrEqual(0.99 * standings[best].own);
     for (const { shift } of standings) expect(shift).toBeUndefined();
   });
 
@@ -178,10 +178,10 @@ describe('what is exported', () => {
     expect(student.cost).toBeLessThan(1);
     const { output } = into('distilled');
     const [{ rows }] = tests as [(typeof tests)[number]];
-    const found = await evaluate([join(output, 'student', 'student.onnx')], request.tests[0]!.file, {
+    const found = await evaluate([join(output, 'student', 'student.onnx')], request.tests[0].file, {
       executor: 'ort',
     });
-    expect(rows.at(-1)!.score.value).toBeCloseTo(found.rows[0]!.score.value, 6);
+    expect(rows.at(-1)!.score.value).toBeCloseTo(found.rows[0].score.value, 6);
 
     const again = into('distilled-again');
     await expect(run({ ...again, ...wishes }, endedAt(3, 'training the student'))).rejects.toThrow(

@@ -36,7 +36,7 @@ it('are joined, trained, scored, exported and reported on as two are', async () 
   const found = await run({ ...given, executor, output });
   expect(found.summary.parents).toEqual({ a: networks[0], b: networks[1], c: networks[2] });
   expect(found.sweep.references.map(r => r.name)).toEqual(['a', 'b', 'c', 'ensemble']);
-  expect(found.tests[0]!.rows.map(r => r.network).slice(0, 4)).toEqual([
+  expect(found.tests[0].rows.map(r => r.network).slice(0, 4)).toEqual([
     'parent a',
     'parent b',
     'parent c',
@@ -45,7 +45,7 @@ it('are joined, trained, scored, exported and reported on as two are', async () 
   expect(found.agreement.agrees).toBe(true);
   // What the sweep says of the parents and their ensemble is what `evaluate` says of the files.
   const { rows } = await evaluate(networks, data, { ensemble: true, executor });
-  for (const [i, { score }] of rows.entries()) expect(found.sweep.references[i]!.value).toBeCloseTo(score.value, 6);
+  for (const [i, { score }] of rows.entries()) expect(found.sweep.references[i].value).toBeCloseTo(score.value, 6);
   expect(await readFile(join(output, 'report.md'), 'utf8')).toContain(`Parent c: \`${networks[2]}\``);
   const { metadata } = importOnnx(join(output, 'stitched.onnx')).graph.info;
   expect(Object.keys(metadata!).filter(key => key.startsWith('suture.parent.'))).toHaveLength(3);
@@ -58,7 +58,7 @@ it('are joined, trained, scored, exported and reported on as two are', async () 
     data,
     { executor },
   );
-  expect(all.rows[0]!.score.value).toBeGreaterThan(0);
+  expect(all.rows[0].score.value).toBeGreaterThan(0);
 });
 
 it('share the output as the command line says, one share for each', async () => {
@@ -74,14 +74,14 @@ it('share the output as the command line says, one share for each', async () => 
     [1, 0, 0],
   ]);
   const { rows } = await evaluate(networks, data, { executor });
-  expect(points[0]!.scores[0]).toBeCloseTo(rows[2]!.score.value, 6);
-  expect(points[2]!.scores[0]).toBeCloseTo(rows[0]!.score.value, 6);
+  expect(points[0].scores[0]).toBeCloseTo(rows[2].score.value, 6);
+  expect(points[2].scores[0]).toBeCloseTo(rows[0].score.value, 6);
   const exported = async (name: string, ...shares: string[]) => {
     const file = join(folder, name);
     expect(await suture('export', output, '--positions', 'none', ...shares, '-o', file)).toMatchObject({ code: 0 });
-    return (await evaluate([file], data, { executor })).rows[0]!.score.value;
+    return (await evaluate([file], data, { executor })).rows[0].score.value;
   };
-  expect(await exported('own.onnx', '--output-weight', '1/0/0')).toBeCloseTo(rows[0]!.score.value, 6);
+  expect(await exported('own.onnx', '--output-weight', '1/0/0')).toBeCloseTo(rows[0].score.value, 6);
   expect(await exported('alike.onnx')).toBeCloseTo(
     (await evaluate(networks, data, { executor, ensemble: true })).rows.at(-1)!.score.value,
     6,
@@ -108,15 +108,15 @@ it('share the output as the command line says, one share for each', async () => 
 
 it('stay what they are where all are copies of one', async () => {
   const { folder, networks, data } = await inputs();
-  const copies = [networks[0]!];
+  const copies = [networks[0]];
   for (const i of [1, 2, 3]) {
     copies.push(join(folder, `copy${i}.onnx`));
-    await copyFile(networks[0]!, copies[i]!);
+    await copyFile(networks[0], copies[i]);
   }
   const output = join(folder, 'run');
   await stitch({ networks: copies, data, output, executor, training: { steps: 0, init: 'identity' } });
   const { references, positions } = await sweep(output, data, { executor });
-  for (const { value } of [...references, ...positions]) expect(value).toBeCloseTo(references[0]!.value, 6);
+  for (const { value } of [...references, ...positions]) expect(value).toBeCloseTo(references[0].value, 6);
 });
 
 it('give the same scores in another order of the partners, under their other tags', async () => {
@@ -136,7 +136,7 @@ it('give the same scores in another order of the partners, under their other tag
   expect(other.own.get('c')).toBe(one.own.get('b'));
   expect(other.ensemble).toBeCloseTo(one.ensemble, 9);
   expect(other.positions).toHaveLength(one.positions.length);
-  for (const [i, value] of other.positions.entries()) expect(value).toBeCloseTo(one.positions[i]!, 6);
+  for (const [i, value] of other.positions.entries()) expect(value).toBeCloseTo(one.positions[i], 6);
 });
 
 it('are matched by the command, and the file of pairs is read again', async () => {

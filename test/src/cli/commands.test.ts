@@ -111,7 +111,7 @@ describe('evaluate', () => {
     }
     expect(await suture(...asked)).toMatchObject({ code: 1, stderr: expect.stringContaining('exists already') });
     const measured = documentOf(await suture(...asked, '--force', '--surface', '--tolerance', '2', '--spacing', '1,2'));
-    expect((await rowsOf())[0]).toEqual([...head!, 'nsd', 'hd95']);
+    expect((await rowsOf())[0]).toEqual([...head, 'nsd', 'hd95']);
     const [{ surface }] = measured.rows as [{ surface: { nsd: number } }];
     expect(surface).toMatchObject({ tolerance: 2, unit: 'mm', classes: [{ class: 1, cases: 6 }] });
     const nsds = (await rowsOf()).slice(1, 7).map(row => Number(row[7]));
@@ -142,8 +142,8 @@ describe('validation under shift', () => {
     const { folder, a, data, run } = await withRun();
     const other = join(folder, 'other.npz');
     const { labels, images } = Object.fromEntries(parseNpz(await readFile(data)));
-    const negative = { ...images!, data: (images!.data as Float32Array<ArrayBuffer>).map(value => -value) };
-    await writeFile(other, formatNpz({ labels: labels!, images: negative }));
+    const negative = { ...images, data: (images.data as Float32Array<ArrayBuffer>).map(value => -value) };
+    await writeFile(other, formatNpz({ labels, images: negative }));
     const ort = ['--data', data, '--executor', 'ort', '--json'];
     const changes = ['--changes', 'gamma,gaussian-noise'];
     const swept = documentOf(await suture('sweep', run, ...ort, ...changes));
@@ -154,20 +154,20 @@ describe('validation under shift', () => {
     const [parent] = swept.references as readonly Shifted[];
     const scored = documentOf(await suture('evaluate', a, ...ort, ...changes));
     const [row] = scored.rows as readonly Shifted[];
-    for (const [set, score] of row!.shift.sets.entries()) expect(parent!.shift.sets[set]).toBeCloseTo(score, 10);
-    expect(row!.shift.value).toBeCloseTo((row!.shift.sets[0]! + row!.shift.sets[1]!) / 2, 10);
+    for (const [set, score] of row.shift.sets.entries()) expect(parent.shift.sets[set]).toBeCloseTo(score, 10);
+    expect(row.shift.value).toBeCloseTo((row.shift.sets[0] + row.shift.sets[1]) / 2, 10);
     const settings = ['--weights', '1', '--outputs', '1', '--no-gate'];
     const front = documentOf(await suture('sweep', run, ...ort, ...changes, ...settings));
-    expect((front.points as readonly Shifted[])[0]!.shift.value).toBeCloseTo(row!.shift.value, 10);
+    expect((front.points as readonly Shifted[])[0].shift.value).toBeCloseTo(row.shift.value, 10);
 
     // Under data of elsewhere a network has the score that it has there.
     const elsewhere = ['--stress', `own=${data}`, '--stress', `other=${other}`];
     const held = documentOf(await suture('sweep', run, ...ort, ...elsewhere));
     const there = documentOf(await suture('evaluate', a, '--data', other, '--executor', 'ort', '--json'));
     const [first] = held.references as readonly Shifted[];
-    expect(first!.shift.sets[0]).toBe(first!.value);
+    expect(first.shift.sets[0]).toBe(first.value);
     const [beside] = there.rows as unknown as readonly { readonly score: { readonly value: number } }[];
-    expect(first!.shift.sets[1]).toBeCloseTo(beside!.score.value, 10);
+    expect(first.shift.sets[1]).toBeCloseTo(beside.score.value, 10);
   });
 
   it('is one column, of the whole suite where nothing else is said', async () => {
@@ -225,7 +225,7 @@ describe('stitch, sweep, export', () => {
     const position = (swept.positions as { position: number; value: number }[]).find(
       p => p.position === (exported.position as unknown),
     );
-    expect(row!.score.value).toBeCloseTo(position!.value, 6);
+    expect(row.score.value).toBeCloseTo(position!.value, 6);
   });
 
   it('write the network in float16 where that is asked for', async () => {
@@ -251,7 +251,7 @@ describe('stitch, sweep, export', () => {
       );
       const numbersFrom = async (file: string): Promise<Float32Array> => {
         const { logits } = await (await InferenceSession.create(file)).run({ x });
-        return logits!.data as Float32Array;
+        return logits.data as Float32Array;
       };
       const error = relativeDifference(await numbersFrom(half), await numbersFrom(wide));
       expect(error).toBeGreaterThan(0);
@@ -339,12 +339,12 @@ describe('WebGPU', () => {
     for (const [file, content] of Object.entries(first)) expect({ [file]: second[file] }).toEqual({ [file]: content });
     const other = await stitch('third', 'ort');
     const losses = (files: Record<string, string>): number[] =>
-      Buffer.from(files['metrics.jsonl']!, 'base64')
+      Buffer.from(files['metrics.jsonl'], 'base64')
         .toString()
         .trimEnd()
         .split('\n')
         .map(line => JSON.parse(line).loss as number);
-    for (const [i, loss] of losses(first).entries()) expect(loss / losses(other)[i]!).toBeCloseTo(1, 3);
+    for (const [i, loss] of losses(first).entries()) expect(loss / losses(other)[i]).toBeCloseTo(1, 3);
   }, 240_000);
 });
 
@@ -369,7 +369,7 @@ describe('run', () => {
     // The file scores what the report says of it.
     const { rows } = documentOf(await suture('evaluate', join(run, 'stitched.onnx'), '--data', data, '--json'));
     const { tests, exported } = JSON.parse(await readFile(join(run, 'report.json'), 'utf8')) as RunResult;
-    const said = new Map(tests[0]!.rows.map(row => [row.network, row.score.value]));
+    const said = new Map(tests[0].rows.map(row => [row.network, row.score.value]));
     expect(rows).toMatchObject([{ score: { value: expect.closeTo(said.get(exported.candidate!)!, 6) } }]);
   });
 

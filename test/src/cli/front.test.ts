@@ -34,7 +34,7 @@ describe('a sweep over settings', () => {
     const found = documentOf<{ rows: { score: { value: number } }[] }>(
       await suture('evaluate', file, '--data', on, ...ort, '--json'),
     );
-    return found.rows[0]!.score.value;
+    return found.rows[0].score.value;
   };
 
   it('gives the scores that the exported files have, and draws the front', async () => {
@@ -53,12 +53,12 @@ describe('a sweep over settings', () => {
     for (const n of ['', '.2']) expect(await readFile(join(folder, `front${n}.svg`), 'utf8')).toContain('</svg>');
 
     const file = join(folder, 'out.onnx');
-    for (const p of [front.points[1]!, front.points[16]!, front.points.at(-1)!, front.points.at(-2)!]) {
+    for (const p of [front.points[1], front.points[16], front.points.at(-1)!, front.points.at(-2)!]) {
       const where = ['--positions', p.positions.join(',') || 'none', '--weight', String(p.weight)];
       const gate = p.gated ? ['--gate'] : [];
       const output = ['--output-weight', String(p.output)];
       documentOf(await suture('export', run, ...where, ...output, ...gate, '-o', file, '--force', '--json'));
-      expect(await scoreOf(file)).toBeCloseTo(p.scores[0]!, 3);
+      expect(await scoreOf(file)).toBeCloseTo(p.scores[0], 3);
       expect(importOnnx(file).graph.nodes.some(n => n.op === 'Switch')).toBe(false);
     }
     const same = [
@@ -67,12 +67,12 @@ describe('a sweep over settings', () => {
     ];
     const files = same.map((_, i) => join(folder, `gated${i}.onnx`));
     for (const [i, where] of same.entries()) {
-      documentOf(await suture('export', run, ...where, '--gate', '-o', files[i]!, '--json'));
+      documentOf(await suture('export', run, ...where, '--gate', '-o', files[i], '--json'));
     }
-    expect(await scoreOf(files[0]!)).toBe(await scoreOf(files[1]!));
+    expect(await scoreOf(files[0])).toBe(await scoreOf(files[1]));
     for (const chosen of ['best', 'even'] as const) {
       documentOf(await suture('export', run, '--chosen', chosen, '-o', file, '--force', '--json'));
-      expect(await scoreOf(file)).toBeCloseTo(front.points[front.chosen[chosen]]!.scores[0]!, 3);
+      expect(await scoreOf(file)).toBeCloseTo(front.points[front.chosen[chosen]].scores[0], 3);
     }
   });
 
@@ -86,12 +86,12 @@ describe('a sweep over settings', () => {
     expect(together).toMatchObject({ gateOver: 'case' });
     expect(alone).not.toHaveProperty('gateOver');
     const gated = ({ points }: Front) => points.filter(p => p.gated);
-    expect(gated(together!).map(p => p.scores)).not.toEqual(gated(alone!).map(p => p.scores));
+    expect(gated(together).map(p => p.scores)).not.toEqual(gated(alone).map(p => p.scores));
     const file = join(folder, 'cases.onnx');
-    for (const p of gated(together!)) {
+    for (const p of gated(together)) {
       const where = ['--positions', p.positions.join(',') || 'none', '--weight', String(p.weight)];
       documentOf(await suture('export', run, ...where, '--gate-over', 'case', '-o', file, '--force', '--json'));
-      expect(await scoreOf(file, cases)).toBeCloseTo(p.scores[0]!, 6);
+      expect(await scoreOf(file, cases)).toBeCloseTo(p.scores[0], 6);
     }
     const chosen = documentOf(await suture('export', run, '--chosen', 'even', '-o', file, '--force', '--json'));
     expect(chosen).toMatchObject({ combination: { gated: true, gateOver: 'case' } });
@@ -127,7 +127,7 @@ describe('a sweep over settings', () => {
     const point = front.points.find(p => p.weight === 'learned' && p.output === found.output)!;
     const file = join(folder, 'learned.onnx');
     documentOf(await suture('export', run, '--learned', '-o', file, '--force', '--json'));
-    expect(await scoreOf(file)).toBeCloseTo(point.scores[0]!, 3);
+    expect(await scoreOf(file)).toBeCloseTo(point.scores[0], 3);
   });
 
   it.each([

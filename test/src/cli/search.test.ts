@@ -55,11 +55,11 @@ describe('suture search', () => {
     expect(after.front.map(p => p.name)).toContain(found.name);
     const scored = await suture('evaluate', file, '--data', data, ...ort, '--json');
     const { rows } = JSON.parse(scored.stdout) as { rows: { score: { value: number } }[] };
-    expect(rows[0]!.score.value).toBeCloseTo(found.own, 3);
+    expect(rows[0].score.value).toBeCloseTo(found.own, 3);
 
     const last = after.front.length - 1;
-    const named = await suture('export', run, '--setting', after.front[last]!.name, '-o', join(folder(), 'n.onnx'));
-    expect(named).toMatchObject({ code: 0, stdout: expect.stringContaining(after.front[last]!.name) });
+    const named = await suture('export', run, '--setting', after.front[last].name, '-o', join(folder(), 'n.onnx'));
+    expect(named).toMatchObject({ code: 0, stdout: expect.stringContaining(after.front[last].name) });
     for (const [option, value] of [
       ['--budget', '0.1%'],
       ['--setting', '99'],

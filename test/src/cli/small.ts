@@ -43,13 +43,13 @@ export async function smallParents(
   ],
 ): Promise<[string, string]> {
   const [a, b] = await smallNetworks(folder, widths);
-  return [a!, b!];
+  return [a, b];
 }
 
 /** Writes networks of these widths and depths, `a.onnx`, `b.onnx`, …, and returns their paths. */
 export async function smallNetworks(folder: string, widths: readonly (readonly number[])[]): Promise<string[]> {
   const files = widths.map((_, i) => join(folder, `${'abcdef'[i]}.onnx`));
-  for (const [i, file] of files.entries()) await writeFile(file, exportOnnx(network(widths[i]!, i + 1)));
+  for (const [i, file] of files.entries()) await writeFile(file, exportOnnx(network(widths[i], i + 1)));
   return files;
 }
 

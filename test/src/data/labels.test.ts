@@ -17,7 +17,7 @@ import { sigmoidOver, softmaxOver, valuesOver } from './outputs.ts';
 
 /** Images [n, 1, ...spatial] with labels of a shape, N included. */
 function dataset(labels: NpyData, shape: readonly number[], spatial: readonly number[], said: LabelOptions = {}) {
-  const n = shape[0]!;
+  const n = shape[0];
   const pixels = spatial.reduce((a, b) => a * b, 1);
   const images = npyArray(new Float32Array(n * pixels).fill(1), [n, 1, ...spatial]);
   return parseDataset(formatNpz({ images, labels: npyArray(labels, shape) }), 'x.npz', said);
@@ -88,7 +88,7 @@ describe('labels of classes', () => {
           return metric.score();
         });
         for (const score of scores) expect(score).toEqual(scores[0]);
-        expect(scores[0]!.metric).toBe('dice');
+        expect(scores[0].metric).toBe('dice');
       }),
       { numRuns: 30 },
     );
@@ -124,7 +124,7 @@ describe('labels of regions', () => {
           const output = sigmoidOver(3, 2, 2);
           const masks = Array.from({ length: 24 }, (_, i) => {
             const [image, r, place] = [Math.floor(i / 12), Math.floor(i / 4) % 3, i % 4];
-            return table[r]!.includes(map[image * 4 + place]!) ? 1 : 0;
+            return table[r].includes(map[image * 4 + place]) ? 1 : 0;
           });
           const scores = [
             read(Uint8Array.from(map), [2, 2, 2], output, { regions: table }),
@@ -136,7 +136,7 @@ describe('labels of regions', () => {
             return metric.score();
           });
           for (const score of scores) expect(score).toEqual(scores[0]);
-          expect(scores[0]!.classes.map(c => c.name)).toEqual(['region 1+2+3', 'region 2+3', 'region 3']);
+          expect(scores[0].classes.map(c => c.name)).toEqual(['region 1+2+3', 'region 2+3', 'region 3']);
         },
       ),
     );
@@ -274,7 +274,7 @@ describe('places that count nowhere', () => {
       { minLength: 1, maxLength: 8 },
     );
     const channelsOf = (rows: readonly { readonly logits: readonly number[] }[], k: number) =>
-      Array.from({ length: k }, (_, c) => rows.map(r => r.logits[c]!)).flat();
+      Array.from({ length: k }, (_, c) => rows.map(r => r.logits[c])).flat();
     fc.assert(
       fc.property(places, fc.constantFrom(255, -1, 3), (rows, ignoreLabel) => {
         const known = rows.filter(r => r.known);

@@ -36,7 +36,7 @@ describe('Random', () => {
     const random = Random.seeded(7);
     const count = 20_000;
     const counts = [0, 0, 0, 0, 0, 0];
-    for (let i = 0; i < count; i++) counts[random.int(6)]!++;
+    for (let i = 0; i < count; i++) counts[random.int(6)]++;
     const expected = count / 6;
     const chi2 = counts.reduce((sum, n) => sum + (n - expected) ** 2 / expected, 0);
     expect(chi2).toBeLessThan(20.5); // the 0.999 quantile with 5 degrees of freedom

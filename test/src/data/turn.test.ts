@@ -40,7 +40,7 @@ describe('turning', () => {
     const of = (extents: number[]) =>
       new Set(
         Array.from({ length: 200 }, (_, seed) =>
-          turned(counting(extents[0]! * extents[1]!), extents, drawTurn(extents, Random.seeded(seed))).join(),
+          turned(counting(extents[0] * extents[1]), extents, drawTurn(extents, Random.seeded(seed))).join(),
         ),
       );
     expect(of([2, 2]).size).toBe(8);

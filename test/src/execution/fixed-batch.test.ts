@@ -22,18 +22,18 @@ describe('inParts', () => {
         );
         const seen: number[][] = [];
         const { y } = await inParts(batch, { x }, async ({ x: part }) => {
-          expect(part!.shape).toEqual([batch, 2]);
-          seen.push(Array.from(part!.data as Float32Array));
+          expect(part.shape).toEqual([batch, 2]);
+          seen.push(Array.from(part.data as Float32Array));
           // Two rows for each image, as of windows.
           return {
             y: float32(
               [2 * batch, 1],
-              (part!.data as Float32Array).map(v => 10 * v),
+              (part.data as Float32Array).map(v => 10 * v),
             ),
           };
         });
-        expect(y!.shape).toEqual([2 * count, 1]);
-        expect(Array.from(y!.data as Float32Array)).toEqual(Array.from(x.data, v => 10 * v));
+        expect(y.shape).toEqual([2 * count, 1]);
+        expect(Array.from(y.data as Float32Array)).toEqual(Array.from(x.data, v => 10 * v));
         // What fills the last batch up are images of the data.
         expect(new Set(seen.flat())).toEqual(new Set(x.data));
       }),

@@ -20,7 +20,7 @@ async function profiled(executor: 'webgpu' | 'ort') {
   const y = await withExecutor({ executor, onProfile }, async opened => {
     const runnable = new Runnable(opened, doubled());
     try {
-      return (await runnable.run({ x })).y!;
+      return (await runnable.run({ x })).y;
     } finally {
       runnable.dispose();
     }

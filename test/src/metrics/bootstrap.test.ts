@@ -47,8 +47,8 @@ describe('a difference of scores', () => {
   it('is turned round when the networks change places, and holds its own value', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.boolean(), fc.boolean()), { minLength: 2, maxLength: 30 }), pairs => {
-        const [a, b] = [0, 1].map(i => accuracyOf(pairs.map(p => p[i]!)));
-        const [one, other] = [differenceOf(a!, b!, alone(pairs.length)), differenceOf(b!, a!, alone(pairs.length))];
+        const [a, b] = [0, 1].map(i => accuracyOf(pairs.map(p => p[i])));
+        const [one, other] = [differenceOf(a, b, alone(pairs.length)), differenceOf(b, a, alone(pairs.length))];
         expect(other.value).toBeCloseTo(-one.value, 12);
         expect(other.low).toBeCloseTo(-one.high, 12);
         expect(one.low).toBeLessThanOrEqual(one.value + 1e-12);
@@ -104,13 +104,13 @@ describe('a difference of scores', () => {
       metric.add({ data: signs.flatMap(sign => [0, sign]), shape: [4, 2, 1] }, 0);
       return metric;
     });
-    const groups = groupsOf({ count: 4, group: group!, id: id! });
+    const groups = groupsOf({ count: 4, group, id });
     expect(groups).toEqual([
       [0, 3],
       [1, 2],
     ]);
     // The draws are: both the first (1), one of each (1 of 3 cases), both the second (0).
-    expect(differenceOf(ours!, theirs!, groups)).toMatchObject({ value: 1 / 3, low: 0, high: 1, groups: 2 });
+    expect(differenceOf(ours, theirs, groups)).toMatchObject({ value: 1 / 3, low: 0, high: 1, groups: 2 });
   });
 
   it('takes groups that share cases for one, through any number of them', () => {
@@ -147,6 +147,6 @@ describe('a difference of scores', () => {
       metric.add({ data: [0, sign, 1, 0, 1, 0], shape: [3, 2, 1] }, 0);
       return metric;
     });
-    expect(differenceOf(good!, bad!, alone(3))).toMatchObject({ value: 1, low: 1, high: 1 });
+    expect(differenceOf(good, bad, alone(3))).toMatchObject({ value: 1, low: 1, high: 1 });
   });
 });

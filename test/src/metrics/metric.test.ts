@@ -20,7 +20,7 @@ const regionLabels = (data: number[], shape: number[]): RegionLabels => ({
   kind: 'regions',
   data: Uint8Array.from(data),
   shape,
-  names: Array.from({ length: shape[0]! }, (_, i) => String(i + 1)),
+  names: Array.from({ length: shape[0] }, (_, i) => String(i + 1)),
   ignore: 255,
   reading: '',
 });
@@ -72,7 +72,7 @@ describe('Dice', () => {
     metric.add(outputsFor(predicted, 4, 2), 0);
     // Case 7: 2 of 3 labelled are found and one more is; case −1: its one is found and one more is.
     expect(metric.score().value).toBeCloseTo(((2 * 2) / (3 + 3) + 2 / 3) / 2, 12);
-    expect(metric.score().classes[0]!.cases).toBe(2);
+    expect(metric.score().classes[0].cases).toBe(2);
     expect(metric.score([0, 1, 0, 3]).value).toBeCloseTo((4 / 5 + 2 / 3) / 2, 12);
   });
 
@@ -83,7 +83,7 @@ describe('Dice', () => {
     expect(score).toMatchObject({ metric: 'dice-foreground', images: 4 });
     expect(score.value).toBeCloseTo((4 / 5 + 2 / 3) / 2, 12);
     expect(score.pooled).toBeCloseTo((2 * 3) / (5 + 4), 12);
-    expect(score.classes[0]!.cases).toBe(2);
+    expect(score.classes[0].cases).toBe(2);
   });
 
   it('counts a tie between two classes as background, as p > 0.5 does', () => {
@@ -135,7 +135,7 @@ describe('Dice', () => {
           const images = kept.filter(image => image < n);
           const places = images.flatMap(image => Array.from({ length: pixels }, (_, p) => image * pixels + p));
           const means = [1, 2, 3].map(c => {
-            const dices = [...new Set(images.map(image => ids[image]!))].flatMap(id => {
+            const dices = [...new Set(images.map(image => ids[image]))].flatMap(id => {
               const own = places.filter(at => ids[Math.floor(at / pixels)] === id);
               const t = new Set(own.filter(at => labels[at] === c));
               const m = new Set(own.filter(at => predicted[at] === c));
@@ -149,7 +149,7 @@ describe('Dice', () => {
           const score = metric.score(images);
           score.classes.forEach(({ mean }, i) => {
             expect(Number.isNaN(mean)).toBe(Number.isNaN(means[i]));
-            expect(mean - means[i]! || 0).toBeCloseTo(0, 10);
+            expect(mean - means[i] || 0).toBeCloseTo(0, 10);
           });
           const known = means.filter(mean => !Number.isNaN(mean));
           expect(score.value - known.reduce((sum, mean) => sum + mean, 0) / known.length || 0).toBeCloseTo(0, 10);
@@ -177,7 +177,7 @@ describe('Dice', () => {
         const imagesOf = (id: number) => all.filter(image => ids[image] === id);
         const sums = new Float64Array(6);
         for (const id of groups) {
-          for (const [i, term] of metric.terms(imagesOf(id)).entries()) sums[i]! += term;
+          for (const [i, term] of metric.terms(imagesOf(id)).entries()) sums[i] += term;
         }
         // The same as a data set in which every draw is a case.
         const copied = metricOf(
@@ -270,7 +270,7 @@ describe('Dice of regions', () => {
             if (having.length > 0) {
               expect(mean).toBeCloseTo(having.reduce((s, c) => s + (2 * c.both) / c.sum, 0) / having.length, 12);
             }
-            const [both, sum] = [counts[0]!.both + counts[1]!.both, counts[0]!.sum + counts[1]!.sum];
+            const [both, sum] = [counts[0].both + counts[1].both, counts[0].sum + counts[1].sum];
             if (sum > 0) expect(pooled).toBeCloseTo((2 * both) / sum, 12);
           }
         },

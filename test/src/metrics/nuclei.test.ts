@@ -28,38 +28,38 @@ describe.skipIf(!existsSync(FOLDER))('nuclei', () => {
     const size = 10;
     const [a, b, ensemble] = [1, 2, 3].map(() => [foregroundDiceMetric(labels), diceMetric(labels, data.id)] as const);
     const add = (metrics: typeof a, output: Float32Array, first: number) => {
-      for (const metric of metrics!) metric.add({ data: output, shape: [size, 2, 96, 96] }, first);
+      for (const metric of metrics) metric.add({ data: output, shape: [size, 2, 96, 96] }, first);
     };
     for (let first = 0; first < data.count; first += size) {
       const indices = Array.from({ length: size }, (_, i) => first + i);
       const images = new Tensor('float32', gatherImages(data, indices), [size, 1, 96, 96]);
       const outputs: Float32Array[] = [];
-      for (const session of sessions) outputs.push((await session.run({ x: images })).logits!.data as Float32Array);
-      add(a, outputs[0]!, first);
-      add(b, outputs[1]!, first);
+      for (const session of sessions) outputs.push((await session.run({ x: images })).logits.data as Float32Array);
+      add(a, outputs[0], first);
+      add(b, outputs[1], first);
       // With two classes the mean probability of the foreground is that of two logistic functions.
       const mean = new Float32Array(size * 2 * pixels);
       for (let i = 0; i < size; i++) {
         for (let p = 0; p < pixels; p++) {
           const at = i * 2 * pixels + p;
-          const foreground = outputs.map(logits => 1 / (1 + Math.exp(logits[at]! - logits[at + pixels]!)));
-          mean[at + pixels] = (foreground[0]! + foreground[1]!) / 2;
-          mean[at] = 1 - mean[at + pixels]!;
+          const foreground = outputs.map(logits => 1 / (1 + Math.exp(logits[at] - logits[at + pixels])));
+          mean[at + pixels] = (foreground[0] + foreground[1]) / 2;
+          mean[at] = 1 - mean[at + pixels];
         }
       }
       add(ensemble, mean, first);
     }
-    const expected = [table.parents.parent_a!.dice.b, table.parents.parent_b!.dice.b, { mean: 0.7711, pooled: 0.7742 }];
+    const expected = [table.parents.parent_a.dice.b, table.parents.parent_b.dice.b, { mean: 0.7711, pooled: 0.7742 }];
     // By a NumPy script of their own: 2 TP / (2 TP + FP + FN) of each of 30 frames.
     const perCase = [0.6882, 0.8574, 0.7916];
     [a, b, ensemble].forEach((metrics, i) => {
-      const [score, cases] = metrics!.map(metric => metric.score()) as [Score, Score];
-      expect(cases.value).toBeCloseTo(perCase[i]!, 4);
-      expect(cases.classes[0]!.cases).toBe(30);
-      expect(Math.abs(score.value - expected[i]!.mean)).toBeLessThan(2e-4);
-      expect(Math.abs(score.pooled - expected[i]!.pooled)).toBeLessThan(2e-4);
+      const [score, cases] = metrics.map(metric => metric.score()) as [Score, Score];
+      expect(cases.value).toBeCloseTo(perCase[i], 4);
+      expect(cases.classes[0].cases).toBe(30);
+      expect(Math.abs(score.value - expected[i].mean)).toBeLessThan(2e-4);
+      expect(Math.abs(score.pooled - expected[i].pooled)).toBeLessThan(2e-4);
     });
     // 15 of the 100 patches have no foreground: they count for the pooled score only.
-    expect(a![0].score().classes[0]!.cases).toBe(85);
+    expect(a[0].score().classes[0].cases).toBe(85);
   });
 });

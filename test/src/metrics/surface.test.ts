@@ -25,9 +25,9 @@ describe('surface distances', () => {
   it.each(expected)('of $name are those of SciPy', ({ shape, spacing, tolerance, answer, label, ...scipy }) => {
     const found = surfaceDistances(maskOf(answer), maskOf(label), { shape, spacing });
     for (const [i, distances] of [found.answer, found.label].entries()) {
-      expect(distances).toHaveLength(scipy.distances[i]!.length);
+      expect(distances).toHaveLength(scipy.distances[i].length);
       for (const [at, distance] of distances.entries()) {
-        expect(distance).toBeCloseTo(scipy.distances[i]![at] ?? Number.POSITIVE_INFINITY, 8);
+        expect(distance).toBeCloseTo(scipy.distances[i][at] ?? Number.POSITIVE_INFINITY, 8);
       }
     }
     const { nsd, hd95 } = surfaceOf([found], tolerance);
@@ -69,7 +69,7 @@ describe('surface distances', () => {
         for (const [at, place] of places.entries()) {
           const all = places
             .filter((_, other) => marked[other] === 1)
-            .map(other => other.reduce((sum, x, axis) => sum + (x - place[axis]!) ** 2, 0));
+            .map(other => other.reduce((sum, x, axis) => sum + (x - place[axis]) ** 2, 0));
           const nearest = Math.min(...all);
           if (all.length === 0) expect(distances[at]).toBe(Number.POSITIVE_INFINITY);
           else expect(distances[at]).toBeCloseTo(nearest, 9);

@@ -29,13 +29,13 @@ function network(
   const weight = b.constant(
     float32(
       [3, 1, 1, 1],
-      order.map(k => weights[k]!),
+      order.map(k => weights[k]),
     ),
   );
   const shift = b.constant(
     float32(
       [3],
-      order.map(k => bias[k]!),
+      order.map(k => bias[k]),
     ),
   );
   b.output('y', b.op('Conv', [prepare(b, x), weight, shift]));

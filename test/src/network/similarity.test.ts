@@ -28,7 +28,7 @@ function matrixOf({ dims, data }: Tensor): number[][] {
 
 function squaredNorm(x: readonly number[][], y: readonly number[][]): number {
   let sum = 0;
-  for (const u of x) for (const v of y) sum += u.reduce((product, value, i) => product + value * v[i]!, 0) ** 2;
+  for (const u of x) for (const v of y) sum += u.reduce((product, value, i) => product + value * v[i], 0) ** 2;
   return sum;
 }
 
@@ -37,7 +37,7 @@ describe('the similarity of features on data', () => {
     const folder = await scratch();
     const models = await Promise.all((await smallParents(folder)).map(file => loadModel(file)));
     const dataset = await loadDataset(await smallData(join(folder, 'data.npz')));
-    const [a, b] = [models[0]!, models[1]!];
+    const [a, b] = [models[0], models[1]];
     const values = matchableValues(a.graph, b.graph);
     const measured = await withExecutor({ executor: 'ort' }, on => ckaSimilarity(a, b, dataset, on));
 
@@ -71,7 +71,7 @@ describe('the similarity of features on data', () => {
     const { pairs, score } = match(parent.graph, parent.graph, { similarity });
     expect(pairs.every(({ a, b }) => a === b)).toBe(true);
     expect(score).toBeCloseTo(pairs.length, 3);
-    const [first, last] = [pairs[0]!, pairs.at(-1)!];
+    const [first, last] = [pairs[0], pairs.at(-1)!];
     expect(similarity(first.a, last.b)).toBeLessThan(0.9);
     expect(similarity('no such', last.b)).toBe(0);
   });
@@ -81,7 +81,7 @@ describe('the similarity of features on data', () => {
     const [a, b] = await Promise.all((await smallParents(folder)).map(file => loadModel(file)));
     const dataset = await loadDataset(await smallData(join(folder, 'data.npz')));
     await expect(
-      withExecutor({ executor: 'ort' }, on => ckaSimilarity(a!, b!, dataset, on, { images: 3 })),
+      withExecutor({ executor: 'ort' }, on => ckaSimilarity(a, b, dataset, on, { images: 3 })),
     ).rejects.toMatchObject({ code: 'data-invalid' });
   });
 });

@@ -25,7 +25,7 @@ function halving(
   [h, w]: readonly string[],
 ): Graph {
   const b = new GraphBuilder(name);
-  const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 1, symbol(h!), symbol(w!)] });
+  const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 1, symbol(h), symbol(w)] });
   const conv = (from: typeof x, inputs: number, outputs: number, name: string) =>
     b.op('Relu', [b.op('Conv', [from, b.constant(draw(outputs, inputs, 3, 3))], { pads: [1, 1, 1, 1] })], {}, { name });
   const top = conv(x, 1, channels, 'top');
@@ -94,9 +94,9 @@ describe('height and width that are open in both parents', () => {
   test.each(['a.onnx', 't.onnx'])('%s: trains at the size of the data, tests at another, stays open', async a => {
     const { agreement, tests } = await runOf(a, '12.npz');
     expect(agreement.agrees).toBe(true);
-    expect(tests[0]!.rows.every(r => Number.isFinite(r.score.value))).toBe(true);
+    expect(tests[0].rows.every(r => Number.isFinite(r.score.value))).toBe(true);
     const { graph } = importOnnx(at('run/stitched.onnx'));
-    expect(graph.inputs[0]!.type.shape.map(String)).toEqual(['N', '1', 'H', 'W']);
+    expect(graph.inputs[0].type.shape.map(String)).toEqual(['N', '1', 'H', 'W']);
   });
 
   test('a test set whose size does not fit is found before training, with a multiple that would do', async () => {
@@ -121,7 +121,7 @@ describe('height and width that are open in both parents', () => {
     beforeAll(async () => {
       for (const skip of ['Concat', 'none'] as const) {
         for (const [i, file] of files(skip).entries()) {
-          const halving = (['pool', 'strided'] as const)[i]!;
+          const halving = (['pool', 'strided'] as const)[i];
           await writeFile(file, exportOnnx(sizedNetwork({ halving, levels: 2, skip, seed: i + 1 })));
         }
         for (const size of [6, 8, 12]) await writeFile(at(`${skip}${size}.npz`), images(6, size, skip === 'none'));
@@ -131,12 +131,12 @@ describe('height and width that are open in both parents', () => {
     test.each(['Concat', 'none'] as const)('are stitched, and the file says for which sizes (%s)', async skip => {
       const { agreement, exported, warnings, tests } = await run(request(skip, `${skip}12.npz`));
       expect(agreement.agrees).toBe(true);
-      expect(tests[0]!.rows.every(r => Number.isFinite(r.score.value))).toBe(true);
+      expect(tests[0].rows.every(r => Number.isFinite(r.score.value))).toBe(true);
       const sizes = 'height and width that are multiples of 4';
       expect(exported.sizes).toBe(sizes);
       expect(warnings.some(w => w.includes(sizes))).toBe(skip === 'none');
       const { graph } = importOnnx(exported.file);
-      expect(graph.inputs[0]!.type.shape.map(String)).toEqual(['N', '1', 'H', 'W']);
+      expect(graph.inputs[0].type.shape.map(String)).toEqual(['N', '1', 'H', 'W']);
       expect(graph.info.metadata?.['suture.sizes']).toBe(sizes);
       expect((await inspect(exported.file)).sizes).toBe(sizes);
     });
@@ -152,6 +152,6 @@ describe('height and width that are open in both parents', () => {
   test('every size but the batch becomes a number', () => {
     const dataset = { imageShape: [1, 8, 8], source: 'x.npz' };
     const graph = graphForImages(halving('net', 3, 'nearest', ['H', 'W']), dataset, 'a');
-    expect(graph.outputs[0]!.value.type.shape.map(String)).toEqual(['N', '2', '8', '8']);
+    expect(graph.outputs[0].value.type.shape.map(String)).toEqual(['N', '2', '8', '8']);
   });
 });

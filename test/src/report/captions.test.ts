@@ -24,7 +24,7 @@ describe('placeCaptions', () => {
     });
     fc.assert(
       fc.property(fc.array(point, { minLength: 2, maxLength: 6 }), points => {
-        const boxes = placeCaptions(points, right).map((caption, i) => boxOf(caption, points[i]!.text));
+        const boxes = placeCaptions(points, right).map((caption, i) => boxOf(caption, points[i].text));
         boxes.forEach((p, i) => {
           expect(p.right).toBeLessThanOrEqual(right);
           for (const q of boxes.slice(0, i)) {

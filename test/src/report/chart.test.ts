@@ -26,14 +26,14 @@ describe('charts', () => {
 
   it('join points only where asked for in a scatter chart', () => {
     expect(scatterChart(two, options)).not.toContain('<path ');
-    expect(scatterChart([{ ...two[0]!, joined: true }], options)).toContain('<path ');
+    expect(scatterChart([{ ...two[0], joined: true }], options)).toContain('<path ');
   });
 
   it('put a larger y higher and a larger x further to the right', () => {
-    const svg = scatterChart([{ name: '', points: two[0]!.points }], options);
-    const [first, second] = [...svg.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)"/g)].map(m => [+m[1]!, +m[2]!]);
-    expect(first![0]).toBeLessThan(second![0]!);
-    expect(first![1]).toBeLessThan(second![1]!);
+    const svg = scatterChart([{ name: '', points: two[0].points }], options);
+    const [first, second] = [...svg.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)"/g)].map(m => [+m[1], +m[2]]);
+    expect(first[0]).toBeLessThan(second[0]);
+    expect(first[1]).toBeLessThan(second[1]);
   });
 
   it('hold whatever numbers and names there are without a NaN or an open tag', () => {

@@ -70,7 +70,7 @@ describe.each(trainings)('a training by %j', training => {
     for (const { position, weight } of run.network.stitches) {
       const [x, y] = [run, first].map(({ parameters }) => Array.from(numbersOf(parameters.get(weight)!)));
       expect(
-        x!.some((v, i) => v !== y![i]),
+        x.some((v, i) => v !== y[i]),
         weight,
       ).toBe(trained.includes(position));
     }

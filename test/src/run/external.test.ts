@@ -39,13 +39,13 @@ it('keep them apart in the run, whatever they are called', async () => {
     expect(await readFile(copy)).toEqual(await readFile(`${external[i]}.data`));
   }
   const exports = [one, two].map(run => join(folder, `${run.slice(-3)}.onnx`));
-  expect(await suture('export', one, '--all', '-o', exports[0]!)).toMatchObject({ code: 0 });
-  expect(await suture('export', two, '--all', '-o', exports[1]!)).toMatchObject({ code: 0 });
+  expect(await suture('export', one, '--all', '-o', exports[0])).toMatchObject({ code: 0 });
+  expect(await suture('export', two, '--all', '-o', exports[1])).toMatchObject({ code: 0 });
   const constants = (file: string) =>
     importOnnx(file)
       .graph.constants()
       .map(c => c.constant);
-  expect(constants(exports[1]!)).toEqual(constants(exports[0]!));
+  expect(constants(exports[1])).toEqual(constants(exports[0]));
 });
 
 it('are refused where they point out of the folder', async () => {

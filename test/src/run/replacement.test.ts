@@ -137,7 +137,7 @@ describe('--force', () => {
     const before = await filesOf(run);
     const [command, , ...rest] = stitch(2, run);
     const parent = join(run, 'parents', 'a.onnx');
-    expect(await suture(command!, parent, ...rest, '--force')).toMatchObject({ code: 0 });
+    expect(await suture(command, parent, ...rest, '--force')).toMatchObject({ code: 0 });
     const after = await filesOf(run);
     expect(after['parents/a.onnx']).toEqual(before['parents/a.onnx']);
     expect(after['parameters.npz']).not.toEqual(before['parameters.npz']);
@@ -153,7 +153,7 @@ describe('--force', () => {
     expect(code).toBe(0);
     const lines = (await readFile(join(run, 'metrics.jsonl'), 'utf8')).trimEnd().split('\n');
     expect(JSON.parse(stdout)).toMatchObject({
-      firstLoss: JSON.parse(lines[0]!).loss,
+      firstLoss: JSON.parse(lines[0]).loss,
       lastLoss: JSON.parse(lines.at(-1)!).loss,
     });
     expect(await filesOf(run)).toEqual(wanted);

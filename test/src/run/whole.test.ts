@@ -100,7 +100,7 @@ describe('numbers that no training gives', () => {
   it('NaN among the parameters, even sealed', async () => {
     const run = await copyOf('finished');
     const nan: Parameters<typeof forgeNpz>[1] = ({ tensors }) => {
-      const [name, { shape }] = [...tensors][0]!;
+      const [name, { shape }] = [...tensors][0];
       const count = shape.reduce((x, y) => x * y, 1);
       tensors.set(name, float32(shape, new Float32Array(count).fill(Number.NaN)));
     };
@@ -266,7 +266,7 @@ async function apply(damage: Damage, run: string, other: string, name: string): 
     case 'flip': {
       const bytes = await readFile(file);
       const at = Math.floor(damage.at * bytes.length);
-      bytes[at] = bytes[at]! ^ (1 << damage.bit);
+      bytes[at] = bytes[at] ^ (1 << damage.bit);
       await writeFile(file, bytes);
       return true;
     }
@@ -286,7 +286,7 @@ async function apply(damage: Damage, run: string, other: string, name: string): 
     case 'alter': {
       const alter = <D>(document: D): D => {
         const places = placesOf(document);
-        return changedAt(document, places[Math.floor(damage.at * places.length)]!, damage.value) as D;
+        return changedAt(document, places[Math.floor(damage.at * places.length)], damage.value) as D;
       };
       if (name.endsWith('.npz') && damage.forged) {
         await forgeNpz(file, ({ state }) => {
@@ -333,7 +333,7 @@ describe('damage of any kind', () => {
     async kind => {
       const wanted = new Map<string, Promise<unknown>>();
       const whole = async (name: string): Promise<unknown> => {
-        const known = wanted.get(name) ?? commands[kind][name]!(await copyOf(kind));
+        const known = wanted.get(name) ?? commands[kind][name](await copyOf(kind));
         wanted.set(name, known);
         return known;
       };
@@ -348,7 +348,7 @@ describe('damage of any kind', () => {
             fc.pre(await apply(damage, run, other, name));
             let found: unknown;
             try {
-              found = await commands[kind][command]!(run);
+              found = await commands[kind][command](run);
             } catch (error) {
               if (!(error instanceof SutureError)) throw error;
               expect(error.message).toMatch(/^[^\n]+\.$/);

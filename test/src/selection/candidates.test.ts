@@ -44,14 +44,14 @@ describe.each([2, 3])('what can be made of %i networks', count => {
     await withExecutor({ executor: 'ort' }, async executor => {
       const measured = await candidates.measure({ executor }, { name: 'data', data });
       const networks = blueprints.map(({ name, setting, blend }) =>
-        networkOf(deployed(run, setting, name, blend.gated), name, settledMeaning(run.network.outputs[0]!, setting)),
+        networkOf(deployed(run, setting, name, blend.gated), name, settledMeaning(run.network.outputs[0], setting)),
       );
       const wanted = await measureNetworks({ executor }, networks, data);
-      const ensemble = flopsPerSample(networks[names.indexOf('output ensemble')]!.graph)!;
+      const ensemble = flopsPerSample(networks[names.indexOf('output ensemble')].graph)!;
       for (const [i, { name, cost, blend }] of blueprints.entries()) {
-        expect(measured.get(name)!.score().value, name).toBeCloseTo(wanted[i]!.metric.score().value, 5);
+        expect(measured.get(name)!.score().value, name).toBeCloseTo(wanted[i].metric.score().value, 5);
         // A gate's own products are so few that they are not counted.
-        if (!blend.gated) expect(cost, name).toBeCloseTo(flopsPerSample(networks[i]!.graph)! / ensemble, 9);
+        if (!blend.gated) expect(cost, name).toBeCloseTo(flopsPerSample(networks[i].graph)! / ensemble, 9);
       }
     });
   });

@@ -34,7 +34,7 @@ const samples = (curve: readonly Point[], per = 400): Point[] =>
     : curve
         .slice(1)
         .flatMap((to, i) =>
-          Array.from({ length: per + 1 }, (_, k) => curve[i]!.map((v, c) => v + (k / per) * (to[c]! - v))),
+          Array.from({ length: per + 1 }, (_, k) => curve[i].map((v, c) => v + (k / per) * (to[c] - v))),
         );
 
 describe('the Pareto set', () => {
@@ -54,9 +54,9 @@ describe('the Pareto set', () => {
     fc.assert(
       fc.property(cloud, points => {
         const set = paretoSet(points);
-        for (const i of set) expect(set.some(j => dominates(points[j]!, points[i]!))).toBe(false);
+        for (const i of set) expect(set.some(j => dominates(points[j], points[i]))).toBe(false);
         for (const [i, p] of points.entries()) {
-          if (!set.includes(i)) expect(set.some(j => dominates(points[j]!, p))).toBe(true);
+          if (!set.includes(i)) expect(set.some(j => dominates(points[j], p))).toBe(true);
         }
         expect(set.length).toBeGreaterThan(0);
       }),
@@ -103,7 +103,7 @@ describe('beyond', () => {
   it('is what a fine sampling of the curve gives', () => {
     fc.assert(
       fc.property(pointAndCurve, ([p, rivals]) => {
-        const coarse = Math.min(...samples(rivals).map(r => Math.max(...p.map((v, i) => v - r[i]!))));
+        const coarse = Math.min(...samples(rivals).map(r => Math.max(...p.map((v, i) => v - r[i]))));
         const found = beyond(p, rivals);
         expect(found).toBeLessThanOrEqual(coarse + 1e-12);
         expect(found).toBeGreaterThan(coarse - 0.01);
@@ -147,7 +147,7 @@ describe('beyond', () => {
     fc.assert(
       fc.property(planar, fc.nat(), ([, rivals], pick) => {
         const on = samples(rivals, 7);
-        expect(beyond(on[pick % on.length]!, rivals)).toBeLessThan(1e-9);
+        expect(beyond(on[pick % on.length], rivals)).toBeLessThan(1e-9);
       }),
     );
   });
@@ -192,7 +192,7 @@ describe('the ensembles of three networks and more', () => {
     const points = fc.array(pointOf(sets), { minLength: outputs.length, maxLength: outputs.length });
     return fc.tuple(pointOf(sets), points).map(([p, at]) => ({ p, points: at, faces }));
   };
-  const cases = fc.constantFrom([3, 2], [3, 3], [4, 2], [4, 3], [3, 4]).chain(([n, d]) => scored(n!, d!));
+  const cases = fc.constantFrom([3, 2], [3, 3], [4, 2], [4, 3], [3, 4]).chain(([n, d]) => scored(n, d));
 
   /** Points of all triangles, close together, and those that are in none. */
   const triangles = (points: readonly Point[], faces: readonly (readonly number[])[], per = 12): Point[] => [
@@ -202,7 +202,7 @@ describe('the ensembles of three networks and more', () => {
       .flatMap(corners =>
         Array.from({ length: per + 1 }, (_, i) => i).flatMap(i =>
           Array.from({ length: per + 1 - i }, (_, j) => [i / per, j / per, (per - i - j) / per]).map(t =>
-            points[0]!.map((_, c) => corners.reduce((sum, at, k) => sum + t[k]! * points[at]![c]!, 0)),
+            points[0].map((_, c) => corners.reduce((sum, at, k) => sum + t[k] * points[at][c], 0)),
           ),
         ),
       ),
@@ -213,11 +213,11 @@ describe('the ensembles of three networks and more', () => {
       fc.property(cases, fc.nat(), ({ p, points, faces }, pick) => {
         const surface = surfaceOf(points, faces);
         const samples = triangles(points, faces);
-        const coarse = Math.min(...samples.map(r => Math.max(...p.map((v, i) => v - r[i]!))));
+        const coarse = Math.min(...samples.map(r => Math.max(...p.map((v, i) => v - r[i]))));
         const found = beyondSurface(p, surface);
         expect(found).toBeLessThanOrEqual(coarse + 1e-12);
         expect(found).toBeGreaterThan(coarse - 0.2);
-        expect(beyondSurface(samples[pick % samples.length]!, surface)).toBeLessThan(1e-9);
+        expect(beyondSurface(samples[pick % samples.length], surface)).toBeLessThan(1e-9);
       }),
       { numRuns: 40 },
     );
@@ -233,7 +233,7 @@ describe('the ensembles of three networks and more', () => {
           points,
           points.map((_, i) => [i]),
         );
-        for (const i of paretoSet(points)) expect(beyondSurface(points[i]!, corners)).toBe(0);
+        for (const i of paretoSet(points)) expect(beyondSurface(points[i], corners)).toBe(0);
         const [first, higher] = [aboveSurface(p, corners), aboveSurface(p, surface)];
         if (first !== undefined) expect(higher).toBeLessThanOrEqual(first);
       }),
@@ -253,14 +253,14 @@ describe('the ensembles of three networks and more', () => {
           const { outputs, faces } = shareLattice(parents, 4, 60);
           // A smooth score of an ensemble that isn't the mean of its members'.
           const scoreOf = (shares: readonly number[], networks: readonly number[]): Point =>
-            p.map((_, c) => Math.sqrt(shares.reduce((sum, s, i) => sum + s * alone[networks[i]!]![c]! ** 2, 0)));
+            p.map((_, c) => Math.sqrt(shares.reduce((sum, s, i) => sum + s * alone[networks[i]][c] ** 2, 0)));
           const [straight, turned] = [order.toSorted(), order].map(networks =>
             surfaceOf(
               outputs.map(o => scoreOf(o as readonly number[], networks)),
               faces,
             ),
           );
-          expect(beyondSurface(p, turned!)).toBeCloseTo(beyondSurface(p, straight!), 9);
+          expect(beyondSurface(p, turned)).toBeCloseTo(beyondSurface(p, straight), 9);
         },
       ),
       { numRuns: 30 },

@@ -45,14 +45,14 @@ const tags = ['a', 'b', 'c'];
 
 /** Sweeps over networks by their seeds, each stitched to the first. */
 async function swept(seeds: readonly number[], options: FrontOptions, alike = false): Promise<Front> {
-  const parents = seeds.map((seed, p) => ({ tag: tags[p]!, graph: parent(seed) }));
+  const parents = seeds.map((seed, p) => ({ tag: tags[p], graph: parent(seed) }));
   const network = stitch(
     parents,
     parents.slice(1).flatMap(({ tag }) => featurePairs([{ a: 'act', b: 'act' }], 'a', tag)),
   );
   const parameters = (alike ? identityStitches : kaimingStitches)(network, random(4));
-  const { graph } = parents[0]!;
-  const data = LabelledData.for([networkOf(graph, 'a', meaningOf(graph, graph.outputs[0]!.value))], dataset);
+  const { graph } = parents[0];
+  const data = LabelledData.for([networkOf(graph, 'a', meaningOf(graph, graph.outputs[0].value))], dataset);
   const tests = [{ name: 'own', data }];
   return withExecutor({ executor: 'ort' }, executor =>
     sweepFront({ executor }, { network, parameters }, data, tests, options),
@@ -67,7 +67,7 @@ describe('a sweep over settings of three networks', () => {
     expect(front.rivals).toHaveLength(496);
     // The parents, and averaged at the one position; 28 ways to share the output, each with a gate and without.
     expect(front.points).toHaveLength(2 * 28 * 2);
-    const best = Math.max(...front.rivals.map(r => r.scores[1]!));
+    const best = Math.max(...front.rivals.map(r => r.scores[1]));
     for (const { positions, gated, output, scores, beyond } of front.points) {
       const rival = front.rivals.find(r => String(r.output) === String(output));
       if (positions.length > 0 || gated || !rival) continue;
@@ -82,7 +82,7 @@ describe('a sweep over settings of three networks', () => {
   it('gives the scores of one where all are copies of it', async () => {
     const { rivals, points } = await swept([1, 1, 1], { weights: [0.5] }, true);
     const [first] = rivals;
-    for (const { scores } of [...rivals, ...points]) expect(scores[0]).toBeCloseTo(first!.scores[0]!, 9);
+    for (const { scores } of [...rivals, ...points]) expect(scores[0]).toBeCloseTo(first.scores[0], 9);
     for (const { beyond } of points) expect(beyond).toBeCloseTo(0, 9);
   });
 
@@ -95,7 +95,7 @@ describe('a sweep over settings of three networks', () => {
     for (const { output, gated, scores, beyond } of straight.points) {
       const [a, b, c] = sharesOf(output);
       const same = turned.points.find(p => p.gated === gated && String(p.output) === String([a, c, b]))!;
-      expect(same.scores[0]).toBeCloseTo(scores[0]!, 3);
+      expect(same.scores[0]).toBeCloseTo(scores[0], 3);
       expect(same.beyond).toBeCloseTo(beyond, 3);
     }
   });

@@ -41,8 +41,8 @@ describe('ways of sharing an output', () => {
           seen.add(face.toSorted().join());
           for (const [i, from] of face.entries()) {
             for (const to of face.slice(i + 1)) {
-              const [p, q] = [from, to].map(at => sharesOf(outputs[at]!));
-              const moved = p!.map((v, k) => Math.abs(v - q![k]!)).filter(v => v > 1e-9);
+              const [p, q] = [from, to].map(at => sharesOf(outputs[at]));
+              const moved = p.map((v, k) => Math.abs(v - q[k])).filter(v => v > 1e-9);
               expect(moved).toHaveLength(2);
               for (const v of moved) steps.add(Math.round(1 / v));
             }

@@ -29,7 +29,7 @@ const candidate = (kind: Kind, name: string, cost: number, own: number, ...stres
 const groups = (sets: number) => ({ own: images, stress: Array<Groups>(sets).fill(images) });
 const chosenOf = (candidates: readonly Candidate[], sets: number, budget?: number): string => {
   const { standings, chosen } = judge(candidates, groups(sets), budget);
-  return standings[chosen]!.name;
+  return standings[chosen].name;
 };
 
 describe('the verdict', () => {
@@ -47,11 +47,11 @@ describe('the verdict', () => {
     expect(chosenOf([...all, better, best], 2)).toBe('stitched');
     const { standings, incumbent } = judge([...all, better], groups(2));
     expect(standings.map(s => s.eligible)).toEqual([true, false, true, true]);
-    expect(standings[incumbent]!.name).toBe('output ensemble');
-    expect(standings[2]!.shift).toBeCloseTo(0.55, 12);
-    expect(standings[2]!.chosenBetterBy).toMatchObject({ own: { value: 0 }, shift: { groups: count } });
-    expect(standings[2]!.chosenBetterBy!.shift!.value).toBeCloseTo(0.25, 12);
-    expect(standings[3]!.chosenBetterBy).toBeUndefined();
+    expect(standings[incumbent].name).toBe('output ensemble');
+    expect(standings[2].shift).toBeCloseTo(0.55, 12);
+    expect(standings[2].chosenBetterBy).toMatchObject({ own: { value: 0 }, shift: { groups: count } });
+    expect(standings[2].chosenBetterBy!.shift!.value).toBeCloseTo(0.25, 12);
+    expect(standings[3].chosenBetterBy).toBeUndefined();
   });
 
   it('goes by the scores at home where nothing is known of other sites', () => {
@@ -80,7 +80,7 @@ describe('the verdict', () => {
       own: few,
       stress: [few],
     });
-    expect(standings[chosen]!.name).toBe('parent a');
+    expect(standings[chosen].name).toBe('parent a');
   });
 
   it('lets the best under shift stand for those that differ in numbers alone', () => {
@@ -101,7 +101,7 @@ describe('the verdict', () => {
       name: `${i}`,
       cost: 1,
       own: error(own),
-      stress: [error([1, 3, 2][i]!)],
+      stress: [error([1, 3, 2][i])],
     }));
     expect(chosenOf(values.slice(0, 2), 1)).toBe('1');
     // The second has more than the first by so little, but on every image.
@@ -123,20 +123,20 @@ describe('the verdict', () => {
         (given, budget) => {
           const candidates = given.map(({ kind, cost, own, stress }, i) => ({
             ...{ kind, cost, name: `${i}` },
-            own: accuracy(image => own[image]!),
-            stress: [accuracy(image => stress[image]!)],
+            own: accuracy(image => own[image]),
+            stress: [accuracy(image => stress[image])],
           }));
           if (!candidates.some(c => c.cost <= budget)) {
             expect(() => judge(candidates, groups(1), budget)).toThrow(/Nothing costs as little/);
             return;
           }
           const { standings, chosen, best, incumbent } = judge(candidates, groups(1), budget);
-          expect(standings[chosen]!.cost).toBeLessThanOrEqual(budget + 1e-9);
-          expect(standings[chosen]!.eligible).toBe(true);
-          expect(standings[incumbent]!.eligible).toBe(true);
-          if (best !== chosen) expect(standings[best]!.chosenBetterBy!.own.high).toBeGreaterThanOrEqual(0);
+          expect(standings[chosen].cost).toBeLessThanOrEqual(budget + 1e-9);
+          expect(standings[chosen].eligible).toBe(true);
+          expect(standings[incumbent].eligible).toBe(true);
+          if (best !== chosen) expect(standings[best].chosenBetterBy!.own.high).toBeGreaterThanOrEqual(0);
           // What displaces the incumbent is shown to be better than it.
-          if (incumbent !== chosen) expect(verdictOf(standings[incumbent]!.chosenBetterBy!.shift!)).toBe('better');
+          if (incumbent !== chosen) expect(verdictOf(standings[incumbent].chosenBetterBy!.shift!)).toBe('better');
         },
       ),
       { numRuns: 60 },

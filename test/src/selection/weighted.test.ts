@@ -41,9 +41,9 @@ describe('the choices', () => {
     fc.assert(
       fc.property(fc.array(point, { minLength: 1 }), fc.nat(1000), (points, rival) => {
         const { best, even } = choose(points, [rival / 1000], true, 0.01);
-        const score = points[even]!.scores[0]!;
+        const score = points[even].scores[0];
         expect(score >= rival / 1000 - 0.01 || even === best).toBe(true);
-        expect(points.every(p => p.scores[0]! <= points[best]!.scores[0]!)).toBe(true);
+        expect(points.every(p => p.scores[0] <= points[best].scores[0])).toBe(true);
       }),
     );
   });

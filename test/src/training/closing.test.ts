@@ -36,7 +36,7 @@ it('the closing fit changes the last stitches alone, the same way each time', as
       }
     }
     // On images that were held out.
-    expect(Math.min(...notes)).toBeLessThan(0.9 * notes[0]!);
+    expect(Math.min(...notes)).toBeLessThan(0.9 * notes[0]);
     expect(await close()).toEqual(fitted);
   });
 });

@@ -28,7 +28,7 @@ async function small(given: Parameters<typeof distillationSettings>[0]) {
     }),
   );
   const dataset: Dataset = await loadDataset(await smallData(join(folder, 'data.npz')));
-  const job = distillationJob({ teacher: teacher!, student: student!, dataset, task: 'segmentation', ignore: false });
+  const job = distillationJob({ teacher, student, dataset, task: 'segmentation', ignore: false });
   const settings = distillationSettings(given, 3);
   return { job, settings, step: distillationStep(job, settings) };
 }
@@ -40,12 +40,12 @@ it('are images under shift with the teacher’s answers to the same, the same ag
     const { take } = feed.begin();
     const [first, again, other] = [await take([0, 1, 2], 5), await take([0, 1, 2], 5), await take([0, 1, 2], 6)];
     expect(first).toEqual(again);
-    expect(first.x!.data).not.toEqual(other.x!.data);
+    expect(first.x.data).not.toEqual(other.x.data);
     expect(Object.keys(first)).toEqual(step.step.data);
     const asked = new Runnable(executor, job.teacher.graph);
-    const logits = (await asked.run({ x: first.x! })).logits!;
+    const logits = (await asked.run({ x: first.x })).logits;
     expect(
-      relativeError(first.teacher!.data as Float32Array, toProbabilities(logits, job.teacher.meaning)),
+      relativeError(first.teacher.data as Float32Array, toProbabilities(logits, job.teacher.meaning)),
     ).toBeLessThan(1e-5);
     asked.dispose();
     feed.dispose();
@@ -59,11 +59,11 @@ it('have labels that are turned as the images are', () =>
     expect(step.step.data).toEqual(['x', 'labels']);
     const before = [0, 1, 2].flatMap(i => [...job.dataset.images.subarray(64 * i, 64 * (i + 1))]);
     const { x, labels } = await take([0, 1, 2], 0);
-    expect([...x!.data]).not.toEqual(before);
+    expect([...x.data]).not.toEqual(before);
     // The labels of this data set are where the image is above ½.
-    expect([...labels!.data]).toEqual([...(x!.data as Float32Array)].map(v => (v > 0.5 ? 1 : 0)));
+    expect([...labels.data]).toEqual([...(x.data as Float32Array)].map(v => (v > 0.5 ? 1 : 0)));
     const upright = distillationFeed({ executor }, job, step, { ...settings, turn: false });
-    expect([...(await upright.begin().take([0, 1, 2], 0)).x!.data]).toEqual(before);
+    expect([...(await upright.begin().take([0, 1, 2], 0)).x.data]).toEqual(before);
     upright.dispose();
     feed.dispose();
   }));
@@ -89,7 +89,7 @@ it.each(['classification', 'regression'] as const)('fit networks that answer onc
     const meaning = statedMeaning(graph, { task });
     const network = networkOf(graph, 'vgg', meaning);
     const { channels } = meaning;
-    const imageShape = graph.inputs[0]!.type.shape.slice(1) as number[];
+    const imageShape = graph.inputs[0].type.shape.slice(1) as number[];
     const random = Random.seeded(1);
     const labels =
       task === 'classification'
@@ -112,14 +112,14 @@ it.each(['classification', 'regression'] as const)('fit networks that answer onc
     const session = await prepareStep(executor, step.step, bindingFor(step.step.graph, feed.shapes), { resident });
     const names = ['loss/teacher', 'loss/labels'];
     const found = await session.run(fed, names);
-    const [teacher, own] = names.map(name => Number(found[name]!.data[0]));
-    expect(own!).toBeGreaterThan(0);
+    const [teacher, own] = names.map(name => Number(found[name].data[0]));
+    expect(own).toBeGreaterThan(0);
     // The student is its own teacher: of values there is no error, of classes the entropy of its answers is left.
-    if (task === 'regression') expect(teacher!).toBeCloseTo(0, 6);
+    if (task === 'regression') expect(teacher).toBeCloseTo(0, 6);
     else {
-      const p = Array.from(fed.teacher!.data, Number);
+      const p = Array.from(fed.teacher.data, Number);
       const entropy = -p.reduce((sum, q) => sum + q * Math.log(q), 0) / 3;
-      expect(teacher!).toBeCloseTo(entropy / 2, 4);
+      expect(teacher).toBeCloseTo(entropy / 2, 4);
     }
     session.dispose();
     feed.dispose();

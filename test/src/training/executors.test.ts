@@ -22,8 +22,8 @@ function difference(found: ReadonlyMap<string, Tensor>, wanted: ReadonlyMap<stri
   expect([...found.keys()].sort()).toEqual([...wanted.keys()].sort());
   const errors = [...wanted].map(([name, t]) => {
     const [x, y] = [found.get(name)!, t].map(tensor => Array.from(numbersOf(tensor)));
-    const largest = y!.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-3);
-    return y!.reduce((m, v, i) => Math.max(m, Math.abs(v - x![i]!)), 0) / largest;
+    const largest = y.reduce((m, v) => Math.max(m, Math.abs(v)), 1e-3);
+    return y.reduce((m, v, i) => Math.max(m, Math.abs(v - x[i])), 0) / largest;
   });
   return Math.max(...errors);
 }
@@ -53,11 +53,11 @@ it('the embedded adapter and ONNX Runtime fit and train the same stitches', asyn
       }),
     ),
   );
-  expect(difference(results[1]!.initial, results[0]!.initial)).toBeLessThan(1e-3);
-  expect(difference(results[1]!.trained, results[0]!.trained)).toBeLessThan(1e-2);
-  expect(difference(results[0]!.trained, results[0]!.initial)).toBeGreaterThan(1e-2);
-  expect(difference(results[1]!.closed, results[0]!.closed)).toBeLessThan(5e-2);
-  expect(difference(results[0]!.closed, results[0]!.trained)).toBeGreaterThan(0.1);
+  expect(difference(results[1].initial, results[0].initial)).toBeLessThan(1e-3);
+  expect(difference(results[1].trained, results[0].trained)).toBeLessThan(1e-2);
+  expect(difference(results[0].trained, results[0].initial)).toBeGreaterThan(1e-2);
+  expect(difference(results[1].closed, results[0].closed)).toBeLessThan(5e-2);
+  expect(difference(results[0].closed, results[0].trained)).toBeGreaterThan(0.1);
 }, 120_000);
 
 it('the embedded adapter distils as PyTorch does, with what is kept and within a budget', async () => {
@@ -82,10 +82,10 @@ it('the embedded adapter distils as PyTorch does, with what is kept and within a
       activations.push(session.memory.activations);
       for (const loss of want.data.slice(0, 3)) {
         const found = await session.run({ x, teacher }, [step.loss]);
-        expect(Number(found[step.loss]!.data[0])).toBeCloseTo(loss, 4);
+        expect(Number(found[step.loss].data[0])).toBeCloseTo(loss, 4);
       }
       session.dispose();
     }
-    expect(activations[1]!).toBeLessThan(activations[0]!);
+    expect(activations[1]).toBeLessThan(activations[0]);
   });
 }, 120_000);

@@ -9,13 +9,13 @@ describe('minimise', () => {
       fc.asyncProperty(numbers, numbers, numbers, async (least, start, tilt) => {
         // A diagonal of five scales and a rank one part.
         const evaluate = async (x: Float64Array) => {
-          const d = x.map((v, i) => v - least[i]!);
-          const along = d.reduce((sum, v, i) => sum + v * tilt[i]!, 0);
-          const gradient = d.map((v, i) => 2 * 3 ** i * v + 2 * along * tilt[i]!);
+          const d = x.map((v, i) => v - least[i]);
+          const along = d.reduce((sum, v, i) => sum + v * tilt[i], 0);
+          const gradient = d.map((v, i) => 2 * 3 ** i * v + 2 * along * tilt[i]);
           return { value: d.reduce((sum, v, i) => sum + 3 ** i * v * v, along * along), gradient };
         };
         const found = await minimise(evaluate, Float64Array.from(start), { iterations: 100, tolerance: 0 });
-        for (const [i, v] of found.entries()) expect(Math.abs(v - least[i]!)).toBeLessThan(1e-4);
+        for (const [i, v] of found.entries()) expect(Math.abs(v - least[i])).toBeLessThan(1e-4);
       }),
       { numRuns: 50 },
     );
@@ -24,8 +24,8 @@ describe('minimise', () => {
   it("follows Rosenbrock's valley to its end", async () => {
     const found = await minimise(
       async ([x, y]) => ({
-        value: (1 - x!) ** 2 + 100 * (y! - x! ** 2) ** 2,
-        gradient: Float64Array.of(-2 * (1 - x!) - 400 * x! * (y! - x! ** 2), 200 * (y! - x! ** 2)),
+        value: (1 - x) ** 2 + 100 * (y - x ** 2) ** 2,
+        gradient: Float64Array.of(-2 * (1 - x) - 400 * x * (y - x ** 2), 200 * (y - x ** 2)),
       }),
       Float64Array.of(-1.2, 1),
       { iterations: 200, tolerance: 0 },
@@ -35,7 +35,7 @@ describe('minimise', () => {
   });
 
   it('shortens steps to where the value is finite, and stays where no step helps', async () => {
-    const log = async ([x]: Float64Array) => ({ value: x! - Math.log(x!), gradient: Float64Array.of(1 - 1 / x!) });
+    const log = async ([x]: Float64Array) => ({ value: x - Math.log(x), gradient: Float64Array.of(1 - 1 / x) });
     expect((await minimise(log, Float64Array.of(0.01), { tolerance: 0 }))[0]).toBeCloseTo(1, 4);
     const nowhere = async () => ({ value: Number.NaN, gradient: Float64Array.of(Number.NaN) });
     expect(await minimise(nowhere, Float64Array.of(3))).toEqual(Float64Array.of(3));

@@ -43,7 +43,7 @@ function randomStep(steps: readonly Step[]): Graph {
   const varying = new Set<Value>();
   for (const { op, left, right, term } of [...steps, { op: 'Stitch', left: 0, right: 0, term: true }]) {
     const x = values.at(-1 - (left % values.length))!;
-    const y = values[right % values.length]!;
+    const y = values[right % values.length];
     const made = (): Value => {
       switch (op) {
         case 'Conv':
@@ -75,7 +75,7 @@ function randomStep(steps: readonly Step[]): Graph {
     values.push(value);
     if (op === 'Stitch' || varying.has(x) || varying.has(y)) varying.add(value);
     // References are not differentiated.
-    const reference = varying.has(y) ? values[0]! : y;
+    const reference = varying.has(y) ? values[0] : y;
     if (term) terms.push(b.op('FeatureLoss', [value, reference]));
   }
   b.output(
@@ -102,7 +102,7 @@ describe('a budget of memory', () => {
         const given = feeds(graph, 2);
         const [want, got] = [await runOrt(free, given), await runOrt(frugal, given)];
         expect(Object.keys(got)).toEqual(Object.keys(want));
-        for (const name of Object.keys(want)) expect(got[name]!.data, name).toEqual(want[name]!.data);
+        for (const name of Object.keys(want)) expect(got[name].data, name).toEqual(want[name].data);
       }),
       { numRuns: 12 },
     );
@@ -125,7 +125,7 @@ describe('a budget of memory', () => {
         expect(activations).toBeLessThan(1.3 * peak!.bytes);
         const got = await session.run(given);
         want ??= got;
-        for (const name of Object.keys(want)) expect(got[name]!.data, name).toEqual(want[name]!.data);
+        for (const name of Object.keys(want)) expect(got[name].data, name).toEqual(want[name].data);
         session.dispose();
       }
     } finally {

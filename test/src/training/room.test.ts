@@ -71,7 +71,7 @@ describe('an estimate', () => {
     expect(least).toBe(4 * parameters);
     // Two stitches of a position, and all four; what one is fitted with is the same.
     const held = 2 * 12 * 2 * 50 * 50;
-    expect(ridge! - sequential!).toBe(held);
+    expect(ridge - sequential).toBe(held);
     expect(memory({ closingImages: 20 }).closing).toBe(12 * parameters + (120 * parameters) / 2);
   });
 });
@@ -115,13 +115,11 @@ describe('stitches that take more', () => {
   it('are refused before the parents are compared, and leave nothing', async () => {
     const folder = await scratch();
     const [file, data, output] = ['net.onnx', 'data.npz', 'run'].map(name => join(folder, name));
-    await writeFile(file!, exportOnnx(perceptron(64, 64)));
-    await writeFile(data!, formatNpz({ images: npyArray(new Float32Array(80), [20, 4]) }));
+    await writeFile(file, exportOnnx(perceptron(64, 64)));
+    await writeFile(data, formatNpz({ images: npyArray(new Float32Array(80), [20, 4]) }));
     const onProgress = vi.fn();
     vi.stubEnv('SUTURE_MEMORY_GIB', '0.0002');
-    await expect(
-      stitchFiles({ networks: [file!, file!], data: data!, output: output! }, { onProgress }),
-    ).rejects.toMatchObject({
+    await expect(stitchFiles({ networks: [file, file], data, output }, { onProgress })).rejects.toMatchObject({
       code: 'memory-short',
     });
     expect(await readdir(folder)).toEqual(['data.npz', 'net.onnx']);

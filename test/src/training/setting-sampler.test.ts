@@ -12,7 +12,7 @@ const network = (count: number) => ({
 });
 
 /** What was drawn, by position. */
-const weightsOf = (drawn: SampleSettings): (readonly number[])[] => [...drawn.values()].map(([row]) => row!);
+const weightsOf = (drawn: SampleSettings): (readonly number[])[] => [...drawn.values()].map(([row]) => row);
 
 const counts = (positions: number, samples: number, full: number, seed = 1): number[] => {
   const settings = new SettingSampler(network(positions), Random.seeded(seed), { full, averaged: 0 }).next(samples);
@@ -86,7 +86,7 @@ describe('settings of samples', () => {
 });
 
 describe('settings with several partners', () => {
-  const parents = [1, 2, 3].map((seed, i) => ({ tag: 'abc'[i]!, graph: randomNetwork(seed) }));
+  const parents = [1, 2, 3].map((seed, i) => ({ tag: 'abc'[i], graph: randomNetwork(seed) }));
   const joined = stitch(parents, matchParents(parents).pairs);
   const several = joined.switches.filter(s => s.sources.length === 3);
 
@@ -95,8 +95,8 @@ describe('settings with several partners', () => {
     const drawn = SettingSampler.forTraining(joined, { seed: 1, averaged: 0 }).next(2000);
     for (const s of several) {
       const [p, q] = drawn.get(sourcesInput(s))!;
-      expect(p!.every((share, n) => share + q![n]! === 1 && share * q![n]! === 0)).toBe(true);
-      expect(p!.reduce((sum, share) => sum + share, 0) / p!.length).toBeCloseTo(0.5, 1);
+      expect(p.every((share, n) => share + q[n] === 1 && share * q[n] === 0)).toBe(true);
+      expect(p.reduce((sum, share) => sum + share, 0) / p.length).toBeCloseTo(0.5, 1);
     }
   });
 

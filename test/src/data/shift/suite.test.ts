@@ -28,24 +28,24 @@ describe('a data set under a change', () => {
     const suite = shiftedDatasets(dataset, defaultSuite, 3);
     const images = suite.map(({ images }) => images.slice());
     for (const i of [3, 0, 5]) {
-      const alone = shiftedDataset(dataset, defaultSuite[i]!, 3);
+      const alone = shiftedDataset(dataset, defaultSuite[i], 3);
       expect(alone.images).toEqual(images[i]);
-      expect(suite[i]!.images).toEqual(images[i]);
-      expect(imagesOf(alone, [4, 1]).data.slice(128)).toEqual(images[i]!.slice(128, 256));
+      expect(suite[i].images).toEqual(images[i]);
+      expect(imagesOf(alone, [4, 1]).data.slice(128)).toEqual(images[i].slice(128, 256));
     }
     const fewer = shiftedDataset(
       { ...dataset, count: 2, images: dataset.images.slice(0, 256) },
       changeOf('gaussian-noise'),
       3,
     );
-    const noise = suite[defaultSuite.findIndex(({ name }) => name === 'gaussian-noise')]!;
+    const noise = suite[defaultSuite.findIndex(({ name }) => name === 'gaussian-noise')];
     expect(noise.images.slice(0, 256)).toEqual(fewer.images);
   });
 
   it('differs between seeds and between images', () => {
-    const same = { ...dataset, images: dataset.images.map((_, i) => dataset.images[i % 128]!) };
+    const same = { ...dataset, images: dataset.images.map((_, i) => dataset.images[i % 128]) };
     const [first, other] = [3, 4].map(seed => shiftedDataset(same, changeOf('gaussian-noise'), seed).images);
     expect(first).not.toEqual(other);
-    expect(first!.slice(0, 128)).not.toEqual(first!.slice(128, 256));
+    expect(first.slice(0, 128)).not.toEqual(first.slice(128, 256));
   });
 });

@@ -20,7 +20,7 @@ describe('the hypervolume', () => {
     const all = cells(dimensions);
     fc.assert(
       fc.property(points(dimensions), some => {
-        const below = all.filter(cell => some.some(p => p.every((v, i) => v >= cell[i]! + 1)));
+        const below = all.filter(cell => some.some(p => p.every((v, i) => v >= cell[i] + 1)));
         expect(hypervolume(some, Array(dimensions).fill(0))).toBe(below.length);
       }),
       { numRuns: 40 },

@@ -27,7 +27,7 @@ function everyGenome(space: SettingSpace): readonly Genome[] {
 }
 
 const front = (points: readonly Point[]): readonly string[] =>
-  [...new Set(paretoSet(points).map(i => points[i]!.map(v => v.toFixed(9)).join()))].sort();
+  [...new Set(paretoSet(points).map(i => points[i].map(v => v.toFixed(9)).join()))].sort();
 
 const searched = { own: labelled(3), stress: [{ name: 'other', data: labelled(4) }], key: 'two' };
 const options: SearchOptions = { evaluations: 1000, seed: 1, linkage: 'graph', cost: 'flops' };
@@ -44,7 +44,7 @@ describe('the search over settings', () => {
       const cost = costsOf(trained, searched.own.dataset);
       const known = uses.map((used, i) => ({
         uses: used,
-        results: [...scores[i]!].map(([output, scored]) => ({
+        results: [...scores[i]].map(([output, scored]) => ({
           output,
           scores: [...scored],
           cost: cost({ uses: used, output }),
@@ -102,9 +102,9 @@ describe('the search over settings', () => {
       const { front: points } = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 20 });
       for (const { own, ...setting } of points) {
         const graph = settleDiscrete(network, setting, parameters, { standard: true });
-        const meaning = settledMeaning(network.outputs[0]!, settingOfDiscrete(network, setting));
+        const meaning = settledMeaning(network.outputs[0], settingOfDiscrete(network, setting));
         const [scored] = await scoreNetworks({ executor }, [networkOf(graph, 'exported', meaning)], searched.own);
-        expect(scored!.score.value).toBeCloseTo(own, 3);
+        expect(scored.score.value).toBeCloseTo(own, 3);
       }
     });
   }, 60_000);

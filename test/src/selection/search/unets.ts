@@ -42,7 +42,7 @@ export function unets(
   widths: readonly number[],
   at: readonly string[] = features,
 ): TrainedNetwork & { readonly network: SuperNetwork } {
-  const parents = widths.map((width, i) => ({ tag: 'abc'[i]!, graph: unet(i + 1, width) }));
+  const parents = widths.map((width, i) => ({ tag: 'abc'[i], graph: unet(i + 1, width) }));
   const pairs = at.map((name): FeaturePair => ({ features: Object.fromEntries(parents.map(p => [p.tag, name])) }));
   const network = stitch(parents, pairs);
   return { network, parameters: kaimingStitches(network, random(7)) };
@@ -66,5 +66,5 @@ export function labelled(seed: number, count = 3): LabelledData {
     arrays: ['images', 'labels'],
   };
   const graph = unet(1, 2);
-  return LabelledData.for([networkOf(graph, 'a', meaningOf(graph, graph.outputs[0]!.value))], dataset);
+  return LabelledData.for([networkOf(graph, 'a', meaningOf(graph, graph.outputs[0].value))], dataset);
 }
