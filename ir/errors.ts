@@ -12,6 +12,7 @@ export const errorCodes = {
   'parents-incompatible': 'the inputs or outputs of the parents do not fit together',
   'no-pairs': 'no layer of one network is compatible with a layer of the other',
   'pairs-invalid': 'a file of pairs does not fit the networks',
+  'plans-invalid': "nnU-Net's plans lack something, or ask for what is not done here",
   'adjoint-missing': 'a gradient must flow through an operator that has no adjoint rule',
   'kernel-missing': 'an operator or dtype has no kernel in the chosen executor',
   'adapter-missing': 'no GPU adapter, neither real nor embedded, could be used',
