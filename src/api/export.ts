@@ -4,6 +4,7 @@ import { allStitched, averagedAt, sizesText } from '../../passes/index.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
 import { checkOutputFile, type OutputOptions } from '../files/output.ts';
 import { parameterCount } from '../network/cost.ts';
+import { placedPositions } from '../network/depth.ts';
 import { knownMeaning } from '../network/meaning.ts';
 import { featureEntries } from '../network/tags.ts';
 import { writeModel } from '../network/write.ts';
@@ -17,19 +18,19 @@ import { alike, type Combination, checkPositions, gatedText, outputOf } from '..
 import { bestWithin } from '../selection/search/budget.ts';
 import { checkDiscrete, settingOfDiscrete } from '../selection/search/discrete.ts';
 import { type Search, type SearchPoint, searchSchema } from '../selection/search/search.ts';
-import { type Rule, select } from '../selection/select.ts';
+import { type Rule, select, selectByDepth } from '../selection/select.ts';
 import { sweepSchema } from '../selection/sweep.ts';
 import { verdictSchema } from '../selection/verdict.ts';
 import { frontSchema } from '../selection/weighted.ts';
 
 /**
- * What is deployed: the average at one position, by its number or by a rule on the scores of `sweep.json`; every position
+ * What is deployed: the average at one position, by its number or by a rule, 1 and 2 on the scores of `sweep.json`, 3 by depth; every position
  * on its stitched features, which is what double-batched training trains; or any positions, weights and gate. `gated`: outputs are
  * weighed by how sure the parents are, on each image or, with `gateOver`, alike on a batch that is a case.
  */
 export type Choice =
   | ({ readonly position: number } & Gating)
-  | ({ readonly rule: Rule } & Gating)
+  | ({ readonly rule: Rule; readonly depth?: number | undefined } & Gating)
   | { readonly all: true }
   | { readonly combination: Omit<Combination, 'output'> & { readonly output?: OutputShares | undefined } }
   /** What a sweep over settings chose: see `sweepFront`. */
@@ -72,12 +73,13 @@ export async function choosePosition(
     checkPositions(run.network, [choice.position]);
     return choice.position;
   }
+  if (choice.rule === 3) return selectByDepth(placedPositions(run.network), choice.depth).position;
   const sweep = await run.directory.readJson('sweep', sweepSchema);
   if (!sweep) {
     throw new SutureError(
       'run-invalid',
       `Rule ${choice.rule} needs the scores of the positions, and ${printable(run.directory.path)} has none; ` +
-        'run `suture sweep` first, or name a --position.',
+        'run `suture sweep` first, go by depth (rule 3), or name a --position.',
     );
   }
   const { position } = select(sweep.positions, choice.rule, sweep.higherIsBetter);

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { printable, SutureError } from '../../ir/index.ts';
-import { type GateScope, requireGateable } from '../../passes/index.ts';
+import { type GateScope, requireGateable, type SuperNetwork } from '../../passes/index.ts';
 import { casesAtATime } from '../data/batches.ts';
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';
 import { withExecutor } from '../execution/execute.ts';
@@ -13,6 +13,7 @@ import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { Metric, MetricName } from '../metrics/metric.ts';
 import { isChangeable, type StressRequest, type StressSet, stressSets } from '../metrics/stress.ts';
+import { placedPositions } from '../network/depth.ts';
 import type { Network } from '../network/network.ts';
 import type { Parent } from '../network/parent.ts';
 import { networkForImages } from '../network/sizes.ts';
@@ -31,7 +32,15 @@ import { compareNetworkWithFile, compareWithFile } from '../run/verify.ts';
 import { type Blueprint, Candidates, parentCosts } from '../selection/candidates.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { chosenOf, contest } from '../selection/contest.ts';
-import { possibleRules, type Selection, select } from '../selection/select.ts';
+import {
+  possibleRules,
+  type Rule,
+  requireDepthRule,
+  requireFolds,
+  type Selection,
+  select,
+  selectByDepth,
+} from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
 import { affordableOf, type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
 import { distillLoaded, resumeDistill } from './distill.ts';
@@ -56,6 +65,10 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   readonly budget?: number | undefined;
   /** Also train one network for so many steps to give the ensemble's answers: see `distill`. Default: none. */
   readonly distill?: number | undefined;
+  /** By which the stitched position is chosen. Default: 2 where there are folds to rank in, else 1. */
+  readonly rule?: Rule | undefined;
+  /** The depth that rule 3 looks for. Default `usualDepth`. */
+  readonly depth?: number | undefined;
   /** Export what is stitched at this position, whatever it is worth. Default: what the verdict is for. */
   readonly position?: number | undefined;
 }
@@ -65,9 +78,14 @@ export interface RunResult extends Report {
   readonly warnings: readonly string[];
 }
 
-/** Rule 2 where there are folds to rank in, else rule 1. */
-const chooseBy = ({ positions, higherIsBetter }: Sweep): Selection =>
-  select(positions, possibleRules(positions).at(-1) ?? 1, higherIsBetter);
+/** By the rule that was asked for, else rule 2 where there are folds to rank in, else rule 1. */
+function chooseBy(
+  { positions, higherIsBetter }: Sweep,
+  network: SuperNetwork,
+  { rule = possibleRules(positions).at(-1) ?? 1, depth }: Pick<FollowUp, 'rule' | 'depth'>,
+): Selection {
+  return rule === 3 ? selectByDepth(placedPositions(network), depth) : select(positions, rule, higherIsBetter);
+}
 
 /** A test set, by the name and the file that were given. */
 interface TestData {
@@ -85,7 +103,7 @@ interface Following {
 }
 
 const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
-  const { validation, tests, gate, gateOver, metric, stress = {}, budget, distill, position } = request;
+  const { validation, tests, gate, gateOver, metric, stress = {}, budget, distill, rule, depth, position } = request;
   const hashed = async (source: string) => ({ source, sha256: await hashFile(source) });
   const namedFiles = (files: readonly NamedFile[]) =>
     Promise.all(files.map(async ({ name, file }) => ({ name, ...(await hashed(file)) })));
@@ -104,6 +122,8 @@ const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
     }),
     ...(budget !== undefined && { budget }),
     ...(distill !== undefined && { distill }),
+    ...(rule && { rule }),
+    ...(depth !== undefined && { depth }),
     ...(position !== undefined && { position }),
   };
 };
@@ -115,7 +135,8 @@ const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
  * @throws SutureError whatever is wrong with the files, the options or the output.
  */
 export async function run(request: RunRequest, work: TrainingWork = {}): Promise<RunResult> {
-  const { train, validation, tests, gate, gateOver, metric, stress: _, budget, distill, position, ...rest } = request;
+  const { train, validation, tests, gate, gateOver, metric, stress: _, budget, distill, ...others } = request;
+  const { rule, depth, position, ...rest } = others;
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
@@ -126,6 +147,8 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
     data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said), metric) });
   }
   if (position !== undefined) checkPositions(plan.network, [position]);
+  if (rule === 2) requireFolds(validationData.fold);
+  requireDepthRule(rule, depth);
   if (budget !== undefined) affordableOf(parentCosts(plan.network, validationData), budget);
   if (gateOver === 'case') {
     requireGateable(plan.network, gateOver);
@@ -230,7 +253,7 @@ async function follow(
     swept = await sweepPositions(execution, run, choosable);
     await directory.writeJson('sweep', swept);
   }
-  const selection = chooseBy(swept);
+  const selection = chooseBy(swept, run.network, asked);
   const { gate, gateOver, budget } = asked;
   const position = asked.position ?? selection.position;
   const students = asked.distill === undefined ? [] : [await studentOf(execution, run, asked, choosable, work)];

@@ -6,9 +6,10 @@ import { changeNames } from '../data/shift/changes.ts';
 import { executorChoices } from '../execution/executors.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { type StressRequest, shiftImages } from '../metrics/stress.ts';
-import { choice, count, integer, namedFiles, nonNegative, path, regions, several } from '../options/kinds.ts';
+import { choice, count, integer, namedFiles, nonNegative, path, regions, several, share } from '../options/kinds.ts';
 import { flag, type GivenOf, type Option, optional, repeatable, required, standing } from '../options/option.ts';
 import { outputMeans, tasks } from '../run/config.ts';
+import { type Rule, requireDepthRule, type rules, usualDepth } from '../selection/select.ts';
 import { type TrainingRequest, trainingOptions } from '../training/settings.ts';
 import { checkpointInterval } from '../training/train.ts';
 
@@ -102,6 +103,24 @@ export function gateRequest({
     );
   }
   return { ...(!gate && { gate }), ...(over !== undefined && { gateOver: over }) };
+}
+
+/** By what a position is chosen. */
+export const depth = optional(share, 'x', 'with --rule 3: how deep, as a share of the layers', {
+  otherwise: String(usualDepth),
+});
+
+/** What the options say of a rule. @throws SutureError `option-invalid` for a depth where no rule goes by it. */
+export function ruleRequest({
+  rule,
+  depth: at,
+}: {
+  readonly rule?: (typeof rules)[number] | undefined;
+  readonly depth?: number | undefined;
+}): { readonly rule?: Rule; readonly depth?: number } {
+  const number = rule === undefined ? undefined : (Number(rule) as Rule);
+  requireDepthRule(number, at);
+  return { ...(number !== undefined && { rule: number }), ...(at !== undefined && { depth: at }) };
 }
 
 /** An `.npz` file. */

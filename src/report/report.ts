@@ -99,7 +99,6 @@ const markdownTable = ({ head, rows }: { readonly head: Row; readonly rows: read
 export function reportText(report: Report): string {
   const { summary, validation, selection, verdict, exported, tests, agreement } = report;
   const sets = tests.map(({ name, data, images }) => `- ${printable(name)}: \`${printable(data)}\`, ${images} images`);
-  const rule = selection.rule === 2 ? 'lowest mean rank over the folds' : 'best score';
   const intervals =
     'With 95 % intervals of a paired bootstrap over groups of images (`group`, else `id`, else each image):';
   return `${[
@@ -110,7 +109,7 @@ export function reportText(report: Report): string {
     ...Object.entries(summary.parents).map(([tag, path]) => `Parent ${tag}: \`${printable(path)}\``),
     '',
     `${summary.positions} matched positions, trained ${summary.method} for ${summary.steps} steps of ${summary.batch} images,`,
-    `seed ${summary.seed}, ${printable(summary.executor)}. The best position is ${selection.position} (rule ${selection.rule}, ${rule}`,
+    `seed ${summary.seed}, ${printable(summary.executor)}. The best position is ${selection.position} (rule ${selection.rule}, ${ruleText(selection)}`,
     `on the validation data, \`${printable(validation.source)}\`, ${validation.images} images; labels: ${validation.labels}).`,
     ...(verdict.stress.length > 0
       ? [`Under shift: ${verdict.stress.map(({ name }) => printable(name)).join(', ')}.`]
@@ -132,6 +131,19 @@ export function reportText(report: Report): string {
       : []),
     `Exported: ${agreementText(agreement, `\`${printable(exported.file)}\``)}`,
   ].join('\n')}\n`;
+}
+
+function ruleText({ rule, depth }: Selection): string {
+  switch (rule) {
+    case 1:
+      return 'best score';
+    case 2:
+      return 'lowest mean rank over the folds';
+    case 3:
+      return `nearest to a depth of ${depth}, whatever it scored`;
+    default:
+      return rule satisfies never;
+  }
 }
 
 function exportedTexts(exported: ExportedNetwork): readonly string[] {

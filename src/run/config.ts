@@ -88,6 +88,10 @@ export const requestSchema = v.object({
   budget: v.optional(v.number()),
   /** Steps for which a student is distilled; absent: none is. */
   distill: v.optional(count),
+  /** By which the stitched position is chosen; absent: 2 where there are folds to rank in, else 1. */
+  rule: v.optional(v.picklist([1, 2, 3])),
+  /** The depth that rule 3 looks for; absent: the usual one. */
+  depth: v.optional(v.number()),
   /** The stitched position that is exported whatever it is worth; absent: what the verdict is for. */
   position: v.optional(v.number()),
 });

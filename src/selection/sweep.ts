@@ -17,6 +17,7 @@ import { scoreSchema, stressScoreSchema, stressSetsSchema } from '../metrics/sch
 import { score } from '../metrics/scoring.ts';
 import { type StressSet, stressFacts, stressScore } from '../metrics/stress.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
+import { placedPositions } from '../network/depth.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import { featureEntries, positionEntries, progressEntries } from '../network/tags.ts';
 import type { MergedPart } from './merge.ts';
@@ -48,6 +49,8 @@ export const sweepSchema = v.object({
       position: v.number(),
       /** Value names in the parents' files, by tag, and the positional progress of each. */
       ...positionEntries,
+      /** See `placedPositions`. */
+      depth: v.optional(v.number()),
       ...scores,
       /** Of the settled network, for one sample. */
       flops: v.optional(v.number()),
@@ -114,6 +117,7 @@ export async function sweepPositions(
     };
   };
   const first = metrics.get('a')!;
+  const placed = placedPositions(network);
   return {
     data: { source: dataset.source, images: dataset.count },
     ...(stress.length > 0 && { stress: stressFacts(stress) }),
@@ -121,7 +125,7 @@ export async function sweepPositions(
     higherIsBetter: first.higherIsBetter,
     folds: [...folds.keys()],
     references: [...network.parents.map(p => p.tag), 'ensemble'].map(name => ({ name, ...scoresOf(name) })),
-    positions: network.positions.map(position => {
+    positions: network.positions.map((position, i) => {
       const { id } = position;
       const { graph } = settled.find(s => s.name === `position/${id}`)!;
       const flops = flopsPerSample(graph);
@@ -129,6 +133,7 @@ export async function sweepPositions(
         position: id,
         ...featureEntries(position),
         ...progressEntries(position),
+        depth: placed[i].depth,
         ...scoresOf(`position/${id}`),
         ...(flops !== undefined && { flops }),
         parameters: parameterCount(graph),

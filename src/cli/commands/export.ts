@@ -7,8 +7,9 @@ import { budget, choice, natural, numberOrName, outputShares, positionsOrNone, s
 import { flag, optional, standing, type ValuesOf } from '../../options/option.ts';
 import { exportDtypes } from '../../run/deployed.ts';
 import { combinationText } from '../../selection/combination.ts';
+import { rules } from '../../selection/select.ts';
 import { percent } from '../../selection/verdict.ts';
-import { force, gateOver, json, outputOf } from '../catalogue.ts';
+import { depth, force, gateOver, json, outputOf, ruleRequest } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { fixed, grouped, name } from '../terminal.ts';
@@ -21,11 +22,12 @@ const alone = (one: (typeof choices)[number]) => ({ conflicts: choices.filter(ot
 const options = {
   position: optional(natural, 'i', 'stitch at this position', alone('position')),
   rule: optional(
-    choice(['1', '2']),
+    choice(rules),
     'n',
-    'choose by the scores of `suture sweep`: 1 the best, 2 the lowest mean rank over folds',
+    'choose by the scores of `suture sweep`: 1 the best, 2 the lowest mean rank over folds; or without: 3 by depth',
     alone('rule'),
   ),
+  depth,
   all: flag('put every position on stitched features, as the training does', alone('all')),
   chosen: optional(
     choice(['best', 'even']),
@@ -82,7 +84,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
   });
 
 function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
-  const { position, rule, all, chosen, learned, positions, weight, outputWeight, gateOver, budget, setting } = flags;
+  const { position, all, chosen, learned, positions, weight, outputWeight, gateOver, budget, setting } = flags;
   const gating = (flags.gate ?? gateOver) ? { gated: true, gateOver } : {};
   if (positions !== undefined) {
     return { combination: { positions, weight: weight ?? 0.5, output: outputWeight, ...gating } };
@@ -90,8 +92,9 @@ function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
   if (weight !== undefined || outputWeight !== undefined) {
     throw new SutureError('option-invalid', 'Weights go with --positions (none, to leave the parents unstitched).');
   }
+  const { rule, depth: at } = ruleRequest(flags);
   if (position !== undefined) return { position, ...gating };
-  if (rule !== undefined) return { rule: Number(rule) as 1 | 2, ...gating };
+  if (rule !== undefined) return { rule, depth: at, ...gating };
   if (learned) return { learned, ...gating };
   const said = (['all', 'chosen', 'budget', 'setting'] as const).find(option => flags[option] !== undefined);
   if (gating.gated && said) {
@@ -106,6 +109,6 @@ function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
   if (setting !== undefined) return { setting };
   throw new SutureError(
     'option-invalid',
-    'Say where to stitch: --position I, or --rule 1 or 2 (or --all, --positions, --chosen, --learned, --budget, --setting).',
+    'Say where to stitch: --position I, or --rule 1, 2 or 3 (or --all, --positions, --chosen, --learned, --budget, --setting).',
   );
 }

@@ -1,17 +1,20 @@
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
-import { budget, count, namedFiles, natural, path } from '../../options/kinds.ts';
+import { budget, choice, count, namedFiles, natural, path } from '../../options/kinds.ts';
 import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { agreementText, comparisonTexts, resultTable } from '../../report/report.ts';
 import { standingTable, verdictText } from '../../report/verdict.ts';
+import { rules } from '../../selection/select.ts';
 import {
+  depth,
   gateOver,
   gateRequest,
   json,
   labelOptions,
   maybeOutput,
   metric,
+  ruleRequest,
   stress,
   stressRequest,
   training,
@@ -46,9 +49,16 @@ const options = {
   distill: optional(count, 'steps', 'also train one network for so many steps to give the answers of the ensemble', {
     otherwise: 'none',
   }),
+  rule: optional(
+    choice(rules),
+    'n',
+    'what chooses the stitched position: 1 best score, 2 lowest mean rank over folds, 3 depth',
+    { otherwise: '2 with folds, else 1' },
+  ),
+  depth,
   position: optional(natural, 'p', 'export what is stitched at this position, whatever it is worth', {
     otherwise: 'what the verdict is for',
-    conflicts: ['budget'],
+    conflicts: ['budget', 'rule'],
   }),
   output: maybeOutput('run', 'the run directory to make'),
   resume: optional(path, 'run', 'go on with what was interrupted, as it was begun, to the report'),
@@ -81,7 +91,20 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
 function requestOf(networks: readonly string[], flags: Flags): RunRequest {
-  const { train, val, test = [], gate, gateOver, output, shift, changes, shiftImages, stress: files, ...rest } = flags;
+  const {
+    train,
+    val,
+    test = [],
+    gate,
+    gateOver,
+    output,
+    shift,
+    changes,
+    shiftImages,
+    stress: files,
+    ...others
+  } = flags;
+  const { rule, depth: at, ...rest } = others;
   if (networks.length < 2) throw missing('two networks, A.onnx and B.onnx, or more');
   if (train === undefined) throw missing('the images to train on, --train TRAIN.npz');
   if (val === undefined) throw missing('the labelled images to choose by, --val VAL.npz');
@@ -94,6 +117,7 @@ function requestOf(networks: readonly string[], flags: Flags): RunRequest {
     validation: val,
     tests: test,
     ...gateRequest({ gate, gateOver }),
+    ...ruleRequest({ rule, depth: at }),
     ...(shift ? stressRequest({ changes, shiftImages, stress: files }) : { stress: false as const }),
     output,
     training: trainingRequest(flags),

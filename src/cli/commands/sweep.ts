@@ -3,12 +3,12 @@ import { SutureError } from '../../../ir/index.ts';
 import { front, sweep } from '../../api/sweep.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
 import { isPooled, metricTitles } from '../../metrics/metric.ts';
-import { positionTags, progressKey } from '../../network/tags.ts';
+import { positionTags } from '../../network/tags.ts';
 import { namedFiles, type OutputShares, positionsOrNone, repeated, share, shares, ways } from '../../options/kinds.ts';
 import { flag, optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import { frontFigures } from '../../report/front-figure.ts';
 import { positionsText } from '../../selection/combination.ts';
-import { possibleRules, select, whyNot } from '../../selection/select.ts';
+import { possibleRules, type Rule, select, selectByDepth, whyNot } from '../../selection/select.ts';
 import type { Sweep } from '../../selection/sweep.ts';
 import { evenLoss, type Front } from '../../selection/weighted.ts';
 import {
@@ -202,17 +202,22 @@ export function showFront(front: Front, terminal: Terminal): void {
 export function showSweep(sweep: Sweep, terminal: Terminal): void {
   const { positions, references, folds, stress, metric, higherIsBetter } = sweep;
   const chosen = new Map<number, string>();
+  const mark = (position: number, rule: Rule): void => {
+    chosen.set(position, [chosen.get(position), `rule ${rule}`].filter(Boolean).join(', '));
+  };
   for (const rule of possibleRules(positions)) {
     const { position } = select(positions, rule, higherIsBetter);
-    chosen.set(position, [chosen.get(position), `rule ${rule}`].filter(Boolean).join(', '));
+    mark(position, rule);
   }
+  const placed = positions.flatMap(({ position, depth }) => (depth === undefined ? [] : [{ position, depth }]));
+  if (placed.length > 0) mark(selectByDepth(placed).position, 3);
   terminal.heading(`${metricTitles[metric]} on ${name(sweep.data.source)}, ${sweep.data.images} images`);
   terminal.line();
   const foldColumns = folds.map(f => `fold ${f}`);
   terminal.table(
     [
       'position',
-      'at',
+      'depth',
       'score',
       ...(isPooled(metric) ? ['pooled'] : []),
       ...foldColumns,
@@ -220,7 +225,7 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
       'a',
       '',
     ],
-    [...references.map(r => [r.name, '', r]), ...positions.map(p => [p.position, fixed(progressOf(p), 2), p])].map(
+    [...references.map(r => [r.name, '', r]), ...positions.map(p => [p.position, fixed(p.depth, 2), p])].map(
       ([label, at, row]) => {
         const scored = row as Sweep['positions'][number] | Sweep['references'][number];
         const isPosition = 'position' in scored;
@@ -246,12 +251,6 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
       `\nNo image of fold ${empty.join(', ')} has foreground in its labels: rule 2 ranks in the other folds.`,
     );
   }
-}
-
-/** How far into the networks a position lies: the mean over those that have a feature there. */
-function progressOf(position: Sweep['positions'][number]): number {
-  const found = positionTags.flatMap(tag => position[progressKey(tag)] ?? []);
-  return found.reduce((sum, at) => sum + at, 0) / found.length;
 }
 
 /** The first network's feature there; where it has none, that of the first that has one. */

@@ -294,9 +294,10 @@ describe('usage', () => {
     [['stitch', A, B], /--data/],
     [['evaluate', A], /--data/],
     [['run', A, B, '--train', TRAIN, '--val', TRAIN, '-o', 'r', '--test', 'b'], /NAME=FILE/],
-    [['export', 'r', '-o', 'x.onnx'], /--position I, or --rule 1 or 2/],
+    [['export', 'r', '-o', 'x.onnx'], /--position I, or --rule 1, 2 or 3/],
     [['evaluate', A, '--data', TRAIN, '--data', TRAIN], /'--data <file>' is given twice/],
-    [['export', 'r', '-o', 'x.onnx', '--rule', '3'], /Allowed choices are 1, 2/],
+    [['export', 'r', '-o', 'x.onnx', '--rule', '4'], /Allowed choices are 1, 2, 3/],
+    [['export', 'r', '-o', 'x.onnx', '--rule', '1', '--depth', '0.5'], /A depth goes with rule 3 alone/],
     [
       ['evaluate', A, '--data', demo('site_a_val.npz'), '--executor', 'ort', '--tune'],
       /kernels of WebGPU are measured/,

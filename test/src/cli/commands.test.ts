@@ -208,6 +208,11 @@ describe('stitch, sweep, export', () => {
 
     const noSweep = await suture('export', run, '--rule', '1', '-o', join(folder, 's.onnx'));
     expect(noSweep).toMatchObject({ code: 1, stderr: expect.stringContaining('run `suture sweep` first') });
+    // Rule 3 needs no scores.
+    const deep = ['--rule', '3', '--depth', '1', '-o', join(folder, 'deep.onnx')];
+    const byDepth = documentOf(await suture('export', run, ...deep, '--json'));
+    expect(byDepth).toMatchObject({ rule: 3, position: (stitched.positions as unknown as number) - 1 });
+
     const swept = documentOf(await suture('sweep', run, '--data', data, '--executor', 'ort', '--json'));
     expect((swept.positions as unknown[]).length).toBe(stitched.positions);
     expect(swept.folds).toEqual([0, 1]);
@@ -385,5 +390,18 @@ describe('run', () => {
     const averaged = join(folder, 'averaged.onnx');
     await suture('export', run, '--position', '1', '-o', averaged);
     expect(await readFile(join(run, 'stitched.onnx'))).toEqual(await readFile(averaged));
+  });
+
+  it('stitches where the rule says that it is asked to go by', async () => {
+    const { folder, a, b, data } = await inputs();
+    const run = join(folder, 'run');
+    const options = ['--train', data, '--val', data, '--no-shift', '--no-gate', '--rule', '3', '--depth', '1'];
+    const report = documentOf(await suture('run', a, b, ...options, ...training, '-o', run, '--json'));
+    expect(report.selection).toMatchObject({
+      rule: 3,
+      position: (report.sweep as { positions: unknown[] }).positions.length - 1,
+      depth: 1,
+    });
+    expect(await readFile(join(run, 'report.md'), 'utf8')).toContain('rule 3, nearest to a depth of 1');
   });
 });

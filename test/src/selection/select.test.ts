@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { possibleRules, type RankedPosition, ranks, select, whyNot } from '../../../src/selection/select.ts';
+import {
+  possibleRules,
+  type RankedPosition,
+  ranks,
+  requireFolds,
+  select,
+  selectByDepth,
+  whyNot,
+} from '../../../src/selection/select.ts';
 
 describe('ranks', () => {
   it('gives 1 to the best, and equal values the mean of their ranks', () => {
@@ -80,5 +88,34 @@ describe('select', () => {
 
   it('where lower is better, takes the lowest', () => {
     expect(select(positions([3], [1], [2]), 1, false).position).toBe(1);
+  });
+});
+
+describe('rule 3', () => {
+  const placed = [0.2, 0.55, 0.75, 0.95].map((depth, position) => ({ position, depth }));
+
+  it('takes the position that lies nearest to the depth', () => {
+    expect(selectByDepth(placed)).toEqual({ rule: 3, position: 1, perFold: [], meanRanks: [], depth: 0.6 });
+    for (const { position, depth } of placed) expect(selectByDepth(placed, depth).position).toBe(position);
+    expect([0, 1].map(depth => selectByDepth(placed, depth).position)).toEqual([0, 3]);
+  });
+
+  it('lies no nearer anywhere else', () => {
+    const place = fc.double({ min: 0, max: 1, noNaN: true });
+    fc.assert(
+      fc.property(fc.array(place, { minLength: 1 }), place, (depths, wanted) => {
+        const found = selectByDepth(
+          depths.map((depth, position) => ({ position, depth })),
+          wanted,
+        );
+        const off = depths.map(depth => Math.abs(depth - wanted));
+        expect(off.lastIndexOf(Math.min(...off))).toBe(found.position);
+      }),
+    );
+  });
+
+  it('is told before anything is scored where rule 2 has no folds', () => {
+    expect(() => requireFolds([3, 3])).toThrow(/array `fold`/);
+    expect(() => requireFolds([3, 1])).not.toThrow();
   });
 });
