@@ -18,7 +18,7 @@ import type { Network } from '../network/network.ts';
 import type { Parent } from '../network/parent.ts';
 import { networkForImages } from '../network/sizes.ts';
 import type { NamedFile } from '../options/kinds.ts';
-import { type Report, reportText, type TestResult } from '../report/report.ts';
+import { type FrontResult, type Report, reportText, type TestResult } from '../report/report.ts';
 import { lossTexts } from '../report/verdict.ts';
 import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
@@ -32,6 +32,7 @@ import { compareNetworkWithFile, compareWithFile } from '../run/verify.ts';
 import { type Blueprint, Candidates, parentCosts } from '../selection/candidates.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { chosenOf, contest } from '../selection/contest.ts';
+import { Rivals } from '../selection/rivals.ts';
 import {
   possibleRules,
   type Rule,
@@ -271,10 +272,12 @@ async function follow(
   });
 
   const results: TestResult[] = [];
+  const onTests: ReadonlyMap<string, Metric>[] = [];
   const shown = rowsOf(verdict, chosen);
   const hidden = new Set(candidates.all.map(candidate => candidate.name).filter(network => !shown.includes(network)));
   for (const { name, file: source, data } of tests) {
     const metrics = await candidates.measure(execution, { name, data }, hidden);
+    onTests.push(metrics);
     const metricOf = (network: string): Metric => metrics.get(network)!;
     const groups = groupsOf(data.dataset);
     // What costs no training, and the own network.
@@ -292,6 +295,7 @@ async function follow(
       })),
     });
   }
+  const front = tests.length < 2 ? undefined : await frontOf(execution, run, tests, onTests, shown, chosen.name);
   const { executor } = execution;
   const agreement =
     'network' in chosen
@@ -304,11 +308,44 @@ async function follow(
         );
   const { reading: labels } = choosable.labelsFor(parents[0]);
   const validation = { ...swept.data, labels };
-  const report: Report = { summary, validation, selection, verdict, exported, tests: results, agreement };
+  const report: Report = {
+    summary,
+    validation,
+    selection,
+    verdict,
+    exported,
+    tests: results,
+    ...(front && { front }),
+    agreement,
+  };
   await directory.write('reportJson', jsonText(report));
   await directory.write('reportText', reportText(report));
   const warnings = asked.position === undefined ? [] : lossTexts(verdict, chosen.name);
   return { ...report, sweep: swept, warnings };
+}
+
+/** How far networks lie beyond the output ensembles, by what was measured on each test set. */
+async function frontOf(
+  execution: Execution,
+  run: LoadedRun,
+  tests: readonly TestData[],
+  measured: readonly ReadonlyMap<string, Metric>[],
+  networks: readonly string[],
+  chosen: string,
+): Promise<FrontResult> {
+  const rivals = await Rivals.measure(execution, run, tests);
+  const metricsOf = (network: string): readonly Metric[] => measured.map(metrics => metrics.get(network)!);
+  return {
+    sets: tests.map(({ name }) => name),
+    rows: networks.map(network => ({ network, beyond: rivals.beyond(metricsOf(network)) })),
+    exported: {
+      network: chosen,
+      ...rivals.interval(
+        metricsOf(chosen),
+        tests.map(({ data }) => groupsOf(data.dataset)),
+      ),
+    },
+  };
 }
 
 /** The student of a run: what there is of it, gone on with, or a new one. */

@@ -6,7 +6,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { type Metric, valueOfTerms } from './metric.ts';
 
-/** A difference of two scores, so that more is better, with its 95 % interval. NaN where nothing could be scored. */
+/** A difference of scores, so that more is better, with its 95 % interval. NaN where nothing could be scored. */
 export interface Difference {
   readonly value: number;
   readonly low: number;
@@ -79,48 +79,61 @@ export interface Pairing {
   readonly groups: Groups;
 }
 
-/**
- * The score of `ours` less that of `theirs`, both of the same images. Every resample draws as many groups as there are, with
- * replacement, and scores both networks on it; what is drawn twice counts twice. The same numbers come out each time.
- */
+/** The score of `ours` less that of `theirs`, both of the same images: see {@link intervalOf}. */
 export const differenceOf = (ours: Metric, theirs: Metric, groups: Groups): Difference =>
   meanDifference([{ ours, theirs, groups }]);
 
+/** Networks on the same images. */
+export interface Drawn {
+  readonly metrics: readonly Metric[];
+  readonly groups: Groups;
+}
+
 /**
- * The mean over data sets of {@link differenceOf}. Sets whose `groups` are one object have the same images under different changes, and
- * the same groups are drawn of each; of other sets groups are drawn apart. A set on which nothing can be scored counts for nothing.
+ * The mean over data sets of {@link differenceOf}; see {@link intervalOf} for how they are drawn. A set on which nothing can be scored
+ * counts for nothing.
  */
 export function meanDifference(pairings: readonly [Pairing, ...Pairing[]]): Difference {
-  const sets = pairings.map(({ ours, theirs, groups }) => ({
-    sign: ours.higherIsBetter ? 1 : -1,
-    ours: drawable(ours, groups),
-    theirs: drawable(theirs, groups),
-    groups,
-  }));
-  const samples = new Map(sets.map(({ groups }) => [groups, Uint32Array.from(groups.keys())]));
-  /** Of what the samples hold now, some groups perhaps several times. */
-  const between = (): number => {
+  const signs = pairings.map(({ ours }) => (ours.higherIsBetter ? 1 : -1));
+  const sets = pairings.map(({ ours, theirs, groups }) => ({ metrics: [ours, theirs], groups }));
+  return intervalOf(sets, scores => {
     let [sum, count] = [0, 0];
-    for (const { sign, ours, theirs, groups } of sets) {
-      const drawn = samples.get(groups)!;
-      const [p, q] = [valueOver(ours, drawn), valueOver(theirs, drawn)];
+    for (const [set, [p, q]] of (scores as readonly (readonly [number, number])[]).entries()) {
       if (Number.isNaN(p - q)) continue;
       // Not −0 where both are the same.
-      sum += p === q ? 0 : sign * (p - q);
+      sum += p === q ? 0 : signs[set] * (p - q);
       count++;
     }
     return sum / count;
-  };
-  const value = between();
+  });
+}
+
+/**
+ * A number that is computed from scores, with its 95 % interval. Every resample draws as many groups as there are, with replacement, and
+ * scores all networks of a set on it; what is drawn twice counts twice. Sets whose `groups` are one object have the same images under different
+ * changes, and the same groups are drawn of each; of other sets groups are drawn apart. The same numbers come out each time.
+ *
+ * @param numberOf computes it from the scores of each set's networks. Resamples for which it is NaN, as nothing can be scored, count for nothing.
+ */
+export function intervalOf(
+  sets: readonly Drawn[],
+  numberOf: (scores: readonly (readonly number[])[]) => number,
+): Difference {
+  const drawables = sets.map(({ metrics, groups }) => ({ metrics: metrics.map(m => drawable(m, groups)), groups }));
+  const samples = new Map(sets.map(({ groups }) => [groups, Uint32Array.from(groups.keys())]));
+  /** Of what the samples hold now, some groups perhaps several times. */
+  const found = (): number =>
+    numberOf(drawables.map(({ metrics, groups }) => metrics.map(metric => valueOver(metric, samples.get(groups)!))));
+  const value = found();
   const random = Random.seeded(0, 'bootstrap');
   const drawn: number[] = [];
   for (let i = 0; i < resamples; i++) {
     for (const [groups, sample] of samples) {
       for (let g = 0; g < sample.length; g++) sample[g] = random.int(groups.length);
     }
-    const found = between();
+    const number = found();
     // Without anything to count there is no score.
-    if (!Number.isNaN(found)) drawn.push(found);
+    if (!Number.isNaN(number)) drawn.push(number);
   }
   drawn.sort((p, q) => p - q);
   const at = (share: number): number => drawn[Math.round(share * (drawn.length - 1))] ?? Number.NaN;

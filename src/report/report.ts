@@ -11,7 +11,7 @@ import type { Agreement } from '../run/verify.ts';
 import type { Selection } from '../selection/select.ts';
 import { percent, type StoredVerdict } from '../selection/verdict.ts';
 import { fixed } from './decimals.ts';
-import { differenceText, standingTable, verdictText } from './verdict.ts';
+import { differenceText, signed, standingTable, verdictText } from './verdict.ts';
 
 /** `report.json`. */
 export interface Report {
@@ -23,7 +23,18 @@ export interface Report {
   readonly verdict: StoredVerdict;
   readonly exported: ExportedNetwork;
   readonly tests: readonly TestResult[];
+  /** Of two test sets or more: how far networks lie beyond all output ensembles on them. */
+  readonly front?: FrontResult;
   readonly agreement: Agreement;
+}
+
+/** What may be taken off networks' scores on every test set before some output ensemble of the parents, at whatever shares, is as good on all. */
+export interface FrontResult {
+  /** The test sets. */
+  readonly sets: readonly string[];
+  readonly rows: readonly { readonly network: string; readonly beyond: number }[];
+  /** The exported network, with its interval. */
+  readonly exported: Difference & { readonly network: string };
 }
 
 export interface TestResult {
@@ -54,9 +65,14 @@ export type Row = readonly (string | number)[];
 
 /**
  * The heads and rows of the table: a network in each row, with its cost and its scores at home and under shift, and for each test set a
- * column (two for Dice: mean and pooled).
+ * column (two for Dice: mean and pooled); of several test sets also how far it lies beyond the front of all output ensembles.
  */
-export function resultTable({ verdict, tests, exported }: Pick<Report, 'verdict' | 'tests' | 'exported'>): {
+export function resultTable({
+  verdict,
+  tests,
+  front,
+  exported,
+}: Pick<Report, 'verdict' | 'tests' | 'front' | 'exported'>): {
   readonly head: readonly string[];
   readonly rows: readonly Row[];
 } {
@@ -66,6 +82,7 @@ export function resultTable({ verdict, tests, exported }: Pick<Report, 'verdict'
     head.push(`${printable(name, 24)}: ${metricTitles[metric]}`);
     if (isPooled(metric)) head.push('pooled');
   }
+  if (front) head.push('beyond');
   const rows = standings.map(({ name, cost, own, shift }) => [
     name === exported.candidate ? `${name} (exported)` : name,
     percent(cost),
@@ -75,9 +92,14 @@ export function resultTable({ verdict, tests, exported }: Pick<Report, 'verdict'
       const { value, pooled } = scored.find(({ network }) => network === name)!.score;
       return isPooled(metric) ? [fixed(value), fixed(pooled)] : [fixed(value)];
     }),
+    ...(front ? [signed(front.rows.find(({ network }) => network === name)!.beyond)] : []),
   ]);
   return { head, rows };
 }
+
+/** `stitched, beyond all output ensembles on a, b: +0.0355 [+0.0201, +0.0493]: better`. */
+export const frontText = ({ sets, exported: { network, ...found } }: FrontResult): string =>
+  `${network}, beyond all output ensembles on ${sets.map(name => printable(name)).join(', ')}: ${differenceText(found)}`;
 
 /** In words, whether the exported file computes what suture computed. */
 export function agreementText({ relativeError, images, agrees }: Agreement, file: string): string {
@@ -97,7 +119,7 @@ const markdownTable = ({ head, rows }: { readonly head: Row; readonly rows: read
 
 /** `report.md`. */
 export function reportText(report: Report): string {
-  const { summary, validation, selection, verdict, exported, tests, agreement } = report;
+  const { summary, validation, selection, verdict, exported, tests, front, agreement } = report;
   const sets = tests.map(({ name, data, images }) => `- ${printable(name)}: \`${printable(data)}\`, ${images} images`);
   const intervals =
     'With 95 % intervals of a paired bootstrap over groups of images (`group`, else `id`, else each image):';
@@ -127,7 +149,13 @@ export function reportText(report: Report): string {
     ...markdownTable(standingTable(verdict)),
     '',
     ...(tests.length > 0
-      ? ['and on the test sets, which decided nothing', '', ...comparisonTexts(tests).map(text => `- ${text}`), '']
+      ? [
+          'and on the test sets, which decided nothing',
+          '',
+          ...comparisonTexts(tests).map(text => `- ${text}`),
+          ...(front ? [`- ${frontText(front)}`] : []),
+          '',
+        ]
       : []),
     `Exported: ${agreementText(agreement, `\`${printable(exported.file)}\``)}`,
   ].join('\n')}\n`;

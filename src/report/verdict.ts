@@ -4,7 +4,8 @@ import { type Difference, verdictOf } from '../metrics/bootstrap.ts';
 import { percent, type StoredVerdict } from '../selection/verdict.ts';
 import { fixed } from './decimals.ts';
 
-function signed(value: number): string {
+/** `+0.0123`, `−0.0123`, `0.0000`; `–` of no number. */
+export function signed(value: number): string {
   const text = fixed(Math.abs(value));
   // What rounds to zero has no sign, and what is no number neither.
   return /^[0.]*$|–/.test(text) ? text : `${value < 0 ? '−' : '+'}${text}`;

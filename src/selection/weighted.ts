@@ -22,6 +22,7 @@ import {
 } from './combination.ts';
 import { above, beyond, type Point, paretoSet, surfaceOf } from './front.ts';
 import { type Blend, type Measured, measure, type NamedData, prepare } from './measure.ts';
+import { rivalLattice } from './rivals.ts';
 import { shareLattice } from './simplex.ts';
 
 /** `front.json`. */
@@ -134,7 +135,7 @@ export async function sweepFront(
   const { gate = isGateable(network), gateOver: over = 'image' } = options;
   if (gate) requireGateable(network, over);
 
-  const lattice = shareLattice(parents, 40, 500);
+  const lattice = rivalLattice(parents);
   const rivalBlends = lattice.outputs.map((output): Blend => ({ output }));
   const blends = (gate ? [false, true] : [false]).flatMap(gated => shares.map((output): Blend => ({ output, gated })));
   const even = alike(parents);

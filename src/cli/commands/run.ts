@@ -3,7 +3,7 @@ import { SutureError } from '../../../ir/index.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
 import { budget, choice, count, namedFiles, natural, path } from '../../options/kinds.ts';
 import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
-import { agreementText, comparisonTexts, resultTable } from '../../report/report.ts';
+import { agreementText, comparisonTexts, frontText, resultTable } from '../../report/report.ts';
 import { standingTable, verdictText } from '../../report/verdict.ts';
 import { rules } from '../../selection/select.ts';
 import {
@@ -125,7 +125,7 @@ function requestOf(networks: readonly string[], flags: Flags): RunRequest {
 }
 
 function show(result: RunResult, terminal: Terminal): void {
-  const { summary, sweep, selection, verdict, tests, agreement, exported } = result;
+  const { summary, sweep, selection, verdict, tests, front, agreement, exported } = result;
   showSummary(summary, terminal);
   terminal.line();
   showSweep(sweep, terminal);
@@ -137,6 +137,7 @@ function show(result: RunResult, terminal: Terminal): void {
     terminal.line();
   }
   for (const text of comparisonTexts(tests)) terminal.line(text);
+  if (front) terminal.line(frontText(front));
   if (tests.length > 0) terminal.line();
   terminal.line(verdictText(verdict));
   if (agreement.agrees) terminal.line(agreementText(agreement, name(exported.file)));
