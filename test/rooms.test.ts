@@ -10,7 +10,7 @@ const rows = [
   ['data'],
   ['network'],
   ['metrics'],
-  ['training', 'selection'],
+  ['training', 'selection', 'prediction'],
   ['run'],
   ['report'],
   ['api'],
