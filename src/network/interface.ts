@@ -64,3 +64,17 @@ const known = (dim: Dim): number | undefined => (isStatic(dim) ? dim : undefined
 export function requireFittingImages(dataset: Dataset, graph: Graph, what: string): void {
   requireImageShape(dataset, interfaceOf(graph, what).inputType.shape.slice(1).map(known), what);
 }
+
+/** Checks that a network takes images of so many channels. @throws SutureError `data-invalid`. */
+export function requireFittingChannels(
+  { inputType, name }: NetworkInterface & { readonly name: string },
+  channels: number,
+  source: string,
+): void {
+  const expected = known(inputType.shape[1]);
+  if (expected === undefined || expected === channels) return;
+  throw new SutureError(
+    'data-invalid',
+    `${printable(source)} has ${channels} channel${channels === 1 ? '' : 's'}, and ${printable(name)} takes ${expected}.`,
+  );
+}

@@ -260,3 +260,74 @@ export function plansFrom(json: unknown, source: string, configuration?: string,
     ...(mirrorAxes && { mirrorAxes }),
   };
 }
+
+/** Plans as a document that {@link plansFrom} reads, and nnU-Net too: with this configuration only. */
+export function plansDocument(plans: Plans): object {
+  const { configuration, spacing, patchSize, transpose, normalizations, resampling, mirrorAxes } = plans;
+  const facts = normalizations.flatMap(({ foreground }, channel) =>
+    foreground
+      ? [
+          [
+            String(channel),
+            {
+              ...{ mean: foreground.mean, std: foreground.std },
+              ...{ percentile_00_5: foreground.low, percentile_99_5: foreground.high },
+            },
+          ] as const,
+        ]
+      : [],
+  );
+  const function_ = (name: string, how: Resampling | undefined, isLabels: boolean): object =>
+    how
+      ? {
+          [`resampling_fn_${name}`]: functions[0],
+          [`resampling_fn_${name}_kwargs`]: {
+            ...{ is_seg: isLabels, order: how.order, order_z: how.orderZ },
+            force_separate_z: how.separateZ ?? null,
+          },
+        }
+      : { [`resampling_fn_${name}`]: functions[1], [`resampling_fn_${name}_kwargs`]: {} };
+  return {
+    plans_name: 'nnUNetPlans',
+    transpose_forward: transpose,
+    transpose_backward: transpose.map((_, axis) => transpose.indexOf(axis)),
+    foreground_intensity_properties_per_channel: Object.fromEntries(facts),
+    ...(mirrorAxes && { inference_allowed_mirroring_axes: mirrorAxes }),
+    configurations: {
+      [configuration]: {
+        ...{ spacing, patch_size: patchSize },
+        normalization_schemes: normalizations.map(({ scheme }) => scheme),
+        use_mask_for_norm: normalizations.map(({ masked }) => masked),
+        ...function_('data', resampling.images, false),
+        ...function_('seg', resampling.labels, true),
+        ...function_('probabilities', resampling.outputs, false),
+      },
+    },
+  };
+}
+
+const normalizationWords: Readonly<Record<Scheme, string>> = {
+  ZScoreNormalization: 'zero mean and unit deviation of each case',
+  CTNormalization: 'clipped and standardised',
+  NoNormalization: 'as they are',
+  RescaleTo01Normalization: 'from the least to the largest of each case as 0 to 1',
+  RGBTo01Normalization: 'divided by 255',
+};
+
+/** What plans say, for a reader: `resampled to 2.5 × 0.8 × 0.8 mm; ...`. */
+export function plansText({ spacing, patchSize, transpose, normalizations, resampling }: Plans): string {
+  const channels = normalizations.map(({ scheme, masked, foreground }) => {
+    const { mean, std, low, high } = foreground ?? {};
+    const numbers = foreground ? ` (${low} to ${high}, mean ${mean}, deviation ${std})` : '';
+    return `${normalizationWords[scheme]}${numbers}${masked ? ', where a case is not zero' : ''}`;
+  });
+  const same = new Set(channels).size === 1;
+  const intensities = same ? channels[0] : channels.map((text, c) => `channel ${c} ${text}`).join(', ');
+  return [
+    ...(transpose.some((axis, i) => axis !== i) ? [`axes of space in the order ${transpose.join(', ')}`] : []),
+    'cropped to where some channel is not zero',
+    `intensities ${intensities}`,
+    ...(resampling.images ? [`resampled to ${spacing.join(' × ')} mm`] : []),
+    `in windows of ${patchSize.join(' × ')}`,
+  ].join('; ');
+}

@@ -86,7 +86,7 @@ function changeFor(plans: Plans, from: Extents, fromSpacing: readonly number[]):
   return { from, to: resampled ? extentsAt(from, fromSpacing, toSpacing) : from, fromSpacing, toSpacing };
 }
 
-type LabelData = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+export type LabelData = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 
 /** The labels [z, y, x] of the same case on the grid that the network sees. */
 export function preprocessLabels<L extends LabelData>(labels: L, { plans, original, box, change }: Placement): L {
@@ -102,6 +102,35 @@ export type Decision =
   | { readonly kind: 'regions'; readonly values: readonly number[]; readonly threshold: number };
 
 /**
+ * Labels of what a network says at so many places.
+ *
+ * @param channel what one channel says; asked once for each, in order.
+ */
+export function decided(places: number, decision: Decision, channel: (index: number) => Float32Array): LabelData {
+  const labels = labelsFor(decision.values, places);
+  let highest: Float32Array | undefined;
+  for (const [c, value] of decision.values.entries()) {
+    const said = channel(c);
+    if (decision.kind === 'regions') {
+      for (let i = 0; i < places; i++) if (said[i] > decision.threshold) labels[i] = value;
+    } else if (highest === undefined) {
+      highest = said.slice();
+      labels.fill(value);
+    } else {
+      for (let i = 0; i < places; i++) {
+        if (!(said[i] > highest[i])) continue;
+        highest[i] = said[i];
+        labels[i] = value;
+      }
+    }
+  }
+  return labels;
+}
+
+const labelsFor = (values: readonly number[], count: number): LabelData =>
+  Math.max(...values) > 255 ? new Uint16Array(count) : new Uint8Array(count);
+
+/**
  * What a network says of a case, [C, ...spatial] on the grid that it sees, as labels in the file's own grid. Outputs are resampled as they
  * are, probabilities or logits. Outside of what the network sees the label is 0.
  */
@@ -112,28 +141,12 @@ export function restore(outputs: Float32Array<ArrayBuffer>, placement: Placement
     ...{ fromSpacing: change.toSpacing, toSpacing: change.fromSpacing },
   };
   const places = placesOf(back.from);
-  const labels = labelsFor(decision.values, placesOf(back.to));
-  let highest: Float32Array | undefined;
+  const how = plans.resampling.outputs;
   // One channel at a time: all of them in the file's grid may be more than memory holds.
-  for (const [c, value] of decision.values.entries()) {
+  const labels = decided(placesOf(back.to), decision, c => {
     const channel = outputs.subarray(c * places, (c + 1) * places);
-    const said = plans.resampling.outputs ? resampledValues(channel, back, plans.resampling.outputs) : channel;
-    if (decision.kind === 'regions') {
-      for (let i = 0; i < labels.length; i++) if (said[i] > decision.threshold) labels[i] = value;
-    } else if (highest === undefined) {
-      highest = said.slice();
-      labels.fill(value);
-    } else {
-      for (let i = 0; i < labels.length; i++) {
-        if (!(said[i] > highest[i])) continue;
-        highest[i] = said[i];
-        labels[i] = value;
-      }
-    }
-  }
+    return how ? resampledValues(channel, back, how) : channel;
+  });
   const extents = inOrder(original, plans.transpose);
   return transposed(putBack(labels, extents, box), extents, inverseOrder(plans.transpose));
 }
-
-const labelsFor = (values: readonly number[], count: number): LabelData =>
-  Math.max(...values) > 255 ? new Uint16Array(count) : new Uint8Array(count);

@@ -1,0 +1,138 @@
+/** One input for networks whose cases are normalised in different ways: what it is, and what makes each network's own of it. */
+import { printable, SutureError } from '../../ir/errors.ts';
+import type { ChannelMap } from '../../passes/index.ts';
+import type { Foreground, Normalization, Plans } from './plans.ts';
+
+export interface SharedInput {
+  /** As the first network's, with the bounds of CT drawn so wide that nothing is cut off that another network sees. */
+  readonly plans: Plans;
+  /** For each network what makes its own input of the shared one, by channel; undefined where it is the same. */
+  readonly fronts: readonly (readonly ChannelMap[] | undefined)[];
+}
+
+/** Intensities as a line through them, and what is cut off before: what can be undone by operators. Undefined where each case has its own. */
+interface Line {
+  readonly scale: number;
+  readonly offset: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** No bounds that float32 could pass; plans are JSON, which has no infinity. */
+const unbounded = 3e38;
+
+function lineOf({ scheme, foreground }: Normalization): Line | undefined {
+  switch (scheme) {
+    case 'NoNormalization':
+      return { scale: 1, offset: 0, low: -unbounded, high: unbounded };
+    case 'RGBTo01Normalization':
+      return { scale: 1 / 255, offset: 0, low: -unbounded, high: unbounded };
+    case 'CTNormalization': {
+      const { mean, std, low, high } = foreground as Foreground;
+      const scale = 1 / Math.max(std, 1e-8);
+      return { scale, offset: -mean * scale, low, high };
+    }
+    case 'ZScoreNormalization':
+    case 'RescaleTo01Normalization':
+      return undefined;
+    default:
+      return scheme satisfies never;
+  }
+}
+
+const perCase: Readonly<Partial<Record<Normalization['scheme'], string>>> = {
+  ZScoreNormalization: 'by the mean and the deviation of each case',
+  RescaleTo01Normalization: 'by the least and the largest intensity of each case',
+};
+
+const sameNormalization = (a: Normalization, b: Normalization): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** From the shared channel to a network's own; undefined where they are the same. */
+function frontOf(shared: Line, own: Line): ChannelMap | undefined {
+  if (JSON.stringify(shared) === JSON.stringify(own)) return undefined;
+  const scale = own.scale / shared.scale;
+  const [low, high] = [own.low, own.high].map(bound => bound * own.scale + own.offset);
+  return {
+    scale,
+    offset: own.offset - shared.offset * scale,
+    ...(own.low > shared.low && { low }),
+    ...(own.high < shared.high && { high }),
+  };
+}
+
+/**
+ * @param all of each network, the own one first.
+ * @throws SutureError `parents-incompatible` where cases are placed on different grids, or one normalisation cannot be computed from another.
+ */
+export function sharedInput(all: readonly Plans[]): SharedInput {
+  const [own, ...others] = all;
+  for (const other of others) requireSameGrid(own, other);
+  const channels = own.normalizations.map((first, channel) => {
+    const each = all.map(({ normalizations }) => normalizations[channel]);
+    if (each.every(normalization => sameNormalization(normalization, first))) {
+      return { normalization: first, fronts: each.map(() => undefined) };
+    }
+    const lines = each.map(lineOf);
+    const lost = lines.indexOf(undefined);
+    if (lost >= 0) throw differing(all, channel, lost);
+    const known = lines as readonly Line[];
+    const [line] = known;
+    const low = Math.min(...known.map(l => l.low));
+    const high = Math.max(...known.map(l => l.high));
+    // A network that takes raw or scaled intensities cuts nothing off, so that they are all there.
+    const shared = first.foreground ? { ...line, low, high } : line;
+    return {
+      normalization: first.foreground ? { ...first, foreground: { ...first.foreground, low, high } } : first,
+      fronts: known.map(l => frontOf(shared, l)),
+    };
+  });
+  return {
+    plans: { ...own, normalizations: channels.map(({ normalization }) => normalization) },
+    fronts: all.map((_, network) => {
+      const fronts = channels.map(({ fronts: found }) => found[network]);
+      return fronts.some(front => front) ? fronts.map(front => front ?? { scale: 1, offset: 0 }) : undefined;
+    }),
+  };
+}
+
+const nameOf = ({ source, configuration }: Plans): string => `${printable(source)} (${printable(configuration, 40)})`;
+
+function differing(all: readonly Plans[], channel: number, lost: number): SutureError {
+  const scheme = all[lost].normalizations[channel].scheme;
+  const other = all.findIndex(
+    plans => !sameNormalization(plans.normalizations[channel], all[lost].normalizations[channel]),
+  );
+  const { scheme: otherScheme, masked } = all[other].normalizations[channel];
+  const how =
+    otherScheme === scheme
+      ? `${otherScheme} ${masked ? 'where a case is not zero' : 'over all of a case'}`
+      : otherScheme;
+  return new SutureError(
+    'parents-incompatible',
+    `${nameOf(all[lost])} normalises channel ${channel} ${perCase[scheme]} (${scheme}), ${nameOf(all[other])} by ${how}: no operators make ` +
+      'the one of the other. Train one of the networks on cases that are normalised as the other one has them.',
+  );
+}
+
+function requireSameGrid(own: Plans, other: Plans): void {
+  const [ownChannels, otherChannels] = [own.normalizations.length, other.normalizations.length];
+  const fail = (what: string): never => {
+    throw new SutureError('parents-incompatible', `${nameOf(own)} and ${nameOf(other)} ${what}.`);
+  };
+  if (ownChannels !== otherChannels)
+    fail(`are for ${ownChannels} and ${otherChannels} channels: networks that are joined take the same images`);
+  if (String(own.transpose) !== String(other.transpose)) {
+    fail(
+      `order the axes of space differently ([${own.transpose.join(', ')}] and [${other.transpose.join(', ')}]), and networks that are joined see one image`,
+    );
+  }
+  const close =
+    own.spacing.length === other.spacing.length &&
+    own.spacing.every((mm, i) => Math.abs(mm - other.spacing[i]) <= 1e-3 * mm);
+  if (!close) {
+    fail(
+      `resample to ${own.spacing.join(' × ')} and ${other.spacing.join(' × ')} mm, and networks that are joined see one grid: ` +
+        'train one of the networks at the spacing of the other (nnU-Net: a configuration with this "spacing" that inherits the rest)',
+    );
+  }
+}

@@ -1,0 +1,134 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { evaluateGraph } from '../../../ir/evaluate/index.ts';
+import { GraphBuilder, tensor } from '../../../ir/index.ts';
+import { mapChannels } from '../../../passes/index.ts';
+import { normalize } from '../../../src/preprocessing/normalize.ts';
+import type { Normalization, Plans } from '../../../src/preprocessing/plans.ts';
+import { sharedInput } from '../../../src/preprocessing/shared-input.ts';
+
+const plansWith = (normalizations: readonly Normalization[], more: Partial<Plans> = {}): Plans => ({
+  ...{ source: 'plans.json', configuration: '3d_fullres', spacing: [1, 1, 1], patchSize: [4, 4, 4] },
+  transpose: [0, 1, 2],
+  normalizations,
+  resampling: { images: undefined, labels: undefined, outputs: undefined },
+  ...more,
+});
+
+const ct = fc
+  .record({
+    mean: fc.integer({ min: -100, max: 100 }),
+    std: fc.integer({ min: 5, max: 100 }),
+    low: fc.integer({ min: -1000, max: 50 }),
+    width: fc.integer({ min: 10, max: 1000 }),
+  })
+  .map(({ width, ...facts }): Normalization => {
+    const foreground = { ...facts, high: facts.low + width };
+    return { scheme: 'CTNormalization', masked: false, foreground };
+  });
+const fixed = fc.oneof(
+  ct,
+  fc.constant<Normalization>({ scheme: 'NoNormalization', masked: false }),
+  fc.constant<Normalization>({ scheme: 'RGBTo01Normalization', masked: false }),
+);
+
+/** A network that gives its images back. */
+const echo = (channels: number) => {
+  const to = new GraphBuilder('echo');
+  const x = to.input('x', { dtype: 'float32', shape: [1, channels, 5] });
+  to.output('y', to.op('Neg', [to.op('Neg', [x])]));
+  return to.build();
+};
+
+describe('networks whose cases are normalised in different ways', () => {
+  it('see by operators at their front what they would see by their own plans', () => {
+    const intensities = fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 5, maxLength: 5 });
+    const networks = fc.integer({ min: 1, max: 3 }).chain(channels =>
+      fc.record({
+        parents: fc.array(fc.array(fixed, { minLength: channels, maxLength: channels }), {
+          minLength: 2,
+          maxLength: 3,
+        }),
+        raw: fc.array(intensities, { minLength: channels, maxLength: channels }),
+      }),
+    );
+    fc.assert(
+      fc.property(networks, ({ parents, raw }) => {
+        const { plans, fronts } = sharedInput(parents.map(normalizations => plansWith(normalizations)));
+        const seenBy = (normalizations: readonly Normalization[]): Float32Array[] =>
+          raw.map((values, c) => {
+            const channel = Float32Array.from(values);
+            normalize(channel, normalizations[c], undefined, 'case');
+            return channel;
+          });
+        const shared = tensor(
+          'float32',
+          [1, raw.length, 5],
+          Float32Array.from(seenBy(plans.normalizations).flatMap(c => [...c])),
+        );
+        for (const [i, normalizations] of parents.entries()) {
+          const front = fronts[i];
+          const network = front ? mapChannels(echo(raw.length), front) : echo(raw.length);
+          const found = evaluateGraph(network, { x: shared }).get('y')?.data as Float32Array;
+          const wanted = seenBy(normalizations).flatMap(c => [...c]);
+          for (const [at, value] of wanted.entries()) {
+            // Float32 of intensities up to 1100, as seen by scales of 1 and less.
+            expect(Math.abs(found[at] - value)).toBeLessThan(1e-3);
+          }
+        }
+      }),
+    );
+  });
+
+  it('need none where they are normalised alike, whatever the way', () => {
+    const own: Normalization = { scheme: 'ZScoreNormalization', masked: true };
+    const { plans, fronts } = sharedInput([plansWith([own]), plansWith([own])]);
+    expect(fronts).toEqual([undefined, undefined]);
+    expect(plans.normalizations).toEqual([own]);
+  });
+
+  it('leave the own network alone where it sees at least as much', () => {
+    const window = (low: number, high: number): Normalization => ({
+      ...{ scheme: 'CTNormalization', masked: false },
+      foreground: { mean: 0, std: 100, low, high },
+    });
+    expect(sharedInput([plansWith([window(-200, 300)]), plansWith([window(-100, 300)])]).fronts).toEqual([
+      undefined,
+      [{ scale: 1, offset: 0, low: -1 }],
+    ]);
+    const { plans, fronts } = sharedInput([plansWith([window(-100, 200)]), plansWith([window(-200, 100)])]);
+    expect(plans.normalizations[0].foreground).toMatchObject({ low: -200, high: 200 });
+    expect(fronts).toEqual([[{ scale: 1, offset: 0, low: -1 }], [{ scale: 1, offset: 0, high: 1 }]]);
+  });
+
+  const score: Normalization = { scheme: 'ZScoreNormalization', masked: false };
+  it.each([
+    [
+      'a mean of each case',
+      plansWith([{ scheme: 'NoNormalization', masked: false }]),
+      plansWith([score]),
+      /normalises channel 0 by the mean and the deviation of each case/,
+    ],
+    [
+      'another mask',
+      plansWith([{ ...score, masked: true }]),
+      plansWith([score]),
+      /ZScoreNormalization over all of a case|where a case is not zero/,
+    ],
+    ['other channels', plansWith([score]), plansWith([score, score]), /for 1 and 2 channels/],
+    [
+      'another spacing',
+      plansWith([score]),
+      plansWith([score], { spacing: [1, 1, 2] }),
+      /resample to 1 × 1 × 1 and 1 × 1 × 2 mm/,
+    ],
+    [
+      'other axes',
+      plansWith([score]),
+      plansWith([score], { transpose: [1, 0, 2] }),
+      /order the axes of space differently/,
+    ],
+  ])('are refused with %s', (_, own, partner, message) => {
+    expect(() => sharedInput([own, partner])).toThrow(message);
+  });
+});
