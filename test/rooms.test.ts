@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 /** From the bottom. Rooms in one row do not know each other. */
 const rows = [
   ['files', 'execution', 'options'],
+  ['volumes'],
   ['preprocessing'],
   ['data'],
   ['network'],

@@ -4,7 +4,7 @@
  */
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { Task } from '../../passes/index.ts';
-import { withFile } from '../files/input.ts';
+import { readFault, withFile } from '../files/input.ts';
 import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
 import { type Npz, npzNames, parseNpz } from './npz.ts';
 import { readNpz } from './npz-file.ts';
@@ -231,15 +231,6 @@ function datasetOf(checker: Checker, said: LabelOptions): Dataset {
   };
 }
 
-const READ_FAULTS: { readonly [code: string]: string } = {
-  ENOENT: 'there is no such file',
-  EISDIR: 'it is a directory, not a file',
-  ENOTFILE: 'it is a device or a pipe, and must be a regular file',
-  EACCES: 'it may not be read',
-  ENAMETOOLONG: 'its name is too long',
-  ELOOP: 'it is a loop of symbolic links',
-};
-
 /** Reads a data file. @throws SutureError as {@link parseDataset}, and when the file cannot be read. */
 export async function loadDataset(path: string, said: LabelOptions = {}): Promise<Dataset> {
   try {
@@ -248,9 +239,7 @@ export async function loadDataset(path: string, said: LabelOptions = {}): Promis
   } catch (cause) {
     if (cause instanceof SutureError) throw cause;
     if (cause instanceof FormatError) throw unreadable(path, cause);
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const fault = READ_FAULTS[code ?? ''] ?? message;
-    throw new SutureError('data-unreadable', `${printable(path)}: ${fault}.`, { cause });
+    throw new SutureError('data-unreadable', `${printable(path)}: ${readFault(cause)}.`, { cause });
   }
 }
 

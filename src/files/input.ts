@@ -6,6 +6,21 @@ import { constants, type Stats } from 'node:fs';
 import { type FileHandle, lstat, open, realpath, stat } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 
+const FAULTS: { readonly [code: string]: string } = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a directory, not a file',
+  ENOTFILE: 'it is a device or a pipe, and must be a regular file',
+  EACCES: 'it may not be read',
+  ENAMETOOLONG: 'its name is too long',
+  ELOOP: 'it is a loop of symbolic links',
+};
+
+/** Why something cannot be read, in words. */
+export function readFault(cause: unknown): string {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  return FAULTS[code ?? ''] ?? message;
+}
+
 const fault = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code });
 
 function requireRegular(found: Stats): void {
