@@ -43,7 +43,7 @@ export class GraphBuilder {
   readonly #outputs: Output[] = [];
   readonly #producers = new Map<Value, AnyNode>();
   readonly #taken = new Set<string>();
-  readonly #scopes: string[] = [];
+  readonly #scopes: { readonly name: string; readonly origin: Omit<Origin, 'name'> | undefined }[] = [];
   /** The number to try next for a stem that is taken. */
   readonly #counts = new Map<string, number>();
 
@@ -109,7 +109,9 @@ export class GraphBuilder {
       return new Value(this.unique(stem), type, { elements });
     });
     const trimmed = inputs.slice(0, inputs.findLastIndex(v => v !== undefined) + 1);
-    const node: Node<K> = { op, inputs: trimmed, outputs, attributes: full, name, origin: options.origin };
+    const inherited = this.#scopes.at(-1)?.origin;
+    const origin = options.origin ?? (inherited && { ...inherited, name });
+    const node: Node<K> = { op, inputs: trimmed, outputs, attributes: full, name, origin };
     this.#push(node as unknown as AnyNode);
     return node;
   }
@@ -167,9 +169,9 @@ export class GraphBuilder {
     this.#outputs.push({ name, value });
   }
 
-  /** Names made inside `body` start with `scope/`. */
-  scope<T>(scope: string, body: () => T): T {
-    this.#scopes.push(scope);
+  /** Names made inside `body` start with `scope/`; its nodes have the origin, if there is one, under their own names. */
+  scope<T>(name: string, body: () => T, origin = this.#scopes.at(-1)?.origin): T {
+    this.#scopes.push({ name, origin });
     try {
       return body();
     } finally {
@@ -204,7 +206,7 @@ export class GraphBuilder {
   }
 
   #scoped(name: string): string {
-    return [...this.#scopes, name].join('/');
+    return [...this.#scopes.map(scope => scope.name), name].join('/');
   }
 }
 

@@ -46,6 +46,8 @@ export interface Origin {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Set where the node computes again what another of this origin has computed, so that it need not be kept. */
   readonly recomputed?: true;
+  /** Set where the node brings the answers of several networks together, or to what all of them mean. */
+  readonly combines?: true;
 }
 
 export interface Node<K extends OpName = OpName> {

@@ -32,7 +32,7 @@ import { removeDeadCode } from '../simplify/remove-dead-code.ts';
 import { simplify } from '../simplify/simplify.ts';
 import { doubtOf, type GateScope } from './doubt.ts';
 import { type OutputSwitch, onlySource, type Setting, type SuperNetwork } from './network.ts';
-import { combine } from './outputs.ts';
+import { combine, combining } from './outputs.ts';
 
 /** The output `gate/shares` of {@link settleSources}. */
 export const gateShares = 'gate/shares';
@@ -112,7 +112,7 @@ export function settleSources(
   for (const [p, tag] of output.sources.entries()) b.output(tag, features[p]);
   if (gated.length > 0) {
     const rows = output.sources.map((_, p) => gated.map(shares => shares[p]));
-    const shares = b.scope(`output/${output.name}`, () => gateWeights(b, output, features, rows, over));
+    const shares = combining(b, output.name, () => gateWeights(b, output, features, rows, over));
     // Images come first, as in every output of a network.
     b.output(gateShares, b.op('Transpose', [shares], { perm: [2, 0, 1] }));
   }
@@ -126,7 +126,7 @@ function addGate(
   shares: readonly number[],
   over: GateScope,
 ): void {
-  const combined = b.scope(`output/${output.name}`, () => {
+  const combined = combining(b, output.name, () => {
     const rows = shares.map(share => [share]);
     const weights = gateWeights(b, output, features, rows, over);
     return combine(b, output, b.op('Squeeze', [weights, b.ints(over === 'case' ? [1, 2] : [1])]), features);

@@ -45,6 +45,12 @@ function mayAgree(a: TensorType, b: TensorType): boolean {
   });
 }
 
+const scopeOf = (output: string): string => `output/${output}`;
+
+/** Adds the nodes of what brings the parents' answers to an output together; they say so in their origin. */
+export const combining = <T>(b: GraphBuilder, output: string, add: () => T): T =>
+  b.scope(scopeOf(output), add, { combines: true });
+
 /**
  * Adds the switch where one output of the parents meets: `values` are the parents' own, `names` what their files call them.
  *
@@ -61,9 +67,7 @@ export function addOutputSwitch(
     ({ graph, meaning: given }, p) => given ?? meaningOf(graph, graph.output(names[p]), options),
   );
   const meaning = commonMeaning(parents, meanings);
-  const alike = to.scope(`output/${names[0]}`, () =>
-    values.map((value, p) => broughtTo(to, value, meanings[p], meaning)),
-  );
+  const alike = combining(to, names[0], () => values.map((value, p) => broughtTo(to, value, meanings[p], meaning)));
   const [first] = alike;
   for (const [p, value] of [...alike].entries()) {
     if (sameType(value.type, first.type) && isFloat(value.type.dtype)) continue;
@@ -89,8 +93,8 @@ export function addOutputSwitch(
         : 'probabilities'
       : 'plain';
   const { dtype } = first.type;
-  const weights = to.input(`output/${names[0]}`, { dtype, shape: [values.length] });
-  const output = to.scope(`output/${names[0]}`, () => combine(to, { meaning, mean }, weights, alike));
+  const weights = to.input(scopeOf(names[0]), { dtype, shape: [values.length] });
+  const output = combining(to, names[0], () => combine(to, { meaning, mean }, weights, alike));
   return {
     name: names[0],
     weights: weights.name,

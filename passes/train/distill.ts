@@ -1,11 +1,4 @@
-import {
-  type Graph,
-  type GraphBuilder,
-  SutureError,
-  type TensorType,
-  tensorFromNumbers,
-  type Value,
-} from '../../ir/index.ts';
+import { type Graph, SutureError, type TensorType, type Value } from '../../ir/index.ts';
 import { continued } from '../differentiate/index.ts';
 import type { OutputMeaning, Task } from '../stitch/meaning.ts';
 import { channelsFirst, probabilitiesOf } from '../stitch/outputs.ts';
@@ -54,10 +47,6 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
   const output = student.graph.outputs[0].value;
   const data = network.inputs.map(input => input.name);
   const terms = new Terms(b);
-  const add = (name: string, part: number, loss: Value): void => {
-    const weighed = part === 1 ? loss : b.op('Mul', [loss, numberLike(b, part, loss)], {}, { name: `loss/${name}` });
-    terms.add(weighed, { output: `loss/${name}`, position: undefined, parent: undefined });
-  };
   const taken = (name: string, type: TensorType): Value => {
     const input = b.input(name, type);
     data.push(input.name);
@@ -66,18 +55,15 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
   let teacher: Value | undefined;
   if (share < 1) {
     teacher = taken('teacher', answerType(output.type, meaning));
-    add('teacher', 1 - share, teacherLoss(b, output, teacher, task, meaning));
+    terms.add(teacherLoss(b, output, teacher, task, meaning), { name: 'teacher' }, 1 - share);
   }
   let labels: Value | undefined;
   if (share > 0) {
     labels = taken('labels', labelType(output.type, task, meaning));
-    add('labels', share, taskLoss(b, output, labels, task, meaning, { ignore }));
+    terms.add(taskLoss(b, output, labels, task, meaning, { ignore }), { name: 'labels' }, share);
   }
   return { ...terms.finish(data, [...student.weights.keys()]), student, teacher: teacher?.name, labels: labels?.name };
 }
-
-const numberLike = (b: GraphBuilder, value: number, like: Value): Value =>
-  b.constant(tensorFromNumbers(like.type.dtype, [], [value]), 'share');
 
 /** [N, C, spatial...]; of values as the output is. */
 function answerType({ dtype, shape }: TensorType, { kind, channelAxis, channels }: OutputMeaning): TensorType {

@@ -14,13 +14,18 @@ import type { OutputMeaning, Tag } from '../stitch.ts';
 
 /** One summand of the loss. */
 export interface LossTerm {
-  /** The graph output that holds it: `loss/3/a`, `loss/output/a`. */
+  /** What it is called: by position and parent or direction, `3/a`, or after what it looks at, `output/a`. */
+  readonly name: string;
+  /** The graph output that holds it: `loss/3/a`. */
   readonly output: string;
   /** `Position.id` of the switch; undefined for a term at the outputs. */
   readonly position: number | undefined;
   /** Whose feature it compares; undefined for a term of the combined output. */
   readonly parent: Tag | undefined;
 }
+
+/** A term that is no comparison at a position, or of no one parent, says so by leaving them out. */
+type GivenTerm = Pick<LossTerm, 'name'> & Partial<Pick<LossTerm, 'position' | 'parent'>>;
 
 /** A graph that computes a loss, and what its inputs are. */
 export interface LossGraph {
@@ -45,19 +50,24 @@ export class Terms {
   }
 
   /** `weight · FeatureLoss(x, reference)` as a term. Nothing where the two are the same value: the term would be zero. */
-  addFeature(x: Value, reference: Value, normalize: boolean, term: LossTerm, weight = 1): void {
+  addFeature(x: Value, reference: Value, normalize: boolean, term: GivenTerm, weight = 1): void {
     if (x === reference) return;
-    const b = this.#b;
-    const { output: name } = term;
+    const name = outputOf(term);
     const outputs = normalize ? [name, `${name}/divisor`] : [name];
-    const [loss] = b.ops('FeatureLoss', [x, reference], { normalize: normalize ? 1 : 0 }, { name, outputs });
-    const factor = b.constant(tensorFromNumbers(x.type.dtype, [], [weight]), 'weight');
-    this.add(weight === 1 ? loss : b.op('Mul', [loss, factor], {}, { name: term.output }), term);
+    const [loss] = this.#b.ops('FeatureLoss', [x, reference], { normalize: normalize ? 1 : 0 }, { name, outputs });
+    this.add(loss, term, weight);
   }
 
-  add(value: Value, term: LossTerm): void {
-    this.#terms.push(term);
-    this.#values.push(value);
+  /** `weight · value` as a term. */
+  add(value: Value, term: GivenTerm, weight = 1): void {
+    const output = outputOf(term);
+    this.#values.push(weight === 1 ? value : this.#weighed(value, weight, output));
+    this.#terms.push({ position: undefined, parent: undefined, ...term, output });
+  }
+
+  #weighed(value: Value, weight: number, name: string): Value {
+    const factor = this.#b.constant(tensorFromNumbers(value.type.dtype, [], [weight]), 'weight');
+    return this.#b.op('Mul', [value, factor], {}, { name });
   }
 
   /** The graph of the total and the terms, without what they do not depend on. */
@@ -80,6 +90,8 @@ export class Terms {
     return { graph: graph.with({ nodes }), loss: 'loss', terms: this.#terms, data, parameters };
   }
 }
+
+const outputOf = ({ name }: GivenTerm): string => `loss/${name}`;
 
 /** Keeps the Dice of a class that is neither predicted nor there finite. nnU-Net's value. */
 const diceSmoothing = 1e-5;

@@ -62,11 +62,8 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
     onSwitch(s, streams) {
       const [x, target] = [streams.stitched.read(s.output), streams.reference.read(s.output)];
       if (!x || !target || where === 'outputs') return;
-      terms.addFeature(x, target, normalize, {
-        output: `loss/${s.position}/${s.parent}`,
-        position: s.position,
-        parent: s.parent,
-      });
+      const { position, parent } = s;
+      terms.addFeature(x, target, normalize, { name: `${position}/${parent}`, position, parent });
     },
   });
   if (where !== 'switches') {
@@ -74,8 +71,8 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
       for (const name of outputs) {
         const value = network.graph.output(name);
         const [x, target] = [stitched.read(value), reference.read(value)];
-        const output = outputs.length > 1 ? `loss/output/${name}` : `loss/output/${tag}`;
-        if (x && target) terms.addFeature(x, target, normalize, { output, position: undefined, parent: tag });
+        const term = { name: `output/${outputs.length > 1 ? name : tag}`, parent: tag };
+        if (x && target) terms.addFeature(x, target, normalize, term);
       }
     }
     if (probabilityWeight > 0) {
@@ -87,13 +84,7 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
           if (!logits || !values[0] || values[0] === values[1]) continue;
           const [x, target] = values.map(v => foregroundOf(b, probabilitiesOf(b, v!, meaning), meaning));
           const suffix = network.outputs.length > 1 ? `${parent}/${output.name}` : parent;
-          terms.addFeature(
-            x,
-            target,
-            normalize,
-            { output: `loss/probability/${suffix}`, position: undefined, parent },
-            probabilityWeight,
-          );
+          terms.addFeature(x, target, normalize, { name: `probability/${suffix}`, parent }, probabilityWeight);
         }
       }
     }
@@ -127,8 +118,9 @@ export function directMatching(network: SuperNetwork, { normalize = true, positi
     stream.set(s.output, target);
     for (const feature of s.features.slice(1)) {
       const [x, from] = [stream.read(feature), tags.get(feature)?.from];
-      const output = `loss/${s.position}/${from}-${s.parent}`;
-      if (x && target) terms.addFeature(x, target, normalize, { output, position: s.position, parent: s.parent });
+      const { position, parent } = s;
+      const term = { name: `${position}/${from}-${parent}`, position, parent };
+      if (x && target) terms.addFeature(x, target, normalize, term);
     }
   }
   return terms.finish(draft.data, draft.parameters);
@@ -189,7 +181,7 @@ export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {
   const loss = taskLoss(b, combined, labels, task, output.combined, { ignore });
   if (loss.type.dtype !== dtype) throw new TypeError('a loss has the dtype of the output');
   const terms = new Terms(b);
-  terms.add(loss, { output: `loss/${task}`, position: undefined, parent: undefined });
+  terms.add(loss, { name: task });
   const learned = draft.parameters.filter(p => !stitchParameters.includes(p));
   return trainStitches
     ? terms.finish(draft.data, draft.parameters)

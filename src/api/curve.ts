@@ -1,4 +1,5 @@
 /** The score against the number of stitched positions: does a training hold at every setting? */
+
 import { printable, SutureError } from '../../ir/index.ts';
 import { original, type SuperNetwork, settle, settledMeaning, stitchedAt, withOutputOf } from '../../passes/index.ts';
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';
@@ -11,6 +12,7 @@ import { type MetricName, metricTitles } from '../metrics/metric.ts';
 import { scoreNetworks } from '../metrics/score-networks.ts';
 import { networkOf } from '../network/network.ts';
 import { type ByTag, byTag } from '../network/tags.ts';
+import { usualWeight } from '../options/kinds.ts';
 import { type ChartSeries, lineChart } from '../report/chart.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
@@ -87,7 +89,7 @@ export function evenlySpread(count: number, positions: number): readonly number[
 }
 
 /** A way of training in words. */
-function recipeOf({ method, settings, positions, weight = 0.5, init, steps }: TrainingSettings): string {
+function recipeOf({ method, settings, positions, weight = usualWeight, init, steps }: TrainingSettings): string {
   const places = positions ? positionsText(positions) : 'all';
   const where = { sampled: 'sampled', all: 'all on', fixed: `${places} at ${weight}` }[settings];
   const way = method === 'direct' ? method : `${method}, ${where}`;

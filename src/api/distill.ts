@@ -16,6 +16,7 @@ import { isChangeable, stressScore, stressSets } from '../metrics/stress.ts';
 import { meaningMetadata } from '../network/meaning.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import { writeModel } from '../network/write.ts';
+import { usualWeight } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
 import { checkRunOutput, withLockedRun } from '../run/access.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
@@ -96,7 +97,7 @@ export interface DistillSummary {
 /** What a name stands for. @throws SutureError `option-invalid`. */
 function combinationNamed({ network }: LoadedRun, name: string, option: string): Combination {
   const count = network.parents.length;
-  const together = { positions: [], weight: 0.5, output: outputOf(alike(count)) };
+  const together = { positions: [], weight: usualWeight, output: outputOf(alike(count)) };
   if (name === 'mean') return together;
   if (name === 'gated' && option === 'teacher') return { ...together, gated: true };
   const parent = network.parents.findIndex(p => p.tag === name);

@@ -56,6 +56,9 @@ const list = <T>(words: string, kind: Kind<T>): Kind<T[]> => ({
   read: text => text.split(',').map(part => kind.read(part.trim())),
 });
 
+/** The share of the original feature at positions that are named, where nothing is said of it. */
+export const usualWeight = 0.5;
+
 /** How networks share the output. Of two: the first one's share. Of more: one share for each; they sum to 1. */
 export type OutputShares = number | readonly number[];
 

@@ -111,7 +111,7 @@ export function inDtype({ parents }: LoadedRun, graph: Graph, dtype: ExportDtype
   const ends = ({ dtype: own }: TensorType): ExportDtype => (own === 'float16' ? 'float16' : 'float32');
   return narrow(graph, {
     // Sums over all pixels and logarithms of small shares: float16 has neither their range nor their digits.
-    keep: node => node.name.startsWith('output/'),
+    keep: node => node.origin?.combines === true,
     input: ends(input),
     output: ends(output),
   });

@@ -15,6 +15,7 @@ import {
   positive,
   share,
   shareBelowOne,
+  usualWeight,
 } from '../options/kinds.ts';
 import { type GivenOf, optional, standing, unlessDenied } from '../options/option.ts';
 
@@ -53,7 +54,9 @@ export const trainingOptions = {
   positions: optional(positions, 'list', 'train for the setting that is deployed: averaged at these, as in 38,41', {
     otherwise: 'everywhere',
   }),
-  weight: optional(shareBelowOne, 'w', 'with --positions: the share of the original feature', { otherwise: '0.5' }),
+  weight: optional(shareBelowOne, 'w', 'with --positions: the share of the original feature', {
+    otherwise: `${usualWeight}`,
+  }),
   output: optional(outputShares, 'v', "with --method task: the first network's share of the output", {
     otherwise: 'alike',
     long: 'output-weight',

@@ -19,6 +19,7 @@ import type { RandomState } from '../data/random.ts';
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
 import { bindingFor, prepareStep } from '../execution/execute.ts';
 import { type Execution, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { usualWeight } from '../options/kinds.ts';
 import type { StepFeed } from './feed.ts';
 import type { TrainingSettings } from './settings.ts';
 
@@ -68,7 +69,7 @@ export const checkpointInterval = 20;
 export const metricsInterval = 10;
 
 /** What switches do in the stitched stream. */
-function switchModes({ settings, positions, weight = 0.5 }: TrainingSettings): SwitchModes {
+function switchModes({ settings, positions, weight = usualWeight }: TrainingSettings): SwitchModes {
   switch (settings) {
     case 'sampled':
       return 'position';
@@ -252,7 +253,7 @@ export class Trainer {
       step,
       loss: loss(this.#step.loss),
       learningRate: learningRateAt(step, this.#settings),
-      terms: Object.fromEntries(terms.map(({ term, value }) => [term.output.replace(/^loss\//, ''), value])),
+      terms: Object.fromEntries(terms.map(({ term, value }) => [term.name, value])),
     };
   }
 }

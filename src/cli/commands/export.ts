@@ -3,7 +3,16 @@ import { SutureError } from '../../../ir/index.ts';
 import { meaningText } from '../../../passes/index.ts';
 import { type Choice, exportNetwork } from '../../api/export.ts';
 import { batchText } from '../../execution/fixed-batch.ts';
-import { budget, choice, natural, numberOrName, outputShares, positionsOrNone, share } from '../../options/kinds.ts';
+import {
+  budget,
+  choice,
+  natural,
+  numberOrName,
+  outputShares,
+  positionsOrNone,
+  share,
+  usualWeight,
+} from '../../options/kinds.ts';
 import { flag, optional, standing, type ValuesOf } from '../../options/option.ts';
 import { exportDtypes } from '../../run/deployed.ts';
 import { combinationText } from '../../selection/combination.ts';
@@ -44,7 +53,9 @@ const options = {
     alone('budget'),
   ),
   setting: optional(numberOrName, 'which', 'one of what `suture search` found, by number or name', alone('setting')),
-  weight: optional(share, 'w', 'with --positions: the share of the original feature', { otherwise: '0.5' }),
+  weight: optional(share, 'w', 'with --positions: the share of the original feature', {
+    otherwise: `${usualWeight}`,
+  }),
   outputWeight: optional(outputShares, 'v', "with --positions: parent a's share of the output", { otherwise: 'alike' }),
   gate: flag('weigh outputs on each image by how sure the parents are'),
   gateOver,
@@ -87,7 +98,7 @@ function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
   const { position, all, chosen, learned, positions, weight, outputWeight, gateOver, budget, setting } = flags;
   const gating = (flags.gate ?? gateOver) ? { gated: true, gateOver } : {};
   if (positions !== undefined) {
-    return { combination: { positions, weight: weight ?? 0.5, output: outputWeight, ...gating } };
+    return { combination: { positions, weight: weight ?? usualWeight, output: outputWeight, ...gating } };
   }
   if (weight !== undefined || outputWeight !== undefined) {
     throw new SutureError('option-invalid', 'Weights go with --positions (none, to leave the parents unstitched).');

@@ -346,7 +346,7 @@ describe('the gate', () => {
     expect(shares.map(t => t.dtype)).toEqual(['float32', 'float16']);
     expect(relativeError(values(shares[1]), values(shares[0]))).toBeLessThan(0.02);
     const single = settleGated(nets[0], original(nets[0]), undefined, { standard: true });
-    const half = narrow(single, { keep: node => node.name.startsWith('output/'), input: 'float32', output: 'float32' });
+    const half = narrow(single, { keep: node => node.origin?.combines === true, input: 'float32', output: 'float32' });
     const [found, want] = [await runOrt(half, { x }), await runOrt(single, { x })].map(outputs =>
       probabilities(outputs.logits).flat(3),
     );
