@@ -7,7 +7,7 @@
 import { parseArgs } from 'node:util';
 import ort from 'onnxruntime-node';
 import { float32, importOnnx, type Tensor } from '../ir/index.ts';
-import { lower, simplify, specialize } from '../passes/index.ts';
+import { arrange, simplify, specialize } from '../passes/index.ts';
 import { type AdapterChoice, adapterChoices } from '../runtime/adapter/index.ts';
 import { createWebgpuExecutor, type Profile } from '../runtime/index.ts';
 import { noise, ratioOf, type Spent, type Timing, timed, timingOf, timingText } from './timing.ts';
@@ -58,7 +58,7 @@ async function measure(model: string, batch: number, runs: number, adapter: Adap
   }
 
   const ourStart = await timed(async () => {
-    const session = await executor.prepare(lower(bound));
+    const session = await executor.prepare(arrange(bound));
     return { session, outputs: await session.run(inputs) };
   });
   const theirStart = await timed(async () => {

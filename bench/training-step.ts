@@ -8,7 +8,7 @@
 import { extname, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { float32, GraphBuilder } from '../ir/index.ts';
-import { lower, simplify, trainingStep } from '../passes/index.ts';
+import { arrange, simplify, trainingStep } from '../passes/index.ts';
 import { adapterChoices } from '../runtime/adapter/index.ts';
 import { createWebgpuExecutor, type Profile } from '../runtime/index.ts';
 import { adam, image, layers, target, weight, weights, x } from './four-convolutions.ts';
@@ -53,7 +53,7 @@ async function openSuture(): Promise<{
     ...layers.map((name, i) => [name, float32(weight, weights[i])] as const),
     ...Object.entries(data),
   ]);
-  const session = await executor.prepare(lower(simplify(graph), { step: { loss: 'loss' } }), { carry, resident });
+  const session = await executor.prepare(arrange(simplify(graph), { step: { loss: 'loss' } }), { carry, resident });
   return {
     step: async () => Number((await session.run({}, ['loss'])).loss.data[0]),
     profile: async () => session.profile?.({}),

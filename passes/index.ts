@@ -1,9 +1,10 @@
-/** Graph to graph: simplify, match, stitch, settle, double-batch, differentiate, lower. Imports ir/ only. */
+/** Graph to graph: simplify, match, stitch, settle, double-batch, differentiate, arrange. Imports ir/ only. */
+
+export * from './arrange.ts';
 export { type Differentiated, type DifferentiateOptions, differentiate } from './differentiate/index.ts';
 export { type NarrowOptions, narrow, widen } from './float-width.ts';
 export { freeBatch } from './free-batch.ts';
 export { inlineBodies } from './inline-bodies.ts';
-export * from './lower.ts';
 export { type ChannelMap, mapChannels } from './map-channels.ts';
 export * from './match.ts';
 export { type SettleOptions, settingTensors, settle } from './settle.ts';

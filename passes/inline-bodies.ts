@@ -10,10 +10,10 @@ import { simplify } from './simplify/simplify.ts';
  * there was none.
  */
 export function inlineBodies(graph: Graph): Graph {
-  let lowered = graph;
+  let inlined = graph;
   // The body of a Fused region may hold our operators in its turn.
-  while (lowered.nodes.some(node => isSutureOp(node.op))) {
-    lowered = rewrite(lowered, (node, to) => {
+  while (inlined.nodes.some(node => isSutureOp(node.op))) {
+    inlined = rewrite(inlined, (node, to) => {
       if (!isSutureOp(node.op)) return undefined;
       const named = (inner: AnyNode): AnyNode => ({
         ...inner,
@@ -29,5 +29,5 @@ export function inlineBodies(graph: Graph): Graph {
       );
     });
   }
-  return lowered === graph ? graph : simplify(lowered);
+  return inlined === graph ? graph : simplify(inlined);
 }

@@ -1,5 +1,4 @@
 /** The score against the number of stitched positions: does a training hold at every setting? */
-
 import { printable, SutureError } from '../../ir/index.ts';
 import { original, type SuperNetwork, settle, settledMeaning, stitchedAt, withOutputOf } from '../../passes/index.ts';
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';

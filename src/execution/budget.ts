@@ -1,6 +1,6 @@
 /** Training steps within a budget of memory. */
 import { type Graph, SutureError } from '../../ir/index.ts';
-import { lower, peakBytes } from '../../passes/index.ts';
+import { arrange, peakBytes } from '../../passes/index.ts';
 
 const MIB = 2 ** 20;
 
@@ -8,18 +8,18 @@ const MIB = 2 ** 20;
 export const mebibytes = (bytes: number): string => `${(bytes / MIB).toFixed(bytes < 10 * MIB ? 1 : 0)} MiB`;
 
 /**
- * Lowers a training step, whose output `loss` holds its loss, so that its activations stay within `memory`: bytes, or up to 1 a fraction of what they take when nothing
- * is computed again. Without it nothing is.
+ * Arranges a training step, whose output `loss` holds its loss, so that its activations stay within `memory`: bytes, or up to 1 a
+ * fraction of what they take when nothing is computed again. Without it nothing is.
  *
  * @throws SutureError `device-memory` when no plan that was found is small enough.
  */
-export function lowerWithin(graph: Graph, loss: string, memory: number | undefined): Graph {
-  const free = lower(graph, { step: { loss } });
+export function arrangeWithin(graph: Graph, loss: string, memory: number | undefined): Graph {
+  const free = arrange(graph, { step: { loss } });
   if (memory === undefined) return free;
   const unlimited = peakBytes(free);
   const budget = memory <= 1 ? memory * unlimited : memory;
   if (unlimited <= budget) return free;
-  const frugal = lower(graph, { step: { loss, budget } });
+  const frugal = arrange(graph, { step: { loss, budget } });
   const least = peakBytes(frugal);
   if (least <= budget) return frugal;
   throw new SutureError(

@@ -1,6 +1,6 @@
 /**
  * Graphs on an executor. A graph is compiled for the sizes of the data it meets: symbols are bound, and for WebGPU the
- * graph is simplified and lowered to what kernels exist for.
+ * graph is simplified and arranged for its kernels and its memory.
  */
 import {
   type Binding,
@@ -14,9 +14,9 @@ import {
   typeText,
 } from '../../ir/index.ts';
 import {
+  arrange,
   inlineBodies,
-  lower,
-  lowerKernelGradients,
+  kernelGradientsAsProducts,
   simplify,
   specialize,
   type TrainingStep,
@@ -24,7 +24,7 @@ import {
 import { inspectAdapters } from '../../runtime/adapter/index.ts';
 import type { Executor, ExecutorName, PrepareOptions, Session } from '../../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../../runtime/index.ts';
-import { lowerWithin } from './budget.ts';
+import { arrangeWithin } from './budget.ts';
 import { automaticExecutor, type ExecutorOptions } from './executors.ts';
 import { fixedBatch, inParts } from './fixed-batch.ts';
 import { ProfilingExecutor } from './profiling.ts';
@@ -65,23 +65,23 @@ export const prepare = (
   graph: Graph,
   binding: Binding,
   options: PrepareOptions = {},
-): Promise<Session> => executor.prepare(loweredFor(executor, graph, binding, lower), options);
+): Promise<Session> => executor.prepare(arrangedFor(executor, graph, binding, arrange), options);
 
-/** Compiles a loss with its gradients, a training step say, which carries its state; `memory` as of `lowerWithin`. */
+/** Compiles a loss with its gradients, a training step say, which carries its state; `memory` as of `arrangeWithin`. */
 export function prepareStep(
   executor: Executor,
   { graph, loss, carry = new Map() }: Pick<TrainingStep, 'graph' | 'loss'> & Partial<Pick<TrainingStep, 'carry'>>,
   binding: Binding,
   { memory, ...options }: Omit<PrepareOptions, 'carry'> & { readonly memory?: number | undefined } = {},
 ): Promise<Session> {
-  const lowered = loweredFor(executor, graph, binding, bound => lowerWithin(bound, loss, memory));
-  return executor.prepare(lowered, { ...options, carry });
+  const arranged = arrangedFor(executor, graph, binding, bound => arrangeWithin(bound, loss, memory));
+  return executor.prepare(arranged, { ...options, carry });
 }
 
-function loweredFor(executor: Executor, graph: Graph, binding: Binding, forKernels: (bound: Graph) => Graph): Graph {
+function arrangedFor(executor: Executor, graph: Graph, binding: Binding, forKernels: (bound: Graph) => Graph): Graph {
   const bound = simplify(specialize(graph, binding));
   // ONNX Runtime inlines model-local functions as well, but opens a training step in half the time without them.
-  return executor.name === 'webgpu' ? forKernels(bound) : lowerKernelGradients(inlineBodies(bound));
+  return executor.name === 'webgpu' ? forKernels(bound) : kernelGradientsAsProducts(inlineBodies(bound));
 }
 
 /** What the symbols of a graph's inputs are for given shapes. @throws SutureError `data-invalid` where they do not fit. */

@@ -10,9 +10,9 @@ import {
   staticShape,
   type Value,
 } from '../../ir/index.ts';
-import { isRecomputed, lower, occupancy, peak, simplify, specialize, type TrainingStep } from '../../passes/index.ts';
+import { arrange, isRecomputed, occupancy, peak, simplify, specialize, type TrainingStep } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
-import { lowerWithin } from '../execution/budget.ts';
+import { arrangeWithin } from '../execution/budget.ts';
 
 /** @throws SutureError `option-invalid` where a memory budget is asked of an executor that plans its own memory. */
 export function requireBudgetSupport(executor: Executor, { memory }: { readonly memory?: number | undefined }): void {
@@ -65,7 +65,7 @@ export interface StepMemory {
 }
 
 export interface PlanOptions {
-  /** As for {@link lowerWithin}. */
+  /** As for {@link arrangeWithin}. */
   readonly memory?: number;
   /**
    * The order of the nodes. `planned`: for a low peak, as `suture stitch` runs them on WebGPU. `conventional`: the forward pass, then
@@ -78,7 +78,7 @@ export interface PlanOptions {
 export function stepMemory(step: TrainingStep, binding: Binding, options: PlanOptions = {}): StepMemory {
   const { memory, schedule = 'planned' } = options;
   const bound = simplify(specialize(step.graph, binding));
-  const graph = schedule === 'planned' ? lowerWithin(bound, step.loss, memory) : lower(bound, { schedule: false });
+  const graph = schedule === 'planned' ? arrangeWithin(bound, step.loss, memory) : arrange(bound, { schedule: false });
   const { bytes: activations, node, living } = peak(graph);
   const roles = new Roles(graph, step);
   const values = living.map(({ value, bytes }) => ({ name: value.name, use: roles.useOf(value), bytes }));

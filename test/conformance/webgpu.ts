@@ -3,7 +3,7 @@ import { SutureError } from '../../ir/errors.ts';
 import type { Graph } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { isFloat, staticShape } from '../../ir/type.ts';
-import { lower, simplify, specialize } from '../../passes/index.ts';
+import { arrange, simplify, specialize } from '../../passes/index.ts';
 import type { Executor, Session } from '../../runtime/executor.ts';
 
 /** The value of each symbol that stands alone as an extent of an input. */
@@ -37,7 +37,7 @@ export const runOnWebgpu =
       let session: Session;
       let bound: Graph;
       try {
-        bound = lower(simplify(specialize(graph, binding, constants)));
+        bound = arrange(simplify(specialize(graph, binding, constants)));
         const open = [...bound.values()].find(v => !staticShape(v.type.shape));
         if (open) throw new SutureError('kernel-missing', `the extents of '${open.name}' depend on data`);
         session = await executor.prepare(bound);

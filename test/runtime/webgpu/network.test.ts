@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { importOnnx, numbersOf } from '../../../ir/index.ts';
-import { lower, simplify, specialize } from '../../../passes/index.ts';
+import { arrange, simplify, specialize } from '../../../passes/index.ts';
 import { executors, filled } from '../oracle.ts';
 
 describe('a parent of the demo', () => {
@@ -13,7 +13,7 @@ describe('a parent of the demo', () => {
     const shape = bound.inputs[0].type.shape as readonly number[];
     const inputs = { [input.name]: filled('float32', shape, 7) };
     const { webgpu, ort } = await executors();
-    const [ours, theirs] = [await webgpu.prepare(lower(bound)), await ort.prepare(graph)];
+    const [ours, theirs] = [await webgpu.prepare(arrange(bound)), await ort.prepare(graph)];
     const [a, b] = [
       numbersOf((await ours.run(inputs))[output.name]),
       numbersOf((await theirs.run(inputs))[output.name]),

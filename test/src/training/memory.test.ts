@@ -4,16 +4,16 @@ import { describe, expect, it } from 'vitest';
 import { float32, type Graph, GraphBuilder, type Value, verify } from '../../../ir/index.ts';
 import { differentiate } from '../../../passes/differentiate/index.ts';
 import {
+  arrange,
   doubleBatch,
   isRecomputed,
-  lower,
   peakBytes,
   simplify,
   specialize,
   trainingStep,
 } from '../../../passes/index.ts';
 import { createWebgpuExecutor } from '../../../runtime/index.ts';
-import { lowerWithin } from '../../../src/execution/budget.ts';
+import { arrangeWithin } from '../../../src/execution/budget.ts';
 import { random, runOrt } from '../../passes/ort.ts';
 import { feeds, network } from '../../passes/train/networks.ts';
 
@@ -92,12 +92,12 @@ describe('a budget of memory', () => {
       fc.asyncProperty(arbitrarySteps, fc.double({ min: 0, max: 0.5, noNaN: true }), async (steps, share) => {
         const graph = randomStep(steps);
         const step = { loss: 'loss' };
-        const free = lower(graph, { step });
-        const [lowest, most] = [lower(graph, { step: { ...step, budget: 1 } }), free].map(g => peakBytes(g));
+        const free = arrange(graph, { step });
+        const [lowest, most] = [arrange(graph, { step: { ...step, budget: 1 } }), free].map(g => peakBytes(g));
         const budget = lowest + Math.round(share * (most - lowest));
-        const frugal = verify(lowerWithin(graph, 'loss', budget));
+        const frugal = verify(arrangeWithin(graph, 'loss', budget));
         expect(peakBytes(frugal)).toBeLessThanOrEqual(budget);
-        expect(() => lowerWithin(graph, 'loss', lowest - 1)).toThrow('however much is computed again');
+        expect(() => arrangeWithin(graph, 'loss', lowest - 1)).toThrow('however much is computed again');
         if (frugal.nodes.some(isRecomputed)) again++;
         const given = feeds(graph, 2);
         const [want, got] = [await runOrt(free, given), await runOrt(frugal, given)];
@@ -115,10 +115,10 @@ describe('a budget of memory', () => {
     const given = { ...feeds(graph, 16), ...Object.fromEntries(step.state) };
     const executor = await createWebgpuExecutor({ adapter: 'embedded' });
     try {
-      const whole = peakBytes(lower(graph, { step }));
+      const whole = peakBytes(arrange(graph, { step }));
       let want: Readonly<Record<string, { readonly data: unknown }>> | undefined;
       for (const share of [1, 0.8, 0.6]) {
-        const session = await executor.prepare(lowerWithin(graph, step.loss, share));
+        const session = await executor.prepare(arrangeWithin(graph, step.loss, share));
         const { activations, peak } = session.memory;
         expect(peak!.bytes).toBeLessThanOrEqual(1.02 * share * whole);
         expect(activations).toBeGreaterThanOrEqual(peak!.bytes);

@@ -4,7 +4,7 @@ import { GraphBuilder } from '../../../ir/builder.ts';
 import { symbol } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
 import { verify } from '../../../ir/verify.ts';
-import { peak, peakBytes, schedule } from '../../../passes/lower.ts';
+import { peak, peakBytes, schedule } from '../../../passes/arrange.ts';
 import { directMatching, doubleBatch, trainingStep } from '../../../passes/train.ts';
 import { network } from '../train/networks.ts';
 

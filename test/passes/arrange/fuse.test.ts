@@ -6,7 +6,7 @@ import { isElementwise } from '../../../ir/ops/index.ts';
 import { print } from '../../../ir/print.ts';
 import { float32 } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
-import { fuse, invert, lower } from '../../../passes/lower.ts';
+import { arrange, fuse, invert } from '../../../passes/arrange.ts';
 import { specialize } from '../../../passes/specialize.ts';
 import { doubleBatch, trainingStep } from '../../../passes/train.ts';
 import { relativeError, runOrt } from '../ort.ts';
@@ -109,8 +109,8 @@ describe('fusion', () => {
     const b = new GraphBuilder('net');
     b.output('y', b.op('Neg', [b.op('Exp', [b.input('x', f32(2))])]));
     const graph = b.build();
-    expect(lower(graph, { fuse: false }).nodes.map(n => n.op)).toEqual(['Exp', 'Neg']);
-    expect(lower(graph).nodes.map(n => n.op)).toEqual(['Fused']);
+    expect(arrange(graph, { fuse: false }).nodes.map(n => n.op)).toEqual(['Exp', 'Neg']);
+    expect(arrange(graph).nodes.map(n => n.op)).toEqual(['Fused']);
   });
 
   it('changes no number, binds no more buffers than allowed, and is the same every time, on random graphs', async () => {
@@ -160,11 +160,11 @@ describe('fusion', () => {
     const step = trainingStep(doubleBatch(network(), { switches: 'sample' }), { steps: 3 });
     const specialized = specialize(step.graph, { N: 2 });
     const graph = invert(specialized, specialized.output(step.loss));
-    const lowered = verify(lower(graph, { step }));
-    checkRegions(lowered);
-    expect(lowered.nodes.length).toBeLessThan(0.85 * graph.nodes.length);
+    const arranged = verify(arrange(graph, { step }));
+    checkRegions(arranged);
+    expect(arranged.nodes.length).toBeLessThan(0.85 * graph.nodes.length);
     const given = { ...feeds(graph, 2), ...Object.fromEntries(step.state) };
-    const [want, got] = [await runOrt(graph, given), await runOrt(lowered, given)];
+    const [want, got] = [await runOrt(graph, given), await runOrt(arranged, given)];
     for (const name of Object.keys(want))
       expect(relativeError(got[name].data, want[name].data), name).toBeLessThan(1e-6);
   });

@@ -13,7 +13,7 @@ import { convWindow } from '../../ir/ops/linear.ts';
  * Requires: static shapes. Guarantees: the numbers but for the order of sums; windows of constants and of groups stay as they are. Returns
  * the same object where there was none.
  */
-export const lowerKernelGradients = (graph: Graph): Graph =>
+export const kernelGradientsAsProducts = (graph: Graph): Graph =>
   rewrite(graph, (node, to) => (isOp(node, 'Conv') ? asProducts(node, to) : undefined));
 
 /** Each is a product of its own: with more of them there is little left to gain. */

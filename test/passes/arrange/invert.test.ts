@@ -4,8 +4,8 @@ import type { Graph, Value } from '../../../ir/graph.ts';
 import { print } from '../../../ir/print.ts';
 import { float32, tensorFromNumbers } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
+import { arrange, fuse, invert, peakBytes, schedule } from '../../../passes/arrange.ts';
 import { differentiate } from '../../../passes/differentiate/index.ts';
-import { fuse, invert, lower, peakBytes, schedule } from '../../../passes/lower.ts';
 import { simplify } from '../../../passes/simplify/simplify.ts';
 import { specialize } from '../../../passes/specialize.ts';
 import { doubleBatch, taskMatching, trainingStep } from '../../../passes/train.ts';
@@ -85,7 +85,7 @@ describe('adjoints from outputs', () => {
       const frugal = inverted(graph);
       expect(count(frugal, 'InstanceNormalizationGradFromOutput')).toBeGreaterThan(2);
       const before = peakBytes(schedule(fuse(schedule(graph))));
-      expect(peakBytes(lower(graph, { step }))).toBeLessThan(0.95 * before);
+      expect(peakBytes(arrange(graph, { step }))).toBeLessThan(0.95 * before);
       const labels = tensorFromNumbers(
         'int32',
         [8, 8, 8],

@@ -3,8 +3,8 @@ import { GraphBuilder } from '../../../ir/builder.ts';
 import type { Graph, Value } from '../../../ir/graph.ts';
 import { print } from '../../../ir/print.ts';
 import { verify } from '../../../ir/verify.ts';
+import { arrange, isRecomputed, peakBytes, recompute, schedule } from '../../../passes/arrange.ts';
 import { differentiate } from '../../../passes/differentiate/index.ts';
-import { isRecomputed, lower, peakBytes, recompute, schedule } from '../../../passes/lower.ts';
 import { specialize } from '../../../passes/specialize.ts';
 import { doubleBatch, trainingStep } from '../../../passes/train.ts';
 import { runOrt } from '../ort.ts';
@@ -70,15 +70,15 @@ describe('recomputation', () => {
     const { loss } = step;
     const graph = specialize(step.graph, { N: 8 });
     const plain = schedule(graph);
-    const frugal = verify(lower(graph, { step: { loss, budget: peakBytes(plain) / 2 } }));
+    const frugal = verify(arrange(graph, { step: { loss, budget: peakBytes(plain) / 2 } }));
     expect(peakBytes(frugal)).toBeLessThanOrEqual(peakBytes(plain) / 2);
     // Convolutions are the last to be computed twice.
     const heavy = (ops: readonly { op: string }[]) => ops.filter(n => n.op.startsWith('Conv')).length;
     expect(
-      heavy(lower(graph, { fuse: false, step: { loss, budget: peakBytes(plain) / 2 } }).nodes),
+      heavy(arrange(graph, { fuse: false, step: { loss, budget: peakBytes(plain) / 2 } }).nodes),
     ).toBeLessThanOrEqual(1.6 * heavy(graph.nodes));
     const given = { ...feeds(graph, 8), ...Object.fromEntries(step.state) };
-    const [want, got] = [await runOrt(lower(graph, { step: { loss } }), given), await runOrt(frugal, given)];
+    const [want, got] = [await runOrt(arrange(graph, { step: { loss } }), given), await runOrt(frugal, given)];
     for (const name of Object.keys(want)) expect(got[name].data, name).toEqual(want[name].data);
   });
 
@@ -86,13 +86,13 @@ describe('recomputation', () => {
     const step = trainingStep(doubleBatch(network()), { steps: 3 });
     const graph = specialize(step.graph, { N: 8 });
     const again = (g: Graph, loss: string) =>
-      lower(g, { step: { loss, budget: peakBytes(schedule(graph)) / 2 } }).nodes.filter(isRecomputed).length;
+      arrange(g, { step: { loss, budget: peakBytes(schedule(graph)) / 2 } }).nodes.filter(isRecomputed).length;
     const renamed = graph.with({
       name: 'again/step',
       outputs: graph.outputs.map(o => (o.name === step.loss ? { ...o, name: 'error' } : o)),
       nodes: graph.nodes.map(n => ({ ...n, name: `again/${n.name}` })),
     });
-    expect(lower(renamed).nodes.some(isRecomputed)).toBe(false);
+    expect(arrange(renamed).nodes.some(isRecomputed)).toBe(false);
     expect(again(renamed, 'error')).toBe(again(graph, step.loss));
   });
 

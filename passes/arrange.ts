@@ -1,26 +1,26 @@
 import type { Graph } from '../ir/index.ts';
-import { type FuseOptions, fuse } from './lower/fuse.ts';
-import { invert } from './lower/invert.ts';
-import { recompute } from './lower/recompute.ts';
-import { schedule } from './lower/schedule.ts';
+import { type FuseOptions, fuse } from './arrange/fuse.ts';
+import { invert } from './arrange/invert.ts';
+import { recompute } from './arrange/recompute.ts';
+import { schedule } from './arrange/schedule.ts';
 
-export { type FuseOptions, fuse } from './lower/fuse.ts';
-export { invert } from './lower/invert.ts';
-export { lowerKernelGradients } from './lower/kernel-gradients.ts';
-export { occupancy, type Peak, peak, peakBytes } from './lower/memory.ts';
-export { isRecomputed, type RecomputeOptions, recompute } from './lower/recompute.ts';
-export { schedule } from './lower/schedule.ts';
+export { type FuseOptions, fuse } from './arrange/fuse.ts';
+export { invert } from './arrange/invert.ts';
+export { kernelGradientsAsProducts } from './arrange/kernel-gradients.ts';
+export { occupancy, type Peak, peak, peakBytes } from './arrange/memory.ts';
+export { isRecomputed, type RecomputeOptions, recompute } from './arrange/recompute.ts';
+export { schedule } from './arrange/schedule.ts';
 
-export interface LowerOptions extends FuseOptions {
+export interface ArrangeOptions extends FuseOptions {
   /** False: each node is a kernel of its own. Default true. */
   readonly fuse?: boolean;
   /** False: nodes run in the order given, and read what they are given to read. Default true. */
   readonly schedule?: boolean;
   /** Where the graph is a training step. */
-  readonly step?: LoweredStep;
+  readonly step?: ArrangedStep;
 }
 
-export interface LoweredStep {
+export interface ArrangedStep {
   /** The output that holds the loss: what it depends on is the forward pass. */
   readonly loss: string;
   /** Bytes that the activations may take at once. What is over is computed again instead of kept. */
@@ -33,7 +33,7 @@ export interface LoweredStep {
  *
  * Requires: every extent is known (`specialize`). Guarantees: the same outputs; inputs, outputs and their names as they were.
  */
-export function lower(graph: Graph, options: LowerOptions = {}): Graph {
+export function arrange(graph: Graph, options: ArrangeOptions = {}): Graph {
   const { fuse: fusing = true, schedule: ordering = true, step, ...rest } = options;
   const finish = (given: Graph, phase?: FuseOptions['phase']): Graph => {
     const ordered = ordering ? schedule(given) : given;
