@@ -9,7 +9,7 @@
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { float32, importOnnx, type Tensor } from '../ir/index.ts';
-import { doubleBatch, featurePairs, identityStitches, match, stitch, trainingStep } from '../passes/index.ts';
+import { doubleBatch, identityStitches, match, stitch, trainingStep } from '../passes/index.ts';
 import { adapterChoices } from '../runtime/adapter/index.ts';
 import type { Session } from '../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../runtime/index.ts';
@@ -49,7 +49,7 @@ const adapter = adapterChoices.find(choice => choice === options.adapter) ?? 'au
 
 async function openSuture(name: string): Promise<Competitor> {
   const parents = [a, b].map((path, i) => ({ tag: 'ab'[i], graph: importOnnx(path).graph }));
-  const pairs = featurePairs(match(parents[0].graph, parents[1].graph).pairs);
+  const pairs = match(parents[0].graph, parents[1].graph).pairs;
   const network = stitch(parents, pairs, { task: 'segmentation' });
   // A cosine this long is a constant rate.
   const step = trainingStep(doubleBatch(network), { steps: 1e9, learningRate: 1e-2 });

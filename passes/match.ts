@@ -1,6 +1,5 @@
 export { type CentredGram, centredGram, cka, type SampledFeature } from './match/cka.ts';
 export {
-  type LayerPair,
   type Matchable,
   type Matcher,
   type Matching,

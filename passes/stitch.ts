@@ -30,7 +30,7 @@ export {
 } from './stitch/meaning.ts';
 export * from './stitch/network.ts';
 export type { OutputOptions } from './stitch/outputs.ts';
-export { type FeaturePair, featurePairs } from './stitch/positions.ts';
+export type { FeaturePair, MatchedPair } from './stitch/positions.ts';
 export {
   type AffineMap,
   type Matrix,

@@ -31,10 +31,10 @@ export function canonicalForm(original: MatchProblem): CanonicalForm {
   return {
     problem: { a: first.dag, b: second.dag, scores },
     restore(matching) {
-      const pairs = matching.pairs.map(({ a, b, score }) => {
+      const pairs = matching.pairs.map(({ a, b }) => {
         const inFirst = first.order[a];
         const inSecond = second.order[b];
-        return exchange ? { a: inSecond, b: inFirst, score } : { a: inFirst, b: inSecond, score };
+        return exchange ? { a: inSecond, b: inFirst } : { a: inFirst, b: inSecond };
       });
       return { ...matching, pairs };
     },

@@ -1,5 +1,6 @@
 import { type Graph, SutureError, type Value } from '../../ir/index.ts';
 import { type Limits, limitsFrom } from '../../ir/limits.ts';
+import type { MatchedPair, Tag } from '../stitch.ts';
 import { alignmentMatching } from './alignment.ts';
 import { exactMatching, type ProvenMatching } from './exact.ts';
 import type { FeatureGraph } from './features.ts';
@@ -9,20 +10,9 @@ import { comparedFeatures, sizesOfPairs } from './sizes.ts';
 import { type Names, namesOf } from './unify.ts';
 import { allowing, hasPartner, type TooWide, tooWide, widthsOf, withinWidth } from './widths.ts';
 
-/** A feature of A and the feature of B that it is stitched with. */
-export interface LayerPair {
-  /** Value names. */
-  readonly a: string;
-  readonly b: string;
-  readonly score: number;
-  /** Positional progress of each in its own network: 0 at the input, 1 at the output. */
-  readonly positionA: number;
-  readonly positionB: number;
-}
-
 export interface Matching {
   /** In an order that is topological in both networks. */
-  readonly pairs: readonly LayerPair[];
+  readonly pairs: readonly MatchedPair[];
   /** Sum of the pairs' scores. */
   readonly score: number;
   /** The exact matcher's: no acyclic matching of these networks scores more. */
@@ -55,6 +45,8 @@ export interface MatchOptions {
    * The score is then `½ + ½·similarity·(1 - Δp²)`.
    */
   readonly similarity?: (a: string, b: string) => number;
+  /** What the pairs call the two networks. Default: `a` and `b`. */
+  readonly tags?: readonly [Tag, Tag];
   /** What messages call the two networks, by their roles and files, say. Default: the graphs' names, which exporters give to all alike. */
   readonly names?: Names;
   /** Seconds that the exact matcher may take. Default 8. */
@@ -87,7 +79,6 @@ export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching 
         )
       : noPairs(names, left);
   }
-  const matching = named(found, featuresA, featuresB);
   const sizes = sizesOfPairs(compared, found.pairs);
   const warnings: readonly MatchWarning[] = [
     ...(left ? [{ code: 'layers-too-wide', message: left.text } as const] : []),
@@ -96,8 +87,14 @@ export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching 
       : []),
     ...(sizes === undefined ? [] : [{ code: 'sizes-assumed', message: assumedText(names, sizes) } as const]),
   ];
+  const [tagA, tagB] = options.tags ?? ['a', 'b'];
   return {
-    ...matching,
+    score: found.score,
+    pairs: found.pairs.map(({ a: v, b: w }) => ({
+      features: { [tagA]: featuresA.values[v].name, [tagB]: featuresB.values[w].name },
+      score: problem.scores.at(v, w),
+      progress: { [tagA]: featuresA.progress[v], [tagB]: featuresB.progress[w] },
+    })),
     ...(exact && { bound: exact.bound, optimal: exact.optimal, ended: exact.ended }),
     ...(warnings.length > 0 && { warnings }),
   };
@@ -179,17 +176,4 @@ function problemOf(
 /** Numbers texts by their alphabetical order, so that the numbers do not depend on the order of a file. */
 function numbered(texts: readonly string[]): ReadonlyMap<string, number> {
   return new Map([...new Set(texts)].sort().map((text, i) => [text, i]));
-}
-
-function named({ pairs, score }: VertexMatching, a: FeatureGraph, b: FeatureGraph): Matching {
-  return {
-    score,
-    pairs: pairs.map(pair => ({
-      a: a.values[pair.a].name,
-      b: b.values[pair.b].name,
-      score: pair.score,
-      positionA: a.progress[pair.a],
-      positionB: b.progress[pair.b],
-    })),
-  };
 }

@@ -79,7 +79,10 @@ function matchPart(
   const last = rank[order[Math.min(order.length, from + PART_SIZE) - 1]];
   const part = new Set(order.filter(v => rank[v] >= first && rank[v] <= last));
   const pairs = [...whole.pairs].sort((x, y) => rank[x.a] - rank[y.a]);
-  const own = pairs.filter(pair => part.has(pair.a)).reduce((sum, pair) => sum + pair.score, 0);
+  const own = scored(
+    pairs.filter(pair => part.has(pair.a)),
+    problem.scores,
+  ).score;
   const a = posetOf(problem.a, v => part.has(v));
   const b = posetOf(problem.b, v => part.has(size + v));
   const found = searchPart(a, b, problem, own, budget);

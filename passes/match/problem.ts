@@ -16,21 +16,17 @@ export interface MatchProblem {
   readonly coloursB?: Int32Array;
 }
 
-export interface ScoredPair extends VertexPair {
-  readonly score: number;
-}
-
 /** A set of pairs and the sum of their scores. */
 export interface VertexMatching {
   /** In an order that is topological in both graphs. */
-  readonly pairs: readonly ScoredPair[];
+  readonly pairs: readonly VertexPair[];
   readonly score: number;
   /** Set where the graphs were too large to be looked at as a whole: only pairs near the same place of both were considered. */
   readonly narrowed?: true;
 }
 
 /** Adds up the scores of pairs that are in a canonical order, so that equal matchings have equal sums to the last bit. */
-export function scored(pairs: readonly VertexPair[], scores: PairScores): VertexMatching {
-  const list = pairs.map(({ a, b }) => ({ a, b, score: scores.at(a, b) }));
-  return { pairs: list, score: list.reduce((sum, pair) => sum + pair.score, 0) };
-}
+export const scored = (pairs: readonly VertexPair[], scores: PairScores): VertexMatching => ({
+  pairs,
+  score: pairs.reduce((sum, { a, b }) => sum + scores.at(a, b), 0),
+});

@@ -1,11 +1,11 @@
-import type { FeaturePair, TaggedGraph } from '../stitch.ts';
+import type { FeaturePair, MatchedPair, TaggedGraph } from '../stitch.ts';
 import { type Matching, type MatchOptions, match } from './match.ts';
 
 /** Which parents are matched with each other: the first with every other one, or every one with every other one. */
 export const matchWiths = ['backbone', 'all'] as const;
 export type MatchWith = (typeof matchWiths)[number];
 
-export interface MatchParentsOptions extends Omit<MatchOptions, 'similarity' | 'names'> {
+export interface MatchParentsOptions extends Omit<MatchOptions, 'similarity' | 'names' | 'tags'> {
   /** What messages call the parents, by their tags. */
   readonly names?: Readonly<Record<string, string>>;
   /** Default `backbone`. */
@@ -25,7 +25,7 @@ export interface ParentsMatched extends Omit<Matching, 'pairs'> {
 
 export interface ParentsMatching {
   /** Each joins one feature of each of two parents. In an order that is topological in the first of the two. */
-  readonly pairs: readonly FeaturePair[];
+  readonly pairs: readonly MatchedPair[];
   /** Sum of the pairs' scores. */
   readonly score: number;
   readonly matched: readonly ParentsMatched[];
@@ -52,26 +52,16 @@ export function matchParents(
     const given = similarity?.(a.tag, b.tag);
     const { pairs, ...facts } = match(a.graph, b.graph, {
       ...options,
+      tags: [a.tag, b.tag],
       names: [names?.[a.tag] ?? `parent '${a.tag}'`, names?.[b.tag] ?? `parent '${b.tag}'`],
       ...(given && { similarity: given }),
     });
-    return {
-      a,
-      b,
-      facts,
-      pairs: pairs.map(
-        (pair): FeaturePair => ({
-          features: { [a.tag]: pair.a, [b.tag]: pair.b },
-          score: pair.score,
-          progress: { [a.tag]: pair.positionA, [b.tag]: pair.positionB },
-        }),
-      ),
-    };
+    return { a, b, facts, pairs };
   });
   const ofBackbone = found.filter(({ a }) => a === parents[0]).map(f => f.pairs);
   const others = found.filter(({ a }) => a !== parents[0]).map(f => f.pairs);
   const kept = new Set(acyclicUnion(parents, [ofBackbone.flat(), others.flat()]));
-  const score = (pairs: readonly FeaturePair[]): number => pairs.reduce((sum, p) => sum + (p.score ?? 0), 0);
+  const score = (pairs: readonly MatchedPair[]): number => pairs.reduce((sum, p) => sum + p.score, 0);
   const matched = found.map(({ a, b, facts, pairs }): ParentsMatched => {
     const left = pairs.filter(p => kept.has(p));
     const dropped = pairs.length - left.length;
@@ -81,14 +71,17 @@ export function matchParents(
   return { pairs, score: score(pairs), matched };
 }
 
+/** What decides between pairs. */
+type Weighed = Pick<MatchedPair, 'features' | 'score'>;
+
 /**
  * Of pairs those that can all be joined at once: contracted, no group holds two features of one parent, and the graph of all parents
  * has no cycle. Pairs of an earlier class come before those of a later one, then those of higher scores.
  */
-export function acyclicUnion(
+export function acyclicUnion<P extends Weighed>(
   parents: readonly TaggedGraph[],
-  classes: readonly (readonly FeaturePair[])[],
-): readonly FeaturePair[] {
+  classes: readonly (readonly P[])[],
+): readonly P[] {
   const all = new JoinedGraph(parents);
   const everything = classes.flat();
   if (everything.every(pair => all.join(pair)) && all.isAcyclic()) return everything;
@@ -97,9 +90,9 @@ export function acyclicUnion(
 }
 
 /** By names at last, not by tags: the order in which parents were given must not decide. */
-function byScore(p: FeaturePair, q: FeaturePair): number {
-  const text = ({ features }: FeaturePair): string => Object.values(features).sort().join('\u0000');
-  return (q.score ?? 0) - (p.score ?? 0) || (text(p) < text(q) ? -1 : 1);
+function byScore(p: Weighed, q: Weighed): number {
+  const text = ({ features }: Weighed): string => Object.values(features).sort().join('\u0000');
+  return q.score - p.score || (text(p) < text(q) ? -1 : 1);
 }
 
 /** The nodes of all parents, numbered; those of joined features are contracted to one vertex. */

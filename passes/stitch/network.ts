@@ -1,5 +1,6 @@
 import type { Graph, Tensor, Value } from '../../ir/index.ts';
 import type { OutputMeaning } from './meaning.ts';
+import type { MatchedPair } from './positions.ts';
 
 /** A short name of a parent, unique among the parents: `a`, `b`, ... It prefixes names and marks where a node came from. */
 export type Tag = string;
@@ -14,16 +15,11 @@ export interface Parent {
 }
 
 /** A place where parents are joined: one feature (activation tensor) of each of two or more parents. */
-export interface Position {
+export interface Position extends MatchedPair {
   /** Its index in the list of positions, which is in topological order. */
   readonly id: number;
-  /** By tag: the feature's value name in the parent's own file. */
-  readonly features: Readonly<Record<Tag, string>>;
   /** Which of its parents are stitched to each other, in both directions: all to all, or partners to the backbone only. */
   readonly links: readonly (readonly [Tag, Tag])[];
-  readonly score: number;
-  /** By tag: how far into the parent the feature lies, from 0 at the input to 1 at the output. */
-  readonly progress: Readonly<Record<Tag, number>>;
 }
 
 /** An affine map of channels from one parent's feature to another's space: a `Stitch` node with graph inputs as parameters. */

@@ -2,34 +2,17 @@ import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import type { TaggedGraph } from './inputs.ts';
 import type { Position, Tag } from './network.ts';
 
-/** A matched pair, or a group with one feature for each of several parents. */
+/** A pair to stitch, or a group with one feature for each of several parents. */
 export interface FeaturePair {
   /** By tag: the feature's value name in the parent. */
   readonly features: Readonly<Record<Tag, string>>;
   readonly score?: number;
-  /** By tag: how far into the parent the feature lies, in [0, 1]. */
+  /** By tag: how far into the parent the feature lies, from 0 at the input to 1 at the output. */
   readonly progress?: Readonly<Record<Tag, number>>;
 }
 
-/** Matched layers of two parents as pairs to stitch. */
-export const featurePairs = (
-  pairs: readonly {
-    readonly a: string;
-    readonly b: string;
-    readonly score?: number;
-    readonly positionA?: number | undefined;
-    readonly positionB?: number | undefined;
-  }[],
-  tagA: Tag = 'a',
-  tagB: Tag = 'b',
-): readonly FeaturePair[] =>
-  pairs.map(({ a, b, score, positionA, positionB }) => ({
-    features: { [tagA]: a, [tagB]: b },
-    ...(score === undefined ? {} : { score }),
-    ...(positionA === undefined || positionB === undefined
-      ? {}
-      : { progress: { [tagA]: positionA, [tagB]: positionB } }),
-  }));
+/** A pair that was matched, and not just named. */
+export type MatchedPair = Required<FeaturePair>;
 
 /** A group of pairs as it grows. */
 interface Group extends FeaturePair {

@@ -61,13 +61,9 @@ export class Terms {
   /** `weight · value` as a term. */
   add(value: Value, term: GivenTerm, weight = 1): void {
     const output = outputOf(term);
-    this.#values.push(weight === 1 ? value : this.#weighed(value, weight, output));
-    this.#terms.push({ position: undefined, parent: undefined, ...term, output });
-  }
-
-  #weighed(value: Value, weight: number, name: string): Value {
     const factor = this.#b.constant(tensorFromNumbers(value.type.dtype, [], [weight]), 'weight');
-    return this.#b.op('Mul', [value, factor], {}, { name });
+    this.#values.push(weight === 1 ? value : this.#b.op('Mul', [value, factor], {}, { name: output }));
+    this.#terms.push({ position: undefined, parent: undefined, ...term, output });
   }
 
   /** The graph of the total and the terms, without what they do not depend on. */

@@ -16,7 +16,7 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { checkOutputFile, jsonText, type OutputOptions, writeOutput } from '../files/output.ts';
 import { loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
-import type { PairsDocument } from '../network/pairs.ts';
+import { type PairsDocument, pairOfTwo } from '../network/pairs.ts';
 import { ckaSimilarity, type Similarity } from '../network/similarity.ts';
 import { type ByTag, byTag, requireSeveral, tagOf } from '../network/tags.ts';
 
@@ -98,7 +98,7 @@ async function matchTwo(models: readonly Model[], options: MatchOptions): Promis
     ...searchOf(options),
     ...(similarity && { similarity }),
   });
-  return { document: { a: a.path, b: b.path, ...found }, warnings };
+  return { document: { a: a.path, b: b.path, ...found, pairs: found.pairs.map(pairOfTwo) }, warnings };
 }
 
 async function matchSeveral(

@@ -2,16 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import {
-  averagedAt,
-  doubleBatch,
-  featurePairs,
-  kaimingStitches,
-  match,
-  settle,
-  stitch,
-  trainingStep,
-} from '../../passes/index.ts';
+import { averagedAt, doubleBatch, kaimingStitches, match, settle, stitch, trainingStep } from '../../passes/index.ts';
 import { commandNames } from '../../src/cli/program.ts';
 import * as api from '../../src/index.ts';
 import { exportOnnx, float32, importOnnx, Runnable, withExecutor } from '../../src/index.ts';
@@ -26,7 +17,7 @@ describe('the public API', () => {
         { tag: 'a', graph: a },
         { tag: 'b', graph: b },
       ],
-      featurePairs(match(a, b).pairs),
+      match(a, b).pairs,
     );
     const step = trainingStep(doubleBatch(network), { steps: 300 });
     expect(step.graph.outputs.map(o => o.name)).toContain('loss');

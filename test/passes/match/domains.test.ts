@@ -4,7 +4,6 @@ import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { float32, GraphBuilder, importOnnx, numbersOf, symbol, type Value } from '../../../ir/index.ts';
 import {
   allStitched,
-  featurePairs,
   kaimingStitches,
   match,
   settingTensors,
@@ -83,7 +82,7 @@ describe.skipIf(!existsSync(fixture('vit_13')))('two vision transformers with de
   test('give finite numbers with random stitches at every position', () => {
     const parent = (tag: string) => ({ tag, graph: simplify(importOnnx(fixture('vit_13').pathname).graph) });
     const [a, b] = [parent('a'), parent('b')];
-    const network = stitch([a, b], featurePairs(match(a.graph, b.graph).pairs));
+    const network = stitch([a, b], match(a.graph, b.graph).pairs);
     expect(network.positions.length).toBeGreaterThan(20);
     const graph = specialize(network.graph, { N: 2 });
     const [x] = graph.inputs;

@@ -33,11 +33,11 @@ it('are matched in parts, which the result says, and no proof is claimed', () =>
   for (const at of [
     places(
       a,
-      found.pairs.map(p => p.a),
+      found.pairs.map(p => p.features.a),
     ),
     places(
       b,
-      found.pairs.map(p => p.b),
+      found.pairs.map(p => p.features.b),
     ),
   ]) {
     expect(at.every((place, i) => i === 0 || place > at[i - 1])).toBe(true);

@@ -43,7 +43,9 @@ describe('layers too wide for each other', () => {
         }
         const found = match(left, right, { matcher, limits: { stitch } });
         expect(found.score).toBeCloseTo(best, 9);
-        for (const pair of found.pairs) expect(widthOf(a, pair.a) * widthOf(b, pair.b)).toBeLessThanOrEqual(stitch);
+        for (const { features } of found.pairs) {
+          expect(widthOf(a, features.a) * widthOf(b, features.b)).toBeLessThanOrEqual(stitch);
+        }
         const largest = Math.max(...a) * Math.max(...b);
         expect(found.warnings?.length).toBe(largest > stitch ? 1 : undefined);
         // The limit that the warning names allows everything.
@@ -59,7 +61,9 @@ describe('layers too wide for each other', () => {
     const { pairs, warnings } = match(perceptron([3, 40, 5], 'a'), perceptron([3, 30, 5], 'b'), {
       limits: { stitch: 100 },
     });
-    expect(pairs.map(({ a, b }) => [a, b])).toEqual(['gemm0', 'relu0', 'gemm2', 'relu2'].map(name => [name, name]));
+    expect(pairs.map(({ features: { a, b } }) => [a, b])).toEqual(
+      ['gemm0', 'relu0', 'gemm2', 'relu2'].map(name => [name, name]),
+    );
     expect(warnings).toEqual([
       {
         code: 'layers-too-wide',
@@ -75,7 +79,7 @@ describe('layers too wide for each other', () => {
     const vgg = perceptron([64, 25_088, 4096, 4096]);
     for (const options of [{}, { similarity: () => 1 }]) {
       const { pairs, warnings } = match(vgg, vgg, options);
-      expect(pairs.map(({ a }) => a)).toEqual(['gemm0', 'relu0', 'gemm2', 'relu2', 'gemm3', 'relu3']);
+      expect(pairs.map(({ features }) => features.a)).toEqual(['gemm0', 'relu0', 'gemm2', 'relu2', 'gemm3', 'relu3']);
       expect(warnings).toHaveLength(1);
     }
     // With 64 channels they go together, so there is something to compare; among themselves there is not.

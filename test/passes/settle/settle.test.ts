@@ -13,7 +13,6 @@ import {
 } from '../../../ir/index.ts';
 import {
   averagedAt,
-  featurePairs,
   kaimingStitches,
   match,
   original,
@@ -36,7 +35,7 @@ const join = (a: Graph, b: Graph) =>
       { tag: 'a', graph: a },
       { tag: 'b', graph: b },
     ],
-    featurePairs(match(a, b).pairs),
+    match(a, b).pairs,
     { outputMean: 'logits' },
   );
 

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import { exportOnnx, type Graph, importOnnx, verify } from '../../../ir/index.ts';
 import {
   averagedAt,
-  featurePairs,
   guardSizes,
   kaimingStitches,
   match,
@@ -17,7 +16,7 @@ import { halvings, type SizedOptions, sizedNetwork } from './networks.ts';
 
 const couples = halvings.flatMap((a, i) => halvings.slice(i + 1).map(b => [a, b] as const));
 
-const namesOf = (found: ReturnType<typeof match>) => found.pairs.map(({ a, b }) => `${a} ${b}`);
+const namesOf = (found: ReturnType<typeof match>) => found.pairs.map(({ features: { a, b } }) => `${a} ${b}`);
 
 const joined = (a: Graph, b: Graph): SuperNetwork =>
   stitch(
@@ -25,7 +24,7 @@ const joined = (a: Graph, b: Graph): SuperNetwork =>
       { tag: 'a', graph: a },
       { tag: 'b', graph: b },
     ],
-    featurePairs(match(a, b).pairs),
+    match(a, b).pairs,
   );
 
 const settled = (network: SuperNetwork): Graph =>

@@ -5,7 +5,6 @@ import { type Graph, GraphBuilder, symbol, tensorFromNumbers, verify } from '../
 import {
   allStitched,
   averagedAt,
-  featurePairs,
   gateOutput,
   gateShares,
   isGateable,
@@ -65,7 +64,7 @@ function joined(
 ): SuperNetwork {
   const head = { ...(scale && { scale }), ...(dtype && { dtype }) };
   const parents = seeds.map((seed, p) => ({ tag: 'abcd'[p], graph: parent(seed, channels, activation, head) }));
-  const pairs = parents.slice(1).flatMap(({ tag }) => featurePairs([{ a: 'act', b: 'act' }], 'a', tag));
+  const pairs = parents.slice(1).flatMap(({ tag }) => [{ features: { a: 'act', [tag]: 'act' } }]);
   return stitch(parents, pairs, options);
 }
 
@@ -300,7 +299,7 @@ describe('the gate', () => {
 
   it('over a case refuses networks that take a fixed number of images', () => {
     const parents = ['a', 'b'].map((tag, i) => ({ tag, graph: specialize(parent(i + 1, 2), { N: 2 }) }));
-    const net = stitch(parents, featurePairs([{ a: 'act', b: 'act' }], 'a', 'b'));
+    const net = stitch(parents, [{ features: { a: 'act', b: 'act' } }]);
     const refused = () => settleGated(net, original(net), undefined, { over: 'case' });
     expect(refused).toThrow(/the networks take 2: gate over images/);
     verify(settleGated(net, original(net)));

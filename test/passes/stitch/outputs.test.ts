@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest';
 import { float32, type Graph, GraphBuilder, symbol, type Tensor, verify } from '../../../ir/index.ts';
 import {
   type Activation,
-  featurePairs,
   meaningOf,
   type OutputKind,
   original,
@@ -104,7 +103,7 @@ function channelsFirst(
 const join = (graphs: readonly [Graph, Graph], activation?: Activation) =>
   stitch(
     graphs.map((graph, i) => ({ tag: 'ab'[i], graph })),
-    featurePairs([{ a: 'f', b: 'f' }]),
+    [{ features: { a: 'f', b: 'f' } }],
     activation && { activation },
   );
 

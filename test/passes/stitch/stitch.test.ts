@@ -4,7 +4,6 @@ import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { type Graph, GraphBuilder, numbersOf, print, symbol, type Tensor, verify } from '../../../ir/index.ts';
 import {
   allStitched,
-  featurePairs,
   kaimingStitches,
   match,
   original,
@@ -25,7 +24,7 @@ const join = (a: Graph, b: Graph) =>
       { tag: 'a', graph: a },
       { tag: 'b', graph: b },
     ],
-    featurePairs(match(a, b).pairs),
+    match(a, b).pairs,
   );
 
 /** Data, weights of switches, and random stitches: all that a super-network takes. */
@@ -113,8 +112,8 @@ describe('stitch', () => {
           { tag: 'a', graph: a },
           { tag: 'b', graph: b },
         ];
-        const one = stitch(tagged, featurePairs(pairs));
-        const other = stitch(tagged.toReversed(), featurePairs(pairs));
+        const one = stitch(tagged, pairs);
+        const other = stitch(tagged.toReversed(), pairs);
         expect(other.stitches.length).toBe(one.stitches.length);
         // Positions may be numbered otherwise: each stitch gets parameters that depend on what it joins.
         const run = (network: SuperNetwork) => {
@@ -145,8 +144,8 @@ describe('stitch', () => {
     const graphs = [randomNetwork(1), randomNetwork(2), randomNetwork(3)];
     const parents = graphs.map((graph, i) => ({ tag: 'abc'[i], graph }));
     const withBackbone = [
-      ...featurePairs(match(graphs[0], graphs[1]).pairs, 'a', 'b'),
-      ...featurePairs(match(graphs[0], graphs[2]).pairs, 'a', 'c'),
+      ...match(graphs[0], graphs[1]).pairs,
+      ...match(graphs[0], graphs[2], { tags: ['a', 'c'] }).pairs,
     ];
     // Pairs of different matchings can close a cycle together; those of one feature of the backbone can't.
     const shared = withBackbone
@@ -331,7 +330,10 @@ describe('parents that do not fit together', () => {
     const pairs =
       (...list: [string, string][]) =>
       () =>
-        stitch(parents, featurePairs(list.map(([a, b]) => ({ a, b }))));
+        stitch(
+          parents,
+          list.map(([a, b]) => ({ features: { a, b } })),
+        );
     expect(pairs()).toThrow(/no pair/);
     expect(pairs(['h', 'nothing'])).toThrow(/'nothing', which no node of parent 'b' computes/);
     expect(pairs(['h', 'r'], ['r', 'h'])).toThrow(/close a cycle/);

@@ -3,7 +3,6 @@ import { inputAt, numbersOf, type Tensor, tensorFromNumbers, verify } from '../.
 import {
   type ClosingFit,
   closingFit,
-  featurePairs,
   match,
   type SuperNetwork,
   settingInput,
@@ -163,7 +162,7 @@ describe('the closing fit', () => {
         { tag: 'a', graph },
         { tag: 'b', graph },
       ],
-      featurePairs(match(graph, graph).pairs),
+      match(graph, graph).pairs,
     );
     const fit = closingFit(net, { N: batch })!;
     expect(fit.stitches.map(s => `${s.from}-${s.to}`).sort()).toEqual(['a-b', 'b-a']);

@@ -69,9 +69,9 @@ describe('the similarity of features on data', () => {
       ckaSimilarity(parent, parent, dataset, on, { images: 8 }),
     );
     const { pairs, score } = match(parent.graph, parent.graph, { similarity });
-    expect(pairs.every(({ a, b }) => a === b)).toBe(true);
+    expect(pairs.every(({ features: { a, b } }) => a === b)).toBe(true);
     expect(score).toBeCloseTo(pairs.length, 3);
-    const [first, last] = [pairs[0], pairs.at(-1)!];
+    const [first, last] = [pairs[0], pairs.at(-1)!].map(pair => pair.features);
     expect(similarity(first.a, last.b)).toBeLessThan(0.9);
     expect(similarity('no such', last.b)).toBe(0);
   });

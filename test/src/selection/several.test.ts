@@ -1,7 +1,7 @@
 /** The sweep over settings of more than two networks. */
 import { describe, expect, it } from 'vitest';
 import { type Graph, GraphBuilder, symbol } from '../../../ir/index.ts';
-import { featurePairs, identityStitches, kaimingStitches, meaningOf, stitch } from '../../../passes/index.ts';
+import { identityStitches, kaimingStitches, meaningOf, stitch } from '../../../passes/index.ts';
 import type { Dataset } from '../../../src/data/dataset.ts';
 import { withExecutor } from '../../../src/execution/execute.ts';
 import { LabelledData } from '../../../src/metrics/labelled.ts';
@@ -48,7 +48,7 @@ async function swept(seeds: readonly number[], options: FrontOptions, alike = fa
   const parents = seeds.map((seed, p) => ({ tag: tags[p], graph: parent(seed) }));
   const network = stitch(
     parents,
-    parents.slice(1).flatMap(({ tag }) => featurePairs([{ a: 'act', b: 'act' }], 'a', tag)),
+    parents.slice(1).flatMap(({ tag }) => [{ features: { a: 'act', [tag]: 'act' } }]),
   );
   const parameters = (alike ? identityStitches : kaimingStitches)(network, random(4));
   const { graph } = parents[0];

@@ -3,7 +3,7 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { exportOnnx, float32, type Graph, GraphBuilder, staticShape, symbol } from '../../../ir/index.ts';
-import { featurePairs, featureStatistics, fitBytesOf, type SuperNetwork, stitch } from '../../../passes/index.ts';
+import { featureStatistics, fitBytesOf, type SuperNetwork, stitch } from '../../../passes/index.ts';
 import { stitch as stitchFiles } from '../../../src/api/stitch.ts';
 import { npyArray } from '../../../src/data/npy.ts';
 import { formatNpz } from '../../../src/data/npz.ts';
@@ -31,7 +31,7 @@ const joined = (graph: Graph, ...features: readonly string[]): SuperNetwork =>
       { tag: 'a', graph },
       { tag: 'b', graph },
     ],
-    featurePairs(features.map(name => ({ a: name, b: name }))),
+    features.map(name => ({ features: { a: name, b: name } })),
   );
 
 const images = { count: 200, imageShape: [4] };
