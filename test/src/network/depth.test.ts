@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { type Graph, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
-import { featurePairs, stitch } from '../../../passes/index.ts';
+import { stitch } from '../../../passes/index.ts';
 import { placedPositions } from '../../../src/network/depth.ts';
 import { draw } from '../../passes/networks.ts';
 import { random } from '../../passes/ort.ts';
@@ -25,8 +25,8 @@ describe('the depth of a position', () => {
       { tag: 'a', graph: chain(4) },
       { tag: 'b', graph: chain(8) },
     ];
-    const pairs = [0, 1, 2].map(i => ({ a: `act${i}`, b: `act${2 * i}` }));
-    const network = stitch(parents, featurePairs(pairs));
+    const pairs = [0, 1, 2].map(i => ({ features: { a: `act${i}`, b: `act${2 * i}` } }));
+    const network = stitch(parents, pairs);
     expect(placedPositions(network).map(({ depth }) => depth)).toEqual([
       (1 / 4 + 1 / 8) / 2,
       (2 / 4 + 3 / 8) / 2,
