@@ -39,6 +39,7 @@ export { inspect, type ModelFacts } from './api/inspect.ts';
 export { type InspectRunOptions, inspectRun, type MemoryPlan, type RunFacts } from './api/inspect-run.ts';
 export { type LoweredFile, lower, type NamedType, type RunGraph } from './api/lower.ts';
 export { type MatchOptions, type MatchResult, match, type SeveralMatchResult } from './api/match.ts';
+export { type PredictedCase, type Prediction, type PredictRequest, predict } from './api/predict.ts';
 export { type RunRequest, type RunResult, resumeRun, run } from './api/run.ts';
 export { type SearchRequest, search } from './api/search.ts';
 export { resumeStitch, stitch } from './api/stitch.ts';

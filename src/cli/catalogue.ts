@@ -30,8 +30,8 @@ export const profile = flag('say which kernels take the time; runs each graph on
 
 /** What is said of labels. */
 export const labels = {
-  ignoreLabel: optional(integer, 'n', 'the label of places that count in no score and no loss, as 255 or -1'),
-  regions: optional(regions, 'list', 'the classes that the regions of a network are made of, as in 1+2+3,2+3,3'),
+  ignoreLabel: optional(integer, 'n', 'the label of places that count in no score or loss, as 255 or -1'),
+  regions: optional(regions, 'list', 'the classes that each region of a network is made of, as 1+2,2'),
 };
 
 /** What the options say of labels, and nothing that they do not say. */

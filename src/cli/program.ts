@@ -10,6 +10,7 @@ import { exportCommand } from './commands/export.ts';
 import { inspectCommand } from './commands/inspect.ts';
 import { lowerCommand } from './commands/lower.ts';
 import { matchCommand } from './commands/match.ts';
+import { predictCommand } from './commands/predict.ts';
 import { runCommand } from './commands/run.ts';
 import { searchCommand } from './commands/search.ts';
 import { stitchCommand } from './commands/stitch.ts';
@@ -36,6 +37,7 @@ const commands = {
   distill: distillCommand,
   lower: lowerCommand,
   evaluate: evaluateCommand,
+  predict: predictCommand,
   run: runCommand,
 };
 

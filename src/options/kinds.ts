@@ -27,6 +27,7 @@ export const count = number('a whole number of at least 1', v.pipe(v.number(), v
 export const positive = number('a number greater than 0', v.pipe(v.number(), v.finite(), v.gtValue(0)));
 export const nonNegative = number('a number from 0 on', v.pipe(v.number(), v.finite(), v.minValue(0)));
 export const share = number('a number from 0 to 1', v.pipe(v.number(), v.minValue(0), v.maxValue(1)));
+export const shareAboveZero = number('a number above 0, up to 1', v.pipe(v.number(), v.gtValue(0), v.maxValue(1)));
 export const shareBelowOne = number('a number from 0 to below 1', v.pipe(v.number(), v.minValue(0), v.ltValue(1)));
 
 /** How strong a change is, to what is usual. */
@@ -113,6 +114,16 @@ export const positionsOrNone: Kind<number[]> = {
   words: 'positions, as in 38,41,44-47, or none',
   schema: v.array(natural.schema),
   read: text => (text === 'none' ? [] : rangesOf(text)),
+};
+
+/** Axes of an image. */
+export const axes: Kind<number[]> = {
+  words: 'axes, as in 0,1,2, or none',
+  schema: v.pipe(
+    v.array(v.pipe(natural.schema, v.maxValue(2))),
+    v.check(found => new Set(found).size === found.length),
+  ),
+  read: text => (text === 'none' ? [] : text.split(',').map(numberOf)),
 };
 
 /** One value more each time that the option is given. */

@@ -1,0 +1,305 @@
+/** Labels of cases: what a network says, window by window, in the files' own grids. */
+import { stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import * as v from 'valibot';
+import { printable, SutureError } from '../../ir/index.ts';
+import { loadDataset } from '../data/dataset.ts';
+import { npyArray } from '../data/npy.ts';
+import { formatNpz } from '../data/npz.ts';
+import { Runnable, withExecutor } from '../execution/execute.ts';
+import type { ExecutorOptions } from '../execution/executors.ts';
+import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { hashFile } from '../files/hash.ts';
+import { readRegular } from '../files/input.ts';
+import { jsonText, makeFolder, refuseExisting, writeOutput } from '../files/output.ts';
+import { requireFittingChannels } from '../network/interface.ts';
+import { type MeaningOptions, statedMeaning } from '../network/meaning.ts';
+import { loadModel } from '../network/model.ts';
+import { needsOf } from '../network/needs.ts';
+import { type Network, networkOf } from '../network/network.ts';
+import { type Case, openCases, readCase, readNames } from '../prediction/cases.ts';
+import { axesOf, decisionOf, type Looking, predict as predictField, requireDense } from '../prediction/predictor.ts';
+import type { Field } from '../prediction/sliding.ts';
+import type { DatasetNames } from '../preprocessing/dataset-json.ts';
+import { type Plans, readPlans } from '../preprocessing/plans.ts';
+import { type Decision, decided, preprocess, restore } from '../preprocessing/preprocess.ts';
+import { RunDirectory } from '../run/directory.ts';
+import { isThere } from '../run/replacement.ts';
+import { writeLabels } from '../volumes/files.ts';
+
+export interface PredictRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
+  /** An ONNX file, or a run directory: then the network that it exported. */
+  readonly model: string;
+  /** A folder of images, an nnU-Net data set (its `imagesTs`), or an `.npz` file with `images`. */
+  readonly data: string;
+  /** The folder that labels are written to. */
+  readonly output: string;
+  /** nnU-Net's plans. Default: those that the network's file has in it; without any, intensities are taken as they are. */
+  readonly plans?: string | undefined;
+  /** Of the plans. Default: `3d_fullres` or `2d`, as the network has axes. */
+  readonly configuration?: string | undefined;
+  /** `dataset.json`, for the values of labels. Default: that of the data, or what the network's file says. */
+  readonly dataset?: string | undefined;
+  /** Axes that windows are mirrored over too. Default: those that the plans name, else none. */
+  readonly mirror?: readonly number[] | undefined;
+  /** From window to window, as a share of a window. Default: 0.5. */
+  readonly step?: number | undefined;
+  /** Windows at a time. */
+  readonly batch?: number | undefined;
+  /** Predict again what is there, and write into folders that another prediction was written to. */
+  readonly force?: boolean | undefined;
+}
+
+export interface PredictedCase {
+  readonly name: string;
+  readonly file: string;
+  /** Set where the labels were there already. */
+  readonly already?: true;
+  /** Why there are none. */
+  readonly problem?: string;
+}
+
+export interface Prediction {
+  /** The network's file. */
+  readonly model: string;
+  readonly sha256: string;
+  readonly output: string;
+  /** The configuration of the plans; absent where intensities are taken as they are. */
+  readonly configuration?: string;
+  readonly mirror: readonly number[];
+  readonly cases: readonly PredictedCase[];
+}
+
+/** `prediction.json`: what the labels beside it were made by. Labels of other making are not mixed with them. */
+const recordSchema = v.object({
+  format: v.literal('suture-prediction'),
+  model: v.string(),
+  plans: v.nullable(v.string()),
+  configuration: v.nullable(v.string()),
+  mirror: v.array(v.number()),
+  step: v.number(),
+  labels: v.array(v.number()),
+});
+
+type PredictionRecord = v.InferOutput<typeof recordSchema>;
+
+const recordName = 'prediction.json';
+
+const isFolder = async (path: string): Promise<boolean> =>
+  stat(path).then(
+    found => found.isDirectory(),
+    () => false,
+  );
+
+/** @throws SutureError `run-invalid` for a run that exported nothing. */
+async function modelFileOf(path: string): Promise<string> {
+  if (!(await isFolder(path))) return path;
+  const file = (await RunDirectory.open(path)).file('model');
+  if (await isThere(file)) return file;
+  throw new SutureError(
+    'run-invalid',
+    `${printable(path)} has no exported network: export one with \`suture export\` and name its file.`,
+  );
+}
+
+/** All that a prediction needs, read and found to fit. */
+interface Setup {
+  readonly network: Network;
+  readonly plans: Plans | undefined;
+  readonly decision: Decision;
+  readonly looking: Looking;
+}
+
+/**
+ * Labels every case of a folder, or the images of an `.npz` file. Cases are taken one at a time; labels that were written by the same
+ * prediction are not made again, so that what was interrupted goes on. A case that cannot be read, or does not fit, is named and left out.
+ *
+ * @throws SutureError whatever is wrong with the network, the plans, the folder or the output, before anything is predicted.
+ */
+export async function predict(request: PredictRequest, work: WorkOptions = {}): Promise<Prediction> {
+  const { data, output, step = 0.5 } = request;
+  const file = await modelFileOf(request.model);
+  const model = await loadModel(file);
+  const network = networkOf(model.graph, file, statedMeaning(model.graph, request));
+  requireDense(network);
+  const needs = needsOf(model.graph, file);
+  const asArrays = data.endsWith('.npz');
+  const plans = asArrays ? undefined : await plansFor(request, network, needs.plans);
+  const folder = asArrays ? undefined : await openCases(data);
+  const names = await namesFor(request, folder?.names, needs.names);
+  const mirror = request.mirror ?? plans?.mirrorAxes ?? [];
+  requireAxes(mirror, network);
+  const decision = decisionOf(network, names);
+  const record = {
+    format: 'suture-prediction' as const,
+    model: model.sha256,
+    plans: request.plans === undefined ? null : await hashFile(request.plans),
+    configuration: plans?.configuration ?? null,
+    mirror: [...mirror],
+    step,
+    labels: [...decision.values],
+  } satisfies PredictionRecord;
+  await openOutput(output, record, request.force === true);
+  const { signal, onProgress } = work;
+  const looking = { step, mirrorAxes: mirror, batch: request.batch, signal };
+  const setup: Setup = { network, plans, decision, looking };
+  const cases = await withExecutor(request, async executor => {
+    const runnable = new Runnable(executor, network.graph);
+    try {
+      if (!folder) return [await predictArrays(runnable, setup, request, work)];
+      const found: PredictedCase[] = [];
+      for (const [i, one] of folder.cases.entries()) {
+        throwIfInterrupted(signal, 'The prediction');
+        const at = { done: i, total: folder.cases.length };
+        const tell = (share: number): void =>
+          onProgress?.({ stage: 'predicting', ...at, done: i + share, note: one.name });
+        tell(0);
+        found.push(await predictCase(runnable, setup, one, request, tell));
+      }
+      onProgress?.({ stage: 'predicting', done: folder.cases.length, total: folder.cases.length });
+      return found;
+    } finally {
+      runnable.dispose();
+    }
+  });
+  return {
+    model: file,
+    sha256: model.sha256,
+    output,
+    ...(plans && { configuration: plans.configuration }),
+    mirror,
+    cases,
+  };
+}
+
+async function plansFor(
+  { plans, configuration }: PredictRequest,
+  network: Network,
+  own: Plans | undefined,
+): Promise<Plans | undefined> {
+  const axes = axesOf(network);
+  const found = plans === undefined ? own : await readPlans(plans, configuration, axes);
+  if (found && found.patchSize.length !== axes) {
+    throw new SutureError(
+      'plans-invalid',
+      `${printable(found.source)}: the configuration "${found.configuration}" is for images of ${found.patchSize.length} axes, and ` +
+        `${printable(network.name)} takes ${axes}; name another by --configuration.`,
+    );
+  }
+  if (found) requireFittingChannels(network, found.normalizations.length, found.source);
+  return found;
+}
+
+async function namesFor(
+  { dataset }: PredictRequest,
+  ofData: DatasetNames | undefined,
+  ofModel: DatasetNames | undefined,
+): Promise<DatasetNames | undefined> {
+  if (dataset === undefined) return ofModel ?? ofData;
+  const names = await readNames(dataset);
+  if (names) return names;
+  throw new SutureError('data-unreadable', `${printable(dataset)}: there is no such file.`);
+}
+
+function requireAxes(mirror: readonly number[], network: Network): void {
+  const axes = axesOf(network);
+  if (mirror.every(axis => axis < axes)) return;
+  throw new SutureError('option-invalid', `The network sees ${axes} axes, 0 to ${axes - 1}: mirror over these.`);
+}
+
+/** Makes the folder, or finds it made by the same prediction. @throws SutureError `output-exists`. */
+async function openOutput(output: string, record: PredictionRecord, force: boolean): Promise<void> {
+  const file = join(output, recordName);
+  if (await isFolder(output)) {
+    const there = await readRegular(file).catch(() => undefined);
+    const known = v.safeParse(recordSchema, parsed(there?.toString('utf8')));
+    if (known.success && JSON.stringify(known.output) === JSON.stringify(v.parse(recordSchema, record))) return;
+    if (known.success && !force) {
+      throw new SutureError(
+        'output-exists',
+        `${printable(output)} holds labels of another network or other settings; choose another folder, or say --force to write over them.`,
+      );
+    }
+  } else {
+    await refuseExisting(output, {});
+    await makeFolder(output);
+  }
+  await writeOutput(file, jsonText(record), { force: true });
+}
+
+function parsed(text: string | undefined): unknown {
+  try {
+    return JSON.parse(text ?? '');
+  } catch {
+    return undefined;
+  }
+}
+
+/** Errors that are about one case, and not about all that follow. */
+const ofOneCase: ReadonlySet<string> = new Set([
+  'data-unreadable',
+  'data-invalid',
+  'output-not-finite',
+  'memory-short',
+]);
+
+async function predictCase(
+  runnable: Runnable,
+  { network, plans, decision, looking }: Setup,
+  one: Case,
+  { output, force }: PredictRequest,
+  tell: (share: number) => void,
+): Promise<PredictedCase> {
+  const file = join(output, one.labels);
+  const known = { name: one.name, file };
+  if (!force && (await isThere(file))) return { ...known, already: true };
+  try {
+    const image = await readCase(one);
+    requireFittingChannels(network, image.shape[0], one.name);
+    const seen = plans ? preprocess(image, plans, one.name) : image;
+    const field = await predictField(runnable, network, seen, plans, {
+      ...looking,
+      onLook: (done, total) => tell(done / total),
+    });
+    const labels = 'placement' in seen ? restore(field.data, seen.placement, decision) : decidedOf(field, decision);
+    await writeLabels(file, labels, image.shape.slice(1), image.geometry, { force: force === true });
+    return known;
+  } catch (error) {
+    if (!(error instanceof SutureError) || !ofOneCase.has(error.code)) throw error;
+    return { ...known, problem: error.message };
+  }
+}
+
+function decidedOf({ data, shape: [channels] }: Field, decision: Decision): Uint8Array | Uint16Array {
+  const places = data.length / channels;
+  return decided(places, decision, c => data.subarray(c * places, (c + 1) * places));
+}
+
+/** The labels [N, ...spatial] of the images of an `.npz` file, as an `.npz` file. */
+async function predictArrays(
+  runnable: Runnable,
+  { network, plans, decision, looking }: Setup,
+  { data, output, force }: PredictRequest,
+  { onProgress }: WorkOptions,
+): Promise<PredictedCase> {
+  const name = basename(data, '.npz');
+  const file = join(output, `${name}.npz`);
+  if (!force && (await isThere(file))) return { name, file, already: true };
+  const { images, imageShape, count } = await loadDataset(data);
+  requireFittingChannels(network, imageShape[0], data);
+  const size = images.length / count;
+  const found: (Uint8Array | Uint16Array)[] = [];
+  for (let i = 0; i < count; i++) {
+    onProgress?.({ stage: 'predicting', done: i, total: count });
+    const field = { data: images.subarray(i * size, (i + 1) * size), shape: imageShape };
+    found.push(decidedOf(await predictField(runnable, network, field, plans, looking), decision));
+  }
+  onProgress?.({ stage: 'predicting', done: count, total: count });
+  const [first] = found;
+  const labels =
+    first instanceof Uint16Array ? new Uint16Array(count * first.length) : new Uint8Array(count * first.length);
+  for (const [i, part] of found.entries()) labels.set(part, i * part.length);
+  const arrays = { labels: npyArray(labels, [count, ...imageShape.slice(1)]) };
+  await writeOutput(file, formatNpz(arrays), { force: force === true });
+  return { name, file };
+}

@@ -1,0 +1,60 @@
+import { Command } from 'commander';
+import { SutureError } from '../../../ir/index.ts';
+import { type Prediction, predict } from '../../api/predict.ts';
+import { axes, path, shareAboveZero } from '../../options/kinds.ts';
+import { optional, required, type ValuesOf } from '../../options/option.ts';
+import { activation, batch, executor, force, json, outputOf } from '../catalogue.ts';
+import type { Context } from '../context.ts';
+import { addOptions } from '../options.ts';
+import { name, type Terminal } from '../terminal.ts';
+
+const options = {
+  data: required(path, 'folder', 'images: a folder, an nnU-Net data set (its imagesTs), or an .npz file'),
+  plans: optional(path, 'file', "nnU-Net's plans.json, by which cases are prepared and labels brought back", {
+    otherwise: 'those in the file of the network, or none',
+  }),
+  configuration: optional(path, 'name', 'of the plans', { otherwise: '3d_fullres, or 2d' }),
+  dataset: optional(path, 'file', 'dataset.json, for the values of labels', {
+    otherwise: 'what the file of the network says, or that of the data',
+  }),
+  mirror: optional(axes, 'axes', 'also look at windows mirrored over these axes, as in 0,1,2, or none', {
+    otherwise: 'what the plans allow, or none',
+  }),
+  step: optional(shareAboveZero, 'share', 'from window to window, as a share of a window', { otherwise: '0.5' }),
+  activation,
+  batch,
+  executor,
+  output: outputOf('folder', 'the folder for labels; what is there already of the same prediction is kept'),
+  force,
+  json,
+};
+
+export const predictCommand = ({ terminal, signal }: Context): Command =>
+  addOptions(
+    new Command('predict')
+      .description('label every case of a folder, in its own grid, window by window as nnU-Net does')
+      .argument('<network>', 'an ONNX file, or a run directory for the network that it exported'),
+    options,
+  ).action(async (model: string, { json: _, ...flags }: ValuesOf<typeof options>) => {
+    const found = await predict({ model, ...flags }, { signal, onProgress: terminal.progress });
+    terminal.result(found, () => show(found, terminal));
+    const lost = found.cases.filter(({ problem }) => problem !== undefined);
+    if (lost.length === 0) return;
+    throw new SutureError('data-invalid', `${lost.length} of ${found.cases.length} cases have no labels:`, {
+      details: lost.map(({ problem = '' }) => problem),
+    });
+  });
+
+function show({ model, output, configuration, mirror, cases }: Prediction, terminal: Terminal): void {
+  const made = cases.filter(({ already, problem }) => !already && problem === undefined).length;
+  const there = cases.filter(({ already }) => already).length;
+  terminal.line(
+    `${name(output)}: labels of ${made} cases${there > 0 ? `, and of ${there} that were there` : ''}, by ${name(model)}.`,
+  );
+  terminal.line(
+    configuration === undefined
+      ? 'There are no plans: intensities were taken as they are.'
+      : `Cases were prepared as the plans say (${name(configuration)}).`,
+  );
+  if (mirror.length > 0) terminal.line(`Windows were mirrored over the axes ${mirror.join(', ')}.`);
+}

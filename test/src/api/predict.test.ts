@@ -1,0 +1,112 @@
+/** Prediction from files to files: what is written, what is left alone, what is refused. */
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { exportOnnx, float32, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
+import { predict } from '../../../src/api/predict.ts';
+import { npyArray } from '../../../src/data/npy.ts';
+import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
+import { readVolume, writeLabels } from '../../../src/volumes/files.ts';
+import { scratch, suture } from '../cli/support.ts';
+
+/** A network that says which of three bands an intensity is in, place by place: logits -x², -(x-4)², -(x-8)², without their x². */
+async function bands(folder: string, metadata: Readonly<Record<string, string>> = {}): Promise<string> {
+  const to = new GraphBuilder('bands', { metadata });
+  const x = to.input('x', { dtype: 'float32', shape: [symbol('N'), 1, symbol('H'), symbol('W')] });
+  const constant = (shape: readonly number[], values: readonly number[]): Value => to.constant(float32(shape, values));
+  to.output('y', to.op('Conv', [x, constant([3, 1, 1, 1], [0, 8, 16]), constant([3], [0, -16, -64])]));
+  const file = join(folder, 'bands.onnx');
+  await writeFile(file, exportOnnx(to.build()));
+  return file;
+}
+
+const values = [0, 1, 3, 4, 5, 7, 8, 9, 20, 0, 6, 2];
+const wanted = [0, 0, 1, 1, 1, 2, 2, 2, 2, 0, 1, 0];
+
+async function images(folder: string): Promise<string> {
+  const path = join(folder, 'images');
+  await mkdir(path);
+  for (const name of ['one', 'two'])
+    await writeLabels(join(path, `${name}_0000.png`), values, [1, 3, 4], { kind: 'pixels' });
+  return path;
+}
+
+describe('prediction', () => {
+  it('takes intensities as they are where nothing says what is done to them, and writes labels beside each other', async () => {
+    const folder = await scratch();
+    const [model, data, output] = [await bands(folder), await images(folder), join(folder, 'out')];
+    const found = await predict({ model, data, output, executor: 'ort' });
+    expect(found.cases.map(({ name }) => name)).toEqual(['one', 'two']);
+    const labels = await readVolume(join(output, 'two.png'), 'labels');
+    expect(labels.shape).toEqual([1, 1, 3, 4]);
+    expect([...labels.data]).toEqual(wanted);
+  });
+
+  it('gives labels the values that dataset.json names, by the file of the network or the data', async () => {
+    const folder = await scratch();
+    const names = { channel_names: { 0: 'gray' }, labels: { background: 0, low: 10, high: 300 } };
+    const model = await bands(folder, { 'suture.dataset': JSON.stringify(names) });
+    const [data, output] = [await images(folder), join(folder, 'out')];
+    await predict({ model, data, output, executor: 'ort' });
+    const { data: labels } = await readVolume(join(output, 'one.png'), 'labels');
+    expect([...labels]).toEqual(wanted.map(k => [0, 10, 300][k]));
+  });
+
+  it('does not make again what is there, unless it is told to, and mixes nothing', async () => {
+    const folder = await scratch();
+    const [model, data, output] = [await bands(folder), await images(folder), join(folder, 'out')];
+    const request = { model, data, output, executor: 'ort' } as const;
+    await predict(request);
+    const before = await stat(join(output, 'one.png'));
+    expect((await predict(request)).cases.every(({ already }) => already)).toBe(true);
+    expect((await stat(join(output, 'one.png'))).mtimeMs).toBe(before.mtimeMs);
+    await expect(predict({ ...request, mirror: [0] })).rejects.toMatchObject({ code: 'output-exists' });
+    const again = await predict({ ...request, mirror: [0], force: true });
+    expect(again.cases.some(({ already }) => already)).toBe(false);
+  });
+
+  it('names a case that is broken and labels the others', async () => {
+    const folder = await scratch();
+    const [model, data, output] = [await bands(folder), await images(folder), join(folder, 'out')];
+    await writeFile(join(data, 'broken_0000.png'), 'no image');
+    const { code, stdout, stderr } = await suture(
+      'predict',
+      model,
+      '--data',
+      data,
+      '-o',
+      output,
+      '--executor',
+      'ort',
+      '--json',
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/1 of 3 cases have no labels/);
+    expect(stderr).toMatch(/broken_0000.png/);
+    const found = JSON.parse(stdout) as { cases: { name: string; problem?: string }[] };
+    expect(found.cases.filter(({ problem }) => problem === undefined).map(({ name }) => name)).toEqual(['one', 'two']);
+    await expect(stat(join(output, 'broken.png'))).rejects.toThrow();
+  });
+
+  it('labels the images of an .npz file in one', async () => {
+    const folder = await scratch();
+    const [model, data, output] = [await bands(folder), join(folder, 'some.npz'), join(folder, 'out')];
+    await writeFile(data, formatNpz({ images: npyArray(Float32Array.from([...values, ...values]), [2, 1, 3, 4]) }));
+    await predict({ model, data, output, executor: 'ort' });
+    const labels = parseNpz(await readFile(join(output, 'some.npz'))).get('labels');
+    expect(labels?.shape).toEqual([2, 3, 4]);
+    expect([...(labels?.data ?? [])]).toEqual([...wanted, ...wanted]);
+  });
+
+  it('refuses what does not fit before it makes anything', async () => {
+    const folder = await scratch();
+    const [model, data, output] = [await bands(folder), await images(folder), join(folder, 'out')];
+    const refused = (more: object) => expect(predict({ model, data, output, executor: 'ort', ...more })).rejects;
+    await refused({ mirror: [2] }).toThrow(/2 axes, 0 to 1/);
+    await refused({ plans: join(folder, 'none.json') }).toThrow(/no such file/);
+    await refused({ dataset: join(folder, 'none.json') }).toThrow(/no such file/);
+    await refused({ model: folder }).toMatchObject({ code: 'run-invalid' });
+    await refused({ data: join(folder, 'none') }).toMatchObject({ code: 'data-unreadable' });
+    await expect(stat(output)).rejects.toThrow();
+  });
+});
