@@ -40,4 +40,13 @@ export {
   ridgeOfMoments,
   ridgeOfSamples,
 } from './stitch/ridge.ts';
-export { type FitData, featureStatistics, fitBytesOf, formOf } from './stitch/statistics.ts';
+export {
+  type ErrorStatistic,
+  errorStatisticName,
+  errorStatistics,
+  type FitData,
+  featureStatistics,
+  fitBytesOf,
+  formOf,
+  stitchErrors,
+} from './stitch/statistics.ts';

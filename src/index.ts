@@ -25,6 +25,7 @@ export {
   type WebgpuOptions,
 } from '../runtime/index.ts';
 export { type Curve, type CurveOptions, curve, curveChart } from './api/curve.ts';
+export { type DiagnoseOptions, diagnose } from './api/diagnose.ts';
 export {
   type DistillOptions,
   type DistillSummary,
@@ -70,6 +71,7 @@ export type { StitchRequest } from './run/plan.ts';
 export type { RunSummary } from './run/summary.ts';
 export type { Agreement } from './run/verify.ts';
 export type { Combination } from './selection/combination.ts';
+export type { RunDiagnosis } from './selection/diagnose/diagnose.ts';
 export type { Search, SearchPoint } from './selection/search/search.ts';
 export type { Rule, Selection } from './selection/select.ts';
 export type { Sweep, SweepOptions } from './selection/sweep.ts';

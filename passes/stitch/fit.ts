@@ -92,12 +92,21 @@ function rowsOf(to: GraphBuilder, feature: Value): Value {
   return to.op('Reshape', [last, to.ints([-1, shape[axis] as number])]);
 }
 
-/** A feature's means over all places, [C], and what is left of it without them. */
-function centred(to: GraphBuilder, feature: Value): { readonly mean: Value; readonly rest: Value } {
+/** A feature's means over all places, [1, C, 1, ...]. */
+function meansOf(to: GraphBuilder, feature: Value): Value {
   const rank = feature.type.shape.length;
   const axis = channelAxis(rank);
   const others = Array.from({ length: rank }, (_, i) => i).filter(i => i !== axis);
-  const mean = to.op('ReduceMean', [feature, to.ints(others)], { keepdims: 1 });
+  return to.op('ReduceMean', [feature, to.ints(others)], { keepdims: 1 });
+}
+
+/** The same as [C]. */
+export const channelMeans = (to: GraphBuilder, feature: Value): Value =>
+  to.op('Reshape', [meansOf(to, feature), to.ints([-1])]);
+
+/** A feature's means over all places, [C], and what is left of it without them. */
+export function centred(to: GraphBuilder, feature: Value): { readonly mean: Value; readonly rest: Value } {
+  const mean = meansOf(to, feature);
   return { mean: to.op('Reshape', [mean, to.ints([-1])]), rest: to.op('Sub', [feature, mean]) };
 }
 

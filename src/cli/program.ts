@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { SutureError } from '../../ir/errors.ts';
 import { sutureVersion } from '../execution/version.ts';
 import { curveCommand } from './commands/curve.ts';
+import { diagnoseCommand } from './commands/diagnose.ts';
 import { distillCommand } from './commands/distill.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { evaluateCommand } from './commands/evaluate.ts';
@@ -33,6 +34,7 @@ const commands = {
   sweep: sweepCommand,
   search: searchCommand,
   curve: curveCommand,
+  diagnose: diagnoseCommand,
   export: exportCommand,
   distill: distillCommand,
   lower: lowerCommand,

@@ -15,3 +15,11 @@ export const stressScoreSchema = v.object({ value: scoreSchema, sets: v.array(sc
 
 /** The stress sets that were scored. */
 export const stressSetsSchema = v.array(v.object({ name: v.string(), source: v.string(), images: v.number() }));
+
+/** A difference of two scores with its interval: see `Difference`. */
+export const differenceSchema = v.object({
+  value: scoreSchema,
+  low: scoreSchema,
+  high: scoreSchema,
+  groups: v.number(),
+});

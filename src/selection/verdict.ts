@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { type Difference, type Groups, meanDifference, type Pairing, verdictOf } from '../metrics/bootstrap.ts';
 import { type Metric, metricNames } from '../metrics/metric.ts';
-import { scoreSchema, stressSetsSchema } from '../metrics/schema.ts';
+import { differenceSchema, scoreSchema, stressSetsSchema } from '../metrics/schema.ts';
 import { stressScore } from '../metrics/stress.ts';
 
 /** What networks are made of, from what has the word where nothing else is shown: nothing fitted, nothing dropped, nothing trained first. */
@@ -35,8 +35,6 @@ export interface Judged {
   readonly stress: readonly Groups[];
 }
 
-const difference = v.object({ value: scoreSchema, low: scoreSchema, high: scoreSchema, groups: v.number() });
-
 const standingSchema = v.object({
   name: v.string(),
   /** Multiply-adds for an image, as a share of those of all parents together. */
@@ -48,7 +46,7 @@ const standingSchema = v.object({
   /** Whether it may be chosen: see `judge`. */
   eligible: v.boolean(),
   /** What the chosen one is better by, so that more is better; absent of the chosen one itself. */
-  chosenBetterBy: v.optional(v.object({ own: difference, shift: v.optional(difference) })),
+  chosenBetterBy: v.optional(v.object({ own: differenceSchema, shift: v.optional(differenceSchema) })),
 });
 
 /** How a candidate stands. */
