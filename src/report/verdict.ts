@@ -18,7 +18,7 @@ export const differenceText = (found: Difference): string =>
     : `${signed(found.value)} [${signed(found.low)}, ${signed(found.high)}]: ${verdictOf(found)}`;
 
 /** Which network is worth most, and why, in a sentence or two. */
-export function verdictText({ standings, chosen, best, incumbent, stress, budget }: StoredVerdict): string {
+export function verdictText({ standings, chosen, bar, incumbent, stress, budget }: StoredVerdict): string {
   const winner = standings[chosen];
   const { name } = winner;
   const where = stress.length === 0 ? 'at home' : 'under shift';
@@ -29,13 +29,13 @@ export function verdictText({ standings, chosen, best, incumbent, stress, budget
     chosen !== incumbent
       ? `is shown to be better ${where} than ${standings[incumbent].name}`
       : others === 0
-        ? `is the only one of the candidates${within} that is not worse at home than the best there`
+        ? `is the only one of the candidates${within} that is not worse at home than ${standings[bar].name}`
         : `and nothing is shown to be better ${where} of the ${others === 1 ? 'one other candidate' : `${others} other candidates`}${within} that ${others === 1 ? 'is' : 'are'} not worse at home`;
   const scores = [
-    `at home ${fixed(winner.own)}${chosen === best ? '' : ` (the best there: ${standings[best].name}, ${fixed(standings[best].own)})`}`,
+    `at home ${fixed(winner.own)}${chosen === bar ? '' : ` (${standings[bar].name}: ${fixed(standings[bar].own)})`}`,
     ...(winner.shift === undefined ? [] : [`under shift ${fixed(winner.shift)}`]),
   ];
-  return `The verdict: ${at}, ${why}. It scores ${scores.join(', ')}.${kindText(name)}`;
+  return `The verdict: ${at}, ${why}. It scores ${scores.join(', ')}.${kindText(name)}${ownText(standings, chosen)}`;
 }
 
 /** What a user might not expect. */
@@ -44,6 +44,23 @@ function kindText(name: string): string {
     return ' It is one of the networks as it was: nothing that was made of them is shown to be better.';
   if (name.startsWith('output ensemble')) return ' Its parents are not stitched: no stitch is shown to be better.';
   return '';
+}
+
+/** What gives the own network a larger say and is shown to be better on its own images, which is no reason to choose it. */
+function ownText(standings: StoredVerdict['standings'], chosen: number): string {
+  const { share } = standings[chosen];
+  const ahead = standings.flatMap(standing => {
+    const { own, shift } = standing.chosenBetterBy ?? {};
+    if (!standing.eligible || standing.share <= share) return [];
+    const parts = [
+      ...(own && verdictOf(own) === 'worse' ? [`by ${fixed(-own.value)} at home`] : []),
+      ...(shift && verdictOf(shift) === 'worse' ? [`by ${fixed(-shift.value)} under shift`] : []),
+    ];
+    return parts.length > 0 ? [{ name: standing.name, text: parts.join(' and ') }] : [];
+  });
+  const [first] = ahead;
+  if (!first) return '';
+  return ` Of networks in which the own one has a larger say, ${first.name} is better ${first.text}: the own images, changed or not, do not show what partners know of other sites, so that this decides nothing.`;
 }
 
 /** What the chosen network is better by than each of the others, at home and under shift: heads and rows of a table. */

@@ -36,6 +36,8 @@ interface Known {
   readonly positions: readonly number[];
   /** Multiply-adds for an image, as a share of those of all parents together. */
   readonly cost: number;
+  /** The own network's say: see `Candidate` of the verdict. */
+  readonly share: number;
 }
 
 /** A network that can be made of a super-network. */
@@ -101,6 +103,7 @@ export class Candidates {
         setting: withOutputs(trained.network, setting, sharesOf(way.blend.output)),
         positions,
         cost,
+        share: sharesOf(way.blend.output)[0],
       })),
     );
   }
@@ -163,6 +166,7 @@ export class Candidates {
         kind: 'student',
         positions: [],
         cost: flops / together,
+        share: 1 / network.parents.length,
         network: found,
       };
     });

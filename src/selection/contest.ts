@@ -6,7 +6,7 @@ import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
 import { type StressSet, stressFacts } from '../metrics/stress.ts';
 import type { Blueprint, Candidates, Student } from './candidates.ts';
-import { type Judged, judge, representative, type StoredVerdict } from './verdict.ts';
+import { eligibleOf, type Judged, judge, type StoredVerdict } from './verdict.ts';
 
 /** What candidates are held against. */
 export interface Contest {
@@ -18,41 +18,34 @@ export interface Contest {
 }
 
 /**
- * Measures all candidates, and judges. Of each family the best stands for all: the verdict is among these.
+ * Measures all candidates, and judges.
  *
  * @throws SutureError `option-invalid` where nothing is as cheap as the budget.
  */
 export async function contest(
   execution: Execution,
   candidates: Candidates,
-  { own, stress, budget }: Contest,
+  { own, stress, budget = Number.POSITIVE_INFINITY }: Contest,
 ): Promise<StoredVerdict> {
   const atHome = await candidates.measure(execution, { name: 'validation', data: own });
   const groups = groupsOfSets(own, stress);
-  const measured = candidates.all.map(({ name, family, kind, cost }) => ({
-    ...{ name, family, kind, cost },
+  const measured = candidates.all.map(({ name, family, kind, cost, share }) => ({
+    ...{ name, family, kind, cost, share },
     own: atHome.get(name)!,
     stress: [] as Metric[],
   }));
-  const { standings } = judge(measured, { ...groups, stress: [] }, budget);
-  const hopeless = new Set(standings.filter(s => !s.eligible).map(({ name }) => name));
+  const { eligible } = eligibleOf(measured, { ...groups, stress: [] }, budget);
+  const hopeless = new Set(measured.filter(candidate => !eligible.includes(candidate)).map(({ name }) => name));
   for (const set of stress) {
     const found = await candidates.measure(execution, set, hopeless);
     for (const { name, stress: metrics } of measured) metrics.push(...[found.get(name)].filter(m => m !== undefined));
   }
-  const families = [...new Set(measured.map(({ family }) => family))];
-  const best = families.map(name =>
-    representative(
-      measured.filter(({ family }) => family === name),
-      groups,
-    ),
-  );
   return {
     data: { source: own.dataset.source, images: own.dataset.count },
     metric: measured[0].own.name,
     stress: stressFacts(stress),
-    ...(budget !== undefined && { budget }),
-    ...judge(best, groups, budget),
+    ...(Number.isFinite(budget) && { budget }),
+    ...judge(measured, groups, budget),
   };
 }
 

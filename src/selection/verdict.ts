@@ -6,9 +6,9 @@ import { type Metric, metricNames } from '../metrics/metric.ts';
 import { differenceSchema, scoreSchema, stressSetsSchema } from '../metrics/schema.ts';
 import { stressScore } from '../metrics/stress.ts';
 
-/** What networks are made of, from what has the word where nothing else is shown: nothing fitted, nothing dropped, nothing trained first. */
+/** What networks are made of, from what has the word where nothing else is shown: a gate, then nothing fitted, nothing dropped, nothing trained first. */
 export const kinds = [
-  ...(['gated ensemble', 'ensemble', 'gated stitched', 'stitched', 'gated weighted', 'weighted'] as const),
+  ...(['gated ensemble', 'gated stitched', 'gated weighted', 'ensemble', 'stitched', 'weighted'] as const),
   ...(['gated trunk', 'trunk', 'student', 'parent'] as const),
 ] as const;
 export type Kind = (typeof kinds)[number];
@@ -21,8 +21,12 @@ export interface Candidate {
   readonly kind: Kind;
   /** `parent b`, `output ensemble, gated`. */
   readonly name: string;
+  /** Those of one family differ in numbers alone, and the best of them stands for all. */
+  readonly family: string;
   /** Multiply-adds for an image, as a share of those of all parents together. */
   readonly cost: number;
+  /** The own network's say: its share of the output, an equal one of N networks where shares are not what it is made by. */
+  readonly share: number;
   /** On the own validation data. */
   readonly own: Metric;
   /** On each stress set; none, where it was not asked how it does there. */
@@ -39,6 +43,8 @@ const standingSchema = v.object({
   name: v.string(),
   /** Multiply-adds for an image, as a share of those of all parents together. */
   cost: v.number(),
+  /** The own network's share of the output. */
+  share: v.number(),
   own: scoreSchema,
   /** The mean over the stress sets; absent without any. */
   shift: v.optional(scoreSchema),
@@ -56,8 +62,8 @@ const verdictEntries = {
   standings: v.array(standingSchema),
   /** Which of them is exported. */
   chosen: v.number(),
-  /** The one with the best score at home, of those that compete. */
-  best: v.number(),
+  /** The parent or plain ensemble with the best score at home, which others must not be shown to be worse than there. */
+  bar: v.number(),
   /** The one that has the word where none is shown to be better. */
   incumbent: v.number(),
 };
@@ -77,7 +83,7 @@ export const verdictSchema = v.object({
 
 export type StoredVerdict = v.InferOutput<typeof verdictSchema>;
 
-/** What the chosen one may lack of the best score at home, as a share of it, whatever so few images can show. */
+/** What the chosen one may lack of the bar's score at home, as a share of it, whatever so few images can show. */
 export const tolerance = 0.01;
 
 /** The mean over the stress sets; undefined without any. */
@@ -107,28 +113,6 @@ function differences(ours: Candidate, theirs: Candidate, groups: Judged): NonNul
   };
 }
 
-/** What is neither shown to be worse at home than the best of them there (a 95 % interval) nor more than 1 % behind it. */
-function eligibleOf(
-  candidates: readonly Candidate[],
-  groups: Judged,
-): { readonly best: Candidate; readonly eligible: readonly Candidate[] } {
-  const best = bestOf(candidates, c => worthOf(c, atHome(c)));
-  const least = worthOf(best, atHome(best)) - tolerance * Math.abs(atHome(best));
-  const eligible = candidates.filter(candidate => {
-    if (candidate === best) return true;
-    if (worthOf(candidate, atHome(candidate)) < least) return false;
-    return verdictOf(differences(candidate, best, { ...groups, stress: [] }).own) !== 'worse';
-  });
-  return { best, eligible };
-}
-
-/** Of candidates that differ in numbers alone, the one that stands for all: of those not worse at home, the best under shift, else at home. */
-export function representative(candidates: readonly Candidate[], groups: Judged): Candidate {
-  const { best, eligible } = eligibleOf(candidates, groups);
-  const shifted = eligible.filter(candidate => underShift(candidate) !== undefined);
-  return shifted.length === 0 ? best : bestOf(shifted, c => worthOf(c, underShift(c)));
-}
-
 /** What costs no more than is allowed. @throws SutureError `option-invalid` where nothing is as cheap. */
 export function affordableOf<C extends Pick<Candidate, 'name' | 'cost'>>(
   candidates: readonly C[],
@@ -143,35 +127,82 @@ export function affordableOf<C extends Pick<Candidate, 'name' | 'cost'>>(
   );
 }
 
+/** What may be chosen. */
+export interface Eligible {
+  readonly affordable: readonly Candidate[];
+  /** See {@link Verdict}. */
+  readonly bar: Candidate;
+  readonly eligible: readonly Candidate[];
+}
+
+/**
+ * Steps 1 and 2 of {@link judge}.
+ *
+ * @throws SutureError `option-invalid` where nothing is as cheap as the budget.
+ */
+export function eligibleOf(candidates: readonly Candidate[], groups: Judged, budget: number): Eligible {
+  const affordable = affordableOf(candidates, budget);
+  const isWhole = affordable.some(({ kind }) => !standIns.has(kind) && kind !== 'parent');
+  const pool = affordable.filter(({ kind }) => !(isWhole && standIns.has(kind)));
+  const given = pool.filter(({ kind }) => kind === 'parent' || kind === 'ensemble');
+  const bar = bestOf(given.length > 0 ? given : pool, c => worthOf(c, atHome(c)));
+  const least = worthOf(bar, atHome(bar)) - tolerance * Math.abs(atHome(bar));
+  const ensemble = pool.find(({ kind }) => kind === 'ensemble');
+  const isNotWorse = (candidate: Candidate): boolean => {
+    if (worthOf(candidate, atHome(candidate)) < least) return false;
+    if (verdictOf(differences(candidate, bar, { ...groups, stress: [] }).own) === 'worse') return false;
+    const shifted = ensemble && differences(candidate, ensemble, groups).shift;
+    return !shifted || verdictOf(shifted) !== 'worse';
+  };
+  return { affordable, bar, eligible: pool.filter(candidate => candidate === bar || isNotWorse(candidate)) };
+}
+
 /**
  * Which of some candidates is worth deploying.
  *
  * 1. What costs more than the budget is out. Stand-ins (shared trunks, students) compete only where all ensembles are: what a partner's own
  *    branch knows of its site shows in no change of the own images, so no score speaks for dropping it but the cost.
- * 2. Of the rest, what is shown to be worse at home than the best there, or is more than 1 % behind it, is out.
- * 3. The first kind that is left, in the order of {@link kinds}, has the word, unless another one is shown to be better under shift (without
- *    stress sets: at home); of several such the best.
+ * 2. Of the rest, what is shown to be worse at home than the best of what is given (the parents, their plain ensemble), or is more than 1 %
+ *    behind it, is out, and so is what is shown to be worse than the plain ensemble under shift.
+ * 3. The first kind that is left, in the order of {@link kinds}, has the word; of one kind the one whose shares are nearest to equal. Another
+ *    one displaces it where it gives the own network no larger share and is shown to be better under shift (without stress sets: at home); of
+ *    several such the best. For larger shares of the own network no score speaks: the own images, changed or not, ask for what it has learned of
+ *    them, and not for what partners know of other sites.
+ *
+ * Of each family those that this speaks of stand for all, else one.
  *
  * @param budget the highest cost; any without.
  * @throws SutureError `option-invalid` where nothing is as cheap as the budget.
  */
 export function judge(candidates: readonly Candidate[], groups: Judged, budget = Number.POSITIVE_INFINITY): Verdict {
-  const affordable = affordableOf(candidates, budget);
-  const isWhole = affordable.some(({ kind }) => !standIns.has(kind) && kind !== 'parent');
-  const pool = affordable.filter(({ kind }) => !(isWhole && standIns.has(kind)));
-  const { best, eligible } = eligibleOf(pool, groups);
-  const incumbent = eligible.reduce((p, q) => (kinds.indexOf(q.kind) < kinds.indexOf(p.kind) ? q : p));
+  const { affordable, bar, eligible } = eligibleOf(candidates, groups, budget);
+  const even = candidates.find(({ kind }) => kind === 'ensemble')?.share ?? 0.5;
+  const rankOf = ({ kind, share }: Candidate): number => kinds.indexOf(kind) + Math.abs(share - even);
+  const first = (some: readonly Candidate[]): Candidate => bestOf(some, c => -rankOf(c));
+  const incumbent = first(eligible);
   const deciding = ({ own, shift }: NonNullable<Standing['chosenBetterBy']>): Difference => shift ?? own;
   const better = eligible.filter(
-    candidate => candidate !== incumbent && verdictOf(deciding(differences(candidate, incumbent, groups))) === 'better',
+    candidate =>
+      candidate !== incumbent &&
+      candidate.share <= incumbent.share + 1e-9 &&
+      verdictOf(deciding(differences(candidate, incumbent, groups))) === 'better',
   );
   const chosen = better.length === 0 ? incumbent : bestOf(better, c => worthOf(c, underShift(c) ?? atHome(c)));
+  const spoken = new Set([bar, incumbent, chosen]);
+  const shown = [...new Set(candidates.map(({ family }) => family))].flatMap(family => {
+    const members = candidates.filter(candidate => candidate.family === family);
+    const named = members.filter(candidate => spoken.has(candidate));
+    if (named.length > 0) return named;
+    const left = members.filter(candidate => eligible.includes(candidate));
+    return [left.length > 0 ? first(left) : bestOf(members, c => worthOf(c, atHome(c)))];
+  });
   return {
-    standings: candidates.map(candidate => {
+    standings: shown.map(candidate => {
       const shift = underShift(candidate);
       return {
         name: candidate.name,
         cost: candidate.cost,
+        share: candidate.share,
         own: atHome(candidate),
         ...(shift !== undefined && { shift }),
         affordable: affordable.includes(candidate),
@@ -179,9 +210,9 @@ export function judge(candidates: readonly Candidate[], groups: Judged, budget =
         ...(candidate !== chosen && { chosenBetterBy: differences(chosen, candidate, groups) }),
       };
     }),
-    chosen: candidates.indexOf(chosen),
-    best: candidates.indexOf(best),
-    incumbent: candidates.indexOf(incumbent),
+    chosen: shown.indexOf(chosen),
+    bar: shown.indexOf(bar),
+    incumbent: shown.indexOf(incumbent),
   };
 }
 

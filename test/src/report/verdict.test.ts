@@ -3,8 +3,8 @@ import { lossTexts, standingTable, verdictText } from '../../../src/report/verdi
 import type { StoredVerdict } from '../../../src/selection/verdict.ts';
 
 const found = (value: number) => ({ value, low: value - 0.01, high: value + 0.01, groups: 9 });
-const standing = (name: string, cost: number, own: number, shift: number, eligible: boolean) => ({
-  ...{ name, cost, own, shift, affordable: true, eligible },
+const standing = (name: string, cost: number, share: number, own: number, shift: number, eligible: boolean) => ({
+  ...{ name, cost, share, own, shift, affordable: true, eligible },
 });
 
 const verdict: StoredVerdict = {
@@ -12,19 +12,19 @@ const verdict: StoredVerdict = {
   metric: 'dice',
   stress: [{ name: 'gamma', source: 'val.npz under gamma', images: 20 }],
   standings: [
-    { ...standing('parent a', 0.6, 0.93, 0.7, true), chosenBetterBy: { own: found(-0.002), shift: found(0.1) } },
-    { ...standing('parent b', 0.4, 0.8, 0.6, false), chosenBetterBy: { own: found(0.128), shift: found(0.2) } },
-    standing('output ensemble, gated', 1, 0.928, 0.8, true),
+    { ...standing('parent a', 0.6, 1, 0.93, 0.7, true), chosenBetterBy: { own: found(-0.002), shift: found(0.1) } },
+    { ...standing('parent b', 0.4, 0, 0.8, 0.6, false), chosenBetterBy: { own: found(0.128), shift: found(0.2) } },
+    standing('output ensemble, gated', 1, 0.5, 0.928, 0.8, true),
   ],
   chosen: 2,
-  best: 0,
+  bar: 0,
   incumbent: 2,
 };
 
 it('says which network is worth most, why, and where it is none that was made', () => {
   expect(verdictText(verdict)).toBe(
     'The verdict: output ensemble, gated, at 100 % of what the parents cost together, and nothing is shown to be better under shift of the one ' +
-      'other candidate that is not worse at home. It scores at home 0.9280 (the best there: parent a, 0.9300), under shift 0.8000. ' +
+      'other candidate that is not worse at home. It scores at home 0.9280 (parent a: 0.9300), under shift 0.8000. ' +
       'Its parents are not stitched: no stitch is shown to be better.',
   );
   expect(verdictText({ ...verdict, chosen: 0, budget: 0.6 })).toBe(
@@ -32,6 +32,14 @@ it('says which network is worth most, why, and where it is none that was made', 
       '0.9300, under shift 0.7000. It is one of the networks as it was: nothing that was made of them is shown to be better.',
   );
   expect(verdictText({ ...verdict, chosen: 0, stress: [] })).toContain('is shown to be better at home than');
+});
+
+it('says that a larger say of the own network does better on the own images', () => {
+  const { standings } = verdict;
+  const ahead = { ...standings[0], chosenBetterBy: { own: found(-0.03), shift: found(-0.02) } };
+  expect(verdictText({ ...verdict, standings: [ahead, ...standings.slice(1)] })).toContain(
+    ' Of networks in which the own one has a larger say, parent a is better by 0.0300 at home and by 0.0200 under shift: the own images,',
+  );
 });
 
 it('holds the chosen one against all others', () => {

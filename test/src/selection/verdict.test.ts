@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Groups, verdictOf } from '../../../src/metrics/bootstrap.ts';
 import type { Metric } from '../../../src/metrics/metric.ts';
 import { accuracyMetric, errorMetric } from '../../../src/metrics/ratio.ts';
-import { type Candidate, judge, type Kind, kinds, representative } from '../../../src/selection/verdict.ts';
+import { type Candidate, judge, type Kind, kinds } from '../../../src/selection/verdict.ts';
 
 const count = 60;
 const images: Groups = Array.from({ length: count }, (_, i) => [i]);
@@ -20,8 +20,10 @@ function accuracy(isRight: (image: number) => boolean): Metric {
 /** Right on the first images, a share of all. */
 const rightOn = (share: number): Metric => accuracy(i => i < Math.round(share * count));
 
+const shares: { readonly [K in Kind]?: number } = { parent: 1, weighted: 0.7, 'gated weighted': 0.7 };
+
 const candidate = (kind: Kind, name: string, cost: number, own: number, ...stress: number[]): Candidate => ({
-  ...{ kind, name, cost },
+  ...{ kind, name, family: name, cost, share: shares[kind] ?? 0.5 },
   own: rightOn(own),
   stress: stress.map(rightOn),
 });
@@ -40,11 +42,11 @@ describe('the verdict', () => {
 
   it('is for what has nothing fitted, of what is not worse at home, unless another is shown to be better under shift', () => {
     expect(chosenOf(all, 2)).toBe('output ensemble');
-    const close = candidate('gated weighted', 'weighted', 1, 1, 0.6, 0.52);
+    const close = candidate('stitched', 'close', 1, 1, 0.6, 0.52);
     expect(chosenOf([...all, close], 2)).toBe('output ensemble');
-    const better = candidate('gated weighted', 'weighted', 1, 1, 0.8, 0.8);
-    const best = candidate('stitched', 'stitched', 1, 1, 0.9, 0.8);
-    expect(chosenOf([...all, better, best], 2)).toBe('stitched');
+    const better = candidate('stitched', 'better', 1, 1, 0.8, 0.8);
+    const best = candidate('gated stitched', 'best', 1, 1, 0.9, 0.8);
+    expect(chosenOf([...all, better, { ...best, kind: 'weighted' }], 2)).toBe('best');
     const { standings, incumbent } = judge([...all, better], groups(2));
     expect(standings.map(s => s.eligible)).toEqual([true, false, true, true]);
     expect(standings[incumbent].name).toBe('output ensemble');
@@ -52,6 +54,33 @@ describe('the verdict', () => {
     expect(standings[2].chosenBetterBy).toMatchObject({ own: { value: 0 }, shift: { groups: count } });
     expect(standings[2].chosenBetterBy!.shift!.value).toBeCloseTo(0.25, 12);
     expect(standings[3].chosenBetterBy).toBeUndefined();
+  });
+
+  it('is for a larger share of the own network only where equal shares lose at home, and then for the least', () => {
+    const gated = candidate('gated ensemble', 'gated', 1, 1, 0.6, 0.6);
+    const weighted = [0.9, 0.7, 0.2].map(share => ({
+      ...candidate('gated weighted', `gated ${share}`, 1, 1, share, share),
+      ...{ family: 'weighted', share },
+    }));
+    expect(chosenOf([...all, gated, ...weighted], 2)).toBe('gated');
+    const losing = { ...gated, own: rightOn(0.9) };
+    expect(chosenOf([...all, losing, ...weighted], 2)).toBe('gated 0.7');
+    const partners = { ...weighted[2], stress: [rightOn(0.9), rightOn(0.8)] };
+    expect(chosenOf([...all, gated, weighted[0], partners], 2)).toBe('gated 0.2');
+    const { standings, bar } = judge([...all, gated, ...weighted], groups(2));
+    expect(standings.map(({ name }) => name)).toEqual([
+      'parent a',
+      'parent b',
+      'output ensemble',
+      'gated',
+      'gated 0.7',
+    ]);
+    expect(standings[bar].name).toBe('parent a');
+  });
+
+  it('takes none that is shown to be worse than the plain ensemble under shift', () => {
+    const gated = candidate('gated ensemble', 'gated', 1, 1, 0.3, 0.3);
+    expect(chosenOf([...all, gated], 2)).toBe('output ensemble');
   });
 
   it('goes by the scores at home where nothing is known of other sites', () => {
@@ -83,13 +112,6 @@ describe('the verdict', () => {
     expect(standings[chosen].name).toBe('parent a');
   });
 
-  it('lets the best under shift stand for those that differ in numbers alone', () => {
-    const family = [0.2, 0.6, 0.4].map((shift, i) => candidate('weighted', `${i}`, 1, 1, shift));
-    expect(representative(family, groups(1)).name).toBe('1');
-    const weak = candidate('weighted', 'weak', 1, 0.5, 1);
-    expect(representative([...family, weak], groups(1)).name).toBe('1');
-  });
-
   it('is for the smaller error', () => {
     const error = (value: number): Metric => {
       const metric = errorMetric({ kind: 'values', data: new Float32Array(count), shape: [], reading: '' });
@@ -99,43 +121,47 @@ describe('the verdict', () => {
     const values = [2, 1, 1.001].map((own, i) => ({
       kind: 'weighted' as const,
       name: `${i}`,
+      family: `${i}`,
       cost: 1,
+      share: 0.5,
       own: error(own),
       stress: [error([1, 3, 2][i])],
     }));
     expect(chosenOf(values.slice(0, 2), 1)).toBe('1');
     // The second has more than the first by so little, but on every image.
-    expect(representative(values.slice(1), groups(1)).name).toBe('1');
+    expect(chosenOf(values.slice(1), 1)).toBe('1');
   });
 
   const scored = fc.record({
     kind: fc.constantFrom(...kinds),
     cost: fc.integer({ min: 1, max: 20 }).map(c => c / 10),
+    share: fc.constantFrom(0, 0.2, 0.5, 0.8, 1),
     own: fc.array(fc.boolean(), { minLength: count, maxLength: count }),
     stress: fc.array(fc.boolean(), { minLength: count, maxLength: count }),
   });
 
-  it('is never for one that is shown to be worse at home than another that competes, nor beyond the budget', () => {
+  it('is never for one that is shown to be worse at home than what is given, nor beyond the budget', () => {
     fc.assert(
       fc.property(
         fc.array(scored, { minLength: 1, maxLength: 5 }),
         fc.double({ min: 0.1, max: 2 }),
         (given, budget) => {
-          const candidates = given.map(({ kind, cost, own, stress }, i) => ({
-            ...{ kind, cost, name: `${i}` },
+          const candidates = given.map(({ kind, cost, share, own, stress }, i) => ({
+            ...{ kind, cost, share, name: `${i}`, family: `${i}` },
             own: accuracy(image => own[image]),
             stress: [accuracy(image => stress[image])],
           }));
-          if (!candidates.some(c => c.cost <= budget)) {
+          if (!candidates.some(c => c.cost <= budget + 1e-9)) {
             expect(() => judge(candidates, groups(1), budget)).toThrow(/Nothing costs as little/);
             return;
           }
-          const { standings, chosen, best, incumbent } = judge(candidates, groups(1), budget);
+          const { standings, chosen, bar, incumbent } = judge(candidates, groups(1), budget);
           expect(standings[chosen].cost).toBeLessThanOrEqual(budget + 1e-9);
           expect(standings[chosen].eligible).toBe(true);
           expect(standings[incumbent].eligible).toBe(true);
-          if (best !== chosen) expect(standings[best].chosenBetterBy!.own.high).toBeGreaterThanOrEqual(0);
+          if (bar !== chosen) expect(verdictOf(standings[bar].chosenBetterBy!.own)).not.toBe('worse');
           // What displaces the incumbent is shown to be better than it.
+          expect(standings[chosen].share).toBeLessThanOrEqual(standings[incumbent].share);
           if (incumbent !== chosen) expect(verdictOf(standings[incumbent].chosenBetterBy!.shift!)).toBe('better');
         },
       ),
