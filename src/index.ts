@@ -43,7 +43,7 @@ export { type MatchOptions, type MatchResult, match, type SeveralMatchResult } f
 export { type PredictedCase, type Prediction, type PredictRequest, predict } from './api/predict.ts';
 export { type RunRequest, type RunResult, resumeRun, run } from './api/run.ts';
 export { type SearchRequest, search } from './api/search.ts';
-export { resumeStitch, stitch } from './api/stitch.ts';
+export { resumeStitch, stitch, stitchFurther } from './api/stitch.ts';
 export { type FrontRequest, front, type SweepRequest, sweep } from './api/sweep.ts';
 export { resumeWeigh, type WeighOptions, type WeighSummary, weigh } from './api/weigh.ts';
 export { type Dataset, type LabelOptions, loadDataset, parseDataset } from './data/dataset.ts';

@@ -14,7 +14,7 @@ import type { SuperNetwork, Switch } from '../stitch.ts';
  * What a switch does in training:
  *
  * - `original`, `stitched`: one source, fixed; no Switch is emitted. With several stitched sources, their mean.
- * - numbers: fixed weights, one for each source.
+ * - numbers: fixed weights, one for each source. What has none is not read, so that its stitch is not trained.
  * - `step`, `sample`: weights are data, [S] for the whole step or [S, N] for each sample, so that the host draws the setting.
  * - `position`: as `sample`, with one input for all switches of a position (`settingInput`) that holds the weight of each sample on
  *   the original; it broadcasts as it is, so no kernel has to take it apart. The rest of the weight is on the stitched source; where
@@ -105,11 +105,11 @@ export function addImages({ b, network, data }: Draft, stream: Stream): void {
 
 /** Gives a stream the parameters of the stitches of these switches. */
 export function addStitches(
-  { b, network, parameters }: Draft,
+  { b, network, parameters, modeOf }: Draft,
   streams: readonly Stream[],
   active: readonly Switch[],
 ): void {
-  const wanted = new Set(active.flatMap(s => s.features.slice(1)));
+  const wanted = new Set(active.flatMap(s => s.features.filter((_, i) => i > 0 && isWeighed(modeOf(s), i))));
   for (const stitch of network.stitches) {
     if (!wanted.has(stitch.output)) continue;
     for (const name of [stitch.weight, stitch.bias]) {
@@ -121,17 +121,26 @@ export function addStitches(
   }
 }
 
+/** Whether a mode gives a source any weight. */
+const isWeighed = (mode: SwitchMode, source: number): boolean => typeof mode === 'string' || mode[source] !== 0;
+
 /** What the switch lets through in a stream. */
 export function applySwitch(draft: Draft, stream: Stream, s: Switch): void {
   const features = s.features.map(f => stream.read(f));
-  const mode = draft.modeOf(s);
-  const given = features.filter(f => f !== undefined);
-  if (mode === 'original' || given.length < features.length) {
+  const asked = draft.modeOf(s);
+  const mode = typeof asked === 'string' ? asked : asked.filter(weight => weight !== 0);
+  const weighed = features.filter((_, i) => isWeighed(asked, i));
+  const given = weighed.filter(f => f !== undefined);
+  if (mode === 'original' || given.length < weighed.length) {
     stream.set(s.output, features[0]);
     return;
   }
   if (mode === 'stitched' && given.length === 2) {
     stream.set(s.output, given[1]);
+    return;
+  }
+  if (typeof mode !== 'string' && mode.length === 1 && mode[0] === 1) {
+    stream.set(s.output, given[0]);
     return;
   }
   const name = `stitched/${s.weights}`;

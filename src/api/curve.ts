@@ -72,9 +72,11 @@ export interface RecipeCurve {
 }
 
 /** A way of training in words. */
-function recipeOf({ method, settings, positions, weight = usualWeight, init, steps }: TrainingSettings): string {
+function recipeOf(training: TrainingSettings): string {
+  const { method, settings, positions, weight = usualWeight, init, steps } = training;
   const places = positions ? positionsText(positions) : 'all';
-  const where = { sampled: 'sampled', all: 'all on', fixed: `${places} at ${weight}` }[settings];
+  const where =
+    settings === 'found' ? 'found' : { sampled: 'sampled', all: 'all on', fixed: `${places} at ${weight}` }[settings];
   const way = method === 'direct' ? method : `${method}, ${where}`;
   return steps === 0 ? `${way}, ${init} only` : `${way}, ${steps} steps`;
 }

@@ -5,19 +5,18 @@ import { fixedBatch } from '../execution/fixed-batch.ts';
 import { checkOutputFile, type OutputOptions } from '../files/output.ts';
 import { parameterCount } from '../network/cost.ts';
 import { placedPositions } from '../network/depth.ts';
+import { settingOfDiscrete } from '../network/discrete.ts';
 import { knownMeaning } from '../network/meaning.ts';
 import { featureEntries } from '../network/tags.ts';
 import { writeModel } from '../network/write.ts';
 import type { OutputShares } from '../options/kinds.ts';
 import { lossTexts } from '../report/verdict.ts';
 import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, inDtype } from '../run/deployed.ts';
+import { type FoundChoice, foundIn } from '../run/found.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import type { Blueprint, Student } from '../selection/candidates.ts';
 import { alike, type Combination, checkPositions, gatedText, outputOf } from '../selection/combination.ts';
-import { bestWithin } from '../selection/search/budget.ts';
-import { checkDiscrete, settingOfDiscrete } from '../selection/search/discrete.ts';
-import { type Search, type SearchPoint, searchSchema } from '../selection/search/search.ts';
 import { type Rule, select, selectByDepth } from '../selection/select.ts';
 import { sweepSchema } from '../selection/sweep.ts';
 import { verdictSchema } from '../selection/verdict.ts';
@@ -37,10 +36,7 @@ export type Choice =
   | { readonly chosen: 'best' | 'even' }
   /** What `suture weigh` learned. */
   | ({ readonly learned: true } & Gating)
-  /** Of what `suture search` found, the best that costs at most this share of the plain output ensemble: see `bestWithin`. */
-  | { readonly budget: number }
-  /** One of what `suture search` found, by its number or its name. */
-  | { readonly setting: number | string };
+  | FoundChoice;
 
 type Gating = Pick<Combination, 'gated' | 'gateOver'>;
 
@@ -108,7 +104,7 @@ export async function exportNetwork(
     const exported = await exportPosition(run, file, position, choice, options);
     return { ...exported, ...(warnings.length > 0 && { warnings }) };
   }
-  if ('budget' in choice || 'setting' in choice) return exportFound(run, file, choice, options);
+  if ('budget' in choice || 'setting' in choice || 'trained' in choice) return exportFound(run, file, choice, options);
   const found = 'all' in choice ? undefined : await combinationOf(run, choice);
   const wide = found
     ? deployedCombination(run, found.combination, found.learned)
@@ -125,33 +121,15 @@ export async function exportNetwork(
 async function exportFound(
   run: LoadedRun,
   file: string,
-  choice: Extract<Choice, { budget: number } | { setting: number | string }>,
+  choice: FoundChoice,
   options: ExportOptions,
 ): Promise<ExportedNetwork> {
-  const search = await run.directory.readJson('search', searchSchema);
-  if (!search) {
-    throw new SutureError(
-      'run-invalid',
-      `${printable(run.directory.path)} has no search over settings to choose from; run \`suture search\` first.`,
-    );
-  }
-  const found = 'budget' in choice ? bestWithin(search, choice.budget) : foundSetting(search, choice.setting);
-  checkDiscrete(run.network, found);
+  const found = await foundIn(run, choice);
   const wide = deployed(run, settingOfDiscrete(run.network, found), found.name, found.output === 'gated');
   const graph = inDtype(run, wide, options.dtype);
   await writeModel(graph, file, options);
-  const { name, own, shift, cost } = found;
-  return { found: { name, own, ...(shift !== undefined && { shift }), cost }, file, ...factsOf(graph) };
-}
-
-/** @throws SutureError `option-invalid` for a setting that is not on the front. */
-function foundSetting({ front }: Search, setting: number | string): SearchPoint {
-  const found = typeof setting === 'number' ? front[setting] : front.find(({ name }) => name === setting);
-  if (found) return found;
-  throw new SutureError(
-    'option-invalid',
-    `The search found no setting ${printable(String(setting))}: its front has 0 to ${front.length - 1}, which \`suture search\` shows.`,
-  );
+  const { uses: _, output, ...facts } = found;
+  return { found: facts, file, ...factsOf(graph) };
 }
 
 /** Settles a choice of several settings. @throws SutureError `run-invalid` when what it refers to was not computed. */

@@ -76,7 +76,7 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
     ),
   ];
   const plans = wanted.map(plan => {
-    const step = stepOf(network, isOwn(plan) ? settings : publishedAs(plan, settings), config);
+    const step = stepOf(network, isOwn(plan) ? settings : publishedAs(plan.method, settings), config);
     const binding = bindingFor(step.graph, { [input]: shape });
     const { memory: budget, schedule } = plan;
     return { ...plan, ...stepMemory(step, binding, { schedule, ...(budget !== undefined && { memory: budget }) }) };
@@ -99,11 +99,11 @@ const published: readonly Way[] = [
   { method: 'direct', settings: 'all' },
 ];
 
-/** A published training of as many steps of as many images, from the same start. */
-function publishedAs({ method, settings }: Way, training: TrainingSettings): TrainingSettings {
-  const { init, steps, batch, learningRate, seed, normalize } = training;
-  return withDefaults({ method, settings, init, steps, batch, learningRate, seed, normalize });
-}
+/** A published training of as many steps of as many images. */
+const publishedAs = (method: Method, training: TrainingSettings): TrainingSettings => {
+  const { steps, batch, learningRate, seed, normalize } = training;
+  return withDefaults({ method, settings: 'all', steps, batch, learningRate, seed, normalize });
+};
 
 /** What images a run is trained on: the networks say their shape, or else the data does. */
 export async function imagesOfRun(

@@ -9,6 +9,7 @@ import { LabelledData } from '../metrics/labelled.ts';
 import { type StressRequest, stressSets } from '../metrics/stress.ts';
 import { withLockedRun } from '../run/access.ts';
 import { labelsOfRun } from '../run/config.ts';
+import { trainedFor } from '../run/found.ts';
 import { loadRun } from '../run/load.ts';
 import { affordable } from '../selection/search/affordable.ts';
 import type { CostKind } from '../selection/search/cost.ts';
@@ -59,7 +60,7 @@ async function searchLocked(path: string, data: string, request: SearchRequest):
       const found = await searchSettings(
         { executor, ...workOptions(request) },
         run,
-        { own, stress, key },
+        { own, stress, key, begin: trainedFor(run) },
         { evaluations, seed, linkage, cost, batch },
         {
           known,

@@ -10,6 +10,7 @@ import type { Parent } from '../network/parent.ts';
 import { checkRunOutput, withLockedRun } from '../run/access.ts';
 import { type FollowUp, keptLabels, labelsOfRun } from '../run/config.ts';
 import { type ParentSource, RunDirectory, type RunSpecification } from '../run/directory.ts';
+import { type FurtherStitchRequest, planFurther, startOf } from '../run/further.ts';
 import {
   type Reached,
   readCheckpoint,
@@ -27,6 +28,7 @@ import { planRun, type RunPlan, type StitchRequest } from '../run/plan.ts';
 import { type RunSummary, summaryOf } from '../run/summary.ts';
 import { fitToOutputs } from '../training/closing.ts';
 import { stitchFeed } from '../training/feed.ts';
+import { drawsSettings } from '../training/found.ts';
 import { initialise } from '../training/initialise.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
@@ -61,7 +63,7 @@ export async function trainLocked(
   await checkRunOutput(plan.output, { force: plan.force, locked: true });
   requireBudgetSupport(executor, settings);
   requireRoom(network, settings, dataset, { withSession: executor.name === 'ort' });
-  const initial = await initialise(job, settings).catch((error: unknown) => {
+  const initial = await beginning(job, settings).catch((error: unknown) => {
     if (!(error instanceof SutureError) || error.code !== 'interrupted') throw error;
     const message = `${error.message.replace(/\.$/, '')}; nothing is kept of it yet, so start the command again.`;
     throw new SutureError(error.code, message, { cause: error });
@@ -87,6 +89,10 @@ export async function trainLocked(
     trainer?.dispose();
   }
 }
+
+/** The first values of every stitch's parameters, by input name. */
+const beginning = (job: TrainingJob, settings: TrainingSettings): Promise<StitchParameters> =>
+  settings.settings === 'found' ? startOf(settings) : initialise(job, settings);
 
 /** The trainer of a run; undefined where it takes no steps. */
 async function trainerFor(
@@ -117,7 +123,7 @@ const stitches: TrainingKind<{ metrics: typeof metricsStateSchema }, 'checkpoint
   stage: 'training the stitches',
   entries: { metrics: metricsStateSchema },
   extent: ({ config: { training, data } }) =>
-    training.steps > 0 ? { ...training, images: data.images, sampled: training.settings === 'sampled' } : undefined,
+    training.steps > 0 ? { ...training, images: data.images, sampled: drawsSettings(training) } : undefined,
   // Without a checkpoint it is begun again as the configuration says.
   resume: async directory =>
     `suture ${(await directory.has('request')) ? 'run' : 'stitch'} --resume ${printable(directory.path)}`,
@@ -174,7 +180,7 @@ async function finishTraining(
 
 const trainedRun = async (run: LoadedRun): Promise<TrainedRun> => ({
   run,
-  summary: await summaryOf(run.directory, run.network.positions.length),
+  summary: await summaryOf(run),
 });
 
 /**
@@ -218,7 +224,7 @@ export async function resumeLocked(run: OpenRun, work: ResumedWork): Promise<Tra
       const step = stepOf(job.network, config.training, config);
       requireCarried(from, step, directory.file('checkpoint'), stitchTypes(run.network));
     }
-    const values = from?.values ?? (await initialise(job, config.training));
+    const values = from?.values ?? (await beginning(job, config.training));
     const trainer = await trainerFor(job, config.training, config, values);
     try {
       return await finishTraining(job, run, trainer, values, work, from);
@@ -233,13 +239,28 @@ export async function resumeLocked(run: OpenRun, work: ResumedWork): Promise<Tra
  *
  * @throws SutureError as {@link planRun} and {@link trainRun}.
  */
-export async function stitch(
-  request: StitchRequest,
-  work: TrainingWork = {},
-): Promise<{ readonly summary: RunSummary; readonly warnings: readonly string[] }> {
-  const plan = await planRun(request, undefined, workOptions(work));
-  return withExecutor(request, async executor => ({
+export async function stitch(request: StitchRequest, work: TrainingWork = {}): Promise<Stitched> {
+  return trainPlanned(await planRun(request, undefined, workOptions(work)), request, work);
+}
+
+/**
+ * Trains the stitches of settings that a search found further, from the parameters that the run has, and makes a run of it whose other
+ * stitches are as they were: `suture stitch RUN --setting`.
+ *
+ * @throws SutureError as {@link planFurther} and {@link trainRun}.
+ */
+export async function stitchFurther(request: FurtherStitchRequest, work: TrainingWork = {}): Promise<Stitched> {
+  return trainPlanned(await planFurther(request), request, work);
+}
+
+/** What a training came to. */
+export interface Stitched {
+  readonly summary: RunSummary;
+  readonly warnings: readonly string[];
+}
+
+const trainPlanned = (plan: RunPlan, request: ExecutorOptions, work: TrainingWork): Promise<Stitched> =>
+  withExecutor(request, async executor => ({
     summary: (await trainRun(plan, executor, work)).summary,
     warnings: plan.warnings,
   }));
-}

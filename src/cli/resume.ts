@@ -2,14 +2,16 @@
 import type { Command } from 'commander';
 import { SutureError } from '../../ir/errors.ts';
 
-/** What is resumed goes on as it was begun, so that beside `--resume` only what does not touch the numbers may be said. */
-export function refuseBesides(command: Command, sayable: readonly string[]): void {
+const resumed = 'What is resumed goes on as it was begun';
+
+/** Refuses what makes no sense beside an option: of `--resume`, all that touches the numbers, since what is resumed goes on as it was begun. */
+export function refuseBesides(command: Command, sayable: readonly string[], why = resumed): void {
   const given = command.options.find(option => {
     const name = option.attributeName();
     return !sayable.includes(name) && command.getOptionValueSource(name) === 'cli';
   });
   if (given === undefined) return;
-  throw new SutureError('option-invalid', `What is resumed goes on as it was begun: leave out ${given.long}.`);
+  throw new SutureError('option-invalid', `${why}: leave out ${given.long}.`);
 }
 
 /** What does not touch the numbers. */
@@ -19,7 +21,7 @@ const sayable = ['resume', 'json', 'profile', 'checkpointEvery'];
 export function resumable(run: string, command: Command): string {
   refuseBesides(command, sayable);
   if (command.args.length === 0) return run;
-  throw new SutureError('option-invalid', 'What is resumed goes on as it was begun: leave out networks.');
+  throw new SutureError('option-invalid', `${resumed}: leave out networks.`);
 }
 
 /** The error for what has no default. */

@@ -36,8 +36,8 @@ export interface ExportedNetwork extends FeatureEntries {
   readonly position?: number;
   /** Set when a combination was asked for. */
   readonly combination?: Combination;
-  /** Set when it is one of what a search found. */
-  readonly found?: Omit<SearchPoint, 'uses' | 'output'>;
+  /** Set when it is a setting that a search found, with its scores where the search is of these stitches. */
+  readonly found?: Pick<SearchPoint, 'name'> & Partial<Pick<SearchPoint, 'own' | 'shift' | 'cost'>>;
   /** Set when a rule chose. */
   readonly rule?: Rule;
   /** Set when outputs are weighed on each image by how sure the parents are. */

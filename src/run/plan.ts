@@ -26,7 +26,13 @@ import { graphForImages, networkForImages } from '../network/sizes.ts';
 import { byTag, requireSeveral, tagOf } from '../network/tags.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { requireRoom } from '../training/room.ts';
-import { type TrainingRequest, type TrainingSettings, usualBatch, withDefaults } from '../training/settings.ts';
+import {
+  type BegunSettings,
+  type TrainingRequest,
+  type TrainingSettings,
+  usualBatch,
+  withDefaults,
+} from '../training/settings.ts';
 import { checkRunOutput } from './access.ts';
 import type { RunConfig } from './config.ts';
 import { joinParents } from './load.ts';
@@ -53,7 +59,7 @@ export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'ac
 }
 
 /** A run whose inputs are read and found to fit, before anything is written. */
-export interface RunPlan {
+export interface RunPlan<S extends TrainingSettings = TrainingSettings> {
   readonly output: string;
   readonly force: boolean;
   readonly parents: readonly Parent[];
@@ -61,7 +67,7 @@ export interface RunPlan {
   readonly network: SuperNetwork;
   readonly dataset: Dataset;
   readonly dataHash: string;
-  readonly settings: TrainingSettings;
+  readonly settings: S;
   readonly task: Task;
   readonly labels: LabelOptions;
   readonly outputMean: RunConfig['outputMean'];
@@ -69,7 +75,7 @@ export interface RunPlan {
 }
 
 /** Whether a network answers for every place, and not once for an image. */
-const isDense = ({ graph }: Model): boolean => graph.outputs.some(({ value }) => value.type.shape.length > 2);
+export const isDense = ({ graph }: Model): boolean => graph.outputs.some(({ value }) => value.type.shape.length > 2);
 
 /** What a network does where nobody says. */
 const taskOf = ({ graph, meaning }: Parent): Task =>
@@ -85,7 +91,11 @@ const taskOf = ({ graph, meaning }: Parent): Task =>
  * @param labelled data whose labels tell the task and what outputs mean, where neither the networks nor the request say. Default: those that are trained on.
  * @throws SutureError whatever is wrong with the parents, the pairs, the data, the options or the output path.
  */
-export async function planRun(request: StitchRequest, labelled?: Dataset, work: WorkOptions = {}): Promise<RunPlan> {
+export async function planRun(
+  request: StitchRequest,
+  labelled?: Dataset,
+  work: WorkOptions = {},
+): Promise<RunPlan<BegunSettings>> {
   const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
   await checkRunOutput(output, { force });
   requireSeveral(request.networks);

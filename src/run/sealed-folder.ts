@@ -130,6 +130,11 @@ export abstract class SealedFolder<T extends string, D extends string, F extends
     return { tensors, state, seal };
   }
 
+  /** The seal of the parameters: equal text, equal parameters of an equal configuration. */
+  parametersSeal(): Promise<string> {
+    return this.#sealOf('parameters');
+  }
+
   /** Writes a JSON document, sealed. */
   async writeJson(name: D, document: object): Promise<void> {
     await this.write(name, jsonText(sealed({ ...document, of: await this.#owner(name) })));
@@ -153,9 +158,12 @@ export abstract class SealedFolder<T extends string, D extends string, F extends
 
   /** The seal that a file of a name belongs to. */
   async #owner(name: 'parameters' | T | D): Promise<string> {
-    const owner = this.#layout.owners[name];
+    return this.#sealOf(this.#layout.owners[name], name);
+  }
+
+  async #sealOf(owner: Owner, name: string = owner): Promise<string> {
     const seal = this.#seals[owner] ?? (await this.readTensors('parameters'))?.seal;
-    if (seal === undefined) throw new RangeError(`${name} was written before the parameters`);
+    if (seal === undefined) throw new RangeError(`${name} asks for parameters that were not written`);
     return seal;
   }
 

@@ -4,7 +4,8 @@ import type { OutputMeaning } from '../../passes/index.ts';
 import { fromStored } from '../network/meaning.ts';
 import { type ByTag, byTag } from '../network/tags.ts';
 import type { TrainingSettings } from '../training/settings.ts';
-import type { RunDirectory } from './directory.ts';
+import { trainedFor } from './found.ts';
+import type { OpenRun } from './load.ts';
 
 /** What `suture stitch` shows. */
 export interface RunSummary {
@@ -14,6 +15,8 @@ export interface RunSummary {
   /** What the parents' outputs mean. */
   readonly outputs: ByTag<OutputMeaning>;
   readonly positions: number;
+  /** The settings that its stitches were trained for, where a search found them. */
+  readonly settings?: readonly string[];
   readonly method: TrainingSettings['method'];
   readonly steps: number;
   readonly batch: number;
@@ -25,9 +28,10 @@ export interface RunSummary {
 
 const lossSchema = v.object({ loss: v.number() });
 
-/** @param positions how many the super-network has. */
-export async function summaryOf(directory: RunDirectory, positions: number): Promise<RunSummary> {
+export async function summaryOf(run: Pick<OpenRun, 'directory' | 'network'>): Promise<RunSummary> {
+  const { directory, network } = run;
   const { config, path } = directory;
+  const settings = trainedFor(run).map(({ name }) => name);
   const parents = Object.values(config.parents);
   const { method, steps, batch, seed } = config.training;
   const metrics = await directory.readMetrics(lossSchema);
@@ -35,7 +39,8 @@ export async function summaryOf(directory: RunDirectory, positions: number): Pro
     run: path,
     parents: byTag(parents, ({ source }) => source),
     outputs: byTag(parents, ({ meaning }) => fromStored(meaning)),
-    positions,
+    positions: network.positions.length,
+    ...(settings.length > 0 && { settings }),
     method,
     steps,
     batch,

@@ -4,9 +4,11 @@ import { labelsInput, type TrainingStep } from '../../passes/index.ts';
 import { requireBatch } from '../data/batches.ts';
 import type { RandomState } from '../data/random.ts';
 import { bindingFor } from '../execution/execute.ts';
+import type { DiscreteSetting } from '../network/discrete.ts';
+import { FoundSampler } from './found.ts';
 import { batchShape, imageFeed, type TrainingJob } from './job.ts';
 import { LabelFeed } from './labels.ts';
-import { SettingSampler, settingFeeds } from './setting-sampler.ts';
+import { type SettingDraws, SettingSampler, settingFeeds } from './setting-sampler.ts';
 import type { TrainingSettings } from './settings.ts';
 
 export interface StepFeed {
@@ -26,6 +28,12 @@ export interface Drawing {
   state(): RandomState | undefined;
 }
 
+/** What decides which settings are drawn: of those that were found one, or of all positions some. */
+interface Drawn {
+  readonly averaged?: number;
+  readonly found?: readonly DiscreteSetting[];
+}
+
 /**
  * Images of the data, with their labels and drawn settings where the step takes such.
  *
@@ -34,7 +42,7 @@ export interface Drawing {
 export function stitchFeed(
   job: TrainingJob,
   step: TrainingStep,
-  { batch, seed, averaged = 0 }: Pick<TrainingSettings, 'batch' | 'seed'> & { readonly averaged?: number },
+  { batch, seed, averaged = 0, found }: Pick<TrainingSettings, 'batch' | 'seed'> & Drawn,
 ): StepFeed {
   requireBatch(batch, job.dataset);
   const labels = LabelFeed.of(step, job, batch);
@@ -44,7 +52,9 @@ export function stitchFeed(
     shapes,
     begin(from) {
       const binding = bindingFor(step.graph, shapes);
-      const settings = SettingSampler.forTraining(job.network, { seed, averaged }, from);
+      const settings: SettingDraws = found
+        ? FoundSampler.forTraining(job.network, { seed, found }, from)
+        : SettingSampler.forTraining(job.network, { seed, averaged }, from);
       const taken = step.data.filter(name => settings.inputs.has(name)).map(name => step.graph.input(name));
       const draws = taken.length > 0;
       return {

@@ -11,14 +11,14 @@ import { Runnable } from '../execution/execute.ts';
 import { inTurns, throwIfInterrupted } from '../execution/progress.ts';
 import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
 import { fitInSequence, fitNote, what } from './sequential.ts';
-import type { TrainingSettings } from './settings.ts';
+import type { BegunSettings, TrainingSettings } from './settings.ts';
 
 /**
  * The first values of every stitch's parameters, by input name. The same seed gives the same values.
  *
  * `ridge` and `sequential` look at `initImages` images of the data, drawn without repetition.
  */
-export async function initialise(job: TrainingJob, settings: TrainingSettings): Promise<StitchParameters> {
+export async function initialise(job: TrainingJob, settings: BegunSettings): Promise<StitchParameters> {
   const { init, seed } = settings;
   const { network, dataset } = job;
   const random = Random.seeded(seed, 'initialisation');

@@ -14,6 +14,7 @@ import { LARGE_WEIGHT } from '../../runtime/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { bindingFor } from '../execution/execute.ts';
 import { freeBytes, gibibytes } from '../execution/room.ts';
+import { featuresOf } from './found.ts';
 import type { TrainingSettings } from './settings.ts';
 
 /**
@@ -47,16 +48,19 @@ export type KnownImages = Pick<Dataset, 'count' | 'imageShape'>;
 /** An estimate. */
 export function stitchMemory(
   network: SuperNetwork,
-  { init, initImages, steps, batch, positions, closingImages }: TrainingSettings,
+  settings: TrainingSettings,
   { count, imageShape }: KnownImages,
 ): StitchMemory {
+  const { init, initImages, steps, batch, positions, closingImages } = settings;
   const { stitches, graph } = network;
   const input = graph.input(network.parents[0].inputs[0]);
   const [samples] = input.type.shape;
   const shape = [samples !== undefined && isStatic(samples) ? samples : batch, ...imageShape];
   const data = { binding: bindingFor(graph, { [input.name]: shape }), images: Math.min(count, initImages) };
   const parameters = sum(stitches.map(numbersOf));
-  const isTrained = ({ position }: Stitch): boolean => steps > 0 && (positions?.includes(position) ?? true);
+  const used = settings.settings === 'found' ? featuresOf(network, settings.found) : undefined;
+  const isTrained = ({ position, output }: Stitch): boolean =>
+    steps > 0 && (used?.has(output) ?? positions?.includes(position) ?? true);
   const trained = sum(stitches.filter(isTrained).map(numbersOf));
   const { trained: whileTrained, fixed } = bytesPerParameter;
   return {

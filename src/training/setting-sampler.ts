@@ -6,9 +6,19 @@ import type { TrainingSettings } from './settings.ts';
 
 /**
  * The settings of some samples, by the names of the inputs that take them: under `settingInput` each sample's weight on the original
- * features of a position, under `sourcesInput` its shares of the stitched ones, a row for each source.
+ * features of a position, under `sourcesInput` its shares of the stitched ones, a row for each source; under the name of a switch its
+ * weights, a row for each of all sources.
  */
 export type SampleSettings = ReadonlyMap<string, readonly (readonly number[])[]>;
+
+/** What draws the settings of the samples of a training. */
+export interface SettingDraws {
+  /** The names of the inputs that it draws for. */
+  readonly inputs: ReadonlySet<string>;
+  state(): RandomState;
+  /** The settings of the next samples. */
+  next(samples: number): SampleSettings;
+}
 
 /** How likely a sample of a training step has every position stitched. */
 export const fullShare = 0.25;
@@ -28,7 +38,7 @@ export type Drawable = Pick<SuperNetwork, 'positions' | 'switches'>;
  * `full`, else a number from 1 to all, each as likely, of positions each as likely. A switch with several stitched sources lets one of
  * them through, each as likely: every stitch has to do alone what its switch asks for.
  */
-export class SettingSampler {
+export class SettingSampler implements SettingDraws {
   readonly #random: Random;
   readonly #positions: readonly number[];
   /** Switches with several stitched sources, by the names of their inputs, and how many these are. */
@@ -43,7 +53,6 @@ export class SettingSampler {
     this.#shares = shares;
   }
 
-  /** The names of the inputs that it draws for. */
   get inputs(): ReadonlySet<string> {
     return new Set([...this.#positions.map(settingInput), ...this.#sources.keys()]);
   }
@@ -62,7 +71,6 @@ export class SettingSampler {
     return this.#random.state();
   }
 
-  /** The settings of the next samples. */
   next(samples: number): SampleSettings {
     const positions = this.#positions;
     const { full, averaged } = this.#shares;

@@ -4,6 +4,7 @@
  */
 import * as v from 'valibot';
 import { SutureError } from '../../ir/errors.ts';
+import { discreteEntries } from '../network/discrete.ts';
 import {
   choice,
   count,
@@ -91,9 +92,10 @@ export type TrainingRequest = GivenOf<typeof trainingOptions>;
 const schemaOf = <K extends keyof typeof trainingOptions>(key: K): (typeof trainingOptions)[K]['kind']['schema'] =>
   trainingOptions[key].kind.schema;
 
+const begun = { init: schemaOf('init') };
+
 /** What says nothing of how a training is done, or nothing that could be wrong. */
 const common = {
-  init: schemaOf('init'),
   steps: schemaOf('steps'),
   batch: schemaOf('batch'),
   learningRate: schemaOf('learningRate'),
@@ -112,6 +114,9 @@ const settingOfItsOwn = (settings: string): string =>
   `Positions and a weight are a setting of their own: leave out --settings ${settings}.`;
 const cleanFeatures =
   'Direct matching fits clean features, whatever is stitched later: leave out --settings, --positions and --weight, or train double-batched.';
+
+const settingFound =
+  'A setting that was found is trained double-batched from the stitches of its run: leave out --method, --settings, --positions, --weight and --init.';
 
 /** Which positions are stitched while the training runs. */
 const where = {
@@ -132,6 +137,16 @@ const where = {
     settings: v.literal('fixed'),
     positions: v.optional(schemaOf('positions')),
     weight: v.optional(schemaOf('weight')),
+  },
+  /** What a search found in a run, from that run's stitches; of several settings one is drawn for each sample. Only stitches that they use are trained. */
+  found: {
+    settings: v.literal('found'),
+    found: v.pipe(v.array(v.object(discreteEntries)), v.minLength(1)),
+    /** Where it starts: the run, and the seal of its parameters. */
+    from: v.object({ run: v.string(), parameters: v.string() }),
+    init: v.literal('run', settingFound),
+    positions: without(settingFound),
+    weight: without(settingFound),
   },
   /** No stitch sees another. */
   direct: {
@@ -167,21 +182,26 @@ const task = { method: v.literal('task') };
  */
 export const trainingSchema = v.variant('method', [
   v.variant('settings', [
-    v.object({ ...doubleBatched, ...where.sampled, ...unlabelled, ...common, ...closed, ...budget }),
-    v.object({ ...doubleBatched, ...where.all, ...unlabelled, ...common, ...open, ...budget }),
-    v.object({ ...doubleBatched, ...where.fixed, ...unlabelled, ...common, ...open, ...budget }),
+    v.object({ ...doubleBatched, ...where.sampled, ...unlabelled, ...begun, ...common, ...closed, ...budget }),
+    v.object({ ...doubleBatched, ...where.all, ...unlabelled, ...begun, ...common, ...open, ...budget }),
+    v.object({ ...doubleBatched, ...where.fixed, ...unlabelled, ...begun, ...common, ...open, ...budget }),
+    v.object({ ...doubleBatched, ...where.found, ...unlabelled, ...common, ...open, ...budget }),
   ]),
-  v.object({ ...direct, ...where.direct, ...unlabelled, ...common, ...open, ...budget }),
+  v.object({ ...direct, ...where.direct, ...unlabelled, ...begun, ...common, ...open, ...budget }),
   v.variant('settings', [
-    v.object({ ...task, ...where.sampled, ...labelled, ...common, ...open, ...budget }),
-    v.object({ ...task, ...where.all, ...labelled, ...common, ...open, ...budget }),
-    v.object({ ...task, ...where.fixed, ...labelled, ...common, ...open, ...budget }),
+    v.object({ ...task, ...where.sampled, ...labelled, ...begun, ...common, ...open, ...budget }),
+    v.object({ ...task, ...where.all, ...labelled, ...begun, ...common, ...open, ...budget }),
+    v.object({ ...task, ...where.fixed, ...labelled, ...begun, ...common, ...open, ...budget }),
   ]),
 ]);
 
 export type Method = (typeof methods)[number];
 export type Initialisation = (typeof initialisations)[number];
 export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
+/** Those that go on from a run's stitches. */
+export type FoundSettings = Extract<TrainingSettings, { readonly settings: 'found' }>;
+/** Those that begin with stitches of their own. */
+export type BegunSettings = Exclude<TrainingSettings, FoundSettings>;
 
 /**
  * Settings that are completed by the defaults of their kind. Training under sampled settings starts from stitches fitted in sequence;
@@ -191,8 +211,7 @@ export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
  * many places, and the rate may be higher.
  * @throws SutureError `option-invalid` for what is no value of its kind, or does not go together.
  */
-export function withDefaults(given: TrainingRequest = {}, { dense = true } = {}): TrainingSettings {
-  const { steps, seed, averaged } = trainingOptions;
+export function withDefaults(given: TrainingRequest = {}, { dense = true } = {}): BegunSettings {
   const method = given.method ?? trainingOptions.method.standard;
   const deployed = given.positions !== undefined || given.weight !== undefined;
   const settings = given.settings ?? (method === 'direct' ? 'all' : deployed ? 'fixed' : 'sampled');
@@ -200,20 +219,53 @@ export function withDefaults(given: TrainingRequest = {}, { dense = true } = {})
   const standard = sampled ? drawn : reference;
   const init = given.init ?? standard.init;
   const rate = !sampled || init !== 'sequential' ? reference : dense ? drawn : once;
+  const completed = complete(
+    {
+      learningRate: rate.learningRate,
+      probabilityWeight: standard.probabilityWeight,
+      initImages: initImages[init === 'sequential' ? init : 'ridge'],
+      closingImages: method === 'double-batched' ? standard.closingImages : 0,
+    },
+    given,
+    { method, settings, init },
+  );
+  if (completed.settings === 'found') throw new TypeError(`settings that are ${settings} stay so`);
+  return completed;
+}
+
+/** What is trained further. */
+export type Further = Pick<FoundSettings, 'found' | 'from'>;
+
+/** What may be said of a training that goes on with found settings. */
+export type FurtherRequest = Pick<
+  TrainingRequest,
+  'steps' | 'batch' | 'learningRate' | 'seed' | 'normalize' | 'probabilityWeight' | 'memory'
+>;
+
+/** As {@link withDefaults}, for settings that were found in a run: they are trained as sampled ones are. @throws SutureError `option-invalid`. */
+export function furtherDefaults(given: FurtherRequest, { found, from }: Further, { dense = true } = {}): FoundSettings {
+  const { learningRate } = dense ? drawn : once;
+  const { probabilityWeight } = drawn;
+  const completed = complete({ learningRate, probabilityWeight, initImages: initImages.ridge }, given, {
+    ...{ method: 'double-batched', settings: 'found', init: 'run' },
+    ...{ found: found.map(({ uses, output }) => ({ uses, output })), from },
+  });
+  if (completed.settings !== 'found') throw new TypeError('settings that are found stay so');
+  return completed;
+}
+
+/** What was given with what stands for the rest; what its kind is, it is whatever was given. */
+function complete(standards: object, given: TrainingRequest, kind: object): TrainingSettings {
+  const { steps, seed, averaged } = trainingOptions;
   const parsed = v.safeParse(trainingSchema, {
     steps: steps.standard,
     batch: usualBatch,
-    learningRate: rate.learningRate,
     seed: seed.standard,
     normalize: true,
-    probabilityWeight: standard.probabilityWeight,
     averaged: averaged.standard,
-    initImages: initImages[init === 'sequential' ? init : 'ridge'],
-    closingImages: method === 'double-batched' ? standard.closingImages : 0,
+    ...standards,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
-    method,
-    settings,
-    init,
+    ...kind,
   });
   if (parsed.success) return parsed.output;
   throw new SutureError('option-invalid', problemOf(parsed.issues[0]));

@@ -21,6 +21,7 @@ import { bindingFor, prepareStep } from '../execution/execute.ts';
 import { type Execution, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { usualWeight } from '../options/kinds.ts';
 import type { StepFeed } from './feed.ts';
+import { foundModes } from './found.ts';
 import type { TrainingSettings } from './settings.ts';
 
 /** A line of `metrics.jsonl`. */
@@ -69,7 +70,8 @@ export const checkpointInterval = 20;
 export const metricsInterval = 10;
 
 /** What switches do in the stitched stream. */
-function switchModes({ settings, positions, weight = usualWeight }: TrainingSettings): SwitchModes {
+function switchModes(given: TrainingSettings): SwitchModes {
+  const { settings, positions, weight = usualWeight } = given;
   switch (settings) {
     case 'sampled':
       return 'position';
@@ -79,6 +81,8 @@ function switchModes({ settings, positions, weight = usualWeight }: TrainingSett
       const mode = weight === 0 ? 'stitched' : [weight, 1 - weight];
       return s => (positions === undefined || positions.includes(s.position) ? mode : 'original');
     }
+    case 'found':
+      return foundModes(given.found);
     default:
       return settings satisfies never;
   }

@@ -24,7 +24,7 @@ import { addOptions } from '../options.ts';
 import { fixed, grouped, name } from '../terminal.ts';
 
 /** Ways to say where the network is stitched, of which one is said. */
-const choices = ['position', 'rule', 'all', 'chosen', 'learned', 'positions', 'budget', 'setting'] as const;
+const choices = ['position', 'rule', 'all', 'chosen', 'learned', 'positions', 'budget', 'setting', 'trained'] as const;
 
 const alone = (one: (typeof choices)[number]) => ({ conflicts: choices.filter(other => other !== one) });
 
@@ -53,6 +53,7 @@ const options = {
     alone('budget'),
   ),
   setting: optional(numberOrName, 'which', 'one of what `suture search` found, by number or name', alone('setting')),
+  trained: flag('the setting that the stitches were trained for by `suture stitch RUN --setting`', alone('trained')),
   weight: optional(share, 'w', 'with --positions: the share of the original feature', {
     otherwise: `${usualWeight}`,
   }),
@@ -81,11 +82,12 @@ export const exportCommand = ({ terminal }: Context): Command =>
       if (position !== undefined) {
         terminal.line(`Stitched at position ${position}: ${name(a ?? '')} with ${name(b ?? '')}.`);
       } else if (found) {
-        const shift = found.shift === undefined ? '' : `, under shift ${fixed(found.shift)}`;
+        const { own, shift, cost } = found;
         terminal.line(`${name(found.name, 200)}.`);
-        terminal.line(
-          `It scored ${fixed(found.own)}${shift}, and costs ${percent(found.cost)} of the output ensemble.`,
-        );
+        if (own !== undefined && cost !== undefined) {
+          const shifted = shift === undefined ? '' : `, under shift ${fixed(shift)}`;
+          terminal.line(`It scored ${fixed(own)}${shifted}, and costs ${percent(cost)} of the output ensemble.`);
+        }
       } else terminal.line(combination ? `${combinationText(combination)}.` : 'Stitched at every position.');
       if (exported.output) terminal.line(`Its output is ${meaningText(exported.output)}.`);
       terminal.line(`It ${batchText(exported.batch)}.`);
@@ -95,7 +97,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
   });
 
 function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
-  const { position, all, chosen, learned, positions, weight, outputWeight, gateOver, budget, setting } = flags;
+  const { position, all, chosen, learned, positions, weight, outputWeight, gateOver, budget, setting, trained } = flags;
   const gating = (flags.gate ?? gateOver) ? { gated: true, gateOver } : {};
   if (positions !== undefined) {
     return { combination: { positions, weight: weight ?? usualWeight, output: outputWeight, ...gating } };
@@ -107,7 +109,7 @@ function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
   if (position !== undefined) return { position, ...gating };
   if (rule !== undefined) return { rule, depth: at, ...gating };
   if (learned) return { learned, ...gating };
-  const said = (['all', 'chosen', 'budget', 'setting'] as const).find(option => flags[option] !== undefined);
+  const said = (['all', 'chosen', 'budget', 'setting', 'trained'] as const).find(option => flags[option] !== undefined);
   if (gating.gated && said) {
     throw new SutureError(
       'option-invalid',
@@ -118,8 +120,9 @@ function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
   if (chosen) return { chosen };
   if (budget !== undefined) return { budget };
   if (setting !== undefined) return { setting };
+  if (trained) return { trained };
   throw new SutureError(
     'option-invalid',
-    'Say where to stitch: --position I, or --rule 1, 2 or 3 (or --all, --positions, --chosen, --learned, --budget, --setting).',
+    'Say where to stitch: --position I, or --rule 1, 2 or 3 (or --all, --positions, --chosen, --learned, --budget, --setting, --trained).',
   );
 }

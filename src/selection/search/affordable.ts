@@ -1,10 +1,10 @@
 /** How long a search is where nothing else is said. */
 import type { LabelledData } from '../../metrics/labelled.ts';
 import { flopsPerSample } from '../../network/cost.ts';
+import { settleDiscrete } from '../../network/discrete.ts';
 import type { TrainedNetwork } from '../../network/network.ts';
 import { graphForImages } from '../../network/sizes.ts';
 import { ensemble } from './cost.ts';
-import { settleDiscrete } from './discrete.ts';
 
 /** What a search may cost: some minutes of a processor of two cores. */
 const mostFlops = 2e13;

@@ -6,9 +6,9 @@ import { Runnable } from '../../execution/execute.ts';
 import { imagesAtATime } from '../../execution/fixed-batch.ts';
 import type { Execution } from '../../execution/progress.ts';
 import { flopsPerSample } from '../../network/cost.ts';
+import { type DiscreteSetting, settleDiscrete } from '../../network/discrete.ts';
 import type { TrainedNetwork } from '../../network/network.ts';
 import { graphForImages } from '../../network/sizes.ts';
-import { type DiscreteSetting, settleDiscrete } from './discrete.ts';
 
 export const ensemble: DiscreteSetting = { uses: {}, output: 'mean' };
 

@@ -2,10 +2,10 @@
 import { SutureError } from '../../../ir/index.ts';
 import type { SuperNetwork } from '../../../passes/index.ts';
 import type { Execution } from '../../execution/progress.ts';
+import { type DiscreteSetting, settingOfDiscrete } from '../../network/discrete.ts';
 import type { TrainedNetwork } from '../../network/network.ts';
 import { alike } from '../combination.ts';
 import { type Blend, type Measured, measure, type NamedData, prepare } from '../measure.ts';
-import { type DiscreteSetting, settingOfDiscrete } from './discrete.ts';
 
 /** One score for each data set, by the output. */
 export type ScoresByOutput = ReadonlyMap<string, readonly number[]>;

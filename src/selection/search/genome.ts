@@ -1,7 +1,7 @@
 /** Settings as genomes: one small number for each switch, and one for the output. */
 import { isGateable, type SuperNetwork } from '../../../passes/index.ts';
 import type { Random } from '../../data/random.ts';
-import { type DiscreteSetting, togethers, type Use, usesOf } from './discrete.ts';
+import { type DiscreteSetting, togethers, type Use, usesOf } from '../../network/discrete.ts';
 import { Liveness } from './liveness.ts';
 
 /** For each gene the index of its choice; 0 leaves a switch as it was. The last gene is the output. */

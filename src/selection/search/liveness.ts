@@ -1,7 +1,7 @@
 /** What of a super-network a setting needs: a switch that gives a source no weight needs nothing of what lies before it. */
 import type { AnyNode, Value } from '../../../ir/index.ts';
 import type { SuperNetwork, Switch } from '../../../passes/index.ts';
-import { type DiscreteSetting, togethers, weightsOf } from './discrete.ts';
+import { type DiscreteSetting, togethers, weightsOf } from '../../network/discrete.ts';
 
 export class Liveness {
   readonly #network: SuperNetwork;

@@ -1,6 +1,6 @@
 /** The settings that one would try without a search. */
 import { isGateable, type SuperNetwork } from '../../../passes/index.ts';
-import { type DiscreteSetting, type Use, usesOf } from './discrete.ts';
+import { type DiscreteSetting, type Use, usesOf } from '../../network/discrete.ts';
 import { sharedTrunks } from './trunks.ts';
 
 /**

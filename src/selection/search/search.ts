@@ -5,16 +5,17 @@ import type { LabelledData } from '../../metrics/labelled.ts';
 import { type Metric, metricNames } from '../../metrics/metric.ts';
 import { scoreSchema, stressSetsSchema } from '../../metrics/schema.ts';
 import { type StressSet, stressFacts, stressScore } from '../../metrics/stress.ts';
+import { type DiscreteSetting, discreteEntries, settleDiscrete } from '../../network/discrete.ts';
 import type { TrainedNetwork } from '../../network/network.ts';
 import { type Point, paretoSet } from '../front.ts';
 import type { NamedData } from '../measure.ts';
 import { type CostOf, costKinds, costsOf, ensemble, timesOf } from './cost.ts';
-import { type DiscreteSetting, discreteEntries, discreteText, settleDiscrete } from './discrete.ts';
 import { scoreUses } from './evaluate.ts';
 import { Evolution } from './evolve.ts';
 import { type Genome, keyOf, SettingSpace } from './genome.ts';
 import { linkages } from './linkage.ts';
 import { naturalSettings } from './natural.ts';
+import { discreteText } from './text.ts';
 
 /** `search.json`. */
 export const searchSchema = v.object({
@@ -69,6 +70,8 @@ export interface Searched {
   readonly stress: readonly StressSet[];
   /** Names the data: equal text, equal data. */
   readonly key: string;
+  /** What to begin with, before what one would try of any network. */
+  readonly begin?: readonly DiscreteSetting[];
 }
 
 export interface SearchState {
@@ -105,7 +108,9 @@ export async function searchSettings(
   const evolution = new Evolution(space, genomes => runs.ask(genomes), {
     seed: options.seed,
     linkage: options.linkage,
-    natural: naturalSettings(network).map(setting => space.canonical(space.genomeOf(setting))),
+    natural: [...(searched.begin ?? []), ...naturalSettings(network)].map(setting =>
+      space.canonical(space.genomeOf(setting)),
+    ),
     scores: searched.stress.length > 0 ? 2 : 1,
   });
   await evolution.run();

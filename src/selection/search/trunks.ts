@@ -4,7 +4,7 @@
  */
 import type { AnyNode } from '../../../ir/index.ts';
 import type { SuperNetwork, Switch, Tag } from '../../../passes/index.ts';
-import { type DiscreteSetting, type Use, useFrom } from './discrete.ts';
+import { type DiscreteSetting, type Use, useFrom } from '../../network/discrete.ts';
 import { Liveness } from './liveness.ts';
 
 export interface SharedTrunk {

@@ -27,12 +27,12 @@ import { loadModel } from '../../../src/network/model.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';
-import { type TrainingRequest, type TrainingSettings, withDefaults } from '../../../src/training/settings.ts';
+import { type TrainingRequest, withDefaults } from '../../../src/training/settings.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, shared, suture } from '../cli/support.ts';
 
 const steps = 50;
-const settings: TrainingSettings = withDefaults({ steps, batch: 2, settings: 'all', init: 'kaiming' });
+const settings = withDefaults({ steps, batch: 2, settings: 'all', init: 'kaiming' });
 
 /** A run of two small networks at three positions; trained on the embedded adapter, or with `steps` 0 not at all. */
 async function trained(folder: string, training: TrainingRequest = {}): Promise<{ run: string; data: string }> {

@@ -8,7 +8,7 @@ import { stitch as stitchFiles } from '../../../src/api/stitch.ts';
 import { npyArray } from '../../../src/data/npy.ts';
 import { formatNpz } from '../../../src/data/npz.ts';
 import { requireRoom, stitchMemory } from '../../../src/training/room.ts';
-import { type TrainingSettings, withDefaults } from '../../../src/training/settings.ts';
+import { type TrainingRequest, withDefaults } from '../../../src/training/settings.ts';
 import { scratch } from '../cli/support.ts';
 
 /** Linear layers with activations; the last gives two classes. */
@@ -35,7 +35,7 @@ const joined = (graph: Graph, ...features: readonly string[]): SuperNetwork =>
   );
 
 const images = { count: 200, imageShape: [4] };
-const settings = (given: Partial<TrainingSettings> = {}): TrainingSettings =>
+const settings = (given: TrainingRequest = {}) =>
   withDefaults({ init: 'identity', closingImages: 0, ...given }, { dense: false });
 
 afterEach(() => vi.unstubAllEnvs());
@@ -59,7 +59,7 @@ describe('an estimate', () => {
 
   it('grows with what is trained, fitted at once and fitted to the outputs', () => {
     const network = joined(perceptron(50, 50), 'relu0', 'relu1');
-    const memory = (given: Partial<TrainingSettings>) => stitchMemory(network, settings(given), images);
+    const memory = (given: TrainingRequest) => stitchMemory(network, settings(given), images);
     const { parameters, training } = memory({});
     expect(parameters).toBe(4 * 51 * 50);
     expect(training).toBe(40 * parameters);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { verify } from '../../../../ir/index.ts';
+import { checkDiscrete, settleDiscrete } from '../../../../src/network/discrete.ts';
 import { costsOf } from '../../../../src/selection/search/cost.ts';
-import { checkDiscrete, discreteText, settleDiscrete } from '../../../../src/selection/search/discrete.ts';
+import { discreteText } from '../../../../src/selection/search/text.ts';
 import { sharedTrunks } from '../../../../src/selection/search/trunks.ts';
 import { labelled, side, unets } from './unets.ts';
 

@@ -1,6 +1,6 @@
-/** Settings out of a few uses of each switch: what a search chooses among. */
+/** Settings out of a few uses of each switch: what a search chooses among, and stitches can be trained for. */
 import * as v from 'valibot';
-import { type Graph, SutureError, type Tensor } from '../../../ir/index.ts';
+import { type Graph, SutureError, type Tensor } from '../../ir/index.ts';
 import {
   original,
   type Setting,
@@ -11,8 +11,7 @@ import {
   settleGated,
   type Tag,
   withOutputOf,
-} from '../../../passes/index.ts';
-import { positionsText } from '../combination.ts';
+} from '../../passes/index.ts';
 
 /**
  * What a switch hands on: its parent's own feature, the mean of all its sources, or the mean of the stitched ones; with several stitched
@@ -106,16 +105,3 @@ export const settleDiscrete = (
     parameters,
     options,
   );
-
-/** `b stitched at 5, 11; a averaged at 38; output gated`, for tables and notes in files. */
-export function discreteText(network: SuperNetwork, { uses, output }: DiscreteSetting): string {
-  const groups = new Map<string, number[]>();
-  for (const { weights, parent, position } of network.switches) {
-    const use = uses[weights] ?? 'original';
-    if (use === 'original') continue;
-    const key = `${parent} ${use}`;
-    groups.set(key, [...(groups.get(key) ?? []), position]);
-  }
-  const places = [...groups].map(([key, positions]) => `${key} at ${positionsText(positions)}`);
-  return [...(places.length === 0 ? ['no stitch'] : places), `output ${output}`].join('; ');
-}
