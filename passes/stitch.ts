@@ -27,9 +27,10 @@ export {
   type OutputMeaning,
   outputKinds,
   type Task,
+  tasks,
 } from './stitch/meaning.ts';
 export * from './stitch/network.ts';
-export type { OutputOptions } from './stitch/outputs.ts';
+export { type OutputOptions, outputMeans } from './stitch/outputs.ts';
 export type { FeaturePair, MatchedPair } from './stitch/positions.ts';
 export {
   type AffineMap,

@@ -27,7 +27,8 @@ export interface OutputMeaning {
 }
 
 /** What labels mean: classes (integers) or values to regress. */
-export type Task = 'segmentation' | 'classification' | 'regression';
+export const tasks = ['segmentation', 'classification', 'regression'] as const;
+export type Task = (typeof tasks)[number];
 
 /** What is said of an output beside its graph. */
 export interface MeaningHints {

@@ -18,12 +18,14 @@ import type { TaggedGraph } from './inputs.ts';
 import { type Activation, meaningOf, meaningText, type OutputMeaning, type Task } from './meaning.ts';
 import type { OutputMean, OutputSwitch } from './network.ts';
 
+export const outputMeans = ['probabilities', 'logits'] as const;
+
 export interface OutputOptions {
   /**
    * What is averaged where parents return logits. `probabilities` (default): the combination is the logarithm of the mean
    * probability, so its softmax and argmax are those of the mean. `logits`: the logits as they are.
    */
-  readonly outputMean?: 'probabilities' | 'logits';
+  readonly outputMean?: (typeof outputMeans)[number];
   /** What the outputs are. Regression is averaged as it is. Default `segmentation`, which is the same as `classification`. */
   readonly task?: Task;
   /** What makes probabilities of logits, where neither graph nor `TaggedGraph.meaning` says. */

@@ -1,17 +1,16 @@
 /** Options that mean the same wherever they are said. */
 import { SutureError } from '../../ir/index.ts';
-import { activations, type GateScope, gateScopes, matchWiths } from '../../passes/index.ts';
+import { activations, type GateScope, gateScopes, matchWiths, outputMeans, tasks } from '../../passes/index.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { changeNames } from '../data/shift/changes.ts';
+import { shiftImages } from '../data/shift/suite.ts';
 import { executorChoices } from '../execution/executors.ts';
 import { metricNames } from '../metrics/metric.ts';
-import { type StressRequest, shiftImages } from '../metrics/stress.ts';
+import type { StressRequest } from '../metrics/stress.ts';
 import { choice, count, integer, namedFiles, nonNegative, path, regions, several, share } from '../options/kinds.ts';
 import { flag, type GivenOf, type Option, optional, repeatable, required, standing } from '../options/option.ts';
-import { outputMeans, tasks } from '../run/config.ts';
 import { type Rule, requireDepthRule, type rules, usualDepth } from '../selection/select.ts';
-import { type TrainingRequest, trainingOptions } from '../training/settings.ts';
-import { checkpointInterval } from '../training/train.ts';
+import { checkpointInterval, type TrainingRequest, trainingOptions } from '../training/settings.ts';
 
 export const json = flag('print one JSON document on standard output');
 export const force = flag('replace what is at the output path');

@@ -2,21 +2,6 @@
 import { Command, CommanderError } from 'commander';
 import { SutureError } from '../../ir/errors.ts';
 import { sutureVersion } from '../execution/version.ts';
-import { curveCommand } from './commands/curve.ts';
-import { diagnoseCommand } from './commands/diagnose.ts';
-import { distillCommand } from './commands/distill.ts';
-import { doctorCommand } from './commands/doctor.ts';
-import { evaluateCommand } from './commands/evaluate.ts';
-import { exportCommand } from './commands/export.ts';
-import { inspectCommand } from './commands/inspect.ts';
-import { lowerCommand } from './commands/lower.ts';
-import { matchCommand } from './commands/match.ts';
-import { predictCommand } from './commands/predict.ts';
-import { runCommand } from './commands/run.ts';
-import { searchCommand } from './commands/search.ts';
-import { stitchCommand } from './commands/stitch.ts';
-import { sweepCommand } from './commands/sweep.ts';
-import { weighCommand } from './commands/weigh.ts';
 import type { Context } from './context.ts';
 import { refuseRepetition } from './options.ts';
 import { type Streams, Terminal } from './terminal.ts';
@@ -24,29 +9,35 @@ import { type Streams, Terminal } from './terminal.ts';
 /** Exit codes: the process's, by kind of outcome. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
-/** In the order of the help. */
-const commands = {
-  doctor: doctorCommand,
-  inspect: inspectCommand,
-  match: matchCommand,
-  stitch: stitchCommand,
-  weigh: weighCommand,
-  sweep: sweepCommand,
-  search: searchCommand,
-  curve: curveCommand,
-  diagnose: diagnoseCommand,
-  export: exportCommand,
-  distill: distillCommand,
-  lower: lowerCommand,
-  evaluate: evaluateCommand,
-  predict: predictCommand,
-  run: runCommand,
+/** In the order of the help. Each is loaded when it is wanted: what one of them needs is half of the program. */
+const commands: Readonly<Record<string, () => Promise<(context: Context) => Command>>> = {
+  doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
+  inspect: async () => (await import('./commands/inspect.ts')).inspectCommand,
+  match: async () => (await import('./commands/match.ts')).matchCommand,
+  stitch: async () => (await import('./commands/stitch.ts')).stitchCommand,
+  weigh: async () => (await import('./commands/weigh.ts')).weighCommand,
+  sweep: async () => (await import('./commands/sweep.ts')).sweepCommand,
+  search: async () => (await import('./commands/search.ts')).searchCommand,
+  curve: async () => (await import('./commands/curve.ts')).curveCommand,
+  diagnose: async () => (await import('./commands/diagnose.ts')).diagnoseCommand,
+  export: async () => (await import('./commands/export.ts')).exportCommand,
+  distill: async () => (await import('./commands/distill.ts')).distillCommand,
+  lower: async () => (await import('./commands/lower.ts')).lowerCommand,
+  evaluate: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
+  predict: async () => (await import('./commands/predict.ts')).predictCommand,
+  run: async () => (await import('./commands/run.ts')).runCommand,
 };
 
 export const commandNames: readonly string[] = Object.keys(commands);
 
-/** All commands, for parsing and for what is said of them. */
-export function buildProgram(streams: Streams, context: Context): Command {
+/** The commands that a command line is about: the one that it begins with; none where it asks for the version; else all. */
+function namesFor([first = '']: readonly string[]): readonly string[] {
+  if (Object.hasOwn(commands, first)) return [first];
+  return first === '--version' || first === '-V' ? [] : commandNames;
+}
+
+/** Commands, for parsing and for what is said of them. */
+export async function buildProgram(streams: Streams, context: Context, names = commandNames): Promise<Command> {
   const program = new Command('suture')
     .description(
       'Joins independently trained neural networks: matches their layers, trains stitches, writes one ONNX file.',
@@ -58,7 +49,8 @@ export function buildProgram(streams: Streams, context: Context): Command {
       writeOut: text => streams.stdout.write(text),
       writeErr: text => streams.stderr.write(text),
     });
-  for (const make of Object.values(commands)) {
+  for (const name of names) {
+    const make = await commands[name]();
     const command = make(context);
     command.copyInheritedSettings(program);
     refuseRepetition(command);
@@ -101,7 +93,8 @@ export async function execute(
 ): Promise<number> {
   const terminal = new Terminal(streams, onWork);
   try {
-    await buildProgram(streams, { terminal, signal }).parseAsync([...args], { from: 'user' });
+    const program = await buildProgram(streams, { terminal, signal }, namesFor(args));
+    await program.parseAsync([...args], { from: 'user' });
     return exitCodes.success;
   } catch (error) {
     return report(error, terminal);

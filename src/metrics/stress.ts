@@ -7,7 +7,7 @@ import { printable, SutureError } from '../../ir/index.ts';
 import { type Dataset, type LabelOptions, loadDataset, subsetOf } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import type { ChangeName } from '../data/shift/changes.ts';
-import { changeOf, defaultSuite, shiftedDatasets } from '../data/shift/suite.ts';
+import { changeOf, defaultSuite, shiftedDatasets, shiftImages } from '../data/shift/suite.ts';
 import type { Network } from '../network/network.ts';
 import type { NamedFile } from '../options/kinds.ts';
 import { groupsOf } from './bootstrap.ts';
@@ -18,9 +18,6 @@ export interface StressSet {
   readonly name: string;
   readonly data: LabelledData;
 }
-
-/** How many images are changed where nothing else is said: a suite of eight on them costs what 256 images cost. */
-export const shiftImages = 32;
 
 /** Data files, or changes of the validation images. */
 export interface StressRequest {

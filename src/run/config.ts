@@ -1,6 +1,6 @@
 /** `config.json` of a run directory: everything that decides a run's numbers. See `docs/files.md`. */
 import * as v from 'valibot';
-import { gateScopes } from '../../passes/index.ts';
+import { gateScopes, outputMeans, tasks } from '../../passes/index.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { changeNames } from '../data/shift/changes.ts';
 import { metricNames } from '../metrics/metric.ts';
@@ -22,9 +22,6 @@ const parent = v.object({
   /** What its output means. */
   meaning: meaningSchema,
 });
-
-export const tasks = ['segmentation', 'classification', 'regression'] as const;
-export const outputMeans = ['probabilities', 'logits'] as const;
 
 /** What is said of labels: see `LabelOptions`. */
 export const labelsSchema = v.object({

@@ -35,6 +35,9 @@ const standards = {
 
 const { sampled: drawn, once, reference, initImages } = standards;
 
+/** Seconds from one checkpoint to the next. */
+export const checkpointInterval = 20;
+
 /** Images in a step, of networks that take any number. */
 export const usualBatch = 8;
 

@@ -22,7 +22,7 @@ import { type Execution, throwIfInterrupted, type WorkOptions } from '../executi
 import { usualWeight } from '../options/kinds.ts';
 import type { StepFeed } from './feed.ts';
 import { foundModes } from './found.ts';
-import type { TrainingSettings } from './settings.ts';
+import { checkpointInterval, type TrainingSettings } from './settings.ts';
 
 /** A line of `metrics.jsonl`. */
 export interface MetricsEntry {
@@ -62,9 +62,6 @@ export interface TrainOptions {
   /** Also a checkpoint after the last step, where more is to come that may be interrupted. Default false. */
   readonly keepEnd?: boolean;
 }
-
-/** Seconds from one checkpoint to the next. */
-export const checkpointInterval = 20;
 
 /** Steps from one reading of the loss to the next, where nothing else is said. */
 export const metricsInterval = 10;

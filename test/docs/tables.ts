@@ -8,7 +8,7 @@ import { type TrainingRequest, trainingOptions, withDefaults } from '../../src/t
 
 const silent = { write: () => undefined };
 const streams = { stdout: silent, stderr: silent, env: {} };
-const program = buildProgram(streams, { terminal: new Terminal(streams), signal: new AbortController().signal });
+const program = await buildProgram(streams, { terminal: new Terminal(streams), signal: new AbortController().signal });
 
 const { executor, batch, tune, profile, task, metric, activation, checkpointEvery, force, json, labels, training } =
   catalogue;
