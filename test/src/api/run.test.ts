@@ -66,26 +66,39 @@ beforeAll(async () => {
 
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe('a run that was interrupted goes on to the same files', () => {
-  it.each([
-    ['training', 2, 'training the stitches'],
-    ['closing', 1, 'fitting the last stitches'],
-    ['sweep', 0, 'scoring every position'],
-    ['verdict', 1, 'scoring settings on gamma'],
-    ['tests', 0, 'scoring settings on away'],
-  ])('in its %s', async (name, done, stage) => {
-    const again = into(name);
-    await expect(run(again, endedAt(done, stage))).rejects.toThrow(
-      new RegExp(`go on with \`suture run --resume ${again.output}\``),
-    );
-    const stages = new Set<string>();
-    await resumeRun(again.output, { onProgress: event => void stages.add(event.stage) });
-    expect(await left(again.output)).toEqual(whole);
-    // What is there is not computed again.
-    expect(stages.has('training the stitches')).toBe(name === 'training' || name === 'closing');
-    expect(stages.has('scoring every position')).toBe(name !== 'tests' && name !== 'verdict');
-    expect(stages.has('scoring settings on gamma')).toBe(name !== 'tests');
-  });
+it('a run that was interrupted in every step, one after the other, goes on to the same files', async () => {
+  const again = into('again');
+  const interruptions = [
+    [2, 'training the stitches'],
+    [1, 'fitting the last stitches'],
+    [0, 'scoring every position'],
+    [1, 'scoring settings on gamma'],
+    [0, 'scoring settings on away'],
+  ] as const;
+  const [first, ...later] = interruptions.map(([done, stage]) => endedAt(done, stage));
+  const goOn = new RegExp(`go on with \`suture run --resume ${again.output}\``);
+  await expect(run(again, first)).rejects.toThrow(goOn);
+  const resumed: string[][] = [];
+  for (const ended of [...later, undefined]) {
+    const stages: string[] = [];
+    resumed.push(stages);
+    const going = resumeRun(again.output, {
+      ...(ended && { signal: ended.signal }),
+      onProgress: event => {
+        if (!stages.includes(event.stage)) stages.push(event.stage);
+        ended?.onProgress(event);
+      },
+    });
+    if (ended) await expect(going).rejects.toThrow(goOn);
+    else await going;
+  }
+  expect(await left(again.output)).toEqual(whole);
+  // What is there is not computed again.
+  const among = (stage: string): number[] => resumed.flatMap((stages, i) => (stages.includes(stage) ? [i] : []));
+  expect(among('training the stitches')).toEqual([0, 1]);
+  expect(among('scoring every position')).toEqual([1, 2]);
+  expect(among('scoring settings on gamma')).toEqual([2, 3]);
+  expect(among('scoring settings on away')).toEqual([3, 4]);
 });
 
 it('what has its report, what was only stitched, and data that have changed are refused', async () => {

@@ -274,7 +274,7 @@ describe('commands that are ended from outside or run out of disk', () => {
     const { folder, commands } = await prepared();
     for (const [name, command] of Object.entries(commands)) {
       const { child, ended } = start(command);
-      const moment = Math.round(2500 * Math.random());
+      const moment = Math.round(1500 * Math.random());
       const timer = setTimeout(() => child.kill('SIGINT'), moment);
       const { code, signal, stderr } = await ended;
       clearTimeout(timer);
