@@ -40,7 +40,7 @@ export const labelOptions = ({ ignoreLabel, regions }: GivenOf<typeof labels>): 
 });
 
 export const metric = optional(choice(metricNames), 'name', 'the score', {
-  otherwise: 'what suits the labels',
+  otherwise: 'by labels',
 });
 
 /** What networks are also held against: changed images, or data of elsewhere. */
