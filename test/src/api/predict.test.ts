@@ -110,3 +110,27 @@ describe('prediction', () => {
     await expect(stat(output)).rejects.toThrow();
   });
 });
+
+describe('volumes of another spacing than the network was trained for', () => {
+  const fixture = (file: string): string => join('fixtures', 'volumes3d', file);
+
+  it.each([
+    ['expected', []],
+    ['expected_mirrored', [0, 2]],
+  ])('are labelled as PyTorch, SciPy and scikit-image do it: %s', async (folder, mirror) => {
+    const output = await scratch();
+    const request = { model: fixture('a.onnx'), plans: fixture('a/plans.json'), data: fixture('b/imagesTs'), output };
+    await predict({ ...request, mirror, executor: 'ort' });
+    for (const name of ['bTs0.nii.gz', 'bTs1.nii.gz']) {
+      const found = await readVolume(join(output, name), 'labels');
+      const expected = await readVolume(fixture(`${folder}/${name}`), 'labels');
+      expect(found.shape).toEqual(expected.shape);
+      expect(found.spacing).toEqual([2.5, 1.25, 1.25]);
+      // The same but where two classes are all but equal.
+      expect(found.data.filter((label, i) => label !== expected.data[i]).length).toBeLessThanOrEqual(1);
+      const image = await readVolume(fixture(`b/imagesTs/${name.replace('.nii', '_0000.nii')}`));
+      if (found.geometry.kind !== 'nifti' || image.geometry.kind !== 'nifti') throw new Error('no NIfTI');
+      expect(found.geometry.affine).toEqual(image.geometry.affine);
+    }
+  });
+});
