@@ -10,6 +10,7 @@ export { kernelGradientsAsProducts } from './arrange/kernel-gradients.ts';
 export { occupancy, type Peak, peak, peakBytes } from './arrange/memory.ts';
 export { isRecomputed, type RecomputeOptions, recompute } from './arrange/recompute.ts';
 export { schedule } from './arrange/schedule.ts';
+export { arrangeWeightTraining } from './arrange/weight-training.ts';
 
 export interface ArrangeOptions extends FuseOptions {
   /** False: each node is a kernel of its own. Default true. */

@@ -15,6 +15,7 @@ import {
 } from '../../ir/index.ts';
 import {
   arrange,
+  arrangeWeightTraining,
   inlineBodies,
   kernelGradientsAsProducts,
   simplify,
@@ -74,14 +75,26 @@ export function prepareStep(
   binding: Binding,
   { memory, ...options }: Omit<PrepareOptions, 'carry'> & { readonly memory?: number | undefined } = {},
 ): Promise<Session> {
-  const arranged = arrangedFor(executor, graph, binding, bound => arrangeWithin(bound, loss, memory));
+  const arranged = arrangedFor(
+    executor,
+    graph,
+    binding,
+    bound => arrangeWithin(bound, loss, memory),
+    arrangeWeightTraining,
+  );
   return executor.prepare(arranged, { ...options, carry });
 }
 
-function arrangedFor(executor: Executor, graph: Graph, binding: Binding, forKernels: (bound: Graph) => Graph): Graph {
+function arrangedFor(
+  executor: Executor,
+  graph: Graph,
+  binding: Binding,
+  forKernels: (bound: Graph) => Graph,
+  forOperators: (bound: Graph) => Graph = bound => bound,
+): Graph {
   const bound = simplify(specialize(graph, binding));
   // ONNX Runtime inlines model-local functions as well, but opens a training step in half the time without them.
-  return executor.name === 'webgpu' ? forKernels(bound) : kernelGradientsAsProducts(inlineBodies(bound));
+  return executor.name === 'webgpu' ? forKernels(bound) : kernelGradientsAsProducts(inlineBodies(forOperators(bound)));
 }
 
 /** What the symbols of a graph's inputs are for given shapes. @throws SutureError `data-invalid` where they do not fit. */
