@@ -205,10 +205,11 @@ function documentOf(
   { dataset, tests }: { readonly dataset?: Dataset; readonly tests: readonly NamedData[] } = { tests: [] },
   metric?: Metric,
 ): RunDiagnosis {
-  const by: Predictor = 'depth';
+  // What ranks positions best on real pairs (docs/experiments/positions.md), and what is known without images.
+  const by: Predictor = positions.every(({ divergence }) => divergence !== undefined) ? 'divergence' : 'depth';
   const worth = (predictor: Predictor): readonly number[] =>
     positions.map(position => promise(predictor, position) ?? Number.NaN);
-  const promises = worth(by);
+  const promises = worth(by).map(value => (Number.isNaN(value) ? Number.NEGATIVE_INFINITY : value));
   const suggested = positions[promises.lastIndexOf(Math.max(...promises))];
   const sign = metric?.higherIsBetter === false ? -1 : 1;
   const scores = positions.map(({ value = Number.NaN }) => sign * value);
