@@ -22,6 +22,8 @@ import { type GivenOf, optional, standing, unlessDenied } from '../options/optio
 
 export const methods = ['double-batched', 'direct', 'task'] as const;
 export const initialisations = ['sequential', 'ridge', 'kaiming', 'identity'] as const;
+/** Where the stitched half is compared with the reference: see `DoubleBatchOptions.terms`. */
+export const losses = ['all', 'last', 'outputs'] as const;
 export const settingsOfTraining = ['sampled', 'all', 'fixed'] as const;
 
 /** What depends on the kind of training: `sampled` settings, or the reference's (arXiv 2512.17592). */
@@ -75,6 +77,14 @@ export const trainingOptions = {
     long: 'lr',
   }),
   seed: standing(natural, 's', 'of the batches, the drawn settings and the initialisation', 0),
+  loss: optional(
+    choice(losses),
+    'where',
+    'double-batched, compared at: all switches, each last one, none; and the outputs',
+    {
+      otherwise: 'all',
+    },
+  ),
   normalize: unlessDenied('weigh loss terms as they are, not by the variance of their features'),
   averaged: standing(share, 'share', 'of the stitched positions of a sample: averaged with the original', 0),
   probabilityWeight: optional(nonNegative, 'x', 'what errors of output probabilities count for in the loss', {
@@ -175,9 +185,11 @@ const open = {
   ),
 };
 
-const doubleBatched = { method: v.literal('double-batched') };
-const direct = { method: v.literal('direct') };
-const task = { method: v.literal('task') };
+const doubleBatched = { method: v.literal('double-batched'), loss: v.optional(schemaOf('loss')) };
+const ownLoss =
+  'Direct matching compares each stitch with its clean feature, and a task loss outputs with labels: leave out --loss, or train double-batched.';
+const direct = { method: v.literal('direct'), loss: without(ownLoss) };
+const task = { method: v.literal('task'), loss: without(ownLoss) };
 
 /**
  * A training as `config.json` keeps it. Nothing in it contradicts anything else. The order of the keys is the file's, and what it is sealed
@@ -242,7 +254,7 @@ export type Further = Pick<FoundSettings, 'found' | 'from'>;
 /** What may be said of a training that goes on with found settings. */
 export type FurtherRequest = Pick<
   TrainingRequest,
-  'steps' | 'batch' | 'learningRate' | 'seed' | 'normalize' | 'probabilityWeight' | 'memory'
+  'steps' | 'batch' | 'learningRate' | 'seed' | 'loss' | 'normalize' | 'probabilityWeight' | 'memory'
 >;
 
 /** As {@link withDefaults}, for settings that were found in a run: they are trained as sampled ones are. @throws SutureError `option-invalid`. */

@@ -97,11 +97,11 @@ const sharesFrom = (first: number, count: number): readonly number[] =>
 
 /** The loss of a method. */
 export function lossOf(network: SuperNetwork, given: TrainingSettings, { task, labels }: Labelled = {}): LossGraph {
-  const { method, normalize, probabilityWeight, output = 1 / network.parents.length } = given;
+  const { method, loss, normalize, probabilityWeight, output = 1 / network.parents.length } = given;
   const switches = switchModes(given);
   switch (method) {
     case 'double-batched':
-      return doubleBatch(network, { normalize, probabilityWeight, switches });
+      return doubleBatch(network, { normalize, probabilityWeight, switches, ...(loss && { terms: loss }) });
     case 'task':
       return taskMatching(network, {
         switches,

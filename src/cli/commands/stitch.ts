@@ -64,7 +64,7 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
 /** What may be said of a training that goes on from a run; all else is as it is there. */
 const further = [
   ...['data', 'output', 'force', 'setting', 'budget', 'executor', 'checkpointEvery', 'json', 'profile', 'tune'],
-  ...['steps', 'batch', 'learningRate', 'seed', 'normalize', 'probabilityWeight', 'memory'],
+  ...['steps', 'batch', 'learningRate', 'seed', 'loss', 'normalize', 'probabilityWeight', 'memory'],
 ];
 
 /** The same for settings of a run. */
@@ -76,8 +76,8 @@ function furtherRequestOf(paths: readonly string[], flags: Flags, command: Comma
   if (data === undefined) throw missing('the images to train on, --data TRAIN.npz');
   if (output === undefined) throw missing('the run directory to make, -o RUN');
   const settings = [...setting.map(which => ({ setting: which })), ...(budget === undefined ? [] : [{ budget }])];
-  const { steps, batch, learningRate, seed, normalize, probabilityWeight, memory } = flags;
-  const training = { steps, batch, learningRate, seed, normalize, probabilityWeight, memory };
+  const { steps, batch, learningRate, seed, loss, normalize, probabilityWeight, memory } = flags;
+  const training = { steps, batch, learningRate, seed, loss, normalize, probabilityWeight, memory };
   return { run, settings, data, output, ...(force && { force }), executor, training };
 }
 

@@ -6,7 +6,14 @@ import { float32 } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
 import { differentiate } from '../../../passes/differentiate/index.ts';
 import { type SuperNetwork, stitch } from '../../../passes/stitch.ts';
-import { directMatching, doubleBatch, type LossGraph, taskLoss, taskMatching } from '../../../passes/train.ts';
+import {
+  directMatching,
+  doubleBatch,
+  type LossGraph,
+  type SwitchModes,
+  taskLoss,
+  taskMatching,
+} from '../../../passes/train.ts';
 import { random, relativeError, runOrt } from '../ort.ts';
 import { feeds, network, unet } from './networks.ts';
 
@@ -116,6 +123,51 @@ describe('double-batched training', () => {
         %loss/total: float32[] = Add(%loss/7/a, %loss/7/b)
         return loss = %loss/total, loss/7/a = %loss/7/a, loss/7/b = %loss/7/b"
     `);
+  });
+
+  it.each([
+    ['last', ['loss/7/b', 'loss/output/b', 'loss/probability/b']],
+    ['outputs', ['loss/output/b', 'loss/probability/b']],
+  ] as const)('compares at the %s alone: terms of the whole loss, and their gradient', async (terms, names) => {
+    const net = network();
+    // One direction: b takes a's features twice.
+    const switches: SwitchModes = s => (s.parent === 'b' && [0, 3].includes(s.position) ? [0, 1] : 'original');
+    const all = doubleBatch(net, { switches, probabilityWeight: 3 });
+    const few = doubleBatch(net, { switches, probabilityWeight: 3, terms });
+    expect(few.parameters).toEqual(all.parameters);
+    expect(few.parameters).toEqual([0, 3].flatMap(at => [`stitch/${at}/a-b/weight`, `stitch/${at}/a-b/bias`]));
+    expect(few.terms.map(t => t.output)).toEqual(names);
+    const given = feeds(all.graph, batch);
+    const whole = await runOrt(verify(all.graph), given);
+    const { graph, gradients } = differentiate(few.graph, few);
+    const run = (fed: typeof given) => runOrt(verify(graph), fed);
+    const found = await run(given);
+    const wanted = names.reduce((sum, name) => sum + whole[name].data[0], 0);
+    expect(relativeError(found.loss.data, [wanted])).toBeLessThan(1e-5);
+
+    const draw = random(5);
+    const signs = new Map(few.parameters.map(name => [name, given[name].data.map(() => (draw() < 0.5 ? -1 : 1))]));
+    const lossAt = async (h: number): Promise<number> => {
+      const moved = few.parameters.map(name => {
+        const { shape, data } = given[name];
+        return [
+          name,
+          float32(
+            shape,
+            data.map((v, i) => v + h * signs.get(name)![i]),
+          ),
+        ] as const;
+      });
+      return (await run({ ...given, ...Object.fromEntries(moved) })).loss.data[0];
+    };
+    const central = async (h: number): Promise<number> => ((await lossAt(h)) - (await lossAt(-h))) / (2 * h);
+    const numeric = (4 * (await central(2e-3)) - (await central(4e-3))) / 3;
+    const parts = few.parameters.map(name =>
+      found[gradients.get(name)!].data.reduce((sum, g, i) => sum + g * signs.get(name)![i], 0),
+    );
+    const norm = Math.hypot(...few.parameters.flatMap(name => [...found[gradients.get(name)!].data]));
+    const analytic = parts.reduce((sum, part) => sum + part, 0);
+    expect(Math.abs(analytic - numeric) / norm).toBeLessThan(1e-2);
   });
 
   it('takes weights of switches as data, for the step or for each sample', async () => {

@@ -29,6 +29,8 @@ const wrong: readonly (readonly [TrainingRequest, RegExp])[] = [
   [{ method: 'task', settings: 'all', weight: 0.5 }, /a setting of their own: leave out --settings all/],
   [{ output: 0.5 }, /--method task alone/],
   [{ method: 'direct', output: 0.5 }, /--method task alone/],
+  [{ method: 'direct', loss: 'last' }, /leave out --loss, or train double-batched/],
+  [{ method: 'task', loss: 'outputs' }, /leave out --loss/],
   [{ settings: 'all', closingImages: 1 }, /leave out --closing-images/],
   [{ method: 'task', closingImages: 1 }, /leave out --closing-images/],
   [{ steps: -1 }, /^The training setting steps must be a whole number from 0 on\.$/],
