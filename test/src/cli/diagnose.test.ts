@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as v from 'valibot';
 import { expect, it } from 'vitest';
 import { diagnosisSchema } from '../../../src/selection/diagnose/diagnose.ts';
-import { smallData, smallParents } from './small.ts';
+import { smallData, smallNetworks, smallParents } from './small.ts';
 import { scratch, suture } from './support.ts';
 
 it('shows signs and positions, or the document, and writes nothing', async () => {
@@ -32,4 +32,26 @@ it('shows signs and positions, or the document, and writes nothing', async () =>
   const blind = await suture('diagnose', run, '--executor', 'ort');
   expect(blind.stdout.match(/not judged +no images were given/g)).toHaveLength(4);
   expect(await readdir(run)).toEqual(files);
+});
+
+it('looks at three networks, of which two are stitched to the first', async () => {
+  const folder = await scratch();
+  const networks = await smallNetworks(folder, [[3, 4], [4, 3, 4], [5]]);
+  const data = await smallData(join(folder, 'data.npz'));
+  const run = join(folder, 'run');
+  const training = ['--steps', '0', '--init', 'ridge', '--init-images', '4', '--closing-images', '0'];
+  const stitched = await suture('stitch', ...networks, '--data', data, ...training, '--executor', 'ort', '-o', run);
+  expect(stitched).toMatchObject({ code: 0 });
+  const asked = ['--data', data, '--changes', 'gamma', '--executor', 'ort', '--json'];
+  const { positions, signs } = v.parse(diagnosisSchema, JSON.parse((await suture('diagnose', run, ...asked)).stdout));
+  expect(signs.noGain.agreements!.map(({ partner }) => partner)).toEqual(['b', 'c']);
+  expect(signs.noGain.comparisons!.map(({ against }) => against)).toEqual([
+    'output ensemble',
+    ...['a', 'b', 'c'].map(tag => `parent ${tag}`),
+  ]);
+  for (const { similarity, residual, value } of positions) {
+    expect(similarity).toBeGreaterThan(0);
+    expect(similarity).toBeLessThanOrEqual(1);
+    for (const figure of [residual, value]) expect(figure).toBeGreaterThan(0);
+  }
 });

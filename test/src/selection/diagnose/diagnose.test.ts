@@ -108,7 +108,8 @@ describe('the diagnosis of a run', () => {
   });
 
   it('gives the figures that follow from the formulas', async () => {
-    const { signs, positions } = await diagnosed(healthy, network => affine(network, 0.5, 0.1), labelled);
+    const parts = (data: LabelledData): Diagnosing => ({ ...labelled(data), batch: 5 });
+    const { signs, positions } = await diagnosed(healthy, network => affine(network, 0.5, 0.1), parts);
     const mean = (of: (x: number) => number): number => images.reduce((sum, x) => sum + of(x), 0) / images.length;
     const [mx, vx] = [mean(x => x), mean(x => x ** 2) - mean(x => x) ** 2];
     const [a, b] = healthy;
