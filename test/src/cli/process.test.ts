@@ -163,19 +163,17 @@ describe('a training that is ended from outside', () => {
     return signal === 'SIGKILL';
   }
 
-  // The moments differ from one running of the test to the next; a failure names them.
-  const kills = 2;
-
   // On WebGPU by the method that needs the fewest pipelines: what is stored is the same by each.
   const webgpu = ['--executor', 'webgpu', '--method', 'direct'];
   it.each([
-    ['webgpu', () => undisturbed('whole-webgpu', webgpu), webgpu],
-    ['ort', undisturbedOrt, ort],
+    ['webgpu', () => undisturbed('whole-webgpu', webgpu), webgpu, 1],
+    ['ort', undisturbedOrt, ort, 2],
   ] as const)(
     'by kill -9 at any moment goes on to the same bytes: %s',
-    async (_, uninterrupted, options) => {
+    async (_, uninterrupted, options, kills) => {
       const run = join(await scratch(), 'run');
       const { whole, took } = await uninterrupted();
+      // They differ from one running of the test to the next; a failure names them.
       const moments: number[] = [];
       const begin = [...args, run, ...options, ...always];
       const again = ['stitch', '--resume', run, ...always];
