@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import { closeWeights, isGateable, type OutputMeaning, settledMeaning } from '../../passes/index.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
-import { withExecutor } from '../execution/execute.ts';
+import { bindingFor, withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
@@ -13,14 +13,16 @@ import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { scoreNetworks } from '../metrics/score-networks.ts';
 import { isChangeable, stressScore, stressSets } from '../metrics/stress.ts';
+import { settingOfDiscrete } from '../network/discrete.ts';
 import { meaningMetadata } from '../network/meaning.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import { writeModel } from '../network/write.ts';
 import { usualWeight } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
-import { checkRunOutput, withLockedRun } from '../run/access.ts';
+import { withLockedRun } from '../run/access.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
-import { deployedCombination } from '../run/deployed.ts';
+import { deployed, deployedCombination } from '../run/deployed.ts';
+import { foundIn } from '../run/found.ts';
 import {
   type Reached,
   readCheckpoint,
@@ -34,7 +36,14 @@ import {
 import { type LoadedRun, loadRun, requireTensors } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { metricsStateSchema } from '../run/metrics.ts';
-import { notStudent, type OfRun, type StudentConfig, StudentDirectory, scoresSchema } from '../run/student.ts';
+import {
+  checkStudentOutput,
+  notStudent,
+  type OfRun,
+  type StudentConfig,
+  StudentDirectory,
+  scoresSchema,
+} from '../run/student.ts';
 import { alike, type Combination, outputOf, settingOf } from '../selection/combination.ts';
 import {
   type DistillationJob,
@@ -45,6 +54,7 @@ import {
   distillationStep,
 } from '../training/distill.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
+import { requireRoomForWhole } from '../training/room.ts';
 import { usualBatch } from '../training/settings.ts';
 import { type MetricsEntry, Trainer } from '../training/train.ts';
 
@@ -55,9 +65,11 @@ export interface DistillOptions extends GivenOf<typeof distillationOptions> {
   readonly validation: string;
   /** The directory to make. */
   readonly output: string;
+  /** Replace a student that is there, when the training of this one has ended. */
+  readonly force?: boolean | undefined;
   /**
-   * What is learned from: `gated` (default, where the parents can be gated) or `mean`, of all parents; a parent by its tag; or a position at
-   * which features are averaged.
+   * What is learned from: `gated` (default, where the parents can be gated) or `mean`, of all parents; a parent by its tag; a position at
+   * which features are averaged; or a setting that `suture search` found, `setting:3` by its number or `setting:NAME`.
    */
   readonly teacher?: string | undefined;
   /** What is trained: a parent by its tag, or what else `teacher` may be but gated. Default: the parent with the best score under shift. */
@@ -106,16 +118,34 @@ function combinationNamed({ network }: LoadedRun, name: string, option: string):
   const tags = network.parents.map(p => p.tag).join(', ');
   throw new SutureError(
     'option-invalid',
-    `--${option} must be one of ${tags}, mean${option === 'teacher' ? ', gated' : ''} or a position's number, not ${printable(name)}.`,
+    `--${option} must be one of ${tags}, mean${option === 'teacher' ? ', gated' : ''}, a position's number or setting:NUMBER, not ${printable(name)}.`,
   );
 }
 
-/** A network of a run by its name. */
-function networkNamed(run: LoadedRun, name: string, option: string): OfRun {
+/** What a setting that a search found is called by. */
+const settingPrefix = 'setting:';
+
+/** A network of a run by its name. @throws SutureError `option-invalid`; `run-invalid` where settings were not searched. */
+async function networkNamed(run: LoadedRun, name: string, option: string): Promise<OfRun> {
+  if (name.startsWith(settingPrefix)) return networkFound(run, name, option);
   const combination = combinationNamed(run, name, option);
   const graph = deployedCombination(run, combination);
   const meaning = settledMeaning(run.network.outputs[0], settingOf(run.network, combination));
   return { graph, of: name, meaning };
+}
+
+/** The network of a setting that a search found. */
+async function networkFound(run: LoadedRun, named: string, option: string): Promise<OfRun> {
+  const given = named.slice(settingPrefix.length);
+  const found = await foundIn(run, { setting: /^\d+$/.test(given) ? Number(given) : given });
+  const gated = found.output === 'gated';
+  if (gated && option === 'student') {
+    const text = `--student ${printable(named)} weighs its outputs by a gate, which cannot be trained; name a setting with another output.`;
+    throw new SutureError('option-invalid', text);
+  }
+  const setting = settingOfDiscrete(run.network, found);
+  const meaning = settledMeaning(run.network.outputs[0], setting);
+  return { graph: deployed(run, setting, found.name, gated), of: found.name, meaning };
 }
 
 /**
@@ -142,7 +172,7 @@ export const distillLoaded = (
   work: TrainingWork,
 ): Promise<DistillSummary> =>
   withNewLock(options.output, async () => {
-    await checkRunOutput(options.output, { locked: true, replaceable: false });
+    await checkStudentOutput(options.output, options.force);
     return distillLocked(execution, run, options, work);
   });
 
@@ -157,27 +187,33 @@ async function distillLocked(
   const labels = labelsOfRun(config, options.labels);
   const dataset = await loadDataset(options.data, labels);
   const validation = await loadDataset(options.validation, labels);
-  const teacher = networkNamed(run, options.teacher ?? (isGateable(run.network) ? 'gated' : 'mean'), 'teacher');
-  const asked = options.student === undefined ? undefined : networkNamed(run, options.student, 'student');
+  const teacher = await networkNamed(run, options.teacher ?? (isGateable(run.network) ? 'gated' : 'mean'), 'teacher');
+  const asked = options.student === undefined ? undefined : await networkNamed(run, options.student, 'student');
   const batch = stepBatch(fixedBatch(run.network.graph), options.batch, usualBatch);
   const training = distillationSettings(options, batch);
   const named = ({ graph, meaning }: OfRun, name: string): Network => networkOf(graph, name, meaning);
-  const own = parents.map(({ tag }) => networkNamed(run, tag, 'student'));
+  const own = await Promise.all(parents.map(({ tag }) => networkNamed(run, tag, 'student')));
   const scored = [...own.map(parent => named(parent, parent.of)), named(teacher, 'teacher')];
   // A parent has its row.
   if (asked && !own.some(({ of }) => of === asked.of)) scored.push(named(asked, 'start'));
   const labelled = LabelledData.for(scored, validation, options.metric);
+  const { executor } = execution;
+  requireBudgetSupport(executor, training);
   // Of what cannot be trained, or on these labels, it is said before anything is computed or written.
   for (const one of asked ? [asked] : own) {
     const job = jobOf(config, labels, named(one, 'the student'), named(teacher, 'the teacher'), dataset);
-    distillationFeed(execution, job, distillationStep(job, training), training).dispose();
+    const planned = distillationStep(job, training);
+    const feed = distillationFeed(execution, job, planned, training);
+    feed.dispose();
+    const { step } = planned;
+    const binding = bindingFor(step.graph, feed.shapes);
+    const whole = { ...training, step, binding, teacher: teacher.graph };
+    requireRoomForWhole(whole, { withSession: executor.name === 'ort' });
   }
-  const { executor } = execution;
-  requireBudgetSupport(executor, training);
   const scores = await validationScores(execution, scored, labelled, training.seed);
   const { name: metric, higherIsBetter } = labelled.metricFor(scored[0]);
   const student = asked ?? own[steadiest(scores.slice(0, own.length), higherIsBetter)];
-  const directory = await StudentDirectory.create(options.output, {
+  const specification = {
     run: run.directory.path,
     teacher,
     student,
@@ -190,7 +226,8 @@ async function distillLocked(
     scores,
     executor: { name: executor.name, description: executor.describe() },
     versions: { ...versions() },
-  });
+  };
+  const directory = await StudentDirectory.create(options.output, specification, { force: options.force });
   return trainStudent(execution, directory, { dataset, validation }, work);
 }
 
@@ -242,7 +279,7 @@ export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<Di
   withLockedRun(
     path,
     async () => {
-      const directory = await StudentDirectory.open(path);
+      const directory = await StudentDirectory.openUnfinished(path);
       const { config } = directory;
       if (await directory.trained()) {
         throw new SutureError(

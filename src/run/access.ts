@@ -30,7 +30,8 @@ async function nearestFolder(path: string): Promise<string> {
  * `force`, one that holds a run is not.
  *
  * @param locked whether this process holds the run's lock already.
- * @param replaceable whether `force` can be said.
+ * @param what the kind of directory that it is to be, and whether one of that kind is there, which `force` may replace. Default: a run, told by its
+ * files.
  * @throws SutureError `output-exists`, `output-unwritable`, `run-locked`.
  */
 export async function checkRunOutput(
@@ -38,8 +39,12 @@ export async function checkRunOutput(
   {
     force = false,
     locked = false,
-    replaceable = true,
-  }: { readonly force?: boolean; readonly locked?: boolean; readonly replaceable?: boolean } = {},
+    what,
+  }: {
+    readonly force?: boolean;
+    readonly locked?: boolean;
+    readonly what?: { readonly kind: string; readonly isThere: boolean };
+  } = {},
 ): Promise<void> {
   try {
     await access(await nearestFolder(path), constants.W_OK);
@@ -53,15 +58,14 @@ export async function checkRunOutput(
   if (!locked && present.includes(lockFile)) await refuseLocked(path);
   // A leftover of a run that was killed before it was one is nothing.
   if (present.every(name => name === nextFolder || name === lockFile)) return;
-  const isRun = present.includes(runFiles.config) || present.includes(readyFolder);
-  if (isRun && force) return;
+  const isThere = what?.isThere ?? (present.includes(runFiles.config) || present.includes(readyFolder));
+  if (isThere && force) return;
+  const kind = what?.kind ?? 'run';
   throw new SutureError(
     'output-exists',
-    !replaceable
-      ? `${printable(path)} exists and holds files already; choose another name.`
-      : isRun
-        ? `${printable(path)} holds a run already; choose another name, or say --force to replace it.`
-        : `${printable(path)} exists and holds other files than a run's; choose another name.`,
+    isThere
+      ? `${printable(path)} holds a ${kind} already; choose another name, or say --force to replace it.`
+      : `${printable(path)} exists and holds other files than a ${kind}'s; choose another name.`,
   );
 }
 

@@ -16,7 +16,7 @@ import { distillationSchema } from '../training/distill.ts';
 import { checkRunOutput } from './access.ts';
 import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
-import { nextFolder, promote, settle } from './replacement.ts';
+import { isFolderThere, isThere, nextFolder, promote, settle } from './replacement.ts';
 import { sealed } from './seal.ts';
 import { readSealedConfig, SealedFolder } from './sealed-folder.ts';
 
@@ -97,24 +97,32 @@ export const scoresSchema = v.object({
 export class StudentDirectory extends SealedFolder<'checkpoint', 'scores', OtherFile> {
   readonly path: string;
   readonly config: StudentConfig;
+  /** Where the files are: in a folder of its own as long as another student is there, which it is to replace. */
+  #root: string;
 
-  private constructor(path: string, config: StudentConfig, seal: string) {
+  private constructor(path: string, root: string, config: StudentConfig, seal: string) {
     super(layout, seal);
     this.path = path;
+    this.#root = root;
     this.config = config;
   }
 
   protected get root(): string {
-    return this.path;
+    return this.#root;
   }
 
   /**
-   * Makes a student's directory with its teacher and what it starts from. The caller holds its lock.
+   * Makes a student's directory with its teacher and what it starts from. Where it replaces a student, that one stays until `finish`. The
+   * caller holds its lock.
    *
    * @throws SutureError `output-exists`, `output-unwritable`.
    */
-  static async create(path: string, { teacher, student, ...rest }: StudentSpecification): Promise<StudentDirectory> {
-    await checkRunOutput(path, { locked: true, replaceable: false });
+  static async create(
+    path: string,
+    { teacher, student, ...rest }: StudentSpecification,
+    { force = false }: { readonly force?: boolean | undefined } = {},
+  ): Promise<StudentDirectory> {
+    await checkStudentOutput(path, force);
     const root = join(path, nextFolder);
     try {
       await settle(path, Object.values(files));
@@ -133,23 +141,35 @@ export class StudentDirectory extends SealedFolder<'checkpoint', 'scores', Other
       } as const;
       const document = sealed(config);
       await writeOutput(join(root, files.config), jsonText(document));
-      await promote(path, Object.values(files));
-      return new StudentDirectory(path, config, document.seal);
+      const directory = new StudentDirectory(path, root, config, document.seal);
+      if (!(await isThere(join(path, files.config)))) await directory.#promote();
+      return directory;
     } catch (cause) {
       await rm(root, { recursive: true, force: true }).catch(() => undefined);
       throw unwritable(path, cause);
     }
   }
 
+  async #promote(): Promise<void> {
+    await promote(this.path, Object.values(files));
+    this.#root = this.path;
+  }
+
   /** Opens a student's directory and checks its networks. @throws SutureError `run-invalid`. */
   static async open(path: string): Promise<StudentDirectory> {
-    const { config, seal } = await readSealedConfig(path, configSchema, {
-      missing: () => notStudent(path),
-      otherFormat: () => notStudent(path),
-      otherVersion: () =>
-        new SutureError('run-invalid', `${printable(path)} was made by another version of suture; distil again.`),
-    });
-    return new StudentDirectory(path, config, seal);
+    return StudentDirectory.#openAt(path, path);
+  }
+
+  /** Opens the student whose training is to go on: the one that is to replace the student there, if such a one was begun. */
+  static async openUnfinished(path: string): Promise<StudentDirectory> {
+    const next = join(path, nextFolder);
+    const begun = (await isFolderThere(next)) && (await isThere(join(next, files.config)));
+    return StudentDirectory.#openAt(path, begun ? next : path);
+  }
+
+  static async #openAt(path: string, root: string): Promise<StudentDirectory> {
+    const { config, seal } = await readConfig(path, root);
+    return new StudentDirectory(path, root, config, seal);
   }
 
   /** The teacher, or what the student starts from. @throws SutureError `run-invalid` where the file is no longer what it was. */
@@ -187,10 +207,34 @@ export class StudentDirectory extends SealedFolder<'checkpoint', 'scores', Other
     return networkOf((await loadModel(file)).graph, `distilled from ${of}`, fromStored(meaning));
   }
 
-  /** The training has ended, and all that it leaves is written. */
+  /** The training has ended, and all that it leaves is written: puts the student in its place. @throws SutureError `output-unwritable`. */
   async finish(): Promise<void> {
     await this.remove('checkpoint');
+    if (this.#root !== this.path) await this.#promote();
   }
+}
+
+/** @param root where the files are of the student that is, or is to be, at `path`. */
+const readConfig = (path: string, root: string) =>
+  readSealedConfig(root, configSchema, {
+    missing: () => notStudent(path),
+    otherFormat: () => notStudent(path),
+    otherVersion: () =>
+      new SutureError('run-invalid', `${printable(path)} was made by another version of suture; distil again.`),
+  });
+
+/**
+ * Asks whether a student's directory can be made at `path`, whose lock this process holds: with `force` also where another student is, never
+ * where a run is.
+ *
+ * @throws SutureError `output-exists`, `output-unwritable`.
+ */
+export async function checkStudentOutput(path: string, force = false): Promise<void> {
+  const isThere = await readConfig(path, path).then(
+    () => true,
+    () => false,
+  );
+  await checkRunOutput(path, { force, locked: true, what: { kind: 'student', isThere } });
 }
 
 export const notStudent = (path: string): SutureError =>

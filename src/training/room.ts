@@ -1,7 +1,9 @@
-/** What the stitches of a run take of this machine's memory, known before anything long begins. */
+/** What a training takes of this machine's memory, known before anything long begins. */
 import {
+  ancestors,
   type Binding,
   bytesPerElement,
+  type Graph,
   isStatic,
   printable,
   SutureError,
@@ -9,7 +11,14 @@ import {
   substitute,
   type Value,
 } from '../../ir/index.ts';
-import { type FitData, fitBytesOf, lastStitches, type Stitch, type SuperNetwork } from '../../passes/index.ts';
+import {
+  type FitData,
+  fitBytesOf,
+  lastStitches,
+  type Stitch,
+  type SuperNetwork,
+  type TrainingStep,
+} from '../../passes/index.ts';
 import { LARGE_WEIGHT } from '../../runtime/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { bindingFor } from '../execution/execute.ts';
@@ -82,10 +91,14 @@ const copiesOfWeights = 3;
 function sessionBytes({ graph }: SuperNetwork, trained: readonly Stitch[], binding: Binding): number {
   const held = graph.constants().map(({ constant }) => constant.data.byteLength);
   const features = new Set(trained.flatMap(({ source, output }) => [source, output]));
-  const bytes = ({ type: { dtype, shape } }: Value): number =>
-    Number(substitute(sizeOf(shape), binding)) * bytesPerElement[dtype];
-  return copiesOfWeights * sum(held.filter(size => size < LARGE_WEIGHT)) + sum(Array.from(features, bytes));
+  const kept = Array.from(features, value => bytesOf(value, binding));
+  return copiesOfWeights * sum(held.filter(size => size < LARGE_WEIGHT)) + sum(kept);
 }
+
+const numbersIn = ({ type: { shape } }: Value, binding: Binding): number => Number(substitute(sizeOf(shape), binding));
+
+const bytesOf = (value: Value, binding: Binding): number =>
+  numbersIn(value, binding) * bytesPerElement[value.type.dtype];
 
 /** Least squares hold the statistics of all stitches at once; the fit in sequence those of one position, or few. */
 function fittingBytes({ stitches }: SuperNetwork, init: TrainingSettings['init'], data: FitData): number {
@@ -112,6 +125,45 @@ export interface Room {
   readonly withSession?: boolean;
 }
 
+/** What a training takes, as it is compared with what is free, and said. */
+interface Taken {
+  /** `The stitches of 3 positions`. */
+  readonly what: string;
+  readonly parameters: number;
+  /** `to be trained`, in bytes, one after another. */
+  readonly stages: ReadonlyMap<string, number>;
+  /** Bytes of a step of so many images besides. */
+  readonly beside: number;
+  readonly batch: number;
+  /** Bytes in one file. */
+  readonly archived: number;
+  /** Of what is too large: where, and what to do. */
+  readonly widest?: string;
+  readonly advice?: string;
+}
+
+/** @throws SutureError `memory-short`. */
+function requireFree({ what, parameters, stages, beside, batch, archived, widest, advice }: Taken, free: number): void {
+  const needed = Math.max(...stages.values()) + beside;
+  if (needed <= free && archived < mostArchived) return;
+  const texts = Array.from(stages, ([stage, bytes]) => `${stage}${gibibytes(bytes)}`);
+  const [takes, ways] =
+    needed > free
+      ? [
+          `which take ${texts.join(', ')}, ${
+            beside > 0 ? `a step of ${batch} images takes ${gibibytes(beside)} besides, ` : ''
+          }and ${gibibytes(free)} of memory are free`,
+          [...(beside > 0 ? ['take a smaller --batch'] : []), 'say with SUTURE_MEMORY_GIB how many GiB may be taken'],
+        ]
+      : [`which take ${gibibytes(archived)} in a file, and one holds ${gibibytes(mostArchived)}`, []];
+  const all = [...(advice === undefined ? [] : [advice]), ...ways];
+  const todo = all.length > 1 ? `${all.slice(0, -1).join(', ')}, or ${all.at(-1)}` : all.join('');
+  throw new SutureError(
+    'memory-short',
+    `${what} have ${counted(parameters)} parameters, ${takes}${widest === undefined ? '' : `; ${widest}`}${todo === '' ? '' : `: ${todo}`}.`,
+  );
+}
+
 /**
  * Compares what stitches take with what is free, so that no run ends by being killed.
  *
@@ -124,30 +176,85 @@ export function requireRoom(
   { free = freeBytes(), withSession = false }: Room = {},
 ): void {
   const { parameters, fitting, training, closing, session } = stitchMemory(network, settings, images);
-  const beside = withSession ? session : 0;
-  const needed = Math.max(fitting, training, closing) + beside;
-  const archived = (settings.steps > 0 ? 12 : 4) * parameters;
-  if (needed <= free && archived < mostArchived) return;
   const count = network.positions.length;
   const widest = network.stitches.reduce((p, q) => (numbersOf(q) > numbersOf(p) ? q : p));
-  const stages = [
-    ...(fitting > 4 * parameters ? [`to be fitted ${gibibytes(fitting)}`] : []),
-    ...(settings.steps > 0 ? [`to be trained ${gibibytes(training)}`] : []),
-    ...(closing > 0 ? [`to be fitted to the outputs ${gibibytes(closing)}`] : []),
-  ];
-  const [takes, or] =
-    needed > free
-      ? [
-          `which take ${stages.join(', ') || gibibytes(needed - beside)}, ${
-            beside > 0 ? `a step of ${settings.batch} images takes ${gibibytes(beside)} besides, ` : ''
-          }and ${gibibytes(free)} of memory are free`,
-          `${beside > 0 ? ', take a smaller --batch' : ''}, or say with SUTURE_MEMORY_GIB how many GiB may be taken`,
-        ]
-      : [`which take ${gibibytes(archived)} in a file, and one holds ${gibibytes(mostArchived)}`, ''];
-  throw new SutureError(
-    'memory-short',
-    `The stitches of ${count} position${count === 1 ? '' : 's'} have ${counted(parameters)} parameters, ${takes}; the ` +
-      `widest is at position ${widest.position} ('${printable(widest.source.name)}', ${widest.inputChannels} to ` +
-      `${widest.outputChannels} channels): take pairs out of what \`suture match -o PAIRS.json\` writes and stitch with --pairs PAIRS.json${or}.`,
+  const stages = new Map<string, number>([
+    ...(fitting > 4 * parameters ? [['to be fitted ', fitting] as const] : []),
+    ...(settings.steps > 0 ? [['to be trained ', training] as const] : []),
+    ...(closing > 0 ? [['to be fitted to the outputs ', closing] as const] : []),
+  ]);
+  // Stitches that are neither fitted nor trained are written.
+  if (stages.size === 0) stages.set('', Math.max(fitting, training));
+  requireFree(
+    {
+      what: `The stitches of ${count} position${count === 1 ? '' : 's'}`,
+      parameters,
+      stages,
+      beside: withSession ? session : 0,
+      batch: settings.batch,
+      archived: (settings.steps > 0 ? 12 : 4) * parameters,
+      widest:
+        `the widest is at position ${widest.position} ('${printable(widest.source.name)}', ${widest.inputChannels} to ` +
+        `${widest.outputChannels} channels)`,
+      advice: 'take pairs out of what `suture match -o PAIRS.json` writes and stitch with --pairs PAIRS.json',
+    },
+    free,
+  );
+}
+
+/** A step in which all weights of a network are trained, as `distillationStep` plans it. */
+export interface WholeTraining {
+  readonly step: TrainingStep;
+  readonly binding: Binding;
+  /** What else has a session. */
+  readonly teacher: Graph;
+  readonly batch: number;
+  readonly optimizer: 'adamw' | 'sgd';
+}
+
+/** Bytes: of the weights while they are trained, and of what a session on processors keeps for the gradients. */
+export interface WholeMemory {
+  readonly parameters: number;
+  readonly training: number;
+  readonly session: number;
+}
+
+/** An estimate, as {@link stitchMemory}. */
+export function wholeMemory({ step, binding, teacher, optimizer }: WholeTraining): WholeMemory {
+  const { graph } = step;
+  const parameters = sum(step.parameters.map(name => numbersIn(graph.input(name), binding)));
+  const forward = new Set(ancestors(graph.nodes, [graph.output(step.loss)]));
+  const made = graph.nodes.filter(node => forward.has(node)).flatMap(({ outputs }) => outputs);
+  const kept = made.filter(value => graph.consumers(value).some(reader => !forward.has(reader)));
+  const weights = teacher.constants().map(({ constant }) => constant.data.byteLength);
+  // Momentum has one moment for AdamW's two.
+  const moments = optimizer === 'sgd' ? 1 : 2;
+  return {
+    parameters,
+    training: (4 + (1 + moments) * 3 * 4) * parameters,
+    session: sum(kept.map(value => bytesOf(value, binding))) + copiesOfWeights * sum(weights),
+  };
+}
+
+/**
+ * As {@link requireRoom}, for a network whose weights are all trained.
+ *
+ * @throws SutureError `memory-short`.
+ */
+export function requireRoomForWhole(
+  training: WholeTraining,
+  { free = freeBytes(), withSession = false }: Room = {},
+): void {
+  const { parameters, training: trained, session } = wholeMemory(training);
+  requireFree(
+    {
+      what: "The student's layers",
+      parameters,
+      stages: new Map([['to be trained ', trained]]),
+      beside: withSession ? session : 0,
+      batch: training.batch,
+      archived: 12 * parameters,
+    },
+    free,
   );
 }

@@ -4,7 +4,7 @@ import { metricTitles } from '../../metrics/metric.ts';
 import { path } from '../../options/kinds.ts';
 import { optional, type ValuesOf } from '../../options/option.ts';
 import { distillationOptions } from '../../training/distill.ts';
-import { checkpointEvery, executor, json, labelOptions, labels, maybeOutput, metric } from '../catalogue.ts';
+import { checkpointEvery, executor, force, json, labelOptions, labels, maybeOutput, metric } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { missing, resumable } from '../resume.ts';
@@ -14,11 +14,17 @@ const options = {
   data: optional(path, 'file', 'an .npz file with images; labels are needed for --labels only'),
   val: optional(path, 'file', 'an .npz file with images and labels, on which all are scored'),
   output: maybeOutput('student', 'the directory to make'),
+  force,
   resume: optional(path, 'student', 'go on with a training that was interrupted, as it was begun'),
-  teacher: optional(path, 'which', 'what is learned from: gated, mean, a parent as b, or a position', {
-    otherwise: 'gated where the parents can be, else mean',
-  }),
-  student: optional(path, 'which', 'what is trained: a parent as b, mean, or a position', {
+  teacher: optional(
+    path,
+    'which',
+    'what is learned from: gated, mean, a parent as b, a position, or setting:3 of a search',
+    {
+      otherwise: 'gated where the parents can be, else mean',
+    },
+  ),
+  student: optional(path, 'which', 'what is trained: a parent as b, mean, a position, or setting:3 of a search', {
     otherwise: 'the parent with the best score under shift',
   }),
   ...distillationOptions,

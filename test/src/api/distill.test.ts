@@ -1,10 +1,11 @@
 /** From a run to a student: trained, interrupted, damaged, refused. */
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { importOnnx } from '../../../ir/index.ts';
 import { type DistillOptions, distill, resumeDistill } from '../../../src/api/distill.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
+import { search } from '../../../src/api/search.ts';
 import { stitch } from '../../../src/api/stitch.ts';
 import { npyArray } from '../../../src/data/npy.ts';
 import { formatNpz } from '../../../src/data/npz.ts';
@@ -28,12 +29,12 @@ const asked = (output: string, more: Partial<DistillOptions> = {}): DistillOptio
 });
 
 /** Distils up to the third step. */
-async function interrupted(output: string): Promise<string> {
+async function interrupted(output: string, more: Partial<DistillOptions> = {}): Promise<string> {
   const controller = new AbortController();
   const onProgress = ({ stage, done }: { stage: string; done: number }) => {
     if (stage === 'training the student' && done === 3) controller.abort();
   };
-  const work = distill(run, asked(output), { signal: controller.signal, onProgress });
+  const work = distill(run, asked(output, more), { signal: controller.signal, onProgress });
   await expect(work).rejects.toThrow(/stopped after 3 of 8 steps.*go on with `suture distill --resume/);
   return join(folder(), output);
 }
@@ -104,16 +105,56 @@ describe('a student', () => {
   });
 });
 
+describe('with force', () => {
+  it('a student takes the place of another when its training has ended, and not before', async () => {
+    const { student: path, file } = await distill(run, asked('replaced'));
+    const first = await readFile(file);
+    await expect(distill(run, asked('replaced'))).rejects.toThrow('holds a student already');
+    await interrupted('replaced', { force: true, learningRate: 0.05 });
+    expect((await readFile(file)).equals(first)).toBe(true);
+    const { scores } = await resumeDistill(path);
+    expect((await readFile(file)).equals(first)).toBe(false);
+    expect(scores.map(s => s.network)).toContain('student');
+    const config = JSON.parse(await readFile(join(path, 'config.json'), 'utf8'));
+    expect(config.training.learningRate).toBe(0.05);
+    expect((await readdir(path)).filter(name => name.startsWith('.'))).toEqual([]);
+  });
+
+  it('no run is replaced', async () => {
+    await expect(distill(run, asked('run', { force: true }))).rejects.toThrow("holds other files than a student's");
+    expect(await readdir(run)).toContain('parameters.npz');
+  });
+});
+
+it('learns from a setting that was searched, by its number and by its name', async () => {
+  await expect(distill(run, asked('early', { teacher: 'setting:0' }))).rejects.toThrow('run `suture search` first');
+  const { front } = await search(run, data, { evaluations: 24, executor: 'ort' });
+  const at = front.findIndex(({ output }) => output !== 'gated');
+  const { name } = front[at];
+  const found = await distill(run, asked('found', { teacher: `setting:${name}`, student: `setting:${at}`, steps: 1 }));
+  expect(found).toMatchObject({ teacher: name, from: name });
+  await expect(distill(run, asked('never', { teacher: 'setting:99' }))).rejects.toThrow('found no setting 99');
+});
+
+it('is refused where memory is short, and leaves nothing', async () => {
+  vi.stubEnv('SUTURE_MEMORY_GIB', '0.00001');
+  await expect(distill(run, asked('large'))).rejects.toThrow(
+    /^The student's layers have \d+ parameters, which take to be trained .*, a step of 2 images takes .* besides, and .* of memory are free: take a smaller --batch, or say with SUTURE_MEMORY_GIB/,
+  );
+  vi.unstubAllEnvs();
+  expect(await readdir(folder())).not.toContain('large');
+});
+
 describe('refuses', () => {
   it('a folder that holds something, and leaves it', async () => {
-    await expect(distill(run, asked('run'))).rejects.toThrow('exists and holds files already');
+    await expect(distill(run, asked('run'))).rejects.toThrow("exists and holds other files than a student's");
     await expect(resumeDistill(run)).rejects.toThrow("is no student's directory");
     await expect(resumeDistill(join(folder(), 'nowhere'))).rejects.toThrow("is no student's directory");
   });
 
   it.each([
-    ['teacher', 'c', '--teacher must be one of a, b, mean, gated or a position'],
-    ['student', 'gated', '--student must be one of a, b, mean or a position'],
+    ['teacher', 'c', '--teacher must be one of a, b, mean, gated, a position'],
+    ['student', 'gated', '--student must be one of a, b, mean, a position'],
     ['teacher', '99', 'There is no position 99'],
   ])('%s %s', async (option, value, message) => {
     await expect(distill(run, asked('never', { [option]: value }))).rejects.toThrow(message);
