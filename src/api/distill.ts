@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import { closeWeights, isGateable, type OutputMeaning, settledMeaning } from '../../passes/index.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { hashData } from '../data/raw/load.ts';
 import { bindingFor, withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
@@ -185,7 +186,7 @@ async function distillLocked(
   const { config } = run.directory;
   const { parents } = run.network;
   const labels = labelsOfRun(config, options.labels);
-  const dataset = await loadDataset(options.data, labels);
+  const dataset = await loadDataset(options.data, labels, 'training');
   const validation = await loadDataset(options.validation, labels);
   const teacher = await networkNamed(run, options.teacher ?? (isGateable(run.network) ? 'gated' : 'mean'), 'teacher');
   const asked = options.student === undefined ? undefined : await networkNamed(run, options.student, 'student');
@@ -220,8 +221,8 @@ async function distillLocked(
     task: config.task,
     ...keptLabels(labels),
     training,
-    data: { source: dataset.source, sha256: await hashFile(options.data), images: dataset.count },
-    validation: { source: validation.source, sha256: await hashFile(options.validation) },
+    data: { source: dataset.source, sha256: await hashData(options.data, labels), images: dataset.count },
+    validation: { source: validation.source, sha256: await hashData(options.validation, labels) },
     metric,
     scores,
     executor: { name: executor.name, description: executor.describe() },
@@ -289,7 +290,7 @@ export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<Di
       }
       const labels = labelsOfRun(config);
       const since = 'the training was begun';
-      const dataset = await sameData(config.data, labels, since);
+      const dataset = await sameData(config.data, labels, since, 'training');
       const validation = await sameData(config.validation, labels, since);
       await directory.removeTemporaries();
       return withExecutor({ executor: config.executor.name }, executor =>

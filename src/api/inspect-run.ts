@@ -7,7 +7,7 @@ import { bindingFor } from '../execution/execute.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { networkForImages } from '../network/sizes.ts';
 import { type ByTag, byTag } from '../network/tags.ts';
-import type { RunConfig } from '../run/config.ts';
+import { labelsOfRun, type RunConfig } from '../run/config.ts';
 import { openNetwork } from '../run/load.ts';
 import { type StepMemory, stepMemory } from '../training/memory.ts';
 import { type Method, type TrainingSettings, withDefaults } from '../training/settings.ts';
@@ -108,8 +108,9 @@ const publishedAs = (method: Method, training: TrainingSettings): TrainingSettin
 /** What images a run is trained on: the networks say their shape, or else the data does. */
 export async function imagesOfRun(
   network: SuperNetwork,
-  { data: { source } }: RunConfig,
+  config: RunConfig,
 ): Promise<Pick<Dataset, 'imageShape' | 'source'>> {
+  const { source } = config.data;
   const imageShape = staticShape(network.graph.input(network.parents[0].inputs[0]).type.shape.slice(1));
-  return imageShape ? { imageShape, source } : loadDataset(source);
+  return imageShape ? { imageShape, source } : loadDataset(source, labelsOfRun(config), 'training');
 }

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/index.ts';
-import { loadDataset } from '../data/dataset.ts';
+import { gatherImages, loadDataset } from '../data/dataset.ts';
 import { npyArray } from '../data/npy.ts';
 import { formatNpz } from '../data/npz.ts';
 import { Runnable, withExecutor } from '../execution/execute.ts';
@@ -285,13 +285,13 @@ async function predictArrays(
   const name = basename(data, '.npz');
   const file = join(output, `${name}.npz`);
   if (!force && (await isThere(file))) return { name, file, already: true };
-  const { images, imageShape, count } = await loadDataset(data);
+  const dataset = await loadDataset(data);
+  const { imageShape, count } = dataset;
   requireFittingChannels(network, imageShape[0], data);
-  const size = images.length / count;
   const found: (Uint8Array | Uint16Array)[] = [];
   for (let i = 0; i < count; i++) {
     onProgress?.({ stage: 'predicting', done: i, total: count });
-    const field = { data: images.subarray(i * size, (i + 1) * size), shape: imageShape };
+    const field = { data: gatherImages(dataset, [i]), shape: imageShape };
     found.push(decidedOf(await predictField(runnable, network, field, plans, looking), decision));
   }
   onProgress?.({ stage: 'predicting', done: count, total: count });

@@ -5,9 +5,9 @@ import { printable, SutureError } from '../../ir/index.ts';
 import { type GateScope, requireGateable, type SuperNetwork } from '../../passes/index.ts';
 import { casesAtATime } from '../data/batches.ts';
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { hashData } from '../data/raw/load.ts';
 import { withExecutor } from '../execution/execute.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
-import { hashFile } from '../files/hash.ts';
 import { jsonText } from '../files/output.ts';
 import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
@@ -105,7 +105,7 @@ interface Following {
 
 const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
   const { validation, tests, gate, gateOver, metric, stress = {}, budget, distill, rule, depth, position } = request;
-  const hashed = async (source: string) => ({ source, sha256: await hashFile(source) });
+  const hashed = async (source: string) => ({ source, sha256: await hashData(source, request.labels) });
   const namedFiles = (files: readonly NamedFile[]) =>
     Promise.all(files.map(async ({ name, file }) => ({ name, ...(await hashed(file)) })));
   return {

@@ -1,10 +1,11 @@
 /** The search over the settings of a run. */
 import { SutureError } from '../../ir/errors.ts';
 import { loadDataset } from '../data/dataset.ts';
+import { hashData } from '../data/raw/load.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
-import { hashBytes, hashFile } from '../files/hash.ts';
+import { hashBytes } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { type StressRequest, stressSets } from '../metrics/stress.ts';
 import { withLockedRun } from '../run/access.ts';
@@ -47,7 +48,9 @@ async function searchLocked(path: string, data: string, request: SearchRequest):
   const said = labelsOfRun(directory.config, labels);
   const own = LabelledData.toChooseBy(parents, await loadDataset(data, said), metric);
   const stress = asked ? await stressSets(own, parents, asked, said) : [];
-  const files = await Promise.all([data, ...(asked?.files ?? []).map(({ file }) => file)].map(file => hashFile(file)));
+  const files = await Promise.all(
+    [data, ...(asked?.files ?? []).map(({ file }) => file)].map(file => hashData(file, said)),
+  );
   const names = stress.map(({ name }) => name);
   const key = hashBytes(JSON.stringify([files, names, asked?.images, asked?.seed, said, metric]));
   const earlier = await directory.readJson('search', searchSchema);

@@ -215,7 +215,7 @@ export async function resumeLocked(run: OpenRun, work: ResumedWork): Promise<Tra
     await directory.finish();
     return trainedRun({ ...run, parameters });
   }
-  const dataset = await sameData(config.data, labelsOfRun(config), 'the run was started');
+  const dataset = await sameData(config.data, labelsOfRun(config), 'the run was started', 'training');
   await directory.removeTemporaries();
   return withExecutor({ executor: config.executor.name, ...(onProfile && { onProfile }) }, async executor => {
     const job = trainingJob({ executor, ...workOptions(work) }, run.network, dataset);

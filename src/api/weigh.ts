@@ -10,11 +10,11 @@ import {
   weighed,
 } from '../../passes/index.ts';
 import { type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { hashData } from '../data/raw/load.ts';
 import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { workOptions } from '../execution/progress.ts';
-import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { OutputShares } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
@@ -84,12 +84,12 @@ async function weighLocked(
 ): Promise<WeighSummary> {
   const run = await loadRun(path);
   const labels = labelsOfRun(run.directory.config, options.labels);
-  const dataset = await loadDataset(data, labels);
+  const dataset = await loadDataset(data, labels, 'training');
   LabelledData.for(run.parents, dataset);
   const plan = {
     ...planOf(run.network, options),
     ...keptLabels(labels),
-    data: { source: dataset.source, sha256: await hashFile(data), images: dataset.count },
+    data: { source: dataset.source, sha256: await hashData(data, labels), images: dataset.count },
   };
   await run.directory.remove('weighing');
   return withExecutor({ ...options, ...(choice && { executor: choice }) }, executor =>
@@ -115,7 +115,12 @@ async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSumm
     throw new SutureError('run-invalid', `${printable(path)} has no interrupted learning to go on with.`);
   }
   const { plan, executor } = from.more;
-  const dataset = await sameData(plan.data, labelsOfRun(directory.config, plan.labels), 'the learning was begun');
+  const dataset = await sameData(
+    plan.data,
+    labelsOfRun(directory.config, plan.labels),
+    'the learning was begun',
+    'training',
+  );
   LabelledData.for(run.parents, dataset);
   planOf(run.network, { ...plan, learn: plan.learned });
   requireCarried(from, stepFor(run, plan), directory.file('weighing'));

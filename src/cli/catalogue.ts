@@ -7,7 +7,19 @@ import { shiftImages } from '../data/shift/suite.ts';
 import { executorChoices } from '../execution/executors.ts';
 import { metricNames } from '../metrics/metric.ts';
 import type { StressRequest } from '../metrics/stress.ts';
-import { choice, count, integer, namedFiles, nonNegative, path, regions, several, share } from '../options/kinds.ts';
+import {
+  choice,
+  count,
+  extents,
+  integer,
+  namedFiles,
+  natural,
+  nonNegative,
+  path,
+  regions,
+  several,
+  share,
+} from '../options/kinds.ts';
 import { flag, type GivenOf, type Option, optional, repeatable, required, standing } from '../options/option.ts';
 import { type Rule, requireDepthRule, type rules, usualDepth } from '../selection/select.ts';
 import { checkpointInterval, type TrainingRequest, trainingOptions } from '../training/settings.ts';
@@ -27,17 +39,35 @@ export const tune = flag(
 );
 export const profile = flag('say which kernels take the time; runs each graph once more, on WebGPU only');
 
-/** What is said of labels. */
+/** What is said of labels, and of folders of image files. */
 export const labels = {
   ignoreLabel: optional(integer, 'n', 'the label of places that count in no score or loss, as 255 or -1'),
   regions: optional(regions, 'list', 'the classes that each region of a network is made of, as 1+2,2'),
+  plans: optional(path, 'file', "plans.json, by which a folder's cases are prepared", {
+    otherwise: 'as they are',
+  }),
+  configuration: optional(path, 'name', 'of the plans', { otherwise: '3d_fullres, or 2d' }),
+  tile: optional(extents, 'list', "what a folder's cases are cut into, as in 256,256", { otherwise: 'by the plans' }),
+  fold: optional(natural, 'k', 'of a folder: the cases of this fold of splits_final.json', {
+    otherwise: 'all cases',
+  }),
 };
 
-/** What the options say of labels, and nothing that they do not say. */
-export const labelOptions = ({ ignoreLabel, regions }: GivenOf<typeof labels>): LabelOptions => ({
-  ...(ignoreLabel !== undefined && { ignoreLabel }),
-  ...(regions && { regions }),
-});
+/** What the options say of data, and nothing that they do not say. */
+export function labelOptions(given: GivenOf<typeof labels>): LabelOptions {
+  const { ignoreLabel, regions, plans, configuration, tile, fold } = given;
+  const folder = {
+    ...(plans !== undefined && { plans }),
+    ...(configuration !== undefined && { configuration }),
+    ...(tile && { tile }),
+    ...(fold !== undefined && { fold }),
+  };
+  return {
+    ...(ignoreLabel !== undefined && { ignoreLabel }),
+    ...(regions && { regions }),
+    ...(Object.keys(folder).length > 0 && { folder }),
+  };
+}
 
 export const metric = optional(choice(metricNames), 'name', 'the score', {
   otherwise: 'by labels',
@@ -123,7 +153,8 @@ export function ruleRequest({
 }
 
 /** An `.npz` file. */
-export const dataOf = (what: string): Option<string, true> => required(path, 'file', `an .npz file with ${what}`);
+export const dataOf = (what: string): Option<string, true> =>
+  required(path, 'file', `an .npz file or a folder with ${what}`);
 export const outputOf = (value: string, what: string): Option<string, true> =>
   required(path, value, what, { short: 'o' });
 export const maybeOutput = (value: string, what: string): Option<string, false> =>

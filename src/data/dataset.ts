@@ -8,6 +8,7 @@ import { readFault, withFile } from '../files/input.ts';
 import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
 import { type Npz, npzNames, parseNpz } from './npz.ts';
 import { readNpz } from './npz-file.ts';
+import { type FolderOptions, isFolder, loadFolder, type Use } from './raw/load.ts';
 
 export type IntegerData = Exclude<NpyData, Float32Array | Float64Array | BigInt64Array | BigUint64Array>;
 
@@ -19,6 +20,16 @@ export interface LabelOptions {
   readonly regions?: readonly (readonly number[])[] | undefined;
   /** What the networks do; where it is not said, outputs and labels tell. */
   readonly task?: Task | undefined;
+  /** How folders of image files are read. */
+  readonly folder?: FolderOptions | undefined;
+}
+
+/** Images in a file, where memory does not hold them. */
+export interface ImageFile {
+  /** How many numbers there are. */
+  readonly length: number;
+  /** Reads numbers from the `from`-th on, as many as `target` takes. */
+  read(target: Float32Array<ArrayBuffer>, from: number): void;
 }
 
 /** Labels as a file has them, and what is said of them; `labelsFor` says what they mean to a network. */
@@ -37,8 +48,8 @@ export interface Dataset {
   readonly source: string;
   /** N, at least 1. */
   readonly count: number;
-  /** [N, C, spatial...] in C order, finite. */
-  readonly images: Float32Array<ArrayBuffer>;
+  /** [N, C, spatial...] in C order, finite; {@link gatherImages} reads them, wherever they are. */
+  readonly images: Float32Array<ArrayBuffer> | ImageFile;
   /** [C, spatial...]. */
   readonly imageShape: readonly number[];
   readonly labels?: LabelArray;
@@ -50,6 +61,8 @@ export interface Dataset {
   readonly group?: readonly number[];
   /** The distance of neighbouring places of each image along each axis, in mm. */
   readonly spacing?: readonly (readonly number[])[];
+  /** What the cases are called, by `id`, where they have names. */
+  readonly caseNames?: readonly string[];
   /** The names of all arrays in the file, those that were not used too. */
   readonly arrays: readonly string[];
 }
@@ -231,8 +244,14 @@ function datasetOf(checker: Checker, said: LabelOptions): Dataset {
   };
 }
 
-/** Reads a data file. @throws SutureError as {@link parseDataset}, and when the file cannot be read. */
-export async function loadDataset(path: string, said: LabelOptions = {}): Promise<Dataset> {
+/**
+ * Reads a data file, or a folder of image files.
+ *
+ * @param use of a folder: to be covered by tiles, or drawn from.
+ * @throws SutureError as {@link parseDataset} and {@link loadFolder}, and when the file cannot be read.
+ */
+export async function loadDataset(path: string, said: LabelOptions = {}, use: Use = 'scoring'): Promise<Dataset> {
+  if (await isFolder(path)) return loadFolder(path, said, use);
   try {
     const { arrays, names } = await withFile(path, file => readNpz(file, readArrays));
     return datasetOf(new Checker(path, arrays, names), said);
@@ -246,6 +265,9 @@ export async function loadDataset(path: string, said: LabelOptions = {}): Promis
 /** The labels of a dataset that must have some. @throws SutureError `data-invalid` naming the arrays that there are. */
 export function requireLabels(dataset: Dataset): LabelArray {
   if (dataset.labels) return dataset.labels;
+  if (dataset.caseNames) {
+    throw new SutureError('data-invalid', `${printable(dataset.source)}: there are no labels beside its images.`);
+  }
   throw new SutureError('data-invalid', `${printable(dataset.source)}: ${missing('labels', dataset.arrays)}.`);
 }
 
@@ -293,10 +315,12 @@ export function gatherImages(
   indices: ArrayLike<number>,
   target = new Float32Array(indices.length * elementCount(dataset.imageShape)),
 ): Float32Array<ArrayBuffer> {
-  const size = elementCount(dataset.imageShape);
+  const { images, imageShape } = dataset;
+  const size = elementCount(imageShape);
   for (let i = 0; i < indices.length; i++) {
     const from = indices[i] * size;
-    target.set(dataset.images.subarray(from, from + size), i * size);
+    if (images instanceof Float32Array) target.set(images.subarray(from, from + size), i * size);
+    else images.read(target.subarray(i * size, (i + 1) * size), from);
   }
   return target;
 }

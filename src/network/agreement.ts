@@ -5,7 +5,7 @@
  */
 import { type Graph, numbersOf, type Tensor } from '../../ir/index.ts';
 import type { OutputMeaning } from '../../passes/index.ts';
-import type { Dataset } from '../data/dataset.ts';
+import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { type Asking, imagesToLookAt, withAnswers } from './answers.ts';
 import { bestAssignment } from './assignment.ts';
@@ -223,11 +223,14 @@ async function bestInput(
   return best;
 }
 
-function momentsOf({ images }: Dataset): { readonly mean: number; readonly deviation: number } {
+function momentsOf(dataset: Dataset): { readonly mean: number; readonly deviation: number } {
+  const { count, images } = dataset;
   let [sum, squares] = [0, 0];
-  for (const value of images) {
-    sum += value;
-    squares += value * value;
+  for (let image = 0; image < count; image++) {
+    for (const value of gatherImages(dataset, [image])) {
+      sum += value;
+      squares += value * value;
+    }
   }
   const mean = sum / images.length;
   return { mean, deviation: Math.sqrt(Math.max(1e-12, squares / images.length - mean ** 2)) };

@@ -78,6 +78,12 @@ export const outputShares: Kind<number | number[]> = {
 
 export const distances = list('numbers greater than 0, as in 0.5,0.5', positive);
 export const counts = list('whole numbers of at least 1, as in 1,2,4', count);
+/** Extents of what cases are cut into. */
+export const extents: Kind<number[]> = {
+  words: 'two or three whole numbers of at least 1, as in 64,128,128',
+  schema: v.pipe(v.array(count.schema), v.minLength(2), v.maxLength(3)),
+  read: counts.read,
+};
 export const shares = list('numbers from 0 to 1, as in 0,0.5,1', share);
 export const ways = list('numbers from 0 to 1, as in 0,0.5,1, or of more networks 1/0/0,0.5/0.25/0.25', outputShares);
 export const several = <const C extends readonly [string, ...string[]]>(choices: C): Kind<C[number][]> =>

@@ -27,6 +27,15 @@ const parent = v.object({
 export const labelsSchema = v.object({
   ignoreLabel: v.optional(v.pipe(v.number(), v.safeInteger())),
   regions: v.optional(v.array(v.array(v.pipe(v.number(), v.integer(), v.minValue(1))))),
+  /** Of folders of image files: see `FolderOptions`. */
+  folder: v.optional(
+    v.object({
+      plans: v.optional(v.string()),
+      configuration: v.optional(v.string()),
+      tile: v.optional(v.pipe(v.array(count), v.minLength(2), v.maxLength(3))),
+      fold: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
+    }),
+  ),
 });
 
 /** Since version 2 the files of a run are bound to each other by hashes. */
@@ -95,18 +104,19 @@ export const requestSchema = v.object({
 
 export type FollowUp = v.InferOutput<typeof requestSchema>;
 
-/** What is said of labels, as a configuration keeps it; the task stands for itself. */
-export const keptLabels = ({ ignoreLabel, regions }: LabelOptions): Pick<RunConfig, 'labels'> =>
-  ignoreLabel === undefined && !regions
+/** What is said of data, as a configuration keeps it; the task stands for itself. */
+export const keptLabels = ({ ignoreLabel, regions, folder }: LabelOptions): Pick<RunConfig, 'labels'> =>
+  ignoreLabel === undefined && !regions && !folder
     ? {}
     : {
         labels: {
           ...(ignoreLabel !== undefined && { ignoreLabel }),
           ...(regions && { regions: regions.map(r => [...r]) }),
+          ...(folder && { folder: { ...folder, tile: folder.tile && [...folder.tile] } }),
         },
       };
 
-/** How a run's commands read labels: as the run says, but for what is said now. */
+/** How a run's commands read data: as the run says, but for what is said now. */
 export const labelsOfRun = (
   { task, labels }: Pick<RunConfig, 'task' | 'labels'>,
   said: LabelOptions = {},
@@ -114,4 +124,5 @@ export const labelsOfRun = (
   task,
   ...labels,
   ...said,
+  ...((labels?.folder ?? said.folder) && { folder: { ...labels?.folder, ...said.folder } }),
 });

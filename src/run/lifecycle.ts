@@ -6,8 +6,8 @@ import * as v from 'valibot';
 import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
 import type { TrainingStep } from '../../passes/index.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { hashData, type Use } from '../data/raw/load.ts';
 import type { WorkOptions } from '../execution/progress.ts';
-import { hashFile } from '../files/hash.ts';
 import type { Checkpoint, MetricsEntry, Trainer } from '../training/train.ts';
 import { isReached, naturalSchema, randomStateSchema, samplerStateSchema } from './checkpoint.ts';
 import { requireTensors } from './load.ts';
@@ -102,9 +102,10 @@ export async function sameData(
   { source, sha256 }: { readonly source: string; readonly sha256: string },
   labels: LabelOptions,
   since: string,
+  use: Use = 'scoring',
 ): Promise<Dataset> {
-  const dataset = await loadDataset(source, labels);
-  if ((await hashFile(source)) === sha256) return dataset;
+  const dataset = await loadDataset(source, labels, use);
+  if ((await hashData(source, labels)) === sha256) return dataset;
   throw new SutureError('data-invalid', `${printable(source)} has changed since ${since}; put the old file back.`);
 }
 

@@ -10,10 +10,10 @@ import {
 } from '../../passes/index.ts';
 import { requireBatch } from '../data/batches.ts';
 import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import { hashData } from '../data/raw/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { stepBatch } from '../execution/fixed-batch.ts';
 import type { WorkOptions } from '../execution/progress.ts';
-import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
 import { gateScopeOf } from '../network/gate.ts';
@@ -111,7 +111,7 @@ export async function planRun(
   const batch = stepBatch(sharedBatch(models), request.training?.batch, usualBatch);
   const settings = withDefaults({ ...request.training, batch }, { dense: isDense(models[0]) });
   const said = request.pairs === undefined ? undefined : await saidPairs(request.pairs, models);
-  const dataset = await loadDataset(request.data, { ...labels, task: request.task });
+  const dataset = await loadDataset(request.data, { ...labels, task: request.task }, 'training');
   if (settings.steps > 0) requireBatch(settings.batch, dataset);
   for (const { graph, path } of models) {
     requireFittingImages(dataset, graph, path);
@@ -139,7 +139,7 @@ export async function planRun(
     pairs,
     network,
     dataset,
-    dataHash: await hashFile(request.data),
+    dataHash: await hashData(request.data, labels),
     settings,
     task,
     labels,

@@ -11,8 +11,8 @@ import { missing, resumable } from '../resume.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
 const options = {
-  data: optional(path, 'file', 'an .npz file with images; labels are needed for --labels only'),
-  val: optional(path, 'file', 'an .npz file with images and labels, on which all are scored'),
+  data: optional(path, 'file', 'an .npz file or a folder with images; labels are needed for --labels only'),
+  val: optional(path, 'file', 'an .npz file or a folder with images and labels, on which all are scored'),
   output: maybeOutput('student', 'the directory to make'),
   force,
   resume: optional(path, 'student', 'go on with a training that was interrupted, as it was begun'),

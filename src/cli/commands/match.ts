@@ -19,7 +19,7 @@ const options = {
     conflicts: ['similarity'],
   }),
   similarity: optional(choice(similarities), 'name', 'also score how alike features are on data (linear CKA)'),
-  data: optional(path, 'file', 'an .npz file with images, for --similarity; labels are not needed'),
+  data: optional(path, 'file', 'an .npz file or a folder with images, for --similarity; labels are not needed'),
   images: optional(count, 'n', 'how many of the images --similarity looks at', { otherwise: String(defaultImages) }),
   executor,
   output: maybeOutput('file', 'write the pairs to a JSON file'),

@@ -30,8 +30,8 @@ import { showSummary } from './stitch.ts';
 import { showSweep } from './sweep.ts';
 
 const options = {
-  train: optional(path, 'file', 'an .npz file with images; labels are not needed'),
-  val: optional(path, 'file', 'an .npz file with images and labels, by which networks are compared'),
+  train: optional(path, 'file', 'an .npz file or a folder with images; labels are not needed'),
+  val: optional(path, 'file', 'an .npz file or a folder with images and labels, by which networks are compared'),
   test: repeatable(namedFiles, 'name=file', 'a test set to report on; may be repeated'),
   metric,
   gate: unlessDenied('average the outputs on every image alike, as published'),

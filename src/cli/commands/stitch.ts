@@ -16,7 +16,7 @@ import { name, type Terminal } from '../terminal.ts';
 import { tuning } from '../tune.ts';
 
 const options = {
-  data: optional(path, 'file', 'an .npz file with images; labels are not needed'),
+  data: optional(path, 'file', 'an .npz file or a folder with images; labels are not needed'),
   output: maybeOutput('run', 'the run directory to make'),
   resume: optional(path, 'run', 'go on with a training that was interrupted, as it was begun'),
   setting: repeatable(

@@ -11,7 +11,7 @@ import { refuseBesides } from '../resume.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
 const options = {
-  data: optional(path, 'file', "an .npz file with the own site's training images and labels"),
+  data: optional(path, 'file', "an .npz file or a folder with the own site's training images and labels"),
   resume: flag('go on with what was interrupted, as it was begun'),
   ...learningOptions,
   ...labels,

@@ -1,5 +1,5 @@
 /** The changes that networks are held against and trained under, with their strengths. */
-import type { Dataset } from '../dataset.ts';
+import { type Dataset, gatherImages } from '../dataset.ts';
 import { elementCount } from '../npy.ts';
 import { Random } from '../random.ts';
 import { type Change, type ChangeName, changeNames, composed, type Step } from './changes.ts';
@@ -60,17 +60,22 @@ export function drawChange(random: Random): Change {
 /** The images of the data set that was last read of those that share it: the others' can be made again. */
 interface Slot {
   of?: Dataset;
-  images?: Float32Array<ArrayBuffer>;
+  images?: Dataset['images'];
 }
 
-function changedImages(dataset: Dataset, change: Change, seed: number): Float32Array<ArrayBuffer> {
+function changedImages(dataset: Dataset, change: Change, seed: number): Dataset['images'] {
   const { count, images, imageShape } = dataset;
   const size = elementCount(imageShape);
-  const changed = new Float32Array(images.length);
-  for (let i = 0; i < count; i++) {
+  const changedImage = (i: number): Float32Array => {
     const random = Random.seeded(seed, `${change.name} ${i}`);
-    changed.set(change.apply(images.subarray(i * size, (i + 1) * size), imageShape, random), i * size);
+    return change.apply(gatherImages(dataset, [i]), imageShape, random);
+  };
+  // What memory does not hold is changed anew whenever it is read.
+  if (!(images instanceof Float32Array)) {
+    return { length: images.length, read: (target, from) => target.set(changedImage(from / size)) };
   }
+  const changed = new Float32Array(images.length);
+  for (let i = 0; i < count; i++) changed.set(changedImage(i), i * size);
   return changed;
 }
 

@@ -8,6 +8,7 @@ import { Random } from '../../../src/data/random.ts';
 import { runOrt } from '../../passes/ort.ts';
 import { smallData } from '../cli/small.ts';
 import { type Outcome, scratch, suture } from '../cli/support.ts';
+import { allImages } from '../data/support.ts';
 
 const side = 8;
 
@@ -42,7 +43,9 @@ async function files(folder: string, batches: readonly (number | 'N')[]): Promis
 
 /** What ONNX Runtime makes of the images of a file, so many at a time; the last batch is filled up with its first images. */
 async function predictions(model: string, data: string, batch: number): Promise<Float32Array> {
-  const { images, count } = await loadDataset(data);
+  const dataset = await loadDataset(data);
+  const { count } = dataset;
+  const images = allImages(dataset);
   const size = side * side;
   const result: number[] = [];
   for (let first = 0; first < count; first += batch) {

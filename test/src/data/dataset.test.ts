@@ -203,6 +203,6 @@ describe('loadDataset', () => {
     await writeFile(path, formatNpz({ images: images() }));
     expect((await loadDataset(path)).count).toBe(2);
     await expect(loadDataset(join(folder, 'none.npz'))).rejects.toThrow('none.npz: there is no such file');
-    await expect(loadDataset(folder)).rejects.toThrow('it is a directory, not a file');
+    await expect(loadDataset(folder)).rejects.toThrow('it is no data set: it has no dataset.json');
   });
 });

@@ -10,6 +10,7 @@ import { loadModel } from '../../../src/network/model.ts';
 import { ckaSimilarity } from '../../../src/network/similarity.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { demo, scratch, suture } from '../cli/support.ts';
+import { allImages } from '../data/support.ts';
 
 /** Samples × channels of a feature [N, C, H, W], centred. */
 function matrixOf({ dims, data }: Tensor): number[][] {
@@ -47,7 +48,7 @@ describe('the similarity of features on data', () => {
     ): Promise<InferenceSession.OnnxValueMapType> => {
       const outputs = observed.map(value => ({ name: value.name, value }));
       const session = await InferenceSession.create(exportOnnx(model.graph.with({ outputs })));
-      const found = await session.run({ x: new Tensor('float32', dataset.images, [6, 1, 8, 8]) });
+      const found = await session.run({ x: new Tensor('float32', allImages(dataset), [6, 1, 8, 8]) });
       await session.release();
       return found;
     };

@@ -1,7 +1,7 @@
 /** What the steps of a distillation are fed. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { type Dataset, loadDataset } from '../../../src/data/dataset.ts';
+import { type Dataset, gatherImages, loadDataset } from '../../../src/data/dataset.ts';
 import { Random } from '../../../src/data/random.ts';
 import { bindingFor, prepareStep, Runnable, withExecutor } from '../../../src/execution/execute.ts';
 import { statedMeaning } from '../../../src/network/meaning.ts';
@@ -57,7 +57,7 @@ it('have labels that are turned as the images are', () =>
     const feed = distillationFeed({ executor }, job, step, settings);
     const { take } = feed.begin();
     expect(step.step.data).toEqual(['x', 'labels']);
-    const before = [0, 1, 2].flatMap(i => [...job.dataset.images.subarray(64 * i, 64 * (i + 1))]);
+    const before = [...gatherImages(job.dataset, [0, 1, 2])];
     const { x, labels } = await take([0, 1, 2], 0);
     expect([...x.data]).not.toEqual(before);
     // The labels of this data set are where the image is above ½.

@@ -3,6 +3,7 @@ import { imagesOf } from '../../../../src/data/batches.ts';
 import type { Dataset } from '../../../../src/data/dataset.ts';
 import { Random } from '../../../../src/data/random.ts';
 import { changeOf, defaultSuite, shiftedDataset, shiftedDatasets } from '../../../../src/data/shift/suite.ts';
+import { allImages } from '../support.ts';
 
 const dataset: Dataset = {
   source: 'val.npz',
@@ -26,7 +27,7 @@ describe('a data set under a change', () => {
 
   it('has the same images in any order, for images before them and of the whole suite', () => {
     const suite = shiftedDatasets(dataset, defaultSuite, 3);
-    const images = suite.map(({ images }) => images.slice());
+    const images = suite.map(shifted => allImages(shifted));
     for (const i of [3, 0, 5]) {
       const alone = shiftedDataset(dataset, defaultSuite[i], 3);
       expect(alone.images).toEqual(images[i]);
@@ -34,17 +35,17 @@ describe('a data set under a change', () => {
       expect(imagesOf(alone, [4, 1]).data.slice(128)).toEqual(images[i].slice(128, 256));
     }
     const fewer = shiftedDataset(
-      { ...dataset, count: 2, images: dataset.images.slice(0, 256) },
+      { ...dataset, count: 2, images: allImages(dataset).slice(0, 256) },
       changeOf('gaussian-noise'),
       3,
     );
     const noise = suite[defaultSuite.findIndex(({ name }) => name === 'gaussian-noise')];
-    expect(noise.images.slice(0, 256)).toEqual(fewer.images);
+    expect(allImages(noise).slice(0, 256)).toEqual(fewer.images);
   });
 
   it('differs between seeds and between images', () => {
-    const same = { ...dataset, images: dataset.images.map((_, i) => dataset.images[i % 128]) };
-    const [first, other] = [3, 4].map(seed => shiftedDataset(same, changeOf('gaussian-noise'), seed).images);
+    const same = { ...dataset, images: allImages(dataset).map((_, i, all) => all[i % 128]) };
+    const [first, other] = [3, 4].map(seed => allImages(shiftedDataset(same, changeOf('gaussian-noise'), seed)));
     expect(first).not.toEqual(other);
     expect(first.slice(0, 128)).not.toEqual(first.slice(128, 256));
   });

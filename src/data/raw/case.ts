@@ -1,0 +1,128 @@
+/** One case of a folder in memory, found to be whole: channels and labels that lie on each other, labels that mean something. */
+import { printable, SutureError } from '../../../ir/errors.ts';
+import { readVolume } from '../../volumes/files.ts';
+import type { Volume } from '../../volumes/volume.ts';
+import type { RawCase, RawDataset } from './open.ts';
+
+export interface ReadCase {
+  /** All channels of it. */
+  readonly image: Volume;
+  /** The numbers of its places, [z, y, x]. */
+  readonly labels?: Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+}
+
+/** Voxels may lie so far from each other, in voxels, where one is meant: headers round. */
+const tolerance = 0.1;
+
+/**
+ * Reads a case.
+ *
+ * @throws SutureError as `readVolume`; `data-invalid` where files do not lie on each other or hold unnamed labels. Messages name the file.
+ */
+export async function readCase(dataset: RawDataset, { images, labels }: RawCase): Promise<ReadCase> {
+  const channels: Volume[] = [];
+  for (const path of images) {
+    const volume = await readVolume(path);
+    if (channels.length > 0) requireSamePlace(path, volume, images[0], channels[0]);
+    channels.push(volume);
+  }
+  const image = joined(channels);
+  const names = dataset.description?.channels;
+  if (names && image.shape[0] !== names.length) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(images[0])}: it has ${image.shape[0]} channel${image.shape[0] === 1 ? '' : 's'}, and dataset.json names ${names.length}.`,
+    );
+  }
+  if (labels === undefined) return { image };
+  const volume = await readVolume(labels, 'labels');
+  requireSamePlace(labels, volume, images[0], channels[0]);
+  return { image, labels: numbersOf(dataset, labels, volume) };
+}
+
+function joined(channels: readonly Volume[]): Volume {
+  if (channels.length === 1) return channels[0];
+  const [first] = channels;
+  const data = new Float32Array(channels.reduce((sum, channel) => sum + channel.data.length, 0));
+  let at = 0;
+  for (const channel of channels) {
+    data.set(channel.data, at);
+    at += channel.data.length;
+  }
+  const count = channels.reduce((sum, { shape }) => sum + shape[0], 0);
+  return { ...first, data, shape: [count, ...first.shape.slice(1)] };
+}
+
+const extentText = (extents: readonly number[]): string => extents.toReversed().join(' x ');
+
+function requireSamePlace(path: string, volume: Volume, otherPath: string, other: Volume): void {
+  const [, ...extents] = volume.shape;
+  const [, ...expected] = other.shape;
+  const differs = (what: string): never => {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(path)}: ${what} than ${printable(otherPath)}; they must lie on each other.`,
+    );
+  };
+  if (extents.some((extent, axis) => extent !== expected[axis])) {
+    differs(`it has other extents (${extentText(extents)}, not ${extentText(expected)} voxels)`);
+  }
+  const [a, b] = [volume.geometry, other.geometry];
+  if (a.kind !== 'nifti' || b.kind !== 'nifti') return;
+  if (
+    volume.spacing.some(
+      (mm, axis) => Math.abs(mm - other.spacing[axis]) > tolerance * Math.min(mm, other.spacing[axis]),
+    )
+  ) {
+    differs(`it has another spacing (${extentText(volume.spacing)}, not ${extentText(other.spacing)} mm)`);
+  }
+  // Where the corners are decides: the same angle is more at the end of a long axis.
+  const last = extents.toReversed().map(extent => extent - 1);
+  const least = Math.min(...other.spacing);
+  for (let corner = 0; corner < 8; corner++) {
+    const at = [...last.map((end, axis) => ((corner >> axis) & 1) * end), 1];
+    const apart = Math.hypot(
+      ...[0, 1, 2].map(row =>
+        at.reduce((sum, place, axis) => sum + place * (a.affine[row][axis] - b.affine[row][axis]), 0),
+      ),
+    );
+    if (!(apart <= tolerance * least)) {
+      differs(`it lies elsewhere in space (another affine: a corner is ${apart.toPrecision(3)} mm away)`);
+    }
+  }
+}
+
+/** Class numbers, each of which means something. */
+function numbersOf({ description }: RawDataset, path: string, volume: Volume): NonNullable<ReadCase['labels']> {
+  const { data, shape } = volume;
+  if (shape[0] !== 1) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(path)}: it has ${shape[0]} channels, and labels are one number for each place.`,
+    );
+  }
+  // Masks that people draw are black and white.
+  if (!description && data.every(value => value === 0 || value === 255))
+    return Uint8Array.from(data, value => value / 255);
+  let most = 0;
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i];
+    const known = description ? description.names.has(value) : Number.isInteger(value) && value >= 0 && value < 2 ** 16;
+    if (!known)
+      throw new SutureError('data-invalid', `${printable(path)}: ${strangeText(description, value, i, shape)}.`);
+    most = Math.max(most, value);
+  }
+  return most < 256 ? Uint8Array.from(data) : Uint16Array.from(data);
+}
+
+function strangeText(
+  description: RawDataset['description'],
+  value: number,
+  at: number,
+  [, , height, width]: readonly number[],
+): string {
+  const place = `x ${at % width}, y ${Math.floor(at / width) % height}, z ${Math.floor(at / width / height)}`;
+  if (!description) return `the label at ${place} is ${value}, and must be a whole number from 0 to 65535`;
+  const names = [...description.names].map(([number, name]) => `${number} (${printable(name, 30)})`).join(', ');
+  return `the label at ${place} is ${value}, which dataset.json does not name; it has ${names}`;
+}

@@ -1,0 +1,254 @@
+/**
+ * Folders of image files as data sets: nnU-Net v2 raw data, images beside masks, or images alone. What cases there are and which files are
+ * theirs is established here, from names; files are read case by case, by `readCase`.
+ */
+import type { Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
+import * as v from 'valibot';
+import { printable, SutureError } from '../../../ir/errors.ts';
+import { readFault } from '../../files/input.ts';
+import { endingOf } from '../../volumes/files.ts';
+import { type Description, descriptionFile, readDescription, readJson } from './description.ts';
+
+/** One case and its files. */
+export interface RawCase {
+  readonly name: string;
+  /** One for each channel; or a single one, of colours. */
+  readonly images: readonly string[];
+  readonly labels?: string;
+}
+
+export interface RawDataset {
+  /** As it was named. */
+  readonly source: string;
+  /** What `dataset.json` says; undefined for folders without one. */
+  readonly description?: Description;
+  /** In the order of their names. */
+  readonly cases: readonly RawCase[];
+  /** The cases that each fold is validated on, and those that are trained on then, by name. */
+  readonly splits?: readonly { readonly train: readonly string[]; readonly val: readonly string[] }[];
+  /** All files that it is made of, for hashing: names relative to `root`. */
+  readonly root: string;
+  readonly files: readonly string[];
+}
+
+const splitsFile = 'splits_final.json';
+const splitsSchema = v.pipe(
+  v.array(v.object({ train: v.array(v.string()), val: v.array(v.string()) })),
+  v.minLength(1),
+);
+
+/** Pairs of folders that hold images and what is labelled in them. */
+const parts: Readonly<Record<string, string>> = { imagesTr: 'labelsTr', imagesTs: 'labelsTs', imagesVal: 'labelsVal' };
+
+/** Beside a folder `images`. */
+const maskFolders = ['masks', 'labels'];
+
+/** How many problems are listed one by one. */
+const mostListed = 20;
+
+/**
+ * One error for what is wrong with several cases.
+ *
+ * @param what of how many, as in `3 of 40 cases cannot be read`.
+ */
+export function casesError(source: string, what: string, problems: readonly SutureError[]): SutureError {
+  const texts = problems.map(({ message }) => message.replace(/\.$/, ''));
+  const [first, ...others] = texts;
+  const listed = others.slice(0, mostListed);
+  const more = others.length - listed.length;
+  return new SutureError(
+    problems[0].code,
+    `${printable(source)}: ${what}: ${first}${others.length > 0 ? '; and' : ''}.`,
+    {
+      details: [...listed, ...(more > 0 ? [`and ${more} more`] : [])],
+      cause: problems[0],
+    },
+  );
+}
+
+const isFolder = (path: string): Promise<boolean> =>
+  stat(path).then(
+    found => found.isDirectory(),
+    () => false,
+  );
+
+async function imagesIn(folder: string): Promise<readonly string[]> {
+  let entries: readonly Dirent[];
+  try {
+    entries = await readdir(folder, { withFileTypes: true });
+  } catch (cause) {
+    throw new SutureError('data-unreadable', `${printable(folder)}: ${readFault(cause)}.`, { cause });
+  }
+  return entries
+    .filter(entry => !entry.isDirectory() && !entry.name.startsWith('.') && endingOf(entry.name))
+    .map(({ name }) => name)
+    .sort();
+}
+
+const withoutEnding = (name: string): string => name.slice(0, name.length - (endingOf(name)?.length ?? 0));
+
+/**
+ * Opens a folder: an nnU-Net raw data set (its training cases), its `imagesTr` or `imagesTs`, a folder with `images/` and `masks/` (or
+ * `labels/`), or a folder of images without labels.
+ *
+ * @throws SutureError `data-unreadable`, `data-invalid` naming all cases that lack a channel or labels.
+ */
+export async function openRaw(source: string): Promise<RawDataset> {
+  const own = await readDescription(source);
+  if (own) return nnunet(source, source, own, 'imagesTr');
+  const above = parts[basename(source)] && (await readDescription(dirname(source)));
+  if (above) return nnunet(source, dirname(source), above, basename(source));
+  if (await isFolder(join(source, 'imagesTr'))) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(source)}: it has "imagesTr" and no ${descriptionFile}, which says what channels and labels are.`,
+    );
+  }
+  if (!(await isFolder(join(source, 'images')))) return plain(source, '.', undefined);
+  for (const folder of maskFolders) if (await isFolder(join(source, folder))) return plain(source, 'images', folder);
+  return plain(source, 'images', undefined);
+}
+
+/** Files of cases by their names: `CASE_0000.ext`, `CASE_0001.ext`, …. */
+function channelsOf(names: readonly string[], ending: string): ReadonlyMap<string, readonly string[]> {
+  const cases = new Map<string, string[]>();
+  for (const name of names) {
+    if (!name.endsWith(ending)) continue;
+    const match = /^(.+)_(\d{4})$/.exec(name.slice(0, -ending.length));
+    if (!match) continue;
+    const files = cases.get(match[1]) ?? [];
+    files[Number(match[2])] = name;
+    cases.set(match[1], files);
+  }
+  return cases;
+}
+
+async function nnunet(source: string, root: string, description: Description, part: string): Promise<RawDataset> {
+  const { channels, ending, listed } = description;
+  if (endingOf(`a${ending}`) === undefined) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(join(root, descriptionFile))}: files of "${printable(ending)}" are not read; convert them to .nii.gz, .png or .tif.`,
+    );
+  }
+  const problems: SutureError[] = [];
+  const fail = (name: string, problem: string): void => {
+    problems.push(new SutureError('data-invalid', `case ${printable(name)} ${problem}.`));
+  };
+  const cases: RawCase[] = [];
+  const add = (name: string, images: readonly string[], labels: string | undefined): void => {
+    const absent = channels.flatMap((channel, n) =>
+      images[n] === undefined ? [`${n} (${printable(channel, 40)})`] : [],
+    );
+    // One file may hold several channels, as colours.
+    if (images[0] !== undefined && images.length === 1) absent.length = 0;
+    if (absent.length > 0) fail(name, `lacks the channel${absent.length > 1 ? 's' : ''} ${absent.join(', ')}`);
+    else if (images.length > channels.length)
+      fail(name, `has ${images.length} channels, and ${descriptionFile} names ${channels.length}`);
+    else
+      cases.push({ name, images: images.map(file => join(root, file)), ...(labels && { labels: join(root, labels) }) });
+  };
+  if (listed && part === 'imagesTr') {
+    for (const [name, { images, label }] of [...listed].sort(([a], [b]) => (a < b ? -1 : 1))) add(name, images, label);
+  } else {
+    const labelled = (await isFolder(join(root, parts[part])))
+      ? new Set(await imagesIn(join(root, parts[part])))
+      : undefined;
+    if (!labelled && part === 'imagesTr') {
+      throw new SutureError('data-unreadable', `${printable(join(root, parts[part]))}: there is no such folder.`);
+    }
+    for (const [name, files] of channelsOf(await imagesIn(join(root, part)), ending)) {
+      const labels = `${name}${ending}`;
+      if (labelled && !labelled.has(labels))
+        fail(name, `has no labels: there is no ${parts[part]}/${printable(labels)}`);
+      else
+        add(
+          name,
+          Array.from(files, file => (file === undefined ? file : join(part, file))),
+          labelled && join(parts[part], labels),
+        );
+    }
+  }
+  const total = cases.length + problems.length;
+  if (problems.length > 0) throw casesError(source, `${problems.length} of ${total} cases cannot be used`, problems);
+  if (total === 0) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(source)}: there are no cases: no file of ${part} is called as CASE_0000${printable(ending)}.`,
+    );
+  }
+  const splits = part === 'imagesTr' ? await readSplits(root, cases) : undefined;
+  return {
+    source,
+    description,
+    cases,
+    root,
+    ...(splits && { splits }),
+    files: [descriptionFile, ...(splits ? [splitsFile] : []), ...filesOf(root, cases)],
+  };
+}
+
+const filesOf = (root: string, cases: readonly RawCase[]): readonly string[] =>
+  cases.flatMap(({ images, labels }) => [...images, ...(labels ? [labels] : [])].map(file => relative(root, file)));
+
+async function readSplits(root: string, cases: readonly RawCase[]): Promise<RawDataset['splits']> {
+  const path = join(root, splitsFile);
+  const json = await readJson(path);
+  if (json === undefined) return undefined;
+  const { success, output: splits } = v.safeParse(splitsSchema, json);
+  if (!success) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(path)}: it must be a list of {"train": [names], "val": [names]}, as nnU-Net writes it.`,
+    );
+  }
+  const known = new Set(cases.map(({ name }) => name));
+  const unknown = splits.flatMap(({ train, val }) => [...train, ...val]).find(name => !known.has(name));
+  if (unknown !== undefined) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(path)}: it names the case "${printable(unknown)}", which is not in imagesTr.`,
+    );
+  }
+  return splits;
+}
+
+/** Images beside masks of the same name, whatever their endings; without a folder of masks, images alone. */
+async function plain(source: string, images: string, masks: string | undefined): Promise<RawDataset> {
+  const names = await imagesIn(join(source, images));
+  if (names.length === 0) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(source)}: it is no data set: it has no ${descriptionFile}, no folder "images" with "masks", and no image files.`,
+    );
+  }
+  const labelled = masks === undefined ? undefined : new Map<string, string>();
+  if (masks !== undefined)
+    for (const name of await imagesIn(join(source, masks))) labelled?.set(withoutEnding(name), name);
+  const problems: SutureError[] = [];
+  const cases: RawCase[] = [];
+  const byChannel = channelsOf(names, endingOf(names[0])!);
+  const grouped: ReadonlyMap<string, readonly string[]> =
+    byChannel.size > 0 && [...byChannel.values()].flat().length === names.length
+      ? byChannel
+      : new Map(names.map(name => [withoutEnding(name), [name]]));
+  for (const [name, files] of grouped) {
+    const mask = labelled?.get(name);
+    if (Array.from(files).includes(undefined as unknown as string)) {
+      problems.push(new SutureError('data-invalid', `case ${printable(name)} lacks a channel.`));
+    } else if (labelled && mask === undefined) {
+      problems.push(new SutureError('data-invalid', `case ${printable(name)} has no file of its name in "${masks}".`));
+    } else {
+      cases.push({
+        name,
+        images: files.map(file => join(source, images, file)),
+        ...(mask !== undefined && { labels: join(source, masks!, mask) }),
+      });
+    }
+  }
+  if (problems.length > 0)
+    throw casesError(source, `${problems.length} of ${grouped.size} cases cannot be used`, problems);
+  return { source, cases, root: source, files: filesOf(source, cases) };
+}
