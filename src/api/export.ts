@@ -11,7 +11,15 @@ import { featureEntries } from '../network/tags.ts';
 import { writeModel } from '../network/write.ts';
 import type { OutputShares } from '../options/kinds.ts';
 import { lossTexts } from '../report/verdict.ts';
-import { deployed, deployedCombination, type ExportDtype, type ExportedNetwork, inDtype } from '../run/deployed.ts';
+import {
+  deployed,
+  deployedCombination,
+  described,
+  type ExportDtype,
+  type ExportedNetwork,
+  inDtype,
+  scored,
+} from '../run/deployed.ts';
 import { type FoundChoice, foundIn } from '../run/found.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
@@ -19,7 +27,7 @@ import type { Blueprint, Student } from '../selection/candidates.ts';
 import { alike, type Combination, checkPositions, gatedText, outputOf } from '../selection/combination.ts';
 import { type Rule, select, selectByDepth } from '../selection/select.ts';
 import { sweepSchema } from '../selection/sweep.ts';
-import { verdictSchema } from '../selection/verdict.ts';
+import { type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
 import { frontSchema } from '../selection/weighted.ts';
 
 /**
@@ -208,12 +216,17 @@ export async function exportCandidate(
   run: LoadedRun,
   file: string,
   candidate: Blueprint | Student,
+  { metric, standings }: Pick<StoredVerdict, 'metric' | 'standings'>,
   { gateOver, ...rest }: Pick<Gating, 'gateOver'> & Pick<ExportedNetwork, 'rule'>,
 ): Promise<ExportedNetwork> {
   const { name, positions, cost } = candidate;
   const gated = 'network' in candidate ? undefined : candidate.blend.gated;
-  const graph =
-    'network' in candidate ? candidate.network.graph : deployed(run, candidate.setting, name, gated, gateOver);
+  const made =
+    'network' in candidate
+      ? described(run, candidate.network.graph, name)
+      : deployed(run, candidate.setting, name, gated, gateOver);
+  const standing = standings.find(one => one.name === name);
+  const graph = standing ? scored(made, metric, standing) : made;
   await writeModel(graph, file, { force: true });
   const found = run.network.positions.find(p => positions.length === 1 && p.id === positions[0]);
   return {

@@ -4,6 +4,7 @@ import { type OutputMeaning, sizesText } from '../../passes/index.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
 import { knownMeaning } from '../network/meaning.ts';
 import { loadModel } from '../network/model.ts';
+import { needsOf, needsTexts } from '../network/needs.ts';
 
 export interface ModelFacts {
   readonly path: string;
@@ -25,6 +26,8 @@ export interface ModelFacts {
   readonly parameters: number;
   /** See `flopsPerSample`. Undefined where it depends on a size that the network leaves open. */
   readonly flops: number | undefined;
+  /** How a case becomes its input, and what its output is called, in sentences. */
+  readonly needs: readonly string[];
   /** What suture wrote into the file when it exported it. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
@@ -52,6 +55,7 @@ export async function inspect(path: string): Promise<ModelFacts> {
     nodes: graph.nodes.length,
     parameters: parameterCount(graph),
     flops: flopsPerSample(graph),
+    needs: needsTexts(needsOf(graph, path)),
     metadata: Object.fromEntries(
       Object.entries(graph.info.metadata ?? {}).filter(([key]) => key.startsWith('suture.')),
     ),

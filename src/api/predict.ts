@@ -17,10 +17,10 @@ import { type MeaningOptions, statedMeaning } from '../network/meaning.ts';
 import { loadModel } from '../network/model.ts';
 import { needsOf } from '../network/needs.ts';
 import { type Network, networkOf } from '../network/network.ts';
-import { type Case, openCases, readCase, readNames } from '../prediction/cases.ts';
+import { type Case, openCases } from '../prediction/cases.ts';
 import { axesOf, decisionOf, type Looking, predict as predictField, requireDense } from '../prediction/predictor.ts';
 import type { Field } from '../prediction/sliding.ts';
-import type { DatasetNames } from '../preprocessing/dataset-json.ts';
+import { type DatasetNames, readNames } from '../preprocessing/dataset-json.ts';
 import { type Plans, readPlans } from '../preprocessing/plans.ts';
 import { type Decision, decided, preprocess, restore } from '../preprocessing/preprocess.ts';
 import { RunDirectory } from '../run/directory.ts';
@@ -254,7 +254,7 @@ async function predictCase(
   const known = { name: one.name, file };
   if (!force && (await isThere(file))) return { ...known, already: true };
   try {
-    const image = await readCase(one);
+    const image = await one.read();
     requireFittingChannels(network, image.shape[0], one.name);
     const seen = plans ? preprocess(image, plans, one.name) : image;
     const field = await predictField(runnable, network, seen, plans, {

@@ -266,7 +266,7 @@ async function follow(
   }
   const chosen = asked.position === undefined ? chosenOf(candidates, verdict) : candidates.stitched;
   const file = directory.file('model');
-  const exported = await exportCandidate(run, file, chosen, {
+  const exported = await exportCandidate(run, file, chosen, verdict, {
     gateOver,
     ...(asked.position === undefined && chosen.positions.includes(position) && { rule: selection.rule }),
   });

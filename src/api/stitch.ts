@@ -77,6 +77,7 @@ export async function trainLocked(
       outputMean: plan.outputMean,
       training: settings,
       data: { source: dataset.source, sha256: plan.dataHash, images: dataset.count },
+      ...(plan.input && { input: plan.input }),
       executor: { name: executor.name, description: executor.describe() },
       versions: { ...versions() },
     };
@@ -106,11 +107,12 @@ async function trainerFor(
   return Trainer.create(job, step, settings, values, stitchFeed(job, step, settings));
 }
 
-const recordOf = ({ path, sha256, meaning, external }: Parent): ParentSource => ({
+const recordOf = ({ path, sha256, meaning, external, front }: Parent): ParentSource => ({
   source: path,
   sha256,
   meaning,
   external,
+  front: front?.map(channel => ({ ...channel })),
 });
 
 /** Of some values those that belong to the stitches. */

@@ -53,10 +53,24 @@ export const labels = {
   }),
 };
 
+const plansOf = (tag: string): Option<string, false> =>
+  optional(
+    path,
+    'file',
+    `plans.json of network ${tag}, where its cases are normalised in another way than the own ones`,
+  );
+
+/** Of networks that are joined, by their tags; those of the own one are `--plans`. */
+export const partnerPlans = { plansB: plansOf('b'), plansC: plansOf('c'), plansD: plansOf('d') };
+
 /** What the options say of data, and nothing that they do not say. */
-export function labelOptions(given: GivenOf<typeof labels>): LabelOptions {
-  const { ignoreLabel, regions, plans, configuration, tile, fold } = given;
+export function labelOptions(given: GivenOf<typeof labels & typeof partnerPlans>): LabelOptions {
+  const { ignoreLabel, regions, plans, configuration, tile, fold, plansB: b, plansC: c, plansD: d } = given;
+  const partners = Object.fromEntries(
+    Object.entries({ b, c, d }).flatMap(([tag, file]) => (file ? [[tag, file]] : [])),
+  );
   const folder = {
+    ...(Object.keys(partners).length > 0 && { partners }),
     ...(plans !== undefined && { plans }),
     ...(configuration !== undefined && { configuration }),
     ...(tile && { tile }),
@@ -173,6 +187,7 @@ export const training = {
   outputWeight,
   task,
   ...labels,
+  ...partnerPlans,
   activation,
   outputMean: standing(choice(outputMeans), 'what', 'what of the outputs is averaged', 'probabilities'),
   executor,

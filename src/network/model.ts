@@ -1,6 +1,6 @@
 /** Networks as files, each read once. */
 import { type Graph, type ImportWarning, importOnnx, printable, SutureError } from '../../ir/index.ts';
-import { freeBatch, type Tag, widen, withDemandedSizes } from '../../passes/index.ts';
+import { type ChannelMap, freeBatch, mapChannels, type Tag, widen, withDemandedSizes } from '../../passes/index.ts';
 import { batchText, fixedBatch } from '../execution/fixed-batch.ts';
 import { hashFile } from '../files/hash.ts';
 import { tagOf } from './tags.ts';
@@ -18,6 +18,8 @@ export interface Model {
    * as the multiples that the layers demand.
    */
   readonly graph: Graph;
+  /** What `graph` does first with the images that networks share; absent where its own are the same. */
+  readonly front?: readonly ChannelMap[] | undefined;
   /** Files beside it that hold tensors of it, relative to its folder. */
   readonly external: readonly string[];
   readonly warnings: readonly (ImportWarning | FixedBatchWarning)[];
@@ -67,6 +69,10 @@ export async function loadModel(path: string): Promise<Model> {
     warnings: [...warnings, ...fixedBatchWarning(graph)],
   };
 }
+
+/** A network behind what makes its own images of those that networks share. */
+export const fronted = (model: Model, front: readonly ChannelMap[] | undefined): Model =>
+  front ? { ...model, graph: mapChannels(model.graph, front), front } : model;
 
 function fixedBatchWarning(graph: Graph): readonly FixedBatchWarning[] {
   const batch = fixedBatch(graph);

@@ -1,6 +1,5 @@
 /** What an exported network says of itself in its file, so that nothing else has to be handed over: see `docs/onnx.md`. */
 import type { Graph } from '../../ir/index.ts';
-import { meaningText, type OutputMeaning } from '../../passes/index.ts';
 import { type DatasetNames, datasetDocument, datasetNames } from '../preprocessing/dataset-json.ts';
 import { type Plans, plansDocument, plansFrom, plansText } from '../preprocessing/plans.ts';
 
@@ -45,7 +44,3 @@ export const needsTexts = ({ plans, names }: Needs): readonly string[] => [
       ]
     : []),
 ];
-
-/** The documentation of a file. @param origin what it was made of, and how. */
-export const documentation = (origin: string, meaning: OutputMeaning, needs: Needs): string =>
-  [origin, `Its output is ${meaningText(meaning)}.`, ...needsTexts(needs)].join(' ');

@@ -1,18 +1,20 @@
 /** The cases of a folder of images, for prediction: no labels, no splits. */
-import { readdir } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
-import { printable, SutureError } from '../../ir/errors.ts';
-import { readRegular } from '../files/input.ts';
-import { type DatasetNames, datasetNames } from '../preprocessing/dataset-json.ts';
-import { endingOf, readVolume } from '../volumes/files.ts';
-import { invalid, type Volume } from '../volumes/volume.ts';
+import { stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { readCase } from '../data/raw/case.ts';
+import { descriptionFile } from '../data/raw/description.ts';
+import { openRaw } from '../data/raw/open.ts';
+import { type DatasetNames, namesOfFolder } from '../preprocessing/dataset-json.ts';
+import { endingOf } from '../volumes/files.ts';
+import type { Volume } from '../volumes/volume.ts';
 
-/** One case: a file for each channel. */
+/** One case. */
 export interface Case {
   readonly name: string;
-  readonly files: readonly string[];
-  /** What its labels are called. */
+  /** The name of the file that its labels are written to. */
   readonly labels: string;
+  /** Its image, all channels of it. @throws SutureError as `readCase`. */
+  readonly read: () => Promise<Volume>;
 }
 
 export interface CaseFolder {
@@ -21,92 +23,28 @@ export interface CaseFolder {
   readonly names?: DatasetNames;
 }
 
-/** `dataset.json` of a file; undefined where there is none. @throws SutureError `data-invalid`. */
-export async function readNames(file: string): Promise<DatasetNames | undefined> {
-  const bytes = await readRegular(file).catch(() => undefined);
-  if (bytes === undefined) return undefined;
-  let json: unknown;
-  try {
-    json = JSON.parse(bytes.toString('utf8'));
-  } catch (cause) {
-    throw new SutureError('data-invalid', `${printable(file)}: it is no JSON file that can be read.`, { cause });
-  }
-  return datasetNames(json, file);
-}
-
-const filesIn = async (folder: string): Promise<readonly string[]> => {
-  try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    return entries.filter(entry => !entry.isDirectory()).map(entry => entry.name);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const fault =
-      code === 'ENOENT' ? 'there is no such folder' : code === 'ENOTDIR' ? 'it is no folder' : 'it may not be read';
-    throw new SutureError('data-unreadable', `${printable(folder)}: ${fault}.`, { cause });
-  }
-};
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  );
 
 /**
- * The cases of a folder: `NAME_0000.nii.gz`, `NAME_0001.nii.gz`, … as nnU-Net has the channels of a case, or one file for each. Of a whole
- * data set, its `imagesTs`.
+ * The cases of a folder of images, as `openRaw` finds them; of a whole data set those of its `imagesTs`. Labels that are there are not read.
  *
- * @throws SutureError `data-unreadable`, `data-invalid` where there are none.
+ * @throws SutureError as `openRaw`.
  */
 export async function openCases(path: string): Promise<CaseFolder> {
-  const inside = await filesIn(path);
-  const folder = inside.includes('dataset.json') ? join(path, 'imagesTs') : path;
-  const names =
-    (await readNames(join(folder, 'dataset.json'))) ??
-    (await readNames(join(dirname(resolve(folder)), 'dataset.json')));
-  const found = new Map<string, string[]>();
-  const endings = new Map<string, string>();
-  for (const file of (folder === path ? inside : await filesIn(folder)).toSorted()) {
-    const ending = endingOf(file);
-    if (ending === undefined) continue;
-    const stem = file.slice(0, -ending.length);
-    const name = /^(.+)_\d{4}$/.exec(stem)?.[1] ?? stem;
-    found.set(name, [...(found.get(name) ?? []), join(folder, file)]);
-    endings.set(name, ending.startsWith('.nii') ? ending : '.png');
-  }
-  if (found.size === 0) {
-    throw new SutureError(
-      'data-invalid',
-      `${printable(folder)} holds no images: their names end in .nii.gz, .nii, .png, .tif or .tiff.`,
-    );
-  }
-  const cases = Array.from(found, ([name, files]) => ({ name, files, labels: `${name}${endings.get(name)}` }));
+  const folder = (await isThere(join(path, descriptionFile))) ? join(path, 'imagesTs') : path;
+  const raw = await openRaw(folder);
+  const names = await namesOfFolder(folder);
+  const cases = raw.cases.map(({ name, images }): Case => {
+    const ending = endingOf(images[0]) ?? extname(images[0]);
+    return {
+      name,
+      labels: `${name}${ending.startsWith('.nii') ? ending : '.png'}`,
+      read: async () => (await readCase(raw, { name, images })).image,
+    };
+  });
   return { cases, ...(names && { names }) };
-}
-
-/** A case's image, its channels joined. @throws SutureError as `readVolume`, and `data-invalid` where channels are missing or do not fit. */
-export async function readCase({ name, files }: Case): Promise<Volume> {
-  for (const [channel, file] of files.entries()) {
-    const numbered = /_(\d{4})\.[^/]*$/.exec(basename(file));
-    if (numbered && Number(numbered[1]) !== channel)
-      throw invalid(name, `its channel ${channel} is missing: there is ${basename(file)}`);
-  }
-  const volumes: Volume[] = [];
-  for (const file of files) volumes.push(await readVolume(file));
-  const [first, ...others] = volumes;
-  for (const [i, other] of others.entries()) {
-    if (String(other.shape.slice(1)) !== String(first.shape.slice(1))) {
-      const [one, two] = [first, other].map(({ shape }) => shape.slice(1).join('×'));
-      throw invalid(files[i + 1], `it is ${two}, and ${basename(files[0])} is ${one}`);
-    }
-    if (other.spacing.some((mm, axis) => Math.abs(mm - first.spacing[axis]) > 1e-3 * mm)) {
-      throw invalid(
-        files[i + 1],
-        `its spacing is ${other.spacing.join(' × ')} mm, and that of ${basename(files[0])} ${first.spacing.join(' × ')}`,
-      );
-    }
-  }
-  if (others.length === 0) return first;
-  const channels = volumes.reduce((sum, { shape }) => sum + shape[0], 0);
-  const data = new Float32Array(volumes.reduce((sum, volume) => sum + volume.data.length, 0));
-  let at = 0;
-  for (const volume of volumes) {
-    data.set(volume.data, at);
-    at += volume.data.length;
-  }
-  return { ...first, data, shape: [channels, ...first.shape.slice(1)] };
 }

@@ -1,6 +1,9 @@
 /** `dataset.json` of an nnU-Net data set, as far as networks are concerned: what channels and labels are called. */
+
+import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
+import { readRegular } from '../files/input.ts';
 import type { Decision } from './preprocess.ts';
 
 /** Names of what a network sees and says. */
@@ -47,8 +50,25 @@ export function datasetNames(json: unknown, source: string): DatasetNames {
   };
 }
 
+/** `dataset.json` of a path; undefined where there is none. @throws SutureError `data-invalid`. */
+export async function readNames(file: string): Promise<DatasetNames | undefined> {
+  const bytes = await readRegular(file).catch(() => undefined);
+  if (bytes === undefined) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.toString('utf8'));
+  } catch (cause) {
+    throw new SutureError('data-invalid', `${printable(file)}: it is no JSON file that can be read.`, { cause });
+  }
+  return datasetNames(json, file);
+}
+
+/** What the `dataset.json` in a folder says, or else the one above it, as above `imagesTs`. */
+export const namesOfFolder = async (folder: string): Promise<DatasetNames | undefined> =>
+  (await readNames(join(folder, 'dataset.json'))) ?? readNames(join(dirname(resolve(folder)), 'dataset.json'));
+
 /** The same as a document. */
-export const datasetDocument = ({ channels, labels, regionsClassOrder }: DatasetNames): object => ({
+export const datasetDocument = ({ channels, labels, regionsClassOrder }: DatasetNames): Record<string, unknown> => ({
   channel_names: Object.fromEntries(channels.map((name, i) => [String(i), name])),
   labels,
   ...(regionsClassOrder && { regions_class_order: regionsClassOrder }),

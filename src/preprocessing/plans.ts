@@ -262,7 +262,7 @@ export function plansFrom(json: unknown, source: string, configuration?: string,
 }
 
 /** Plans as a document that {@link plansFrom} reads, and nnU-Net too: with this configuration only. */
-export function plansDocument(plans: Plans): object {
+export function plansDocument(plans: Plans): Record<string, unknown> {
   const { configuration, spacing, patchSize, transpose, normalizations, resampling, mirrorAxes } = plans;
   const facts = normalizations.flatMap(({ foreground }, channel) =>
     foreground

@@ -1,7 +1,7 @@
 /** One input for networks whose cases are normalised in different ways: what it is, and what makes each network's own of it. */
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { ChannelMap } from '../../passes/index.ts';
-import type { Foreground, Normalization, Plans } from './plans.ts';
+import { type Foreground, type Normalization, type Plans, readPlans } from './plans.ts';
 
 export interface SharedInput {
   /** As the first network's, with the bounds of CT drawn so wide that nothing is cut off that another network sees. */
@@ -135,4 +135,40 @@ function requireSameGrid(own: Plans, other: Plans): void {
         'train one of the networks at the spacing of the other (nnU-Net: a configuration with this "spacing" that inherits the rest)',
     );
   }
+}
+
+/** Plans of networks that see one input. */
+export interface PlansFiles {
+  /** Of the own network. */
+  readonly plans?: string | undefined;
+  /** Of all plans. */
+  readonly configuration?: string | undefined;
+  /** Of networks that are joined with it, by their tags; those that have none see what the own one sees. */
+  readonly partners?: Readonly<Record<string, string>> | undefined;
+}
+
+/**
+ * What networks see by their plans, and what makes each network's own input of it, by tag. Undefined where there are no plans.
+ *
+ * @param axes of the images, where no configuration is named.
+ * @throws SutureError as `readPlans` and {@link sharedInput}; `option-invalid` where a partner has plans and the own network none.
+ */
+export async function readShared(
+  { plans, configuration, partners = {} }: PlansFiles,
+  axes?: number,
+): Promise<
+  { readonly plans: Plans; readonly fronts: Readonly<Record<string, readonly ChannelMap[] | undefined>> } | undefined
+> {
+  const tags = Object.keys(partners);
+  if (plans === undefined) {
+    if (tags.length === 0) return undefined;
+    throw new SutureError(
+      'option-invalid',
+      `There are plans of network ${tags[0]}: say by --plans those of the own one too.`,
+    );
+  }
+  const all: Plans[] = [];
+  for (const file of [plans, ...Object.values(partners)]) all.push(await readPlans(file, configuration, axes));
+  const shared = sharedInput(all);
+  return { plans: shared.plans, fronts: Object.fromEntries(['a', ...tags].map((tag, i) => [tag, shared.fronts[i]])) };
 }

@@ -21,7 +21,19 @@ const parent = v.object({
   external: v.optional(v.array(v.object({ file: v.string(), sha256: hashSchema })), []),
   /** What its output means. */
   meaning: meaningSchema,
+  /** What it does first with each channel of the images that networks share; absent where its own are the same. */
+  front: v.optional(
+    v.array(
+      v.object({
+        ...{ scale: v.number(), offset: v.number() },
+        ...{ low: v.optional(v.number()), high: v.optional(v.number()) },
+      }),
+    ),
+  ),
 });
+
+/** A document of nnU-Net. */
+const document = v.record(v.string(), v.unknown());
 
 /** What is said of labels: see `LabelOptions`. */
 export const labelsSchema = v.object({
@@ -32,6 +44,7 @@ export const labelsSchema = v.object({
     v.object({
       plans: v.optional(v.string()),
       configuration: v.optional(v.string()),
+      partners: v.optional(v.record(v.string(), v.string())),
       tile: v.optional(v.pipe(v.array(count), v.minLength(2), v.maxLength(3))),
       fold: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
     }),
@@ -60,6 +73,8 @@ export const configSchema = v.object({
   outputMean: v.picklist(outputMeans),
   training: trainingSchema,
   data: v.object({ source: v.string(), sha256: hashSchema, images: count }),
+  /** What the networks' common input is, as far as it is known: plans, and names of channels and labels. */
+  input: v.optional(v.object({ plans: v.optional(document), dataset: v.optional(document) })),
   /** What computed, and with which versions: the same seed gives the same bytes on the same of all these. */
   executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
   versions: v.record(v.string(), v.optional(v.string())),
@@ -112,7 +127,13 @@ export const keptLabels = ({ ignoreLabel, regions, folder }: LabelOptions): Pick
         labels: {
           ...(ignoreLabel !== undefined && { ignoreLabel }),
           ...(regions && { regions: regions.map(r => [...r]) }),
-          ...(folder && { folder: { ...folder, tile: folder.tile && [...folder.tile] } }),
+          ...(folder && {
+            folder: {
+              ...folder,
+              partners: folder.partners && { ...folder.partners },
+              tile: folder.tile && [...folder.tile],
+            },
+          }),
         },
       };
 

@@ -28,7 +28,7 @@ import { sealed } from './seal.ts';
 import { readSealedConfig, SealedFolder } from './sealed-folder.ts';
 
 /** A parent that is to be copied into a run. */
-export interface ParentSource extends Pick<StoredParent, 'source' | 'sha256' | 'meaning'> {
+export interface ParentSource extends Pick<StoredParent, 'source' | 'sha256' | 'meaning' | 'front'> {
   /** Files beside it that hold tensors of it. */
   readonly external: readonly string[];
 }
@@ -42,12 +42,15 @@ export type RunSpecification = Omit<RunConfig, 'format' | 'version' | 'pairs' | 
 export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, OtherFile> {
   readonly path: string;
   readonly config: RunConfig;
+  /** Of the configuration: the same for runs that were made in the same way of the same files. */
+  readonly seal: string;
   /** Where the files are: `path`, or a folder inside it while the run is to replace another. */
   #root: string;
 
   private constructor(path: string, root: string, config: RunConfig, seal: string) {
     super({ files: runFiles, owners, remedies, foreign }, seal);
     this.path = path;
+    this.seal = seal;
     this.#root = root;
     this.config = config;
   }
@@ -185,7 +188,7 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
 async function copiedParent(
   root: string,
   tag: string,
-  { source, sha256, meaning, external: locations }: ParentSource,
+  { source, sha256, meaning, front, external: locations }: ParentSource,
 ): Promise<StoredParent> {
   // One with files beside it has a folder of its own and keeps its name: files of the same name beside both parents must not meet.
   const file = `${runFiles.parents}/${locations.length > 0 ? `${tag}/${basename(source)}` : `${tag}.onnx`}`;
@@ -203,7 +206,7 @@ async function copiedParent(
     await copyFile(from, target, constants.COPYFILE_FICLONE);
     external.push({ file: location, sha256: await hashFile(target) });
   }
-  return { file, source, sha256, meaning, external };
+  return { file, source, sha256, meaning, external, ...(front && { front }) };
 }
 
 const beside = (file: string, other: string): string => `${file.slice(0, file.lastIndexOf('/'))}/${other}`;

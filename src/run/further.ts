@@ -3,8 +3,8 @@ import { printable, SutureError } from '../../ir/errors.ts';
 import type { StitchParameters } from '../../passes/index.ts';
 import { requireBatch } from '../data/batches.ts';
 import { loadDataset } from '../data/dataset.ts';
+import { hashData } from '../data/raw/load.ts';
 import { stepBatch } from '../execution/fixed-batch.ts';
-import { hashFile } from '../files/hash.ts';
 import { sharedBatch } from '../network/model.ts';
 import { networkForImages } from '../network/sizes.ts';
 import { requireRoom } from '../training/room.ts';
@@ -50,15 +50,15 @@ export async function planFurther(request: FurtherStitchRequest): Promise<RunPla
   const from = { run: request.run, parameters: await directory.parametersSeal() };
   const settings = furtherDefaults({ ...request.training, batch }, { found, from }, { dense: isDense(parents[0]) });
   const labels = labelsOfRun(config);
-  const dataset = await loadDataset(request.data, labels);
+  const dataset = await loadDataset(request.data, labels, 'training');
   if (settings.steps > 0) requireBatch(settings.batch, dataset);
   networkForImages(network, dataset);
   requireRoom(network, settings, dataset);
   const { task, outputMean } = config;
   return {
     ...{ output, force, parents, pairs: await directory.readPairs(), network, dataset },
-    dataHash: await hashFile(request.data),
-    ...{ settings, task, labels, outputMean, warnings: [] },
+    dataHash: await hashData(request.data, labels),
+    ...{ settings, task, labels, outputMean, input: config.input, warnings: [] },
   };
 }
 

@@ -2,7 +2,7 @@
 import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
 import { type FeaturePair, type StitchParameters, type SuperNetwork, stitch } from '../../passes/index.ts';
 import { fromStored } from '../network/meaning.ts';
-import { loadModel } from '../network/model.ts';
+import { fronted, loadModel } from '../network/model.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import { type Parent, parentWith } from '../network/parent.ts';
 import { tagged } from '../network/tags.ts';
@@ -32,8 +32,8 @@ export const openNetwork = async (path: string): Promise<OpenRun> => joinOpened(
 export async function joinOpened(directory: RunDirectory): Promise<OpenRun> {
   const pairs = await directory.readPairs();
   const parents: Parent[] = [];
-  for (const [tag, { meaning }] of Object.entries(directory.config.parents)) {
-    parents.push(parentWith(await loadModel(directory.parentFile(tag)), fromStored(meaning)));
+  for (const [tag, { meaning, front }] of Object.entries(directory.config.parents)) {
+    parents.push(parentWith(fronted(await loadModel(directory.parentFile(tag)), front), fromStored(meaning)));
   }
   return { directory, parents, network: joinParents(parents, pairs, directory.config) };
 }

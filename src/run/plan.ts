@@ -19,11 +19,14 @@ import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
 import { gateScopeOf } from '../network/gate.ts';
 import { requireFittingImages, spatialExtents } from '../network/interface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
-import { loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
+import { fronted, loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
 import { readPairs } from '../network/pairs.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
 import { graphForImages, networkForImages } from '../network/sizes.ts';
 import { byTag, requireSeveral, tagOf } from '../network/tags.ts';
+import { datasetDocument, namesOfFolder } from '../preprocessing/dataset-json.ts';
+import { type Plans, plansDocument } from '../preprocessing/plans.ts';
+import { readShared } from '../preprocessing/shared-input.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { requireRoom } from '../training/room.ts';
 import {
@@ -71,6 +74,7 @@ export interface RunPlan<S extends TrainingSettings = TrainingSettings> {
   readonly task: Task;
   readonly labels: LabelOptions;
   readonly outputMean: RunConfig['outputMean'];
+  readonly input: RunConfig['input'];
   readonly warnings: readonly string[];
 }
 
@@ -99,8 +103,11 @@ export async function planRun(
   const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
   await checkRunOutput(output, { force });
   requireSeveral(request.networks);
+  const shared = await sharedBy(request);
   const models: Model[] = [];
-  for (const path of request.networks) models.push(await loadModel(path));
+  for (const [i, path] of request.networks.entries()) {
+    models.push(fronted(await loadModel(path), shared?.fronts[tagOf(i)]));
+  }
   const mixing = models.find(({ graph }) => gateScopeOf(graph) === 'case');
   if (mixing) {
     throw new SutureError(
@@ -144,8 +151,29 @@ export async function planRun(
     task,
     labels,
     outputMean,
+    input: await inputOf(shared?.plans, request.data),
     warnings: [...warningsOf(models), ...warnings, ...disagreements],
   };
+}
+
+/** What the networks see by their plans. @throws SutureError `option-invalid` for plans of a network that is not there. */
+async function sharedBy({ labels, networks }: StitchRequest): ReturnType<typeof readShared> {
+  const { folder = {} } = labels ?? {};
+  const tags = networks.map((_, i) => tagOf(i));
+  const strange = Object.keys(folder.partners ?? {}).find(tag => !tags.slice(1).includes(tag));
+  if (strange !== undefined) {
+    throw new SutureError(
+      'option-invalid',
+      `There are plans of a network ${strange}, and the networks are ${tags.join(', ')}; those of a are said by --plans.`,
+    );
+  }
+  return readShared(folder, folder.tile?.length);
+}
+
+async function inputOf(plans: Plans | undefined, data: string): Promise<RunConfig['input']> {
+  const names = await namesOfFolder(data);
+  if (!plans && !names) return undefined;
+  return { ...(plans && { plans: plansDocument(plans) }), ...(names && { dataset: datasetDocument(names) }) };
 }
 
 interface PlannedPairs {

@@ -64,6 +64,7 @@ function show(facts: ModelFacts, withGraph: boolean, terminal: Terminal): void {
   terminal.line();
   terminal.line(`${grouped(facts.parameters)} parameters, ${facts.nodes} nodes`);
   if (facts.flops !== undefined) terminal.line(`${grouped(facts.flops)} FLOPs for one sample`);
+  for (const text of facts.needs) terminal.line(name(text, 1000));
   for (const [key, value] of Object.entries(facts.metadata)) terminal.line(`${name(key)}: ${name(value, 200)}`);
   for (const warning of facts.warnings) terminal.warning(warning.message);
   if (withGraph) terminal.line(`\n${facts.text}`);

@@ -4,8 +4,9 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable, SutureError } from '../../../ir/errors.ts';
 import { hashFile } from '../../files/hash.ts';
-import { type Plans, readPlans } from '../../preprocessing/plans.ts';
+import type { Plans } from '../../preprocessing/plans.ts';
 import { preprocess, preprocessLabels } from '../../preprocessing/preprocess.ts';
+import { type PlansFiles, readShared } from '../../preprocessing/shared-input.ts';
 import type { Dataset, LabelOptions } from '../dataset.ts';
 import { Random } from '../random.ts';
 import { readCase } from './case.ts';
@@ -14,11 +15,7 @@ import { ImageCollector } from './spill.ts';
 import { coveringTiles, drawnTiles, imageOf, labelsOf, type TileLabels } from './tiles.ts';
 
 /** What is said of folders of image files. */
-export interface FolderOptions {
-  /** nnU-Net's `plans.json` of the network that looks at them: how cases are prepared and cut. */
-  readonly plans?: string | undefined;
-  /** Which of its configurations. */
-  readonly configuration?: string | undefined;
+export interface FolderOptions extends PlansFiles {
   /** What cases are cut into: two axes for slices, three for volumes. Default: what the plans say, else whole cases. */
   readonly tile?: readonly number[] | undefined;
   /** Which of the splits: cases that it is validated on, or trained on. Default: all cases. */
@@ -40,7 +37,10 @@ export async function hashData(path: string, { folder }: LabelOptions = {}): Pro
   if (!(await isFolder(path))) return hashFile(path);
   const { root, files } = await openRaw(path);
   const hash = createHash('sha256');
-  if (folder?.plans !== undefined) hash.update(`plans\0${await hashFile(folder.plans)}\n`);
+  const { plans, partners = {} } = folder ?? {};
+  for (const file of [...(plans === undefined ? [] : [plans]), ...Object.values(partners)]) {
+    hash.update(`plans\0${await hashFile(file)}\n`);
+  }
   for (const file of files) hash.update(`${file}\0${await hashFile(join(root, file))}\n`);
   return hash.digest('hex');
 }
@@ -98,13 +98,13 @@ const isOfData = (cause: unknown): cause is SutureError =>
  * Reads a folder, case by case, as tiles: those that cover each case, or as many that are drawn from it for training. Places beyond a case
  * and those that another tile has already get the label to ignore.
  *
- * @throws SutureError `data-unreadable`, `data-invalid` naming every case that cannot be used; as `openRaw` and `readPlans`.
+ * @throws SutureError `data-unreadable`, `data-invalid` naming every case that cannot be used; as `openRaw` and `readShared`.
  */
 export async function loadFolder(source: string, said: LabelOptions, use: Use): Promise<Dataset> {
-  const { plans: plansFile, configuration, tile: asked, fold } = said.folder ?? {};
+  const { tile: asked, fold, ...plansFiles } = said.folder ?? {};
   const raw = await openRaw(source);
   const cases = chosen(raw, fold, use);
-  const plans = plansFile === undefined ? undefined : await readPlans(plansFile, configuration, asked?.length);
+  const plans = (await readShared(plansFiles, asked?.length))?.plans;
   const folds = foldsOf(raw);
   const stated = said.ignoreLabel ?? raw.description?.ignore;
   const ignore = stated ?? (raw.description ? Math.max(...raw.description.names.keys()) + 1 : unusedLabel);

@@ -1,0 +1,97 @@
+/** From two sites' networks and plans to one network that says what it needs, and from that to labels. */
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { importOnnx } from '../../../ir/index.ts';
+import { exportNetwork } from '../../../src/api/export.ts';
+import { inspect } from '../../../src/api/inspect.ts';
+import { predict } from '../../../src/api/predict.ts';
+import { type RunResult, run } from '../../../src/api/run.ts';
+import { needsOf } from '../../../src/network/needs.ts';
+import { readVolume } from '../../../src/volumes/files.ts';
+import { shared } from '../cli/support.ts';
+
+const fixture = (file: string): string => join('fixtures', 'volumes3d', file);
+
+const request = {
+  networks: [fixture('a.onnx'), fixture('b.onnx')],
+  train: fixture('a/imagesTr'),
+  validation: fixture('a/imagesTs'),
+  tests: [],
+  labels: { folder: { plans: fixture('a/plans.json'), partners: { b: fixture('b/plans.json') } } },
+  training: { steps: 2, batch: 2, initImages: 8, closingImages: 8 },
+  stress: false,
+  executor: 'ort',
+} as const;
+
+describe('two networks with plans of their own', () => {
+  const folder = shared();
+  const output = (): string => join(folder(), 'run');
+  let result: RunResult;
+  beforeAll(async () => {
+    result = await run({ ...request, output: output() });
+  }, 300_000);
+
+  it('become one network that says what it takes, what it gives and how it was made', async () => {
+    expect(result.agreement.agrees).toBe(true);
+    const file = join(output(), 'stitched.onnx');
+    const { graph } = importOnnx(file);
+    const { plans, names } = needsOf(graph, file);
+    // As wide as the wider of both: a clips to [-60, 190], b to [-20, 310].
+    expect(plans?.normalizations[0].foreground).toEqual({ mean: 82, std: 48, low: -60, high: 310 });
+    expect(names?.labels).toEqual({ background: 0, organ: 1, lesion: 2 });
+    const { metadata } = graph.info;
+    expect(metadata?.['suture.run']).toMatch(/^[0-9a-f]{64}$/);
+    expect(metadata?.['suture.score.metric']).toBe('dice');
+    expect(Number(metadata?.['suture.score.own'])).toBeGreaterThan(0.5);
+    expect(graph.info.documentation).toMatch(
+      /^Made by suture of 2 networks: .* resampled to 2 × 1 × 1 mm; in windows of 8 × 16 × 16/,
+    );
+    expect((await inspect(file)).needs).toHaveLength(3);
+  });
+
+  it('label cases by the run alone', async () => {
+    const labels = join(folder(), 'labels');
+    const { cases, configuration } = await predict({
+      model: output(),
+      data: fixture('b/imagesTs'),
+      output: labels,
+      executor: 'ort',
+    });
+    expect(configuration).toBe('3d_fullres');
+    expect(cases).toHaveLength(2);
+    const found = await readVolume(join(labels, 'bTs0.nii.gz'), 'labels');
+    const truth = await readVolume(fixture('b/labelsTs/bTs0.nii.gz'), 'labels');
+    expect(found.shape).toEqual(truth.shape);
+    const [organ, both] = [
+      truth.data.filter(Boolean).length,
+      truth.data.filter((label, i) => label > 0 && found.data[i] > 0).length,
+    ];
+    expect(both / organ).toBeGreaterThan(0.5);
+  });
+
+  it('see each what it would see by its own plans', async () => {
+    // On volumes that are on the grid already, what the second network says within the joined one is what it says alone.
+    const alone = join(folder(), 'alone');
+    const within = join(folder(), 'within');
+    const model = join(folder(), 'b.onnx');
+    await exportNetwork(output(), model, { combination: { positions: [], weight: 1, output: 0 } });
+    const data = fixture('a/imagesTs');
+    await predict({ model, data, output: within, executor: 'ort' });
+    await predict({ model: fixture('b.onnx'), plans: fixture('b/plans.json'), data, output: alone, executor: 'ort' });
+    for (const name of ['aTs0.nii.gz', 'aTs1.nii.gz']) {
+      const [one, other] = [
+        await readVolume(join(alone, name), 'labels'),
+        await readVolume(join(within, name), 'labels'),
+      ];
+      expect(new Set(one.data).size).toBeGreaterThan(1);
+      expect(other.data).toEqual(one.data);
+    }
+  });
+
+  it('are refused where there are plans of a network that is not there', async () => {
+    const labels = { folder: { ...request.labels.folder, partners: { c: fixture('b/plans.json') } } };
+    await expect(run({ ...request, labels, output: join(folder(), 'none') })).rejects.toThrow(
+      /plans of a network c, and the networks are a, b/,
+    );
+  });
+});
