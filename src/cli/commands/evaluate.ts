@@ -1,16 +1,19 @@
+import { join } from 'node:path';
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { caseTable, type Evaluation, evaluate } from '../../api/evaluate.ts';
+import { evaluateFolders } from '../../api/evaluate-folders.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
+import { summaryText } from '../../metrics/summary.ts';
 import type { SurfaceOptions } from '../../metrics/surface.ts';
 import { warningsOf } from '../../network/model.ts';
 import { distances, nonNegative, path } from '../../options/kinds.ts';
 import { flag, optional, type ValuesOf } from '../../options/option.ts';
+import { fixed } from '../../report/decimals.ts';
 import {
   activation,
   batch,
-  dataOf,
   executor,
   force,
   json,
@@ -31,7 +34,10 @@ import { name, type Terminal } from '../terminal.ts';
 import { tuning } from '../tune.ts';
 
 const options = {
-  data: dataOf('images and labels'),
+  data: optional(path, 'file', 'an .npz file or a folder with images and labels'),
+  summary: optional(path, 'file', "of two folders of labels: where nnU-Net's summary.json goes", {
+    otherwise: 'into the first',
+  }),
   ensemble: flag('also score the mean of their outputs'),
   task,
   cases: optional(path, 'file', 'also list every class of every case in this CSV file'),
@@ -71,10 +77,22 @@ function surfaceOf({ surface, tolerance, spacing }: Flags): SurfaceOptions | und
 
 export const evaluateCommand = ({ terminal, signal }: Context): Command =>
   addOptions(
-    new Command('evaluate').description('score networks on labelled data').argument('<models...>', 'ONNX files'),
+    new Command('evaluate')
+      .description("score networks on labelled data, or a folder of labels by another as nnU-Net's summary.json")
+      .argument('<models...>', 'ONNX files; or two folders: predicted and reference'),
     options,
   ).action(async (paths: readonly string[], flags: Flags) => {
     const { data, cases: file, force = false } = flags;
+    if (data === undefined) {
+      await compareFolders(paths, flags, { terminal, signal });
+      return;
+    }
+    if (flags.summary !== undefined) {
+      throw new SutureError(
+        'option-invalid',
+        'A summary is of two folders of label files: leave out --data, or --summary.',
+      );
+    }
     const surface = surfaceOf(flags);
     if (file !== undefined) await checkOutputFile(file, { force });
     let profiles: readonly GraphProfile[] | undefined;
@@ -102,6 +120,34 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     });
     showProfiles(profiles ?? [], terminal);
   });
+
+/** Labels by labels: no networks. */
+async function compareFolders(
+  [predicted, reference, ...more]: readonly string[],
+  flags: Flags,
+  { terminal, signal }: Pick<Context, 'terminal' | 'signal'>,
+): Promise<void> {
+  if (reference === undefined || more.length > 0) {
+    throw new SutureError(
+      'option-invalid',
+      'Name the data that networks are scored on by --data, or two folders of label files.',
+    );
+  }
+  const file = flags.summary ?? join(predicted, 'summary.json');
+  const force = flags.force ?? false;
+  await checkOutputFile(file, { force });
+  const summary = await evaluateFolders(predicted, reference, {
+    labels: labelOptions(flags),
+    signal,
+    onProgress: terminal.progress,
+  });
+  await writeOutput(file, summaryText(summary), { force });
+  terminal.result({ summary: file, cases: summary.metric_per_case.length, mean: summary.mean }, () => {
+    terminal.heading(`${name(predicted)}: ${summary.metric_per_case.length} cases`);
+    for (const [label, { Dice }] of Object.entries(summary.mean)) terminal.line(`${label}: Dice ${fixed(Dice)}`);
+    terminal.line(`All counts are in ${name(file)}, as nnU-Net has them.`);
+  });
+}
 
 function show(evaluation: Evaluation, terminal: Terminal, each: boolean): void {
   terminal.heading(`${name(evaluation.data)}: ${evaluation.images} images, ${evaluation.executor}`);

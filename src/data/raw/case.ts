@@ -2,13 +2,17 @@
 import { printable, SutureError } from '../../../ir/errors.ts';
 import { readVolume } from '../../volumes/files.ts';
 import type { Volume } from '../../volumes/volume.ts';
+import type { Description } from './description.ts';
 import type { RawCase, RawDataset } from './open.ts';
+
+/** Class numbers of the places of a file, [z, y, x]. */
+export type ReadLabels = Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
 
 export interface ReadCase {
   /** All channels of it. */
   readonly image: Volume;
   /** The numbers of its places, [z, y, x]. */
-  readonly labels?: Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer>;
+  readonly labels?: ReadLabels;
 }
 
 /** Voxels may lie so far from each other, in voxels, where one is meant: headers round. */
@@ -35,9 +39,23 @@ export async function readCase(dataset: RawDataset, { images, labels }: RawCase)
     );
   }
   if (labels === undefined) return { image };
-  const volume = await readVolume(labels, 'labels');
-  requireSamePlace(labels, volume, images[0], channels[0]);
-  return { image, labels: numbersOf(dataset, labels, volume) };
+  const read = await readLabels(labels, dataset.description);
+  requireSamePlace(labels, read.volume, images[0], channels[0]);
+  return { image, labels: read.labels };
+}
+
+/**
+ * Reads a file of labels.
+ *
+ * @param description says which there may be; without one, any.
+ * @throws SutureError as `readVolume`; `data-invalid` where a number is no label.
+ */
+export async function readLabels(
+  path: string,
+  description?: Description,
+): Promise<{ readonly volume: Volume; readonly labels: ReadLabels }> {
+  const volume = await readVolume(path, 'labels');
+  return { volume, labels: numbersOf(description, path, volume) };
 }
 
 function joined(channels: readonly Volume[]): Volume {
@@ -55,7 +73,8 @@ function joined(channels: readonly Volume[]): Volume {
 
 const extentText = (extents: readonly number[]): string => extents.toReversed().join(' x ');
 
-function requireSamePlace(path: string, volume: Volume, otherPath: string, other: Volume): void {
+/** @throws SutureError `data-invalid` where two files do not have the same places. */
+export function requireSamePlace(path: string, volume: Volume, otherPath: string, other: Volume): void {
   const [, ...extents] = volume.shape;
   const [, ...expected] = other.shape;
   const differs = (what: string): never => {
@@ -93,7 +112,7 @@ function requireSamePlace(path: string, volume: Volume, otherPath: string, other
 }
 
 /** Class numbers, each of which means something. */
-function numbersOf({ description }: RawDataset, path: string, volume: Volume): NonNullable<ReadCase['labels']> {
+function numbersOf(description: Description | undefined, path: string, volume: Volume): ReadLabels {
   const { data, shape } = volume;
   if (shape[0] !== 1) {
     throw new SutureError(
@@ -116,7 +135,7 @@ function numbersOf({ description }: RawDataset, path: string, volume: Volume): N
 }
 
 function strangeText(
-  description: RawDataset['description'],
+  description: Description | undefined,
   value: number,
   at: number,
   [, , height, width]: readonly number[],

@@ -74,7 +74,8 @@ const isFolder = (path: string): Promise<boolean> =>
     () => false,
   );
 
-async function imagesIn(folder: string): Promise<readonly string[]> {
+/** Names of the image files of a folder. @throws SutureError `data-unreadable`. */
+export async function imagesIn(folder: string): Promise<readonly string[]> {
   let entries: readonly Dirent[];
   try {
     entries = await readdir(folder, { withFileTypes: true });

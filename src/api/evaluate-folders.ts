@@ -1,0 +1,82 @@
+/** Folders of label files compared, as nnU-Net does. */
+import { dirname, join, resolve } from 'node:path';
+import { printable, SutureError } from '../../ir/errors.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import { readLabels } from '../data/raw/case.ts';
+import { type Description, readDescription } from '../data/raw/description.ts';
+import { casesError, imagesIn } from '../data/raw/open.ts';
+import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { type Compared, type ComparedCase, compareCase, type Summary, summaryOf } from '../metrics/summary.ts';
+
+/** `dataset.json` of predictions, of the reference, or beside the latter's folder. */
+async function descriptionOf(predicted: string, reference: string): Promise<Description | undefined> {
+  for (const folder of [reference, dirname(resolve(reference)), predicted]) {
+    const found = await readDescription(folder);
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** What there is but for the background, where nothing says what is compared. */
+async function labelsIn(files: readonly string[], ignore: number | undefined): Promise<readonly Compared[]> {
+  const found = new Set<number>();
+  for (const file of files) for (const label of (await readLabels(file)).labels) found.add(label);
+  return [...found]
+    .filter(label => label !== 0 && label !== ignore)
+    .sort((a, b) => a - b)
+    .map(label => [label]);
+}
+
+/**
+ * Compares all label files of a folder with those of the same names in another.
+ *
+ * @throws SutureError `data-unreadable`, `data-invalid` naming every case that cannot be compared; `interrupted`.
+ */
+export async function evaluateFolders(
+  predicted: string,
+  reference: string,
+  { labels: said = {}, onProgress, signal }: WorkOptions & { readonly labels?: LabelOptions } = {},
+): Promise<Summary> {
+  const [names, known] = [await imagesIn(predicted), new Set(await imagesIn(reference))];
+  if (names.length === 0) throw new SutureError('data-invalid', `${printable(predicted)}: there are no label files.`);
+  const alone = names.filter(name => !known.has(name));
+  if (alone.length > 0) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(predicted)}: ${alone.length} of ${names.length} files have none of their name in ${printable(reference)}: ` +
+        `${alone
+          .slice(0, 5)
+          .map(name => printable(name))
+          .join(', ')}${alone.length > 5 ? ', …' : ''}.`,
+    );
+  }
+  const description = await descriptionOf(predicted, reference);
+  const ignore = said.ignoreLabel ?? description?.ignore;
+  const named = description && [...description.names.keys()].sort((a, b) => a - b);
+  const all =
+    said.regions ??
+    description?.regions ??
+    named?.filter(label => label !== 0 && label !== ignore).map(label => [label]) ??
+    (await labelsIn(
+      names.map(name => join(reference, name)),
+      ignore,
+    ));
+  if (all.length === 0)
+    throw new SutureError('data-invalid', `${printable(reference)}: there is nothing but background.`);
+  const cases: ComparedCase[] = [];
+  const problems: SutureError[] = [];
+  for (const [done, name] of names.entries()) {
+    throwIfInterrupted(signal, 'The comparison');
+    onProgress?.({ stage: 'comparing', done, total: names.length });
+    try {
+      cases.push(await compareCase(join(predicted, name), join(reference, name), all, ignore));
+    } catch (cause) {
+      if (!(cause instanceof SutureError)) throw cause;
+      problems.push(cause);
+    }
+  }
+  onProgress?.({ stage: 'comparing', done: names.length, total: names.length });
+  if (problems.length > 0)
+    throw casesError(predicted, `${problems.length} of ${names.length} cases cannot be compared`, problems);
+  return summaryOf(cases, all);
+}

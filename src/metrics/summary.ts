@@ -1,0 +1,117 @@
+/** `summary.json` as nnU-Net v2 writes it: label files compared with reference files, place by place. */
+import { printable, SutureError } from '../../ir/errors.ts';
+import { type ReadLabels, readLabels, requireSamePlace } from '../data/raw/case.ts';
+
+/** What nnU-Net counts of one label or region of one case; NaN where a ratio has nothing to go by. */
+export interface LabelMetrics {
+  readonly Dice: number;
+  readonly FN: number;
+  readonly FP: number;
+  readonly IoU: number;
+  readonly TN: number;
+  readonly TP: number;
+  readonly n_pred: number;
+  readonly n_ref: number;
+}
+
+const metricNames = ['Dice', 'FN', 'FP', 'IoU', 'TN', 'TP', 'n_pred', 'n_ref'] as const;
+
+/** The numbers that make one label (one of them) or region. */
+export type Compared = readonly number[];
+
+export interface ComparedCase {
+  readonly metrics: Readonly<Record<string, LabelMetrics>>;
+  readonly prediction_file: string;
+  readonly reference_file: string;
+}
+
+/** Keys are in the order in which nnU-Net has them, which is that of their names. */
+export interface Summary {
+  readonly foreground_mean: LabelMetrics;
+  readonly mean: Readonly<Record<string, LabelMetrics>>;
+  readonly metric_per_case: readonly ComparedCase[];
+}
+
+/** `2`, or as Python writes a tuple: `(1, 2)`. */
+export const keyOf = (compared: Compared): string =>
+  compared.length === 1 ? String(compared[0]) : `(${compared.join(', ')})`;
+
+function metricsOf(
+  answer: ReadLabels,
+  reference: ReadLabels,
+  compared: Compared,
+  ignore: number | undefined,
+): LabelMetrics {
+  const has = new Set(compared);
+  let [TP, FP, FN, TN] = [0, 0, 0, 0];
+  for (let i = 0; i < reference.length; i++) {
+    if (reference[i] === ignore) continue;
+    const [said, right] = [has.has(answer[i]), has.has(reference[i])];
+    if (said && right) TP++;
+    else if (said) FP++;
+    else if (right) FN++;
+    else TN++;
+  }
+  return {
+    Dice: (2 * TP) / (2 * TP + FP + FN),
+    FN,
+    FP,
+    IoU: TP / (TP + FP + FN),
+    TN,
+    TP,
+    n_pred: FP + TP,
+    n_ref: FN + TP,
+  };
+}
+
+/**
+ * Compares one label file with its reference.
+ *
+ * @throws SutureError as `readVolume`; `data-invalid` where the files do not lie on each other.
+ */
+export async function compareCase(
+  prediction: string,
+  reference: string,
+  all: readonly Compared[],
+  ignore: number | undefined,
+): Promise<ComparedCase> {
+  const [answer, right] = [await readLabels(prediction), await readLabels(reference)];
+  requireSamePlace(prediction, answer.volume, reference, right.volume);
+  return {
+    metrics: Object.fromEntries(
+      all.map(compared => [keyOf(compared), metricsOf(answer.labels, right.labels, compared, ignore)]),
+    ),
+    prediction_file: prediction,
+    reference_file: reference,
+  };
+}
+
+const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+const eachMetric = (of: (name: (typeof metricNames)[number]) => number): LabelMetrics =>
+  Object.fromEntries(metricNames.map(name => [name, of(name)])) as unknown as LabelMetrics;
+
+/** Means over the cases, without those that are NaN, and over what is compared, with them: as NumPy's nanmean and mean. */
+export function summaryOf(cases: readonly ComparedCase[], all: readonly Compared[]): Summary {
+  if (cases.length === 0)
+    throw new SutureError('data-invalid', `There are no cases to compare ${printable(all.join())} in.`);
+  const mean = Object.fromEntries(
+    all
+      .map(keyOf)
+      .map(key => [
+        key,
+        eachMetric(name =>
+          meanOf(cases.map(({ metrics }) => metrics[key][name]).filter(value => !Number.isNaN(value))),
+        ),
+      ]),
+  );
+  return {
+    foreground_mean: eachMetric(name => meanOf(Object.values(mean).map(metrics => metrics[name]))),
+    mean,
+    metric_per_case: cases,
+  };
+}
+
+/** As Python writes it: JSON in which a number may be NaN. */
+export const summaryText = (summary: Summary): string =>
+  `${JSON.stringify(summary, (_, value) => (Number.isNaN(value) ? '\u0000NaN' : value), 4).replaceAll('"\\u0000NaN"', 'NaN')}\n`;
