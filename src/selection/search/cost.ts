@@ -13,10 +13,8 @@ import { graphForImages } from '../../network/sizes.ts';
 export const ensemble: DiscreteSetting = { uses: {}, output: 'mean' };
 
 export const costKinds = ['flops', 'time'] as const;
+/** The cost of a setting as a share of the plain output ensemble's. */
 export type CostKind = (typeof costKinds)[number];
-
-/** The cost of a setting: 1 is that of the plain output ensemble. */
-export type CostOf = (setting: DiscreteSetting) => number | Promise<number>;
 
 /**
  * Costs as the operations of the settled graph, dead branches gone and stitches merged where that costs nothing, on one image of the data.
@@ -42,29 +40,47 @@ export function costsOf(
 /** How often a network is run, after once for warming up. */
 const runs = 5;
 
-/** Costs as measured: the median of a few runs of the settled network on a batch of the data. */
-export async function timesOf(
-  { executor }: Execution,
+/**
+ * Costs as measured, in the order of the settings: the least time of a few runs of the settled network on a batch of the data, over the
+ * least of as many runs of the output ensemble in between. Other work on the machine only ever adds to a time, and what slows it for
+ * long slows both.
+ */
+export async function measuredCosts(
+  { executor }: Pick<Execution, 'executor'>,
   { network, parameters }: TrainedNetwork,
   dataset: Dataset,
-): Promise<CostOf> {
-  const secondsOf = async (setting: DiscreteSetting): Promise<number> => {
-    const graph = settleDiscrete(network, setting, parameters);
-    const atATime = imagesAtATime([{ name: 'the stitched network', graph }], undefined, 8);
-    const { value: batch } = batchesOf(dataset, atATime).next();
-    const runnable = new Runnable(executor, graph);
+  settings: readonly DiscreteSetting[],
+): Promise<readonly number[]> {
+  const runnableOf = (setting: DiscreteSetting): Runnable =>
+    new Runnable(executor, settleDiscrete(network, setting, parameters));
+  const whole = runnableOf(ensemble);
+  const atATime = imagesAtATime([{ name: 'the output ensemble', graph: whole.graph }], undefined, 8);
+  const { value: batch } = batchesOf(dataset, atATime).next();
+  const secondsOf = async (runnable: Runnable): Promise<number> => {
+    const since = performance.now();
+    await runnable.run({ [runnable.graph.inputs[0].name]: batch!.images });
+    return performance.now() - since;
+  };
+  const costOf = async (setting: DiscreteSetting): Promise<number> => {
+    const runnable = runnableOf(setting);
     try {
-      const seconds: number[] = [];
-      for (let i = 0; i <= runs; i++) {
-        const since = performance.now();
-        await runnable.run({ [graph.inputs[0].name]: batch.images });
-        seconds.push(performance.now() - since);
+      await secondsOf(runnable);
+      let [least, leastOfWhole] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+      for (let i = 0; i < runs; i++) {
+        least = Math.min(least, await secondsOf(runnable));
+        leastOfWhole = Math.min(leastOfWhole, await secondsOf(whole));
       }
-      return seconds.slice(1).sort((p, q) => p - q)[Math.floor(runs / 2)];
+      return least / leastOfWhole;
     } finally {
       runnable.dispose();
     }
   };
-  const whole = await secondsOf(ensemble);
-  return async setting => (await secondsOf(setting)) / whole;
+  try {
+    await secondsOf(whole);
+    const costs: number[] = [];
+    for (const setting of settings) costs.push(await costOf(setting));
+    return costs;
+  } finally {
+    whole.dispose();
+  }
 }

@@ -9,7 +9,7 @@ import { type DiscreteSetting, discreteEntries, settleDiscrete } from '../../net
 import type { TrainedNetwork } from '../../network/network.ts';
 import { type Point, paretoSet } from '../front.ts';
 import type { NamedData } from '../measure.ts';
-import { type CostOf, costKinds, costsOf, ensemble, timesOf } from './cost.ts';
+import { costKinds, costsOf, ensemble, measuredCosts } from './cost.ts';
 import { scoreUses } from './evaluate.ts';
 import { Evolution } from './evolve.ts';
 import { type Genome, keyOf, SettingSpace } from './genome.ts';
@@ -141,12 +141,15 @@ class Runs {
   readonly #results = new Map<string, { readonly setting: DiscreteSetting; readonly result: Result }>();
   /** Of an earlier search, by the text of the uses. */
   readonly #earlier: ReadonlyMap<string, Evaluated>;
-  #cost: CostOf | undefined;
+  readonly #operations: (setting: DiscreteSetting) => number;
+  /** By the keys of genomes: what is one network has one cost, however it is come to and whenever it is measured. */
+  readonly #costs = new Map<string, number>();
 
   constructor(space: SettingSpace, work: Work) {
     this.#space = space;
     this.#work = work;
     this.#limit = Math.max(work.options.evaluations, work.known.length);
+    this.#operations = costsOf(work.trained, work.searched.own.dataset);
     this.#earlier = new Map(work.known.map(run => [JSON.stringify(run.uses), run]));
   }
 
@@ -185,18 +188,30 @@ class Runs {
     const { execution, trained, searched, options } = this.#work;
     if (runs.length === 0) return [];
     throwIfInterrupted(execution.signal, 'The search');
-    this.#cost ??= await costFor(execution, trained, searched, options);
     const scores = await scoreUses(execution, trained, runs, setsOf(searched), this.#space.outputs, options.batch);
-    const found: Evaluated[] = [];
-    for (const [i, uses] of runs.entries()) {
-      const results: Result[] = [];
-      for (const [output, scored] of scores[i]) {
-        const setting = this.#space.settingOf(this.#canonical({ uses, output }));
-        results.push({ output, scores: [...scored], cost: await this.#cost(setting) });
-      }
-      found.push({ uses: { ...uses }, results });
-    }
-    return found;
+    await this.#cost(runs.flatMap(uses => this.#space.outputs.map(output => this.#canonical({ uses, output }))));
+    return runs.map((uses, i) => ({
+      uses: { ...uses },
+      results: Array.from(scores[i], ([output, scored]) => ({
+        output,
+        scores: [...scored],
+        cost: this.#costs.get(keyOf(this.#canonical({ uses, output })))!,
+      })),
+    }));
+  }
+
+  /** Finds what genomes cost, where that is not known. */
+  async #cost(genomes: readonly Genome[]): Promise<void> {
+    const { execution, trained, searched, options } = this.#work;
+    const { dataset } = searched.own;
+    const unknown = new Map(genomes.map(genome => [keyOf(genome), this.#space.settingOf(genome)]));
+    for (const key of this.#costs.keys()) unknown.delete(key);
+    const settings = [...unknown.values()];
+    const costs =
+      options.cost === 'time'
+        ? await measuredCosts(execution, trained, dataset, settings)
+        : settings.map(this.#operations);
+    for (const [i, key] of [...unknown.keys()].entries()) this.#costs.set(key, costs[i]);
   }
 
   readonly #canonical = (setting: DiscreteSetting): Genome => this.#space.canonical(this.#space.genomeOf(setting));
@@ -206,6 +221,7 @@ class Runs {
     for (const result of run.results) {
       const genome = this.#canonical({ uses: run.uses, output: result.output });
       const setting = this.#space.settingOf(genome);
+      this.#costs.set(keyOf(genome), result.cost);
       if (!this.#results.has(keyOf(genome))) this.#results.set(keyOf(genome), { setting, result });
     }
   }
@@ -269,10 +285,3 @@ class Runs {
 }
 
 const setsOf = ({ own, stress }: Searched): readonly NamedData[] => [{ name: 'validation', data: own }, ...stress];
-
-const costFor = (
-  execution: Execution,
-  trained: TrainedNetwork,
-  { own: { dataset } }: Searched,
-  { cost }: SearchOptions,
-): CostOf | Promise<CostOf> => (cost === 'time' ? timesOf(execution, trained, dataset) : costsOf(trained, dataset));

@@ -58,6 +58,31 @@ describe('the search over settings', () => {
     });
   }, 60_000);
 
+  it('measures what a network costs once, however it is come to, and in a longer search no more', async () => {
+    const trained = unets([2, 3]);
+    const space = new SettingSpace(trained.network);
+    const timed = { ...options, cost: 'time' } as const;
+    const costsOfAll = ({ evaluated }: Search): ReadonlyMap<string, ReadonlySet<number>> => {
+      const costs = new Map<string, Set<number>>();
+      for (const { uses, results } of evaluated) {
+        for (const { output, cost } of results) {
+          const key = keyOf(space.canonical(space.genomeOf({ uses, output })));
+          costs.set(key, (costs.get(key) ?? new Set()).add(cost));
+        }
+      }
+      return costs;
+    };
+    await withExecutor({ executor: 'ort' }, async executor => {
+      const short = await searchSettings({ executor }, trained, searched, { ...timed, evaluations: 6 });
+      const known = short.evaluated;
+      const long = await searchSettings({ executor }, trained, searched, { ...timed, evaluations: 9 }, { known });
+      const costs = costsOfAll(long);
+      expect(costs.size).toBeLessThan(long.evaluated.flatMap(({ results }) => results).length);
+      for (const each of costs.values()) expect([...each]).toEqual([expect.any(Number)]);
+      for (const [key, each] of costsOfAll(short)) expect(costs.get(key)).toEqual(each);
+    });
+  }, 60_000);
+
   it('goes on from a shorter search to the same as a longer one, and from an interruption', async () => {
     const trained = unets([2, 3]);
     await withExecutor({ executor: 'ort' }, async executor => {
