@@ -12,6 +12,7 @@ import { Random } from '../../../../src/data/random.ts';
 import { hashData } from '../../../../src/data/raw/load.ts';
 import { ImageCollector } from '../../../../src/data/raw/spill.ts';
 import { coveringTiles, drawnTiles, imageOf, labelsOf } from '../../../../src/data/raw/tiles.ts';
+import { readVolume, writeLabels } from '../../../../src/volumes/files.ts';
 import { scratch, shared } from '../../cli/support.ts';
 import { allImages } from '../support.ts';
 
@@ -231,6 +232,30 @@ describe('what is refused of a raw data set, by case', () => {
     expect(found).toMatchObject({ count: 3, imageShape: [1, 3, 4], id: [0, 1, 1] });
     expect(() => requireLabels(found)).toThrow(/no labels beside its images/);
   });
+});
+
+it('takes NIfTI volumes with their spacing, as volumes or slices, and refuses labels that lie elsewhere', async () => {
+  const files = JSON.parse(await readFile('fixtures/volumes.json', 'utf8')) as { name: string; bytes: string }[];
+  const bytesOf = (name: string): Buffer => Buffer.from(files.find(each => each.name === name)!.bytes, 'base64');
+  const path = await scratch();
+  for (const sub of ['images', 'labels']) await mkdir(join(path, sub));
+  await writeFile(join(path, 'images', 'a.nii'), bytesOf('plain with a matrix'));
+  const { geometry, data } = await readVolume(join(path, 'images', 'a.nii'));
+  const labels = Uint8Array.from({ length: 24 }, (_, i) => i % 2);
+  await writeLabels(join(path, 'labels', 'a.nii.gz'), labels, [2, 3, 4], geometry);
+  const whole = await loadDataset(path);
+  expect(whole).toMatchObject({ count: 1, imageShape: [1, 2, 3, 4] });
+  for (const [axis, mm] of [3, 1.5, 0.7].entries()) expect(whole.spacing![0][axis]).toBeCloseTo(mm, 6);
+  expect(allImages(whole)).toEqual(data);
+  const slices = await loadDataset(path, { folder: { tile: [3, 4] } });
+  expect(slices).toMatchObject({ count: 2, imageShape: [1, 3, 4], id: [0, 0] });
+  expect(slices.spacing![1]).toEqual(whole.spacing![0].slice(1));
+  expect([...requireLabels(slices).data]).toEqual([...labels]);
+
+  await writeFile(join(path, 'images', 'a.nii'), bytesOf('quaternion of half a turn'));
+  await expect(loadDataset(path)).rejects.toThrow(
+    /labels.a.nii.gz: it lies elsewhere in space \(another affine: a corner is \d/,
+  );
 });
 
 it('takes a folder of colour images with black and white masks of the same names', async () => {
