@@ -16,15 +16,10 @@ const options = {
   output: maybeOutput('student', 'the directory to make'),
   force,
   resume: optional(path, 'student', 'go on with a training that was interrupted, as it was begun'),
-  teacher: optional(
-    path,
-    'which',
-    'what is learned from: gated, mean, a parent as b, a position, or setting:3 of a search',
-    {
-      otherwise: 'gated where the parents can be, else mean',
-    },
-  ),
-  student: optional(path, 'which', 'what is trained: a parent as b, mean, a position, or setting:3 of a search', {
+  teacher: optional(path, 'which', 'what is learned from: gated, mean, a parent as b, a position, or setting:3', {
+    otherwise: 'gated where the parents can be, else mean',
+  }),
+  student: optional(path, 'which', 'what is trained: a parent as b, mean, a position, or setting:3', {
     otherwise: 'the parent with the best score under shift',
   }),
   ...distillationOptions,
