@@ -45,8 +45,8 @@ export async function hashData(path: string, { folder }: LabelOptions = {}): Pro
   return hash.digest('hex');
 }
 
-function chosen({ source, cases, splits }: RawDataset, fold: number | undefined, use: Use): readonly RawCase[] {
-  if (fold === undefined) return cases;
+function chosen({ source, cases, splits, isPart }: RawDataset, fold: number | undefined, use: Use): readonly RawCase[] {
+  if (fold === undefined || isPart) return cases;
   if (!splits) {
     throw new SutureError(
       'option-invalid',

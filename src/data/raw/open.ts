@@ -26,6 +26,8 @@ export interface RawDataset {
   readonly description?: Description;
   /** In the order of their names. */
   readonly cases: readonly RawCase[];
+  /** Whether a folder of a data set was named, as its `imagesTs`: folds are of the whole. */
+  readonly isPart: boolean;
   /** The cases that each fold is validated on, and those that are trained on then, by name. */
   readonly splits?: readonly { readonly train: readonly string[]; readonly val: readonly string[] }[];
   /** All files that it is made of, for hashing: names relative to `root`. */
@@ -180,11 +182,13 @@ async function nnunet(source: string, root: string, description: Description, pa
       `${printable(source)}: there are no cases: no file of ${part} is called as CASE_0000${printable(ending)}.`,
     );
   }
-  const splits = part === 'imagesTr' ? await readSplits(root, cases) : undefined;
+  const isPart = source !== root;
+  const splits = isPart ? undefined : await readSplits(root, cases);
   return {
     source,
     description,
     cases,
+    isPart,
     root,
     ...(splits && { splits }),
     files: [descriptionFile, ...(splits ? [splitsFile] : []), ...filesOf(root, cases)],
@@ -251,5 +255,5 @@ async function plain(source: string, images: string, masks: string | undefined):
   }
   if (problems.length > 0)
     throw casesError(source, `${problems.length} of ${grouped.size} cases cannot be used`, problems);
-  return { source, cases, root: source, files: filesOf(source, cases) };
+  return { source, cases, isPart: false, root: source, files: filesOf(source, cases) };
 }

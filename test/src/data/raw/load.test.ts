@@ -56,7 +56,7 @@ describe('a raw data set', () => {
     ['scoring', 'val', ''],
     ['scoring', 'test', 'imagesTs'],
   ] as const)('gives for %s what the file %s.npz gave', async (use, file, part) => {
-    const said = { folder: { ...plans().folder, ...(part === '' && { fold: 0 }) } };
+    const said = { folder: { ...plans().folder, fold: 0 } };
     const [found, expected] = [
       await loadDataset(join(raw(), part), said, use),
       await loadDataset(join(folder(), `${file}.npz`)),
@@ -77,6 +77,7 @@ describe('a raw data set', () => {
     const all = allImages(found);
     expect(all.every(value => Number.isInteger(value) && value > 0 && value < 65536)).toBe(true);
     expect(found.fold).toBeUndefined();
+    expect((await loadDataset(join(raw(), 'imagesTr'), { folder: { fold: 0 } })).count).toBe(5);
   });
 
   it('is cut into tiles, and what is beyond a case counts nowhere', async () => {
