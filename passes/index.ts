@@ -6,6 +6,7 @@ export { type NarrowOptions, narrow, widen } from './float-width.ts';
 export { freeBatch } from './free-batch.ts';
 export { inlineBodies } from './inline-bodies.ts';
 export { type ChannelMap, mapChannels } from './map-channels.ts';
+export { type ClassMap, mapClasses } from './map-classes.ts';
 export * from './match.ts';
 export { type SettleOptions, settingTensors, settle } from './settle.ts';
 export * from './simplify.ts';

@@ -107,12 +107,13 @@ async function trainerFor(
   return Trainer.create(job, step, settings, values, stitchFeed(job, step, settings));
 }
 
-const recordOf = ({ path, sha256, meaning, external, front }: Parent): ParentSource => ({
+const recordOf = ({ path, sha256, meaning, external, front, classes }: Parent): ParentSource => ({
   source: path,
   sha256,
   meaning,
   external,
   front: front?.map(channel => ({ ...channel })),
+  classes: classes && [...classes],
 });
 
 /** Of some values those that belong to the stitches. */

@@ -9,6 +9,7 @@ import { metricNames } from '../metrics/metric.ts';
 import type { StressRequest } from '../metrics/stress.ts';
 import {
   choice,
+  classMap,
   count,
   extents,
   integer,
@@ -21,6 +22,7 @@ import {
   share,
 } from '../options/kinds.ts';
 import { flag, type GivenOf, type Option, optional, repeatable, required, standing } from '../options/option.ts';
+import type { StitchRequest } from '../run/plan.ts';
 import { type Rule, requireDepthRule, type rules, usualDepth } from '../selection/select.ts';
 import { checkpointInterval, type TrainingRequest, trainingOptions } from '../training/settings.ts';
 
@@ -62,6 +64,23 @@ const plansOf = (tag: string): Option<string, false> =>
 
 /** Of networks that are joined, by their tags; those of the own one are `--plans`. */
 export const partnerPlans = { plansB: plansOf('b'), plansC: plansOf('c'), plansD: plansOf('d') };
+
+const classesOf = (tag: string): Option<(number | null)[], false> =>
+  optional(classMap, 'list', `the own class of each channel of network ${tag}, as 0,2,1,-`, {
+    otherwise: 'the same',
+  });
+
+/** Of networks that are joined, by their tags. */
+const partnerClasses = { classesB: classesOf('b'), classesC: classesOf('c'), classesD: classesOf('d') };
+
+/** What the options say of partners' classes. */
+export const classRequest = ({
+  classesB: b,
+  classesC: c,
+  classesD: d,
+}: GivenOf<typeof partnerClasses>): Pick<StitchRequest, 'classes'> => ({
+  classes: Object.fromEntries(Object.entries({ b, c, d }).flatMap(([tag, map]) => (map ? [[tag, map]] : []))),
+});
 
 /** What the options say of data, and nothing that they do not say. */
 export function labelOptions(given: GivenOf<typeof labels & typeof partnerPlans>): LabelOptions {
@@ -188,6 +207,7 @@ export const training = {
   task,
   ...labels,
   ...partnerPlans,
+  ...partnerClasses,
   activation,
   outputMean: standing(choice(outputMeans), 'what', 'what of the outputs is averaged', 'probabilities'),
   executor,

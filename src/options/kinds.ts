@@ -96,6 +96,13 @@ export const regions: Kind<number[][]> = {
   read: text => text.split(',').map(region => region.split('+').map(numberOf)),
 };
 
+/** Which classes of another network the channels of one are. */
+export const classMap: Kind<(number | null)[]> = {
+  words: 'a class of the own network for each channel, or - for none, as in 0,2,1,-',
+  schema: v.pipe(v.array(v.nullable(natural.schema)), v.minLength(1)),
+  read: text => text.split(',').map(part => (part.trim() === '-' ? null : numberOf(part))),
+};
+
 /** Ranges that are longer are taken for a slip. */
 const longestRange = 10_000;
 

@@ -30,6 +30,8 @@ const parent = v.object({
       }),
     ),
   ),
+  /** Which of the first network's classes its channels are, null for none; absent where they are the same. */
+  classes: v.optional(v.array(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0))))),
 });
 
 /** A document of nnU-Net. */

@@ -4,7 +4,7 @@ import { type FeaturePair, type StitchParameters, type SuperNetwork, stitch } fr
 import { fromStored } from '../network/meaning.ts';
 import { fronted, loadModel } from '../network/model.ts';
 import type { TrainedNetwork } from '../network/network.ts';
-import { type Parent, parentWith } from '../network/parent.ts';
+import { type Parent, parentWith, withClasses } from '../network/parent.ts';
 import { tagged } from '../network/tags.ts';
 import type { RunConfig } from './config.ts';
 import { RunDirectory } from './directory.ts';
@@ -32,8 +32,11 @@ export const openNetwork = async (path: string): Promise<OpenRun> => joinOpened(
 export async function joinOpened(directory: RunDirectory): Promise<OpenRun> {
   const pairs = await directory.readPairs();
   const parents: Parent[] = [];
-  for (const [tag, { meaning, front }] of Object.entries(directory.config.parents)) {
-    parents.push(parentWith(fronted(await loadModel(directory.parentFile(tag)), front), fromStored(meaning)));
+  for (const [tag, { meaning, front, classes }] of Object.entries(directory.config.parents)) {
+    const known = fromStored(meaning);
+    const own = { ...known, channels: classes?.length ?? known.channels };
+    const parent = parentWith(fronted(await loadModel(directory.parentFile(tag)), front), own);
+    parents.push(withClasses(parent, classes, known.channels, `network ${tag}`));
   }
   return { directory, parents, network: joinParents(parents, pairs, directory.config) };
 }

@@ -1,6 +1,7 @@
 /** A run before anything is written: all that it needs, read and found to fit. */
 import { printable, SutureError } from '../../ir/index.ts';
 import {
+  type ClassMap,
   checkPairs,
   type FeaturePair,
   type MatchWith,
@@ -21,7 +22,7 @@ import { requireFittingImages, spatialExtents } from '../network/interface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import { fronted, loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
 import { readPairs } from '../network/pairs.ts';
-import { type Parent, parentOf } from '../network/parent.ts';
+import { classWarnings, type Parent, parentOf, withClasses } from '../network/parent.ts';
 import { graphForImages, networkForImages } from '../network/sizes.ts';
 import { byTag, requireSeveral, tagOf } from '../network/tags.ts';
 import { datasetDocument, namesOfFolder } from '../preprocessing/dataset-json.ts';
@@ -59,6 +60,8 @@ export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'ac
   /** What is said of labels; the run keeps it. */
   readonly labels?: LabelOptions;
   readonly outputMean?: RunConfig['outputMean'];
+  /** By tags, which of the own network's classes (or regions) a partner's channels are. Default: the same in the same order. */
+  readonly classes?: Readonly<Record<string, ClassMap>>;
 }
 
 /** A run whose inputs are read and found to fit, before anything is written. */
@@ -125,8 +128,15 @@ export async function planRun(
     graphForImages(graph, dataset, path);
   }
   const { pairs, warnings } = said ?? matchedPairs(request, models, dataset);
+  const classed: string[] = [];
   const parents: Parent[] = [];
-  for (const model of models) parents.push(await parentOf(model, labelled ?? dataset, request));
+  for (const [i, model] of models.entries()) {
+    const parent = await parentOf(model, labelled ?? dataset, request);
+    const { channels } = (parents[0] ?? parent).meaning;
+    const role = roleOf(model, tagOf(i));
+    parents.push(withClasses(parent, request.classes?.[tagOf(i)], channels, role));
+    classed.push(...classWarnings(parents[i], channels, role));
+  }
   const [first, ...partners] = parents as [Parent, ...Parent[]];
   const task = request.task ?? taskOf(first);
   const network = joinParents(parents, pairs, { task, outputMean });
@@ -152,7 +162,7 @@ export async function planRun(
     labels,
     outputMean,
     input: await inputOf(shared?.plans, request.data),
-    warnings: [...warningsOf(models), ...warnings, ...disagreements],
+    warnings: [...warningsOf(models), ...warnings, ...classed, ...disagreements],
   };
 }
 

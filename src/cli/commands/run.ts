@@ -7,6 +7,7 @@ import { agreementText, comparisonTexts, frontText, resultTable } from '../../re
 import { standingTable, verdictText } from '../../report/verdict.ts';
 import { rules } from '../../selection/select.ts';
 import {
+  classRequest,
   depth,
   gateOver,
   gateRequest,
@@ -113,6 +114,7 @@ function requestOf(networks: readonly string[], flags: Flags): RunRequest {
     networks,
     ...rest,
     labels: labelOptions(flags),
+    ...classRequest(flags),
     train,
     validation: val,
     tests: test,

@@ -7,7 +7,16 @@ import { optional, repeatable, type ValuesOf } from '../../options/option.ts';
 import type { FurtherStitchRequest } from '../../run/further.ts';
 import type { StitchRequest } from '../../run/plan.ts';
 import type { RunSummary } from '../../run/summary.ts';
-import { json, labelOptions, maybeOutput, profile, training, trainingRequest, tune } from '../catalogue.ts';
+import {
+  classRequest,
+  json,
+  labelOptions,
+  maybeOutput,
+  profile,
+  training,
+  trainingRequest,
+  tune,
+} from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { showProfiles } from '../profile.ts';
@@ -87,7 +96,15 @@ function requestOf(networks: readonly string[], flags: Flags): StitchRequest {
   if (networks.length < 2) throw missing('two networks, A.onnx and B.onnx, or more');
   if (data === undefined) throw missing('the images to train on, --data TRAIN.npz');
   if (output === undefined) throw missing('the run directory to make, -o RUN');
-  return { networks, ...flags, labels: labelOptions(flags), data, output, training: trainingRequest(flags) };
+  return {
+    networks,
+    ...flags,
+    labels: labelOptions(flags),
+    ...classRequest(flags),
+    data,
+    output,
+    training: trainingRequest(flags),
+  };
 }
 
 /** With fewer steps, a loss says more of its batch than of the training. */
