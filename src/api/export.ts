@@ -109,7 +109,7 @@ export async function exportNetwork(
     const position = await choosePosition(run, choice);
     const verdict = await run.directory.readJson('verdict', verdictSchema);
     const warnings = verdict ? lossTexts(verdict, positionText(position, choice)) : [];
-    const exported = await exportPosition(run, file, position, choice, options);
+    const exported = await exportPosition(run, file, position, choice, verdict, options);
     return { ...exported, ...(warnings.length > 0 && { warnings }) };
   }
   if ('budget' in choice || 'setting' in choice || 'trained' in choice) return exportFound(run, file, choice, options);
@@ -187,17 +187,25 @@ const gatingOf = ({ gated, gateOver }: Gating): Gating => ({
 const positionText = (position: number, { gated, gateOver }: Gating): string =>
   `stitched at ${position}${gated ? gatedText(gateOver) : ''}`;
 
+/** A network with what a verdict has measured of it, if it has. */
+function scoredBy(graph: Graph, verdict: StoredVerdict | undefined, name: string): Graph {
+  const standing = verdict?.standings.find(one => one.name === name);
+  return verdict && standing ? scored(graph, verdict.metric, standing) : graph;
+}
+
 /** As {@link exportNetwork}, for a run that is loaded and a position that is chosen. */
-export async function exportPosition(
+async function exportPosition(
   run: LoadedRun,
   file: string,
   position: number,
   choice: Extract<Choice, { position: number } | { rule: Rule }>,
+  verdict: StoredVerdict | undefined,
   options: ExportOptions = {},
 ): Promise<ExportedNetwork> {
   const { gated, gateOver } = choice;
-  const wide = deployed(run, averagedAt(run.network, position), positionText(position, choice), gated, gateOver);
-  const graph = inDtype(run, wide, options.dtype);
+  const name = positionText(position, choice);
+  const wide = deployed(run, averagedAt(run.network, position), name, gated, gateOver);
+  const graph = inDtype(run, scoredBy(wide, verdict, name), options.dtype);
   await writeModel(graph, file, options);
   const found = run.network.positions.find(p => p.id === position)!;
   return {
@@ -216,7 +224,7 @@ export async function exportCandidate(
   run: LoadedRun,
   file: string,
   candidate: Blueprint | Student,
-  { metric, standings }: Pick<StoredVerdict, 'metric' | 'standings'>,
+  verdict: StoredVerdict,
   { gateOver, ...rest }: Pick<Gating, 'gateOver'> & Pick<ExportedNetwork, 'rule'>,
 ): Promise<ExportedNetwork> {
   const { name, positions, cost } = candidate;
@@ -225,8 +233,7 @@ export async function exportCandidate(
     'network' in candidate
       ? described(run, candidate.network.graph, name)
       : deployed(run, candidate.setting, name, gated, gateOver);
-  const standing = standings.find(one => one.name === name);
-  const graph = standing ? scored(made, metric, standing) : made;
+  const graph = scoredBy(made, verdict, name);
   await writeModel(graph, file, { force: true });
   const found = run.network.positions.find(p => positions.length === 1 && p.id === positions[0]);
   return {
