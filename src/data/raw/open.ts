@@ -92,6 +92,16 @@ export async function imagesIn(folder: string): Promise<readonly string[]> {
 
 const withoutEnding = (name: string): string => name.slice(0, name.length - (endingOf(name)?.length ?? 0));
 
+async function requireFolder(source: string): Promise<void> {
+  if (await isFolder(source)) return;
+  const isThere = await stat(source).then(
+    () => true,
+    () => false,
+  );
+  const fault = isThere ? 'it is neither a folder of image files nor an .npz file' : 'there is no such folder';
+  throw new SutureError('data-unreadable', `${printable(source)}: ${fault}.`);
+}
+
 /**
  * Opens a folder: an nnU-Net raw data set (its training cases), its `imagesTr` or `imagesTs`, a folder with `images/` and `masks/` (or
  * `labels/`), or a folder of images without labels.
@@ -99,6 +109,7 @@ const withoutEnding = (name: string): string => name.slice(0, name.length - (end
  * @throws SutureError `data-unreadable`, `data-invalid` naming all cases that lack a channel or labels.
  */
 export async function openRaw(source: string): Promise<RawDataset> {
+  await requireFolder(source);
   const own = await readDescription(source);
   if (own) return nnunet(source, source, own, 'imagesTr');
   const above = parts[basename(source)] && (await readDescription(dirname(source)));

@@ -104,9 +104,10 @@ describe('prediction', () => {
     const refused = (more: object) => expect(predict({ model, data, output, executor: 'ort', ...more })).rejects;
     await refused({ mirror: [2] }).toThrow(/2 axes, 0 to 1/);
     await refused({ plans: join(folder, 'none.json') }).toThrow(/no such file/);
+    await refused({ data: join(folder, 'none') }).toThrow(/none: there is no such folder/);
+    await refused({ data: model }).toThrow(/it is neither a folder of image files nor an .npz file/);
     await refused({ dataset: join(folder, 'none.json') }).toThrow(/no such file/);
     await refused({ model: folder }).toMatchObject({ code: 'run-invalid' });
-    await refused({ data: join(folder, 'none') }).toMatchObject({ code: 'data-unreadable' });
     await expect(stat(output)).rejects.toThrow();
   });
 });
