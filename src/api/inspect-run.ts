@@ -1,5 +1,4 @@
 /** A run described by the memory that a step of its training takes: the data behind `suture inspect RUN`. */
-import { stat } from 'node:fs/promises';
 import { staticShape } from '../../ir/index.ts';
 import type { SuperNetwork } from '../../passes/index.ts';
 import { type Dataset, loadDataset } from '../data/dataset.ts';
@@ -41,13 +40,6 @@ export interface InspectRunOptions {
   /** Instead of the run's. See `TrainingSettings.memory`. */
   readonly memory?: number;
 }
-
-/** Whether a path is a folder, so that it may be a run and is no model file. */
-export const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    found => found.isDirectory(),
-    () => false,
-  );
 
 /**
  * Plans the memory of a run's training step: as the run trains, and for comparison without the budget, by the other methods, and by

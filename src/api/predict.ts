@@ -1,5 +1,5 @@
 /** Labels of cases: what a network says, window by window, in the files' own grids. */
-import { stat } from 'node:fs/promises';
+
 import { basename, join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/index.ts';
@@ -12,6 +12,7 @@ import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { readRegular } from '../files/input.ts';
 import { jsonText, makeFolder, refuseExisting, writeOutput } from '../files/output.ts';
+import { isFolder, isThere } from '../files/there.ts';
 import { requireFittingChannels } from '../network/interface.ts';
 import { type MeaningOptions, statedMeaning } from '../network/meaning.ts';
 import { loadModel } from '../network/model.ts';
@@ -24,7 +25,6 @@ import { type DatasetNames, readNames } from '../preprocessing/dataset-json.ts';
 import { type Plans, readPlans } from '../preprocessing/plans.ts';
 import { type Decision, decided, preprocess, restore } from '../preprocessing/preprocess.ts';
 import { RunDirectory } from '../run/directory.ts';
-import { isThere } from '../run/replacement.ts';
 import { writeLabels } from '../volumes/files.ts';
 
 export interface PredictRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
@@ -84,12 +84,6 @@ const recordSchema = v.object({
 type PredictionRecord = v.InferOutput<typeof recordSchema>;
 
 const recordName = 'prediction.json';
-
-const isFolder = async (path: string): Promise<boolean> =>
-  stat(path).then(
-    found => found.isDirectory(),
-    () => false,
-  );
 
 /** @throws SutureError `run-invalid` for a run that exported nothing. */
 async function modelFileOf(path: string): Promise<string> {

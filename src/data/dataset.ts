@@ -2,13 +2,15 @@
  * A party's data: an `.npz` file with `images`, optional `labels`, and optional `fold`, `id`, `group` and `spacing` (see
  * `docs/data.md`). Everything that could make a run wrong later is checked here, once, with one sentence per fault.
  */
+
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { Task } from '../../passes/index.ts';
 import { readFault, withFile } from '../files/input.ts';
+import { isFolder } from '../files/there.ts';
 import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
 import { type Npz, npzNames, parseNpz } from './npz.ts';
 import { readNpz } from './npz-file.ts';
-import { type FolderOptions, isFolder, loadFolder, type Use } from './raw/load.ts';
+import { type FolderOptions, loadFolder, type Use } from './raw/load.ts';
 
 export type IntegerData = Exclude<NpyData, Float32Array | Float64Array | BigInt64Array | BigUint64Array>;
 

@@ -1,9 +1,10 @@
 /** The cases of a folder of images, for prediction: no labels, no splits. */
-import { stat } from 'node:fs/promises';
+
 import { extname, join } from 'node:path';
 import { readCase } from '../data/raw/case.ts';
 import { descriptionFile } from '../data/raw/description.ts';
 import { openRaw } from '../data/raw/open.ts';
+import { isThere } from '../files/there.ts';
 import { type DatasetNames, namesOfFolder } from '../preprocessing/dataset-json.ts';
 import { endingOf } from '../volumes/files.ts';
 import type { Volume } from '../volumes/volume.ts';
@@ -22,12 +23,6 @@ export interface CaseFolder {
   /** What `dataset.json` in the folder, or above it, says. */
   readonly names?: DatasetNames;
 }
-
-const isThere = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  );
 
 /**
  * The cases of a folder of images, as `openRaw` finds them; of a whole data set those of its `imagesTs`. Labels that are there are not read.

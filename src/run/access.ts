@@ -5,9 +5,10 @@ import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { unwritable } from '../files/output.ts';
+import { isThere } from '../files/there.ts';
 import { runFileNames, runFiles } from './files.ts';
 import { lockFile, refuseLocked, withLock } from './lock.ts';
-import { isFolderThere, isThere, nextFolder, readyFolder, settle } from './replacement.ts';
+import { isFolderThere, nextFolder, readyFolder, settle } from './replacement.ts';
 
 const errno = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 

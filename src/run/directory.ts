@@ -1,4 +1,5 @@
 /** A run directory: what `docs/files.md` describes, written and read. */
+
 import { constants } from 'node:fs';
 import { copyFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -8,6 +9,7 @@ import { resolveExternal } from '../../ir/onnx/external.ts';
 import type { FeaturePair, Tag } from '../../passes/index.ts';
 import { hashBytes, hashFile, hashOf } from '../files/hash.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
+import { isThere } from '../files/there.ts';
 import { pairEntries, pairsSchema } from '../network/pairs.ts';
 import { tagOf } from '../network/tags.ts';
 import { checkRunOutput, notRun, settleUnlocked } from './access.ts';
@@ -23,7 +25,7 @@ import {
   type SealedTensors,
 } from './files.ts';
 import { below } from './reading.ts';
-import { isFolderThere, isThere, nextFolder, promote, settle } from './replacement.ts';
+import { isFolderThere, nextFolder, promote, settle } from './replacement.ts';
 import { sealed } from './seal.ts';
 import { readSealedConfig, SealedFolder } from './sealed-folder.ts';
 

@@ -9,10 +9,12 @@
  * The renaming of the first to the second decides. What follows can be repeated: as long as `.suture-ready` has its config.json,
  * everything of the old run may go; that file is moved first. Whoever does any of this holds the run's lock.
  */
+
 import { lstat, readdir, rename, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { syncFolder, unwritable } from '../files/output.ts';
+import { isThere } from '../files/there.ts';
 
 export const nextFolder = '.suture-next';
 export const readyFolder = '.suture-ready';
@@ -24,12 +26,6 @@ const ifThere = async (work: Promise<unknown>): Promise<void> => {
     if (error.code !== 'ENOENT') throw error;
   });
 };
-
-export const isThere = (path: string): Promise<boolean> =>
-  lstat(path).then(
-    () => true,
-    () => false,
-  );
 
 /** Whether a folder is there. @throws SutureError `run-invalid` for a link or a file in its place. */
 export async function isFolderThere(path: string): Promise<boolean> {

@@ -1,12 +1,13 @@
 /** A folder whose files are one whole, each sealed to what it belongs to: run directories and those of students. */
+
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
 import { jsonText, writeOutput } from '../files/output.ts';
+import { isThere } from '../files/there.ts';
 import { MetricsFile, type MetricsState } from './metrics.ts';
 import { readBelow } from './reading.ts';
-import { isThere } from './replacement.ts';
 import { checkedSeal, sealed } from './seal.ts';
 import { tensorsFromNpz, tensorsToNpz } from './tensors.ts';
 

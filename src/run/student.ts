@@ -1,4 +1,5 @@
 /** The directory of a student: what `suture distill` makes, written and read. See `docs/distill.md`. */
+
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
@@ -6,6 +7,7 @@ import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import { tasks } from '../../passes/index.ts';
 import { hashFile } from '../files/hash.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
+import { isThere } from '../files/there.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { scoreSchema } from '../metrics/schema.ts';
 import { fromStored, meaningSchema } from '../network/meaning.ts';
@@ -16,7 +18,7 @@ import { distillationSchema } from '../training/distill.ts';
 import { checkRunOutput } from './access.ts';
 import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
-import { isFolderThere, isThere, nextFolder, promote, settle } from './replacement.ts';
+import { isFolderThere, nextFolder, promote, settle } from './replacement.ts';
 import { sealed } from './seal.ts';
 import { readSealedConfig, SealedFolder } from './sealed-folder.ts';
 

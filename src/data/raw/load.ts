@@ -1,9 +1,10 @@
 /** Folders of image files as data sets of tiles. */
+
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { printable, SutureError } from '../../../ir/errors.ts';
 import { hashFile } from '../../files/hash.ts';
+import { isFolder } from '../../files/there.ts';
 import type { Plans } from '../../preprocessing/plans.ts';
 import { preprocess, preprocessLabels } from '../../preprocessing/preprocess.ts';
 import { type PlansFiles, readShared } from '../../preprocessing/shared-input.ts';
@@ -24,13 +25,6 @@ export interface FolderOptions extends PlansFiles {
 
 /** What a data set is read for: drawn from, or covered. */
 export type Use = 'training' | 'scoring';
-
-/** Whether a path is a folder. What cannot be asked is left to those who read it. */
-export const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    found => found.isDirectory(),
-    () => false,
-  );
 
 /** The SHA-256 of a data file, or of all that a folder's data set is made of, the plans too. */
 export async function hashData(path: string, { folder }: LabelOptions = {}): Promise<string> {

@@ -2,12 +2,14 @@
  * Folders of image files as data sets: nnU-Net v2 raw data, images beside masks, or images alone. What cases there are and which files are
  * theirs is established here, from names; files are read case by case, by `readCase`.
  */
+
 import type { Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../../ir/errors.ts';
 import { readFault } from '../../files/input.ts';
+import { isFolder, isThere } from '../../files/there.ts';
 import { endingOf } from '../../volumes/files.ts';
 import { type Description, descriptionFile, readDescription, readJson } from './description.ts';
 
@@ -70,12 +72,6 @@ export function casesError(source: string, what: string, problems: readonly Sutu
   );
 }
 
-const isFolder = (path: string): Promise<boolean> =>
-  stat(path).then(
-    found => found.isDirectory(),
-    () => false,
-  );
-
 /** Names of the image files of a folder. @throws SutureError `data-unreadable`. */
 export async function imagesIn(folder: string): Promise<readonly string[]> {
   let entries: readonly Dirent[];
@@ -94,11 +90,9 @@ const withoutEnding = (name: string): string => name.slice(0, name.length - (end
 
 async function requireFolder(source: string): Promise<void> {
   if (await isFolder(source)) return;
-  const isThere = await stat(source).then(
-    () => true,
-    () => false,
-  );
-  const fault = isThere ? 'it is neither a folder of image files nor an .npz file' : 'there is no such folder';
+  const fault = (await isThere(source))
+    ? 'it is neither a folder of image files nor an .npz file'
+    : 'there is no such folder';
   throw new SutureError('data-unreadable', `${printable(source)}: ${fault}.`);
 }
 
