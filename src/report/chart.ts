@@ -1,8 +1,8 @@
 /** Charts as SVG text: lines and points over two axes, with a legend. No fonts, scripts or styles from elsewhere. */
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { area, line } from 'd3-shape';
-import { printable } from '../../ir/errors.ts';
 import { type Caption, placeCaptions } from './captions.ts';
+import { escaped } from './markup.ts';
 
 export interface ChartPoint {
   readonly x: number;
@@ -42,10 +42,26 @@ export interface ChartOptions {
   readonly yDomain?: readonly [number, number];
   /** Base 2, for counts. Needs positive x. */
   readonly xLog?: boolean;
+  /** Base 10, for losses. Needs positive y. */
+  readonly yLog?: boolean;
   /** In pixels. Default 720 × 440. */
   readonly width?: number;
   readonly height?: number;
+  /** White paper (default), as in a file of its own, or a page, whose style sheet says what the colours are: see {@link inkOf}. */
+  readonly on?: Ground;
 }
+
+export type Ground = 'paper' | 'page';
+
+/** A colour of CSS on a ground: on a page `#0072b2` is what its style sheet says for `--ink-0072b2`, which may differ in the dark. */
+export const inkOf = (color: string, on: Ground): string =>
+  on === 'page' && color.startsWith('#') ? `var(--ink-${color.slice(1)},${color})` : color;
+
+/** Of text and axes, and of lines behind them. */
+export const grounds = {
+  paper: { text: '#222', rule: '#ddd', font: ' font-family="system-ui, sans-serif"' },
+  page: { text: 'currentColor', rule: 'var(--rule)', font: '' },
+} as const;
 
 /** Okabe and Ito's colours, which people with any colour vision can tell apart. */
 export const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'] as const;
@@ -58,15 +74,8 @@ export const lineChart = (series: readonly ChartSeries[], options: ChartOptions)
 export const scatterChart = (series: readonly ChartSeries[], options: ChartOptions): string =>
   chart(series, options, false);
 
-const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-/** Text that may come from a file, fit for SVG. */
-const escaped = (text: string): string =>
-  printable(text)
-    .replace(/[&<>"]/g, c => entities[c])
-    .replace(/[\ud800-\udfff\ufffe\uffff]/gu, '\ufffd');
-
-const px = (value: number): string => String(Math.round(value * 100) / 100);
+/** A coordinate, to a hundredth of a pixel. */
+export const px = (value: number): string => String(Math.round(value * 100) / 100);
 
 type Scale = ((value: number) => number) & { range(): readonly number[] };
 
@@ -92,14 +101,15 @@ interface AxisRequest {
   readonly ticks: readonly number[] | undefined;
   readonly range: readonly [number, number];
   readonly count: number;
-  readonly log: boolean;
+  /** The base of a logarithmic axis. */
+  readonly log: number | undefined;
 }
 
 function axis({ values, domain, ticks, range, count, log }: AxisRequest): Axis {
-  if (log) {
+  if (log !== undefined) {
     const positive = values.filter(v => v > 0);
     const [low, high] = positive.length === 0 ? [1, 2] : [Math.min(...positive), Math.max(...positive)];
-    const scale = scaleLog([...(domain ?? [low / 1.08, high * 1.08])], [...range]).base(2);
+    const scale = scaleLog([...(domain ?? [low / 1.08, high * 1.08])], [...range]).base(log);
     return { scale, ticks: ticks ?? scale.ticks(count), format: String };
   }
   const scale = scaleLinear([...(domain ?? extent(values, 0.04))], [...range]);
@@ -109,14 +119,15 @@ function axis({ values, domain, ticks, range, count, log }: AxisRequest): Axis {
 }
 
 function chart(series: readonly ChartSeries[], options: ChartOptions, joined: boolean): string {
-  const { title, xLabel, yLabel, width = 720, height = 440, xLog = false } = options;
+  const { title, xLabel, yLabel, width = 720, height = 440, xLog = false, yLog = false, on = 'paper' } = options;
+  const { text, rule, font } = grounds[on];
   const colored: readonly Drawn[] = series.map((s, i) => ({
     joined,
     marker: 'circle',
     dashed: false,
-    color: palette[i % palette.length],
     ...s,
-    points: s.points.map(p => (xLog && p.x <= 0 ? { ...p, x: Number.NaN } : p)),
+    color: inkOf(s.color ?? palette[i % palette.length], on),
+    points: s.points.map(p => ((xLog && p.x <= 0) || (yLog && p.y <= 0) ? { ...p, x: Number.NaN } : p)),
   }));
   const points = colored.flatMap(s => s.points);
   const named = colored.filter(s => s.name !== '');
@@ -134,7 +145,7 @@ function chart(series: readonly ChartSeries[], options: ChartOptions, joined: bo
     ticks: options.xTicks,
     range: [frame.left, frame.right],
     count: 8,
-    log: xLog,
+    log: xLog ? 2 : undefined,
   });
   const y = axis({
     values: finite(points.flatMap(p => [p.y, p.low, p.high])),
@@ -142,12 +153,12 @@ function chart(series: readonly ChartSeries[], options: ChartOptions, joined: bo
     ticks: options.yTicks,
     range: [frame.bottom, frame.top],
     count: 6,
-    log: false,
+    log: yLog ? 10 : undefined,
   });
 
   const parts: string[] = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="system-ui, sans-serif" font-size="12" fill="#222">`,
-    `<rect width="${width}" height="${height}" fill="#fff"/>`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"${font} font-size="12" fill="${text}">`,
+    ...(on === 'paper' ? [`<rect width="${width}" height="${height}" fill="#fff"/>`] : []),
   ];
   if (title !== undefined) {
     parts.push(`<text x="${frame.left}" y="24" font-size="15" font-weight="600">${escaped(title)}</text>`);
@@ -155,19 +166,19 @@ function chart(series: readonly ChartSeries[], options: ChartOptions, joined: bo
   for (const tick of y.ticks) {
     const at = px(y.scale(tick));
     parts.push(
-      `<line x1="${frame.left}" x2="${frame.right}" y1="${at}" y2="${at}" stroke="#ddd"/>`,
+      `<line x1="${frame.left}" x2="${frame.right}" y1="${at}" y2="${at}" stroke="${rule}"/>`,
       `<text x="${frame.left - 8}" y="${at}" dy="0.32em" text-anchor="end">${y.format(tick)}</text>`,
     );
   }
   for (const tick of x.ticks) {
     const at = px(x.scale(tick));
     parts.push(
-      `<line x1="${at}" x2="${at}" y1="${frame.bottom}" y2="${frame.bottom + 5}" stroke="#222"/>`,
+      `<line x1="${at}" x2="${at}" y1="${frame.bottom}" y2="${frame.bottom + 5}" stroke="${text}"/>`,
       `<text x="${at}" y="${frame.bottom + 18}" text-anchor="middle">${x.format(tick)}</text>`,
     );
   }
   parts.push(
-    `<line x1="${frame.left}" x2="${frame.right}" y1="${frame.bottom}" y2="${frame.bottom}" stroke="#222"/>`,
+    `<line x1="${frame.left}" x2="${frame.right}" y1="${frame.bottom}" y2="${frame.bottom}" stroke="${text}"/>`,
     `<text x="${px((frame.left + frame.right) / 2)}" y="${frame.bottom + 38}" text-anchor="middle">${escaped(xLabel)}</text>`,
     `<text transform="translate(16 ${px((frame.top + frame.bottom) / 2)}) rotate(-90)" text-anchor="middle">${escaped(yLabel)}</text>`,
   );

@@ -5,7 +5,7 @@ import type { OutputShares } from '../options/kinds.ts';
 import { combinationText, sharesOf } from '../selection/combination.ts';
 import { type Point, paretoSet } from '../selection/front.ts';
 import type { Front, FrontPoint } from '../selection/weighted.ts';
-import { type ChartSeries, lineChart, scatterChart } from './chart.ts';
+import { type ChartOptions, type ChartSeries, type Ground, lineChart, scatterChart } from './chart.ts';
 
 const titleOf = (p: FrontPoint): string => combinationText(p);
 
@@ -28,13 +28,18 @@ const kinds: readonly {
 /**
  * One figure for each pair of data sets: the first axis against each other one; settings far behind the front are left out. With validation data alone, the scores over the
  * share of the output.
+ *
+ * @param on what they are drawn on: a page, or by default paper.
  */
-export function frontFigures(front: Front, title?: string): readonly string[] {
+export function frontFigures(front: Front, title?: string, on?: Ground): readonly string[] {
   const [x, ...others] = front.axes;
-  return others.length === 0 ? [overShares(front, title)] : others.map(y => scatter(front, x, y, title));
+  const options = { ...(title !== undefined && { title }), ...(on && { on }) };
+  return others.length === 0 ? [overShares(front, options)] : others.map(y => scatter(front, x, y, options));
 }
 
-function scatter(front: Front, x: number, y: number, title: string | undefined): string {
+type Shown = Pick<ChartOptions, 'title' | 'on'>;
+
+function scatter(front: Front, x: number, y: number, options: Shown): string {
   const at = (scores: readonly number[]) => ({ x: scores[x], y: scores[y] });
   const worth = (scores: readonly number[]): Point =>
     [x, y].map(axis => (front.higherIsBetter ? scores[axis] : -scores[axis]));
@@ -77,7 +82,7 @@ function scatter(front: Front, x: number, y: number, title: string | undefined):
     xLabel: `${metric} on ${front.sets[x].name}`,
     yLabel: `${metric} on ${front.sets[y].name}`,
     height: 560,
-    ...(title !== undefined && { title }),
+    ...options,
   });
 }
 
@@ -102,7 +107,7 @@ function landmark(output: OutputShares): string | undefined {
 }
 
 /** The best of each kind at each share that parent a has of the output. */
-function overShares(front: Front, title: string | undefined): string {
+function overShares(front: Front, options: Shown): string {
   const better = (p: number, q: number): boolean => (front.higherIsBetter ? p > q : p < q);
   const bestAtShares = <T extends Pick<FrontPoint, 'output' | 'scores'>>(all: readonly T[]) => {
     const best = new Map<number, T>();
@@ -128,7 +133,7 @@ function overShares(front: Front, title: string | undefined): string {
     xDomain: [0, 1],
     xTicks: [0, 0.2, 0.4, 0.6, 0.8, 1],
     yLabel: `${metricTitles[front.metric]} on ${front.sets[0].name}`,
-    ...(title !== undefined && { title }),
+    ...options,
   });
 }
 

@@ -1,7 +1,7 @@
 /** What a search over settings found, drawn: scores against cost, coloured by the score under shift. */
 import { metricTitles } from '../metrics/metric.ts';
 import type { Search, SearchPoint } from '../selection/search/search.ts';
-import { type ChartSeries, scatterChart } from './chart.ts';
+import { type ChartSeries, type Ground, scatterChart } from './chart.ts';
 import { fixed } from './decimals.ts';
 
 /** From the lowest third of the scores under shift to the highest. */
@@ -11,8 +11,8 @@ const thirds = [
   { name: 'high', color: '#d55e00' },
 ] as const;
 
-/** The front of a search. */
-export function searchFigure(search: Search, title?: string): string {
+/** The front of a search. @param on what it is drawn on: a page, or by default paper. */
+export function searchFigure(search: Search, title?: string, on?: Ground): string {
   const { front, metric, higherIsBetter } = search;
   const worth = ({ shift }: SearchPoint): number => (higherIsBetter ? 1 : -1) * shift!;
   const isShifted = ({ shift }: SearchPoint): boolean => shift !== undefined && !Number.isNaN(shift);
@@ -40,5 +40,6 @@ export function searchFigure(search: Search, title?: string): string {
     yLabel: `${metricTitles[metric]} on ${search.sets[0].name}`,
     height: 560,
     ...(title !== undefined && { title }),
+    ...(on && { on }),
   });
 }

@@ -1,0 +1,202 @@
+/** What could be made of the networks: the table of candidates with their intervals, and where they lie. */
+import { type Difference, verdictOf } from '../../metrics/bootstrap.ts';
+import { isPooled, type MetricName, metricTitles } from '../../metrics/metric.ts';
+import { percent, type Standing, type StoredVerdict } from '../../selection/verdict.ts';
+import { type ChartSeries, scatterChart } from '../chart.ts';
+import { fixed } from '../decimals.ts';
+import { intervalChart } from '../intervals.ts';
+import { type Content, html, type Markup, trusted } from '../markup.ts';
+import type { StoredReport, StoredTest } from '../stored.ts';
+import { differenceText, signed } from '../verdict.ts';
+import { details, figure, table } from './parts.ts';
+
+/** A difference in small letters: its colour says no more than its words. */
+export function differenceMarkup(found: Difference): Markup {
+  const verdict = verdictOf(found);
+  const kind = verdict === 'better' || verdict === 'worse' ? verdict : 'none';
+  return html`<small class="${kind}">${differenceText(found)}</small>`;
+}
+
+/** A score, and under it what the exported network is better by. */
+const scoreCell = (value: number | undefined, found: Difference | undefined): Content =>
+  found ? [html`${fixed(value)}`, differenceMarkup(found)] : fixed(value);
+
+const titleOf = (metric: MetricName): string => metricTitles[metric];
+
+/** Every candidate: cost, scores, and what the chosen one is better by. */
+export function candidateTable(verdict: StoredVerdict, report: StoredReport | undefined): Markup {
+  const { standings, stress, metric, chosen, budget } = verdict;
+  const exported = report?.exported.candidate ?? standings[chosen].name;
+  const tests = report?.tests ?? [];
+  const front = report?.front;
+  const head: Content[] = ['network', 'cost', `own: ${titleOf(metric)}`];
+  if (stress.length > 0) head.push('under shift');
+  for (const test of tests) head.push(`${test.name}: ${titleOf(test.metric)}`);
+  if (front) head.push('beyond');
+  const rows = standings.map((standing): readonly Content[] => {
+    const { name, cost, own, shift, chosenBetterBy: by } = standing;
+    return [
+      [name, ...notesOf(standing, name === exported, budget)],
+      percent(cost),
+      scoreCell(own, by?.own),
+      ...(stress.length > 0 ? [scoreCell(shift, by?.shift)] : []),
+      ...tests.map(test => testCell(test, name)),
+      ...(front ? [signed(front.rows.find(({ network }) => network === name)?.beyond ?? Number.NaN)] : []),
+    ];
+  });
+  const caption = [
+    `Each network with its cost (multiply-adds for an image, as a share of those of all parents together) and its scores. Small: what ${standings[chosen].name} is better by, with the 95 % interval of a paired bootstrap over groups of images.`,
+    ...(tests.some(test => isPooled(test.metric)) ? ['On test sets, pooled: one ratio over all pixels.'] : []),
+    ...(front
+      ? [
+          `Beyond: what may be taken off its scores on ${front.sets.join(', ')} before some output ensemble is as good on all.`,
+        ]
+      : []),
+    ...(tests.length > 0 ? ['Test sets decided nothing.'] : []),
+  ].join(' ');
+  return table({ caption, head, rows, marked: standings.findIndex(({ name }) => name === exported) });
+}
+
+function notesOf(
+  { affordable, eligible }: Standing,
+  isExported: boolean,
+  budget: number | undefined,
+): readonly Markup[] {
+  const notes = [
+    ...(isExported ? ['exported'] : []),
+    ...(affordable || budget === undefined ? [] : [`costs more than ${percent(budget)}`]),
+    ...(affordable && !eligible ? ['may not be chosen'] : []),
+  ];
+  return notes.length > 0 ? [html` <small>${notes.join(', ')}</small>`] : [];
+}
+
+function testCell({ metric, rows, comparisons }: StoredTest, name: string): Content {
+  const score = rows.find(({ network }) => network === name)?.score;
+  const comparison = comparisons.find(({ against }) => against === name);
+  if (!score) return '–';
+  const pooled = isPooled(metric) && html`<small>pooled ${fixed(score.pooled)}</small>`;
+  return [html`${fixed(score.value)}`, pooled, comparison && differenceMarkup(comparison)];
+}
+
+/** What the chosen network is better by than each of the others, as intervals. */
+export function differencesFigure(verdict: StoredVerdict, report: StoredReport | undefined): Markup {
+  const { standings, chosen, stress, metric } = verdict;
+  const { name } = standings[chosen];
+  const tests = report?.exported.candidate === name ? report.tests : [];
+  const series = ['at home', ...(stress.length > 0 ? ['under shift'] : []), ...tests.map(test => `on ${test.name}`)];
+  const rows = standings.flatMap(({ name: other, chosenBetterBy: by }) =>
+    by
+      ? [
+          {
+            name: other,
+            intervals: [
+              by.own,
+              ...(stress.length > 0 ? [by.shift] : []),
+              ...tests.map(({ comparisons }) => comparisons.find(({ against }) => against === other)),
+            ],
+          },
+        ]
+      : [],
+  );
+  const known = (row: (typeof rows)[number]): number => row.intervals.filter(i => i !== undefined).length;
+  return figure({
+    drawing: trusted(intervalChart(rows, { series, xLabel: `${name} is better by (${titleOf(metric)})`, on: 'page' })),
+    label: `What ${name} is better by than each of ${rows.length} other networks: ${rows.reduce((sum, row) => sum + known(row), 0)} differences with their 95 % intervals. The table above has the numbers.`,
+    caption: `What ${name} is better by than each other network, with 95 % intervals. An interval that leaves out 0 shows a difference; on test sets the comparison is with the plain ensemble and the own network.`,
+  });
+}
+
+/** Where candidates lie: score at home against cost, and of two test sets or more the first against each other. */
+export function candidateFigures(verdict: StoredVerdict, report: StoredReport | undefined): Markup {
+  const { standings, chosen, metric, stress } = verdict;
+  const exported = report?.exported.candidate ?? standings[chosen].name;
+  const title = titleOf(metric);
+  const drawn = (
+    points: readonly { readonly name: string; readonly x: number; readonly y: number }[],
+    xLabel: string,
+    yLabel: string,
+  ): string => {
+    const seriesOf = (name: string, is: (network: string) => boolean, more: Partial<ChartSeries>): ChartSeries => ({
+      name,
+      ...more,
+      points: points
+        .filter(point => is(point.name))
+        .map(({ name: network, x, y }) => ({
+          x,
+          y,
+          title: `${network}: ${fixed(x, 3)}, ${fixed(y)}`,
+          text: shortName(network),
+        })),
+    });
+    const series: readonly ChartSeries[] = [
+      seriesOf('as given', name => isGiven(name) && name !== exported, { marker: 'square', color: '#000000' }),
+      seriesOf('made of them', name => !isGiven(name) && name !== exported, { color: '#0072b2' }),
+      seriesOf('exported', name => name === exported, { marker: 'cross', color: '#d55e00' }),
+    ];
+    return scatterChart(
+      series.filter(s => s.points.length > 0),
+      { xLabel, yLabel, on: 'page', height: 420, width: 560 },
+    );
+  };
+  const isPlaced = ({ x, y }: { readonly x: number; readonly y: number }): boolean =>
+    Number.isFinite(x) && Number.isFinite(y);
+  const atHome = standings.map(({ name, cost, own }) => ({ name, x: 100 * cost, y: own })).filter(isPlaced);
+  const shifted = standings.map(({ name, own, shift = Number.NaN }) => ({ name, x: own, y: shift })).filter(isPlaced);
+  const costs = figure({
+    drawing: trusted(drawn(atHome, 'cost in % of all parents together', `${title} at home`)),
+    label: `${title} at home against cost of ${atHome.length} networks. The table above has the numbers.`,
+    caption: 'Score at home against cost.',
+  });
+  const [first, ...others] = report?.tests ?? [];
+  const scoreOn = (test: StoredTest, name: string): number =>
+    test.rows.find(({ network }) => network === name)?.score.value ?? Number.NaN;
+  const across = others.map(other => {
+    const points = standings
+      .map(({ name }) => ({ name, x: scoreOn(first, name), y: scoreOn(other, name) }))
+      .filter(isPlaced);
+    return figure({
+      drawing: trusted(
+        drawn(points, `${titleOf(first.metric)} on ${first.name}`, `${titleOf(other.metric)} on ${other.name}`),
+      ),
+      label: `Scores on ${first.name} against scores on ${other.name} of ${points.length} networks. The table above has the numbers.`,
+      caption: `One test set against the other: the best lies at the top right.`,
+    });
+  });
+  const underShift =
+    stress.length > 0 &&
+    figure({
+      drawing: trusted(drawn(shifted, `${title} at home`, `${title} under shift`)),
+      label: `Scores at home against scores under shift of ${shifted.length} networks. The table above has the numbers.`,
+      caption: 'Score under shift against score at home.',
+    });
+  return html`<div class="pair">${costs}${across.length > 0 ? across : underShift}</div>
+`;
+}
+
+const isGiven = (name: string): boolean => name.startsWith('parent') || name === 'output ensemble';
+
+/** Candidates are many, and their names long. */
+const shortName = (name: string): string =>
+  name
+    .replace('output ensemble', 'ensemble')
+    .replace('stitched at', 'stitched')
+    .replace('shared trunk at', 'trunk')
+    .replace(/^trunk of (\w+) for (\w+(?:, \w+)*) at/, 'trunk $1');
+
+/** Scores of each class on each test set. */
+export function classTables(report: StoredReport): Content {
+  return report.tests
+    .filter(({ rows }) => rows.some(({ score }) => score.classes.length > 1))
+    .map(({ name, metric, rows }) => {
+      const classes = rows[0].score.classes;
+      return details(
+        `By class, on ${name}`,
+        table({
+          caption: `${titleOf(metric)} of each class on ${name}: the mean over cases.`,
+          head: ['network', ...classes.map(({ name: title, cases }) => `${title} (${cases})`)],
+          rows: rows.map(({ network, score }) => [network, ...score.classes.map(({ mean }) => fixed(mean))]),
+          marked: rows.findIndex(({ network }) => network === report.exported.candidate),
+        }),
+      );
+    });
+}

@@ -1,0 +1,55 @@
+/** `report.json` as it is read again. Nothing seals it, so what is made of it is shown and decides nothing. */
+import * as v from 'valibot';
+import { metricNames } from '../metrics/metric.ts';
+import { differenceSchema, scoreSchema } from '../metrics/schema.ts';
+import { positionEntries } from '../network/tags.ts';
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+const comparisonSchema = v.object({ network: v.string(), against: v.string(), ...differenceSchema.entries });
+
+const classSchema = v.object({ name: v.string(), mean: scoreSchema, pooled: scoreSchema, cases: count });
+
+const testSchema = v.object({
+  name: v.string(),
+  data: v.string(),
+  images: count,
+  metric: v.picklist(metricNames),
+  rows: v.array(
+    v.object({
+      network: v.string(),
+      score: v.object({ value: scoreSchema, pooled: scoreSchema, classes: v.array(classSchema) }),
+    }),
+  ),
+  comparisons: v.array(comparisonSchema),
+});
+
+/** What of a {@link import('./report.ts').Report} a page is made of, beside what other files of the run say. */
+export const storedReportSchema = v.object({
+  validation: v.object({ source: v.string(), images: count, labels: v.string() }),
+  selection: v.object({ rule: v.picklist([1, 2, 3]), position: count, depth: v.optional(v.number()) }),
+  exported: v.object({
+    ...positionEntries,
+    candidate: v.string(),
+    cost: v.optional(v.number()),
+    position: v.optional(count),
+    gated: v.optional(v.boolean()),
+    gateOver: v.optional(v.literal('case')),
+    batch: v.union([count, v.literal('any')]),
+    sizes: v.optional(v.string()),
+    nodes: count,
+    parameters: count,
+  }),
+  tests: v.array(testSchema),
+  front: v.optional(
+    v.object({
+      sets: v.array(v.string()),
+      rows: v.array(v.object({ network: v.string(), beyond: scoreSchema })),
+      exported: v.object({ network: v.string(), ...differenceSchema.entries }),
+    }),
+  ),
+  agreement: v.object({ relativeError: scoreSchema, images: count, agrees: v.boolean() }),
+});
+
+export type StoredReport = v.InferOutput<typeof storedReportSchema>;
+export type StoredTest = StoredReport['tests'][number];
