@@ -17,10 +17,14 @@ import { type StressRequest, stressFacts, stressScore, stressSets } from '../met
 import type { SurfaceCase } from '../metrics/surface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import { loadModel, type Model } from '../network/model.ts';
+import type { OutputNames } from '../network/one-output.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
+import { requireTags, tagOf, tagsOf } from '../network/tags.ts';
 import { csvText } from '../report/csv.ts';
 
 export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOptions, ScoreOptions {
+  /** By the networks' order, `a`, `b`, …. Default: of several outputs the one that is as large as the image. */
+  readonly outputs?: OutputNames | undefined;
   /** What is said of the labels. */
   readonly labels?: LabelOptions;
   /** Default: what suits the labels, Dice for dense ones. */
@@ -62,7 +66,9 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation & { readonly models: readonly Parent[] }> {
   const read: Model[] = [];
-  for (const path of models) read.push(await loadModel(path));
+  const { outputs = {} } = options;
+  requireTags(outputs, 'outputs', tagsOf(models));
+  for (const [i, path] of models.entries()) read.push(await loadModel(path, outputs[tagOf(i)]));
   const dataset = await loadDataset(data, options.labels);
   const loaded: Parent[] = [];
   for (const model of read) loaded.push(await parentOf(model, dataset, options));

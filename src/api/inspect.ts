@@ -11,7 +11,7 @@ export interface ModelFacts {
   readonly sha256: string;
   readonly producer: string | undefined;
   readonly inputs: readonly { readonly name: string; readonly type: string }[];
-  /** `meaning`: what the file says of it, and otherwise what is usual. */
+  /** `meaning`: what the file says of the one that is used, and otherwise what is usual. */
   readonly outputs: readonly {
     readonly name: string;
     readonly type: string;
@@ -38,6 +38,7 @@ export interface ModelFacts {
 /** Reads a network and describes it. @throws SutureError as `loadModel`. */
 export async function inspect(path: string): Promise<ModelFacts> {
   const { file: graph, graph: computed, sha256, warnings } = await loadModel(path);
+  const used = computed.outputs[0]?.name;
   const counts = new Map<string, number>();
   for (const { op } of graph.nodes) counts.set(op, (counts.get(op) ?? 0) + 1);
   return {
@@ -45,10 +46,10 @@ export async function inspect(path: string): Promise<ModelFacts> {
     sha256,
     producer: graph.info.producer,
     inputs: graph.inputs.map(v => ({ name: v.name, type: typeText(v.type) })),
-    outputs: graph.outputs.map((o, i) => ({
+    outputs: graph.outputs.map(o => ({
       name: o.name,
       type: typeText(o.value.type),
-      meaning: i === 0 ? knownMeaning(graph) : undefined,
+      meaning: o.name === used ? knownMeaning(graph.with({ outputs: [o] })) : undefined,
     })),
     sizes: sizesText(computed.inputs[0]?.type.shape ?? []),
     operators: [...counts].map(([op, count]) => ({ op, count })).sort((a, b) => b.count - a.count),

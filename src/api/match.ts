@@ -16,15 +16,18 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { checkOutputFile, jsonText, type OutputOptions, writeOutput } from '../files/output.ts';
 import { loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
+import type { OutputNames } from '../network/one-output.ts';
 import { type PairsDocument, pairOfTwo } from '../network/pairs.ts';
 import { ckaSimilarity, type Similarity } from '../network/similarity.ts';
-import { type ByTag, byTag, requireSeveral, tagOf } from '../network/tags.ts';
+import { type ByTag, byTag, requireSeveral, requireTags, tagOf, tagsOf } from '../network/tags.ts';
 
 export interface MatchOptions
   extends WorkOptions,
     ExecutorOptions,
     OutputOptions,
     Pick<GraphMatchOptions, 'matcher' | 'timeLimit' | 'metric'> {
+  /** Default: of several outputs the one that is as large as the image; where none or several are, all. */
+  readonly outputs?: OutputNames | undefined;
   /** Of more than two networks, which are matched with each other. Default `backbone`: the first with every other one. */
   readonly matchWith?: MatchWith | undefined;
   /** Also score how alike features are on data. */
@@ -71,11 +74,12 @@ export async function match(
   options: MatchOptions = {},
 ): Promise<MatchResult | SeveralMatchResult> {
   requireSeveral(networks);
-  const { output, force } = options;
+  const { output, force, outputs = {} } = options;
+  requireTags(outputs, 'outputs', tagsOf(networks));
   const overwrite = force ? { force } : {};
   if (output !== undefined) await checkOutputFile(output, overwrite);
   const models: Model[] = [];
-  for (const path of networks) models.push(await loadModel(path));
+  for (const [i, path] of networks.entries()) models.push(await loadModel(path, outputs[tagOf(i)]));
   sharedBatch(models);
   const { document, warnings } = await (models.length === 2
     ? matchTwo(models, options)

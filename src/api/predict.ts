@@ -15,9 +15,10 @@ import { jsonText, makeFolder, refuseExisting, writeOutput } from '../files/outp
 import { isFolder, isThere } from '../files/there.ts';
 import { requireFittingChannels } from '../network/interface.ts';
 import { type MeaningOptions, statedMeaning } from '../network/meaning.ts';
-import { loadModel } from '../network/model.ts';
+import { loadModel, warningsOf } from '../network/model.ts';
 import { needsOf } from '../network/needs.ts';
 import { type Network, networkOf } from '../network/network.ts';
+import type { OutputNames } from '../network/one-output.ts';
 import { type Case, openCases } from '../prediction/cases.ts';
 import { axesOf, decisionOf, type Looking, predict as predictField, requireDense } from '../prediction/predictor.ts';
 import type { Field } from '../prediction/sliding.ts';
@@ -30,6 +31,8 @@ import { writeLabels } from '../volumes/files.ts';
 export interface PredictRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
   /** An ONNX file, or a run directory: then the network that it exported. */
   readonly model: string;
+  /** Of the network, `a`. Default: of several outputs the one that is as large as the image. */
+  readonly outputs?: OutputNames | undefined;
   /** A folder of images, an nnU-Net data set (its `imagesTs`), or an `.npz` file with `images`. */
   readonly data: string;
   /** The folder that labels are written to. */
@@ -68,6 +71,8 @@ export interface Prediction {
   readonly configuration?: string;
   readonly mirror: readonly number[];
   readonly cases: readonly PredictedCase[];
+  /** What is to be said of the network. */
+  readonly warnings: readonly string[];
 }
 
 /** `prediction.json`: what the labels beside it were made by. Labels of other making are not mixed with them. */
@@ -113,7 +118,7 @@ interface Setup {
 export async function predict(request: PredictRequest, work: WorkOptions = {}): Promise<Prediction> {
   const { data, output, step = 0.5 } = request;
   const file = await modelFileOf(request.model);
-  const model = await loadModel(file);
+  const model = await loadModel(file, request.outputs?.a);
   const network = networkOf(model.graph, file, statedMeaning(model.graph, request));
   requireDense(network);
   const needs = needsOf(model.graph, file);
@@ -163,6 +168,7 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
     ...(plans && { configuration: plans.configuration }),
     mirror,
     cases,
+    warnings: warningsOf([model]),
   };
 }
 

@@ -107,9 +107,10 @@ async function trainerFor(
   return Trainer.create(job, step, settings, values, stitchFeed(job, step, settings));
 }
 
-const recordOf = ({ path, sha256, meaning, external, front, classes }: Parent): ParentSource => ({
+const recordOf = ({ path, sha256, file, output, meaning, external, front, classes }: Parent): ParentSource => ({
   source: path,
   sha256,
+  output: file.outputs.length > 1 ? output : undefined,
   meaning,
   external,
   front: front?.map(channel => ({ ...channel })),

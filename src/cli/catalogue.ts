@@ -7,6 +7,7 @@ import { shiftImages } from '../data/shift/suite.ts';
 import { executorChoices } from '../execution/executors.ts';
 import { metricNames } from '../metrics/metric.ts';
 import type { StressRequest } from '../metrics/stress.ts';
+import type { OutputNames } from '../network/one-output.ts';
 import {
   choice,
   classMap,
@@ -20,6 +21,7 @@ import {
   regions,
   several,
   share,
+  text,
 } from '../options/kinds.ts';
 import { flag, type GivenOf, type Option, optional, repeatable, required, standing } from '../options/option.ts';
 import type { StitchRequest } from '../run/plan.ts';
@@ -55,6 +57,35 @@ export const labels = {
   }),
 };
 
+/** What is said of networks by their tags, without those of which nothing is said. */
+const byTag = <T>(said: Readonly<Record<string, T | undefined>>): Readonly<Record<string, T>> =>
+  Object.fromEntries(Object.entries(said).flatMap(([tag, value]) => (value === undefined ? [] : [[tag, value]])));
+
+const outputNameOf = (tag: string, of: string): Option<string, false> =>
+  optional(text, 'name', `of several outputs of ${of} the one that is used`, {
+    long: `output-${tag}`,
+    otherwise: 'the one as large as the image',
+  });
+
+/** Of a command's only network. */
+export const onlyOutput = { outputA: outputNameOf('a', 'the network') };
+
+/** Of several networks, by their tags. */
+export const outputNames = {
+  outputA: outputNameOf('a', 'network a, the first'),
+  outputB: outputNameOf('b', 'network b'),
+  outputC: outputNameOf('c', 'network c'),
+  outputD: outputNameOf('d', 'network d'),
+};
+
+/** What the options say of outputs. */
+export const outputRequest = ({
+  outputA: a,
+  outputB: b,
+  outputC: c,
+  outputD: d,
+}: GivenOf<typeof outputNames>): { readonly outputs: OutputNames } => ({ outputs: byTag({ a, b, c, d }) });
+
 const plansOf = (tag: string): Option<string, false> =>
   optional(
     path,
@@ -79,15 +110,13 @@ export const classRequest = ({
   classesC: c,
   classesD: d,
 }: GivenOf<typeof partnerClasses>): Pick<StitchRequest, 'classes'> => ({
-  classes: Object.fromEntries(Object.entries({ b, c, d }).flatMap(([tag, map]) => (map ? [[tag, map]] : []))),
+  classes: byTag({ b, c, d }),
 });
 
 /** What the options say of data, and nothing that they do not say. */
 export function labelOptions(given: GivenOf<typeof labels & typeof partnerPlans>): LabelOptions {
   const { ignoreLabel, regions, plans, configuration, tile, fold, plansB: b, plansC: c, plansD: d } = given;
-  const partners = Object.fromEntries(
-    Object.entries({ b, c, d }).flatMap(([tag, file]) => (file ? [[tag, file]] : [])),
-  );
+  const partners = byTag({ b, c, d });
   const folder = {
     ...(Object.keys(partners).length > 0 && { partners }),
     ...(plans !== undefined && { plans }),
@@ -202,6 +231,7 @@ const { output: outputWeight, ...settings } = trainingOptions;
 export const training = {
   pairs: optional(path, 'file', 'pairs from `suture match -o`, instead of matching anew'),
   matchWith,
+  ...outputNames,
   ...settings,
   outputWeight,
   task,

@@ -2,6 +2,7 @@
 import { type Dim, type Graph, isStatic, printable, SutureError, type TensorType, typeText } from '../../ir/index.ts';
 import type { OutputMeaning } from '../../passes/index.ts';
 import { type Dataset, requireImageShape } from '../data/dataset.ts';
+import { namesOf, openText } from './one-output.ts';
 
 /** What a network takes and gives, where it is of the form that data files fit: one input, one output, batch first. */
 export interface NetworkInterface {
@@ -34,9 +35,7 @@ export function interfaceOf(graph: Graph, what: string): NetworkInterface {
   if (moreInputs.length > 0) {
     fail(`takes ${graph.inputs.length} inputs (${namesOf(graph.inputs)}); data files serve networks with one`);
   }
-  if (moreOutputs.length > 0) {
-    fail(`gives ${graph.outputs.length} outputs (${namesOf(graph.outputs)}); export it with one, the prediction`);
-  }
+  if (moreOutputs.length > 0) fail(openText(graph));
   for (const [name, type] of [
     [input.name, input.type],
     [output.name, output.value.type],
@@ -51,12 +50,6 @@ export function interfaceOf(graph: Graph, what: string): NetworkInterface {
     outputType: output.value.type,
   };
 }
-
-const namesOf = (named: readonly { readonly name: string }[]): string =>
-  named
-    .slice(0, 6)
-    .map(n => `'${printable(n.name)}'`)
-    .join(', ') + (named.length > 6 ? ', …' : '');
 
 const known = (dim: Dim): number | undefined => (isStatic(dim) ? dim : undefined);
 

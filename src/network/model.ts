@@ -3,6 +3,7 @@ import { type Graph, type ImportWarning, importOnnx, printable, SutureError } fr
 import { type ChannelMap, freeBatch, mapChannels, type Tag, widen, withDemandedSizes } from '../../passes/index.ts';
 import { batchText, fixedBatch } from '../execution/fixed-batch.ts';
 import { hashFile } from '../files/hash.ts';
+import { takenText, withOneOutput } from './one-output.ts';
 import { tagOf } from './tags.ts';
 
 /** A network and the file that it came from. */
@@ -15,19 +16,19 @@ export interface Model {
   readonly file: Graph;
   /**
    * What is computed with: the file's graph in float32, with an open batch where it can be proven that samples stay apart, and open sizes
-   * as the multiples that the layers demand.
+   * as the multiples that the layers demand; of several outputs with the one that is used, where that is clear.
    */
   readonly graph: Graph;
   /** What `graph` does first with the images that networks share; absent where its own are the same. */
   readonly front?: readonly ChannelMap[] | undefined;
   /** Files beside it that hold tensors of it, relative to its folder. */
   readonly external: readonly string[];
-  readonly warnings: readonly (ImportWarning | FixedBatchWarning)[];
+  readonly warnings: readonly (ImportWarning | ModelWarning)[];
 }
 
-/** What is said of a network whose batch is fixed and stays so. */
-interface FixedBatchWarning {
-  readonly code: 'fixed-batch';
+/** What is said of a network whose batch is fixed and stays so, or some of whose outputs are not used. */
+interface ModelWarning {
+  readonly code: 'fixed-batch' | 'outputs-unused';
   readonly message: string;
 }
 
@@ -54,11 +55,17 @@ export function sharedBatch(models: readonly Model[]): number | undefined {
   );
 }
 
-/** Reads a network. @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`. */
-export async function loadModel(path: string): Promise<Model> {
+/**
+ * Reads a network.
+ *
+ * @param output the name of the one that is used, of several. Default: the one that is as large as the image.
+ * @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`; as {@link withOneOutput}.
+ */
+export async function loadModel(path: string, output?: string): Promise<Model> {
   // The import comes first: it says in a sentence what a hash would say by an errno.
   const { graph: file, warnings, external } = importOnnx(path);
-  const wide = widen(file);
+  const used = withOneOutput(file, path, output);
+  const wide = widen(used);
   const graph = withDemandedSizes(freeBatch(wide) ?? wide);
   return {
     path,
@@ -66,7 +73,13 @@ export async function loadModel(path: string): Promise<Model> {
     file,
     graph,
     external,
-    warnings: [...warnings, ...fixedBatchWarning(graph)],
+    warnings: [
+      ...warnings,
+      ...(output === undefined && used !== file
+        ? [{ code: 'outputs-unused' as const, message: takenText(file, used.outputs[0]) }]
+        : []),
+      ...fixedBatchWarning(graph),
+    ],
   };
 }
 
@@ -74,7 +87,7 @@ export async function loadModel(path: string): Promise<Model> {
 export const fronted = (model: Model, front: readonly ChannelMap[] | undefined): Model =>
   front ? { ...model, graph: mapChannels(model.graph, front), front } : model;
 
-function fixedBatchWarning(graph: Graph): readonly FixedBatchWarning[] {
+function fixedBatchWarning(graph: Graph): readonly ModelWarning[] {
   const batch = fixedBatch(graph);
   // Of networks that images can be given to.
   if (batch === undefined || graph.inputs.length !== 1 || graph.inputs[0].type.shape.length < 2) return [];

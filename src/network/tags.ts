@@ -15,6 +15,25 @@ export function requireSeveral(networks: readonly unknown[]): void {
 /** The tag of the parent of this number. */
 export const tagOf = (parent: number): Tag => letters[parent];
 
+/** The tags of so many networks. */
+export const tagsOf = (networks: readonly unknown[]): readonly Tag[] => networks.map((_, i) => tagOf(i));
+
+/**
+ * Checks what is said of networks by their tags.
+ *
+ * @param what it is, in the plural: `plans`.
+ * @param tags of which networks it can be said.
+ * @throws SutureError `option-invalid` where it is said of another one.
+ */
+export function requireTags(said: Readonly<Record<Tag, unknown>>, what: string, tags: readonly Tag[]): void {
+  const strange = Object.keys(said).find(tag => !tags.includes(tag));
+  if (strange === undefined) return;
+  throw new SutureError(
+    'option-invalid',
+    `There are ${what} of a network ${strange}, and here they can be of ${tags.join(', ')}.`,
+  );
+}
+
 /** One entry for each parent, under its tag. */
 export type ByTag<T> = Readonly<Record<Tag, T>>;
 

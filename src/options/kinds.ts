@@ -43,6 +43,9 @@ export const toggle: Kind<boolean> = { words: 'given or left out', schema: v.boo
 /** The path of a file or a folder. */
 export const path: Kind<string> = { words: 'a path', schema: v.string(), read: text => text };
 
+/** Something by its name. */
+export const text: Kind<string> = { words: 'a name', schema: v.pipe(v.string(), v.minLength(1)), read: said => said };
+
 export const choice = <const C extends readonly [string, ...string[]]>(choices: C): Kind<C[number]> => ({
   words: `one of ${choices.join(', ')}`,
   schema: v.picklist(choices),

@@ -19,6 +19,8 @@ const parent = v.object({
   sha256: hashSchema,
   /** Files that hold tensors of it: where they lie beside it. */
   external: v.optional(v.array(v.object({ file: v.string(), sha256: hashSchema })), []),
+  /** Of several outputs in the file the one that is used; absent where there is one. */
+  output: v.optional(v.string()),
   /** What its output means. */
   meaning: meaningSchema,
   /** What it does first with each channel of the images that networks share; absent where its own are the same. */

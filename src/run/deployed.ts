@@ -155,8 +155,8 @@ export function deployedCombination(run: LoadedRun, combination: Combination, le
  */
 export function inDtype({ parents }: LoadedRun, graph: Graph, dtype: ExportDtype = 'float32'): Graph {
   if (dtype === 'float32') return graph;
-  const { file } = parents[0];
-  const [input, output] = [file.inputs[0].type, file.outputs[0].value.type];
+  const { file, output: used } = parents[0];
+  const [input, output] = [file.inputs[0].type, file.output(used).type];
   const ends = ({ dtype: own }: TensorType): ExportDtype => (own === 'float16' ? 'float16' : 'float32');
   return narrow(graph, {
     // Sums over all pixels and logarithms of small shares: float16 has neither their range nor their digits.

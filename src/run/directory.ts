@@ -30,7 +30,8 @@ import { sealed } from './seal.ts';
 import { readSealedConfig, SealedFolder } from './sealed-folder.ts';
 
 /** A parent that is to be copied into a run. */
-export interface ParentSource extends Pick<StoredParent, 'source' | 'sha256' | 'meaning' | 'front' | 'classes'> {
+export interface ParentSource
+  extends Pick<StoredParent, 'source' | 'sha256' | 'output' | 'meaning' | 'front' | 'classes'> {
   /** Files beside it that hold tensors of it. */
   readonly external: readonly string[];
 }
@@ -190,7 +191,7 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
 async function copiedParent(
   root: string,
   tag: string,
-  { source, sha256, meaning, front, classes, external: locations }: ParentSource,
+  { source, sha256, output, meaning, front, classes, external: locations }: ParentSource,
 ): Promise<StoredParent> {
   // One with files beside it has a folder of its own and keeps its name: files of the same name beside both parents must not meet.
   const file = `${runFiles.parents}/${locations.length > 0 ? `${tag}/${basename(source)}` : `${tag}.onnx`}`;
@@ -208,7 +209,13 @@ async function copiedParent(
     await copyFile(from, target, constants.COPYFILE_FICLONE);
     external.push({ file: location, sha256: await hashFile(target) });
   }
-  return { file, source, sha256, meaning, external, ...(front && { front }), ...(classes && { classes }) };
+  return {
+    ...{ file, source, sha256 },
+    ...(output !== undefined && { output }),
+    ...{ meaning, external },
+    ...(front && { front }),
+    ...(classes && { classes }),
+  };
 }
 
 const beside = (file: string, other: string): string => `${file.slice(0, file.lastIndexOf('/'))}/${other}`;

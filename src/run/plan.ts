@@ -21,10 +21,11 @@ import { gateScopeOf } from '../network/gate.ts';
 import { requireFittingImages, spatialExtents } from '../network/interface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import { fronted, loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
+import type { OutputNames } from '../network/one-output.ts';
 import { readPairs } from '../network/pairs.ts';
 import { classWarnings, type Parent, parentOf, withClasses } from '../network/parent.ts';
 import { graphForImages, networkForImages } from '../network/sizes.ts';
-import { byTag, requireSeveral, tagOf } from '../network/tags.ts';
+import { byTag, requireSeveral, requireTags, tagOf, tagsOf } from '../network/tags.ts';
 import { datasetDocument, namesOfFolder } from '../preprocessing/dataset-json.ts';
 import { type Plans, plansDocument } from '../preprocessing/plans.ts';
 import { readShared } from '../preprocessing/shared-input.ts';
@@ -44,6 +45,8 @@ import { joinParents } from './load.ts';
 export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
   /** The parents' files, two or more; the first is the own one. */
   readonly networks: readonly string[];
+  /** Default: of several outputs the one that is as large as the image. */
+  readonly outputs?: OutputNames | undefined;
   /** Of more than two, which are matched with each other. Default `backbone`: the first with every other one. */
   readonly matchWith?: MatchWith | undefined;
   /** The images that the stitches are trained on. */
@@ -103,13 +106,16 @@ export async function planRun(
   labelled?: Dataset,
   work: WorkOptions = {},
 ): Promise<RunPlan<BegunSettings>> {
-  const { output, force = false, labels = {}, outputMean = 'probabilities' } = request;
+  const { output, force = false, labels = {}, outputMean = 'probabilities', outputs = {} } = request;
   await checkRunOutput(output, { force });
   requireSeveral(request.networks);
+  const tags = tagsOf(request.networks);
+  requireTags(outputs, 'outputs', tags);
+  requireTags(request.classes ?? {}, 'classes', tags.slice(1));
   const shared = await sharedBy(request);
   const models: Model[] = [];
   for (const [i, path] of request.networks.entries()) {
-    models.push(fronted(await loadModel(path), shared?.fronts[tagOf(i)]));
+    models.push(fronted(await loadModel(path, outputs[tagOf(i)]), shared?.fronts[tagOf(i)]));
   }
   const mixing = models.find(({ graph }) => gateScopeOf(graph) === 'case');
   if (mixing) {
@@ -169,14 +175,7 @@ export async function planRun(
 /** What the networks see by their plans. @throws SutureError `option-invalid` for plans of a network that is not there. */
 async function sharedBy({ labels, networks }: StitchRequest): ReturnType<typeof readShared> {
   const { folder = {} } = labels ?? {};
-  const tags = networks.map((_, i) => tagOf(i));
-  const strange = Object.keys(folder.partners ?? {}).find(tag => !tags.slice(1).includes(tag));
-  if (strange !== undefined) {
-    throw new SutureError(
-      'option-invalid',
-      `There are plans of a network ${strange}, and the networks are ${tags.join(', ')}; those of a are said by --plans.`,
-    );
-  }
+  requireTags(folder.partners ?? {}, 'plans', tagsOf(networks).slice(1));
   return readShared(folder, folder.tile?.length);
 }
 

@@ -20,6 +20,8 @@ import {
   labelOptions,
   labels,
   metric,
+  outputNames,
+  outputRequest,
   profile,
   stress,
   stressRequest,
@@ -55,6 +57,7 @@ const options = {
   }),
   ...stress,
   shiftEach: flag('show the score under each change, or on each data set of elsewhere'),
+  ...outputNames,
   ...labels,
   metric,
   activation,
@@ -99,6 +102,7 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     const { stress: _, ...rest } = flags;
     const { models, cases, ...evaluation } = await evaluate(paths, data, {
       ...rest,
+      ...outputRequest(flags),
       ...stressRequest({ ...flags, shift: flags.shift ?? (flags.shiftEach && !flags.stress) }),
       cases: file !== undefined,
       surface,

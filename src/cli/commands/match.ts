@@ -5,13 +5,14 @@ import type { PairsDocument } from '../../network/pairs.ts';
 import { defaultImages } from '../../network/similarity.ts';
 import { choice, count, path, positive } from '../../options/kinds.ts';
 import { optional, standing, type ValuesOf } from '../../options/option.ts';
-import { executor, force, json, matchWith, maybeOutput } from '../catalogue.ts';
+import { executor, force, json, matchWith, maybeOutput, outputNames, outputRequest } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
 
 const options = {
   matchWith,
+  ...outputNames,
   matcher: standing(choice(matchers), 'name', 'alignment, or search for the proven best', 'hirschberg'),
   timeLimit: optional(positive, 'seconds', 'how long the exact matcher may take'),
   metric: optional(choice(positionMetrics), 'name', 'how distance of positions lowers a score, 1 - d²/2 or 1 - d', {
@@ -34,7 +35,12 @@ export const matchCommand = ({ terminal, signal }: Context): Command =>
       .argument('<networks...>', 'ONNX files: the own network, and one or more partners'),
     options,
   ).action(async (networks: readonly string[], flags: ValuesOf<typeof options>) => {
-    const { warnings, ...document } = await match(networks, { ...flags, signal, onProgress: terminal.progress });
+    const { warnings, ...document } = await match(networks, {
+      ...flags,
+      ...outputRequest(flags),
+      signal,
+      onProgress: terminal.progress,
+    });
     for (const message of warnings) terminal.warning(message);
     terminal.result(document, () => {
       if ('networks' in document) showSeveral(document, terminal);

@@ -3,7 +3,7 @@ import { SutureError } from '../../../ir/index.ts';
 import { type Prediction, predict } from '../../api/predict.ts';
 import { axes, path, shareAboveZero } from '../../options/kinds.ts';
 import { optional, required, type ValuesOf } from '../../options/option.ts';
-import { activation, batch, executor, force, json, outputOf } from '../catalogue.ts';
+import { activation, batch, executor, force, json, onlyOutput, outputOf, outputRequest } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { name, type Terminal } from '../terminal.ts';
@@ -21,6 +21,7 @@ const options = {
     otherwise: 'what the plans allow, or none',
   }),
   step: optional(shareAboveZero, 'share', 'from window to window, as a share of a window', { otherwise: '0.5' }),
+  ...onlyOutput,
   activation,
   batch,
   executor,
@@ -36,7 +37,11 @@ export const predictCommand = ({ terminal, signal }: Context): Command =>
       .argument('<network>', 'an ONNX file, or a run directory for the network that it exported'),
     options,
   ).action(async (model: string, { json: _, ...flags }: ValuesOf<typeof options>) => {
-    const found = await predict({ model, ...flags }, { signal, onProgress: terminal.progress });
+    const found = await predict(
+      { model, ...flags, ...outputRequest(flags) },
+      { signal, onProgress: terminal.progress },
+    );
+    for (const message of found.warnings) terminal.warning(message);
     terminal.result(found, () => show(found, terminal));
     const lost = found.cases.filter(({ problem }) => problem !== undefined);
     if (lost.length === 0) return;
