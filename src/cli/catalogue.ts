@@ -96,8 +96,8 @@ const plansOf = (tag: string): Option<string, false> =>
 /** Of networks that are joined, by their tags; those of the own one are `--plans`. */
 export const partnerPlans = { plansB: plansOf('b'), plansC: plansOf('c'), plansD: plansOf('d') };
 
-const classesOf = (tag: string): Option<(number | null)[], false> =>
-  optional(classMap, 'list', `the own class of each channel of network ${tag}, as 0,2,1,-`, {
+const classesOf = (tag: string): Option<string | (number | null)[], false> =>
+  optional(classMap, 'list', `the own class of each channel of network ${tag}, as 0,2,1,-, or its dataset.json`, {
     otherwise: 'the same',
   });
 

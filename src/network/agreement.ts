@@ -69,6 +69,9 @@ export async function compareAnswers(
   });
 }
 
+/** For each class of the second network that of the first, of the other way round. */
+const inverse = (classes: readonly number[]): readonly number[] => classes.map((_, theirs) => classes.indexOf(theirs));
+
 /** In words, what is wrong with the first parent and a partner together, and what to do; none where nothing seems wrong. */
 export function disagreementTexts(
   { agreement, order, input, images }: AnswerAgreement,
@@ -80,7 +83,7 @@ export function disagreementTexts(
     const pairs = order.classes.flatMap((c, i) => (c === i ? [] : [`${partner}'s ${c} is a's ${i}`]));
     return [
       `${figure}, and of ${order.agreement.toFixed(2)} with the channels in another order: ${pairs.join(', ')}. They seem to differ in ` +
-        'the order of their classes: reorder the channels of one of them (by a 1×1 convolution behind its output) and stitch again.',
+        `the order of their classes: say --classes-${partner} ${inverse(order.classes).join()} and stitch again.`,
     ];
   }
   if (input) {

@@ -1,5 +1,5 @@
 /** A parent: a network as its file has it, and what its output means. */
-import { SutureError } from '../../ir/errors.ts';
+import { printable, SutureError } from '../../ir/errors.ts';
 import { type ClassMap, mapClasses, type OutputMeaning } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { establishMeaning, type MeaningOptions } from './meaning.ts';
@@ -50,12 +50,18 @@ export function withClasses(parent: Parent, classes: ClassMap | undefined, count
   return { ...parent, ...networkOf(mapped, path, { ...meaning, channels: count }), classes };
 }
 
-/** What is to be said of a map of classes, in sentences. */
-export function classWarnings({ classes }: Parent, count: number, role: string): readonly string[] {
+/** What is to be said of a map of classes, in sentences. @param names of the own classes, where they are known. */
+export function classWarnings(
+  { classes }: Parent,
+  count: number,
+  role: string,
+  names: readonly string[] = [],
+): readonly string[] {
   if (!classes) return [];
   const missing = Array.from({ length: count }, (_, of) => of).filter(of => !classes.includes(of));
   if (missing.length === 0) return [];
-  const which = missing.length === 1 ? `class ${missing[0]}` : `classes ${missing.join(', ')}`;
+  const called = missing.map(of => (names[of] === undefined ? String(of) : `${of} (${printable(names[of], 40)})`));
+  const which = `${missing.length === 1 ? 'class' : 'classes'} ${called.join(', ')}`;
   return [
     `${role} has no channel of ${which}: it takes such places for something else, so that an ensemble with it finds less of them.`,
   ];

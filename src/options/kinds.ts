@@ -99,11 +99,12 @@ export const regions: Kind<number[][]> = {
   read: text => text.split(',').map(region => region.split('+').map(numberOf)),
 };
 
-/** Which classes of another network the channels of one are. */
-export const classMap: Kind<(number | null)[]> = {
-  words: 'a class of the own network for each channel, or - for none, as in 0,2,1,-',
-  schema: v.pipe(v.array(v.nullable(natural.schema)), v.minLength(1)),
-  read: text => text.split(',').map(part => (part.trim() === '-' ? null : numberOf(part))),
+/** Which classes of another network the channels of one are: each, or the path of what names them. */
+export const classMap: Kind<string | (number | null)[]> = {
+  words: 'a class of the own network for each channel, or - for none, as in 0,2,1,-; or a dataset.json',
+  schema: v.union([v.string(), v.pipe(v.array(v.nullable(natural.schema)), v.minLength(1))]),
+  read: said =>
+    /^[\d\s,-]+$/.test(said) ? said.split(',').map(part => (part.trim() === '-' ? null : numberOf(part))) : said,
 };
 
 /** Ranges that are longer are taken for a slip. */

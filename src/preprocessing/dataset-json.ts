@@ -3,6 +3,7 @@
 import { dirname, join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
+import type { OutputMeaning } from '../../passes/index.ts';
 import { readRegular } from '../files/input.ts';
 import type { Decision } from './preprocess.ts';
 
@@ -73,6 +74,25 @@ export const datasetDocument = ({ channels, labels, regionsClassOrder }: Dataset
   labels,
   ...(regionsClassOrder && { regions_class_order: regionsClassOrder }),
 });
+
+/** Whether labels are regions: made of several values, or in an order of their own. */
+export const hasRegions = ({ labels, regionsClassOrder }: DatasetNames): boolean =>
+  regionsClassOrder !== undefined || Object.values(labels).some(label => [label].flat().length > 1);
+
+/**
+ * What the channels of a network that was trained on the data set are called, in their order: of classes that of their values, of regions that
+ * of the file, without the background.
+ */
+export function channelNames(
+  { labels: { ignore: _, ...labels } }: DatasetNames,
+  { activation }: Pick<OutputMeaning, 'activation'>,
+): readonly string[] {
+  const entries = Object.entries(labels);
+  const named = activation === 'sigmoid' ? entries.filter(([, label]) => isForeground(label)) : entries;
+  const least = (label: number | readonly number[]): number => Math.min(...[label].flat());
+  const ordered = activation === 'sigmoid' ? named : named.toSorted(([, p], [, q]) => least(p) - least(q));
+  return ordered.map(([name]) => name);
+}
 
 const isForeground = (label: number | readonly number[]): boolean =>
   typeof label === 'number' ? label !== 0 : label.some(part => part !== 0);

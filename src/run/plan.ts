@@ -17,16 +17,18 @@ import { stepBatch } from '../execution/fixed-batch.ts';
 import type { WorkOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
+import { type ClassesSaid, classesByName, leftOutTexts, readClassNames } from '../network/class-names.ts';
 import { gateScopeOf } from '../network/gate.ts';
 import { requireFittingImages, spatialExtents } from '../network/interface.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import { fronted, loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
+import { needsOf } from '../network/needs.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { readPairs } from '../network/pairs.ts';
 import { classWarnings, type Parent, parentOf, withClasses } from '../network/parent.ts';
 import { graphForImages, networkForImages } from '../network/sizes.ts';
 import { byTag, requireSeveral, requireTags, tagOf, tagsOf } from '../network/tags.ts';
-import { datasetDocument, namesOfFolder } from '../preprocessing/dataset-json.ts';
+import { channelNames, type DatasetNames, datasetDocument, namesOfFolder } from '../preprocessing/dataset-json.ts';
 import { type Plans, plansDocument } from '../preprocessing/plans.ts';
 import { readShared } from '../preprocessing/shared-input.ts';
 import { checkPositions } from '../selection/combination.ts';
@@ -63,8 +65,11 @@ export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'ac
   /** What is said of labels; the run keeps it. */
   readonly labels?: LabelOptions;
   readonly outputMean?: RunConfig['outputMean'];
-  /** By tags, which of the own network's classes (or regions) a partner's channels are. Default: the same in the same order. */
-  readonly classes?: Readonly<Record<string, ClassMap>>;
+  /**
+   * By tags, which of the own network's classes (or regions) a partner's channels are, or the `dataset.json` that names them, to be found
+   * by name. Default: the same in the same order.
+   */
+  readonly classes?: Readonly<Record<string, ClassesSaid>>;
 }
 
 /** A run whose inputs are read and found to fit, before anything is written. */
@@ -134,14 +139,17 @@ export async function planRun(
     graphForImages(graph, dataset, path);
   }
   const { pairs, warnings } = said ?? matchedPairs(request, models, dataset);
+  const names = await namesOfFolder(request.data);
   const classed: string[] = [];
   const parents: Parent[] = [];
   for (const [i, model] of models.entries()) {
     const parent = await parentOf(model, labelled ?? dataset, request);
-    const { channels } = (parents[0] ?? parent).meaning;
+    const [own = parent] = parents;
     const role = roleOf(model, tagOf(i));
-    parents.push(withClasses(parent, request.classes?.[tagOf(i)], channels, role));
-    classed.push(...classWarnings(parents[i], channels, role));
+    const classes = await partnerClasses(request.classes?.[tagOf(i)], { own, names, parent, role });
+    const { channels } = own.meaning;
+    parents.push(withClasses(parent, classes.map, channels, role));
+    classed.push(...classes.warnings, ...classWarnings(parents[i], channels, role, classes.own));
   }
   const [first, ...partners] = parents as [Parent, ...Parent[]];
   const task = request.task ?? taskOf(first);
@@ -167,7 +175,7 @@ export async function planRun(
     task,
     labels,
     outputMean,
-    input: await inputOf(shared?.plans, request.data),
+    input: inputOf(shared?.plans, names),
     warnings: [...warningsOf(models), ...warnings, ...classed, ...disagreements],
   };
 }
@@ -179,8 +187,46 @@ async function sharedBy({ labels, networks }: StitchRequest): ReturnType<typeof 
   return readShared(folder, folder.tile?.length);
 }
 
-async function inputOf(plans: Plans | undefined, data: string): Promise<RunConfig['input']> {
-  const names = await namesOfFolder(data);
+/** A map of classes, what the own ones are called where that is known, and what is to be said. */
+interface PartnerClasses {
+  readonly map: ClassMap | undefined;
+  readonly own?: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/** @param names what the data call the own classes; else the own network's file may. @throws SutureError as {@link classesByName}. */
+async function partnerClasses(
+  said: ClassesSaid | undefined,
+  {
+    own,
+    names,
+    parent,
+    role,
+  }: {
+    readonly own: Parent;
+    readonly names: DatasetNames | undefined;
+    readonly parent: Parent;
+    readonly role: string;
+  },
+): Promise<PartnerClasses> {
+  const known = names ?? needsOf(own.file, own.path).names;
+  if (typeof said !== 'string') {
+    return { map: said, warnings: [], ...(known && { own: channelNames(known, own.meaning) }) };
+  }
+  if (!known) {
+    throw new SutureError(
+      'option-invalid',
+      `${printable(said)} names the classes of ${role}, and nothing names the own ones: train on a raw data set with a dataset.json, or say the ` +
+        'classes by numbers, as in 0,2,1,-.',
+    );
+  }
+  const ours = { names: known, meaning: own.meaning, role: roleOf(own, tagOf(0)) };
+  const theirs = { names: await readClassNames(said), meaning: parent.meaning, role };
+  const map = classesByName(ours, theirs);
+  return { map, own: channelNames(known, own.meaning), warnings: leftOutTexts(map, theirs) };
+}
+
+function inputOf(plans: Plans | undefined, names: DatasetNames | undefined): RunConfig['input'] {
   if (!plans && !names) return undefined;
   return { ...(plans && { plans: plansDocument(plans) }), ...(names && { dataset: datasetDocument(names) }) };
 }

@@ -1,10 +1,12 @@
-import { writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exportOnnx, importOnnx } from '../../../ir/index.ts';
 import { type ClassMap, mapClasses } from '../../../passes/index.ts';
 import { stitch } from '../../../src/api/stitch.ts';
 import { loadDataset } from '../../../src/data/dataset.ts';
+import { npyArray } from '../../../src/data/npy.ts';
+import { formatNpz } from '../../../src/data/npz.ts';
 import { withExecutor } from '../../../src/execution/execute.ts';
 import { LabelledData } from '../../../src/metrics/labelled.ts';
 import { loadRun } from '../../../src/run/load.ts';
@@ -14,6 +16,39 @@ import { shared } from '../cli/support.ts';
 
 const folder = shared();
 const meaning = { kind: 'logits', activation: 'softmax', channelAxis: 1, channels: 2 } as const;
+
+describe('a partner whose data set names its classes', () => {
+  const volumes = (file: string): string => join('fixtures', 'volumes3d', file);
+  const named = async (labels: object): Promise<string> => {
+    const partner = join(folder(), 'partner');
+    await mkdir(partner, { recursive: true });
+    const file = join(partner, 'dataset.json');
+    await writeFile(file, JSON.stringify({ channel_names: { 0: 'CT' }, labels }));
+    return file;
+  };
+  const request = (b: string, data: string, output: string) => ({
+    ...{ networks: [volumes('a.onnx'), volumes('b.onnx')], classes: { b }, data, output: join(folder(), output) },
+    ...{ executor: 'ort' as const, training: { steps: 0, initImages: 2 } },
+  });
+
+  it('has them in the own order, and those that lack are named', async () => {
+    const file = await named({ background: 0, vessel: 1, Organ: 2 });
+    const labels = { folder: { plans: volumes('a/plans.json') } };
+    const { warnings } = await stitch({ ...request(file, volumes('a/imagesTr'), 'named'), labels });
+    expect((await loadRun(join(folder(), 'named'))).parents[1].classes).toEqual([0, null, 1]);
+    expect(warnings).toContainEqual(expect.stringContaining('has vessel, which the own network has not'));
+    expect(warnings).toContainEqual(expect.stringContaining('has no channel of class 2 (lesion)'));
+  });
+
+  it('is refused where nothing names the own ones', async () => {
+    const data = join(folder(), 'volumes.npz');
+    const images = npyArray(new Float32Array(2 * 8 * 16 * 16), [2, 1, 8, 16, 16]);
+    await writeFile(data, formatNpz({ images }));
+    await expect(stitch(request(await named({ background: 0, organ: 1, lesion: 2 }), data, 'none'))).rejects.toThrow(
+      /names the classes of parent b .*, and nothing names the own ones: train on a raw data set/,
+    );
+  });
+});
 
 describe('a partner whose classes are in another order', () => {
   let own: string;
