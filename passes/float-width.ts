@@ -48,6 +48,19 @@ export function widen(graph: Graph): Graph {
 }
 
 /**
+ * The numbers of a narrow graph, by operators of float32: what {@link widen} gives, each result rounded as the narrow graph keeps it, by two
+ * casts. Inside an operator, sums are those of float32. So a runtime without operators of 16 bits shows what they come to, where ONNX Runtime on
+ * the CPU computes a narrow graph in float32 from one operator to the next.
+ *
+ * Guarantees: names of inputs, outputs and nodes.
+ */
+export function widenRounded(graph: Graph): Graph {
+  const narrow = [...graph.values()].some(({ type }) => narrowFloats.has(type.dtype));
+  if (!narrow) return graph;
+  return new Converter(graph, () => widened, { rounds: true }).convert(widened, widened);
+}
+
+/**
  * A float32 graph in float16, but for the nodes to keep: casts stand where the two meet, and at the ends.
  *
  * Guarantees: names of inputs, outputs and nodes; integer and boolean values as they were.
@@ -74,11 +87,14 @@ class Converter {
   readonly #graph: Graph;
   readonly #widthOf: (node: AnyNode) => Convert;
   readonly #to: GraphBuilder;
+  /** Whether values keep the digits that they had in the graph's own width. */
+  readonly #rounds: boolean;
   /** What became of a value, by the dtype that is wanted of it. */
   readonly #values = new Map<Value, Map<DType, Value>>();
 
-  constructor(graph: Graph, widthOf: (node: AnyNode) => Convert) {
+  constructor(graph: Graph, widthOf: (node: AnyNode) => Convert, { rounds = false } = {}) {
     this.#graph = graph;
+    this.#rounds = rounds;
     this.#widthOf = widthOf;
     this.#to = new GraphBuilder(graph.name, graph.info);
     for (const { name, type } of graph.values()) {
@@ -108,7 +124,15 @@ class Converter {
   }
 
   #keep(old: Value, made: Value): void {
-    this.#values.set(old, new Map([[made.type.dtype, made]]));
+    const { dtype } = old.type;
+    const kept = this.#rounds && dtype !== made.type.dtype ? this.#rounded(made, dtype) : made;
+    this.#values.set(old, new Map([[kept.type.dtype, kept]]));
+  }
+
+  #rounded(value: Value, dtype: DType): Value {
+    const cast = (from: Value, to: DType): Value =>
+      this.#to.op('Cast', [from], { to }, { name: `${value.name}/rounded/${to}` });
+    return cast(cast(value, dtype), value.type.dtype);
   }
 
   #as(value: Value, dtype: DType): Value {
@@ -147,7 +171,7 @@ function attributesIn(node: AnyNode, width: Convert): AttributesOf<OpName> {
 }
 
 /** The largest finite float16. */
-const largestHalf = 65504;
+export const largestHalf = 65504;
 
 function inWidth(tensor: Tensor, dtype: DType, name: string): Tensor {
   if (tensor.dtype === dtype) return tensor;
@@ -157,7 +181,7 @@ function inWidth(tensor: Tensor, dtype: DType, name: string): Tensor {
       if (Math.abs(number) <= largestHalf || !Number.isFinite(number)) continue;
       throw new SutureError(
         'option-invalid',
-        `'${printable(name)}' holds ${number}, and float16 ends at ${largestHalf}: write the network with --dtype float32.`,
+        `'${printable(name)}' holds ${number}, and float16 ends at ${largestHalf}: write the network without --half.`,
       );
     }
   }

@@ -2,7 +2,7 @@
 
 export * from './arrange.ts';
 export { type Differentiated, type DifferentiateOptions, differentiate } from './differentiate/index.ts';
-export { type NarrowOptions, narrow, widen } from './float-width.ts';
+export { largestHalf, type NarrowOptions, narrow, widen, widenRounded } from './float-width.ts';
 export { freeBatch } from './free-batch.ts';
 export { inlineBodies } from './inline-bodies.ts';
 export { type ChannelMap, mapChannels } from './map-channels.ts';
@@ -14,3 +14,4 @@ export * from './sizes.ts';
 export { specialize } from './specialize.ts';
 export * from './stitch.ts';
 export * from './train.ts';
+export { halfRange, type Peaks, peaksOf, wideNodes, withPeaks } from './wide-nodes.ts';

@@ -63,7 +63,7 @@ export type { OutputShares } from './options/kinds.ts';
 export { frontFigures } from './report/front-figure.ts';
 export { type Report, reportText } from './report/report.ts';
 export type { RunConfig } from './run/config.ts';
-export type { ExportDtype, ExportedNetwork } from './run/deployed.ts';
+export type { ExportedNetwork } from './run/deployed.ts';
 export type { Learnable, LearnedRecord } from './run/learned.ts';
 export type { TrainingWork } from './run/lifecycle.ts';
 export { type LoadedRun, loadRun } from './run/load.ts';

@@ -56,7 +56,7 @@ export interface Evaluation {
 }
 
 /**
- * Scores network files on a data file.
+ * Scores network files on a data file; those of 16 bits with every feature rounded as it is stored.
  *
  * @throws SutureError as `loadModel`, `loadDataset`, `scoreNetworks`.
  */
@@ -68,7 +68,7 @@ export async function evaluate(
   const read: Model[] = [];
   const { outputs = {} } = options;
   requireTags(outputs, 'outputs', tagsOf(models));
-  for (const [i, path] of models.entries()) read.push(await loadModel(path, outputs[tagOf(i)]));
+  for (const [i, path] of models.entries()) read.push(await loadModel(path, outputs[tagOf(i)], { rounds: true }));
   const dataset = await loadDataset(data, options.labels);
   const loaded: Parent[] = [];
   for (const model of read) loaded.push(await parentOf(model, dataset, options));

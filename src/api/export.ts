@@ -11,15 +11,7 @@ import { featureEntries } from '../network/tags.ts';
 import { writeModel } from '../network/write.ts';
 import type { OutputShares } from '../options/kinds.ts';
 import { lossTexts } from '../report/verdict.ts';
-import {
-  deployed,
-  deployedCombination,
-  described,
-  type ExportDtype,
-  type ExportedNetwork,
-  inDtype,
-  scored,
-} from '../run/deployed.ts';
+import { deployed, deployedCombination, described, type ExportedNetwork, inHalf, scored } from '../run/deployed.ts';
 import { type FoundChoice, foundIn } from '../run/found.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
@@ -50,10 +42,10 @@ type Gating = Pick<Combination, 'gated' | 'gateOver'>;
 
 export interface ExportOptions extends OutputOptions {
   /**
-   * `float32` (default), or `float16`: weights and features in half the bytes, for devices that compute so. Inputs and outputs are float16
-   * then where the first parent's file has them so, float32 elsewhere, and what combines the outputs stays in float32.
+   * Weights and features of float16, in half the bytes, for devices that compute so; what needs more digits stays in float32 (`wideNodes`). What
+   * that does to the scores, `run` measures, and `evaluate` of the file.
    */
-  readonly dtype?: ExportDtype;
+  readonly half?: boolean | undefined;
 }
 
 /** What is said of a network that was written. */
@@ -67,6 +59,8 @@ function factsOf(graph: Graph): Pick<ExportedNetwork, 'output' | 'batch' | 'size
     parameters: parameterCount(graph),
   };
 }
+
+const asAsked = (run: LoadedRun, graph: Graph, { half }: ExportOptions): Graph => (half ? inHalf(run, graph) : graph);
 
 /** Settles a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
 export async function choosePosition(
@@ -117,7 +111,7 @@ export async function exportNetwork(
   const wide = found
     ? deployedCombination(run, found.combination, found.learned)
     : deployed(run, allStitched(run.network), 'stitched at every position');
-  const graph = inDtype(run, wide, options.dtype);
+  const graph = asAsked(run, wide, options);
   await writeModel(graph, file, options);
   return {
     ...(found && { combination: found.combination }),
@@ -134,7 +128,7 @@ async function exportFound(
 ): Promise<ExportedNetwork> {
   const found = await foundIn(run, choice);
   const wide = deployed(run, settingOfDiscrete(run.network, found), found.name, found.output === 'gated');
-  const graph = inDtype(run, wide, options.dtype);
+  const graph = asAsked(run, wide, options);
   await writeModel(graph, file, options);
   const { uses: _, output, ...facts } = found;
   return { found: facts, file, ...factsOf(graph) };
@@ -205,7 +199,7 @@ async function exportPosition(
   const { gated, gateOver } = choice;
   const name = positionText(position, choice);
   const wide = deployed(run, averagedAt(run.network, position), name, gated, gateOver);
-  const graph = inDtype(run, scoredBy(wide, verdict, name), options.dtype);
+  const graph = asAsked(run, scoredBy(wide, verdict, name), options);
   await writeModel(graph, file, options);
   const found = run.network.positions.find(p => p.id === position)!;
   return {
@@ -219,14 +213,14 @@ async function exportPosition(
   };
 }
 
-/** Writes what a verdict is for, over what is there. */
+/** Writes what a verdict is for, over what is there; the graph is what the file holds. */
 export async function exportCandidate(
   run: LoadedRun,
   file: string,
   candidate: Blueprint | Student,
   verdict: StoredVerdict,
   { gateOver, ...rest }: Pick<Gating, 'gateOver'> & Pick<ExportedNetwork, 'rule'>,
-): Promise<ExportedNetwork> {
+): Promise<{ readonly exported: ExportedNetwork; readonly graph: Graph }> {
   const { name, positions, cost } = candidate;
   const gated = 'network' in candidate ? undefined : candidate.blend.gated;
   const made =
@@ -236,7 +230,7 @@ export async function exportCandidate(
   const graph = scoredBy(made, verdict, name);
   await writeModel(graph, file, { force: true });
   const found = run.network.positions.find(p => positions.length === 1 && p.id === positions[0]);
-  return {
+  const exported = {
     candidate: name,
     cost,
     ...(found && { position: found.id, ...featureEntries(found) }),
@@ -246,4 +240,5 @@ export async function exportCandidate(
     file,
     ...factsOf(graph),
   };
+  return { exported, graph };
 }

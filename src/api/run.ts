@@ -23,6 +23,7 @@ import { type FrontResult, type Report, reportText, type TestResult } from '../r
 import { lossTexts } from '../report/verdict.ts';
 import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
+import { writeHalf } from '../run/half.ts';
 import { sameData, type TrainingWork } from '../run/lifecycle.ts';
 import type { LoadedRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
@@ -72,6 +73,8 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   readonly depth?: number | undefined;
   /** Export what is stitched at this position, whatever it is worth. Default: what the verdict is for. */
   readonly position?: number | undefined;
+  /** Also write the exported network in float16, where that keeps its scores: see `writeHalf`. */
+  readonly half?: boolean | undefined;
 }
 
 export interface RunResult extends Report {
@@ -104,7 +107,20 @@ interface Following {
 }
 
 const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
-  const { validation, tests, gate, gateOver, metric, stress = {}, budget, distill, rule, depth, position } = request;
+  const {
+    validation,
+    tests,
+    gate,
+    gateOver,
+    metric,
+    stress = {},
+    budget,
+    distill,
+    rule,
+    depth,
+    position,
+    half,
+  } = request;
   const hashed = async (source: string) => ({ source, sha256: await hashData(source, request.labels) });
   const namedFiles = (files: readonly NamedFile[]) =>
     Promise.all(files.map(async ({ name, file }) => ({ name, ...(await hashed(file)) })));
@@ -126,6 +142,7 @@ const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
     ...(rule && { rule }),
     ...(depth !== undefined && { depth }),
     ...(position !== undefined && { position }),
+    ...(half && { half }),
   };
 };
 
@@ -137,7 +154,7 @@ const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
  */
 export async function run(request: RunRequest, work: TrainingWork = {}): Promise<RunResult> {
   const { train, validation, tests, gate, gateOver, metric, stress: _, budget, distill, ...others } = request;
-  const { rule, depth, position, ...rest } = others;
+  const { rule, depth, position, half: _half, ...rest } = others;
   const said = { ...rest.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
   const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
@@ -266,10 +283,13 @@ async function follow(
   }
   const chosen = asked.position === undefined ? chosenOf(candidates, verdict) : candidates.stitched;
   const file = directory.file('model');
-  const exported = await exportCandidate(run, file, chosen, verdict, {
+  const { exported, graph } = await exportCandidate(run, file, chosen, verdict, {
     gateOver,
     ...(asked.position === undefined && chosen.positions.includes(position) && { rule: selection.rule }),
   });
+  const half = asked.half
+    ? await writeHalf(execution, run, { graph, file, to: directory.file('half'), own: choosable, stress })
+    : undefined;
 
   const results: TestResult[] = [];
   const onTests: ReadonlyMap<string, Metric>[] = [];
@@ -314,6 +334,7 @@ async function follow(
     selection,
     verdict,
     exported,
+    ...(half && { half }),
     tests: results,
     ...(front && { front }),
     agreement,

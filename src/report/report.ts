@@ -6,6 +6,7 @@ import type { Difference } from '../metrics/bootstrap.ts';
 import { isPooled, type MetricName, metricTitles, type Score } from '../metrics/metric.ts';
 import { positionTags } from '../network/tags.ts';
 import type { ExportedNetwork } from '../run/deployed.ts';
+import { type HalfResult, type HalfScore, halfTolerance } from '../run/half.ts';
 import type { RunSummary } from '../run/summary.ts';
 import type { Agreement } from '../run/verify.ts';
 import type { Selection } from '../selection/select.ts';
@@ -22,6 +23,8 @@ export interface Report {
   /** Which network is worth most. */
   readonly verdict: StoredVerdict;
   readonly exported: ExportedNetwork;
+  /** The same in float16, where that was asked for. */
+  readonly half?: HalfResult;
   readonly tests: readonly TestResult[];
   /** Of two test sets or more: how far networks lie beyond all output ensembles on them. */
   readonly front?: FrontResult;
@@ -109,6 +112,41 @@ export function agreementText({ relativeError, images, agrees }: Agreement, file
     : `${file} does NOT agree in ONNX Runtime: relative error ${error} on ${images} images.`;
 }
 
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toPrecision(3)} MB`;
+
+/** Scores and sizes in either width: heads and rows. */
+export function halfTable({ metric, own, shift, bytes }: HalfResult): {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+} {
+  const row = (name: string, score: HalfScore | undefined): readonly (readonly string[])[] =>
+    score ? [[name, fixed(score.float32), fixed(score.float16), differenceText(score.difference)]] : [];
+  const written =
+    bytes.float16 === undefined ? ['–', '–'] : [megabytes(bytes.float16), percent(bytes.float16 / bytes.float32)];
+  return {
+    head: ['', 'float32', 'float16', 'float16 less float32'],
+    rows: [
+      ...row(`own: ${metricTitles[metric]}`, own),
+      ...row('under shift', shift),
+      ['file', megabytes(bytes.float32), ...written],
+    ],
+  };
+}
+
+/** What became of the network in float16, and what of it stays in float32. */
+export function halfText({ file, problem, nodes, wide, beyond, relativeError = 0 }: HalfResult): string {
+  const kept = `${wide} of ${nodes} nodes stay in float32`;
+  const [largest] = beyond;
+  const features = beyond.length === 1 ? 'feature that reaches' : 'features that reach';
+  const reasons = largest
+    ? `, among them those at ${beyond.length} ${features} a quarter of float16's range or more (\`${printable(largest.feature)}\`: ${Number(largest.peak.toPrecision(3))})`
+    : '';
+  return file === undefined
+    ? `In float16 the network does not keep its scores, and is not written: ${problem} ${kept}${reasons}.`
+    : `\`${printable(file)}\` is the network in float16: ${kept}${reasons}. The scores are of every feature rounded as it is stored, and may have lost ${percent(halfTolerance)} at ` +
+        `most by the lower end of their intervals; ONNX Runtime's numbers for the file are within ${relativeError.toExponential(1)} of them.`;
+}
+
 const markdownRow = (cells: Row): string => `| ${cells.join(' | ')} |`;
 
 const markdownTable = ({ head, rows }: { readonly head: Row; readonly rows: readonly Row[] }): readonly string[] => [
@@ -119,7 +157,7 @@ const markdownTable = ({ head, rows }: { readonly head: Row; readonly rows: read
 
 /** `report.md`. */
 export function reportText(report: Report): string {
-  const { summary, validation, selection, verdict, exported, tests, front, agreement } = report;
+  const { summary, validation, selection, verdict, exported, tests, front, agreement, half } = report;
   const sets = tests.map(({ name, data, images }) => `- ${printable(name)}: \`${printable(data)}\`, ${images} images`);
   const intervals =
     'With 95 % intervals of a paired bootstrap over groups of images (`group`, else `id`, else each image):';
@@ -158,6 +196,7 @@ export function reportText(report: Report): string {
         ]
       : []),
     `Exported: ${agreementText(agreement, `\`${printable(exported.file)}\``)}`,
+    ...(half ? ['', '## In float16', '', ...markdownTable(halfTable(half)), '', halfText(half)] : []),
   ].join('\n')}\n`;
 }
 

@@ -119,6 +119,8 @@ export const requestSchema = v.object({
   depth: v.optional(v.number()),
   /** The stitched position that is exported whatever it is worth; absent: what the verdict is for. */
   position: v.optional(v.number()),
+  /** Whether the exported network is also written in float16, where that keeps its scores; absent: it is not. */
+  half: v.optional(v.boolean()),
 });
 
 export type FollowUp = v.InferOutput<typeof requestSchema>;

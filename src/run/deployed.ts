@@ -6,11 +6,13 @@ import {
   meaningText,
   narrow,
   type OutputMeaning,
+  type Peaks,
   type Setting,
   settle,
   settledMeaning,
   settleGated,
   sizesText,
+  wideNodes,
 } from '../../passes/index.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
 import { gateMetadata } from '../network/gate.ts';
@@ -60,10 +62,6 @@ export interface ExportedNetwork extends FeatureEntries {
   readonly nodes: number;
   readonly parameters: number;
 }
-
-/** What the exported network computes in. */
-export const exportDtypes = ['float32', 'float16'] as const;
-export type ExportDtype = (typeof exportDtypes)[number];
 
 /** A run's network under a setting, with a note of where it came from. */
 export function deployed(
@@ -149,19 +147,18 @@ export function deployedCombination(run: LoadedRun, combination: Combination, le
 }
 
 /**
- * A deployed network in the dtype that was asked for.
+ * A deployed network with weights and features of float16, but for what {@link wideNodes} keeps. Its input and output are float16 where the first
+ * parent's file has them so.
  *
- * @throws SutureError `option-invalid` when a weight lies beyond float16's range.
+ * @param peaks what its values reach, where that is known.
  */
-export function inDtype({ parents }: LoadedRun, graph: Graph, dtype: ExportDtype = 'float32'): Graph {
-  if (dtype === 'float32') return graph;
-  const { file, output: used } = parents[0];
-  const [input, output] = [file.inputs[0].type, file.output(used).type];
-  const ends = ({ dtype: own }: TensorType): ExportDtype => (own === 'float16' ? 'float16' : 'float32');
+export function inHalf({ parents }: Pick<LoadedRun, 'parents'>, graph: Graph, peaks?: Peaks): Graph {
+  const { file, output } = parents[0];
+  const kept = wideNodes(graph, peaks);
+  const end = ({ dtype }: TensorType): 'float16' | 'float32' => (dtype === 'float16' ? 'float16' : 'float32');
   return narrow(graph, {
-    // Sums over all pixels and logarithms of small shares: float16 has neither their range nor their digits.
-    keep: node => node.origin?.combines === true,
-    input: ends(input),
-    output: ends(output),
+    keep: node => kept.has(node),
+    input: end(file.inputs[0].type),
+    output: end(file.output(output).type),
   });
 }

@@ -17,6 +17,7 @@ export const runFiles = {
   verdict: 'verdict.json',
   student: 'student',
   model: 'stitched.onnx',
+  half: 'stitched-half.onnx',
   reportJson: 'report.json',
   reportText: 'report.md',
 } as const;

@@ -50,7 +50,7 @@ export async function contest(
 }
 
 /** The same groups are drawn of data sets that share their labels: those are changes of the same images. */
-function groupsOfSets(own: LabelledData, stress: readonly StressSet[]): Judged {
+export function groupsOfSets(own: LabelledData, stress: readonly StressSet[]): Judged {
   const known = new Map<unknown, Judged['own']>();
   const groupsOfData = ({ dataset }: LabelledData): Judged['own'] => {
     const groups = known.get(dataset.labels) ?? groupsOf(dataset);

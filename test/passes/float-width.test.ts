@@ -9,7 +9,7 @@ import {
   tensorFromNumbers,
   verify,
 } from '../../ir/index.ts';
-import { narrow, widen } from '../../passes/float-width.ts';
+import { narrow, widen, widenRounded } from '../../passes/float-width.ts';
 import { draw } from './networks.ts';
 import { random, relativeError, runOrt } from './ort.ts';
 
@@ -65,6 +65,42 @@ describe('widen', () => {
   test('returns the same graph where nothing is narrow', () => {
     const wide = widen(narrowNetwork('float32'));
     expect(widen(wide)).toBe(wide);
+  });
+});
+
+describe('widenRounded', () => {
+  const rounded = (values: ArrayLike<number>): Float64Array =>
+    Float64Array.from(numbersOf(tensorFromNumbers('float16', [values.length], values)));
+
+  test.each(['float32', 'float16'] as const)('rounds every feature, as by hand: %s ends', async ends => {
+    const b = new GraphBuilder('net');
+    const x = b.input('x', { dtype: ends, shape: [symbol('N')] });
+    const first = ends === 'float16' ? x : b.op('Cast', [x], { to: 'float16' });
+    const constant = (value: number) => b.constant(tensorFromNumbers('float16', [1], [value]), 'c');
+    const scaled = b.op('Mul', [first, constant(1.001)]);
+    const sum = b.op('Add', [scaled, constant(37)]);
+    b.output('y', b.op('Cast', [b.op('Sub', [sum, constant(37)])], { to: ends }));
+    const graph = verify(widenRounded(b.build()));
+    expect(graph.inputs[0].type.dtype).toBe('float32');
+    const values = draw(next, 64).data as Float32Array;
+    const { y } = await runOrt(graph, { x: float32([64], values) });
+    const [factor] = rounded([1.001]);
+    const products = rounded(rounded(values).map(value => value * factor));
+    const sums = rounded(products.map(value => value + 37));
+    expect([...y.data]).toEqual([...rounded(sums.map(value => value - 37))]);
+  });
+
+  test('shows what is beyond the range, and leaves float32 alone', async () => {
+    const b = new GraphBuilder('net');
+    const x = b.input('x', { dtype: 'float32', shape: [symbol('N')] });
+    const large = b.op('Mul', [x, b.constant(float32([1], [300]), 'c')], {}, { name: 'large' });
+    b.output('y', b.op('Mul', [large, b.constant(float32([1], [0.001]), 'd')]));
+    const wide = b.build();
+    expect(widenRounded(wide)).toBe(wide);
+    const half = narrow(wide, { keep: () => false, input: 'float32', output: 'float32' });
+    const { y } = await runOrt(widenRounded(half), { x: float32([2], [1, 300]) });
+    expect(y.data[0]).toBeCloseTo(0.3, 3);
+    expect(y.data[1]).toBe(Number.POSITIVE_INFINITY);
   });
 });
 

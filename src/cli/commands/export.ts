@@ -13,8 +13,7 @@ import {
   share,
   usualWeight,
 } from '../../options/kinds.ts';
-import { flag, optional, standing, type ValuesOf } from '../../options/option.ts';
-import { exportDtypes } from '../../run/deployed.ts';
+import { flag, optional, type ValuesOf } from '../../options/option.ts';
 import { combinationText } from '../../selection/combination.ts';
 import { rules } from '../../selection/select.ts';
 import { percent } from '../../selection/verdict.ts';
@@ -60,7 +59,7 @@ const options = {
   outputWeight: optional(outputShares, 'v', "with --positions: parent a's share of the output", { otherwise: 'alike' }),
   gate: flag('weigh outputs on each image by how sure the parents are'),
   gateOver,
-  dtype: standing(choice(exportDtypes), 'name', 'what weights and features are', 'float32'),
+  half: flag('weights and features of float16, but for what needs more digits'),
   output: outputOf('file', 'the ONNX file'),
   force,
   json,
@@ -74,8 +73,8 @@ export const exportCommand = ({ terminal }: Context): Command =>
       .description('write the stitched network of a run as one ONNX file')
       .argument('<run>', 'a run directory'),
     options,
-  ).action(async (run: string, { output, force, dtype, ...flags }: Flags) => {
-    const exported = await exportNetwork(run, output, choiceOf(flags), { dtype, ...(force && { force }) });
+  ).action(async (run: string, { output, force, half, ...flags }: Flags) => {
+    const exported = await exportNetwork(run, output, choiceOf(flags), { half, ...(force && { force }) });
     for (const message of exported.warnings ?? []) terminal.warning(message);
     terminal.result(exported, () => {
       const { position, combination, found, a, b } = exported;
@@ -96,7 +95,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
     });
   });
 
-function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'dtype'>): Choice {
+function choiceOf(flags: Omit<Flags, 'output' | 'force' | 'half'>): Choice {
   const { position, all, chosen, learned, positions, weight, outputWeight, gateOver, budget, setting, trained } = flags;
   const gating = (flags.gate ?? gateOver) ? { gated: true, gateOver } : {};
   if (positions !== undefined) {

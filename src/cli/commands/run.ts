@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
 import { budget, choice, count, namedFiles, natural, path } from '../../options/kinds.ts';
-import { optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
-import { agreementText, comparisonTexts, frontText, resultTable } from '../../report/report.ts';
+import { flag, optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
+import { agreementText, comparisonTexts, frontText, halfTable, halfText, resultTable } from '../../report/report.ts';
 import { standingTable, verdictText } from '../../report/verdict.ts';
 import { rules } from '../../selection/select.ts';
 import {
@@ -62,6 +62,7 @@ const options = {
     otherwise: 'what the verdict is for',
     conflicts: ['budget', 'rule'],
   }),
+  half: flag('also write the network in float16, where that keeps its scores'),
   output: maybeOutput('run', 'the run directory to make'),
   resume: optional(path, 'run', 'go on with what was interrupted, as it was begun, to the report'),
   ...training,
@@ -129,7 +130,7 @@ function requestOf(networks: readonly string[], flags: Flags): RunRequest {
 }
 
 function show(result: RunResult, terminal: Terminal): void {
-  const { summary, sweep, selection, verdict, tests, front, agreement, exported } = result;
+  const { summary, sweep, selection, verdict, tests, front, agreement, exported, half } = result;
   showSummary(summary, terminal);
   terminal.line();
   showSweep(sweep, terminal);
@@ -144,5 +145,10 @@ function show(result: RunResult, terminal: Terminal): void {
   if (front) terminal.line(frontText(front));
   if (tests.length > 0) terminal.line();
   terminal.line(verdictText(verdict));
+  if (half) {
+    const { head, rows } = halfTable(half);
+    terminal.table(head, rows);
+    terminal.line(halfText(half));
+  }
   if (agreement.agrees) terminal.line(agreementText(agreement, name(exported.file)));
 }

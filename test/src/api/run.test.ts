@@ -23,6 +23,7 @@ const files = [
   'verdict.json',
   'parameters.npz',
   'stitched.onnx',
+  'stitched-half.onnx',
   'metrics.jsonl',
 ];
 /** What a run leaves, but for where it lies. */
@@ -54,6 +55,7 @@ beforeAll(async () => {
     tests: [{ name: 'away', file: test }],
     training,
     executor: 'ort',
+    half: true,
     output: join(folder, 'run'),
   };
   await run(request);
@@ -61,6 +63,7 @@ beforeAll(async () => {
   const report = whole[1];
   expect(report).toContain('6 images; labels: 2 classes of each place).');
   expect(report).toMatch(/The verdict: .*, at .* % of what the parents cost together, .*under shift/);
+  expect(report).toMatch(/stitched-half\.onnx` is the network in float16: \d+ of \d+ nodes stay in float32/);
   expect(report).toMatch(/- .+ parent a on away: .*\[.*\]: (better|worse|no difference shown)/);
 });
 

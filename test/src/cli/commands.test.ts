@@ -240,7 +240,7 @@ describe('stitch, sweep, export', () => {
     for (const gate of [[], ['--gate']]) {
       const settled = ['export', run, '--position', '1', ...gate, '--force'];
       documentOf(await suture(...settled, '-o', wide, '--json'));
-      documentOf(await suture(...settled, '--dtype', 'float16', '-o', half, '--json'));
+      documentOf(await suture(...settled, '--half', '-o', half, '--json'));
       const { graph } = importOnnx(half);
       const dtypes = graph.constants().filter(({ constant }) => constant.data.length > 8);
       expect(new Set(dtypes.map(({ type }) => type.dtype))).toEqual(new Set(['float16']));
