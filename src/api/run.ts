@@ -292,13 +292,11 @@ async function follow(
     : undefined;
 
   const results: TestResult[] = [];
-  const onTests: ReadonlyMap<string, Metric>[] = [];
   const shown = rowsOf(verdict, chosen);
   const hidden = new Set(candidates.all.map(candidate => candidate.name).filter(network => !shown.includes(network)));
-  for (const { name, file: source, data } of tests) {
-    const metrics = await candidates.measure(execution, { name, data }, hidden);
-    onTests.push(metrics);
-    const metricOf = (network: string): Metric => metrics.get(network)!;
+  const onTests = await candidates.measure(execution, tests, hidden);
+  for (const [set, { name, file: source, data }] of tests.entries()) {
+    const metricOf = (network: string): Metric => onTests[set].get(network)!;
     const groups = groupsOf(data.dataset);
     // What costs no training, and the own network.
     const rivals = ['output ensemble', 'parent a'].filter(rival => rival !== chosen.name);

@@ -184,26 +184,33 @@ export class Candidates {
   }
 
   /**
-   * The metrics of candidates on a data set, by their names.
+   * The metrics of candidates on data sets, of each by the candidates' names.
    *
    * @param hopeless those of whom no more need be known: shared trunks among them are left out.
    * @throws SutureError `data-invalid`.
    */
   async measure(
     execution: Execution,
-    set: NamedData,
+    sets: readonly NamedData[],
     hopeless: ReadonlySet<string> = new Set(),
-  ): Promise<ReadonlyMap<string, Metric>> {
+  ): Promise<readonly ReadonlyMap<string, Metric>[]> {
     const isWanted = ({ minor, ways }: Base): boolean => !minor || ways.some(({ name }) => !hopeless.has(name));
     const bases = this.#bases.filter(isWanted);
     const parts = this.#prepared.parts.filter((_, i) => isWanted(this.#bases[i]));
-    const measured = await measure(execution, { ...this.#prepared, parts }, set);
+    const measured = await measure(execution, { ...this.#prepared, parts }, sets);
     const networks = this.students.map(({ network }) => network);
-    const apart = networks.length === 0 ? [] : await measureNetworks(execution, networks, set.data);
-    return new Map([
-      ...bases.flatMap(({ ways }, i) => ways.map(({ name, blend }) => [name, measured[i].metricOf(blend)] as const)),
-      ...apart.map(({ model, metric }) => [model, metric] as const),
-    ]);
+    const found: ReadonlyMap<string, Metric>[] = [];
+    for (const [set, { data }] of sets.entries()) {
+      const apart = networks.length === 0 ? [] : await measureNetworks(execution, networks, data);
+      const metricOf = (base: number, blend: Blend): Metric => measured[set][base].metricOf(blend);
+      found.push(
+        new Map([
+          ...bases.flatMap(({ ways }, i) => ways.map(({ name, blend }) => [name, metricOf(i, blend)] as const)),
+          ...apart.map(({ model, metric }) => [model, metric] as const),
+        ]),
+      );
+    }
+    return found;
   }
 }
 

@@ -27,18 +27,18 @@ export async function contest(
   candidates: Candidates,
   { own, stress, budget = Number.POSITIVE_INFINITY }: Contest,
 ): Promise<StoredVerdict> {
-  const atHome = await candidates.measure(execution, { name: 'validation', data: own });
+  const [atHome] = await candidates.measure(execution, [{ name: 'validation', data: own }]);
   const groups = groupsOfSets(own, stress);
   const measured = candidates.all.map(({ name, family, kind, cost, share }) => ({
     ...{ name, family, kind, cost, share },
-    own: atHome.get(name)!,
+    own: atHome!.get(name)!,
     stress: [] as Metric[],
   }));
   const { eligible } = eligibleOf(measured, { ...groups, stress: [] }, budget);
   const hopeless = new Set(measured.filter(candidate => !eligible.includes(candidate)).map(({ name }) => name));
-  for (const set of stress) {
-    const found = await candidates.measure(execution, set, hopeless);
-    for (const { name, stress: metrics } of measured) metrics.push(...[found.get(name)].filter(m => m !== undefined));
+  const shifted = await candidates.measure(execution, stress, hopeless);
+  for (const { name, stress: metrics } of measured) {
+    metrics.push(...shifted.map(found => found.get(name)).filter(m => m !== undefined));
   }
   return {
     data: { source: own.dataset.source, images: own.dataset.count },

@@ -67,29 +67,31 @@ export function prepare(
 }
 
 /**
- * Measures settings on a data set. What they have in common is computed once for each batch.
+ * Measures settings on data sets, of each all settings. What they have in common is computed once for each batch.
  *
  * @throws SutureError `data-invalid` when the data does not fit the networks.
  */
 export async function measure(
   execution: Execution,
   { network, parts, over }: Prepared,
-  { name, data }: NamedData,
+  sets: readonly NamedData[],
   batch?: number,
-): Promise<readonly Measured[]> {
+): Promise<readonly (readonly Measured[])[]> {
   const [{ mean, meaning, sources }] = network.outputs as readonly [SuperNetwork['outputs'][number]];
   const { graph } = parts[0];
   const scored = { name: 'the stitched network', graph: graph.with({ outputs: graph.outputs.slice(0, 1) }), meaning };
-  const metricsOf = (ways: Ways): ReadonlyMap<string, Metric> =>
-    new Map([...ways.keys()].map(key => [key, data.metricFor(scored)] as const));
-  const metrics = new Map(parts.map(part => [part, { plain: metricsOf(part.plain), gated: metricsOf(part.gated) }]));
+  const metrics = sets.map(({ data }) => {
+    const metricsOf = (ways: Ways): ReadonlyMap<string, Metric> =>
+      new Map([...ways.keys()].map(key => [key, data.metricFor(scored)] as const));
+    return new Map(parts.map(part => [part, { plain: metricsOf(part.plain), gated: metricsOf(part.gated) }]));
+  });
   const cases = over === 'case' && parts.some(({ gated }) => gated.size > 0);
-  const work = { parts, dataset: data.dataset, stage: `scoring settings on ${name}`, batch, cases };
-  await runParts(execution, work, (round, outputs, first) => {
+  const staged = sets.map(({ name, data }) => ({ dataset: data.dataset, stage: `scoring settings on ${name}` }));
+  await runParts(execution, { parts, sets: staged, batch, cases }, (round, outputs, set, first) => {
     for (const part of round) {
       const found = (output: string): Tensor => outputs[`${part.name}/${output}`];
       const blended = blendable(sources.map(found), mean, meaning);
-      const { plain, gated } = metrics.get(part)!;
+      const { plain, gated } = metrics[set].get(part)!;
       for (const [key, shares] of part.plain) scoreBlend(plain.get(key)!, blended, parent => shares[parent], first);
       if (part.gated.size === 0) continue;
       const weights = numbersOf(found(gateShares));
@@ -100,11 +102,13 @@ export async function measure(
       }
     }
   });
-  return parts.map(part => ({
-    metricOf({ output, gated }) {
-      const metric = metrics.get(part)![gated ? 'gated' : 'plain'].get(keyOf(output));
-      if (!metric) throw new RangeError(`The output ${keyOf(output)} was not measured.`);
-      return metric;
-    },
-  }));
+  return metrics.map(ofSet =>
+    parts.map(part => ({
+      metricOf({ output, gated }) {
+        const metric = ofSet.get(part)![gated ? 'gated' : 'plain'].get(keyOf(output));
+        if (!metric) throw new RangeError(`The output ${keyOf(output)} was not measured.`);
+        return metric;
+      },
+    })),
+  );
 }

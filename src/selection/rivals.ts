@@ -30,12 +30,11 @@ export class Rivals {
     const { outputs, faces } = rivalLattice(trained.network.parents.length);
     const blends = outputs.map(output => ({ output }));
     const prepared = prepare(trained, [{ setting: original(trained.network), blends }]);
-    const metrics: (readonly Metric[])[] = [];
-    for (const set of sets) {
-      const [found] = await measure(execution, prepared, set);
-      metrics.push(blends.map(blend => found!.metricOf(blend)));
-    }
-    return new Rivals(faces, metrics);
+    const measured = await measure(execution, prepared, sets);
+    return new Rivals(
+      faces,
+      measured.map(([found]) => blends.map(blend => found!.metricOf(blend))),
+    );
   }
 
   /**

@@ -99,12 +99,12 @@ export async function sweepPositions(
     meaning: settledMeaning(output, setting),
   }));
   const { batch, stress = [] } = options;
-  const metrics = await scoreParts(execution, settled, data, { stage: 'scoring every position', batch });
-  const stressed: ReadonlyMap<string, Metric>[] = [];
-  for (const set of stress) {
-    const stage = `scoring every position on ${printable(set.name, 40)}`;
-    stressed.push(await scoreParts(execution, settled, set.data, { stage, batch }));
-  }
+  const stage = 'scoring every position';
+  const sets = [
+    { stage, data },
+    ...stress.map(set => ({ stage: `${stage} on ${printable(set.name, 40)}`, data: set.data })),
+  ];
+  const [metrics, ...stressed] = (await scoreParts(execution, settled, sets, batch)) as [Scored, ...Scored[]];
   const folds = dataset.fold ? imagesByFold(dataset.fold) : new Map<number, readonly number[]>();
   const scoresOf = (key: string): Pick<Sweep['positions'][number], 'value' | 'pooled' | 'folds' | 'shift'> => {
     const metric = metrics.get(key)!;
@@ -142,25 +142,31 @@ export async function sweepPositions(
   };
 }
 
+/** The metrics of parts by their names. */
+type Scored = ReadonlyMap<string, Metric>;
+
+/** Of each data set. */
 async function scoreParts(
   execution: Execution,
   parts: readonly (MergedPart & { readonly meaning: OutputMeaning })[],
-  data: LabelledData,
-  options: { readonly stage: string; readonly batch: number | undefined },
-): Promise<ReadonlyMap<string, Metric>> {
+  sets: readonly { readonly stage: string; readonly data: LabelledData }[],
+  batch: number | undefined,
+): Promise<readonly Scored[]> {
   const name = 'the stitched network';
   const [{ graph, meaning }] = parts as readonly [(typeof parts)[number]];
-  const metrics = new Map(parts.map(part => [part.name, data.metricFor({ name, graph, meaning })]));
+  const metrics = sets.map(
+    ({ data }) => new Map(parts.map(part => [part.name, data.metricFor({ name, graph, meaning })])),
+  );
   const meanings = new Map(parts.map(part => [part.name, part.meaning]));
-  const work = { parts, dataset: data.dataset, ...options };
-  await runParts(execution, work, (run, outputs, first) => {
+  const staged = sets.map(({ stage, data: { dataset } }) => ({ stage, dataset }));
+  await runParts(execution, { parts, sets: staged, batch }, (run, outputs, set, first) => {
     for (const {
       name: key,
       graph: {
         outputs: [output],
       },
     } of run) {
-      score(metrics.get(key)!, outputs[`${key}/${output.name}`], meanings.get(key)!, first);
+      score(metrics[set].get(key)!, outputs[`${key}/${output.name}`], meanings.get(key)!, first);
     }
   });
   return metrics;

@@ -21,7 +21,7 @@ import {
   sharesOf,
 } from './combination.ts';
 import { above, beyond, type Point, paretoSet, surfaceOf } from './front.ts';
-import { type Blend, type Measured, measure, type NamedData, prepare } from './measure.ts';
+import { type Blend, measure, type NamedData, prepare } from './measure.ts';
 import { rivalLattice } from './rivals.ts';
 import { shareLattice } from './simplex.ts';
 
@@ -148,10 +148,8 @@ export async function sweepFront(
     over,
   );
   const sets: readonly NamedData[] = [{ name: 'validation', data: validation }, ...tests];
-  const measured: (readonly Measured[])[] = [];
-  for (const set of sets) measured.push(await measure(execution, prepared, set, options.batch));
-  const stressed: (readonly Measured[])[] = [];
-  for (const set of stress) stressed.push(await measure(execution, prepared, set, options.batch));
+  const all = await measure(execution, prepared, [...sets, ...stress], options.batch);
+  const [measured, stressed] = [all.slice(0, sets.length), all.slice(sets.length)];
   const valuesOn = (found: typeof measured, place: number, blend: Blend): number[] =>
     found.map(settings => settings[place].metricOf(blend).score().value);
   const scoresOf = (place: number, blend: Blend): Pick<FrontPoint, 'scores' | 'shift'> => ({

@@ -73,8 +73,8 @@ export async function answersOfSettings(
   const isProbable = output.meaning.kind !== 'values';
   const alone = output.meaning.activation === 'sigmoid';
   let places = 0;
-  const work = { parts, dataset, stage: 'looking at answers', batch };
-  await runParts(execution, work, (round, outputs, first) => {
+  const work = { parts, sets: [{ dataset, stage: 'looking at answers' }], batch };
+  await runParts(execution, work, (round, outputs, _, first) => {
     for (const part of round) {
       const found = outputs[`${part.name}/${part.graph.outputs[0].name}`];
       if (part.metric) score(part.metric, found, part.meaning, first);

@@ -5,7 +5,7 @@ import type { Execution } from '../../execution/progress.ts';
 import { type DiscreteSetting, settingOfDiscrete } from '../../network/discrete.ts';
 import type { TrainedNetwork } from '../../network/network.ts';
 import { alike } from '../combination.ts';
-import { type Blend, type Measured, measure, type NamedData, prepare } from '../measure.ts';
+import { type Blend, measure, type NamedData, prepare } from '../measure.ts';
 
 /** One score for each data set, by the output. */
 export type ScoresByOutput = ReadonlyMap<string, readonly number[]>;
@@ -42,8 +42,7 @@ export async function scoreUses(
       blends,
     }));
     const prepared = prepare(trained, settings);
-    const measured: (readonly Measured[])[] = [];
-    for (const set of sets) measured.push(await measure(execution, prepared, set, batch));
+    const measured = await measure(execution, prepared, sets, batch);
     return some.map(
       (_, i) =>
         new Map(outputs.map((output, o) => [output, measured.map(set => set[i].metricOf(blends[o]).score().value)])),

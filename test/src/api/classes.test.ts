@@ -81,7 +81,7 @@ describe('a partner whose classes are in another order', () => {
     const labelled = LabelledData.for(run.parents, await loadDataset(data, {}));
     const candidates = Candidates.of(run, labelled.dataset, { position: 0 });
     await withExecutor({ executor: 'ort' }, async executor => {
-      const measured = await candidates.measure({ executor }, { name: 'data', data: labelled });
+      const [measured] = await candidates.measure({ executor }, [{ name: 'data', data: labelled }]);
       const scoreOf = (network: string): number => measured.get(network)!.score().value;
       expect(scoreOf('parent a')).toBeGreaterThan(0);
       for (const network of ['parent b', 'output ensemble', 'output ensemble, gated']) {

@@ -42,7 +42,7 @@ describe.each([2, 3])('what can be made of %i networks', count => {
       expect.arrayContaining(['parent a', 'output ensemble', 'output ensemble, gated', 'stitched at 0, gated']),
     );
     await withExecutor({ executor: 'ort' }, async executor => {
-      const measured = await candidates.measure({ executor }, { name: 'data', data });
+      const [measured] = await candidates.measure({ executor }, [{ name: 'data', data }]);
       const networks = blueprints.map(({ name, setting, blend }) =>
         networkOf(deployed(run, setting, name, blend.gated), name, settledMeaning(run.network.outputs[0], setting)),
       );
@@ -60,9 +60,9 @@ describe.each([2, 3])('what can be made of %i networks', count => {
     const candidates = Candidates.of(run, data.dataset, { position: 0 });
     const names = candidates.all.map(({ name }) => name);
     await withExecutor({ executor: 'ort' }, async executor => {
-      const left = await candidates.measure({ executor }, { name: 'data', data }, new Set(names));
+      const [left] = await candidates.measure({ executor }, [{ name: 'data', data }], new Set(names));
       expect([...left.keys()]).toEqual(names.filter(name => !name.includes('trunk')));
-      const all = await candidates.measure({ executor }, { name: 'data', data });
+      const [all] = await candidates.measure({ executor }, [{ name: 'data', data }]);
       expect([...all.keys()]).toEqual(names);
       for (const [name, metric] of left) expect(metric.score().value).toBeCloseTo(all.get(name)!.score().value, 9);
     });

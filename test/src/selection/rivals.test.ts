@@ -35,7 +35,7 @@ it('output ensembles are not beyond themselves, and what lies beyond them does s
   const [validation] = tests as [(typeof tests)[number]];
   await withExecutor({ executor: 'ort' }, async executor => {
     const candidates = Candidates.of(run, validation.data.dataset, { position: 0 });
-    const measured = await Promise.all(tests.map(set => candidates.measure({ executor }, set)));
+    const measured = await candidates.measure({ executor }, tests);
     const metricsOf = (name: string) => measured.map(metrics => metrics.get(name)!);
     const rivals = await Rivals.measure({ executor }, run, tests);
     for (const { name } of candidates.all.filter(({ kind }) => ['parent', 'ensemble', 'weighted'].includes(kind))) {
