@@ -11,7 +11,8 @@ const offered = JSON.parse(await readFile('package.json', 'utf8')) as {
   readonly name: string;
   readonly exports: Readonly<Record<string, { readonly types: string }>>;
 };
-const tsc = (...args: readonly string[]) => promisify(execFile)('npx', ['tsc', ...args], { maxBuffer: 2 ** 26 });
+const tsc = (...args: readonly string[]) =>
+  promisify(execFile)(join('node_modules', '.bin', 'tsc'), args, { maxBuffer: 2 ** 26 });
 
 beforeAll(async () => {
   await mkdir(folder, { recursive: true });

@@ -11,7 +11,7 @@ import { driversOnly } from '../../../runtime/adapter/system.ts';
 import { parseNpz } from '../../../src/data/npz.ts';
 import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
-import { demo, scratch, shared, suture } from './support.ts';
+import { type Outcome, scratch, shared, suture, sutureWith } from './support.ts';
 
 // Below the package, so that dependencies and package.json are found from there.
 const build = join('dist', '.test');
@@ -45,8 +45,19 @@ function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): { child: C
 const ends = (...args: readonly string[]): Promise<Ended> => start(args).ended;
 
 describe('the program', () => {
+  const folder = shared();
+  /** A network of one convolution, which is all that an adapter needs to answer. */
+  let network = '';
+  let evaluation: readonly string[] = [];
+  beforeAll(async () => {
+    [network] = await smallParents(folder(), [[], []]);
+    const data = await smallData(join(folder(), 'data.npz'));
+    evaluation = ['evaluate', network, '--data', data, '--executor', 'webgpu'];
+  });
+
   it('prints one JSON document and exits with 0', async () => {
-    const { code, stdout } = await ends('match', demo('parent_a.onnx'), demo('parent_b.onnx'), '--json');
+    const [a, b] = await smallParents(await scratch());
+    const { code, stdout } = await ends('match', a, b, '--json');
     expect(JSON.parse(stdout)).toHaveProperty('pairs');
     expect(code).toBe(0);
   });
@@ -77,10 +88,6 @@ describe('the program', () => {
     }
 
     it('whatever the machine has, and doctor knows', async () => {
-      const folder = await scratch();
-      const [parent] = await smallParents(folder);
-      const data = await smallData(join(folder, 'data.npz'));
-      const evaluation = ['evaluate', parent, '--data', data, '--executor', 'webgpu'];
       const written: Record<string, string> = {};
       for (const [machine, environment] of Object.entries(await machines())) {
         const { code, stdout, stderr } = await start(['doctor', '--json'], environment).ended;
@@ -103,11 +110,8 @@ describe('the program', () => {
   });
 
   it('says what to do where there is no adapter', async () => {
-    const { ended } = start(
-      ['evaluate', demo('parent_a.onnx'), '--data', demo('site_a_val.npz'), '--executor', 'webgpu'],
-      { SUTURE_ADAPTER: 'gpu', VK_DRIVER_FILES: '/dev/null', VK_ICD_FILENAMES: '/dev/null' },
-    );
-    const { code, stdout, stderr } = await ended;
+    const nowhere = { SUTURE_ADAPTER: 'gpu', VK_DRIVER_FILES: '/dev/null', VK_ICD_FILENAMES: '/dev/null' };
+    const { code, stdout, stderr } = await start(evaluation, nowhere).ended;
     expect(stderr).toMatch(/^error No GPU adapter can be used here; .*--executor ort/);
     expect(stdout).toBe('');
     expect(code).toBe(1);
@@ -125,18 +129,17 @@ describe('a training that is ended from outside', () => {
   });
 
   const always = ['--checkpoint-every', '0'];
-
-  /** A run by a process that nothing ends, and the milliseconds that it takes. */
-  async function undisturbed(name: string, options: readonly string[]): Promise<{ whole: string; took: number }> {
-    const whole = join(folder(), name);
-    const since = performance.now();
-    expect(await ends(...args, whole, ...options, ...always)).toMatchObject({ code: 0 });
-    return { whole, took: performance.now() - since };
-  }
   const ort = ['--executor', 'ort'];
-  let ofOrt: ReturnType<typeof undisturbed> | undefined;
-  /** The one with ONNX Runtime, which several tests compare with. */
-  const undisturbedOrt = () => (ofOrt ??= undisturbed('whole', ort));
+
+  let first: Promise<{ readonly whole: string; readonly took: number }> | undefined;
+  /** A run by a process that nothing ends, made once, and the milliseconds that it takes. */
+  const undisturbed = () =>
+    (first ??= (async () => {
+      const whole = join(folder(), 'whole');
+      const since = performance.now();
+      expect(await ends(...args, whole, ...ort, ...always)).toMatchObject({ code: 0 });
+      return { whole, took: performance.now() - since };
+    })());
 
   const untilTraining = async (run: string): Promise<void> => {
     while (!existsSync(join(run, 'metrics.jsonl'))) await new Promise(resolve => setTimeout(resolve, 5));
@@ -163,40 +166,37 @@ describe('a training that is ended from outside', () => {
     return signal === 'SIGKILL';
   }
 
-  // On WebGPU by the method that needs the fewest pipelines: what is stored is the same by each.
-  const webgpu = ['--executor', 'webgpu', '--method', 'direct'];
-  it.each([
-    ['webgpu', () => undisturbed('whole-webgpu', webgpu), webgpu, 1],
-    ['ort', undisturbedOrt, ort, 2],
-  ] as const)(
-    'by kill -9 at any moment goes on to the same bytes: %s',
-    async (_, uninterrupted, options, kills) => {
-      const run = join(await scratch(), 'run');
-      const { whole, took } = await uninterrupted();
-      // They differ from one running of the test to the next; a failure names them.
-      const moments: number[] = [];
-      const begin = [...args, run, ...options, ...always];
-      const again = ['stitch', '--resume', run, ...always];
-      const command = () => (existsSync(join(run, 'config.json')) ? again : begin);
-      for (let going = true; going && moments.length < kills; ) {
-        moments.push(Math.round(took * Math.random()));
-        going = await killed(moments.at(-1)!, ...command());
-        if (!going) break;
-      }
-      const left = existsSync(join(run, 'parameters.npz')) && !existsSync(join(run, 'checkpoint.npz'));
-      if (!left) expect(await ends(...command()), `killed after ${moments} ms`).toMatchObject({ code: 0 });
-      expect(await filesOf(run), `killed after ${moments} ms`).toEqual(await filesOf(whole));
-    },
-    240_000,
-  );
+  /** Ends what a killed process began, in this one. */
+  const finished = async (moments: readonly number[], ...command: readonly string[]): Promise<void> => {
+    expect(await suture(...command), `killed after ${moments} ms`).toMatchObject({ code: 0 });
+  };
+
+  it('by kill -9 at any moment goes on to the same bytes', async () => {
+    const run = join(await scratch(), 'run');
+    const { whole, took } = await undisturbed();
+    // They differ from one running of the test to the next; a failure names them.
+    const moments: number[] = [];
+    const begin = [...args, run, ...ort, ...always];
+    const again = ['stitch', '--resume', run, ...always];
+    const command = () => (existsSync(join(run, 'config.json')) ? again : begin);
+    for (let going = true; going && moments.length < 2; ) {
+      moments.push(Math.round(took * Math.random()));
+      going = await killed(moments.at(-1)!, ...command());
+    }
+    const left = existsSync(join(run, 'parameters.npz')) && !existsSync(join(run, 'checkpoint.npz'));
+    if (!left) await finished(moments, ...command());
+    expect(await filesOf(run), `killed after ${moments} ms`).toEqual(await filesOf(whole));
+  }, 240_000);
 
   it('by kill -9 at any moment of a replacement, has the old run or the new one', async () => {
     const run = join(await scratch(), 'run');
     const another = [...ort, '--seed', '2'];
-    const { whole, took } = await undisturbed('another', another);
-    await cp((await undisturbedOrt()).whole, run, { recursive: true });
+    const { whole, took } = await undisturbed();
+    await cp(whole, run, { recursive: true });
     const old = await filesOf(run);
-    const wanted = await filesOf(whole);
+    const other = join(folder(), 'another');
+    await finished([], ...args, other, ...another, ...always);
+    const wanted = await filesOf(other);
     const moments: number[] = [];
     while (moments.length < 2) {
       moments.push(Math.round(took * (0.4 + 0.6 * Math.random())));
@@ -213,7 +213,7 @@ describe('a training that is ended from outside', () => {
     if ((await filesOf(run))['config.json'] === old['config.json']) {
       const next = existsSync(join(run, '.suture-next', 'config.json'));
       const end = next ? ['stitch', '--resume', run] : [...args, run, ...another, '--force'];
-      expect(await ends(...end), `killed after ${moments} ms`).toMatchObject({ code: 0 });
+      await finished(moments, ...end);
     }
     expect(await filesOf(run), `killed after ${moments} ms`).toEqual(wanted);
   }, 240_000);
@@ -268,20 +268,34 @@ describe('commands that are ended from outside or run out of disk', () => {
     }
   }
 
-  it('stop with 130 and whole files, whenever Ctrl-C comes', async () => {
+  /** What is said of an end that came after some milliseconds, and no file that is half-written. */
+  async function expectStopped(folder: string, name: string, moment: number, { code, stderr }: Outcome): Promise<void> {
+    const what = `${name}, after ${moment} ms: ${stderr}`;
+    expect([0, 130], what).toContain(code);
+    if (code === 130) expect(stderr, what).toMatch(/^error .*(interrupted|stopped)/m);
+    expect(stderr, what).not.toMatch(/defect|\n +at /);
+    await expectWhole(folder, what);
+  }
+
+  it('stop with 130 and whole files, whenever they are asked to', async () => {
     const { folder, commands } = await prepared();
     for (const [name, command] of Object.entries(commands)) {
-      const { child, ended } = start(command);
+      const moment = Math.round(400 * Math.random());
+      const outcome = await sutureWith(AbortSignal.timeout(moment), ...command);
+      await expectStopped(folder, name, moment, outcome);
+    }
+  }, 180_000);
+
+  it('are asked to by Ctrl-C, or end at once', async () => {
+    const { folder, commands } = await prepared();
+    for (const name of ['match', 'export', 'run'] as const) {
+      const { child, ended } = start(commands[name]);
       const moment = Math.round(1500 * Math.random());
       const timer = setTimeout(() => child.kill('SIGINT'), moment);
-      const { code, signal, stderr } = await ended;
+      const { code, signal, stdout, stderr } = await ended;
       clearTimeout(timer);
-      const what = `${name}, after ${moment} ms: ${stderr}`;
-      // A shell says 130 too where the system ended a process by SIGINT.
-      if (signal !== 'SIGINT') expect([0, 130], what).toContain(code);
-      if (code === 130) expect(stderr, what).toMatch(/^error .*(interrupted|stopped)/);
-      expect(stderr, what).not.toMatch(/defect|\n +at /);
-      await expectWhole(folder, what);
+      // One that the system ended has no more to say.
+      await expectStopped(folder, name, moment, { code: signal === 'SIGINT' ? 0 : code!, stdout, stderr });
     }
   }, 180_000);
 
@@ -290,7 +304,7 @@ describe('commands that are ended from outside or run out of disk', () => {
     // The lock of a run and the folder that was made for it too.
     const entries = async (): Promise<readonly string[]> => (await readdir(folder, { recursive: true })).toSorted();
     const before = await entries();
-    for (const name of ['match', 'stitch', 'front', 'weigh', 'export'] as const) {
+    for (const name of ['stitch', 'weigh', 'export'] as const) {
       const command = commands[name];
       const text = ['ulimit -f 0 && exec "$0" "$@"', process.execPath, main, ...command];
       const { stdout, code, stderr } = await promisify(execFile)('sh', ['-c', ...text]).then(
