@@ -11,10 +11,10 @@ import { parseArgs } from 'node:util';
 import { answering, answersOutput, distillation, trainingStep } from '../passes/index.ts';
 import { createOrtExecutor } from '../runtime/index.ts';
 import { imagesOf } from '../src/data/batches.ts';
-import { loadDataset } from '../src/data/dataset.ts';
+import { loadDataset } from '../src/data/load.ts';
 import { bindingFor, prepareStep, Runnable } from '../src/execution/execute.ts';
+import { loadModel } from '../src/network/load.ts';
 import { statedMeaning } from '../src/network/meaning.ts';
-import { loadModel } from '../src/network/model.ts';
 import { openTorch, type PeerStep } from './peer.ts';
 import { ratioOf, timed, timingOf, timingText } from './timing.ts';
 

@@ -8,12 +8,14 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { float32, importOnnx, type Tensor } from '../ir/index.ts';
+import { float32, type Tensor } from '../ir/index.ts';
+import { importOnnx } from '../ir/onnx/file.ts';
 import { doubleBatch, identityStitches, match, stitch, trainingStep } from '../passes/index.ts';
 import { adapterChoices } from '../runtime/adapter/index.ts';
 import type { Session } from '../runtime/executor.ts';
 import { createOrtExecutor, createWebgpuExecutor } from '../runtime/index.ts';
-import { gatherImages, loadDataset } from '../src/data/dataset.ts';
+import { gatherImages } from '../src/data/dataset.ts';
+import { loadDataset } from '../src/data/load.ts';
 import { bindingFor, prepareStep } from '../src/execution/execute.ts';
 import { openTorch, type PeerStep } from './peer.ts';
 import { ratioOf, timed, timingOf, timingText } from './timing.ts';

@@ -6,7 +6,8 @@
  */
 import { parseArgs } from 'node:util';
 import ort from 'onnxruntime-node';
-import { float32, importOnnx, type Tensor } from '../ir/index.ts';
+import { float32, type Tensor } from '../ir/index.ts';
+import { importOnnx } from '../ir/onnx/file.ts';
 import { arrange, simplify, specialize } from '../passes/index.ts';
 import { type AdapterChoice, adapterChoices } from '../runtime/adapter/index.ts';
 import { createWebgpuExecutor, type Profile } from '../runtime/index.ts';

@@ -12,12 +12,13 @@
  * `--exhaustive` evaluates all settings of a small run first, and prints shares of the hypervolume of their true front instead.
  */
 import { parseArgs } from 'node:util';
-import { loadDataset } from '../src/data/dataset.ts';
+import { loadDataset } from '../src/data/load.ts';
 import { Random } from '../src/data/random.ts';
 import { changeNames } from '../src/data/shift/changes.ts';
-import { withExecutor } from '../src/execution/execute.ts';
+import { withExecutor } from '../src/execution/open.ts';
 import { LabelledData } from '../src/metrics/labelled.ts';
-import { sampleOf, stressScore, stressSets } from '../src/metrics/stress.ts';
+import { sampleOf, stressScore } from '../src/metrics/stress.ts';
+import { stressSets } from '../src/metrics/stress-sets.ts';
 import type { DiscreteSetting } from '../src/network/discrete.ts';
 import { labelsOfRun } from '../src/run/config.ts';
 import { loadRun } from '../src/run/load.ts';

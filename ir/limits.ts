@@ -54,13 +54,16 @@ export class LimitError extends SutureError {
   }
 }
 
+/** A browser has none. */
+const environment = globalThis.process?.env;
+
 /**
  * The limits that hold: those given, else those of the environment variable `SUTURE_LIMITS` (`nodes=1000000,depth=200`), else the
  * defaults.
  *
  * @throws SutureError `option-invalid` for a name that is no limit, or a value that is no positive integer.
  */
-export function limitsFrom(given: Partial<Limits> = {}, variable = process.env.SUTURE_LIMITS): Limits {
+export function limitsFrom(given: Partial<Limits> = {}, variable = environment?.SUTURE_LIMITS): Limits {
   const limits: { -readonly [name in LimitName]: number } = { ...defaultLimits };
   const entries: (readonly [string, unknown])[] = (variable ?? '').split(',').flatMap(part => {
     const [name, ...value] = part.split('=');

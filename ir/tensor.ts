@@ -1,3 +1,4 @@
+import { sameBytes } from './bytes.ts';
 import { SutureError } from './errors.ts';
 import { type DType, sameShape, type TensorType } from './type.ts';
 
@@ -176,5 +177,5 @@ export const bytesOf = (t: Tensor): Uint8Array => new Uint8Array(t.data.buffer, 
 export function sameTensor(a: Tensor, b: Tensor): boolean {
   if (a === b) return true;
   if (a.dtype !== b.dtype || !sameShape(a.shape, b.shape)) return false;
-  return Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
+  return sameBytes(bytesOf(a), bytesOf(b));
 }

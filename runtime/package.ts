@@ -28,9 +28,6 @@ function findOwn(): string {
   }
 }
 
-/** The version of suture. */
-export const ownVersion: string = manifestOf(ownFolder).version ?? '0';
-
 /** The packages of native code. A packed suture carries them for the platforms that it was packed for (`vendor/carry.mjs`). */
 const carried = {
   'onnxruntime-node': 'ONNX Runtime',

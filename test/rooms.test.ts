@@ -14,7 +14,8 @@ const rows = [
   ['training', 'selection', 'prediction'],
   ['run'],
   ['report'],
-  ['api'],
+  // The same on a disk, and in a page.
+  ['api', 'web'],
   ['cli'],
   // What a program sees of it; commands take what they need from its room.
   ['index.ts'],

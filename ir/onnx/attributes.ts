@@ -25,7 +25,9 @@ export type AttributeValue =
 const clamp = (value: bigint): number =>
   Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(value)));
 
-const text = (bytes: Uint8Array): string => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+const text = (bytes: Uint8Array): string => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+
+const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 /** Files of IR version 1 do not say which field they use: the first that is there. */
 function typeOf(proto: AttributeProto): number {
@@ -105,13 +107,13 @@ export function writeAttribute(
     case 'float':
       return { name, type: AttributeType.FLOAT, f: value as number };
     case 'string':
-      return { name, type: AttributeType.STRING, s: Buffer.from(value as string) };
+      return { name, type: AttributeType.STRING, s: bytes(value as string) };
     case 'ints':
       return { name, type: AttributeType.INTS, ints: (value as readonly number[]).map(BigInt) };
     case 'floats':
       return { name, type: AttributeType.FLOATS, floats: value as readonly number[] };
     case 'strings':
-      return { name, type: AttributeType.STRINGS, strings: (value as readonly string[]).map(s => Buffer.from(s)) };
+      return { name, type: AttributeType.STRINGS, strings: (value as readonly string[]).map(bytes) };
     case 'tensor':
       return { name, type: AttributeType.TENSOR, t: writeTensor(value as Tensor) };
     case 'dtype':

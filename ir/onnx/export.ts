@@ -7,6 +7,7 @@
  */
 
 import { bodyOf } from '../bodies.ts';
+import { ContentMap } from '../content.ts';
 import { addDims, type Dim, dimKey, floorDivide, isStatic, linearOf, substitute, symbol } from '../dim.ts';
 import { printable, SutureError } from '../errors.ts';
 import type { AnyNode, Graph, GraphInfo, Node, Value } from '../graph.ts';
@@ -15,7 +16,6 @@ import { isSutureOp, type SutureOp, specOf } from '../ops/index.ts';
 import { inline, rewrite } from '../rewrite.ts';
 import { sameTensor, type Tensor } from '../tensor.ts';
 import { writeAttribute } from './attributes.ts';
-import { writeModelFile } from './file.ts';
 import { sutureFunction } from './functions.ts';
 import { hasAxesAttribute, irVersionOf, LOWEST_OPSET, opsetOf } from './opset.ts';
 import { encodeMessage, encodeModel } from './proto/codec.ts';
@@ -34,10 +34,6 @@ export interface ExportOptions {
 /** The bytes of a model file. Throws `output-unwritable` when they would pass 2 GiB: use `writeOnnx` then. */
 export const exportOnnx = (graph: Graph, options?: ExportOptions): Uint8Array =>
   encodeModel(exportModel(graph, options));
-
-/** Writes a model file, with external data beside it when it would pass 2 GiB. Throws `output-unwritable`. */
-export const writeOnnx = (graph: Graph, path: string, options?: ExportOptions): void =>
-  writeModelFile(path, exportModel(graph, options));
 
 /** A graph as a model. Constants are not copied: the message views their memory. */
 export function exportModel(given: Graph, options: ExportOptions = {}): MessageInit<'ModelProto'> {
@@ -257,33 +253,33 @@ const entries = (record: Readonly<Record<string, string>> | undefined): { key: s
 
 /** The functions of a file, one for each body that differs. */
 class Functions {
-  readonly #byBody = new Map<string, { readonly name: string; readonly node: Node<SutureOp>; readonly body: Graph }>();
+  readonly #all: { readonly name: string; readonly node: Node<SutureOp>; readonly body: Graph }[] = [];
+  readonly #names = new ContentMap<string>();
   readonly #counts = new Map<SutureOp, number>();
 
   nameOf(node: Node<SutureOp>): string {
     const body = bodyOf(node);
     const content = writeFunction(node, body, '', LOWEST_OPSET);
-    const key = Buffer.from(encodeMessage('FunctionProto', content)).toString('latin1');
-    const known = this.#byBody.get(key);
-    if (known !== undefined) return known.name;
-    const count = (this.#counts.get(node.op) ?? 0) + 1;
-    this.#counts.set(node.op, count);
-    const name = sutureFunction(node.op, count);
-    this.#byBody.set(key, { name, node, body });
-    return name;
+    return this.#names.get(encodeMessage('FunctionProto', content), () => {
+      const count = (this.#counts.get(node.op) ?? 0) + 1;
+      this.#counts.set(node.op, count);
+      const name = sutureFunction(node.op, count);
+      this.#all.push({ name, node, body });
+      return name;
+    });
   }
 
   get any(): boolean {
-    return this.#byBody.size > 0;
+    return this.#all.length > 0;
   }
 
   get opset(): number {
-    const nodes = [...this.#byBody.values()].flatMap(({ body }) => body.nodes);
+    const nodes = this.#all.flatMap(({ body }) => body.nodes);
     return nodes.reduce((most, node) => Math.max(most, opsetOf(node)), LOWEST_OPSET);
   }
 
   written(opset: number): MessageInit<'FunctionProto'>[] {
-    return [...this.#byBody.values()].map(({ name, node, body }) => writeFunction(node, body, name, opset));
+    return this.#all.map(({ name, node, body }) => writeFunction(node, body, name, opset));
   }
 }
 

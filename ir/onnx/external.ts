@@ -1,11 +1,9 @@
 /**
  * External tensor data: elements in a file beside the model.
  *
- * The location comes from the file, so it is not trusted: it must be relative and stay inside the model's folder, also
- * when symbolic links are followed. Elements are read one tensor at a time, when they are asked for.
+ * The location comes from the file, so it is not trusted: it must be relative and stay inside the model's folder. Elements are
+ * read one tensor at a time, when they are asked for.
  */
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from 'node:fs';
-import { join, sep } from 'node:path';
 import { printable, SutureError } from '../errors.ts';
 import type { ModelProto, StringStringEntryProto } from './proto/schema.ts';
 
@@ -19,7 +17,8 @@ export interface ExternalSource {
   read(location: string, offset: number, length: number, what: string): Uint8Array;
 }
 
-const refused = (message: string, cause?: unknown): SutureError =>
+/** @internal for sources. */
+export const refused = (message: string, cause?: unknown): SutureError =>
   new SutureError('model-external-data', message, { cause });
 
 /**
@@ -57,7 +56,8 @@ function wholeNumber(text: string, key: string, what: string): number {
   throw refused(`${what} has external data whose ${key} is '${printable(text)}', not a count of bytes.`);
 }
 
-function checkLocation(location: string, what: string): void {
+/** @internal for sources. */
+export function checkLocation(location: string, what: string): void {
   const parts = location.split(/[/\\]/);
   if (parts[0] === '' || /^[a-z]:/i.test(location) || location.includes('\0') || parts.includes('..')) {
     throw refused(
@@ -66,84 +66,35 @@ function checkLocation(location: string, what: string): void {
   }
 }
 
-function unreadable(location: string, what: string, cause: unknown): SutureError {
-  const missing = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT';
+/** The part of a file that a tensor lies in must be there. @internal for sources. */
+export function requireWithin(location: string, offset: number, length: number, size: number, what: string): void {
+  if (offset + length <= size) return;
+  throw refused(
+    `${what} needs bytes ${offset} to ${offset + length} of '${printable(location)}', which has only ${size}: the file is truncated or belongs to another model.`,
+  );
+}
+
+/** @internal for sources. */
+export function unreadable(location: string, isMissing: boolean, what: string, cause?: unknown): SutureError {
   return refused(
-    `${what} is external data in '${printable(location)}', which ${missing ? 'is missing' : 'cannot be read'}: it must lie beside the model.`,
+    `${what} is external data in '${printable(location)}', which ${isMissing ? 'is missing' : 'cannot be read'}: it must lie beside the model.`,
     cause,
   );
 }
 
-/**
- * The real path of a file below a model's folder, links followed.
- *
- * @throws SutureError `model-external-data` when it is not there, or outside.
- */
-export function resolveExternal(folder: string, location: string, what: string): string {
-  checkLocation(location, what);
-  let root: string;
-  let path: string;
-  try {
-    root = realpathSync(folder);
-    path = realpathSync(join(root, location));
-  } catch (cause) {
-    throw unreadable(location, what, cause);
-  }
-  if (path.startsWith(root.endsWith(sep) ? root : root + sep)) return path;
-  throw refused(
-    `${what} points to external data in '${printable(location)}', a link out of the model's folder: only files inside it are read.`,
-  );
-}
+/** The contents of the files beside a model, by the locations that it names. */
+export class ExternalBytes implements ExternalSource {
+  readonly #files: ReadonlyMap<string, Uint8Array>;
 
-/** Reads external data below a folder. Files stay open between reads; `close` closes them. */
-export class ExternalFolder implements ExternalSource {
-  readonly folder: string;
-  readonly #open = new Map<string, { readonly fd: number; readonly size: number }>();
-
-  constructor(folder: string) {
-    this.folder = folder;
+  constructor(files: ReadonlyMap<string, Uint8Array>) {
+    this.#files = files;
   }
 
   read(location: string, offset: number, length: number, what: string): Uint8Array {
-    const { fd, size } = this.#file(location, what);
-    if (offset + length > size) {
-      throw refused(
-        `${what} needs bytes ${offset} to ${offset + length} of '${printable(location)}', which has only ${size}: the file is truncated or belongs to another model.`,
-      );
-    }
-    const bytes = new Uint8Array(length);
-    for (let done = 0; done < length; ) {
-      const count = readSync(fd, bytes, done, Math.min(length - done, 2 ** 30), offset + done);
-      if (count === 0) throw refused(`${what} could not be read from '${printable(location)}': it ended early.`);
-      done += count;
-    }
-    return bytes;
-  }
-
-  close(): void {
-    for (const { fd } of this.#open.values()) closeSync(fd);
-    this.#open.clear();
-  }
-
-  #file(location: string, what: string): { readonly fd: number; readonly size: number } {
-    const known = this.#open.get(location);
-    if (known !== undefined) return known;
-    const path = resolveExternal(this.folder, location, what);
-    let fd: number;
-    try {
-      // A link put there since is not followed, and a pipe does not block.
-      fd = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0));
-    } catch (cause) {
-      throw unreadable(location, what, cause);
-    }
-    const stat = fstatSync(fd);
-    if (!stat.isFile()) {
-      closeSync(fd);
-      throw refused(`${what} is external data in '${printable(location)}', which is no file.`);
-    }
-    const opened = { fd, size: stat.size };
-    this.#open.set(location, opened);
-    return opened;
+    const file = this.#files.get(location);
+    if (file === undefined) throw unreadable(location, true, what);
+    requireWithin(location, offset, length, file.byteLength, what);
+    return Uint8Array.from(file.subarray(offset, offset + length));
   }
 }
 

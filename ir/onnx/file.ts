@@ -2,11 +2,33 @@
 import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { printable, SutureError } from '../errors.ts';
-import { ExternalFolder } from './external.ts';
+import type { Graph } from '../graph.ts';
+import { type ExportOptions, exportModel } from './export.ts';
+import { ExternalFolder } from './external-folder.ts';
+import { type Imported, type ImportOptions, importModel } from './import.ts';
 import { amend, decodeModel, encodeModel, MAX_MESSAGE_BYTES, tooLarge } from './proto/codec.ts';
 import { DataLocation, type MessageInit, type ModelProto } from './proto/schema.ts';
 
 type TensorInit = MessageInit<'TensorProto'>;
+
+/**
+ * Reads a model from a file, with external data beside it, or from bytes.
+ *
+ * @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data` (all problems in `details`), `model-limit`.
+ */
+export function importOnnx(source: string | Uint8Array, { limits }: Pick<ImportOptions, 'limits'> = {}): Imported {
+  if (typeof source !== 'string') return importModel(decodeModel(source), { limits });
+  const { model, external } = readModelFile(source);
+  try {
+    return importModel(model, { external, what: `'${printable(basename(source))}'`, limits });
+  } finally {
+    external.close();
+  }
+}
+
+/** Writes a model file, with external data beside it when it would pass 2 GiB. @throws SutureError `output-unwritable`. */
+export const writeOnnx = (graph: Graph, path: string, options?: ExportOptions): void =>
+  writeModelFile(path, exportModel(graph, options));
 
 /**
  * Reads and decodes a model file. External data is not read yet: pass `external` to what needs it, and close it then.

@@ -1,4 +1,5 @@
 /** Model-local functions of a file, and our own operators among them. */
+import { sameBytes } from '../bytes.ts';
 import { isOpName, isSutureOp, type SutureOp } from '../ops/index.ts';
 import { encodeMessage } from './proto/codec.ts';
 import type { AttributeProto, FunctionProto, MessageInit } from './proto/schema.ts';
@@ -45,7 +46,7 @@ export function sameFunction(a: MessageInit<'FunctionProto'>, b: MessageInit<'Fu
       opsetImport,
     } as MessageInit<'FunctionProto'>),
   );
-  return Buffer.compare(first, second) === 0;
+  return sameBytes(first, second);
 }
 
 /** A node's attributes, those that refer to attributes of the enclosing function replaced; unset ones are left out. */

@@ -4,7 +4,6 @@
  * A model that the vocabulary can't express is refused with all its problems in one error. What a graph can't hold and
  * the result does not depend on is left out with a warning; nothing is left out in silence.
  */
-import { basename } from 'node:path';
 import { GraphBuilder } from '../builder.ts';
 import { type Dim, symbol } from '../dim.ts';
 import { printable, SutureError } from '../errors.ts';
@@ -12,12 +11,11 @@ import type { Graph, GraphInfo, Value } from '../graph.ts';
 import { Budget, LimitError, type Limits, limitsFrom, withBudget } from '../limits.ts';
 import { MOST_AXES } from '../operator.ts';
 import { type TensorType, typeText } from '../type.ts';
-import { ExternalFolder, type ExternalSource, externalLocations } from './external.ts';
-import { readModelFile } from './file.ts';
+import { type ExternalSource, externalLocations } from './external.ts';
 import { functionTable } from './functions.ts';
 import { listingOf } from './listing.ts';
 import { NodeImporter } from './nodes.ts';
-import { decodeModel, exactNumber, unknownFields } from './proto/codec.ts';
+import { exactNumber, unknownFields } from './proto/codec.ts';
 import {
   dataTypeName,
   type GraphProto,
@@ -49,21 +47,10 @@ export interface Imported {
 }
 
 /**
- * Reads a model from a file, with external data beside it, or from bytes.
+ * Reads a model that is decoded.
  *
- * @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data` (all problems in `details`), `model-limit`.
+ * @throws SutureError `model-unsupported`, `model-external-data` (all problems in `details`), `model-limit`.
  */
-export function importOnnx(source: string | Uint8Array, { limits }: Pick<ImportOptions, 'limits'> = {}): Imported {
-  if (typeof source !== 'string') return importModel(decodeModel(source), { limits });
-  const { model, external } = readModelFile(source);
-  try {
-    return importModel(model, { external, what: `'${printable(basename(source))}'`, limits });
-  } finally {
-    if (external instanceof ExternalFolder) external.close();
-  }
-}
-
-/** As `importOnnx`, for a model that is decoded already. */
 export function importModel(model: ModelProto, options: ImportOptions = {}): Imported {
   const budget = new Budget(limitsFrom(options.limits));
   const what = options.what ?? 'The model';

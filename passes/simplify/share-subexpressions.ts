@@ -1,19 +1,20 @@
-import { createHash } from 'node:crypto';
-import { type AnyNode, bytesOf, type Graph, rewrite, type Tensor, type Value } from '../../ir/index.ts';
+import { TensorKeys } from '../../ir/content.ts';
+import { type AnyNode, type Graph, rewrite, type Tensor, type Value } from '../../ir/index.ts';
 import { specOf } from '../../ir/ops/index.ts';
 
 /**
- * Nodes of the same operator with the same attributes and operands become one, found by a structural hash. Constants of the
+ * Nodes of the same operator with the same attributes and operands become one, found by a structural key. Constants of the
  * same bits count as the same operand.
  *
  *     %a = Relu(%x); %b = Relu(%x); Add(%a, %b)   →  %a = Relu(%x); Add(%a, %a)
  */
 export function shareSubexpressions(graph: Graph): Graph {
   const own = new Set(graph.nodes);
+  const tensors = new TensorKeys();
   const constants = new Map<string, Value>();
   const canonical = (value: Value): Value => {
     if (!value.constant) return value;
-    const key = contentKey(value.constant);
+    const key = tensors.of(value.constant);
     const first = constants.get(key);
     if (!first) constants.set(key, value);
     return first ?? value;
@@ -28,7 +29,7 @@ export function shareSubexpressions(graph: Graph): Graph {
     const inputs = given.inputs.map(v => v && canonical(v));
     const same = inputs.every((v, i) => v === given.inputs[i]);
     const node = same ? given : ({ ...given, inputs } as AnyNode);
-    const shared = specOf(node.op).impure || node.op === 'Fused' ? undefined : keyOf(node, inputs.map(idOf));
+    const shared = specOf(node.op).impure || node.op === 'Fused' ? undefined : keyOf(node, inputs.map(idOf), tensors);
     const first = shared && seen.get(shared);
     if (first) return first;
     const kept = own.has(node);
@@ -38,26 +39,15 @@ export function shareSubexpressions(graph: Graph): Graph {
   });
 }
 
-const keyOf = (node: AnyNode, operands: readonly number[]): string =>
-  `${node.op}(${operands}) -> ${node.outputs.length} ${attributesKey(node)}`;
+const keyOf = (node: AnyNode, operands: readonly number[], tensors: TensorKeys): string =>
+  `${node.op}(${operands}) -> ${node.outputs.length} ${attributesKey(node, tensors)}`;
 
-const contentKeys = new WeakMap<Tensor, string>();
-
-function contentKey(tensor: Tensor): string {
-  const known = contentKeys.get(tensor);
-  if (known) return known;
-  const digest = createHash('sha1').update(bytesOf(tensor)).digest('base64');
-  const key = `${tensor.dtype}[${tensor.shape}]${digest}`;
-  contentKeys.set(tensor, key);
-  return key;
-}
-
-function attributesKey(node: AnyNode): string {
+function attributesKey(node: AnyNode, tensors: TensorKeys): string {
   return JSON.stringify(node.attributes, (_, value: unknown) => {
     // JSON has no word for these.
     if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)))
       return `number ${Object.is(value, -0) ? '-0' : value}`;
-    return isTensor(value) ? contentKey(value) : value;
+    return isTensor(value) ? tensors.of(value) : value;
   });
 }
 

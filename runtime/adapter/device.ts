@@ -1,7 +1,13 @@
 /** The device that kernels run on: a WebGPU device with its facts, whose failures arrive as `SutureError`s. */
 import { SutureError } from '../../ir/errors.ts';
-import { type AdapterClass, type AdapterFacts, type AdapterOptions, adapterName } from './facts.ts';
-import { type FoundAdapter, searchAdapter } from './search.ts';
+import { type AdapterClass, type AdapterFacts, adapterName } from './facts.ts';
+
+/** An adapter that was found, with the WebGPU instance it belongs to, which must stay referenced while it is used. */
+export interface FoundAdapter {
+  readonly gpu: GPU;
+  readonly adapter: GPUAdapter;
+  readonly facts: AdapterFacts;
+}
 
 /**
  * A WebGPU device. Limits and features are all that the adapter offers.
@@ -86,7 +92,7 @@ export class Device {
    */
   async explain(cause: unknown, what: string): Promise<SutureError> {
     if (cause instanceof SutureError) return cause;
-    let timer: NodeJS.Timeout | undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
     const later = new Promise<void>(resolve => {
       timer = setTimeout(resolve, 200);
     });
@@ -131,20 +137,11 @@ const wantedFeatures = [
 const loweredLimits = new Set(['minUniformBufferOffsetAlignment', 'minStorageBufferOffsetAlignment']);
 
 /**
- * Finds the best adapter (see `searchAdapter`) and opens a device on it, with every limit raised to what it offers.
+ * Opens a device on an adapter, with every limit raised to what it offers.
  *
- * @throws SutureError `adapter-missing` where there is none: its details say where was looked and what can be done.
+ * @throws SutureError `device-error` where the adapter gives none.
  */
-export async function requestDevice(options: AdapterOptions = {}): Promise<Device> {
-  const { found, report } = await searchAdapter(options);
-  if (found === undefined) {
-    const tried = report.attempts.map(attempt => `${attempt.origin}: ${attempt.detail}`);
-    throw new SutureError(
-      'adapter-missing',
-      'No GPU adapter can be used here; `suture doctor` says why, and `--executor ort` computes on the CPU.',
-      { details: [...tried, ...report.advice] },
-    );
-  }
+export async function openDevice(found: FoundAdapter): Promise<Device> {
   const { facts, adapter } = found;
   const limits = Object.fromEntries(Object.entries(facts.limits).filter(([name]) => !loweredLimits.has(name)));
   const features = wantedFeatures.filter(feature => facts.features.includes(feature)) as GPUFeatureName[];

@@ -1,5 +1,5 @@
 export { cacheDirectories } from './cache.ts';
-export { Device, requestDevice } from './device.ts';
+export { Device } from './device.ts';
 export {
   type AdapterAttempt,
   type AdapterChoice,
@@ -11,5 +11,6 @@ export {
   adapterName,
   type SubgroupMatrixConfig,
 } from './facts.ts';
+export { requestDevice } from './request.ts';
 export { inspectAdapters } from './search.ts';
 export { type EmbeddedDriver, loadEmbeddedDriver } from './swiftshader.ts';

@@ -1,6 +1,7 @@
 /** The search for an adapter: a real GPU, a software driver of the system, the embedded one, in that order. */
 import { SutureError } from '../../ir/errors.ts';
 import { createInstance } from './dawn.ts';
+import type { FoundAdapter } from './device.ts';
 import {
   type AdapterAttempt,
   type AdapterChoice,
@@ -14,13 +15,6 @@ import {
 } from './facts.ts';
 import { embeddedDriverLoaded, embeddedDriverUnavailable, loadEmbeddedDriver } from './swiftshader.ts';
 import { examine, noAdapter, type System, thisSystem, type Verdict, withEnvironment } from './system.ts';
-
-/** An adapter that was found, with the WebGPU instance it belongs to, which must stay referenced while it is used. */
-export interface FoundAdapter {
-  readonly gpu: GPU;
-  readonly adapter: GPUAdapter;
-  readonly facts: AdapterFacts;
-}
 
 /** The adapter choice of the options, else of the environment. */
 export function adapterChoice(options: AdapterOptions, env: NodeJS.ProcessEnv = process.env): AdapterChoice {

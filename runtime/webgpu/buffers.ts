@@ -1,8 +1,8 @@
 /** Device memory of one session: constants by content, and whatever else it asks for; all given back at once. */
-import { createHash } from 'node:crypto';
+import { ContentMap } from '../../ir/content.ts';
 import { SutureError } from '../../ir/errors.ts';
 import type { Tensor } from '../../ir/tensor.ts';
-import type { Device } from '../adapter/index.ts';
+import type { Device } from '../adapter/device.ts';
 import { toDevice } from '../kernels/storage.ts';
 
 /** `GPUBufferUsage`, which Node does not define. */
@@ -16,9 +16,9 @@ export const allocated = (bytes: number): number => Math.max(granularity, Math.c
 export class Buffers {
   readonly #device: Device;
   readonly #owned = new Set<GPUBuffer>();
-  readonly #constants = new Map<string, GPUBuffer>();
+  readonly #constants = new Set<GPUBuffer>();
+  #byContent = new ContentMap<GPUBuffer>();
   readonly #uniforms = new Map<string, GPUBuffer>();
-  readonly #hashes = new WeakMap<Tensor, string>();
 
   constructor(device: Device) {
     this.#device = device;
@@ -64,34 +64,28 @@ export class Buffers {
   constant(tensor: Tensor, what: string): GPUBuffer {
     const data = toDevice(tensor, what);
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const key = this.#hash(tensor, bytes);
-    let buffer = this.#constants.get(key);
-    if (buffer === undefined) {
-      buffer = this.storage(bytes.byteLength, what);
+    const make = (): GPUBuffer => {
+      const buffer = this.storage(bytes.byteLength, what);
       this.#device.queue.writeBuffer(buffer, 0, bytes as Uint8Array<ArrayBuffer>);
-      this.#constants.set(key, buffer);
-    }
-    return buffer;
+      this.#constants.add(buffer);
+      return buffer;
+    };
+    return this.#byContent.get(bytes, make, data);
   }
 
-  #hash(tensor: Tensor, bytes: Uint8Array): string {
-    let hash = this.#hashes.get(tensor);
-    if (hash === undefined) {
-      hash = `${bytes.byteLength} ${createHash('sha1').update(bytes).digest('base64')}`;
-      this.#hashes.set(tensor, hash);
-    }
-    return hash;
-  }
-
-  /** Gives back the constants that are not in `kept`, and returns the bytes of those that are. */
+  /**
+   * Gives back the constants that are not in `kept`, and returns the bytes of those that are. What they hold is forgotten: memory for
+   * constants is asked for before this, not after.
+   */
   retainConstants(kept: ReadonlySet<GPUBuffer>): number {
     let bytes = 0;
-    for (const [key, buffer] of this.#constants) {
+    this.#byContent = new ContentMap();
+    for (const buffer of this.#constants) {
       if (kept.has(buffer)) bytes += buffer.size;
       else {
         buffer.destroy();
         this.#owned.delete(buffer);
-        this.#constants.delete(key);
+        this.#constants.delete(buffer);
       }
     }
     return bytes;

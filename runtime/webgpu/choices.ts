@@ -9,6 +9,7 @@ import { dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectories, ensurePrivate } from '../adapter/cache.ts';
 import type { AdapterClass, AdapterFacts } from '../adapter/facts.ts';
+import type { Measurements } from './tuning.ts';
 
 /** What makes two adapters the same for measurements. */
 interface Identity {
@@ -82,12 +83,8 @@ const reason = (error: unknown): string => (error instanceof Error ? error.messa
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
 
-/** Takes how many of the choices of a graph are settled, and which one is next. */
-export type TuningProgress = (done: number, total: number, kernel: string) => void;
-
 /** The measurements of one adapter. */
-export class KernelChoices {
-  /** The name of the best candidate by the key of the choice: what `KernelContext.choices` takes. */
+export class KernelChoices implements Measurements {
   readonly measured = new Map<string, string>();
   readonly #identity: Identity;
   readonly #name: string;

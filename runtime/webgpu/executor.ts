@@ -1,13 +1,12 @@
 import type { Graph } from '../../ir/graph.ts';
+import type { Device } from '../adapter/device.ts';
 import { type AdapterClass, type AdapterFacts, type AdapterOptions, adapterName } from '../adapter/facts.ts';
-import { type Device, requestDevice } from '../adapter/index.ts';
 import type { Executor, PrepareOptions, Session } from '../executor.ts';
 import type { KernelContext } from '../kernels/kernel.ts';
-import { KernelChoices, type TuningProgress } from './choices.ts';
 import { PipelineCache } from './pipelines.ts';
 import { compile } from './program.ts';
 import { WebgpuSession } from './session.ts';
-import { measureChoices } from './tuning.ts';
+import { type Measurements, measureChoices, type TuningProgress } from './tuning.ts';
 
 export interface WebgpuOptions extends AdapterOptions {
   /** Generates the code of this class of adapter, whatever the adapter is: for tests of the other class's kernels. */
@@ -41,15 +40,16 @@ export function kernelContext(
   };
 }
 
-class WebgpuExecutor implements Executor {
+/** Computes on a device that is open, and gives it back in the end. */
+export class WebgpuExecutor implements Executor {
   readonly name = 'webgpu';
   readonly #device: Device;
   readonly #options: WebgpuOptions;
-  readonly #choices: KernelChoices;
+  readonly #choices: Measurements;
   readonly #pipelines: PipelineCache;
   readonly #sessions = new Set<WebgpuSession>();
 
-  constructor(device: Device, choices: KernelChoices, options: WebgpuOptions) {
+  constructor(device: Device, choices: Measurements, options: WebgpuOptions = {}) {
     this.#device = device;
     this.#choices = choices;
     this.#options = options;
@@ -87,15 +87,4 @@ class WebgpuExecutor implements Executor {
     this.#sessions.clear();
     this.#device.destroy();
   }
-}
-
-/**
- * Opens a device and computes on it.
- *
- * @throws SutureError `adapter-missing` where no adapter can be used.
- */
-export async function createWebgpuExecutor(options: WebgpuOptions = {}): Promise<Executor> {
-  const device = await requestDevice(options);
-  const choices = await KernelChoices.open(device.facts, kernelContext(device, options).adapterClass);
-  return new WebgpuExecutor(device, choices, options);
 }

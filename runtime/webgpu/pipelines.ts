@@ -1,6 +1,6 @@
 /** Compute pipelines, made once for each text. */
 import { SutureError } from '../../ir/errors.ts';
-import type { Device } from '../adapter/index.ts';
+import type { Device } from '../adapter/device.ts';
 import type { Binding, Module } from '../kernels/module.ts';
 
 interface Pipeline {

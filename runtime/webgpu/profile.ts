@@ -1,5 +1,5 @@
 /** Times of single kernels: by the device's own clock where it has one, else by submitting one at a time. */
-import type { Device } from '../adapter/index.ts';
+import type { Device } from '../adapter/device.ts';
 import type { Profile, ProfiledKernel } from '../executor.ts';
 import { usage } from './buffers.ts';
 import { type Command, encode, encodeDispatch } from './commands.ts';

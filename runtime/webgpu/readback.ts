@@ -2,7 +2,7 @@
 
 import type { Tensor } from '../../ir/tensor.ts';
 import type { DType } from '../../ir/type.ts';
-import type { Device } from '../adapter/index.ts';
+import type { Device } from '../adapter/device.ts';
 import { fromDevice } from '../kernels/storage.ts';
 import { allocated, usage } from './buffers.ts';
 

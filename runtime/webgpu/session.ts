@@ -3,7 +3,7 @@ import { printable, SutureError } from '../../ir/errors.ts';
 import { type Graph, inputAt, type Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { sameShape, typeText } from '../../ir/type.ts';
-import type { Device } from '../adapter/index.ts';
+import type { Device } from '../adapter/device.ts';
 import type { MemoryReport, PrepareOptions, Profile, Session } from '../executor.ts';
 import type { Operand } from '../kernels/kernel.ts';
 import { sizesOf } from '../kernels/shape.ts';

@@ -1,10 +1,10 @@
 /** Sizes of kernels by measurement: candidates compete on the adapter, with the operands that they will have. */
 import { SutureError } from '../../ir/errors.ts';
 import { inputAt } from '../../ir/graph.ts';
-import type { AdapterClass, Device } from '../adapter/index.ts';
+import type { Device } from '../adapter/device.ts';
+import type { AdapterClass } from '../adapter/facts.ts';
 import type { Candidate, Choice, Operand } from '../kernels/kernel.ts';
 import { Buffers } from './buffers.ts';
-import type { KernelChoices, TuningProgress } from './choices.ts';
 import { type Command, encode } from './commands.ts';
 import { bytesOnDevice } from './layout.ts';
 import { PipelineCache } from './pipelines.ts';
@@ -27,12 +27,23 @@ const hopeless = 1.5;
 const least = 1;
 const mostRepeats = 32;
 
+/** Which sizes of kernels were measured to be best on one adapter. */
+export interface Measurements {
+  /** The name of the best candidate by the key of the choice: what `KernelContext.choices` takes. */
+  readonly measured: Map<string, string>;
+  /** Keeps what was measured since, where there is a place to keep it. */
+  save(): Promise<void>;
+}
+
+/** Takes how many of the choices of a graph are settled, and which one is next. */
+export type TuningProgress = (done: number, total: number, kernel: string) => void;
+
 /** Settles the choices of a program that are not settled yet. Each is kept as soon as it is known. */
 export async function measureChoices(
   device: Device,
   kernels: AdapterClass,
   program: Program,
-  choices: KernelChoices,
+  choices: Measurements,
   onProgress: TuningProgress = () => undefined,
 ): Promise<void> {
   const open = new Map<string, { readonly step: Step; readonly choice: Choice }>();

@@ -1,10 +1,11 @@
 /** The score against the number of stitched positions: does a training hold at every setting? */
 import { printable, SutureError } from '../../ir/index.ts';
 import { original, type SuperNetwork, settle, settledMeaning, stitchedAt, withOutputOf } from '../../passes/index.ts';
-import { type LabelOptions, loadDataset } from '../data/dataset.ts';
-import { withExecutor } from '../execution/execute.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { imagesAtATime } from '../execution/fixed-batch.ts';
+import { withExecutor } from '../execution/open.ts';
 import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { type MetricName, metricTitles } from '../metrics/metric.ts';

@@ -1,9 +1,9 @@
 /** What is wrong with a trained run, as far as data tell, and where to stitch without labels. */
-import { loadDataset } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import type { ChangeName } from '../data/shift/changes.ts';
 import { changeOf } from '../data/shift/suite.ts';
-import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
+import { withExecutor } from '../execution/open.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { requireFittingImages } from '../network/interface.ts';

@@ -1,8 +1,9 @@
 /** Network files scored on a data file. */
 import { SutureError } from '../../ir/errors.ts';
-import { type LabelOptions, loadDataset } from '../data/dataset.ts';
-import { withExecutor } from '../execution/execute.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
+import { onProcessor, withExecutor } from '../execution/open.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { type CaseScore, isPooled, type MetricName } from '../metrics/metric.ts';
@@ -13,10 +14,12 @@ import {
   networkScore,
   type ScoreOptions,
 } from '../metrics/score-networks.ts';
-import { type StressRequest, stressFacts, stressScore, stressSets } from '../metrics/stress.ts';
+import { stressFacts, stressScore } from '../metrics/stress.ts';
+import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
 import type { SurfaceCase } from '../metrics/surface.ts';
+import { loadModel } from '../network/load.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
-import { loadModel, type Model } from '../network/model.ts';
+import type { Model } from '../network/model.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
 import { requireTags, tagOf, tagsOf } from '../network/tags.ts';
@@ -71,7 +74,7 @@ export async function evaluate(
   for (const [i, path] of models.entries()) read.push(await loadModel(path, outputs[tagOf(i)], { rounds: true }));
   const dataset = await loadDataset(data, options.labels);
   const loaded: Parent[] = [];
-  for (const model of read) loaded.push(await parentOf(model, dataset, options));
+  for (const model of read) loaded.push(await parentOf(onProcessor, model, dataset, options));
   const scorable = LabelledData.for(loaded, dataset, options.metric);
   const { name: metric } = scorable.metricFor(loaded[0]);
   if (options.cases && !isPooled(metric)) {

@@ -1,7 +1,8 @@
 /** A run described by the memory that a step of its training takes: the data behind `suture inspect RUN`. */
 import { staticShape } from '../../ir/index.ts';
 import type { SuperNetwork } from '../../passes/index.ts';
-import { type Dataset, loadDataset } from '../data/dataset.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import { bindingFor } from '../execution/execute.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { networkForImages } from '../network/sizes.ts';

@@ -2,8 +2,8 @@
 import { print, typeText } from '../../ir/index.ts';
 import { type OutputMeaning, sizesText } from '../../passes/index.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
+import { loadModel } from '../network/load.ts';
 import { knownMeaning } from '../network/meaning.ts';
-import { loadModel } from '../network/model.ts';
 import { needsOf, needsTexts } from '../network/needs.ts';
 
 export interface ModelFacts {

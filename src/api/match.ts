@@ -10,12 +10,13 @@ import {
   type ParentsMatching,
   type Tag,
 } from '../../passes/index.ts';
-import { loadDataset } from '../data/dataset.ts';
-import { withExecutor } from '../execution/execute.ts';
+import { loadDataset } from '../data/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
+import { withExecutor } from '../execution/open.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { checkOutputFile, jsonText, type OutputOptions, writeOutput } from '../files/output.ts';
-import { loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
+import { loadModel } from '../network/load.ts';
+import { type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { type PairsDocument, pairOfTwo } from '../network/pairs.ts';
 import { ckaSimilarity, type Similarity } from '../network/similarity.ts';

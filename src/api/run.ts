@@ -4,16 +4,18 @@ import { join } from 'node:path';
 import { printable, SutureError } from '../../ir/index.ts';
 import { type GateScope, requireGateable, type SuperNetwork } from '../../passes/index.ts';
 import { casesAtATime } from '../data/batches.ts';
-import { type LabelOptions, loadDataset } from '../data/dataset.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import { hashData } from '../data/raw/load.ts';
-import { withExecutor } from '../execution/execute.ts';
+import { withExecutor } from '../execution/open.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
 import { jsonText } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { Metric, MetricName } from '../metrics/metric.ts';
-import { isChangeable, type StressRequest, type StressSet, stressSets } from '../metrics/stress.ts';
+import { isChangeable, type StressSet } from '../metrics/stress.ts';
+import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
 import { placedPositions } from '../network/depth.ts';
 import type { Network } from '../network/network.ts';
 import type { Parent } from '../network/parent.ts';
@@ -35,12 +37,12 @@ import { checkPositions } from '../selection/combination.ts';
 import { chosenOf, contest } from '../selection/contest.ts';
 import { Rivals } from '../selection/rivals.ts';
 import {
-  possibleRules,
   type Rule,
   requireDepthRule,
   requireFolds,
   type Selection,
   select,
+  selectBest,
   selectByDepth,
 } from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
@@ -86,8 +88,9 @@ export interface RunResult extends Report {
 function chooseBy(
   { positions, higherIsBetter }: Sweep,
   network: SuperNetwork,
-  { rule = possibleRules(positions).at(-1) ?? 1, depth }: Pick<FollowUp, 'rule' | 'depth'>,
+  { rule, depth }: Pick<FollowUp, 'rule' | 'depth'>,
 ): Selection {
+  if (rule === undefined) return selectBest(positions, higherIsBetter);
   return rule === 3 ? selectByDepth(placedPositions(network), depth) : select(positions, rule, higherIsBetter);
 }
 

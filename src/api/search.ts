@@ -1,13 +1,13 @@
 /** The search over the settings of a run. */
 import { SutureError } from '../../ir/errors.ts';
-import { loadDataset } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import { hashData } from '../data/raw/load.ts';
-import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
+import { withExecutor } from '../execution/open.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { hashBytes } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
-import { type StressRequest, stressSets } from '../metrics/stress.ts';
+import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
 import { withLockedRun } from '../run/access.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { trainedFor } from '../run/found.ts';

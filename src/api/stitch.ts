@@ -1,9 +1,9 @@
 /** Making a run: parents joined, stitches trained, everything kept in a directory. */
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
-import type { StitchParameters, SuperNetwork } from '../../passes/index.ts';
+import type { StitchParameters } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
-import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
+import { withExecutor } from '../execution/open.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
 import { versions } from '../execution/version.ts';
 import type { Parent } from '../network/parent.ts';
@@ -21,20 +21,20 @@ import {
   type TrainingWork,
   train,
 } from '../run/lifecycle.ts';
-import { joinOpened, type LoadedRun, type OpenRun, stitchTypes, trainedParameters } from '../run/load.ts';
+import { joinOpened, type LoadedRun, type OpenRun, trainedParameters } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { metricsStateSchema } from '../run/metrics.ts';
 import { planRun, type RunPlan, type StitchRequest } from '../run/plan.ts';
 import { type RunSummary, summaryOf } from '../run/summary.ts';
 import { fitToOutputs } from '../training/closing.ts';
-import { stitchFeed } from '../training/feed.ts';
 import { drawsSettings } from '../training/found.ts';
 import { initialise } from '../training/initialise.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { requireRoom } from '../training/room.ts';
 import type { TrainingSettings } from '../training/settings.ts';
-import { type Labelled, type MetricsEntry, stepOf, Trainer } from '../training/train.ts';
+import { stitchParameters, stitchTrainer, stitchTypes } from '../training/stitches.ts';
+import { type MetricsEntry, stepOf, type Trainer } from '../training/train.ts';
 
 /**
  * Trains the stitches of a plan and makes its run directory. A run is there only when the training is ready to start.
@@ -68,7 +68,7 @@ export async function trainLocked(
     const message = `${error.message.replace(/\.$/, '')}; nothing is kept of it yet, so start the command again.`;
     throw new SutureError(error.code, message, { cause: error });
   });
-  const trainer = await trainerFor(job, settings, plan, initial);
+  const trainer = await stitchTrainer(job, settings, plan, initial);
   try {
     const specification: RunSpecification = {
       parents: parents.map(recordOf),
@@ -95,18 +95,6 @@ export async function trainLocked(
 const beginning = (job: TrainingJob, settings: TrainingSettings): Promise<StitchParameters> =>
   settings.settings === 'found' ? startOf(settings) : initialise(job, settings);
 
-/** The trainer of a run; undefined where it takes no steps. */
-async function trainerFor(
-  job: TrainingJob,
-  settings: TrainingSettings,
-  how: Labelled,
-  values: ReadonlyMap<string, Tensor>,
-): Promise<Trainer | undefined> {
-  if (settings.steps === 0) return undefined;
-  const step = stepOf(job.network, settings, how);
-  return Trainer.create(job, step, settings, values, stitchFeed(job, step, settings));
-}
-
 const recordOf = ({ path, sha256, file, output, meaning, external, front, classes }: Parent): ParentSource => ({
   source: path,
   sha256,
@@ -116,11 +104,6 @@ const recordOf = ({ path, sha256, file, output, meaning, external, front, classe
   front: front?.map(channel => ({ ...channel })),
   classes: classes && [...classes],
 });
-
-/** Of some values those that belong to the stitches. */
-function stitchParameters(network: SuperNetwork, values: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
-  return new Map([...stitchTypes(network).keys()].map(name => [name, values.get(name)!]));
-}
 
 const stitches: TrainingKind<{ metrics: typeof metricsStateSchema }, 'checkpoint', RunDirectory> = {
   file: 'checkpoint',
@@ -229,7 +212,7 @@ export async function resumeLocked(run: OpenRun, work: ResumedWork): Promise<Tra
       requireCarried(from, step, directory.file('checkpoint'), stitchTypes(run.network));
     }
     const values = from?.values ?? (await beginning(job, config.training));
-    const trainer = await trainerFor(job, config.training, config, values);
+    const trainer = await stitchTrainer(job, config.training, config, values);
     try {
       return await finishTraining(job, run, trainer, values, work, from);
     } finally {

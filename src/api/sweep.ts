@@ -1,11 +1,12 @@
 /** The sweeps of a run directory: over positions, and over all settings. */
-import { type LabelOptions, loadDataset } from '../data/dataset.ts';
-import { withExecutor } from '../execution/execute.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
+import { withExecutor } from '../execution/open.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
-import { type StressRequest, stressSets } from '../metrics/stress.ts';
+import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
 import { withLockedRun } from '../run/access.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { readLearned } from '../run/learned.ts';

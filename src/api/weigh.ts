@@ -9,11 +9,12 @@ import {
   trainingStep,
   weighed,
 } from '../../passes/index.ts';
-import { type LabelOptions, loadDataset } from '../data/dataset.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import { hashData } from '../data/raw/load.ts';
-import { withExecutor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
+import { withExecutor } from '../execution/open.ts';
 import { workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { OutputShares } from '../options/kinds.ts';

@@ -6,7 +6,7 @@ import { changeNames } from '../data/shift/changes.ts';
 import { shiftImages } from '../data/shift/suite.ts';
 import { executorChoices } from '../execution/executors.ts';
 import { metricNames } from '../metrics/metric.ts';
-import type { StressRequest } from '../metrics/stress.ts';
+import type { StressRequest } from '../metrics/stress-sets.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import {
   choice,

@@ -1,7 +1,7 @@
 /** The commands put together, and what becomes of their errors. */
 import { Command, CommanderError } from 'commander';
 import { SutureError } from '../../ir/errors.ts';
-import { sutureVersion } from '../execution/version.ts';
+import { sutureVersion } from '../execution/suture-version.ts';
 import type { Context } from './context.ts';
 import { refuseRepetition } from './options.ts';
 import { type Streams, Terminal } from './terminal.ts';

@@ -5,12 +5,9 @@
 
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { Task } from '../../passes/index.ts';
-import { readFault, withFile } from '../files/input.ts';
-import { isFolder } from '../files/there.ts';
 import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
 import { type Npz, npzNames, parseNpz } from './npz.ts';
-import { readNpz } from './npz-file.ts';
-import { type FolderOptions, loadFolder, type Use } from './raw/load.ts';
+import type { FolderOptions } from './raw/load.ts';
 
 export type IntegerData = Exclude<NpyData, Float32Array | Float64Array | BigInt64Array | BigUint64Array>;
 
@@ -200,7 +197,7 @@ function missing(name: string, names: readonly string[]): string {
 }
 
 /** The arrays that mean something; whatever else is in the file is left alone. */
-const readArrays: ReadonlySet<string> = new Set(['images', 'labels', 'fold', 'id', 'group', 'spacing']);
+export const readArrays: ReadonlySet<string> = new Set(['images', 'labels', 'fold', 'id', 'group', 'spacing']);
 
 /**
  * Reads a data file's bytes. float64 images and labels are rounded to float32, float16 ones widened.
@@ -216,15 +213,23 @@ export function parseDataset(bytes: Uint8Array, source: string, said: LabelOptio
     if (!(cause instanceof FormatError)) throw cause;
     throw unreadable(source, cause);
   }
-  return datasetOf(new Checker(source, arrays, names), said);
+  return datasetOf(source, arrays, names, said);
 }
 
-const unreadable = (source: string, cause: FormatError): SutureError => {
+/** What is said of bytes that hold no arrays. */
+export const unreadable = (source: string, cause: FormatError): SutureError => {
   const text = `${printable(source)}: ${cause.message}; data files are .npz files, written by numpy.savez for example.`;
   return new SutureError('data-unreadable', text, { cause });
 };
 
-function datasetOf(checker: Checker, said: LabelOptions): Dataset {
+/**
+ * Checks arrays that were read.
+ *
+ * @param names of all that are in the file.
+ * @throws SutureError `data-invalid`.
+ */
+export function datasetOf(source: string, arrays: Npz, names: readonly string[], said: LabelOptions): Dataset {
+  const checker = new Checker(source, arrays, names);
   const images = checker.images();
   const count = images.shape[0];
   const labels = checker.labels(images, said);
@@ -244,24 +249,6 @@ function datasetOf(checker: Checker, said: LabelOptions): Dataset {
     ...(group && { group }),
     ...(spacing && { spacing }),
   };
-}
-
-/**
- * Reads a data file, or a folder of image files.
- *
- * @param use of a folder: to be covered by tiles, or drawn from.
- * @throws SutureError as {@link parseDataset} and {@link loadFolder}, and when the file cannot be read.
- */
-export async function loadDataset(path: string, said: LabelOptions = {}, use: Use = 'scoring'): Promise<Dataset> {
-  if (await isFolder(path)) return loadFolder(path, said, use);
-  try {
-    const { arrays, names } = await withFile(path, file => readNpz(file, readArrays));
-    return datasetOf(new Checker(path, arrays, names), said);
-  } catch (cause) {
-    if (cause instanceof SutureError) throw cause;
-    if (cause instanceof FormatError) throw unreadable(path, cause);
-    throw new SutureError('data-unreadable', `${printable(path)}: ${readFault(cause)}.`, { cause });
-  }
 }
 
 /** The labels of a dataset that must have some. @throws SutureError `data-invalid` naming the arrays that there are. */

@@ -2,10 +2,12 @@
  * NumPy's archives read from a file, entry by entry: of any size that memory holds, zip64 too, which Python writes from 2 GiB on. What is
  * not asked for is not unpacked, and sizes are compared with the memory that is free before anything is.
  */
+import { constants } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
-import { crc32 } from 'node:zlib';
 import { type Entry, fromFd, type Options, type ZipFile } from 'yauzl';
+import { gibibytes } from '../execution/room.ts';
+import { crc32 } from './crc32.ts';
 import { FormatError, type NpyArray, parseNpy } from './npy.ts';
 import { arrayName, type Npz, requireRoom } from './npz.ts';
 
@@ -38,6 +40,14 @@ async function unpacked(zip: ZipFile, entry: Entry, name: string): Promise<Uint8
   throw new FormatError(`the array "${name}" is damaged (its checksum is not the one that the archive states)`);
 }
 
+/** @throws FormatError for an array that is longer than one may be here. */
+function requireLength(bytes: number): void {
+  if (bytes <= constants.MAX_LENGTH) return;
+  throw new FormatError(
+    `an array of it takes ${gibibytes(bytes)} unpacked, and one may take ${gibibytes(constants.MAX_LENGTH)} here; split it into several files`,
+  );
+}
+
 /**
  * Reads an archive from a file that is open.
  *
@@ -61,7 +71,9 @@ export async function readNpz(
       found.set(name, entry);
     }
     const wanted = [...found].filter(([name]) => only.has(name));
-    requireRoom(wanted.map(([, entry]) => entry.uncompressedSize));
+    const sizes = wanted.map(([, entry]) => entry.uncompressedSize);
+    requireLength(Math.max(0, ...sizes));
+    requireRoom(sizes);
     const arrays = new Map<string, NpyArray>();
     for (const [name, entry] of wanted) {
       const bytes = await unpacked(zip, entry, name);

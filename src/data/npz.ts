@@ -1,10 +1,9 @@
 /**
  * NumPy's archives (`.npz`): a zip file with one `.npy` per array, as `numpy.savez` and `savez_compressed` write them.
  */
-import { constants } from 'node:buffer';
-import { crc32 } from 'node:zlib';
 import { unzipSync, type ZippableFile, zipSync } from 'fflate';
 import { freeBytes, gibibytes } from '../execution/room.ts';
+import { crc32 } from './crc32.ts';
 import { FormatError, formatNpy, type NpyArray, parseNpy } from './npy.ts';
 
 /** Arrays by name, in the order of the archive. */
@@ -25,12 +24,7 @@ export const arrayName = (path: string): string | undefined =>
 
 /** Compares what arrays take unpacked, as their archive states it, with what there is. @throws FormatError */
 export function requireRoom(sizes: readonly number[]): void {
-  const [largest, total, free] = [Math.max(0, ...sizes), sizes.reduce((sum, size) => sum + size, 0), freeBytes()];
-  if (largest > constants.MAX_LENGTH) {
-    throw new FormatError(
-      `an array of it takes ${gibibytes(largest)} unpacked, and one may take ${gibibytes(constants.MAX_LENGTH)} here; split it into several files`,
-    );
-  }
+  const [total, free] = [sizes.reduce((sum, size) => sum + size, 0), freeBytes()];
   if (total <= free) return;
   throw new FormatError(
     `its arrays take ${gibibytes(total)} unpacked, and there are ${gibibytes(free)} of free memory; split it, or say with ` +

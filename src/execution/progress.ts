@@ -1,5 +1,4 @@
 /** How long work tells its caller how far it is, and how it is told to stop. */
-import { setImmediate } from 'node:timers/promises';
 import { SutureError } from '../../ir/errors.ts';
 import type { Steps } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
@@ -24,6 +23,9 @@ export interface WorkOptions {
 export interface Execution extends WorkOptions {
   readonly executor: Executor;
 }
+
+/** Hands an executor to some work, where the work turns out to need one. */
+export type Opening = <T>(work: (executor: Executor) => Promise<T>) => Promise<T>;
 
 /** The options that are passed on to a part of the work. */
 export function workOptions({ onProgress, signal }: WorkOptions): WorkOptions {
@@ -58,7 +60,7 @@ export async function inTurns<T>(
     done += next.value;
     if (performance.now() - since < turn) continue;
     onDone?.(done);
-    await setImmediate();
+    await new Promise(resolve => setTimeout(resolve));
     throwIfInterrupted(signal, what);
     since = performance.now();
   }

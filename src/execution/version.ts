@@ -1,5 +1,6 @@
 /** Versions of suture and of what its numbers depend on. */
-import { nativeVersion, ownVersion } from '../../runtime/package.ts';
+import { nativeVersion } from '../../runtime/package.ts';
+import { sutureVersion } from './suture-version.ts';
 
 export interface Versions {
   readonly suture: string;
@@ -8,8 +9,6 @@ export interface Versions {
   readonly webgpu: string | undefined;
   readonly onnxruntime: string | undefined;
 }
-
-export const sutureVersion: string = ownVersion;
 
 export const versions = (): Versions => ({
   suture: sutureVersion,

@@ -6,7 +6,7 @@
 import { type Graph, numbersOf, type Tensor } from '../../ir/index.ts';
 import type { OutputMeaning } from '../../passes/index.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
-import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { type Opening, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { type Asking, imagesToLookAt, withAnswers } from './answers.ts';
 import { bestAssignment } from './assignment.ts';
 import type { Network } from './network.ts';
@@ -43,6 +43,7 @@ const hardly = 0.1;
 
 /** Compares two parents' answers. Undefined where they are real values, of which there are no classes to compare. */
 export async function compareAnswers(
+  open: Opening,
   a: Network,
   b: Network,
   dataset: Dataset,
@@ -50,8 +51,8 @@ export async function compareAnswers(
 ): Promise<AnswerAgreement | undefined> {
   if (a.meaning.kind === 'values' || b.meaning.kind === 'values') return undefined;
   const images = imagesToLookAt(dataset, [a.graph, b.graph]);
-  const own = await withAnswers(a.graph, dataset, ask => ask(images));
-  return withAnswers(b.graph, dataset, async ask => {
+  const own = await withAnswers(open, a.graph, dataset, ask => ask(images));
+  return withAnswers(open, b.graph, dataset, async ask => {
     const theirs = await ask(images);
     const overlaps = overlapsOf(answered(own.output, a.meaning), answered(theirs.output, b.meaning));
     if (!overlaps) return undefined;

@@ -3,8 +3,9 @@ import { type Graph, numbersOf, type Tensor } from '../../ir/index.ts';
 import { simplify, specialize } from '../../passes/index.ts';
 import { imagesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { bindingFor, Runnable, withExecutor } from '../execution/execute.ts';
+import { bindingFor, Runnable } from '../execution/execute.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
+import type { Opening } from '../execution/progress.ts';
 import { flopsPerSample } from './cost.ts';
 
 /** Outputs of a network on some images of a data set. */
@@ -34,11 +35,16 @@ export function imagesToLookAt(dataset: Dataset, graphs: readonly Graph[]): read
 /** Asks a network for its answers to images of a data set, by their numbers. `change` is done to the images' numbers first. */
 export type Asking = (images: readonly number[], change?: (value: number) => number) => Promise<Answers>;
 
-/** Opens a network in ONNX Runtime for questions. */
-export async function withAnswers<T>(graph: Graph, dataset: Dataset, work: (ask: Asking) => Promise<T>): Promise<T> {
+/** Opens a network for questions. */
+export async function withAnswers<T>(
+  open: Opening,
+  graph: Graph,
+  dataset: Dataset,
+  work: (ask: Asking) => Promise<T>,
+): Promise<T> {
   const { name: input } = graph.inputs[0];
   const output = graph.outputs[0].name;
-  return withExecutor({ executor: 'ort' }, async executor => {
+  return open(async executor => {
     const runnable = new Runnable(executor, graph);
     try {
       return await work(async (images, change) => {
@@ -53,5 +59,5 @@ export async function withAnswers<T>(graph: Graph, dataset: Dataset, work: (ask:
 }
 
 /** Some answers of a network. */
-export const answersOf = (graph: Graph, dataset: Dataset): Promise<Answers> =>
-  withAnswers(graph, dataset, ask => ask(imagesToLookAt(dataset, [graph])));
+export const answersOf = (open: Opening, graph: Graph, dataset: Dataset): Promise<Answers> =>
+  withAnswers(open, graph, dataset, ask => ask(imagesToLookAt(dataset, [graph])));

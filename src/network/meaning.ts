@@ -22,6 +22,7 @@ import {
 } from '../../passes/index.ts';
 import type { Dataset, LabelArray } from '../data/dataset.ts';
 import { areTargets, impliedActivation } from '../data/labels.ts';
+import type { Opening } from '../execution/progress.ts';
 import { answersOf } from './answers.ts';
 import { interfaceOf, requireFittingImages, spatialExtents } from './interface.ts';
 import { argmax, channelsFirst } from './outputs.ts';
@@ -123,10 +124,12 @@ function completed(
 /**
  * What the output of a network means, with answers of the network on the data where its file leaves it open.
  *
+ * @param open what answers are computed with.
  * @param name how messages name the network.
  * @throws SutureError `option-invalid` where the activation cannot be known, or contradicts the graph.
  */
 export async function establishMeaning(
+  open: Opening,
   network: Graph,
   name: string,
   dataset: Dataset,
@@ -145,7 +148,7 @@ export async function establishMeaning(
   }
   if (content.kind !== undefined || stated) return meaning;
 
-  const answers = await answersOf(graph, dataset);
+  const answers = await answersOf(open, graph, dataset);
   const probed = contentOfAnswers(answers.output, known.axis);
   if (probed) return completed(graph, content, probed, options);
   if (meaning.channels === 1 || options.activation !== undefined || content.activation !== undefined) return meaning;

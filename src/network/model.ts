@@ -1,5 +1,5 @@
 /** Networks as files, each read once. */
-import { type Graph, type ImportWarning, importOnnx, printable, SutureError } from '../../ir/index.ts';
+import { type Graph, type Imported, type ImportWarning, printable, SutureError } from '../../ir/index.ts';
 import {
   type ChannelMap,
   freeBatch,
@@ -10,7 +10,6 @@ import {
   withDemandedSizes,
 } from '../../passes/index.ts';
 import { batchText, fixedBatch } from '../execution/fixed-batch.ts';
-import { hashFile } from '../files/hash.ts';
 import { takenText, withOneOutput } from './one-output.ts';
 import { tagOf } from './tags.ts';
 
@@ -64,21 +63,25 @@ export function sharedBatch(models: readonly Model[]): number | undefined {
 }
 
 /**
- * Reads a network.
+ * A network that was read.
  *
  * @param output the name of the one that is used, of several. Default: the one that is as large as the image.
  * @param options `rounds`: whether features of 16 bits keep their roundings, as for scoring the file; without, they are computed in float32.
- * @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data`; as {@link withOneOutput}.
+ * @throws SutureError as {@link withOneOutput}.
  */
-export async function loadModel(path: string, output?: string, { rounds = false } = {}): Promise<Model> {
-  // The import comes first: it says in a sentence what a hash would say by an errno.
-  const { graph: file, warnings, external } = importOnnx(path);
+export function modelOf(
+  path: string,
+  sha256: string,
+  { graph: file, warnings, external }: Imported,
+  output?: string,
+  { rounds = false } = {},
+): Model {
   const used = withOneOutput(file, path, output);
   const wide = rounds ? widenRounded(used) : widen(used);
   const graph = withDemandedSizes(freeBatch(wide) ?? wide);
   return {
     path,
-    sha256: await hashFile(path),
+    sha256,
     file,
     graph,
     external,

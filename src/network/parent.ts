@@ -2,6 +2,7 @@
 import { printable, SutureError } from '../../ir/errors.ts';
 import { type ClassMap, mapClasses, type OutputMeaning } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
+import type { Opening } from '../execution/progress.ts';
 import { establishMeaning, type MeaningOptions } from './meaning.ts';
 import type { Model } from './model.ts';
 import { type Network, networkOf } from './network.ts';
@@ -18,8 +19,12 @@ export const parentWith = (model: Model, meaning: OutputMeaning): Parent => ({
 });
 
 /** As {@link parentWith}, looked at on some of the data where its file leaves open what its output means. @throws SutureError as `establishMeaning`. */
-export const parentOf = async (model: Model, dataset: Dataset, options?: MeaningOptions): Promise<Parent> =>
-  parentWith(model, await establishMeaning(model.graph, model.path, dataset, options));
+export const parentOf = async (
+  open: Opening,
+  model: Model,
+  dataset: Dataset,
+  options?: MeaningOptions,
+): Promise<Parent> => parentWith(model, await establishMeaning(open, model.graph, model.path, dataset, options));
 
 /**
  * A partner whose channels are put in the own network's order.

@@ -1,6 +1,7 @@
 /** Networks written to files. */
-import { exportOnnx, type Graph, writeOnnx } from '../../ir/index.ts';
-import { sutureVersion } from '../execution/version.ts';
+import { exportOnnx, type Graph } from '../../ir/index.ts';
+import { writeOnnx } from '../../ir/onnx/file.ts';
+import { sutureVersion } from '../execution/suture-version.ts';
 import { checkOutputFile, type OutputOptions, writeOutput } from '../files/output.ts';
 
 /** Beyond this many bytes of weights, they go to a file beside the model. */

@@ -1,22 +1,7 @@
 /** A run's super-network under one setting: what is deployed. */
 import type { Graph, TensorType } from '../../ir/index.ts';
-import {
-  type GateScope,
-  guardSizes,
-  meaningText,
-  narrow,
-  type OutputMeaning,
-  type Peaks,
-  type Setting,
-  settle,
-  settledMeaning,
-  settleGated,
-  sizesText,
-  wideNodes,
-} from '../../passes/index.ts';
-import { fixedBatch } from '../execution/fixed-batch.ts';
-import { gateMetadata } from '../network/gate.ts';
-import { knownMeaning, meaningMetadata } from '../network/meaning.ts';
+import { type GateScope, narrow, type OutputMeaning, type Peaks, type Setting, wideNodes } from '../../passes/index.ts';
+import { describedAs, settledFor } from '../network/deployable.ts';
 import { type Needs, needsMetadata, needsTexts } from '../network/needs.ts';
 import type { FeatureEntries } from '../network/tags.ts';
 import { datasetNames } from '../preprocessing/dataset-json.ts';
@@ -71,71 +56,22 @@ export function deployed(
   gated = false,
   over: GateScope = 'image',
 ): Graph {
-  const { network, parameters } = run;
-  const settled = gated
-    ? settleGated(network, setting, parameters, { standard: true, over })
-    : settle(network, setting, parameters, { standard: true });
-  const graph = guardSizes(
-    settled,
-    run.parents.map(parent => parent.inputType.shape),
-  );
-  return described(run, graph, note, {
-    ...meaningMetadata(settledMeaning(network.outputs[0], setting)),
-    ...(gated && gateMetadata(over)),
-  });
+  return described(run, settledFor(run, setting, gated, over), note);
 }
 
-/**
- * A network that says in its file what it is, what it needs, and how it was made.
- *
- * @param note which of all that can be made of the run it is.
- * @param facts more of it, as metadata.
- */
-export function described(
-  { directory }: LoadedRun,
-  graph: Graph,
-  note: string,
-  facts: Readonly<Record<string, string>> = {},
-): Graph {
+/** As {@link describedAs}, with the run that it is of. @param note which of all that can be made of the run it is. */
+export function described({ directory }: LoadedRun, graph: Graph, note: string): Graph {
   const { config, seal } = directory;
-  const sizes = sizesText(graph.inputs[0].type.shape);
   const needs: Needs = {
     ...(config.input?.plans && { plans: plansFrom(config.input.plans, directory.path) }),
     ...(config.input?.dataset && { names: datasetNames(config.input.dataset, directory.path) }),
   };
-  const metadata = {
-    ...graph.info.metadata,
-    ...facts,
-    'suture.batch': String(fixedBatch(graph) ?? 'any'),
-    ...(sizes !== undefined && { 'suture.sizes': sizes }),
-    'suture.setting': note,
-    'suture.run': seal,
-    ...needsMetadata(needs),
-    ...Object.fromEntries(Object.entries(config.parents).map(([tag, { sha256 }]) => [`suture.parent.${tag}`, sha256])),
-  };
-  const known = graph.with({ info: { ...graph.info, metadata } });
-  const meaning = knownMeaning(known);
-  const texts = [
-    `Made by suture of ${Object.keys(config.parents).length} networks: ${note}.`,
-    ...(meaning ? [`Its output is ${meaningText(meaning)}.`] : []),
-    ...needsTexts(needs),
-  ];
-  return known.with({ info: { ...known.info, documentation: texts.join(' ') } });
-}
-
-/** A network that says in its file what it scored on the data that it was chosen by, and under shift. */
-export function scored(
-  graph: Graph,
-  metric: string,
-  { own, shift = Number.NaN }: { readonly own: number; readonly shift?: number | undefined },
-): Graph {
-  const scores = Object.entries({ own, shift }).filter(([, score]) => Number.isFinite(score));
-  const metadata = {
-    ...graph.info.metadata,
-    'suture.score.metric': metric,
-    ...Object.fromEntries(scores.map(([name, score]) => [`suture.score.${name}`, String(score)])),
-  };
-  return graph.with({ info: { ...graph.info, metadata } });
+  return describedAs(graph, {
+    note,
+    parents: Object.fromEntries(Object.entries(config.parents).map(([tag, { sha256 }]) => [tag, sha256])),
+    metadata: { 'suture.run': seal, ...needsMetadata(needs) },
+    texts: needsTexts(needs),
+  });
 }
 
 /** A run's network under a combination. @throws SutureError `option-invalid`, `run-invalid`. */

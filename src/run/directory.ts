@@ -5,7 +5,7 @@ import { copyFile, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/index.ts';
-import { resolveExternal } from '../../ir/onnx/external.ts';
+import { resolveExternal } from '../../ir/onnx/external-folder.ts';
 import type { FeaturePair, Tag } from '../../passes/index.ts';
 import { hashBytes, hashFile, hashOf } from '../files/hash.ts';
 import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';

@@ -2,9 +2,10 @@
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { StitchParameters } from '../../passes/index.ts';
 import { requireBatch } from '../data/batches.ts';
-import { loadDataset } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import { hashData } from '../data/raw/load.ts';
 import { stepBatch } from '../execution/fixed-batch.ts';
+import { isDense } from '../network/join.ts';
 import { sharedBatch } from '../network/model.ts';
 import { networkForImages } from '../network/sizes.ts';
 import { requireRoom } from '../training/room.ts';
@@ -13,7 +14,7 @@ import { checkRunOutput } from './access.ts';
 import { labelsOfRun } from './config.ts';
 import { type FoundChoice, foundIn } from './found.ts';
 import { loadRun } from './load.ts';
-import { isDense, type RunPlan, type StitchRequest } from './plan.ts';
+import type { RunPlan, StitchRequest } from './plan.ts';
 
 /** What a run whose stitches are trained further takes of a request; the rest it has of the run that it goes on from. */
 export interface FurtherStitchRequest extends Omit<StitchRequest, 'networks' | 'training' | Inherited> {

@@ -1,19 +1,13 @@
 /** Whether a network keeps its scores in float16; its file, where it does. */
 import { stat } from 'node:fs/promises';
-import {
-  type Graph,
-  importOnnx,
-  numbersOf,
-  printable,
-  SutureError,
-  type Tensor,
-  tensorFromNumbers,
-} from '../../ir/index.ts';
+import { type Graph, numbersOf, printable, SutureError, type Tensor, tensorFromNumbers } from '../../ir/index.ts';
+import { importOnnx } from '../../ir/onnx/file.ts';
 import { halfRange, type Peaks, peaksOf, wideNodes, widenRounded, withPeaks } from '../../passes/index.ts';
 import { imagesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { Runnable, withExecutor } from '../execution/execute.ts';
+import { Runnable } from '../execution/execute.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
+import { withExecutor } from '../execution/open.ts';
 import { type Execution, throwIfInterrupted } from '../execution/progress.ts';
 import { isThere } from '../files/there.ts';
 import { type Difference, meanDifference, type Pairing } from '../metrics/bootstrap.ts';

@@ -5,7 +5,8 @@
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
 import type { TrainingStep } from '../../passes/index.ts';
-import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import type { Dataset, LabelOptions } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import { hashData, type Use } from '../data/raw/load.ts';
 import type { WorkOptions } from '../execution/progress.ts';
 import type { Checkpoint, MetricsEntry, Trainer } from '../training/train.ts';

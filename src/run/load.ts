@@ -1,12 +1,13 @@
 /** A finished run in memory: the super-network and the trained parameters of its stitches. */
 import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
-import { type FeaturePair, type StitchParameters, type SuperNetwork, stitch } from '../../passes/index.ts';
+import type { StitchParameters, SuperNetwork } from '../../passes/index.ts';
+import { joinParents } from '../network/join.ts';
+import { loadModel } from '../network/load.ts';
 import { fromStored } from '../network/meaning.ts';
-import { fronted, loadModel } from '../network/model.ts';
+import { fronted } from '../network/model.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import { type Parent, parentWith, withClasses } from '../network/parent.ts';
-import { tagged } from '../network/tags.ts';
-import type { RunConfig } from './config.ts';
+import { stitchTypes } from '../training/stitches.ts';
 import { RunDirectory } from './directory.ts';
 
 /** A run that is open, trained or not: its parents as they are joined. */
@@ -17,13 +18,6 @@ export interface OpenRun {
 }
 
 export interface LoadedRun extends OpenRun, TrainedNetwork {}
-
-/** Joins parents as a run's configuration says. */
-export const joinParents = (
-  parents: readonly Parent[],
-  pairs: readonly FeaturePair[],
-  { task, outputMean }: Pick<RunConfig, 'task' | 'outputMean'>,
-): SuperNetwork => stitch(tagged(parents), pairs, { task, outputMean });
 
 /** Opens a run up to its super-network, trained or not. @throws SutureError `run-invalid`. */
 export const openNetwork = async (path: string): Promise<OpenRun> => joinOpened(await RunDirectory.open(path));
@@ -61,10 +55,6 @@ export async function trainedParameters({ directory, network }: OpenRun): Promis
   if (stored) requireTensors(stored.tensors, stitchTypes(network), directory.file('parameters'));
   return stored?.tensors;
 }
-
-/** The parameters of all stitches, by name. */
-export const stitchTypes = ({ stitches, graph }: SuperNetwork): Map<string, TensorType> =>
-  new Map(stitches.flatMap(({ weight, bias }) => [weight, bias]).map(name => [name, graph.input(name).type]));
 
 /** Checks that a file holds what is wanted, and nothing else. @throws SutureError `run-invalid`. */
 export function requireTensors(

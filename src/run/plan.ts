@@ -1,48 +1,40 @@
 /** A run before anything is written: all that it needs, read and found to fit. */
 import { printable, SutureError } from '../../ir/index.ts';
-import {
-  type ClassMap,
-  checkPairs,
-  type FeaturePair,
-  type MatchWith,
-  matchParents,
-  type SuperNetwork,
-  type Task,
-} from '../../passes/index.ts';
+import type { FeaturePair, MatchWith, SuperNetwork, Task } from '../../passes/index.ts';
 import { requireBatch } from '../data/batches.ts';
-import { type Dataset, type LabelOptions, loadDataset } from '../data/dataset.ts';
+import type { Dataset, LabelOptions } from '../data/dataset.ts';
+import { loadDataset } from '../data/load.ts';
 import { hashData } from '../data/raw/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
-import { stepBatch } from '../execution/fixed-batch.ts';
+import { onProcessor } from '../execution/open.ts';
 import type { WorkOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
-import { compareAnswers, disagreementTexts } from '../network/agreement.ts';
 import { type ClassesSaid, classesByName, leftOutTexts, readClassNames } from '../network/class-names.ts';
-import { gateScopeOf } from '../network/gate.ts';
-import { requireFittingImages, spatialExtents } from '../network/interface.ts';
+import {
+  disagreementsOf,
+  joinModels,
+  type PartnerClasses,
+  requireApart,
+  requireImages,
+  requirePairs,
+} from '../network/join.ts';
+import { loadModel } from '../network/load.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
-import { fronted, loadModel, type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
+import { fronted, type Model, roleOf, warningsOf } from '../network/model.ts';
 import { needsOf } from '../network/needs.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { readPairs } from '../network/pairs.ts';
-import { classWarnings, type Parent, parentOf, withClasses } from '../network/parent.ts';
-import { graphForImages, networkForImages } from '../network/sizes.ts';
-import { byTag, requireSeveral, requireTags, tagOf, tagsOf } from '../network/tags.ts';
+import type { Parent } from '../network/parent.ts';
+import { requireSeveral, requireTags, tagOf, tagsOf } from '../network/tags.ts';
 import { channelNames, type DatasetNames, datasetDocument, namesOfFolder } from '../preprocessing/dataset-json.ts';
 import { type Plans, plansDocument } from '../preprocessing/plans.ts';
 import { readShared } from '../preprocessing/shared-input.ts';
 import { checkPositions } from '../selection/combination.ts';
+import { settingsFor } from '../training/begin.ts';
 import { requireRoom } from '../training/room.ts';
-import {
-  type BegunSettings,
-  type TrainingRequest,
-  type TrainingSettings,
-  usualBatch,
-  withDefaults,
-} from '../training/settings.ts';
+import type { BegunSettings, TrainingRequest, TrainingSettings } from '../training/settings.ts';
 import { checkRunOutput } from './access.ts';
 import type { RunConfig } from './config.ts';
-import { joinParents } from './load.ts';
 
 export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
   /** The parents' files, two or more; the first is the own one. */
@@ -89,17 +81,6 @@ export interface RunPlan<S extends TrainingSettings = TrainingSettings> {
   readonly warnings: readonly string[];
 }
 
-/** Whether a network answers for every place, and not once for an image. */
-export const isDense = ({ graph }: Model): boolean => graph.outputs.some(({ value }) => value.type.shape.length > 2);
-
-/** What a network does where nobody says. */
-const taskOf = ({ graph, meaning }: Parent): Task =>
-  meaning.kind === 'values'
-    ? 'regression'
-    : spatialExtents(graph.outputs[0].value.type, meaning).length > 0
-      ? 'segmentation'
-      : 'classification';
-
 /**
  * Reads and checks everything that a run needs.
  *
@@ -122,61 +103,45 @@ export async function planRun(
   for (const [i, path] of request.networks.entries()) {
     models.push(fronted(await loadModel(path, outputs[tagOf(i)]), shared?.fronts[tagOf(i)]));
   }
-  const mixing = models.find(({ graph }) => gateScopeOf(graph) === 'case');
-  if (mixing) {
-    throw new SutureError(
-      'model-unsupported',
-      `${printable(mixing.path)} is gated over cases, so its answers depend on which images come together: export it without --gate-over to stitch it.`,
-    );
-  }
-  const batch = stepBatch(sharedBatch(models), request.training?.batch, usualBatch);
-  const settings = withDefaults({ ...request.training, batch }, { dense: isDense(models[0]) });
-  const said = request.pairs === undefined ? undefined : await saidPairs(request.pairs, models);
+  requireApart(models);
+  const settings = settingsFor(models, request.training);
+  const said = request.pairs === undefined ? undefined : await readPairs(request.pairs);
+  if (said) requirePairs(models, said);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task }, 'training');
   if (settings.steps > 0) requireBatch(settings.batch, dataset);
-  for (const { graph, path } of models) {
-    requireFittingImages(dataset, graph, path);
-    graphForImages(graph, dataset, path);
-  }
-  const { pairs, warnings } = said ?? matchedPairs(request, models, dataset);
+  requireImages(models, dataset);
   const names = await namesOfFolder(request.data);
-  const classed: string[] = [];
-  const parents: Parent[] = [];
-  for (const [i, model] of models.entries()) {
-    const parent = await parentOf(model, labelled ?? dataset, request);
-    const [own = parent] = parents;
-    const role = roleOf(model, tagOf(i));
-    const classes = await partnerClasses(request.classes?.[tagOf(i)], { own, names, parent, role });
-    const { channels } = own.meaning;
-    parents.push(withClasses(parent, classes.map, channels, role));
-    classed.push(...classes.warnings, ...classWarnings(parents[i], channels, role, classes.own));
-  }
-  const [first, ...partners] = parents as [Parent, ...Parent[]];
-  const task = request.task ?? taskOf(first);
-  const network = joinParents(parents, pairs, { task, outputMean });
-  networkForImages(network, dataset);
+  const joined = await joinModels(
+    onProcessor,
+    models,
+    dataset,
+    {
+      ...request,
+      pairs: said,
+      outputMean,
+      classesOf: (parent, own, role, tag) => partnerClasses(request.classes?.[tag], { own, names, parent, role }),
+    },
+    labelled,
+  );
+  const { parents, network } = joined;
   checkPositions(network, settings.positions ?? []);
   requireRoom(network, settings, dataset);
-  const disagreements: string[] = [];
-  for (const [i, partner] of partners.entries()) {
-    const agreement = await compareAnswers(first, partner, dataset, work);
-    if (agreement) disagreements.push(...disagreementTexts(agreement, tagOf(i + 1)));
-  }
+  const disagreements = await disagreementsOf(onProcessor, parents, dataset, work);
   if (settings.method === 'task') LabelledData.for(parents, dataset);
   return {
     output,
     force,
     parents,
-    pairs,
+    pairs: joined.pairs,
     network,
     dataset,
     dataHash: await hashData(request.data, labels),
     settings,
-    task,
+    task: joined.task,
     labels,
     outputMean,
     input: inputOf(shared?.plans, names),
-    warnings: [...warningsOf(models), ...warnings, ...classed, ...disagreements],
+    warnings: [...warningsOf(models), ...joined.warnings, ...disagreements],
   };
 }
 
@@ -185,13 +150,6 @@ async function sharedBy({ labels, networks }: StitchRequest): ReturnType<typeof 
   const { folder = {} } = labels ?? {};
   requireTags(folder.partners ?? {}, 'plans', tagsOf(networks).slice(1));
   return readShared(folder, folder.tile?.length);
-}
-
-/** A map of classes, what the own ones are called where that is known, and what is to be said. */
-interface PartnerClasses {
-  readonly map: ClassMap | undefined;
-  readonly own?: readonly string[];
-  readonly warnings: readonly string[];
 }
 
 /** @param names what the data call the own classes; else the own network's file may. @throws SutureError as {@link classesByName}. */
@@ -229,28 +187,4 @@ async function partnerClasses(
 function inputOf(plans: Plans | undefined, names: DatasetNames | undefined): RunConfig['input'] {
   if (!plans && !names) return undefined;
   return { ...(plans && { plans: plansDocument(plans) }), ...(names && { dataset: datasetDocument(names) }) };
-}
-
-interface PlannedPairs {
-  readonly pairs: readonly FeaturePair[];
-  readonly warnings: readonly string[];
-}
-
-const taggedGraphs = (models: readonly Model[]) => models.map(({ graph }, i) => ({ tag: tagOf(i), graph }));
-
-/** The pairs that a file names, found to fit before data are read. */
-async function saidPairs(file: string, models: readonly Model[]): Promise<PlannedPairs> {
-  const pairs = await readPairs(file);
-  checkPairs(taggedGraphs(models), pairs);
-  return { pairs, warnings: [] };
-}
-
-function matchedPairs({ matchWith }: StitchRequest, models: readonly Model[], { imageShape }: Dataset): PlannedPairs {
-  const names = byTag(models, roleOf);
-  const { pairs, matched } = matchParents(taggedGraphs(models), {
-    names,
-    imageShape,
-    ...(matchWith && { with: matchWith }),
-  });
-  return { pairs, warnings: matched.flatMap(({ warnings = [] }) => warnings.map(w => w.message)) };
 }

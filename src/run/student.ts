@@ -10,8 +10,8 @@ import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.t
 import { isThere } from '../files/there.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { scoreSchema } from '../metrics/schema.ts';
+import { loadModel } from '../network/load.ts';
 import { fromStored, meaningSchema } from '../network/meaning.ts';
-import { loadModel } from '../network/model.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import { writeModel } from '../network/write.ts';
 import { distillationSchema } from '../training/distill.ts';

@@ -1,26 +1,12 @@
 /** Several graphs over the same inputs as one, in which equal computations are done once. */
-import { createHash } from 'node:crypto';
-import { type AnyNode, bytesOf, type Graph, GraphBuilder, type Tensor, typeText, type Value } from '../../ir/index.ts';
+import { TensorKeys } from '../../ir/content.ts';
+import { type AnyNode, type Graph, GraphBuilder, type Tensor, type Value } from '../../ir/index.ts';
 import { specOf } from '../../ir/ops/index.ts';
 
 export interface MergedPart {
   /** Its outputs are `name/output` in the merged graph. */
   readonly name: string;
   readonly graph: Graph;
-}
-
-/** Content as a short text: equal text, equal tensor. Weights are hashed once however many graphs refer to them. */
-class TensorKeys {
-  readonly #keys = new WeakMap<Tensor, string>();
-
-  of(t: Tensor): string {
-    let key = this.#keys.get(t);
-    if (key === undefined) {
-      key = `${typeText(t)}:${createHash('sha256').update(bytesOf(t)).digest('base64')}`;
-      this.#keys.set(t, key);
-    }
-    return key;
-  }
 }
 
 /**

@@ -133,6 +133,10 @@ export function select(positions: readonly RankedPosition[], rule: ScoreRule, hi
   return { rule, position, perFold: rule === 1 ? perFold : [], meanRanks: foldRanks.length > 0 ? meanRanks : [] };
 }
 
+/** By the rule that tells most: rule 2 where there are folds to rank in, else rule 1. @throws SutureError as {@link select}. */
+export const selectBest = (positions: readonly RankedPosition[], higherIsBetter: boolean): Selection =>
+  select(positions, possibleRules(positions).at(-1) ?? 1, higherIsBetter);
+
 /**
  * Rule 3, by depth: the position that lies nearest to a depth; of equally near ones the last, which of the features of one layer is the
  * activation that the next one reads.

@@ -3,7 +3,7 @@
  * proper way; what ONNX Runtime can't run in the test's own form either is left out.
  */
 import { afterAll, describe, expect, test } from 'vitest';
-import { importOnnx } from '../../ir/onnx/import.ts';
+import { importOnnx } from '../../ir/onnx/file.ts';
 import { decodeMessage, decodeModel } from '../../ir/onnx/proto/codec.ts';
 import { readTensor } from '../../ir/onnx/tensor.ts';
 import { tensorFromNumbers } from '../../ir/tensor.ts';

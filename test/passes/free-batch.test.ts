@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Value } from '../../ir/graph.ts';
-import { float32, type Graph, GraphBuilder, importOnnx, isStatic, symbol, symbolsOf, verify } from '../../ir/index.ts';
+import { float32, type Graph, GraphBuilder, isStatic, symbol, symbolsOf, verify } from '../../ir/index.ts';
+import { importOnnx } from '../../ir/onnx/file.ts';
 import { freeBatch } from '../../passes/free-batch.ts';
 import { specialize } from '../../passes/specialize.ts';
 import { draw } from './networks.ts';

@@ -1,11 +1,12 @@
 /**
- * Bytes ↔ ONNX messages, on protobufjs with the table of `schema.ts`.
+ * Bytes ↔ ONNX messages, by the table of `schema.ts`, with the wire format of protobufjs. No code is generated: pages whose policy
+ * forbids `eval` read and write models too.
  *
  * Nothing is lost: fields that the table does not know are kept with the message they stand in and written back
  * (`unknownFields` lists them). 64-bit integers are `bigint`. `bytes` fields of a decoded message are views of the
  * input, not copies: never take their `.buffer` without `byteOffset` and `byteLength`.
  */
-import protobuf from 'protobufjs/light.js';
+import protobuf from 'protobufjs/minimal.js';
 import { printable, SutureError } from '../../errors.ts';
 import type { FieldSpec, Message, MessageInit, MessageName, ModelProto } from './schema.ts';
 import { SCHEMA } from './schema.ts';
@@ -15,63 +16,171 @@ export const MAX_MESSAGE_BYTES = 2 ** 31 - 1;
 
 const TABLE: Readonly<Record<string, Readonly<Record<string, FieldSpec>>>> = SCHEMA;
 
-const types: Readonly<Record<string, protobuf.Type>> = buildTypes();
+/** How protobuf writes each scalar: a varint (0), eight bytes (1), a length and bytes (2), or four bytes (5). */
+const WIRES = { string: 2, bytes: 2, int32: 0, float: 5, double: 1, int64: 0, uint64: 0 } as const;
+type Scalar = keyof typeof WIRES;
+const DELIMITED = 2;
 
-/** The protobufjs types of the table. Types built in code have proto2 semantics, those of onnx.proto. */
-function buildTypes(): Readonly<Record<string, protobuf.Type>> {
-  const root = new protobuf.Root();
-  const built: Record<string, protobuf.Type> = {};
-  for (const [name, fields] of Object.entries(TABLE)) {
-    const type = new protobuf.Type(name);
-    for (const [fieldName, [id, fieldType, rule]] of Object.entries(fields)) {
-      const options = rule === 'packed' ? { packed: true } : undefined;
-      type.add(new protobuf.Field(fieldName, id, fieldType, rule && 'repeated', undefined, options));
-    }
-    root.add(type);
-    built[name] = type;
-  }
-  root.resolveAll();
-  for (const type of Object.values(built)) {
-    // The library's defaults ('' and 0) would hide that a field is absent. Repeated fields keep their empty array.
-    const prototype: object = type.ctor.prototype;
-    for (const field of type.fieldsArray) {
-      if (field.repeated) continue;
-      Object.defineProperty(prototype, field.name, { value: undefined, writable: true, configurable: true });
-    }
-  }
-  return built;
+/** A field as it is read and written: what its type is, is looked up once. */
+interface Field {
+  readonly name: string;
+  readonly id: number;
+  /** Undefined for a message. */
+  readonly scalar: Scalar | undefined;
+  readonly message: MessageName | undefined;
+  readonly wire: number;
+  readonly repeated: boolean;
+  readonly packed: boolean;
 }
+
+/** A message of the table. */
+interface Layout {
+  /** In the order of their numbers, which is the order in a file. */
+  readonly fields: readonly Field[];
+  readonly byId: ReadonlyMap<number, Field>;
+  /** The names of those that repeat. */
+  readonly lists: readonly string[];
+}
+
+const isScalar = (type: string): type is Scalar => Object.hasOwn(WIRES, type);
+
+function layoutOf(specs: Readonly<Record<string, FieldSpec>>): Layout {
+  const fields = Object.entries(specs).map(([name, [id, type, rule]]): Field => {
+    const scalar = isScalar(type) ? type : undefined;
+    return {
+      ...{ name, id, scalar, message: scalar ? undefined : (type as MessageName) },
+      ...{ wire: scalar ? WIRES[scalar] : DELIMITED, repeated: rule !== undefined, packed: rule === 'packed' },
+    };
+  });
+  return {
+    fields: fields.sort((p, q) => p.id - q.id),
+    byId: new Map(fields.map(field => [field.id, field])),
+    lists: fields.filter(field => field.repeated).map(field => field.name),
+  };
+}
+
+const LAYOUTS = Object.fromEntries(
+  Object.entries(TABLE).map(([name, specs]) => [name, layoutOf(specs)]),
+) as unknown as Readonly<Record<MessageName, Layout>>;
 
 const longToBigint = (long: { readonly high: number; readonly low: number }): bigint =>
   (BigInt(long.high) << 32n) | BigInt(long.low >>> 0);
 
-const bigintToLong = (value: bigint): { high: number; low: number } => ({
+const bigintToLong = (value: bigint) => ({
   high: Number(BigInt.asIntN(32, value >> 32n)),
   low: Number(BigInt.asIntN(32, value)),
+  unsigned: true,
 });
 
-/** A reader that keeps unknown fields, refuses malformed UTF-8 and reads 64-bit integers as `bigint`. */
-function readerOf(bytes: Uint8Array): protobuf.Reader {
-  const reader = protobuf.Reader.create(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  const { int64, uint64, stringVerify } = protobuf.Reader.prototype;
-  return Object.assign(reader, {
-    discardUnknown: false,
-    string: stringVerify,
-    int64: () => longToBigint(int64.call(reader)),
-    uint64: () => BigInt.asUintN(64, longToBigint(uint64.call(reader))),
-  }) as unknown as protobuf.Reader;
+type Long = Parameters<typeof longToBigint>[0];
+
+/** How each scalar is read. Malformed UTF-8 is refused: it could not be written back. */
+const READ: { readonly [S in Scalar]: (from: protobuf.Reader) => unknown } = {
+  string: from => from.stringVerify(),
+  bytes: from => from.bytes(),
+  int32: from => from.int32(),
+  float: from => from.float(),
+  double: from => from.double(),
+  int64: from => longToBigint(from.int64() as Long),
+  uint64: from => BigInt.asUintN(64, longToBigint(from.uint64() as Long)),
+};
+
+/** How each scalar is written. */
+const WRITE: { readonly [S in Scalar]: (to: protobuf.Writer, value: never) => unknown } = {
+  string: (to, value: string) => to.string(value),
+  bytes: (to, value: Uint8Array) => to.bytes(value),
+  int32: (to, value: number) => to.int32(value),
+  float: (to, value: number) => to.float(value),
+  double: (to, value: number) => to.double(value),
+  int64: (to, value: bigint) => to.uint64(bigintToLong(value)),
+  uint64: (to, value: bigint) => to.uint64(bigintToLong(value)),
+};
+
+/** A message while it is read. */
+interface Reading {
+  [field: string]: unknown;
+  $unknowns?: Uint8Array[];
 }
 
-function writer(): protobuf.Writer {
-  const created = protobuf.Writer.create();
-  const { int64, uint64 } = protobuf.Writer.prototype;
-  const write64 = (value: bigint) => uint64.call(created, bigintToLong(value) as Parameters<typeof int64>[0]);
-  const write64s = (values: readonly bigint[]) => {
-    created.fork();
-    for (const value of values) write64(value);
-    return created.ldelim();
+/** Messages may lie in each other so deep. */
+const mostDeep = 100;
+
+function requireDepth(depth: number): void {
+  if (depth > mostDeep) throw new Error(`messages lie in each other more than ${mostDeep} deep`);
+}
+
+/** Reads the bytes up to `end`. What was read of the same field before is added to, as protobuf has it. */
+function read(name: MessageName, from: protobuf.Reader, end: number, depth: number, before?: Reading): Reading {
+  requireDepth(depth);
+  const { byId, lists } = LAYOUTS[name];
+  const message: Reading = before ?? Object.fromEntries(lists.map(list => [list, []]));
+  const outer = from.len;
+  if (end > outer) throw new RangeError('a message ends after what it lies in');
+  from.len = end;
+  while (from.pos < end) {
+    const start = from.pos;
+    const tag = from.tag();
+    const field = byId.get(tag >>> 3);
+    if (field && readField(field, tag & 7, from, message, depth)) continue;
+    from.skipType(tag & 7, depth, tag >>> 3);
+    if (!message.$unknowns) Object.defineProperty(message, '$unknowns', { value: [] });
+    message.$unknowns!.push(from.raw(start, from.pos));
+  }
+  if (from.pos !== end) throw new RangeError('a field ends after the message that it lies in');
+  from.len = outer;
+  return message;
+}
+
+/** Whether the field is written as its type is. Repeated numbers may be packed or not, whatever the table says. */
+function readField(field: Field, wire: number, from: protobuf.Reader, to: Reading, depth: number): boolean {
+  const { name, scalar, message, repeated } = field;
+  const isPacked = repeated && scalar !== undefined && field.wire !== DELIMITED && wire === DELIMITED;
+  if (!isPacked && wire !== field.wire) return false;
+  const next = (before?: Reading): unknown => {
+    if (scalar) return READ[scalar](from);
+    const size = from.size();
+    return read(message!, from, from.pos + size, depth + 1, before);
   };
-  return Object.assign(created, { int64: write64, uint64: write64, int64s: write64s, uint64s: write64s });
+  if (isPacked) {
+    const values = to[name] as unknown[];
+    const size = from.size();
+    const end = from.pos + size;
+    if (end > from.len) throw new RangeError('a list ends after the message that it lies in');
+    while (from.pos < end) values.push(next());
+    if (from.pos !== end) throw new RangeError('a number ends after the list that it lies in');
+  } else if (repeated) (to[name] as unknown[]).push(next());
+  else to[name] = next(to[name] as Reading | undefined);
+  return true;
+}
+
+/** Writes known fields in the order of their numbers, then the unknown ones. */
+function write(name: MessageName, message: Reading, to: protobuf.Writer, depth: number): void {
+  requireDepth(depth);
+  for (const { name: field, id, scalar, message: inner, wire, repeated, packed } of LAYOUTS[name].fields) {
+    const value = message[field];
+    if (value === undefined || value === null) continue;
+    const one = (item: unknown): void => {
+      if (scalar) WRITE[scalar](to, item as never);
+      else {
+        to.fork();
+        write(inner!, item as Reading, to, depth + 1);
+        to.ldelim();
+      }
+    };
+    if (packed) {
+      const items = value as readonly unknown[];
+      if (items.length === 0) continue;
+      to.uint32((id << 3) | DELIMITED).fork();
+      for (const item of items) one(item);
+      to.ldelim();
+    } else {
+      for (const item of repeated ? (value as readonly unknown[]) : [value]) {
+        to.uint32((id << 3) | wire);
+        one(item);
+      }
+    }
+  }
+  for (const raw of message.$unknowns ?? []) to.raw(raw);
 }
 
 /**
@@ -82,7 +191,7 @@ function writer(): protobuf.Writer {
 export function decodeMessage<M extends MessageName>(name: M, bytes: Uint8Array, what = `A ${name}`): Message<M> {
   if (bytes.byteLength > MAX_MESSAGE_BYTES) throw tooLarge(what, bytes.byteLength);
   try {
-    return types[name].decode(readerOf(bytes)) as unknown as Message<M>;
+    return read(name, protobuf.Reader.create(bytes), bytes.byteLength, 0) as unknown as Message<M>;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new SutureError(
@@ -101,7 +210,8 @@ export function decodeMessage<M extends MessageName>(name: M, bytes: Uint8Array,
 export function encodeMessage<M extends MessageName>(name: M, message: MessageInit<M>): Uint8Array {
   let size = 0;
   try {
-    const target = types[name].encode(message as { [key: string]: unknown }, writer());
+    const target = protobuf.Writer.create();
+    write(name, message as Reading, target, 0);
     size = target.pos;
     if (size <= MAX_MESSAGE_BYTES) return target.finish();
   } catch (cause) {

@@ -67,7 +67,7 @@ const [i32, v128] = [0x7f, 0x7b];
 export function wasmModule({ name, parameters, numbers, vectors, pages, body }: WasmFunction): Uint8Array {
   const sized = (bytes: readonly number[]): number[] => [...unsigned(bytes.length), ...bytes];
   const section = (id: number, bytes: readonly number[]): number[] => [id, ...sized(bytes)];
-  const text = (value: string): number[] => sized([...Buffer.from(value)]);
+  const text = (value: string): number[] => sized([...new TextEncoder().encode(value)]);
   const locals = [2, ...unsigned(numbers), i32, ...unsigned(vectors), v128];
   return Uint8Array.from([
     ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],

@@ -1,5 +1,5 @@
 /** A page in one file: nothing in it is fetched, nothing in it runs, and its policy has the browser see to that. */
-import { sutureVersion } from '../../execution/version.ts';
+import { sutureVersion } from '../../execution/suture-version.ts';
 import { type Content, html, trusted } from '../markup.ts';
 import type { Section } from './parts.ts';
 import { styleSheet } from './style.ts';

@@ -4,6 +4,7 @@ import { averagedAt, original, stitchedAt, withOutputOf } from '../../../passes/
 import type { Dataset } from '../../data/dataset.ts';
 import type { Change } from '../../data/shift/changes.ts';
 import { defaultSuite, shiftedDatasets, shiftImages } from '../../data/shift/suite.ts';
+import { onProcessor } from '../../execution/open.ts';
 import type { Execution } from '../../execution/progress.ts';
 import { groupsOf } from '../../metrics/bootstrap.ts';
 import type { LabelledData } from '../../metrics/labelled.ts';
@@ -191,7 +192,7 @@ async function agreementsOf(
   const disagreements: string[] = [];
   for (const [i, network] of partners.entries()) {
     const partner = tagOf(i + 1);
-    const found = await compareAnswers(own, network, dataset, execution);
+    const found = await compareAnswers(onProcessor, own, network, dataset, execution);
     if (!found) continue;
     agreements.push({ partner, images: found.images, agreement: found.agreement });
     disagreements.push(...disagreementTexts(found, partner));

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { SutureError } from '../../../ir/errors.ts';
 import { exportOnnx } from '../../../ir/onnx/export.ts';
-import { importOnnx } from '../../../ir/onnx/import.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { verify } from '../../../ir/verify.ts';
 
 const models = ['view_13', 'resize_11', 'mixed_17', 'fixed_batch_13'].flatMap(name => {

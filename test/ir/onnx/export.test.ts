@@ -3,7 +3,7 @@ import { GraphBuilder } from '../../../ir/builder.ts';
 import { symbol } from '../../../ir/dim.ts';
 import type { Graph, Value } from '../../../ir/graph.ts';
 import { exportModel, exportOnnx } from '../../../ir/onnx/export.ts';
-import { importOnnx } from '../../../ir/onnx/import.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { decodeModel, encodeModel } from '../../../ir/onnx/proto/codec.ts';
 import type { ModelProto } from '../../../ir/onnx/proto/schema.ts';
 import { print } from '../../../ir/print.ts';

@@ -11,7 +11,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ExternalFolder } from '../../../ir/onnx/external.ts';
+import { ExternalBytes } from '../../../ir/onnx/external.ts';
+import { ExternalFolder } from '../../../ir/onnx/external-folder.ts';
 import { readModelFile, writeModelFile } from '../../../ir/onnx/file.ts';
 import { decodeMessage, encodeMessage } from '../../../ir/onnx/proto/codec.ts';
 import { DataLocation, DataType, type MessageInit } from '../../../ir/onnx/proto/schema.ts';
@@ -124,6 +125,19 @@ describe('external data', () => {
   ])('%s is refused', (_, entries, message) => {
     expect(() => read(entries)).toThrow(message);
     expect(() => read(entries)).toThrow(expect.objectContaining({ code: 'model-external-data' }));
+  });
+
+  test('is read from bytes in the same way', () => {
+    const elements = new Uint8Array(new Float32Array([1, 2, 3]).buffer);
+    const given = new ExternalBytes(new Map([['w.bin', elements]]));
+    const readGiven = (entries: Readonly<Record<string, string>>) => readTensor(external(entries), given);
+    const first = readGiven({ location: 'w.bin' });
+    expect(first).toEqual(float32([2], [1, 2]));
+    elements.fill(0);
+    expect(first).toEqual(float32([2], [1, 2]));
+    expect(() => readGiven({ location: 'no.bin' })).toThrow(/'no\.bin', which is missing/);
+    expect(() => readGiven({ location: 'w.bin', offset: '8' })).toThrow(/which has only 12/);
+    expect(() => readGiven({ location: '../w.bin' })).toThrow(/only files inside/);
   });
 
   test('behind a link out of the folder is refused', () => {

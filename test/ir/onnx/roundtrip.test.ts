@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Dim, isStatic } from '../../../ir/dim.ts';
 import { exportOnnx } from '../../../ir/onnx/export.ts';
-import { importOnnx } from '../../../ir/onnx/import.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { print } from '../../../ir/print.ts';
 import { tensorFromNumbers } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { evaluateGraph } from '../../../ir/evaluate/index.ts';
-import { float32, GraphBuilder, importOnnx, numbersOf, symbol, type Value } from '../../../ir/index.ts';
+import { float32, GraphBuilder, numbersOf, symbol, type Value } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import {
   allStitched,
   kaimingStitches,

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Dim, float32, type Graph, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
-import { importOnnx } from '../../../ir/onnx/import.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import {
   centredGram,
   cka,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { exportOnnx, type Graph, importOnnx, verify } from '../../../ir/index.ts';
+import { exportOnnx, type Graph, verify } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import {
   averagedAt,
   guardSizes,

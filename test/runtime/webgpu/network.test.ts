@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { importOnnx, numbersOf } from '../../../ir/index.ts';
+import { numbersOf } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { arrange, simplify, specialize } from '../../../passes/index.ts';
 import { executors, filled } from '../oracle.ts';
 

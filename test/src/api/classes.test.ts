@@ -1,13 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { exportOnnx, importOnnx } from '../../../ir/index.ts';
+import { exportOnnx } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { type ClassMap, mapClasses } from '../../../passes/index.ts';
 import { stitch } from '../../../src/api/stitch.ts';
-import { loadDataset } from '../../../src/data/dataset.ts';
+import { loadDataset } from '../../../src/data/load.ts';
 import { npyArray } from '../../../src/data/npy.ts';
 import { formatNpz } from '../../../src/data/npz.ts';
-import { withExecutor } from '../../../src/execution/execute.ts';
+import { withExecutor } from '../../../src/execution/open.ts';
 import { LabelledData } from '../../../src/metrics/labelled.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import { Candidates } from '../../../src/selection/candidates.ts';

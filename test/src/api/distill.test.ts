@@ -2,7 +2,7 @@
 import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { importOnnx } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { type DistillOptions, distill, resumeDistill } from '../../../src/api/distill.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
 import { search } from '../../../src/api/search.ts';

@@ -2,8 +2,9 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { exportOnnx, float32, type Graph, GraphBuilder, importOnnx, symbol, type Value } from '../../../ir/index.ts';
-import { loadDataset } from '../../../src/data/dataset.ts';
+import { exportOnnx, float32, type Graph, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
+import { loadDataset } from '../../../src/data/load.ts';
 import { Random } from '../../../src/data/random.ts';
 import { runOrt } from '../../passes/ort.ts';
 import { smallData } from '../cli/small.ts';

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { match } from '../../../passes/index.ts';
 import { inspectRun, type RunFacts } from '../../../src/api/inspect-run.ts';
 import { stitch } from '../../../src/api/stitch.ts';
-import { loadModel } from '../../../src/network/model.ts';
+import { loadModel } from '../../../src/network/load.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { demo, scratch, suture } from '../cli/support.ts';

@@ -5,7 +5,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { importOnnx, isSutureOp } from '../../../ir/index.ts';
+import { isSutureOp } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import {
   allStitched,
   averagedAt,
@@ -20,10 +21,11 @@ import {
 import { createOrtExecutor } from '../../../runtime/index.ts';
 import { lower } from '../../../src/api/lower.ts';
 import { stitch } from '../../../src/api/stitch.ts';
-import { gatherImages, loadDataset } from '../../../src/data/dataset.ts';
+import { gatherImages } from '../../../src/data/dataset.ts';
+import { loadDataset } from '../../../src/data/load.ts';
 import { BatchSampler } from '../../../src/data/sampler.ts';
 import { Runnable } from '../../../src/execution/execute.ts';
-import { loadModel } from '../../../src/network/model.ts';
+import { loadModel } from '../../../src/network/load.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';

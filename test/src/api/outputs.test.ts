@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { importOnnx } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
 import { exportNetwork } from '../../../src/api/export.ts';
 import { match } from '../../../src/api/match.ts';

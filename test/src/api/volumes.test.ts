@@ -1,7 +1,7 @@
 /** From two sites' networks and plans to one network that says what it needs, and from that to labels. */
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { importOnnx } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { exportNetwork } from '../../../src/api/export.ts';
 import { inspect } from '../../../src/api/inspect.ts';
 import { predict } from '../../../src/api/predict.ts';

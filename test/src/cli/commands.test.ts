@@ -2,7 +2,7 @@
 import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { importOnnx } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { onnxRuntime } from '../../../runtime/ort/onnxruntime.ts';
 import type { RunResult } from '../../../src/api/run.ts';
 import { formatNpz, parseNpz } from '../../../src/data/npz.ts';

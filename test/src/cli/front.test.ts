@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { importOnnx } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import type { WeighSummary } from '../../../src/api/weigh.ts';
 import type { Front } from '../../../src/selection/weighted.ts';
 import { smallData, smallParents } from './small.ts';

@@ -5,7 +5,7 @@ import { cp, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { importOnnx } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { embeddedDriverUnavailable, unpackEmbeddedDriver } from '../../../runtime/adapter/swiftshader.ts';
 import { driversOnly } from '../../../runtime/adapter/system.ts';
 import { parseNpz } from '../../../src/data/npz.ts';

@@ -3,13 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { SutureError } from '../../../ir/errors.ts';
-import {
-  gatherImages,
-  loadDataset,
-  parseDataset,
-  requireImageShape,
-  requireLabels,
-} from '../../../src/data/dataset.ts';
+import { gatherImages, parseDataset, requireImageShape, requireLabels } from '../../../src/data/dataset.ts';
+import { loadDataset } from '../../../src/data/load.ts';
 import { type NpyArray, type NpyData, npyArray } from '../../../src/data/npy.ts';
 import { formatNpz } from '../../../src/data/npz.ts';
 

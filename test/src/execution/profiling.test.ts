@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { float32, GraphBuilder } from '../../../ir/index.ts';
-import { Runnable, withExecutor } from '../../../src/execution/execute.ts';
+import { Runnable } from '../../../src/execution/execute.ts';
+import { withExecutor } from '../../../src/execution/open.ts';
 import { type GraphProfile, kernelTimes } from '../../../src/execution/profiling.ts';
 
 function doubled() {

@@ -3,6 +3,7 @@ import { float32, type Graph, GraphBuilder, symbol, type Value } from '../../../
 import type { OutputMeaning } from '../../../passes/index.ts';
 import type { Dataset } from '../../../src/data/dataset.ts';
 import { Random } from '../../../src/data/random.ts';
+import { onProcessor } from '../../../src/execution/open.ts';
 import { compareAnswers, disagreementTexts, preparationOf } from '../../../src/network/agreement.ts';
 import { networkOf } from '../../../src/network/network.ts';
 
@@ -42,7 +43,8 @@ function network(
   return b.build();
 }
 
-const compare = (a: Graph, b: Graph) => compareAnswers(networkOf(a, 'a', meaning), networkOf(b, 'b', meaning), dataset);
+const compare = (a: Graph, b: Graph) =>
+  compareAnswers(onProcessor, networkOf(a, 'a', meaning), networkOf(b, 'b', meaning), dataset);
 
 describe('parents that', () => {
   it('answer alike give no warning', async () => {
@@ -84,6 +86,6 @@ describe('parents that', () => {
       expect.stringMatching(/hardly at all/),
     ]);
     const values = networkOf(network([0, 1, 2]), 'a', { ...meaning, kind: 'values', activation: undefined });
-    expect(await compareAnswers(values, values, dataset)).toBeUndefined();
+    expect(await compareAnswers(onProcessor, values, values, dataset)).toBeUndefined();
   });
 });

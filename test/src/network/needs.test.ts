@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { exportOnnx, GraphBuilder, importOnnx } from '../../../ir/index.ts';
+import { exportOnnx, GraphBuilder } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { type Needs, needsMetadata, needsOf, needsTexts } from '../../../src/network/needs.ts';
 
 const resampling = { order: 3, orderZ: 0, separateZ: undefined } as const;

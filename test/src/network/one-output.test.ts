@@ -1,11 +1,13 @@
 /** Networks with several outputs: which of them is used, in files as PyTorch writes them and in graphs of all layouts. */
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { float32, type Graph, GraphBuilder, importOnnx, type Shape, symbol } from '../../../ir/index.ts';
+import { float32, type Graph, GraphBuilder, type Shape, symbol } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import type { NpyArray } from '../../../src/data/npy.ts';
 import { parseNpz } from '../../../src/data/npz.ts';
 import { interfaceOf } from '../../../src/network/interface.ts';
-import { loadModel, warningsOf } from '../../../src/network/model.ts';
+import { loadModel } from '../../../src/network/load.ts';
+import { warningsOf } from '../../../src/network/model.ts';
 import { withOneOutput } from '../../../src/network/one-output.ts';
 import { relativeError, runOrt } from '../../passes/ort.ts';
 

@@ -2,9 +2,8 @@
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { importOnnx } from '../../../ir/index.ts';
 import { exportModel } from '../../../ir/onnx/export.ts';
-import { writeModelFile } from '../../../ir/onnx/file.ts';
+import { importOnnx, writeModelFile } from '../../../ir/onnx/file.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, suture } from '../cli/support.ts';
 

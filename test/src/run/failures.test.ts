@@ -6,7 +6,7 @@ import { SutureError } from '../../../ir/index.ts';
 import type { Executor } from '../../../runtime/executor.ts';
 import { resumeStitch, stitch, trainRun } from '../../../src/api/stitch.ts';
 import { parseNpz } from '../../../src/data/npz.ts';
-import { withExecutor } from '../../../src/execution/execute.ts';
+import { withExecutor } from '../../../src/execution/open.ts';
 import { planRun } from '../../../src/run/plan.ts';
 import { filesOf } from '../cli/files.ts';
 import { smallData, smallParents } from '../cli/small.ts';

@@ -1,14 +1,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { exportOnnx, float32, type Graph, GraphBuilder, importOnnx, symbol } from '../../../ir/index.ts';
+import { exportOnnx, float32, type Graph, GraphBuilder, symbol } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
 import { narrow, widenRounded } from '../../../passes/index.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
-import { loadDataset } from '../../../src/data/dataset.ts';
-import { withExecutor } from '../../../src/execution/execute.ts';
+import { loadDataset } from '../../../src/data/load.ts';
+import { onProcessor, withExecutor } from '../../../src/execution/open.ts';
 import { writeOutput } from '../../../src/files/output.ts';
 import { LabelledData } from '../../../src/metrics/labelled.ts';
-import { loadModel } from '../../../src/network/model.ts';
+import { loadModel } from '../../../src/network/load.ts';
 import { parentOf } from '../../../src/network/parent.ts';
 import { halfText } from '../../../src/report/report.ts';
 import { type HalfResult, writeHalf } from '../../../src/run/half.ts';
@@ -31,7 +32,7 @@ async function halfOf(graph: Graph): Promise<HalfResult & { readonly to: string;
   await writeOutput(file, exportOnnx(graph));
   const data = await smallData(join(folder, 'data.npz'));
   const dataset = await loadDataset(data);
-  const parent = await parentOf(await loadModel(file), dataset);
+  const parent = await parentOf(onProcessor, await loadModel(file), dataset);
   const own = LabelledData.toChooseBy([parent], dataset);
   const found = await withExecutor({ executor: 'ort' }, executor =>
     writeHalf({ executor }, { parents: [parent] }, { graph, file, to, own, stress: [{ name: 'same', data: own }] }),

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { stitch } from '../../../src/api/stitch.ts';
-import { loadDataset } from '../../../src/data/dataset.ts';
-import { withExecutor } from '../../../src/execution/execute.ts';
+import { loadDataset } from '../../../src/data/load.ts';
+import { withExecutor } from '../../../src/execution/open.ts';
 import { groupsOf } from '../../../src/metrics/bootstrap.ts';
 import { LabelledData } from '../../../src/metrics/labelled.ts';
 import { loadRun } from '../../../src/run/load.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type Graph, GraphBuilder, symbol } from '../../../ir/index.ts';
 import { identityStitches, kaimingStitches, meaningOf, stitch } from '../../../passes/index.ts';
 import type { Dataset } from '../../../src/data/dataset.ts';
-import { withExecutor } from '../../../src/execution/execute.ts';
+import { withExecutor } from '../../../src/execution/open.ts';
 import { LabelledData } from '../../../src/metrics/labelled.ts';
 import { networkOf } from '../../../src/network/network.ts';
 import { frontFigures } from '../../../src/report/front-figure.ts';

@@ -1,7 +1,7 @@
 /** The last stitches are fitted to the outputs, and nothing else is touched. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { withExecutor } from '../../../src/execution/execute.ts';
+import { withExecutor } from '../../../src/execution/open.ts';
 import type { ProgressEvent } from '../../../src/execution/progress.ts';
 import { planRun } from '../../../src/run/plan.ts';
 import { fitToOutputs } from '../../../src/training/closing.ts';

@@ -1,11 +1,13 @@
 /** What the steps of a distillation are fed. */
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { type Dataset, gatherImages, loadDataset } from '../../../src/data/dataset.ts';
+import { type Dataset, gatherImages } from '../../../src/data/dataset.ts';
+import { loadDataset } from '../../../src/data/load.ts';
 import { Random } from '../../../src/data/random.ts';
-import { bindingFor, prepareStep, Runnable, withExecutor } from '../../../src/execution/execute.ts';
+import { bindingFor, prepareStep, Runnable } from '../../../src/execution/execute.ts';
+import { withExecutor } from '../../../src/execution/open.ts';
+import { loadModel } from '../../../src/network/load.ts';
 import { statedMeaning } from '../../../src/network/meaning.ts';
-import { loadModel } from '../../../src/network/model.ts';
 import { networkOf } from '../../../src/network/network.ts';
 import { toProbabilities } from '../../../src/network/outputs.ts';
 import {

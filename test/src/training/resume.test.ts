@@ -1,7 +1,7 @@
 /** A training goes on from any step with the same numbers, the draws of its settings included. */
 import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import { withExecutor } from '../../../src/execution/execute.ts';
+import { withExecutor } from '../../../src/execution/open.ts';
 import { planRun } from '../../../src/run/plan.ts';
 import { stitchFeed } from '../../../src/training/feed.ts';
 import { initialise } from '../../../src/training/initialise.ts';

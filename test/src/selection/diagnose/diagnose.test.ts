@@ -13,7 +13,7 @@ import {
 import type { Dataset } from '../../../../src/data/dataset.ts';
 import { Random } from '../../../../src/data/random.ts';
 import { changeOf } from '../../../../src/data/shift/suite.ts';
-import { withExecutor } from '../../../../src/execution/execute.ts';
+import { withExecutor } from '../../../../src/execution/open.ts';
 import { LabelledData } from '../../../../src/metrics/labelled.ts';
 import { parentWith } from '../../../../src/network/parent.ts';
 import { tagged } from '../../../../src/network/tags.ts';

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { float32 } from '../../../../ir/index.ts';
 import { settledMeaning } from '../../../../passes/index.ts';
 import { Random } from '../../../../src/data/random.ts';
-import { withExecutor } from '../../../../src/execution/execute.ts';
+import { withExecutor } from '../../../../src/execution/open.ts';
 import { scoreNetworks } from '../../../../src/metrics/score-networks.ts';
 import { settingOfDiscrete, settleDiscrete } from '../../../../src/network/discrete.ts';
 import { networkOf } from '../../../../src/network/network.ts';

@@ -1,0 +1,15 @@
+/** How a training begins. */
+import { stepBatch } from '../execution/fixed-batch.ts';
+import { isDense } from '../network/join.ts';
+import { type Model, sharedBatch } from '../network/model.ts';
+import { type BegunSettings, type TrainingRequest, usualBatch, withDefaults } from './settings.ts';
+
+/**
+ * What is asked for, and what suits the networks for the rest.
+ *
+ * @throws SutureError `option-invalid`, `parents-incompatible`.
+ */
+export function settingsFor(models: readonly Model[], request: TrainingRequest = {}): BegunSettings {
+  const batch = stepBatch(sharedBatch(models), request.batch, usualBatch);
+  return withDefaults({ ...request, batch }, { dense: isDense(models[0]) });
+}
