@@ -1,4 +1,4 @@
-import { type Dim, symbol, symbolsOf } from './dim.ts';
+import { type Dim, isStatic, symbol, symbolsOf } from './dim.ts';
 import { printable, SutureError } from './errors.ts';
 import {
   type AnyNode,
@@ -32,6 +32,29 @@ type UntypedInfer = (
   context: InferContext,
 ) => readonly Inferred[];
 
+/** Values, nodes and symbols have names of their own. */
+type NameSpace = 'value' | 'node' | 'symbol';
+
+/** The names of one kind that are taken. They are never given back. */
+class Names {
+  readonly #taken = new Set<string>();
+  /** The number to try next for a stem that is taken. */
+  readonly #counts = new Map<string, number>();
+
+  take(name: string): void {
+    this.#taken.add(name);
+  }
+
+  unique(stem: string): string {
+    let name = stem;
+    let i = this.#counts.get(stem) ?? 1;
+    while (this.#taken.has(name)) name = `${stem}_${i++}`;
+    if (name !== stem) this.#counts.set(stem, i);
+    this.#taken.add(name);
+    return name;
+  }
+}
+
 /**
  * Builds a graph node by node. Types are inferred as nodes are added, so a graph that was built is a graph that type-checks.
  */
@@ -42,10 +65,8 @@ export class GraphBuilder {
   readonly #nodes: AnyNode[] = [];
   readonly #outputs: Output[] = [];
   readonly #producers = new Map<Value, AnyNode>();
-  readonly #taken = new Set<string>();
+  readonly #names = { value: new Names(), node: new Names(), symbol: new Names() };
   readonly #scopes: { readonly name: string; readonly origin: Omit<Origin, 'name'> | undefined }[] = [];
-  /** The number to try next for a stem that is taken. */
-  readonly #counts = new Map<string, number>();
 
   constructor(name: string, info: GraphInfo = {}) {
     this.#name = name;
@@ -61,7 +82,7 @@ export class GraphBuilder {
 
   /** Takes a value of another graph over as an input of this one. */
   adoptInput(value: Value): Value {
-    this.#taken.add(value.name);
+    this.reserve(value.name);
     this.reserveSymbols(value.type);
     this.#inputs.push(value);
     return value;
@@ -101,7 +122,7 @@ export class GraphBuilder {
   ): Node<K> {
     const full = withDefaults(op, attributes);
     const required = operators[op].outputs.filter(f => !f.endsWith('?') && !f.startsWith('...')).length;
-    const name = this.unique(this.#scoped(options.name ?? op.toLowerCase()), 'node:');
+    const name = this.unique(this.#scoped(options.name ?? op.toLowerCase()), 'node');
     const count = Math.max(options.outputs?.length ?? 0, required);
     const types = inferTypes(op, inputs, full, count, name, () => this.#fresh());
     const outputs = types.map(({ elements, ...type }, i) => {
@@ -124,9 +145,9 @@ export class GraphBuilder {
 
   /** Takes over a node of another graph as it is. Its inputs must be here already. */
   adopt(node: AnyNode): void {
-    this.#taken.add(`node:${node.name}`);
+    this.reserve(node.name, 'node');
     for (const output of node.outputs) {
-      this.#taken.add(output.name);
+      this.reserve(output.name);
       this.reserveSymbols(output.type);
     }
     this.#push(node);
@@ -156,13 +177,16 @@ export class GraphBuilder {
   }
 
   /** Marks a name as used, for values that are taken over without a node (constants of another graph). */
-  reserve(name: string): void {
-    this.#taken.add(name);
+  reserve(name: string, space: NameSpace = 'value'): void {
+    this.#names[space].take(name);
   }
 
   /** Keeps the symbols of a type from being given to an extent that is not known: equal symbols mean equal extents. */
   reserveSymbols(type: TensorType): void {
-    for (const dim of type.shape) for (const name of symbolsOf(dim)) this.#taken.add(`symbol:${name}`);
+    for (const dim of type.shape) {
+      if (isStatic(dim)) continue;
+      for (const name of symbolsOf(dim)) this.reserve(name, 'symbol');
+    }
   }
 
   output(name: string, value: Value): void {
@@ -189,20 +213,13 @@ export class GraphBuilder {
     });
   }
 
-  /** `stem`, or the first of `stem_1`, `stem_2`, ... that is free. Nodes and values have name spaces of their own. */
-  unique(stem: string, space = ''): string {
-    const key = space + stem;
-    let name = stem;
-    // Names are never given back, so those that were taken once need not be tried again.
-    let i = this.#counts.get(key) ?? 1;
-    while (this.#taken.has(space + name)) name = `${stem}_${i++}`;
-    if (name !== stem) this.#counts.set(key, i);
-    this.#taken.add(space + name);
-    return name;
+  /** `stem`, or the first of `stem_1`, `stem_2`, ... that is free. */
+  unique(stem: string, space: NameSpace = 'value'): string {
+    return this.#names[space].unique(stem);
   }
 
   #fresh(): Dim {
-    return symbol(this.unique('unknown', 'symbol:'));
+    return symbol(this.unique('unknown', 'symbol'));
   }
 
   #scoped(name: string): string {

@@ -30,7 +30,7 @@ export function rewrite(
     if (!value.constant) to.reserve(value.name);
   }
   for (const constant of graph.constants()) to.reserve(constant.name);
-  for (const node of graph.nodes) to.reserve(`node:${node.name}`);
+  for (const node of graph.nodes) to.reserve(node.name, 'node');
 
   for (const input of graph.inputs) {
     const replacement = options.inputs?.get(input.name) ?? input;

@@ -101,7 +101,7 @@ class Converter {
       this.#to.reserveSymbols(type);
       this.#to.reserve(name);
     }
-    for (const { name } of graph.nodes) this.#to.reserve(`node:${name}`);
+    for (const { name } of graph.nodes) this.#to.reserve(name, 'node');
   }
 
   convert(input: Convert, output: Convert): Graph {

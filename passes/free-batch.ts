@@ -80,7 +80,7 @@ class Freeing {
       this.#to.reserveSymbols(type);
       for (const dim of type.shape) symbolsOf(dim, symbols);
     }
-    for (const { name } of graph.nodes) this.#to.reserve(`node:${name}`);
+    for (const { name } of graph.nodes) this.#to.reserve(name, 'node');
     let free = 'N';
     for (let i = 1; symbols.has(free); i++) free = `N_${i}`;
     this.#symbol = free;

@@ -82,7 +82,7 @@ function joinAnchors(graph: Graph, partition: Partition, fits: (group: Group) =>
 function rebuilt(graph: Graph, partition: Partition): Graph {
   const to = new GraphBuilder(graph.name, graph.info);
   for (const value of graph.values()) to.reserve(value.name);
-  for (const node of graph.nodes) to.reserve(`node:${node.name}`);
+  for (const node of graph.nodes) to.reserve(node.name, 'node');
   for (const input of graph.inputs) to.adoptInput(input);
   const replaced = new Map<Value, Value>();
   const now = (value: Value): Value => replaced.get(value) ?? value;

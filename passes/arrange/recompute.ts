@@ -174,7 +174,7 @@ function recomputing(graph: Graph, pass: ForwardPass, again: ReadonlySet<AnyNode
   const { nodes: forward } = pass;
   const to = new GraphBuilder(graph.name, graph.info);
   for (const value of graph.values()) to.reserve(value.name);
-  for (const node of graph.nodes) to.reserve(`node:${node.name}`);
+  for (const node of graph.nodes) to.reserve(node.name, 'node');
   for (const input of graph.inputs) to.adoptInput(input);
   for (const node of graph.nodes) if (forward.has(node)) to.adopt(node);
 
