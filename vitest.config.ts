@@ -1,15 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests that open a device, change what a process has, or want one of their own. */
-const apart = [
-  'test/runtime/**',
-  'test/conformance/webgpu.test.ts',
-  'test/src/api/{inspect-run,lower}.test.ts',
-  'test/src/cli/**',
-  'test/src/execution/profiling.test.ts',
-  'test/src/run/failures.test.ts',
-  'test/src/training/{executors,room}.test.ts',
-];
+/** Tests that want a process of their own, as they change what a process has. */
+const apart = ['test/runtime/adapter/**', 'test/src/cli/process.test.ts', 'test/src/training/room.test.ts'];
 
 const common = {
   testTimeout: 180_000,

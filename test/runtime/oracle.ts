@@ -1,5 +1,5 @@
 /** Kernels against ONNX Runtime: the same graph on both executors, the same inputs, the same numbers. */
-import { afterAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { type Graph, GraphBuilder, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
 import type { DType } from '../../ir/type.ts';
 import type { Executor } from '../../runtime/executor.ts';
@@ -8,7 +8,7 @@ import { differenceOf, type Tolerance } from '../conformance/difference.ts';
 
 let opened: Promise<{ webgpu: Executor; ort: Executor }> | undefined;
 
-/** The executors of this test file, opened once. */
+/** Executors for all test files of a process, opened once: they end with it. */
 export function executors(): Promise<{ webgpu: Executor; ort: Executor }> {
   opened ??= (async () => ({
     webgpu: await createWebgpuExecutor(process.env.SUTURE_TEST_KERNELS === 'gpu' ? { kernels: 'gpu' } : {}),
@@ -16,12 +16,6 @@ export function executors(): Promise<{ webgpu: Executor; ort: Executor }> {
   }))();
   return opened;
 }
-
-afterAll(async () => {
-  const both = await opened;
-  both?.webgpu.dispose();
-  both?.ort.dispose();
-});
 
 /** Numbers in [low, high) that depend on the seed only. */
 export function numbers(count: number, seed: number, low = -2, high = 2): number[] {

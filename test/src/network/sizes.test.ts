@@ -88,6 +88,7 @@ const runOf = (a: string, test: string) =>
     output: at('run'),
     force: true,
     executor: 'ort',
+    stress: false,
     training: { steps: 1, batch: 2, initImages: 4, closingImages: 0 },
   });
 
@@ -117,6 +118,7 @@ describe('height and width that are open in both parents', () => {
       output: at(`run-${skip}`),
       force: true,
       executor: 'ort' as const,
+      stress: false as const,
       training: { steps: 1, batch: 2, initImages: 4, closingImages: 0 },
     });
     beforeAll(async () => {

@@ -86,14 +86,14 @@ describe('the search over settings', () => {
   it('goes on from a shorter search to the same as a longer one, and from an interruption', async () => {
     const trained = unets([2, 3]);
     await withExecutor({ executor: 'ort' }, async executor => {
-      const long = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 24 });
-      const short = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 11 });
-      expect(short.evaluated).toEqual(long.evaluated.slice(0, 11));
+      const long = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 16 });
+      const short = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 9 });
+      expect(short.evaluated).toEqual(long.evaluated.slice(0, 9));
       const on = await searchSettings(
         { executor },
         trained,
         searched,
-        { ...options, evaluations: 24 },
+        { ...options, evaluations: 16 },
         { known: short.evaluated },
       );
       expect(on).toEqual(long);
@@ -102,18 +102,18 @@ describe('the search over settings', () => {
       let kept: Search | undefined;
       const keep = async (now: Search): Promise<void> => {
         kept = structuredClone(now);
-        if (now.evaluated.length > 7) controller.abort();
+        if (now.evaluated.length > 6) controller.abort();
       };
       const work = { executor, signal: controller.signal };
-      const stopped = searchSettings(work, trained, searched, { ...options, evaluations: 24 }, { keep });
+      const stopped = searchSettings(work, trained, searched, { ...options, evaluations: 16 }, { keep });
       await expect(stopped).rejects.toMatchObject({ code: 'interrupted' });
-      expect(kept!.evaluated.length).toBeLessThan(24);
+      expect(kept!.evaluated.length).toBeLessThan(16);
       expect(kept!.front.length).toBeGreaterThan(0);
       const after = await searchSettings(
         { executor },
         trained,
         searched,
-        { ...options, evaluations: 24 },
+        { ...options, evaluations: 16 },
         { known: kept!.evaluated },
       );
       expect(after).toEqual(long);
