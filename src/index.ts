@@ -35,7 +35,7 @@ export {
   type ValidationScore,
 } from './api/distill.ts';
 export { type Diagnosis, doctor } from './api/doctor.ts';
-export { caseTable, type EvaluatedCase, type EvaluateOptions, type Evaluation, evaluate } from './api/evaluate.ts';
+export { type EvaluateOptions, type Evaluation, evaluate } from './api/evaluate.ts';
 export { type Choice, exportNetwork } from './api/export.ts';
 export { inspect, type ModelFacts } from './api/inspect.ts';
 export { type InspectRunOptions, inspectRun, type MemoryPlan, type RunFacts } from './api/inspect-run.ts';
@@ -65,6 +65,7 @@ export type { Model } from './network/model.ts';
 export type { Network, TrainedNetwork } from './network/network.ts';
 export { type PairsDocument, readPairs } from './network/pairs.ts';
 export type { OutputShares } from './options/kinds.ts';
+export { caseTable, type ListedCase } from './report/cases.ts';
 export { frontFigures } from './report/front-figure.ts';
 export { type Report, reportText } from './report/report.ts';
 export type { RunConfig } from './run/config.ts';

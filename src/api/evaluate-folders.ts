@@ -6,7 +6,7 @@ import { readLabels } from '../data/raw/case.ts';
 import { type Description, readDescription } from '../data/raw/description.ts';
 import { casesError, imagesIn } from '../data/raw/open.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
-import { type Compared, type ComparedCase, compareCase, type Summary, summaryOf } from '../metrics/summary.ts';
+import { type Compared, type ComparedCase, compareCase, keyOf, type Summary, summaryOf } from '../metrics/summary.ts';
 
 /** `dataset.json` of predictions, of the reference, or beside the latter's folder. */
 async function descriptionOf(predicted: string, reference: string): Promise<Description | undefined> {
@@ -78,5 +78,5 @@ export async function evaluateFolders(
   onProgress?.({ stage: 'comparing', done: names.length, total: names.length });
   if (problems.length > 0)
     throw casesError(predicted, `${problems.length} of ${names.length} cases cannot be compared`, problems);
-  return summaryOf(cases, all);
+  return summaryOf(cases, all.map(keyOf));
 }

@@ -1,12 +1,13 @@
 /** Network files scored on a data file. */
 import { SutureError } from '../../ir/errors.ts';
-import type { LabelOptions } from '../data/dataset.ts';
+import type { Dataset, LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { onProcessor, withExecutor } from '../execution/open.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
+import { caseName } from '../metrics/by-case.ts';
 import { LabelledData } from '../metrics/labelled.ts';
-import { type CaseScore, isPooled, type MetricName } from '../metrics/metric.ts';
+import { isPooled, type MetricName } from '../metrics/metric.ts';
 import {
   type MeasuredNetwork,
   measureNetworks,
@@ -16,14 +17,14 @@ import {
 } from '../metrics/score-networks.ts';
 import { stressFacts, stressScore } from '../metrics/stress.ts';
 import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
-import type { SurfaceCase } from '../metrics/surface.ts';
+import { type Summary, summaryOfScores } from '../metrics/summary.ts';
 import { loadModel } from '../network/load.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import type { Model } from '../network/model.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
 import { requireTags, tagOf, tagsOf } from '../network/tags.ts';
-import { csvText } from '../report/csv.ts';
+import { type ListedCase, listedCases } from '../report/cases.ts';
 
 export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOptions, ScoreOptions {
   /** By the networks' order, `a`, `b`, …. Default: of several outputs the one that is as large as the image. */
@@ -32,15 +33,12 @@ export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOp
   readonly labels?: LabelOptions;
   /** Default: what suits the labels, Dice for dense ones. */
   readonly metric?: MetricName | undefined;
-  /** Also list every class of every case, for {@link caseTable}. */
+  /** Also list every class of every case, for `caseTable`. */
   readonly cases?: boolean | undefined;
+  /** Also count them as nnU-Net does, for its `summary.json`: of one network. */
+  readonly summary?: boolean | undefined;
   /** What networks are also scored on. */
   readonly stress?: StressRequest | undefined;
-}
-
-/** One class of one case, as a network answers it. */
-export interface EvaluatedCase extends CaseScore, Partial<SurfaceCase> {
-  readonly model: string;
 }
 
 export interface Evaluation {
@@ -55,7 +53,9 @@ export interface Evaluation {
   /** One row for each network in the order given, under its path; then the ensemble where it was asked for. */
   readonly rows: readonly NetworkScore[];
   /** Where they were asked for: network by network, case by case, class by class. */
-  readonly cases?: readonly EvaluatedCase[];
+  readonly cases?: readonly ListedCase[];
+  /** Where it was asked for, of the one network. */
+  readonly summary?: Summary;
 }
 
 /**
@@ -77,7 +77,10 @@ export async function evaluate(
   for (const model of read) loaded.push(await parentOf(onProcessor, model, dataset, options));
   const scorable = LabelledData.for(loaded, dataset, options.metric);
   const { name: metric } = scorable.metricFor(loaded[0]);
-  if (options.cases && !isPooled(metric)) {
+  if (options.summary && (models.length > 1 || options.ensemble)) {
+    throw new SutureError('option-invalid', "nnU-Net's summary is of one network: name one, without --ensemble.");
+  }
+  if ((options.cases || options.summary) && !isPooled(metric)) {
     throw new SutureError('option-invalid', `Cases are listed with their Dice, and the score here is ${metric}.`);
   }
   const stress = options.stress && (await stressSets(scorable, loaded, options.stress, options.labels));
@@ -97,24 +100,17 @@ export async function evaluate(
       executor: executor.describe(),
       ...(stress && { stress: stressFacts(stress) }),
       rows: measured.map((network, row) => ({ ...networkScore(network), ...(stress && { shift: shiftOf(row) }) })),
-      ...(options.cases && { cases: measured.flatMap(casesOf) }),
+      ...(options.cases && { cases: measured.flatMap(network => casesOf(network, dataset)) }),
+      ...(options.summary && {
+        summary: summaryOfScores(measured[0].metric.cases(), key => caseName(dataset, key)),
+      }),
       models: loaded,
     };
   });
 }
 
-function casesOf({ model, metric, surfaces }: MeasuredNetwork): readonly EvaluatedCase[] {
+function casesOf({ model, metric, surfaces }: MeasuredNetwork, dataset: Dataset): readonly ListedCase[] {
   const known = surfaces?.cases();
-  return metric.cases().map(found => ({ model, ...found, ...known?.get(found.case)?.[found.class - 1] }));
+  const listed = listedCases({ model, metric }, dataset);
+  return metric.cases().map((found, i) => ({ ...listed[i], ...known?.get(found.case)?.[found.class - 1] }));
 }
-
-/** Cases as CSV: a row for each network, case and class; numbers that are not defined are left empty, infinite ones `inf`. */
-export const caseTable = (cases: readonly EvaluatedCase[]): string =>
-  csvText(
-    cases.map(({ model, case: id, class: _, name, ...counts }) => ({
-      network: model,
-      case: id,
-      class: name,
-      ...counts,
-    })),
-  );

@@ -9,22 +9,26 @@ import { loadDataset } from '../data/load.ts';
 import { hashData } from '../data/raw/load.ts';
 import { withExecutor } from '../execution/open.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
-import { jsonText } from '../files/output.ts';
+import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
+import { caseName } from '../metrics/by-case.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { Metric, MetricName } from '../metrics/metric.ts';
 import { isChangeable, type StressSet } from '../metrics/stress.ts';
 import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
+import { summaryOfScores, summaryText } from '../metrics/summary.ts';
 import { placedPositions } from '../network/depth.ts';
 import type { Network } from '../network/network.ts';
 import type { Parent } from '../network/parent.ts';
 import { networkForImages } from '../network/sizes.ts';
 import type { NamedFile } from '../options/kinds.ts';
+import { caseTable, type ListedCase, listedCases } from '../report/cases.ts';
 import { type FrontResult, type Report, reportText, type TestResult } from '../report/report.ts';
 import { lossTexts } from '../report/verdict.ts';
 import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
+import type { RunDirectory } from '../run/directory.ts';
 import { writeHalf } from '../run/half.ts';
 import { sameData, type TrainingWork } from '../run/lifecycle.ts';
 import type { LoadedRun } from '../run/load.ts';
@@ -316,6 +320,7 @@ async function follow(
       })),
     });
   }
+  await writeCases(directory, chosen.name, tests, onTests);
   const front = tests.length < 2 ? undefined : await frontOf(execution, run, tests, onTests, shown, chosen.name);
   const { executor } = execution;
   const agreement =
@@ -344,6 +349,46 @@ async function follow(
   await directory.write('reportText', reportText(report));
   const warnings = asked.position === undefined ? [] : lossTexts(verdict, chosen.name);
   return { ...report, sweep: swept, warnings };
+}
+
+/**
+ * Lists every class of every case of the test sets, of the exported network, the parents and the plain ensemble, and counts the exported network's
+ * as nnU-Net does, a file for each test set. Scores that are not of pixels have neither.
+ */
+async function writeCases(
+  directory: RunDirectory,
+  chosen: string,
+  tests: readonly TestData[],
+  measured: readonly ReadonlyMap<string, Metric>[],
+): Promise<void> {
+  const shown = [
+    ...new Set([chosen, ...Object.keys(directory.config.parents).map(tag => `parent ${tag}`), 'output ensemble']),
+  ];
+  const rows: ListedCase[] = [];
+  const folder = directory.file('summaries');
+  const files = fileNames(tests.map(({ name }) => name));
+  for (const [i, { name, data }] of tests.entries()) {
+    const metricOf = (network: string): Metric => measured[i].get(network)!;
+    const cases = metricOf(chosen).cases();
+    if (cases.length === 0) continue;
+    rows.push(...shown.flatMap(model => listedCases({ set: name, model, metric: metricOf(model) }, data.dataset)));
+    const summary = summaryOfScores(cases, key => caseName(data.dataset, key));
+    await makeFolder(folder);
+    await writeOutput(join(folder, `${files[i]}.json`), summaryText(summary), { force: true });
+  }
+  if (rows.length > 0) await directory.write('cases', caseTable(rows));
+}
+
+/** Names for files, each once, whatever test sets are called: what is no letter, number, hyphen or underscore becomes one. */
+function fileNames(names: readonly string[]): readonly string[] {
+  const taken = new Set<string>();
+  return names.map(name => {
+    const stem = name.replace(/[^\p{L}\p{N}_-]+/gu, '_');
+    let free = stem;
+    for (let i = 2; taken.has(free.toLowerCase()); i++) free = `${stem}_${i}`;
+    taken.add(free.toLowerCase());
+    return free;
+  });
 }
 
 /** How far networks lie beyond the output ensembles, by what was measured on each test set. */

@@ -45,6 +45,10 @@ export function imagesByCase({ count, id }: Pick<Dataset, 'count' | 'id'>): Read
   return cases;
 }
 
+/** What a case is called: by its name where there are some, else by its `id` or number. */
+export const caseName = ({ caseNames }: Pick<Dataset, 'caseNames'>, key: number): string =>
+  caseNames?.[key] ?? String(key);
+
 /** What networks score on each case of a data set, all of whose images they have been measured on. */
 export function scoresByCase(
   name: string,

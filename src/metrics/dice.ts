@@ -17,8 +17,9 @@ import {
   valueOfTerms,
 } from './metric.ts';
 
-/** Where the counts of a class stand in a record, from three times its number on: in both, in the answer, in the label. */
-const [both, predicted, labelled] = [0, 1, 2];
+/** Where the counts of a class stand in a record, from four times its number on: in both, in the answer, in the label, and all that counts. */
+const [both, predicted, labelled, places] = [0, 1, 2, 3];
+const stride = 4;
 
 /** What is counted together, and when it counts. */
 interface Counting {
@@ -40,7 +41,7 @@ export const scoredClasses = (
         name: `class ${i + 1}`,
       }));
 
-/** Counts of (both, predicted, labelled) pixels for each foreground class or region of each image. */
+/** Counts of (both, predicted, labelled, all) pixels for each foreground class or region of each image. */
 abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L> {
   readonly #counting: Counting;
   readonly higherIsBetter = true;
@@ -72,8 +73,8 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
     const terms = new Float64Array(2 * classes);
     for (const record of this.#cases(images).values()) {
       for (let k = 0; k < classes; k++) {
-        if (!this.#counting.counts(record, 3 * k)) continue;
-        terms[2 * k] += ratio(record, 3 * k);
+        if (!this.#counting.counts(record, stride * k)) continue;
+        terms[2 * k] += ratio(record, stride * k);
         terms[2 * k + 1]++;
       }
     }
@@ -84,8 +85,9 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
     const classes = scoredClasses(this.labels);
     return Array.from(this.#cases(this.images()), ([key, record]) =>
       classes.map((what, k) => {
-        const [tp, answered, there] = record.subarray(3 * k);
-        return { case: key, ...what, tp, fp: answered - tp, fn: there - tp, dice: ratio(record, 3 * k) };
+        const [tp, answered, there, all] = record.subarray(stride * k);
+        const [fp, fn] = [answered - tp, there - tp];
+        return { case: key, ...what, tp, fp, fn, tn: all - tp - fp - fn, dice: ratio(record, stride * k) };
       }),
     ).flat();
   }
@@ -93,7 +95,7 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
   protected scoreOf(images: readonly number[]): Score {
     const terms = this.terms(images);
     const scored = scoredClasses(this.labels);
-    const totals = new Float64Array(3 * scored.length);
+    const totals = new Float64Array(stride * scored.length);
     for (const image of images) {
       const record = this.recordOf(image);
       for (let i = 0; i < totals.length; i++) totals[i] += record[i];
@@ -101,7 +103,7 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
     const classes = scored.map((what, k) => ({
       ...what,
       mean: terms[2 * k] / terms[2 * k + 1],
-      pooled: ratio(totals, 3 * k),
+      pooled: ratio(totals, stride * k),
       cases: terms[2 * k + 1],
     }));
     const pooled = classes.map(score => score.pooled).filter(value => !Number.isNaN(value));
@@ -128,15 +130,18 @@ class ClassDice extends Dice<ClassLabels> {
     const { shape, classes, data: labels, ignore } = this.labels;
     const pixels = elementCount(shape);
     const start = row * classes * pixels;
-    const record = new Float64Array(3 * (classes - 1));
+    const record = new Float64Array(stride * (classes - 1));
+    let counted = 0;
     for (let pixel = 0; pixel < pixels; pixel++) {
       const label = labels[image * pixels + pixel];
       if (label === ignore) continue;
+      counted++;
       const answer = argmax(data, start + pixel, pixels, classes);
-      if (answer > 0) record[3 * (answer - 1) + predicted]++;
-      if (label > 0) record[3 * (label - 1) + labelled]++;
-      if (answer > 0 && answer === label) record[3 * (answer - 1) + both]++;
+      if (answer > 0) record[stride * (answer - 1) + predicted]++;
+      if (label > 0) record[stride * (label - 1) + labelled]++;
+      if (answer > 0 && answer === label) record[stride * (answer - 1) + both]++;
     }
+    for (let k = 0; k < classes - 1; k++) record[stride * k + places] = counted;
     return record;
   }
 }
@@ -150,11 +155,12 @@ class RegionDice extends Dice<RegionLabels> {
     const { shape, names, data: labels, ignore } = this.labels;
     const values = elementCount(shape);
     const pixels = values / names.length;
-    const record = new Float64Array(3 * names.length);
+    const record = new Float64Array(stride * names.length);
     for (let i = 0; i < values; i++) {
       const label = labels[image * values + i];
       if (label === ignore) continue;
-      const at = 3 * Math.floor(i / pixels);
+      const at = stride * Math.floor(i / pixels);
+      record[at + places]++;
       const answer = data[row * values + i] > threshold;
       if (answer) record[at + predicted]++;
       if (label > 0) record[at + labelled]++;

@@ -63,6 +63,7 @@ export interface CaseScore {
   readonly tp: number;
   readonly fp: number;
   readonly fn: number;
+  readonly tn: number;
   readonly dice: number;
 }
 

@@ -1,6 +1,7 @@
-/** `summary.json` as nnU-Net v2 writes it: label files compared with reference files, place by place. */
+/** `summary.json` as nnU-Net v2 writes it: label files compared with reference files, place by place, or what a metric counted. */
 import { printable, SutureError } from '../../ir/errors.ts';
 import { type ReadLabels, readLabels, requireSamePlace } from '../data/raw/case.ts';
+import type { CaseScore } from './metric.ts';
 
 /** What nnU-Net counts of one label or region of one case; NaN where a ratio has nothing to go by. */
 export interface LabelMetrics {
@@ -52,6 +53,10 @@ function metricsOf(
     else if (right) FN++;
     else TN++;
   }
+  return ofCounts(TP, FP, FN, TN);
+}
+
+function ofCounts(TP: number, FP: number, FN: number, TN: number): LabelMetrics {
   return {
     Dice: (2 * TP) / (2 * TP + FP + FN),
     FN,
@@ -92,18 +97,14 @@ const eachMetric = (of: (name: (typeof metricNames)[number]) => number): LabelMe
   Object.fromEntries(metricNames.map(name => [name, of(name)])) as unknown as LabelMetrics;
 
 /** Means over the cases, without those that are NaN, and over what is compared, with them: as NumPy's nanmean and mean. */
-export function summaryOf(cases: readonly ComparedCase[], all: readonly Compared[]): Summary {
+export function summaryOf(cases: readonly ComparedCase[], keys: readonly string[]): Summary {
   if (cases.length === 0)
-    throw new SutureError('data-invalid', `There are no cases to compare ${printable(all.join())} in.`);
+    throw new SutureError('data-invalid', `There are no cases to compare ${printable(keys.join())} in.`);
   const mean = Object.fromEntries(
-    all
-      .map(keyOf)
-      .map(key => [
-        key,
-        eachMetric(name =>
-          meanOf(cases.map(({ metrics }) => metrics[key][name]).filter(value => !Number.isNaN(value))),
-        ),
-      ]),
+    keys.map(key => [
+      key,
+      eachMetric(name => meanOf(cases.map(({ metrics }) => metrics[key][name]).filter(value => !Number.isNaN(value)))),
+    ]),
   );
   return {
     foreground_mean: eachMetric(name => meanOf(Object.values(mean).map(metrics => metrics[name]))),
@@ -111,6 +112,24 @@ export function summaryOf(cases: readonly ComparedCase[], all: readonly Compared
     metric_per_case: cases,
   };
 }
+
+/** What a metric counted on cases, which are known by their names, as there are no files. @throws SutureError `data-invalid` without any. */
+export function summaryOfScores(scores: readonly CaseScore[], nameOf: (key: number) => string): Summary {
+  const cases = new Map<number, Record<string, LabelMetrics>>();
+  for (const { case: key, name, tp, fp, fn, tn } of scores) {
+    const known = cases.get(key) ?? {};
+    known[keyOf(comparedIn(name))] = ofCounts(tp, fp, fn, tn);
+    cases.set(key, known);
+  }
+  const [first = {}] = cases.values();
+  return summaryOf(
+    Array.from(cases, ([key, metrics]) => ({ metrics, prediction_file: nameOf(key), reference_file: nameOf(key) })),
+    Object.keys(first),
+  );
+}
+
+/** The numbers in `class 2`, `region 2+3`. */
+const comparedIn = (name: string): Compared => (name.match(/\d+/g) ?? []).map(Number);
 
 /** As Python writes it: JSON in which a number may be NaN. */
 export const summaryText = (summary: Summary): string =>

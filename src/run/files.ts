@@ -18,6 +18,8 @@ export const runFiles = {
   student: 'student',
   model: 'stitched.onnx',
   half: 'stitched-half.onnx',
+  cases: 'cases.csv',
+  summaries: 'summaries',
   reportJson: 'report.json',
   reportText: 'report.md',
 } as const;

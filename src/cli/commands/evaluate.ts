@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
-import { caseTable, type Evaluation, evaluate } from '../../api/evaluate.ts';
+import { type Evaluation, evaluate } from '../../api/evaluate.ts';
 import { evaluateFolders } from '../../api/evaluate-folders.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
@@ -10,6 +10,7 @@ import type { SurfaceOptions } from '../../metrics/surface.ts';
 import { warningsOf } from '../../network/model.ts';
 import { distances, nonNegative, path } from '../../options/kinds.ts';
 import { flag, optional, type ValuesOf } from '../../options/option.ts';
+import { caseTable } from '../../report/cases.ts';
 import { fixed } from '../../report/decimals.ts';
 import {
   activation,
@@ -37,8 +38,8 @@ import { tuning } from '../tune.ts';
 
 const options = {
   data: optional(path, 'file', 'an .npz file or a folder with images and labels'),
-  summary: optional(path, 'file', "of two folders of labels: where nnU-Net's summary.json goes", {
-    otherwise: 'into the first',
+  summary: optional(path, 'file', "also count every case as nnU-Net's summary.json does, in this file", {
+    otherwise: 'of two folders: in the first',
   }),
   ensemble: flag('also score the mean of their outputs'),
   task,
@@ -90,21 +91,16 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
       await compareFolders(paths, flags, { terminal, signal });
       return;
     }
-    if (flags.summary !== undefined) {
-      throw new SutureError(
-        'option-invalid',
-        'A summary is of two folders of label files: leave out --data, or --summary.',
-      );
-    }
     const surface = surfaceOf(flags);
-    if (file !== undefined) await checkOutputFile(file, { force });
+    for (const output of [file, flags.summary]) if (output !== undefined) await checkOutputFile(output, { force });
     let profiles: readonly GraphProfile[] | undefined;
     const { stress: _, ...rest } = flags;
-    const { models, cases, ...evaluation } = await evaluate(paths, data, {
+    const { models, cases, summary, ...evaluation } = await evaluate(paths, data, {
       ...rest,
       ...outputRequest(flags),
       ...stressRequest({ ...flags, shift: flags.shift ?? (flags.shiftEach && !flags.stress) }),
       cases: file !== undefined,
+      summary: flags.summary !== undefined,
       surface,
       labels: { ...labelOptions(flags), ...(flags.task && { task: flags.task }) },
       ...tuning(flags, terminal),
@@ -117,10 +113,12 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
       onProgress: terminal.progress,
     });
     if (file !== undefined) await writeOutput(file, caseTable(cases ?? []), { force });
+    if (flags.summary !== undefined && summary) await writeOutput(flags.summary, summaryText(summary), { force });
     for (const message of warningsOf(models)) terminal.warning(message);
     terminal.result({ ...evaluation, ...(profiles && { profiles }) }, () => {
       show(evaluation, terminal, flags.shiftEach ?? false);
       if (file !== undefined) terminal.line(`Every case is in ${name(file)}.`);
+      if (flags.summary !== undefined) terminal.line(`All counts are in ${name(flags.summary)}, as nnU-Net has them.`);
     });
     showProfiles(profiles ?? [], terminal);
   });

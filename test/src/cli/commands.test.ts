@@ -97,16 +97,16 @@ describe('evaluate', () => {
       return lines.map(line => line.split(','));
     };
     const [head, ...rows] = await rowsOf();
-    expect(head).toEqual(['network', 'case', 'class', 'tp', 'fp', 'fn', 'dice']);
+    expect(head).toEqual(['network', 'case', 'class', 'tp', 'fp', 'fn', 'tn', 'dice']);
     expect(rows.map(row => row.slice(0, 3))).toEqual(
       [a, b].flatMap(model => Array.from({ length: 6 }, (_, image) => [model, String(image), 'class 1'])),
     );
     for (const [i, { score }] of (plain.rows as { score: { value: number } }[]).entries()) {
-      const dices = rows.slice(6 * i, 6 * i + 6).map(row => Number(row[6]));
+      const dices = rows.slice(6 * i, 6 * i + 6).map(row => Number(row[7]));
       expect(dices.reduce((sum, dice) => sum + dice, 0) / 6).toBeCloseTo(score.value, 12);
       for (const row of rows) {
         const [tp, fp, fn] = row.slice(3, 6).map(Number) as [number, number, number];
-        expect(Number(row[6])).toBeCloseTo((2 * tp) / (2 * tp + fp + fn), 12);
+        expect(Number(row[7])).toBeCloseTo((2 * tp) / (2 * tp + fp + fn), 12);
       }
     }
     expect(await suture(...asked)).toMatchObject({ code: 1, stderr: expect.stringContaining('exists already') });
@@ -114,7 +114,7 @@ describe('evaluate', () => {
     expect((await rowsOf())[0]).toEqual([...head, 'nsd', 'hd95']);
     const [{ surface }] = measured.rows as [{ surface: { nsd: number } }];
     expect(surface).toMatchObject({ tolerance: 2, unit: 'mm', classes: [{ class: 1, cases: 6 }] });
-    const nsds = (await rowsOf()).slice(1, 7).map(row => Number(row[7]));
+    const nsds = (await rowsOf()).slice(1, 7).map(row => Number(row[8]));
     expect(nsds.reduce((sum, nsd) => sum + nsd, 0) / 6).toBeCloseTo(surface.nsd, 12);
   });
 
