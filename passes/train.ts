@@ -7,7 +7,8 @@ export {
   type DistillationOptions,
   distillation,
 } from './train/distill.ts';
-export { type LossGraph, type LossTerm, taskLoss } from './train/losses.ts';
+export { freshWeights } from './train/fresh.ts';
+export { type DiceOver, diceOvers, type LossGraph, type LossTerm, taskLoss } from './train/losses.ts';
 export {
   type DirectOptions,
   type DoubleBatchOptions,

@@ -32,7 +32,6 @@ export {
   type DistillSummary,
   distill,
   resumeDistill,
-  type ValidationScore,
 } from './api/distill.ts';
 export { type Diagnosis, doctor } from './api/doctor.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './api/evaluate.ts';
@@ -46,6 +45,7 @@ export { type RunRequest, type RunResult, resumeRun, run } from './api/run.ts';
 export { type SearchRequest, search } from './api/search.ts';
 export { resumeStitch, stitch, stitchFurther } from './api/stitch.ts';
 export { type FrontRequest, front, type SweepRequest, sweep } from './api/sweep.ts';
+export { resumeTrain, type TrainOptions, type TrainSummary, train } from './api/train.ts';
 export { resumeWeigh, type WeighOptions, type WeighSummary, weigh } from './api/weigh.ts';
 export { type Dataset, type LabelOptions, parseDataset } from './data/dataset.ts';
 export { loadDataset } from './data/load.ts';
@@ -60,6 +60,7 @@ export type { NetworkScore } from './metrics/score-networks.ts';
 export type { StressScore } from './metrics/stress.ts';
 export type { StressRequest } from './metrics/stress-sets.ts';
 export type { SurfaceCase, SurfaceClassScore, SurfaceOptions, SurfaceScore } from './metrics/surface.ts';
+export type { ValidationScore } from './metrics/validation.ts';
 export { loadModel } from './network/load.ts';
 export type { Model } from './network/model.ts';
 export type { Network, TrainedNetwork } from './network/network.ts';

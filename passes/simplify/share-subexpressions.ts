@@ -4,16 +4,16 @@ import { specOf } from '../../ir/ops/index.ts';
 
 /**
  * Nodes of the same operator with the same attributes and operands become one, found by a structural key. Constants of the
- * same bits count as the same operand.
+ * same bits count as the same operand, unless they are to stay apart.
  *
  *     %a = Relu(%x); %b = Relu(%x); Add(%a, %b)   →  %a = Relu(%x); Add(%a, %a)
  */
-export function shareSubexpressions(graph: Graph): Graph {
+export function shareSubexpressions(graph: Graph, { apart = false }: { apart?: boolean | undefined } = {}): Graph {
   const own = new Set(graph.nodes);
   const tensors = new TensorKeys();
   const constants = new Map<string, Value>();
   const canonical = (value: Value): Value => {
-    if (!value.constant) return value;
+    if (!value.constant || apart) return value;
     const key = tensors.of(value.constant);
     const first = constants.get(key);
     if (!first) constants.set(key, value);

@@ -14,6 +14,8 @@ import { shareSubexpressions } from './share-subexpressions.ts';
 export interface SimplifyOptions {
   /** Also folds batch normalisation into the linear layer before it: for deployment, because it changes the last bits. */
   readonly fuse?: boolean;
+  /** Constants of the same bits stay apart: for training, where equal first values (biases of 0) are no tie. Default: they become one. */
+  readonly apart?: boolean;
 }
 
 /** Rules that keep every number as it is, bit for bit. */
@@ -36,9 +38,9 @@ export const applyRules = (graph: Graph, rules: readonly Rule[]): Graph =>
     return undefined;
   });
 
-function toFixpoint(graph: Graph, rules: readonly Rule[]): Graph {
+function toFixpoint(graph: Graph, rules: readonly Rule[], { apart }: SimplifyOptions): Graph {
   for (let now = graph; ; ) {
-    const next = removeDeadCode(shareSubexpressions(applyRules(now, rules)));
+    const next = removeDeadCode(shareSubexpressions(applyRules(now, rules), { apart }));
     if (next === now) return now;
     now = next;
   }
@@ -53,9 +55,9 @@ function toFixpoint(graph: Graph, rules: readonly Rule[]): Graph {
  */
 export function simplify(graph: Graph, options: SimplifyOptions = {}): Graph {
   return withBudget(foldingBudget(graph), () => {
-    const simple = toFixpoint(graph, exact);
+    const simple = toFixpoint(graph, exact, options);
     if (!options.fuse) return simple;
     const fused = applyRules(simple, [fuseBatchNormalization]);
-    return fused === simple ? simple : toFixpoint(fused, exact);
+    return fused === simple ? simple : toFixpoint(fused, exact, options);
   });
 }

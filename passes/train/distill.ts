@@ -2,7 +2,7 @@ import { type Graph, SutureError, type TensorType, type Value } from '../../ir/i
 import { continued } from '../differentiate/index.ts';
 import type { OutputMeaning, Task } from '../stitch/meaning.ts';
 import { channelsFirst, probabilitiesOf } from '../stitch/outputs.ts';
-import { type LossGraph, labelType, Terms, taskLoss, teacherLoss } from './losses.ts';
+import { type DiceOver, type LossGraph, labelType, Terms, taskLoss, teacherLoss } from './losses.ts';
 import { type OpenNetwork, openWeights } from './weights.ts';
 
 export interface DistillationOptions {
@@ -13,6 +13,8 @@ export interface DistillationOptions {
   readonly labels?: number | undefined;
   /** Whether a label below 0 marks a place that counts nowhere for the labels' loss. Default false. */
   readonly ignore?: boolean | undefined;
+  /** Default `batch`. */
+  readonly dice?: DiceOver | undefined;
 }
 
 /** The loss of a student whose weights are all trained. */
@@ -38,7 +40,7 @@ export interface Distillation extends LossGraph {
  * @throws SutureError `option-invalid` where there is no weight to train.
  */
 export function distillation(network: Graph, options: DistillationOptions): Distillation {
-  const { task, meaning, labels: share = 0, ignore = false } = options;
+  const { task, meaning, labels: share = 0, ignore = false, dice } = options;
   const student = openWeights(network);
   if (student.weights.size === 0) {
     throw new SutureError('option-invalid', 'The student has no weights: there is nothing to train.');
@@ -55,12 +57,12 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
   let teacher: Value | undefined;
   if (share < 1) {
     teacher = taken('teacher', answerType(output.type, meaning));
-    terms.add(teacherLoss(b, output, teacher, task, meaning), { name: 'teacher' }, 1 - share);
+    terms.add(teacherLoss(b, output, teacher, task, meaning, { dice }), { name: 'teacher' }, 1 - share);
   }
   let labels: Value | undefined;
   if (share > 0) {
     labels = taken('labels', labelType(output.type, task, meaning));
-    terms.add(taskLoss(b, output, labels, task, meaning, { ignore }), { name: 'labels' }, share);
+    terms.add(taskLoss(b, output, labels, task, meaning, { ignore, dice }), { name: 'labels' }, share);
   }
   return { ...terms.finish(data, [...student.weights.keys()]), student, teacher: teacher?.name, labels: labels?.name };
 }

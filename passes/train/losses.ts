@@ -92,9 +92,13 @@ const outputOf = ({ name }: GivenTerm): string => `loss/${name}`;
 /** Keeps the Dice of a class that is neither predicted nor there finite. nnU-Net's value. */
 const diceSmoothing = 1e-5;
 
+/** What soft Dice is a ratio over: all places of a batch (nnU-Net's `batch_dice`), or those of each image, and then their mean. */
+export const diceOvers = ['batch', 'image'] as const;
+export type DiceOver = (typeof diceOvers)[number];
+
 /**
  * The loss of a network's output against labels. Segmentation: cross-entropy plus one minus the mean soft Dice of the foreground
- * classes over the batch, as nnU-Net trains. Classification: cross-entropy. Regression: mean squared error.
+ * classes, as nnU-Net trains. Classification: cross-entropy. Regression: mean squared error.
  * Labels are int32: classes [N, spatial...], or a 0 or 1 for each of several regions [N, R, spatial...]; for regression floats of the
  * output's shape.
  *
@@ -107,7 +111,7 @@ export function taskLoss(
   labels: Value,
   task: Task,
   meaning: OutputMeaning,
-  { ignore = false } = {},
+  { ignore = false, dice }: { readonly ignore?: boolean; readonly dice?: DiceOver | undefined } = {},
 ): Value {
   if (task === 'regression') return b.op('FeatureLoss', [given, labels], { normalize: 0 });
   const output = channelsFirst(b, logitsOf(b, given, meaning), meaning);
@@ -123,7 +127,7 @@ export function taskLoss(
   if (binary) {
     const all = b.op('Cast', [wide], { to: dtype });
     const truth = counts ? b.op('Mul', [all, counts]) : all;
-    return probabilityLoss(b, output, truth, meaning, { task, counts });
+    return probabilityLoss(b, output, truth, meaning, { task, counts, dice });
   }
   const classes = tensorFromNumbers(
     'int32',
@@ -132,7 +136,7 @@ export function taskLoss(
   );
   // Of a place that does not count no class is true.
   const truth = b.op('Cast', [b.op('Equal', [wide, b.constant(classes, 'classes')])], { to: dtype });
-  return probabilityLoss(b, output, truth, meaning, { task, counts });
+  return probabilityLoss(b, output, truth, meaning, { task, counts, dice });
 }
 
 /** What {@link taskLoss} takes for an output. */
@@ -151,10 +155,17 @@ export function labelType(
  * As {@link taskLoss}, against the probabilities of a teacher, [N, C, spatial...] (of values those themselves, in the output's layout): no
  * class is true, each is as far as the teacher thinks so.
  */
-export function teacherLoss(b: GraphBuilder, given: Value, teacher: Value, task: Task, meaning: OutputMeaning): Value {
+export function teacherLoss(
+  b: GraphBuilder,
+  given: Value,
+  teacher: Value,
+  task: Task,
+  meaning: OutputMeaning,
+  { dice }: { readonly dice?: DiceOver | undefined } = {},
+): Value {
   if (meaning.kind === 'values') return b.op('FeatureLoss', [given, teacher], { normalize: 0 });
   const output = channelsFirst(b, logitsOf(b, given, meaning), meaning);
-  return probabilityLoss(b, output, teacher, meaning, { task });
+  return probabilityLoss(b, output, teacher, meaning, { task, dice });
 }
 
 /**
@@ -168,12 +179,17 @@ function probabilityLoss(
   output: Value,
   truth: Value,
   { activation, channels }: OutputMeaning,
-  { task, counts }: { readonly task: Task; readonly counts?: Value | undefined },
+  {
+    task,
+    counts,
+    dice: over = 'batch',
+  }: { readonly task: Task; readonly counts?: Value | undefined; readonly dice?: DiceOver | undefined },
 ): Value {
   const { shape, dtype } = output.type;
   const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
   const binary = activation === 'sigmoid';
-  const positions = shape.map((_, i) => i).filter(i => i !== 1);
+  const classAxis = over === 'batch' ? 0 : 1;
+  const positions = shape.map((_, i) => i).filter(i => i !== 1 && i >= 2 * classAxis);
   const average = (x: Value): Value => b.op('ReduceMean', [x], { keepdims: 0 });
   const total = (x: Value): Value => b.op('ReduceSum', [x], { keepdims: 0 });
   const counted = (x: Value): Value => (counts ? b.op('Mul', [x, counts]) : x);
@@ -199,6 +215,6 @@ function probabilityLoss(
   const sizes = b.op('Add', [overPositions(p), overPositions(truth)]);
   const dice = b.op('Div', [b.op('Add', [shared, number(diceSmoothing)]), b.op('Add', [sizes, number(diceSmoothing)])]);
   // The background is no class to find.
-  const foreground = binary ? dice : b.op('Slice', [dice, b.ints([1]), b.ints([channels]), b.ints([0])]);
+  const foreground = binary ? dice : b.op('Slice', [dice, b.ints([1]), b.ints([channels]), b.ints([classAxis])]);
   return b.op('Add', [entropy, b.op('Sub', [number(1), average(foreground)])]);
 }

@@ -61,6 +61,8 @@ export interface TrainingStep {
   readonly parameters: readonly string[];
   /** The optimiser's inputs with their first values. */
   readonly state: ReadonlyMap<string, Tensor>;
+  /** That of them which counts the steps, from 0: where the schedule is. */
+  readonly counter: string;
   /** The output that holds the loss, before the update. */
   readonly loss: string;
   readonly terms: readonly LossTerm[];
@@ -89,8 +91,8 @@ export function trainingStep(given: LossGraph, options: OptimizerOptions): Train
     decay: options.decays?.(name) === false ? 0 : (options.weightDecay ?? 0),
   }));
   const trained = options.clip === undefined ? parameters : clipped(b, parameters, options.clip);
-  if (options.kind === 'sgd') descend(b, state, trained, options);
-  else addAdamW(b, state, trained, options);
+  const { name: counter } =
+    options.kind === 'sgd' ? descend(b, state, trained, options) : addAdamW(b, state, trained, options);
   const { data, loss, terms } = given;
   return {
     graph: b.build(),
@@ -98,6 +100,7 @@ export function trainingStep(given: LossGraph, options: OptimizerOptions): Train
     data,
     parameters: given.parameters,
     state: state.initial,
+    counter,
     loss,
     terms,
     gradients,
@@ -126,8 +129,10 @@ function clipped(b: GraphBuilder, parameters: readonly Trained[], norm: number):
  * The learning rate at step t (from 0) is `minimum + (rate - minimum) · (1 + cos(π·t/steps)) / 2`, as of PyTorch's
  * CosineAnnealingLR. The bias corrections `1 - βᵗ` are carried and updated by `c ← β·c + (1 - β)`: no power is taken, and nothing is
  * lost to cancellation, as it would be for `1 - 0.999` in float32.
+ *
+ * @returns what counts the steps, as {@link descend}.
  */
-function addAdamW(b: GraphBuilder, state: State, parameters: readonly Trained[], options: AdamWOptions): void {
+function addAdamW(b: GraphBuilder, state: State, parameters: readonly Trained[], options: AdamWOptions): Value {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
   const step = state.scalar('adamw/step', 0);
   const [bias1, bias2] = [
@@ -157,6 +162,7 @@ function addAdamW(b: GraphBuilder, state: State, parameters: readonly Trained[],
     });
     for (const [i, input] of [value, m, v].entries()) state.carry(next[i], input);
   }
+  return step;
 }
 
 function cosine(b: GraphBuilder, step: Value, { learningRate = 1e-2, minimum = 0, steps }: AdamWOptions): Value {
@@ -173,7 +179,7 @@ const polynomial = 0.9;
 export const polynomialDecay = (t: number, steps: number): number => (1 - Math.min(t, steps) / steps) ** polynomial;
 
 /** `g ← g + decay · p; v ← μ·v + g; p ← p - rate · (g + μ·v)`. */
-function descend(b: GraphBuilder, state: State, parameters: readonly Trained[], options: SgdOptions): void {
+function descend(b: GraphBuilder, state: State, parameters: readonly Trained[], options: SgdOptions): Value {
   const { momentum = 0.99, learningRate = 1e-2, steps } = options;
   const step = state.scalar('sgd/step', 0);
   state.carry(b.op('Add', [step, b.scalar(1)], {}, { name: 'next/sgd/step' }), step);
@@ -190,6 +196,7 @@ function descend(b: GraphBuilder, state: State, parameters: readonly Trained[], 
     state.carry(b.op('Sub', [value, b.op('Mul', [ahead, rate])], {}, { name: `next/${name}` }), value);
     state.carry(nextV, v);
   }
+  return step;
 }
 
 /** Inputs that the optimiser carries from step to step. */

@@ -67,10 +67,11 @@ function learnedConstants(graph: Graph): ReadonlyMap<Value, Role> {
  * Makes inputs of a network's weights: kernels, matrices, biases, the scales and biases of normalisations, whatever else its layers
  * learned ({@link Role}). They keep their names.
  *
- * Guarantees: inputs of the network come first; {@link closeWeights} with `weights` gives the network back, simplified.
+ * Guarantees: inputs of the network come first; {@link closeWeights} with `weights` gives the network back, simplified. What is one
+ * constant stays one weight of several layers; constants that are merely equal are weights of their own.
  */
 export function openWeights(network: Graph): OpenNetwork {
-  const given = simplify(network);
+  const given = simplify(network, { apart: true });
   const roles = learnedConstants(given);
   const b = new GraphBuilder(given.name, given.info);
   for (const constant of given.constants()) if (!roles.has(constant)) b.reserve(constant.name);

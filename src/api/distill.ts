@@ -1,66 +1,36 @@
 /** A network of a run trained whole to give the answers of a better one: `suture distill`. */
-import * as v from 'valibot';
-import { type Graph, printable, SutureError } from '../../ir/index.ts';
-import { closeWeights, isGateable, type OutputMeaning, settledMeaning } from '../../passes/index.ts';
+import { printable, SutureError } from '../../ir/index.ts';
+import { isGateable, settledMeaning } from '../../passes/index.ts';
 import type { Dataset, LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import { hashData } from '../data/raw/load.ts';
-import { bindingFor } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { withExecutor } from '../execution/open.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
 import { versions } from '../execution/version.ts';
-import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
-import { scoreNetworks } from '../metrics/score-networks.ts';
-import { isChangeable, stressScore } from '../metrics/stress.ts';
-import { stressSets } from '../metrics/stress-sets.ts';
+import { type ValidationScore, validationScores } from '../metrics/validation.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
-import { meaningMetadata } from '../network/meaning.ts';
 import { type Network, networkOf } from '../network/network.ts';
-import { writeModel } from '../network/write.ts';
 import { usualWeight } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
 import { withLockedRun } from '../run/access.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
 import { deployed, deployedCombination } from '../run/deployed.ts';
 import { foundIn } from '../run/found.ts';
-import {
-  type Reached,
-  readCheckpoint,
-  requireCarried,
-  resumable,
-  sameData,
-  type TrainingKind,
-  type TrainingWork,
-  train,
-} from '../run/lifecycle.ts';
-import { type LoadedRun, loadRun, requireTensors } from '../run/load.ts';
+import { sameData, type TrainingWork } from '../run/lifecycle.ts';
+import { type LoadedRun, loadRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
-import { metricsStateSchema } from '../run/metrics.ts';
-import {
-  checkStudentOutput,
-  notStudent,
-  type OfRun,
-  type StudentConfig,
-  StudentDirectory,
-  scoresSchema,
-} from '../run/student.ts';
+import { type StudentConfig, type StudentDirectory, students } from '../run/student.ts';
+import { lossesOf, requireTrainable, requireUnfinished, trainWhole, wholeTraining } from '../run/train-whole.ts';
+import { checkWholeOutput, type Given, notWhole, scoresSchema, WholeDirectory } from '../run/whole.ts';
 import { alike, type Combination, outputOf, settingOf } from '../selection/combination.ts';
-import {
-  type DistillationJob,
-  distillationFeed,
-  distillationJob,
-  type distillationOptions,
-  distillationSettings,
-  distillationStep,
-} from '../training/distill.ts';
+import { type distillationOptions, distillationSettings } from '../training/distill.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
-import { requireRoomForWhole } from '../training/room.ts';
 import { usualBatch } from '../training/settings.ts';
-import { type MetricsEntry, Trainer } from '../training/train.ts';
+import { type WholeJob, wholeJob } from '../training/whole.ts';
 
 export interface DistillOptions extends GivenOf<typeof distillationOptions> {
   /** Images to train on; labels only where some of the loss is theirs. */
@@ -81,16 +51,6 @@ export interface DistillOptions extends GivenOf<typeof distillationOptions> {
   readonly metric?: MetricName | undefined;
   /** What is said of labels, where the run says something else or nothing. */
   readonly labels?: LabelOptions | undefined;
-}
-
-/** A network's score on the validation data. */
-export interface ValidationScore {
-  /** `a`, `b`, …, `teacher`, `student`, and `start`: the student before it was trained. */
-  readonly network: string;
-  /** NaN where nothing could be scored, as is the next. */
-  readonly value: number;
-  /** The mean over the default suite of changes: see `stressSets`. */
-  readonly shift: number;
 }
 
 /** What `suture distill` shows. */
@@ -130,7 +90,7 @@ function combinationNamed({ network }: LoadedRun, name: string, option: string):
 const settingPrefix = 'setting:';
 
 /** A network of a run by its name. @throws SutureError `option-invalid`; `run-invalid` where settings were not searched. */
-async function networkNamed(run: LoadedRun, name: string, option: string): Promise<OfRun> {
+async function networkNamed(run: LoadedRun, name: string, option: string): Promise<Given> {
   if (name.startsWith(settingPrefix)) return networkFound(run, name, option);
   const combination = combinationNamed(run, name, option);
   const graph = deployedCombination(run, combination);
@@ -139,7 +99,7 @@ async function networkNamed(run: LoadedRun, name: string, option: string): Promi
 }
 
 /** The network of a setting that a search found. */
-async function networkFound(run: LoadedRun, named: string, option: string): Promise<OfRun> {
+async function networkFound(run: LoadedRun, named: string, option: string): Promise<Given> {
   const given = named.slice(settingPrefix.length);
   const found = await foundIn(run, { setting: /^\d+$/.test(given) ? Number(given) : given });
   const gated = found.output === 'gated';
@@ -176,7 +136,7 @@ export const distillLoaded = (
   work: TrainingWork,
 ): Promise<DistillSummary> =>
   withNewLock(options.output, async () => {
-    await checkStudentOutput(options.output, options.force);
+    await checkWholeOutput(students, options.output, options.force);
     return distillLocked(execution, run, options, work);
   });
 
@@ -195,7 +155,7 @@ async function distillLocked(
   const asked = options.student === undefined ? undefined : await networkNamed(run, options.student, 'student');
   const batch = stepBatch(fixedBatch(run.network.graph), options.batch, usualBatch);
   const training = distillationSettings(options, batch);
-  const named = ({ graph, meaning }: OfRun, name: string): Network => networkOf(graph, name, meaning);
+  const named = ({ graph, meaning }: Given, name: string): Network => networkOf(graph, name, meaning);
   const own = await Promise.all(parents.map(({ tag }) => networkNamed(run, tag, 'student')));
   const scored = [...own.map(parent => named(parent, parent.of)), named(teacher, 'teacher')];
   // A parent has its row.
@@ -206,21 +166,13 @@ async function distillLocked(
   // Of what cannot be trained, or on these labels, it is said before anything is computed or written.
   for (const one of asked ? [asked] : own) {
     const job = jobOf(config, labels, named(one, 'the student'), named(teacher, 'the teacher'), dataset);
-    const planned = distillationStep(job, training);
-    const feed = distillationFeed(execution, job, planned, training);
-    feed.dispose();
-    const { step } = planned;
-    const binding = bindingFor(step.graph, feed.shapes);
-    const whole = { ...training, step, binding, teacher: teacher.graph };
-    requireRoomForWhole(whole, { withSession: executor.name === 'ort' });
+    requireTrainable(execution, job, training, 'The student');
   }
   const scores = await validationScores(execution, scored, labelled, training.seed);
   const { name: metric, higherIsBetter } = labelled.metricFor(scored[0]);
   const student = asked ?? own[steadiest(scores.slice(0, own.length), higherIsBetter)];
-  const specification = {
+  const rest = {
     run: run.directory.path,
-    teacher,
-    student,
     task: config.task,
     ...keptLabels(labels),
     training,
@@ -231,30 +183,17 @@ async function distillLocked(
     executor: { name: executor.name, description: executor.describe() },
     versions: { ...versions() },
   };
-  const directory = await StudentDirectory.create(options.output, specification, { force: options.force });
+  const directory = await WholeDirectory.create<StudentConfig, 'teacher'>(
+    students,
+    options.output,
+    { teacher, start: student },
+    stored => ({
+      ...{ format: 'suture-student', version: 1, ...rest },
+      ...{ teacher: stored.teacher, student: stored.start },
+    }),
+    { force: options.force },
+  );
   return trainStudent(execution, directory, { dataset, validation }, work);
-}
-
-/** Scores at home and under shift. */
-async function validationScores(
-  execution: Execution,
-  networks: readonly Network[],
-  labelled: LabelledData,
-  seed: number,
-): Promise<ValidationScore[]> {
-  const valuesOn = async (data: LabelledData): Promise<readonly number[]> =>
-    (await scoreNetworks(execution, networks, data)).map(({ score }) => score.value);
-  const values = await valuesOn(labelled);
-  const shifted: (readonly number[])[] = [];
-  // What no change changes scores as it does at home.
-  if (isChangeable(labelled.dataset)) {
-    for (const { data } of await stressSets(labelled, networks, { seed })) shifted.push(await valuesOn(data));
-  } else shifted.push(values);
-  return networks.map(({ name }, i) => ({
-    network: name,
-    value: values[i],
-    shift: stressScore(shifted.map(scores => scores[i])).value,
-  }));
 }
 
 /** The number of the network with the best score under shift; of equal ones, and where there is none, the last. */
@@ -271,7 +210,7 @@ const jobOf = (
   student: Network,
   teacher: Network,
   dataset: Dataset,
-): DistillationJob => distillationJob({ student, teacher, dataset, task, ignore: ignoreLabel !== undefined });
+): WholeJob => wholeJob({ student, teacher, dataset, task, ignore: ignoreLabel !== undefined });
 
 /**
  * Goes on with a distillation that was interrupted, as it was begun. What comes out is the same to the last bit as without the
@@ -283,14 +222,9 @@ export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<Di
   withLockedRun(
     path,
     async () => {
-      const directory = await StudentDirectory.openUnfinished(path);
+      const directory = await WholeDirectory.openUnfinished(students, path);
       const { config } = directory;
-      if (await directory.trained()) {
-        throw new SutureError(
-          'run-invalid',
-          `The training of ${printable(path)} has ended: there is nothing to resume.`,
-        );
-      }
+      await requireUnfinished(directory);
       const labels = labelsOfRun(config);
       const since = 'the training was begun';
       const dataset = await sameData(config.data, labels, since, 'training');
@@ -300,18 +234,14 @@ export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<Di
         trainStudent({ executor, ...workOptions(work) }, directory, { dataset, validation }, work),
       );
     },
-    notStudent,
+    missing => notWhole(students, missing),
   );
 
-const studentTraining: TrainingKind<{ metrics: typeof metricsStateSchema }, 'checkpoint', StudentDirectory> = {
-  file: 'checkpoint',
-  stage: 'training the student',
-  entries: { metrics: metricsStateSchema },
-  extent: ({ config: { training, data } }) => ({ ...training, images: data.images, sampled: false }),
-  // Without a checkpoint it is begun again as the configuration says.
-  resume: async ({ path }) => `suture distill --resume ${printable(path)}`,
-  untouched: () => undefined,
-};
+const studentTraining = wholeTraining<StudentConfig, 'teacher'>(
+  'training the student',
+  ({ data }) => [data.images],
+  'suture distill',
+);
 
 /** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */
 async function trainStudent(
@@ -321,88 +251,15 @@ async function trainStudent(
   work: TrainingWork,
 ): Promise<DistillSummary> {
   const { config } = directory;
-  const { training } = config;
-  const student = await directory.network('start');
-  const labels = labelsOfRun(config);
-  const job = jobOf(config, labels, student, await directory.network('teacher'), dataset);
-  const planned = distillationStep(job, training);
-  const { student: open } = planned.loss;
-  const types = new Map([...open.weights.keys()].map(name => [name, planned.step.graph.input(name).type]));
-  const from = await readCheckpoint(directory, studentTraining);
-  if (from) requireCarried(from, planned.step, directory.file('checkpoint'));
-  const known = (await directory.readTensors('parameters'))?.tensors;
-  if (known) requireTensors(known, types, directory.file('parameters'));
-  const weights = known ?? (await trainWeights(execution, directory, job, planned, work, from));
-  const graph = annotated(closeWeights(open, weights), directory, student.meaning);
-  const network = networkOf(graph, 'student', student.meaning);
-  const labelled = LabelledData.for([network], validation, config.metric);
-  const found = await validationScores(execution, [network], labelled, training.seed);
-  const file = directory.file('model');
-  await writeModel(graph, file, { force: true });
-  const scores = [...config.scores, ...found];
-  await directory.writeJson('scores', { metric: config.metric, model: await hashFile(file), scores });
-  await directory.finish();
+  const [start, teacher] = [await directory.network('start'), await directory.network('teacher')];
+  const job = jobOf(config, labelsOfRun(config), start, teacher, dataset);
+  const origin = `${config.student.of}, distilled from ${config.teacher.of}`;
+  await trainWhole(execution, directory, { kind: studentTraining, job, validation, name: 'student', origin }, work);
   return summaryOf(directory);
 }
 
-async function trainWeights(
-  execution: Execution,
-  directory: StudentDirectory,
-  job: DistillationJob,
-  planned: ReturnType<typeof distillationStep>,
-  work: TrainingWork,
-  from?: Reached<{ metrics: typeof metricsStateSchema }>,
-) {
-  const { training } = directory.config;
-  const feed = distillationFeed(execution, job, planned, training);
-  const metrics = await directory.openMetrics(from?.more.metrics);
-  try {
-    return await resumable(directory, studentTraining, async () => {
-      const values = from?.values ?? planned.loss.student.weights;
-      const trainer = await Trainer.create(execution, planned.step, training, values, feed);
-      try {
-        const trained = await train(
-          directory,
-          studentTraining,
-          {
-            trainer,
-            from,
-            onMetrics: (entry: MetricsEntry) => metrics.append(entry),
-            more: async () => {
-              await metrics.sync();
-              return { metrics: metrics.state() };
-            },
-          },
-          work,
-        );
-        await metrics.sync();
-        await directory.writeTensors('parameters', trained);
-        return trained;
-      } finally {
-        trainer.dispose();
-      }
-    });
-  } finally {
-    feed.dispose();
-    await metrics.close();
-  }
-}
-
-/** The student with what is to be said of it in its file. */
-function annotated(graph: Graph, { config: { student, teacher } }: StudentDirectory, meaning: OutputMeaning): Graph {
-  const metadata = {
-    ...graph.info.metadata,
-    ...meaningMetadata(meaning),
-    'suture.setting': `${student.of}, distilled from ${teacher.of}`,
-  };
-  return graph.with({ info: { ...graph.info, metadata } });
-}
-
-const lossSchema = v.object({ loss: v.number() });
-
 async function summaryOf(directory: StudentDirectory): Promise<DistillSummary> {
   const { config, path } = directory;
-  const losses = await directory.readMetrics(lossSchema);
   const { metric, scores } = (await directory.readJson('scores', scoresSchema))!;
   return {
     student: path,
@@ -412,8 +269,7 @@ async function summaryOf(directory: StudentDirectory): Promise<DistillSummary> {
     teacher: config.teacher.of,
     training: config.training,
     executor: config.executor.description,
-    firstLoss: losses[0]?.loss,
-    lastLoss: losses.at(-1)?.loss,
+    ...(await lossesOf(directory)),
     metric,
     scores,
   };

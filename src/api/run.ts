@@ -34,8 +34,9 @@ import { sameData, type TrainingWork } from '../run/lifecycle.ts';
 import type { LoadedRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { planRun, type StitchRequest } from '../run/plan.ts';
-import { StudentDirectory } from '../run/student.ts';
+import { students } from '../run/student.ts';
 import { compareNetworkWithFile, compareWithFile } from '../run/verify.ts';
+import { WholeDirectory } from '../run/whole.ts';
 import { type Blueprint, Candidates, parentCosts } from '../selection/candidates.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { chosenOf, contest } from '../selection/contest.ts';
@@ -430,7 +431,7 @@ async function studentOf(
     const options = { data: data.source, validation: choosable.dataset.source, output, steps, seed: training.seed };
     await distillLoaded(execution, run, { ...options, metric: choosable.metric }, work);
   }
-  const student = await StudentDirectory.open(output);
+  const student = await WholeDirectory.open(students, output);
   const known = await student.trained();
   if (known) return known;
   await resumeDistill(output, work);

@@ -22,6 +22,7 @@ const commands: Readonly<Record<string, () => Promise<(context: Context) => Comm
   diagnose: async () => (await import('./commands/diagnose.ts')).diagnoseCommand,
   export: async () => (await import('./commands/export.ts')).exportCommand,
   distill: async () => (await import('./commands/distill.ts')).distillCommand,
+  train: async () => (await import('./commands/train.ts')).trainCommand,
   lower: async () => (await import('./commands/lower.ts')).lowerCommand,
   evaluate: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
   predict: async () => (await import('./commands/predict.ts')).predictCommand,

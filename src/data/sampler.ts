@@ -48,6 +48,13 @@ export class BatchSampler {
     return new BatchSampler(state);
   }
 
+  /** The sampler of a seed after so many images. */
+  static after(drawn: number, count: number, seed: number): BatchSampler {
+    const sampler = BatchSampler.seeded(count, seed);
+    for (let left = drawn; left > 0; ) left -= sampler.next(Math.min(left, count)).length;
+    return sampler;
+  }
+
   state(): SamplerState {
     return { count: this.count, epoch: this.#epoch, position: this.#position, random: this.#epochStart };
   }

@@ -55,7 +55,7 @@ export interface Joined {
 export const isDense = ({ graph }: Model): boolean => graph.outputs.some(({ value }) => value.type.shape.length > 2);
 
 /** What a network does where nobody says. */
-const taskOf = ({ graph, meaning }: Parent): Task =>
+export const taskOf = ({ graph, meaning }: Parent): Task =>
   meaning.kind === 'values'
     ? 'regression'
     : spatialExtents(graph.outputs[0].value.type, meaning).length > 0

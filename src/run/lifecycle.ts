@@ -114,6 +114,8 @@ export async function sameData(
 export interface PlannedTraining<E extends v.ObjectEntries> {
   readonly trainer: Trainer;
   readonly from?: Checkpoint | undefined;
+  /** How many steps are to be done in the end. Default: all. */
+  readonly until?: number;
   /** Steps from one reading of the loss to the next. */
   readonly metricsEvery?: number;
   /** Also a checkpoint after the last step, where more is to come that may be interrupted. */
@@ -129,12 +131,13 @@ export interface PlannedTraining<E extends v.ObjectEntries> {
 export function train<E extends v.ObjectEntries, F extends string, D extends TrainingFolder<F>>(
   directory: D,
   kind: TrainingKind<E, F, D>,
-  { trainer, from, metricsEvery, keepEnd, onMetrics, more, constant = new Map() }: PlannedTraining<E>,
+  { trainer, from, until, metricsEvery, keepEnd, onMetrics, more, constant = new Map() }: PlannedTraining<E>,
   { checkpointSeconds }: Pick<TrainingWork, 'checkpointSeconds'>,
 ): Promise<ReadonlyMap<string, Tensor>> {
   return trainer.run({
     stage: kind.stage,
     ...(from && { from }),
+    ...(until !== undefined && { until }),
     ...(metricsEvery !== undefined && { metricsEvery }),
     ...(keepEnd !== undefined && { keepEnd }),
     checkpointSeconds,

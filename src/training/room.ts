@@ -202,12 +202,14 @@ export function requireRoom(
   );
 }
 
-/** A step in which all weights of a network are trained, as `distillationStep` plans it. */
+/** A step in which all weights of a network are trained, as `wholeStep` plans it. */
 export interface WholeTraining {
   readonly step: TrainingStep;
   readonly binding: Binding;
+  /** Whose layers they are, for messages: `The student`. */
+  readonly what?: string;
   /** What else has a session. */
-  readonly teacher: Graph;
+  readonly teacher?: Graph;
   readonly batch: number;
   readonly optimizer: 'adamw' | 'sgd';
 }
@@ -226,7 +228,7 @@ export function wholeMemory({ step, binding, teacher, optimizer }: WholeTraining
   const forward = new Set(ancestors(graph.nodes, [graph.output(step.loss)]));
   const made = graph.nodes.filter(node => forward.has(node)).flatMap(({ outputs }) => outputs);
   const kept = made.filter(value => graph.consumers(value).some(reader => !forward.has(reader)));
-  const weights = teacher.constants().map(({ constant }) => constant.data.byteLength);
+  const weights = (teacher?.constants() ?? []).map(({ constant }) => constant.data.byteLength);
   // Momentum has one moment for AdamW's two.
   const moments = optimizer === 'sgd' ? 1 : 2;
   return {
@@ -248,7 +250,7 @@ export function requireRoomForWhole(
   const { parameters, training: trained, session } = wholeMemory(training);
   requireFree(
     {
-      what: "The student's layers",
+      what: `${training.what ?? 'The network'}'s layers`,
       parameters,
       stages: new Map([['to be trained ', trained]]),
       beside: withSession ? session : 0,

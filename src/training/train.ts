@@ -33,6 +33,8 @@ export interface MetricsEntry {
   readonly learningRate: number;
   /** By position and parent or direction: `3/a`, `output/b`. */
   readonly terms: Readonly<Record<string, number>>;
+  /** Of a federated training, whose step it is: the number of the site. */
+  readonly site?: number;
 }
 
 /** All that a training needs to go on where it was, bit for bit. */
@@ -49,6 +51,8 @@ export interface Checkpoint {
 export interface TrainOptions {
   /** Where to go on. */
   readonly from?: Checkpoint;
+  /** How many steps are to be done in the end. Default: all of the schedule. */
+  readonly until?: number;
   /** What is trained, in words. Default: `training the stitches`. */
   readonly stage?: string;
   /** Steps from one reading of the loss to the next. Default {@link metricsInterval}. */
@@ -180,6 +184,16 @@ export class Trainer {
     return new Trainer(session, work, feed, step, settings);
   }
 
+  /** The same plan, fed by something else. */
+  fedBy(feed: StepFeed, work: WorkOptions = this.#work): Trainer {
+    return new Trainer(this.#session, work, feed, this.#step, this.#settings);
+  }
+
+  /** Sets what is carried from step to step: parameters, and the optimiser's state. */
+  load(values: ReadonlyMap<string, Tensor>): void {
+    for (const [name, value] of values) this.#session.write(name, value);
+  }
+
   /**
    * Trains to the last step and returns the parameters.
    *
@@ -190,6 +204,7 @@ export class Trainer {
     const { from, onMetrics, onCheckpoint, checkpointSeconds = checkpointInterval } = options;
     const { stage = 'training the stitches', metricsEvery: every = metricsInterval, keepEnd = false } = options;
     const { steps, batch, seed } = this.#settings;
+    const { until = steps } = options;
     const drawing = this.#feed.begin(from?.settings);
     const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#feed.images, seed);
     const outputs = [this.#step.loss, ...this.#step.terms.map(t => t.output)];
@@ -203,13 +218,13 @@ export class Trainer {
     let saved = performance.now();
     let pause = checkpointSeconds * 1000;
     onProgress?.({ stage, done: from?.step ?? 0, total: steps });
-    for (let step = from?.step ?? 0; step < steps; step++) {
+    for (let step = from?.step ?? 0; step < until; step++) {
       if (signal?.aborted) {
         await checkpoint(step);
         throwIfInterrupted(signal, `The training was stopped after ${step} of ${steps} steps; it`);
       }
       const numbers = sampler.next(batch);
-      const read = step % every === 0 || step === steps - 1;
+      const read = step % every === 0 || step === until - 1;
       const feeds = await drawing.take(numbers, step);
       const found = await this.#session.run(feeds, read ? outputs : []);
       if (read) {
@@ -218,15 +233,15 @@ export class Trainer {
         note = `loss ${entry.loss.toPrecision(4)}`;
       }
       onProgress?.({ stage, done: step + 1, total: steps, ...(note !== undefined && { note }) });
-      if (performance.now() - saved > pause && step < steps - 1) {
+      if (performance.now() - saved > pause && step < until - 1) {
         const began = performance.now();
         await checkpoint(step + 1);
         saved = performance.now();
         if (pause > 0) pause = Math.max(checkpointSeconds * 1000, 9 * (saved - began));
       }
     }
-    if (keepEnd && (from?.step ?? 0) < steps) await checkpoint(steps);
-    const values = await this.#values(steps);
+    if (keepEnd && (from?.step ?? 0) < until) await checkpoint(until);
+    const values = await this.#values(until);
     return new Map(this.#step.parameters.map(name => [name, values.get(name)!]));
   }
 

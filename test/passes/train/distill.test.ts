@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { rewrite, Value } from '../../../ir/index.ts';
+import { GraphBuilder, rewrite, Value } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/file.ts';
 import { float32, type Tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
@@ -40,6 +40,25 @@ describe('the weights of a network', () => {
     expect(left.length).toBeGreaterThan(10);
     expect(left.every(name => /running_(mean|var)$/.test(name))).toBe(true);
     expect(roles('resize_13').left.every(name => !name.includes('weight'))).toBe(true);
+  });
+
+  it('are each layer’s own where they are equal, and tied where the file has one tensor', () => {
+    const b = new GraphBuilder('untrained');
+    const zeros = (name: string) => b.constant(tensorFromNumbers('float32', [4], [0, 0, 0, 0]), name);
+    const kernel = b.constant(tensorFromNumbers('float32', [4, 4, 1, 1], Array<number>(16).fill(1)), 'kernel');
+    let x = b.input('x', { dtype: 'float32', shape: [1, 4, 2, 2] });
+    // As exporters write equal tensors: once, and then by a name.
+    const first = zeros('first');
+    for (const bias of [first, zeros('second'), b.op('Identity', [first], {}, { name: 'third' })]) {
+      x = b.op('Conv', [x, kernel, bias]);
+    }
+    b.output('y', x);
+    expect([...openWeights(b.build()).roles].map(([name, role]) => `${role} ${name}`)).toEqual([
+      'weight kernel',
+      'bias first',
+      'bias second',
+      'bias third_1',
+    ]);
   });
 
   it('opened and closed again give the network back', () =>

@@ -10,12 +10,8 @@ import { loadModel } from '../../../src/network/load.ts';
 import { statedMeaning } from '../../../src/network/meaning.ts';
 import { networkOf } from '../../../src/network/network.ts';
 import { toProbabilities } from '../../../src/network/outputs.ts';
-import {
-  distillationFeed,
-  distillationJob,
-  distillationSettings,
-  distillationStep,
-} from '../../../src/training/distill.ts';
+import { distillationSettings } from '../../../src/training/distill.ts';
+import { wholeFeed, wholeJob, wholeStep } from '../../../src/training/whole.ts';
 import { relativeError } from '../../passes/ort.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch } from '../cli/support.ts';
@@ -30,24 +26,24 @@ async function small(given: Parameters<typeof distillationSettings>[0]) {
     }),
   );
   const dataset: Dataset = await loadDataset(await smallData(join(folder, 'data.npz')));
-  const job = distillationJob({ teacher, student, dataset, task: 'segmentation', ignore: false });
+  const job = wholeJob({ teacher, student, dataset, task: 'segmentation', ignore: false });
   const settings = distillationSettings(given, 3);
-  return { job, settings, step: distillationStep(job, settings) };
+  return { job, settings, step: wholeStep(job, settings) };
 }
 
 it('are images under shift with the teacher’s answers to the same, the same again for a step', () =>
   withExecutor({ executor: 'ort' }, async executor => {
     const { job, settings, step } = await small({ shift: 1 });
-    const feed = distillationFeed({ executor }, job, step, settings);
+    const feed = wholeFeed({ executor }, job, step, settings);
     const { take } = feed.begin();
     const [first, again, other] = [await take([0, 1, 2], 5), await take([0, 1, 2], 5), await take([0, 1, 2], 6)];
     expect(first).toEqual(again);
     expect(first.x.data).not.toEqual(other.x.data);
     expect(Object.keys(first)).toEqual(step.step.data);
-    const asked = new Runnable(executor, job.teacher.graph);
+    const asked = new Runnable(executor, job.teacher!.graph);
     const logits = (await asked.run({ x: first.x })).logits;
     expect(
-      relativeError(first.teacher.data as Float32Array, toProbabilities(logits, job.teacher.meaning)),
+      relativeError(first.teacher.data as Float32Array, toProbabilities(logits, job.teacher!.meaning)),
     ).toBeLessThan(1e-5);
     asked.dispose();
     feed.dispose();
@@ -56,7 +52,7 @@ it('are images under shift with the teacher’s answers to the same, the same ag
 it('have labels that are turned as the images are', () =>
   withExecutor({ executor: 'ort' }, async executor => {
     const { job, settings, step } = await small({ shift: 0, labelShare: 1 });
-    const feed = distillationFeed({ executor }, job, step, settings);
+    const feed = wholeFeed({ executor }, job, step, settings);
     const { take } = feed.begin();
     expect(step.step.data).toEqual(['x', 'labels']);
     const before = [...gatherImages(job.dataset, [0, 1, 2])];
@@ -64,7 +60,7 @@ it('have labels that are turned as the images are', () =>
     expect([...x.data]).not.toEqual(before);
     // The labels of this data set are where the image is above ½.
     expect([...labels.data]).toEqual([...(x.data as Float32Array)].map(v => (v > 0.5 ? 1 : 0)));
-    const upright = distillationFeed({ executor }, job, step, { ...settings, turn: false });
+    const upright = wholeFeed({ executor }, job, step, { ...settings, turn: false });
     expect([...(await upright.begin().take([0, 1, 2], 0)).x.data]).toEqual(before);
     upright.dispose();
     feed.dispose();
@@ -105,10 +101,10 @@ it.each(['classification', 'regression'] as const)('fit networks that answer onc
       labels: { ...labels, ignore: undefined, regions: undefined, task },
       arrays: ['images', 'labels'],
     };
-    const job = distillationJob({ teacher: network, student: network, dataset, task, ignore: false });
+    const job = wholeJob({ teacher: network, student: network, dataset, task, ignore: false });
     const settings = distillationSettings({ labelShare: 0.5 }, 3);
-    const step = distillationStep(job, settings);
-    const feed = distillationFeed({ executor }, job, step, settings);
+    const step = wholeStep(job, settings);
+    const feed = wholeFeed({ executor }, job, step, settings);
     const fed = await feed.begin().take([2, 0, 1], 0);
     const resident = new Map([...step.step.state, ...step.loss.student.weights]);
     const session = await prepareStep(executor, step.step, bindingFor(step.step.graph, feed.shapes), { resident });

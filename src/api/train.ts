@@ -1,0 +1,223 @@
+/** Whole networks trained on labels: `suture train`. */
+import { SutureError } from '../../ir/index.ts';
+import { closeWeights, freshWeights, openWeights, type Task } from '../../passes/index.ts';
+import type { Dataset, LabelOptions } from '../data/dataset.ts';
+import { joined } from '../data/join.ts';
+import { loadDataset } from '../data/load.ts';
+import { Random } from '../data/random.ts';
+import { hashData } from '../data/raw/load.ts';
+import type { ExecutorOptions } from '../execution/executors.ts';
+import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
+import { onProcessor, withExecutor } from '../execution/open.ts';
+import { type Execution, workOptions } from '../execution/progress.ts';
+import { versions } from '../execution/version.ts';
+import { LabelledData } from '../metrics/labelled.ts';
+import type { MetricName } from '../metrics/metric.ts';
+import { type ValidationScore, validationScores } from '../metrics/validation.ts';
+import { taskOf } from '../network/join.ts';
+import { loadModel } from '../network/load.ts';
+import type { MeaningOptions } from '../network/meaning.ts';
+import { type Network, networkOf } from '../network/network.ts';
+import { parentOf } from '../network/parent.ts';
+import type { NamedFile } from '../options/kinds.ts';
+import type { GivenOf } from '../options/option.ts';
+import { withLockedRun } from '../run/access.ts';
+import { keptLabels, labelsOfRun } from '../run/config.ts';
+import { sameData, type TrainingWork } from '../run/lifecycle.ts';
+import { withNewLock } from '../run/lock.ts';
+
+import { lossesOf, requireTrainable, requireUnfinished, trainWhole, wholeTraining } from '../run/train-whole.ts';
+import { type TrainedConfig, type TrainedDirectory, trainedNetworks } from '../run/trained.ts';
+import { checkWholeOutput, notWhole, scoresSchema, WholeDirectory } from '../run/whole.ts';
+import { requireBudgetSupport } from '../training/memory.ts';
+import { type networkOptions, networkTraining } from '../training/network.ts';
+import { usualBatch } from '../training/settings.ts';
+import { type WholeJob, wholeJob } from '../training/whole.ts';
+
+export interface TrainOptions extends GivenOf<typeof networkOptions>, Pick<MeaningOptions, 'activation'> {
+  /** Images with labels to train on. */
+  readonly data?: string | undefined;
+  /** The same of several sites, instead: one data set together, or federated. */
+  readonly sites?: readonly NamedFile[] | undefined;
+  /** Images with labels that the network is scored on. */
+  readonly validation: string;
+  /** The directory to make. */
+  readonly output: string;
+  /** Replace a network that is there, when the training of this one has ended. */
+  readonly force?: boolean | undefined;
+  readonly task?: Task | undefined;
+  readonly metric?: MetricName | undefined;
+  readonly labels?: LabelOptions | undefined;
+}
+
+/** What `suture train` shows. */
+export interface TrainSummary {
+  readonly directory: string;
+  /** The network. */
+  readonly file: string;
+  /** The file that was begun with. */
+  readonly from: string;
+  readonly sites: readonly { readonly name: string; readonly images: number }[];
+  readonly training: TrainedConfig['training'];
+  readonly executor: string;
+  readonly firstLoss: number | undefined;
+  readonly lastLoss: number | undefined;
+  readonly metric: MetricName;
+  readonly scores: readonly ValidationScore[];
+}
+
+/** What the data of one site is called where nobody names it. */
+const onlySite = 'data';
+
+function sitesOf({ data, sites }: TrainOptions): readonly NamedFile[] {
+  if (data !== undefined && sites) {
+    throw new SutureError('option-invalid', 'Name --data, or the data of several sites by --site: not both.');
+  }
+  if (data !== undefined) return [{ name: onlySite, file: data }];
+  if (sites && sites.length > 0) return sites;
+  throw new SutureError('option-invalid', 'Name the labelled images to train on, --data TRAIN.npz.');
+}
+
+/**
+ * Trains a network on labels and keeps it in a directory of its own, as `network.onnx`, with the names of inputs and outputs that the file
+ * has. What was interrupted goes on with {@link resumeTrain}. The weights of the last step are kept.
+ *
+ * @param path an ONNX file: trained, or with `fresh` any that has the layers.
+ * @throws SutureError `model-unreadable`, `option-invalid`, `data-invalid`, `output-exists`, `adjoint-missing`, `loss-not-finite`,
+ * `interrupted`.
+ */
+export const train = (
+  path: string,
+  options: TrainOptions & ExecutorOptions,
+  work: TrainingWork = {},
+): Promise<TrainSummary> =>
+  withNewLock(options.output, async () => {
+    await checkWholeOutput(trainedNetworks, options.output, options.force);
+    return withExecutor(options, executor => trainLocked({ executor, ...workOptions(work) }, path, options, work));
+  });
+
+async function trainLocked(
+  execution: Execution,
+  path: string,
+  options: TrainOptions,
+  work: TrainingWork,
+): Promise<TrainSummary> {
+  const { executor } = execution;
+  const model = await loadModel(path);
+  const said = { ...options.labels, ...(options.task && { task: options.task }) };
+  const named = sitesOf(options);
+  const datasets = await Promise.all(named.map(({ file }) => loadDataset(file, said, 'training')));
+  const dataset = joined(datasets);
+  const validation = await loadDataset(options.validation, said);
+  const parent = await parentOf(onProcessor, model, validation, options);
+  const task = options.task ?? taskOf(parent);
+  const labels = labelsOfRun({ task }, said);
+  const training = networkTraining(options, stepBatch(fixedBatch(parent.graph), options.batch, usualBatch));
+  requireBudgetSupport(executor, training);
+  const graph = training.fresh ? withFreshWeights(parent, training.seed) : parent.graph;
+  const start = networkOf(graph, 'start', parent.meaning);
+  const labelled = LabelledData.for([start], validation, options.metric);
+  requireTrainable(execution, jobOf({ task, labels: keptLabels(labels).labels }, start, dataset), training);
+  const scores = training.fresh ? [] : await validationScores(execution, [start], labelled, training.seed);
+  const kept = { task, ...keptLabels(labels) };
+  const sites: TrainedConfig['sites'] = [];
+  for (const [i, { name, file }] of named.entries()) {
+    sites.push({ name, source: file, sha256: await hashData(file, labels), images: datasets[i].count });
+  }
+  const rest = {
+    ...kept,
+    training,
+    sites,
+    validation: { source: validation.source, sha256: await hashData(options.validation, labels) },
+    metric: labelled.metricFor(start).name,
+    scores,
+    executor: { name: executor.name, description: executor.describe() },
+    versions: { ...versions() },
+  };
+  const directory = await WholeDirectory.create<TrainedConfig, never>(
+    trainedNetworks,
+    options.output,
+    { start: { graph, of: path, meaning: parent.meaning } },
+    stored => ({ format: 'suture-network', version: 1, start: stored.start, ...rest }),
+    { force: options.force },
+  );
+  return trainIn(execution, directory, { datasets, validation }, work);
+}
+
+/** A network as it would be before any training. */
+function withFreshWeights({ graph }: Network, seed: number): Network['graph'] {
+  const open = openWeights(graph);
+  const random = Random.seeded(seed, 'weights');
+  return closeWeights(
+    open,
+    freshWeights(open, () => random.normal()),
+  );
+}
+
+const jobOf = (config: Pick<TrainedConfig, 'task' | 'labels'>, student: Network, dataset: Dataset): WholeJob =>
+  wholeJob({ student, dataset, task: config.task, ignore: config.labels?.ignoreLabel !== undefined });
+
+/**
+ * Goes on with a training that was interrupted, as it was begun. What comes out is the same to the last bit as without the interruption, on
+ * the same adapter and versions.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `data-invalid` when a data file is not the one that it was begun with.
+ */
+export const resumeTrain = (path: string, work: TrainingWork = {}): Promise<TrainSummary> =>
+  withLockedRun(
+    path,
+    async () => {
+      const directory = await WholeDirectory.openUnfinished(trainedNetworks, path);
+      const { config } = directory;
+      await requireUnfinished(directory);
+      const labels = labelsOfRun(config);
+      const since = 'the training was begun';
+      const datasets: Dataset[] = [];
+      for (const site of config.sites) datasets.push(await sameData(site, labels, since, 'training'));
+      const validation = await sameData(config.validation, labels, since);
+      await directory.removeTemporaries();
+      return withExecutor({ executor: config.executor.name }, executor =>
+        trainIn({ executor, ...workOptions(work) }, directory, { datasets, validation }, work),
+      );
+    },
+    missing => notWhole(trainedNetworks, missing),
+  );
+
+const kind = wholeTraining<TrainedConfig, never>(
+  'training the network',
+  ({ sites }) => sites.map(({ images }) => images),
+  'suture train',
+);
+
+/** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */
+async function trainIn(
+  execution: Execution,
+  directory: TrainedDirectory,
+  { datasets, validation }: { readonly datasets: readonly Dataset[]; readonly validation: Dataset },
+  work: TrainingWork,
+): Promise<TrainSummary> {
+  const { config } = directory;
+  const { training, sites, start } = config;
+  const job = jobOf(config, await directory.network('start'), joined(datasets));
+  const how = training.rounds === undefined ? 'trained' : 'trained in rounds';
+  const origin = `${start.of}, ${training.fresh ? 'fresh, ' : ''}${how} on ${sites.map(({ name }) => name).join(', ')}`;
+  const federated = training.rounds !== undefined && { sites: datasets };
+  await trainWhole(execution, directory, { kind, job, ...federated, validation, name: 'network', origin }, work);
+  return summaryOf(directory);
+}
+
+async function summaryOf(directory: TrainedDirectory): Promise<TrainSummary> {
+  const { config, path } = directory;
+  const { metric, scores } = (await directory.readJson('scores', scoresSchema))!;
+  return {
+    directory: path,
+    file: directory.file('model'),
+    from: config.start.of,
+    sites: config.sites.map(({ name, images }) => ({ name, images })),
+    training: config.training,
+    executor: config.executor.description,
+    ...(await lossesOf(directory)),
+    metric,
+    scores,
+  };
+}

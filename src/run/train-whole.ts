@@ -1,0 +1,303 @@
+/** The training of a whole network in its directory, from its checkpoint if there is one, and what is written of what comes out. */
+import * as v from 'valibot';
+import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
+import { closeWeights, type TrainingStep } from '../../passes/index.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { BatchSampler } from '../data/sampler.ts';
+import { bindingFor } from '../execution/execute.ts';
+import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
+import { hashFile } from '../files/hash.ts';
+import { LabelledData } from '../metrics/labelled.ts';
+import type { MetricName } from '../metrics/metric.ts';
+import { type ValidationScore, validationScores } from '../metrics/validation.ts';
+import { meaningMetadata } from '../network/meaning.ts';
+import { networkOf } from '../network/network.ts';
+import { writeModel } from '../network/write.ts';
+import { averaged, roundStart, type Weights } from '../training/federate.ts';
+import { requireRoomForWhole } from '../training/room.ts';
+import { checkpointInterval } from '../training/settings.ts';
+import { type MetricsEntry, Trainer } from '../training/train.ts';
+import { type WholeJob, type WholeSettings, type WholeStep, wholeFeed, wholeStep } from '../training/whole.ts';
+import { naturalSchema } from './checkpoint.ts';
+import {
+  type PlannedTraining,
+  type Reached,
+  readCheckpoint,
+  requireCarried,
+  resumable,
+  type TrainingKind,
+  type TrainingWork,
+  train,
+} from './lifecycle.ts';
+import { requireTensors } from './load.ts';
+import { metricsStateSchema } from './metrics.ts';
+import type { WholeDirectory } from './whole.ts';
+
+/** What the configurations of all such directories say. */
+export interface WholeConfig {
+  readonly training: WholeSettings;
+  readonly metric: MetricName;
+  /** Of other networks, on the validation data. */
+  readonly scores: readonly ValidationScore[];
+}
+
+const entries = {
+  metrics: metricsStateSchema,
+  /** Where a federated training is: the round, from 0, and the site whose steps it does. */
+  federation: v.optional(v.object({ round: naturalSchema, site: naturalSchema })),
+};
+
+type Entries = typeof entries;
+
+/** How a kind of directory is trained in. */
+export type WholeTrainingKind<C extends WholeConfig, N extends string> = TrainingKind<
+  Entries,
+  'checkpoint',
+  WholeDirectory<C, N>
+>;
+
+/**
+ * @param images how many each site has to draw from; one that has a number for each of several is federated. @param command what goes on
+ * with a training.
+ */
+export const wholeTraining = <C extends WholeConfig, N extends string>(
+  stage: string,
+  images: (config: C) => readonly number[],
+  command: string,
+): WholeTrainingKind<C, N> => ({
+  file: 'checkpoint',
+  stage,
+  entries,
+  extent({ config }, { federation }, step) {
+    const { training } = config;
+    const sites = images(config);
+    const { rounds } = training;
+    if ((rounds === undefined) !== (federation === undefined)) return undefined;
+    if (rounds === undefined || !federation) {
+      return { ...training, images: sites.reduce((sum, n) => sum + n, 0), sampled: false };
+    }
+    const { round, site } = federation;
+    const local = training.steps / rounds;
+    const isIn = round < rounds && site < sites.length && step >= round * local && step <= (round + 1) * local;
+    return isIn ? { ...training, images: sites[site], sampled: false } : undefined;
+  },
+  // Without a checkpoint it is begun again as the configuration says.
+  resume: async ({ path }) => `${command} --resume ${printable(path)}`,
+  untouched: () => undefined,
+});
+
+/**
+ * Checks before anything is computed or written that a network can be trained, on these labels and in the memory that is free.
+ *
+ * @param what whose layers they are, for messages.
+ * @throws SutureError `adjoint-missing`, `option-invalid`, `data-invalid`, `memory-short`.
+ */
+export function requireTrainable(
+  execution: Execution,
+  job: WholeJob,
+  training: WholeSettings,
+  what = 'The network',
+): WholeStep {
+  const planned = wholeStep(job, training);
+  const feed = wholeFeed(execution, job, planned, training);
+  feed.dispose();
+  const { step } = planned;
+  const binding = bindingFor(step.graph, feed.shapes);
+  const whole = { ...training, step, binding, ...(job.teacher && { teacher: job.teacher.graph }), what };
+  requireRoomForWhole(whole, { withSession: execution.executor.name === 'ort' });
+  return planned;
+}
+
+/** What is trained, and what is said of what comes out. */
+export interface WholeWork<C extends WholeConfig, N extends string> {
+  readonly kind: WholeTrainingKind<C, N>;
+  /** Of all data together. */
+  readonly job: WholeJob;
+  /** The data of each site, where the training is federated. */
+  readonly sites?: readonly Dataset[];
+  readonly validation: Dataset;
+  /** What the network is called where it is scored. */
+  readonly name: string;
+  /** What it came from, for its file. */
+  readonly origin: string;
+}
+
+/** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */
+export async function trainWhole<C extends WholeConfig, N extends string>(
+  execution: Execution,
+  directory: WholeDirectory<C, N>,
+  given: WholeWork<C, N>,
+  work: TrainingWork,
+): Promise<void> {
+  const { kind, job, validation, name, origin } = given;
+  const { metric, training, scores } = directory.config;
+  const { meaning } = job.student;
+  const planned = wholeStep(job, training);
+  const { student: open } = planned.loss;
+  const types = new Map([...open.weights.keys()].map(weight => [weight, planned.step.graph.input(weight).type]));
+  const from = await readCheckpoint(directory, kind);
+  if (from) requireCarried(from, planned.step, directory.file('checkpoint'), keptOfRound(planned.step, from));
+  const known = (await directory.readTensors('parameters'))?.tensors;
+  if (known) requireTensors(known, types, directory.file('parameters'));
+  const closed = closeWeights(open, known ?? (await trainWeights(execution, directory, given, planned, work, from)));
+  const metadata = { ...closed.info.metadata, ...meaningMetadata(meaning), 'suture.setting': origin };
+  const graph = closed.with({ info: { ...closed.info, metadata } });
+  const network = networkOf(graph, name, meaning);
+  const labelled = LabelledData.for([network], validation, metric);
+  const found = await validationScores(execution, [network], labelled, training.seed);
+  const file = directory.file('model');
+  await writeModel(graph, file, { force: true });
+  await directory.writeJson('scores', { metric, model: await hashFile(file), scores: [...scores, ...found] });
+  await directory.finish();
+}
+
+async function trainWeights<C extends WholeConfig, N extends string>(
+  execution: Execution,
+  directory: WholeDirectory<C, N>,
+  given: WholeWork<C, N>,
+  planned: WholeStep,
+  work: TrainingWork,
+  from?: Reached<Entries>,
+): Promise<ReadonlyMap<string, Tensor>> {
+  const { kind, job, sites } = given;
+  const { training } = directory.config;
+  const feed = wholeFeed(execution, job, planned, training);
+  const metrics = await directory.openMetrics(from?.more.metrics);
+  try {
+    return await resumable(directory, kind, async () => {
+      const values = from?.values ?? planned.loss.student.weights;
+      const trainer = await Trainer.create(execution, planned.step, training, values, feed);
+      try {
+        const onMetrics = (entry: MetricsEntry) => metrics.append(entry);
+        const more = async () => {
+          await metrics.sync();
+          return { metrics: metrics.state() };
+        };
+        const parts = { trainer, onMetrics, more };
+        const trained = sites
+          ? await federated(execution, directory, { ...given, sites }, { planned, from, ...parts }, work)
+          : await train(directory, kind, { from, ...parts }, work);
+        await metrics.sync();
+        await directory.writeTensors('parameters', trained);
+        return trained;
+      } finally {
+        trainer.dispose();
+      }
+    });
+  } finally {
+    feed.dispose();
+    await metrics.close();
+  }
+}
+
+/** What lies in a checkpoint of a federated training beside what its site carries: the round's start, and what came out of other sites. */
+const roundPrefix = 'federation';
+const startOfRound = `${roundPrefix}/start`;
+const ofSite = (site: number): string => `${roundPrefix}/${site}`;
+
+const under = (prefix: string, weights: Weights): [string, Tensor][] =>
+  Array.from(weights, ([name, value]) => [`${prefix}/${name}`, value]);
+
+/** The types of these. */
+function keptOfRound(step: TrainingStep, { more: { federation } }: Reached<Entries>): ReadonlyMap<string, TensorType> {
+  if (!federation) return new Map();
+  const kept = [startOfRound, ...Array.from({ length: federation.site }, (_, site) => ofSite(site))];
+  return new Map(
+    kept.flatMap(prefix =>
+      step.parameters.map(name => [`${prefix}/${name}`, step.graph.input(name).type] as [string, TensorType]),
+    ),
+  );
+}
+
+interface FederatedParts extends Pick<PlannedTraining<Entries>, 'trainer' | 'onMetrics' | 'more'> {
+  readonly planned: WholeStep;
+  readonly from: Reached<Entries> | undefined;
+}
+
+/** Round after round, site after site. A site that ends after the time of a checkpoint leaves one. */
+async function federated<C extends WholeConfig, N extends string>(
+  execution: Execution,
+  directory: WholeDirectory<C, N>,
+  { kind, job, sites }: WholeWork<C, N> & { readonly sites: readonly Dataset[] },
+  { planned, from, trainer, onMetrics, more }: FederatedParts,
+  work: TrainingWork,
+): Promise<Weights> {
+  const { steps, rounds = 1, batch, seed } = directory.config.training;
+  const { step } = planned;
+  const { checkpointSeconds = checkpointInterval } = work;
+  const local = steps / rounds;
+  const keptUnder = (prefix: string): Weights =>
+    new Map(step.parameters.map(name => [name, from!.values.get(`${prefix}/${name}`)!]));
+  const reached = from?.more.federation;
+  let common: Weights = from ? keptUnder(startOfRound) : planned.loss.student.weights;
+  let ended: Weights[] = Array.from({ length: reached?.site ?? 0 }, (_, site) => keptUnder(ofSite(site)));
+  let saved = performance.now();
+  for (let round = reached?.round ?? 0; round < rounds; round++) {
+    for (let site = ended.length; site < sites.length; site++) {
+      const done = round * local;
+      const isResumed = from !== undefined && round === reached?.round && site === reached.site;
+      const at = isResumed
+        ? from
+        : {
+            step: done,
+            sampler: BatchSampler.after(done * batch, sites[site].count, seed).state(),
+            values: roundStart(step, common, done),
+          };
+      trainer.load(new Map([...step.carry.values()].map(name => [name, at.values.get(name)!])));
+      const before = (round * sites.length + site) * local - done;
+      const onProgress: WorkOptions['onProgress'] = event =>
+        execution.onProgress?.({
+          ...event,
+          done: before + event.done,
+          total: steps * sites.length,
+          note: [`round ${round + 1} of ${rounds}`, event.note].filter(text => text !== undefined).join(', '),
+        });
+      const feed = wholeFeed(execution, { ...job, dataset: sites[site] }, planned, directory.config.training);
+      const trained = await train(
+        directory,
+        kind,
+        {
+          trainer: trainer.fedBy(feed, { ...workOptions(execution), onProgress }),
+          from: at,
+          until: done + local,
+          keepEnd: performance.now() - saved > checkpointSeconds * 1000,
+          onMetrics: entry => onMetrics({ ...entry, site }),
+          more: async () => {
+            saved = performance.now();
+            return { ...(await more()), federation: { round, site } };
+          },
+          constant: new Map([
+            ...under(startOfRound, common),
+            ...ended.flatMap((weights, other) => under(ofSite(other), weights)),
+          ]),
+        },
+        work,
+      );
+      feed.dispose();
+      ended.push(trained);
+    }
+    const images = sites.map(({ count }) => count);
+    common = averaged(ended, images);
+    ended = [];
+  }
+  return common;
+}
+
+const lossSchema = v.object({ loss: v.number() });
+
+/** The loss of the first step that was read, and of the last. */
+export async function lossesOf<C extends object, N extends string>(
+  directory: WholeDirectory<C, N>,
+): Promise<{ readonly firstLoss: number | undefined; readonly lastLoss: number | undefined }> {
+  const losses = await directory.readMetrics(lossSchema);
+  return { firstLoss: losses[0]?.loss, lastLoss: losses.at(-1)?.loss };
+}
+
+/** Refuses to go on with what has ended. @throws SutureError `run-invalid`. */
+export async function requireUnfinished<C extends object, N extends string>(
+  directory: WholeDirectory<C, N>,
+): Promise<void> {
+  if (!(await directory.trained())) return;
+  const text = `The training of ${printable(directory.path)} has ended: there is nothing to resume.`;
+  throw new SutureError('run-invalid', text);
+}

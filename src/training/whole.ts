@@ -1,0 +1,196 @@
+/** Whole networks trained to give a teacher's answers, or what labels say: what may be said of it, and what its steps are fed. */
+import * as v from 'valibot';
+import { type Tensor, tensor } from '../../ir/index.ts';
+import {
+  answering,
+  answersOutput,
+  type DiceOver,
+  type Distillation,
+  distillation,
+  type OptimizerOptions,
+  type Task,
+  type TrainingStep,
+  trainingStep,
+} from '../../passes/index.ts';
+import { requireBatch } from '../data/batches.ts';
+import { type Dataset, gatherImages } from '../data/dataset.ts';
+import { Random } from '../data/random.ts';
+import { composed } from '../data/shift/changes.ts';
+import { drawChange } from '../data/shift/suite.ts';
+import { drawTurn, type Turn, turned } from '../data/turn.ts';
+import { Runnable } from '../execution/execute.ts';
+import type { Execution } from '../execution/progress.ts';
+import { spatialExtents } from '../network/interface.ts';
+import type { Network } from '../network/network.ts';
+import { graphForImages } from '../network/sizes.ts';
+import { choice, count, memory, natural, nonNegative, positive, share, strength, toggle } from '../options/kinds.ts';
+import { optional, standing, unlessDenied } from '../options/option.ts';
+import type { StepFeed } from './feed.ts';
+import { LabelFeed } from './labels.ts';
+import { usualBatch } from './settings.ts';
+
+/** Where nothing else is said, by optimiser. nnU-Net's decay for SGD. */
+export const rates = {
+  adamw: { learningRate: 1e-3, weightDecay: 0 },
+  sgd: { learningRate: 1e-2, weightDecay: 3e-5 },
+} as const;
+
+export const optimizers = ['adamw', 'sgd'] as const;
+
+export const optimizerHelp = "AdamW along half a cosine, or SGD with Nesterov's momentum along nnU-Net's polynomial";
+export const shiftHelp = 'whether each image is changed at random, and how strongly: on, off, 0.5';
+
+/** What may be said of any training of a whole network. */
+export const wholeOptions = {
+  batch: optional(count, 'n', 'images in a step', { otherwise: `${usualBatch}, or what the networks take` }),
+  weightDecay: optional(nonNegative, 'x', 'decay of kernels and matrices, not of biases and scales', {
+    otherwise: `adamw ${rates.adamw.weightDecay}, sgd ${rates.sgd.weightDecay}`,
+  }),
+  turn: unlessDenied('leave images upright, without quarter turns and mirroring'),
+  seed: standing(natural, 's', 'of the batches and the changes', 0),
+  memory: optional(memory, 'limit', 'what a step may keep on WebGPU, 800MB or 50%; the rest is computed again'),
+};
+
+/** What decides the numbers of any training of a whole network, as a configuration keeps it. */
+export const wholeEntries = {
+  steps: count.schema,
+  batch: count.schema,
+  optimizer: choice(optimizers).schema,
+  learningRate: positive.schema,
+  weightDecay: nonNegative.schema,
+  shift: strength.schema,
+  turn: toggle.schema,
+  labelShare: share.schema,
+  seed: natural.schema,
+  memory: v.optional(memory.schema),
+};
+
+const wholeSchema = v.object(wholeEntries);
+
+/** What decides what a step computes and is fed. */
+export interface WholeSettings extends v.InferOutput<typeof wholeSchema> {
+  /** Default {@link usualClip}. */
+  readonly clip?: number | undefined;
+  /** Default: over the batch. */
+  readonly dice?: DiceOver | undefined;
+  /** Of a federated training, how often the sites' weights are averaged: `steps` are those of each site. */
+  readonly rounds?: number | undefined;
+}
+
+/** nnU-Net's bound for the norm of the gradients. */
+export const usualClip = 12;
+
+/** A network that is trained, and what it learns from. */
+export interface WholeJob {
+  /** With a number for every size but the batch. */
+  readonly student: Network;
+  /** Absent where labels alone are learned from. */
+  readonly teacher?: Network | undefined;
+  readonly dataset: Dataset;
+  readonly task: Task;
+  readonly ignore: boolean;
+}
+
+/** Networks as {@link WholeJob} wants them: for the images of the data. @throws SutureError `data-invalid`. */
+export const wholeJob = (job: WholeJob): WholeJob => ({
+  ...job,
+  student: { ...job.student, graph: graphForImages(job.student.graph, job.dataset, job.student.name) },
+});
+
+export interface WholeStep {
+  readonly loss: Distillation;
+  readonly step: TrainingStep;
+}
+
+/** @throws SutureError `adjoint-missing`, `option-invalid`. */
+export function wholeStep(
+  { student, task, ignore }: WholeJob,
+  { steps, optimizer, learningRate, weightDecay, labelShare, clip = usualClip, dice }: WholeSettings,
+): WholeStep {
+  const loss = distillation(student.graph, { task, meaning: student.meaning, labels: labelShare, ignore, dice });
+  const decays = (name: string): boolean => loss.student.roles.get(name) === 'weight';
+  const options: OptimizerOptions = { kind: optimizer, steps, learningRate, weightDecay, decays, clip };
+  return { loss, step: trainingStep(loss, options) };
+}
+
+/** A feed that may hold a session of a teacher. */
+export interface WholeFeed extends StepFeed {
+  dispose(): void;
+}
+
+/**
+ * Images of the data, each changed by what is drawn for it and turned, a teacher's answers to the same, and the labels turned alike.
+ * What is drawn for an image depends on the seed, the step, and its place in the batch alone, so that nothing has to be kept to go on.
+ *
+ * @throws SutureError `option-invalid` for a batch that is too large; as `labelsFor`, where the step takes labels.
+ */
+export function wholeFeed(
+  { executor }: Execution,
+  { student, teacher, dataset }: WholeJob,
+  { loss }: Pick<WholeStep, 'loss'>,
+  { batch, seed, shift, turn }: Pick<WholeSettings, 'batch' | 'seed' | 'shift' | 'turn'>,
+): WholeFeed {
+  requireBatch(batch, dataset);
+  const [channels, ...extents] = dataset.imageShape as [number, ...number[]];
+  const { graph } = loss;
+  const spatial = spatialExtents(student.graph.outputs[0].value.type, student.meaning);
+  const labels =
+    loss.labels === undefined
+      ? undefined
+      : LabelFeed.for(
+          dataset,
+          { meaning: student.meaning, spatial, name: student.name },
+          graph.input(loss.labels),
+          batch,
+        );
+  // Where there is one answer for an image, its labels have no axes to be turned.
+  const dense = extents.length > 0 && spatial.length === extents.length;
+  const taught =
+    loss.teacher === undefined || !teacher
+      ? undefined
+      : { asked: teacher.input, answers: new Runnable(executor, answering(teacher.graph, teacher.meaning)) };
+  const shapes = {
+    [student.input]: [batch, channels, ...extents],
+    ...(labels && { [loss.labels!]: labels.shape }),
+  };
+  const changed = (image: Float32Array<ArrayBuffer>, random: Random): Float32Array => {
+    const { name, steps } = drawChange(random);
+    const scaled = steps.map(step => ({ ...step, strength: step.strength * shift }));
+    return composed(name, scaled).apply(image, dataset.imageShape, random);
+  };
+  const take = async (numbers: ArrayLike<number>, step: number): Promise<Record<string, Tensor>> => {
+    const images = gatherImages(dataset, numbers);
+    const given = labels?.take(numbers)[loss.labels!];
+    const size = images.length / batch;
+    for (let i = 0; i < batch; i++) {
+      const random = Random.seeded(seed, `image ${i} of step ${step}`);
+      const image = images.subarray(i * size, (i + 1) * size);
+      if (shift > 0) image.set(changed(image, random));
+      if (!turn) continue;
+      const drawn = drawTurn(extents, random);
+      image.set(turned(image, extents, drawn));
+      if (given && dense) turnPlaces(given, i, extents.length, drawn);
+    }
+    const asked = tensor('float32', [batch, channels, ...extents], images);
+    const found = await taught?.answers.run({ [taught.asked]: asked });
+    return {
+      [student.input]: asked,
+      ...(found && { [loss.teacher!]: found[answersOutput] }),
+      ...(given && { [loss.labels!]: given }),
+    };
+  };
+  return {
+    images: dataset.count,
+    shapes,
+    begin: () => ({ take, state: () => undefined }),
+    dispose: () => taught?.answers.dispose(),
+  };
+}
+
+/** Turns the labels of one image in place; their last axes are those of the image. */
+function turnPlaces({ shape, data }: Tensor, row: number, axes: number, turn: Turn): void {
+  const size = data.length / shape[0];
+  const labels = data as Int32Array<ArrayBuffer> | Float32Array<ArrayBuffer>;
+  const part = labels.subarray(row * size, (row + 1) * size);
+  part.set(turned(part, shape.slice(-axes), turn));
+}

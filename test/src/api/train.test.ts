@@ -1,0 +1,231 @@
+/** Networks trained on labels: fresh and tuned, of one site and of several, interrupted, refused. */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Tensor, tensor } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
+import { evaluate } from '../../../src/api/evaluate.ts';
+import { resumeTrain, type TrainOptions, train } from '../../../src/api/train.ts';
+import { gatherImages } from '../../../src/data/dataset.ts';
+import { loadDataset } from '../../../src/data/load.ts';
+import { npyArray } from '../../../src/data/npy.ts';
+import { formatNpz } from '../../../src/data/npz.ts';
+import { Random } from '../../../src/data/random.ts';
+import { writeOutput } from '../../../src/files/output.ts';
+import { tensorsFromNpz } from '../../../src/run/tensors.ts';
+import { relativeError, runOrt } from '../../passes/ort.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+import { shared, suture } from '../cli/support.ts';
+
+const folder = shared();
+let network: string;
+let data: string;
+/** Another site's: eight images that are darker. */
+let other: string;
+
+beforeAll(async () => {
+  [network] = await smallParents(folder(), [[3], [2, 3]]);
+  data = await smallData(join(folder(), 'data.npz'));
+  other = join(folder(), 'other.npz');
+  const random = Random.seeded(9);
+  const images = Float32Array.from({ length: 8 * 64 }, () => random.normal() - 1);
+  const labels = Uint8Array.from(images, v => (v > -0.5 ? 1 : 0));
+  await writeOutput(other, formatNpz({ images: npyArray(images, [8, 1, 8, 8]), labels: npyArray(labels, [8, 8, 8]) }));
+});
+
+const asked = (output: string, more: Partial<TrainOptions> = {}): TrainOptions & { executor: 'ort' } => ({
+  ...{ data, validation: data, output: join(folder(), output), executor: 'ort' },
+  ...{ steps: 8, batch: 2, learningRate: 0.02 },
+  ...more,
+});
+
+const inRounds = (output: string, sites: readonly string[], rounds: number, localSteps: number) =>
+  asked(output, {
+    ...{ data: undefined, steps: undefined, federate: true, rounds, localSteps },
+    sites: sites.map((file, i) => ({ name: `site${i}`, file })),
+  });
+
+const weightsIn = async (path: string): Promise<ReadonlyMap<string, Tensor>> => {
+  const file = join(path, 'parameters.npz');
+  return tensorsFromNpz(await readFile(file), file).tensors;
+};
+
+/** Trains up to so many steps of a site. */
+async function interrupted(request: TrainOptions & { executor: 'ort' }, at: number): Promise<string> {
+  const controller = new AbortController();
+  const onProgress = ({ stage, done }: { stage: string; done: number }) => {
+    if (stage === 'training the network' && done === at) controller.abort();
+  };
+  await expect(train(network, request, { signal: controller.signal, onProgress })).rejects.toThrow(
+    /was stopped|stopped after .* go on with `suture train --resume/,
+  );
+  return request.output;
+}
+
+describe('a network', () => {
+  it('has the names of the file, and is scored as its file is', async () => {
+    const summary = await train(network, asked('tuned'));
+    expect(summary).toMatchObject({ from: network, metric: 'dice', sites: [{ name: 'data', images: 6 }] });
+    expect(summary.scores.map(s => s.network)).toEqual(['start', 'network']);
+    expect((await readdir(summary.directory)).toSorted()).toEqual([
+      'config.json',
+      'metrics.jsonl',
+      'network.onnx',
+      'parameters.npz',
+      'scores.json',
+      'start.onnx',
+    ]);
+    const { graph } = importOnnx(summary.file);
+    expect([graph.inputs[0].name, graph.outputs[0].name]).toEqual(['x', 'logits']);
+    const { rows } = await evaluate([summary.file, network], data, { executor: 'ort' });
+    const [start, trained] = summary.scores;
+    expect(trained.value).toBeCloseTo(rows[0].score.value, 6);
+    expect(start.value).toBeCloseTo(rows[1].score.value, 6);
+  });
+
+  it('learns from labels with fresh weights, the same for a seed', async () => {
+    const fresh = { fresh: true, optimizer: 'adamw', steps: 150, batch: 6, learningRate: 0.05, turn: false } as const;
+    const { scores, firstLoss, lastLoss } = await train(network, asked('fresh', fresh));
+    expect(lastLoss!).toBeLessThan(firstLoss! / 2);
+    expect(scores.map(s => s.network)).toEqual(['network']);
+    // The labels of this data set are where the image is above ½.
+    expect(scores[0].value).toBeGreaterThan(0.9);
+    const start = (output: string) => readFile(join(folder(), output, 'start.onnx'));
+    await train(network, asked('fresh again', { ...fresh, steps: 1 }));
+    await train(network, asked('fresh other', { ...fresh, steps: 1, seed: 1 }));
+    expect((await start('fresh')).equals(await start('fresh again'))).toBe(true);
+    expect((await start('fresh')).equals(await start('fresh other'))).toBe(false);
+  });
+
+  it.each(['batch', 'image'] as const)(
+    'begins with the cross-entropy and the Dice over the %s that its file has',
+    async dice => {
+      const { firstLoss } = await train(network, asked(`loss ${dice}`, { dice, steps: 1, batch: 6, turn: false }));
+      const set = await loadDataset(data);
+      const x = tensor('float32', [6, 1, 8, 8], gatherImages(set, [0, 1, 2, 3, 4, 5]));
+      const { logits } = await runOrt(importOnnx(network).graph, { x });
+      let entropy = 0;
+      const sums = Array.from({ length: 6 }, () => ({ both: 0, sizes: 0 }));
+      for (let i = 0; i < 6 * 64; i++) {
+        const at = 128 * (i >> 6) + (i & 63);
+        const p = 1 / (1 + Math.exp(logits.data[at] - logits.data[at + 64]));
+        const t = Number(set.labels!.data[i]);
+        entropy -= Math.log(t === 1 ? p : 1 - p) / (6 * 64);
+        sums[i >> 6].both += p * t;
+        sums[i >> 6].sizes += p + t;
+      }
+      const diceOf = ({ both, sizes }: { both: number; sizes: number }) => (2 * both + 1e-5) / (sizes + 1e-5);
+      const total = (of: 'both' | 'sizes') => sums.reduce((sum, s) => sum + s[of], 0);
+      const whole = diceOf({ both: total('both'), sizes: total('sizes') });
+      const each = sums.reduce((sum, s) => sum + diceOf(s), 0) / 6;
+      expect(Math.abs(whole - each)).toBeGreaterThan(1e-3);
+      expect(firstLoss).toBeCloseTo(entropy + 1 - (dice === 'batch' ? whole : each), 5);
+    },
+  );
+
+  it('that was interrupted is the same to the last byte', async () => {
+    const path = await interrupted(asked('resumed'), 3);
+    const whole = await train(network, asked('uninterrupted'));
+    const { scores } = await resumeTrain(path);
+    expect(scores).toEqual(whole.scores);
+    const bytes = (folder: string) => readFile(join(folder, 'network.onnx'));
+    expect((await bytes(path)).equals(await bytes(whole.directory))).toBe(true);
+    await expect(resumeTrain(path)).rejects.toThrow('there is nothing to resume');
+  });
+
+  it('is trained on what several sites have together', async () => {
+    const sites = [
+      { name: 'a', file: data },
+      { name: 'b', file: other },
+    ];
+    const { sites: named } = await train(network, asked('merged', { data: undefined, sites, steps: 7, batch: 2 }));
+    expect(named).toEqual([
+      { name: 'a', images: 6 },
+      { name: 'b', images: 8 },
+    ]);
+    // An epoch of both is that of one file with the images of both.
+    const both = await Promise.all([loadDataset(data), loadDataset(other)]);
+    const all = join(folder(), 'all.npz');
+    const images = Float32Array.from(
+      both.flatMap(set => [
+        ...gatherImages(
+          set,
+          Array.from({ length: set.count }, (_, i) => i),
+        ),
+      ]),
+    );
+    const labels = Uint8Array.from(both.flatMap(set => Array.from(set.labels!.data)));
+    await writeOutput(
+      all,
+      formatNpz({ images: npyArray(images, [14, 1, 8, 8]), labels: npyArray(labels, [14, 8, 8]) }),
+    );
+    await train(network, asked('one file', { data: all, steps: 7, batch: 2 }));
+    expect(await weightsIn(join(folder(), 'merged'))).toEqual(await weightsIn(join(folder(), 'one file')));
+  });
+});
+
+describe('in rounds', () => {
+  it('a site alone is trained as ever in one round, and in several with momentum begun anew', async () => {
+    await train(network, asked('plain'));
+    await train(network, inRounds('one round', [data], 1, 8));
+    expect(await weightsIn(join(folder(), 'one round'))).toEqual(await weightsIn(join(folder(), 'plain')));
+    await train(network, inRounds('four rounds', [data], 4, 2));
+    expect(await weightsIn(join(folder(), 'four rounds'))).not.toEqual(await weightsIn(join(folder(), 'plain')));
+  });
+
+  it('sites with the same images come to what one comes to', async () => {
+    await train(network, inRounds('alone', [data], 3, 2));
+    await train(network, inRounds('thrice', [data, data, data], 3, 2));
+    expect(await weightsIn(join(folder(), 'thrice'))).toEqual(await weightsIn(join(folder(), 'alone')));
+  });
+
+  it('weights are averaged by the numbers of images, each site trained on its own', async () => {
+    await train(network, asked('of data', { steps: 3 }));
+    await train(network, asked('of other', { steps: 3, data: other }));
+    await train(network, inRounds('averaged', [data, other], 1, 3));
+    const [a, b, got] = await Promise.all(
+      ['of data', 'of other', 'averaged'].map(name => weightsIn(join(folder(), name))),
+    );
+    for (const [name, { data }] of got) {
+      const [p, q] = [a, b].map(weights => weights.get(name)!.data as Float32Array);
+      const want = Array.from(p, (x, i) => (6 * x + 8 * q[i]) / 14);
+      expect(relativeError(data as Float32Array, want), name).toBeLessThan(1e-6);
+    }
+  });
+
+  it.each([2, 5, 8])('goes on after step %i to the same last byte', async at => {
+    const request = (output: string) => inRounds(output, [data, other], 2, 3);
+    await interrupted(request(`stopped ${at}`), at);
+    const path = join(folder(), `stopped ${at}`);
+    await resumeTrain(path);
+    if (at === 2) await train(network, request('at once'));
+    expect(await weightsIn(path)).toEqual(await weightsIn(join(folder(), 'at once')));
+    const lines = (name: string) => readFile(join(folder(), name, 'metrics.jsonl'), 'utf8');
+    expect(await lines(`stopped ${at}`)).toBe(await lines('at once'));
+  });
+});
+
+describe('refuses', () => {
+  it.each([
+    [{ rounds: 3 }, '--rounds and --local-steps are said with --federate'],
+    [{ sites: [{ name: 'a', file: 'x.npz' }] }, 'not both'],
+    [{ data: undefined }, 'Name the labelled images to train on'],
+    [{ batch: 1e9 }, 'choose a smaller --batch'],
+  ])('%o', async (more, message) => {
+    await expect(train(network, asked('never', more))).rejects.toThrow(message);
+    expect(await readdir(folder())).not.toContain('never');
+  });
+
+  it('a folder that holds something else, and says what makes one', async () => {
+    await train(network, asked('there', { steps: 1 }));
+    await expect(train(network, asked('there', { steps: 1 }))).rejects.toThrow('holds a network already');
+    await train(network, asked('there', { steps: 2, force: true }));
+    expect(JSON.parse(await readFile(join(folder(), 'there', 'config.json'), 'utf8')).training.steps).toBe(2);
+    await expect(resumeTrain(folder())).rejects.toThrow(
+      "is no trained network's directory; `suture train -o` makes one",
+    );
+    const { code, stderr } = await suture('train', network, '--data', data, '--val', data);
+    expect(code).toBe(2);
+    expect(stderr).toContain('-o NET');
+  });
+});
