@@ -131,7 +131,7 @@ export function labelOptions(given: GivenOf<typeof labels & typeof partnerPlans>
   };
 }
 
-export const metric = optional(choice(metricNames), 'name', 'the score', {
+export const metric = optional(choice(metricNames), 'm', 'score', {
   otherwise: 'by labels',
 });
 
@@ -157,10 +157,10 @@ export function stressRequest({ shift, changes, shiftImages, stress: files }: Gi
 }
 
 export const task = optional(choice(tasks), 'name', 'what the networks do', {
-  otherwise: 'what outputs and labels tell',
+  otherwise: 'by outputs and labels',
 });
-export const activation = optional(choice(activations), 'name', 'what makes probabilities of logits', {
-  otherwise: 'what networks and labels tell',
+export const activation = optional(choice(activations), 'name', 'what makes logits probabilities', {
+  otherwise: 'by networks and labels',
 });
 
 export const matchWith = optional(
