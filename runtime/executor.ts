@@ -9,7 +9,7 @@ export interface Executor {
   /** One line for people: which adapter or library computes. */
   describe(): string;
   /**
-   * Plans a graph: kernels, memory and the order of commands are settled here, once, so that a run only runs. `webgpu` takes
+   * Plans a graph: kernels, memory and the order of commands are fixed here, once, so that a run only runs. `webgpu` takes
    * graphs whose dims are all numbers; `ort` takes symbolic ones as well.
    *
    * @throws SutureError `kernel-missing` naming every node that the executor cannot run; `device-memory` when the plan does not

@@ -76,19 +76,19 @@ async function open(graph: Graph, options: OrtOptions): Promise<Opened> {
 }
 
 async function create(model: MessageInit<'ModelProto'>, options: OrtOptions): Promise<InferenceSession> {
-  const settings: InferenceSession.SessionOptions = {
+  const sessionOptions: InferenceSession.SessionOptions = {
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'all',
     logSeverityLevel: 4,
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   };
   const held = (model.graph?.initializer ?? []).reduce((sum, { rawData }) => sum + (rawData?.byteLength ?? 0), 0);
-  if (held < largestMessage) return onnxRuntime().InferenceSession.create(encodeModel(model), settings);
+  if (held < largestMessage) return onnxRuntime().InferenceSession.create(encodeModel(model), sessionOptions);
   const directory = await mkdtemp(join(tmpdir(), 'suture-ort-'));
   try {
     const path = join(directory, 'model.onnx');
     writeModelFile(path, model);
-    return await onnxRuntime().InferenceSession.create(path, settings);
+    return await onnxRuntime().InferenceSession.create(path, sessionOptions);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }

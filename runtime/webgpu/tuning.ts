@@ -35,10 +35,10 @@ export interface Measurements {
   save(): Promise<void>;
 }
 
-/** Takes how many of the choices of a graph are settled, and which one is next. */
+/** Takes how many of the choices of a graph are made, and which one is next. */
 export type TuningProgress = (done: number, total: number, kernel: string) => void;
 
-/** Settles the choices of a program that are not settled yet. Each is kept as soon as it is known. */
+/** Makes the choices of a program that are not made yet. Each is kept as soon as it is known. */
 export async function measureChoices(
   device: Device,
   kernels: AdapterClass,

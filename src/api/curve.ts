@@ -18,7 +18,7 @@ import { labelsOfRun } from '../run/config.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import { positionsText } from '../selection/combination.ts';
 import { defaultCounts, evenlySpread } from '../selection/spread.ts';
-import type { TrainingSettings } from '../training/settings.ts';
+import type { Training } from '../training/settings.ts';
 
 export interface CurveOptions extends WorkOptions, ExecutorOptions {
   /** How many positions are stitched. Default: {@link defaultCounts}. */
@@ -73,7 +73,7 @@ export interface RecipeCurve {
 }
 
 /** A way of training in words. */
-function recipeOf(training: TrainingSettings): string {
+function recipeOf(training: Training): string {
   const { method, settings, positions, weight = usualWeight, init, steps } = training;
   const places = positions ? positionsText(positions) : 'all';
   const where =
@@ -83,7 +83,7 @@ function recipeOf(training: TrainingSettings): string {
 }
 
 /** Settings that are of one recipe but for the seed. */
-const recipeKey = (training: TrainingSettings): string => JSON.stringify({ ...training, seed: 0 });
+const recipeKey = (training: Training): string => JSON.stringify({ ...training, seed: 0 });
 
 /**
  * Scores runs with more and more positions stitched at once.

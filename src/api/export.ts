@@ -2,7 +2,7 @@
 import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import { allStitched, averagedAt, sizesText } from '../../passes/index.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
-import { checkOutputFile, type OutputOptions } from '../files/output.ts';
+import { checkOutputFile, type WriteOptions } from '../files/output.ts';
 import { parameterCount } from '../network/cost.ts';
 import { scored } from '../network/deployable.ts';
 import { placedPositions } from '../network/depth.ts';
@@ -41,7 +41,7 @@ export type Choice =
 
 type Gating = Pick<Combination, 'gated' | 'gateOver'>;
 
-export interface ExportOptions extends OutputOptions {
+export interface ExportOptions extends WriteOptions {
   /**
    * Weights and features of float16, in half the bytes, for devices that compute so; what needs more digits stays in float32 (`wideNodes`). What
    * that does to the scores, `run` measures, and `evaluate` of the file.
@@ -63,7 +63,7 @@ function factsOf(graph: Graph): Pick<ExportedNetwork, 'output' | 'batch' | 'size
 
 const asAsked = (run: LoadedRun, graph: Graph, { half }: ExportOptions): Graph => (half ? inHalf(run, graph) : graph);
 
-/** Settles a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
+/** Resolves a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
 export async function choosePosition(
   run: LoadedRun,
   choice: Extract<Choice, { position: number } | { rule: Rule }>,
@@ -135,7 +135,7 @@ async function exportFound(
   return { found: facts, file, ...factsOf(graph) };
 }
 
-/** Settles a choice of several settings. @throws SutureError `run-invalid` when what it refers to was not computed. */
+/** Resolves a choice of several settings. @throws SutureError `run-invalid` when what it refers to was not computed. */
 async function combinationOf(
   run: LoadedRun,
   choice: Extract<Choice, { combination: unknown } | { chosen: unknown } | { learned: true }>,

@@ -10,16 +10,16 @@ import { type ByTag, byTag } from '../network/tags.ts';
 import { labelsOfRun, type RunConfig } from '../run/config.ts';
 import { openNetwork } from '../run/load.ts';
 import { type StepMemory, stepMemory } from '../training/memory.ts';
-import { type Method, type TrainingSettings, withDefaults } from '../training/settings.ts';
+import { type Method, type Training, withDefaults } from '../training/settings.ts';
 import { stepOf } from '../training/train.ts';
 
 /** The memory of one way to train. */
 export interface MemoryPlan extends StepMemory {
   readonly method: Method;
-  /** As in `TrainingSettings`. */
-  readonly settings: TrainingSettings['settings'];
+  /** As in `Training`. */
+  readonly settings: Training['settings'];
   readonly schedule: 'planned' | 'conventional';
-  /** The budget that was asked for, as in `TrainingSettings.memory`. */
+  /** The budget that was asked for, as in `Training.memory`. */
   readonly memory: number | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface RunFacts {
 export interface InspectRunOptions {
   /** Instead of the run's. */
   readonly batch?: number;
-  /** Instead of the run's. See `TrainingSettings.memory`. */
+  /** Instead of the run's. See `Training.memory`. */
   readonly memory?: number;
 }
 
@@ -53,13 +53,13 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   const { config } = directory;
   const { training } = config;
   const batch = stepBatch(fixedBatch(joined.graph), options.batch, training.batch);
-  const settings = { ...training, ...options, batch };
+  const asked = { ...training, ...options, batch };
   const [input] = joined.parents[0].inputs;
   const images = await imagesOfRun(joined, config);
   const network = networkForImages(joined, images);
-  const shape = [settings.batch, ...images.imageShape];
-  const { memory } = settings;
-  const own: Way = { method: settings.method, settings: settings.settings };
+  const shape = [asked.batch, ...images.imageShape];
+  const { memory } = asked;
+  const own: Way = { method: asked.method, settings: asked.settings };
   const isOwn = (way: Way): boolean => way.method === own.method && way.settings === own.settings;
   const ways = [own, ...published.filter(way => !isOwn(way))];
   const wanted: readonly (Way & Pick<MemoryPlan, 'schedule' | 'memory'>)[] = [
@@ -69,7 +69,7 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
     ),
   ];
   const plans = wanted.map(plan => {
-    const step = stepOf(network, isOwn(plan) ? settings : publishedAs(plan.method, settings), config);
+    const step = stepOf(network, isOwn(plan) ? asked : publishedAs(plan.method, asked), config);
     const binding = bindingFor(step.graph, { [input]: shape });
     const { memory: budget, schedule } = plan;
     return { ...plan, ...stepMemory(step, binding, { schedule, ...(budget !== undefined && { memory: budget }) }) };
@@ -78,8 +78,8 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
     run: path,
     parents: byTag(Object.values(config.parents), ({ source }) => source),
     positions: network.positions.length,
-    method: settings.method,
-    batch: settings.batch,
+    method: asked.method,
+    batch: asked.batch,
     plans,
   };
 }
@@ -93,7 +93,7 @@ const published: readonly Way[] = [
 ];
 
 /** A published training of as many steps of as many images. */
-const publishedAs = (method: Method, training: TrainingSettings): TrainingSettings => {
+const publishedAs = (method: Method, training: Training): Training => {
   const { steps, batch, learningRate, seed, normalize } = training;
   return withDefaults({ method, settings: 'all', steps, batch, learningRate, seed, normalize });
 };

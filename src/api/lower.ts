@@ -1,11 +1,11 @@
 /** A run's own graphs as ONNX files: one step of its training, or its super-network with the switches open. */
 import { type Graph, rewrite, type Tensor, tensorType, typeText, Value } from '../../ir/index.ts';
 import { type SuperNetwork, simplify } from '../../passes/index.ts';
-import { checkOutputFile, type OutputOptions } from '../files/output.ts';
+import { checkOutputFile, type WriteOptions } from '../files/output.ts';
 import { networkForImages } from '../network/sizes.ts';
 import { writeModel } from '../network/write.ts';
 import { type LoadedRun, loadRun, openNetwork } from '../run/load.ts';
-import type { TrainingSettings } from '../training/settings.ts';
+import type { Training } from '../training/settings.ts';
 import { type Labelled, stepOf } from '../training/train.ts';
 import { imagesOfRun } from './inspect-run.ts';
 
@@ -35,8 +35,8 @@ type Lowered = Pick<LoweredFile, 'carry'> & { readonly graph: Graph };
  * Inputs: the images, the stitches' parameters, the optimiser's state (zeros before the first step). Outputs: `loss`, its terms,
  * `gradient/…`, and `next/…` for each parameter and each part of the state.
  */
-function trainingStepGraph(network: SuperNetwork, settings: TrainingSettings, labelled?: Labelled): Lowered {
-  const step = stepOf(network, settings, labelled);
+function trainingStepGraph(network: SuperNetwork, training: Training, labelled?: Labelled): Lowered {
+  const step = stepOf(network, training, labelled);
   const carry = Object.fromEntries(step.carry);
   const graph = withMetadata(simplify(step.graph), {
     'suture.graph': 'training-step',
@@ -80,7 +80,7 @@ export async function lower(
   path: string,
   file: string,
   what: RunGraph,
-  options: OutputOptions = {},
+  options: WriteOptions = {},
 ): Promise<LoweredFile> {
   await checkOutputFile(file, options);
   const { graph, carry } = await graphOf(path, what);

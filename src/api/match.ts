@@ -14,7 +14,7 @@ import { loadDataset } from '../data/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { withExecutor } from '../execution/open.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
-import { checkOutputFile, jsonText, type OutputOptions, writeOutput } from '../files/output.ts';
+import { checkOutputFile, jsonText, type WriteOptions, writeOutput } from '../files/output.ts';
 import { loadModel } from '../network/load.ts';
 import { type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
 import type { OutputNames } from '../network/one-output.ts';
@@ -25,7 +25,7 @@ import { type ByTag, byTag, requireSeveral, requireTags, tagOf, tagsOf } from '.
 export interface MatchOptions
   extends WorkOptions,
     ExecutorOptions,
-    OutputOptions,
+    WriteOptions,
     Pick<GraphMatchOptions, 'matcher' | 'timeLimit' | 'metric'> {
   /** Default: of several outputs the one that is as large as the image; where none or several are, all. */
   readonly outputs?: OutputNames | undefined;

@@ -32,7 +32,7 @@ import { initialise } from '../training/initialise.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { requireRoom } from '../training/room.ts';
-import type { TrainingSettings } from '../training/settings.ts';
+import type { Training } from '../training/settings.ts';
 import { stitchParameters, stitchTrainer, stitchTypes } from '../training/stitches.ts';
 import { type MetricsEntry, stepOf, type Trainer } from '../training/train.ts';
 
@@ -57,25 +57,25 @@ export async function trainLocked(
   work: TrainingWork,
   followUp?: FollowUp,
 ): Promise<TrainedRun> {
-  const { dataset, settings, parents, network } = plan;
+  const { dataset, training, parents, network } = plan;
   const { executor } = execution;
   const job = trainingJob(execution, network, dataset);
   await checkRunOutput(plan.output, { force: plan.force, locked: true });
-  requireBudgetSupport(executor, settings);
-  requireRoom(network, settings, dataset, { withSession: executor.name === 'ort' });
-  const initial = await beginning(job, settings).catch((error: unknown) => {
+  requireBudgetSupport(executor, training);
+  requireRoom(network, training, dataset, { withSession: executor.name === 'ort' });
+  const initial = await beginning(job, training).catch((error: unknown) => {
     if (!(error instanceof SutureError) || error.code !== 'interrupted') throw error;
     const message = `${error.message.replace(/\.$/, '')}; nothing is kept of it yet, so start the command again.`;
     throw new SutureError(error.code, message, { cause: error });
   });
-  const trainer = await stitchTrainer(job, settings, plan, initial);
+  const trainer = await stitchTrainer(job, training, plan, initial);
   try {
     const specification: RunSpecification = {
       parents: parents.map(recordOf),
       task: plan.task,
       ...keptLabels(plan.labels),
       outputMean: plan.outputMean,
-      training: settings,
+      training,
       data: { source: dataset.source, sha256: plan.dataHash, images: dataset.count },
       ...(plan.input && { input: plan.input }),
       executor: { name: executor.name, description: executor.describe() },
@@ -92,8 +92,8 @@ export async function trainLocked(
 }
 
 /** The first values of every stitch's parameters, by input name. */
-const beginning = (job: TrainingJob, settings: TrainingSettings): Promise<StitchParameters> =>
-  settings.settings === 'found' ? startOf(settings) : initialise(job, settings);
+const beginning = (job: TrainingJob, training: Training): Promise<StitchParameters> =>
+  training.settings === 'found' ? startOf(training) : initialise(job, training);
 
 const recordOf = ({ path, sha256, file, output, meaning, external, front, classes }: Parent): ParentSource => ({
   source: path,

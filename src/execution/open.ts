@@ -7,7 +7,7 @@ import { automaticExecutor, type ExecutorOptions } from './executors.ts';
 import { ProfilingExecutor } from './profiling.ts';
 import type { Opening } from './progress.ts';
 
-/** Settles `auto`. Asks for adapters only where the choice depends on them. */
+/** Resolves `auto`. Asks for adapters only where the choice depends on them. */
 export async function chooseExecutor(options: ExecutorOptions = {}): Promise<ExecutorName> {
   const { executor = 'auto' } = options;
   return executor === 'auto' ? automaticExecutor(await inspectAdapters(options)).executor : executor;

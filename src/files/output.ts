@@ -7,7 +7,7 @@ import { access, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { printable, SutureError } from '../../ir/errors.ts';
 
-export interface OutputOptions {
+export interface WriteOptions {
   /** Replace what is there. */
   readonly force?: boolean;
 }
@@ -44,7 +44,7 @@ const found = async (path: string): Promise<Stats | undefined> =>
   });
 
 /** Throws `output-exists` where something is at `path` and may not be replaced. Devices and pipes never may. */
-export async function refuseExisting(path: string, options: OutputOptions): Promise<void> {
+export async function refuseExisting(path: string, options: WriteOptions): Promise<void> {
   const there = await found(path);
   if (there === undefined) return;
   if (options.force !== true) {
@@ -63,7 +63,7 @@ export async function refuseExisting(path: string, options: OutputOptions): Prom
  *
  * @throws SutureError `output-exists`, `output-unwritable`.
  */
-export async function checkOutputFile(path: string, options: OutputOptions = {}): Promise<void> {
+export async function checkOutputFile(path: string, options: WriteOptions = {}): Promise<void> {
   await refuseExisting(path, options);
   try {
     const folder = dirname(resolve(path));
@@ -101,7 +101,7 @@ export function removeTemporaries(): void {
 export async function writeOutput(
   path: string,
   content: string | Uint8Array,
-  options: OutputOptions = {},
+  options: WriteOptions = {},
 ): Promise<void> {
   await refuseExisting(path, options);
   const temporary = `${path}.${process.pid}-${counter++}.tmp`;

@@ -9,7 +9,7 @@ import { channelNames, type DatasetNames, hasRegions, readNames } from '../prepr
 export type ClassesSaid = ClassMap | string;
 
 /** A network, and what its data set calls its classes. */
-export interface NamedNetwork {
+export interface NetworkClasses {
   readonly meaning: OutputMeaning;
   readonly names: DatasetNames;
   /** What messages call it. */
@@ -37,7 +37,7 @@ const plain = (name: string): string => name.toLowerCase().replace(/[\s_-]+/g, '
  * @throws SutureError `option-invalid` where the one gives classes and the other regions, or names do not fit a network's channels;
  * where no name is in both.
  */
-export function classesByName(own: NamedNetwork, partner: NamedNetwork): ClassMap {
+export function classesByName(own: NetworkClasses, partner: NetworkClasses): ClassMap {
   const fail = (problem: string): never => {
     throw new SutureError('option-invalid', `The classes of ${partner.role} cannot be found by name: ${problem}.`);
   };
@@ -62,7 +62,7 @@ export function classesByName(own: NamedNetwork, partner: NamedNetwork): ClassMa
 const background = '';
 
 /** What its channels are called, to be compared. */
-function namedChannels({ names, meaning, role }: NamedNetwork, fail: (problem: string) => never): readonly string[] {
+function namedChannels({ names, meaning, role }: NetworkClasses, fail: (problem: string) => never): readonly string[] {
   const { activation, channels } = meaning;
   if (activation === 'softmax' && hasRegions(names)) {
     fail(
@@ -82,7 +82,7 @@ function namedChannels({ names, meaning, role }: NamedNetwork, fail: (problem: s
 }
 
 /** In a sentence, which of a partner's classes are left out; none where none are. */
-export function leftOutTexts(map: ClassMap, { names, meaning, role }: NamedNetwork): readonly string[] {
+export function leftOutTexts(map: ClassMap, { names, meaning, role }: NetworkClasses): readonly string[] {
   const extra = channelNames(names, meaning).filter((_, channel) => map[channel] === null);
   if (extra.length === 0) return [];
   const numbers = map.map(of => of ?? '-').join();

@@ -8,7 +8,7 @@ import { unwritable } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { runFileNames, runFiles } from './files.ts';
 import { lockFile, refuseLocked, withLock } from './lock.ts';
-import { isFolderThere, nextFolder, readyFolder, settle } from './replacement.ts';
+import { isFolderThere, nextFolder, readyFolder, recover } from './replacement.ts';
 
 const errno = (error: unknown): string | undefined => (error as NodeJS.ErrnoException).code;
 
@@ -91,7 +91,7 @@ export async function withLockedRun<T>(
   const present = await Promise.all(signs.map(name => isThere(join(path, name))));
   if (!present.includes(true)) throw missing(path);
   return withLock(path, async () => {
-    await settle(path, runFileNames);
+    await recover(path, runFileNames);
     return work();
   });
 }
@@ -100,11 +100,11 @@ export async function withLockedRun<T>(
 const settlingSeconds = 5;
 
 /** Ends a replacement that a killed process left, or waits for one that is going on. @throws SutureError `run-locked`. */
-export async function settleUnlocked(path: string): Promise<void> {
+export async function recoverUnlocked(path: string): Promise<void> {
   const until = performance.now() + settlingSeconds * 1000;
   while (await isFolderThere(join(path, readyFolder))) {
     try {
-      await withLock(path, () => settle(path, runFileNames));
+      await withLock(path, () => recover(path, runFileNames));
     } catch (error) {
       const waits = error instanceof SutureError && error.code === 'run-locked' && performance.now() < until;
       if (!waits) throw error;

@@ -12,7 +12,7 @@ import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.t
 import { isThere } from '../files/there.ts';
 import { pairEntries, pairsSchema } from '../network/pairs.ts';
 import { tagOf } from '../network/tags.ts';
-import { checkRunOutput, notRun, settleUnlocked } from './access.ts';
+import { checkRunOutput, notRun, recoverUnlocked } from './access.ts';
 import { configSchema, type FollowUp, type RunConfig, runVersion, type StoredParent } from './config.ts';
 import {
   foreign,
@@ -25,7 +25,7 @@ import {
   type SealedTensors,
 } from './files.ts';
 import { below } from './reading.ts';
-import { isFolderThere, nextFolder, promote, settle } from './replacement.ts';
+import { isFolderThere, nextFolder, promote, recover } from './replacement.ts';
 import { sealed } from './seal.ts';
 import { readSealedConfig, SealedFolder } from './sealed-folder.ts';
 
@@ -86,7 +86,7 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
     await checkRunOutput(path, { ...(force && { force }), locked: true });
     const root = join(path, nextFolder);
     try {
-      await settle(path, runFileNames);
+      await recover(path, runFileNames);
       await rm(root, { recursive: true, force: true });
       await makeFolder(root);
       const { parents, ...rest } = specification;
@@ -130,13 +130,13 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
    * @throws SutureError `run-invalid`.
    */
   static async open(path: string): Promise<RunDirectory> {
-    await settleUnlocked(path);
+    await recoverUnlocked(path);
     return RunDirectory.#openAt(path, path);
   }
 
   /** Opens the run whose training is to go on: the one that is to replace the run there, if such a one was begun. */
   static async openUnfinished(path: string): Promise<RunDirectory> {
-    await settleUnlocked(path);
+    await recoverUnlocked(path);
     const next = join(path, nextFolder);
     const begun = (await isFolderThere(next)) && (await isThere(join(next, runFiles.config)));
     return RunDirectory.#openAt(path, begun ? next : path);

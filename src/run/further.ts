@@ -9,7 +9,7 @@ import { isDense } from '../network/join.ts';
 import { sharedBatch } from '../network/model.ts';
 import { networkForImages } from '../network/sizes.ts';
 import { requireRoom } from '../training/room.ts';
-import { type FoundSettings, type FurtherRequest, furtherDefaults, usualBatch } from '../training/settings.ts';
+import { type FoundTraining, type FurtherRequest, furtherDefaults, usualBatch } from '../training/settings.ts';
 import { checkRunOutput } from './access.ts';
 import { labelsOfRun } from './config.ts';
 import { type FoundChoice, foundIn } from './found.ts';
@@ -32,7 +32,7 @@ type Inherited = 'matchWith' | 'pairs' | 'task' | 'labels' | 'outputMean' | 'act
  *
  * @throws SutureError `run-invalid`, `option-invalid` for settings that were not found, and as `planRun`.
  */
-export async function planFurther(request: FurtherStitchRequest): Promise<RunPlan<FoundSettings>> {
+export async function planFurther(request: FurtherStitchRequest): Promise<RunPlan<FoundTraining>> {
   const { output, force = false } = request;
   await checkRunOutput(output, { force });
   const run = await loadRun(request.run);
@@ -49,22 +49,22 @@ export async function planFurther(request: FurtherStitchRequest): Promise<RunPla
   }
   const batch = stepBatch(sharedBatch(parents), request.training?.batch, usualBatch);
   const from = { run: request.run, parameters: await directory.parametersSeal() };
-  const settings = furtherDefaults({ ...request.training, batch }, { found, from }, { dense: isDense(parents[0]) });
+  const training = furtherDefaults({ ...request.training, batch }, { found, from }, { dense: isDense(parents[0]) });
   const labels = labelsOfRun(config);
   const dataset = await loadDataset(request.data, labels, 'training');
-  if (settings.steps > 0) requireBatch(settings.batch, dataset);
+  if (training.steps > 0) requireBatch(training.batch, dataset);
   networkForImages(network, dataset);
-  requireRoom(network, settings, dataset);
+  requireRoom(network, training, dataset);
   const { task, outputMean } = config;
   return {
     ...{ output, force, parents, pairs: await directory.readPairs(), network, dataset },
     dataHash: await hashData(request.data, labels),
-    ...{ settings, task, labels, outputMean, input: config.input, warnings: [] },
+    ...{ training, task, labels, outputMean, input: config.input, warnings: [] },
   };
 }
 
 /** What such a training begins with. @throws SutureError `run-invalid` where that is no longer there as it was. */
-export async function startOf({ from }: FoundSettings): Promise<StitchParameters> {
+export async function startOf({ from }: FoundTraining): Promise<StitchParameters> {
   const { parameters, directory } = await loadRun(from.run);
   if ((await directory.parametersSeal()) === from.parameters) return parameters;
   throw new SutureError(

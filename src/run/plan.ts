@@ -30,9 +30,9 @@ import { channelNames, type DatasetNames, datasetDocument, namesOfFolder } from 
 import { type Plans, plansDocument } from '../preprocessing/plans.ts';
 import { readShared } from '../preprocessing/shared-input.ts';
 import { checkPositions } from '../selection/combination.ts';
-import { settingsFor } from '../training/begin.ts';
+import { trainingFor } from '../training/begin.ts';
 import { requireRoom } from '../training/room.ts';
-import type { BegunSettings, TrainingRequest, TrainingSettings } from '../training/settings.ts';
+import type { BegunTraining, Training, TrainingRequest } from '../training/settings.ts';
 import { checkRunOutput } from './access.ts';
 import type { RunConfig } from './config.ts';
 
@@ -65,7 +65,7 @@ export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'ac
 }
 
 /** A run whose inputs are read and found to fit, before anything is written. */
-export interface RunPlan<S extends TrainingSettings = TrainingSettings> {
+export interface RunPlan<S extends Training = Training> {
   readonly output: string;
   readonly force: boolean;
   readonly parents: readonly Parent[];
@@ -73,7 +73,7 @@ export interface RunPlan<S extends TrainingSettings = TrainingSettings> {
   readonly network: SuperNetwork;
   readonly dataset: Dataset;
   readonly dataHash: string;
-  readonly settings: S;
+  readonly training: S;
   readonly task: Task;
   readonly labels: LabelOptions;
   readonly outputMean: RunConfig['outputMean'];
@@ -91,7 +91,7 @@ export async function planRun(
   request: StitchRequest,
   labelled?: Dataset,
   work: WorkOptions = {},
-): Promise<RunPlan<BegunSettings>> {
+): Promise<RunPlan<BegunTraining>> {
   const { output, force = false, labels = {}, outputMean = 'probabilities', outputs = {} } = request;
   await checkRunOutput(output, { force });
   requireSeveral(request.networks);
@@ -104,11 +104,11 @@ export async function planRun(
     models.push(fronted(await loadModel(path, outputs[tagOf(i)]), shared?.fronts[tagOf(i)]));
   }
   requireApart(models);
-  const settings = settingsFor(models, request.training);
+  const training = trainingFor(models, request.training);
   const said = request.pairs === undefined ? undefined : await readPairs(request.pairs);
   if (said) requirePairs(models, said);
   const dataset = await loadDataset(request.data, { ...labels, task: request.task }, 'training');
-  if (settings.steps > 0) requireBatch(settings.batch, dataset);
+  if (training.steps > 0) requireBatch(training.batch, dataset);
   requireImages(models, dataset);
   const names = await namesOfFolder(request.data);
   const joined = await joinModels(
@@ -124,10 +124,10 @@ export async function planRun(
     labelled,
   );
   const { parents, network } = joined;
-  checkPositions(network, settings.positions ?? []);
-  requireRoom(network, settings, dataset);
+  checkPositions(network, training.positions ?? []);
+  requireRoom(network, training, dataset);
   const disagreements = await disagreementsOf(onProcessor, parents, dataset, work);
-  if (settings.method === 'task') LabelledData.for(parents, dataset);
+  if (training.method === 'task') LabelledData.for(parents, dataset);
   return {
     output,
     force,
@@ -136,7 +136,7 @@ export async function planRun(
     network,
     dataset,
     dataHash: await hashData(request.data, labels),
-    settings,
+    training,
     task: joined.task,
     labels,
     outputMean,

@@ -1,7 +1,7 @@
 /**
  * How a run comes to its place. It is made in a folder inside the run directory and moved into it: at once where there is no other
  * run, else when its training has ended. A process may be killed at any moment: what is in the run directory is the whole old run
- * or, after {@link settle}, the whole new one.
+ * or, after {@link recover}, the whole new one.
  *
  *     .suture-next    the new run, while it is made or trained; without a config.json it is a leftover
  *     .suture-ready   the new run, complete; its files are being moved into the run directory
@@ -48,7 +48,7 @@ export async function promote(path: string, files: readonly string[]): Promise<v
   } catch (cause) {
     throw unwritable(path, cause);
   }
-  await settle(path, files);
+  await recover(path, files);
 }
 
 /**
@@ -56,7 +56,7 @@ export async function promote(path: string, files: readonly string[]): Promise<v
  *
  * @throws SutureError `output-unwritable`.
  */
-export async function settle(path: string, files: readonly string[]): Promise<void> {
+export async function recover(path: string, files: readonly string[]): Promise<void> {
   const ready = join(path, readyFolder);
   if (!(await isFolderThere(ready))) return;
   try {

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { OutputMeaning } from '../../passes/index.ts';
 import { fromStored } from '../network/meaning.ts';
 import { type ByTag, byTag } from '../network/tags.ts';
-import type { TrainingSettings } from '../training/settings.ts';
+import type { Training } from '../training/settings.ts';
 import { trainedFor } from './found.ts';
 import type { OpenRun } from './load.ts';
 
@@ -17,7 +17,7 @@ export interface RunSummary {
   readonly positions: number;
   /** The settings that its stitches were trained for, where a search found them. */
   readonly settings?: readonly string[];
-  readonly method: TrainingSettings['method'];
+  readonly method: Training['method'];
   readonly steps: number;
   readonly batch: number;
   readonly seed: number;

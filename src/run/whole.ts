@@ -14,7 +14,7 @@ import { type Network, networkOf } from '../network/network.ts';
 import { writeModel } from '../network/write.ts';
 import { checkRunOutput } from './access.ts';
 import { hashSchema } from './checkpoint.ts';
-import { isFolderThere, nextFolder, promote, settle } from './replacement.ts';
+import { isFolderThere, nextFolder, promote, recover } from './replacement.ts';
 import { sealed } from './seal.ts';
 import { type Layout, readSealedConfig, SealedFolder } from './sealed-folder.ts';
 
@@ -127,7 +127,7 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
     const root = join(path, nextFolder);
     const { files } = kind.layout;
     try {
-      await settle(path, Object.values(files));
+      await recover(path, Object.values(files));
       await rm(root, { recursive: true, force: true });
       await makeFolder(root);
       const stored: [string, StoredNetwork][] = [];

@@ -2,14 +2,14 @@
 import { stepBatch } from '../execution/fixed-batch.ts';
 import { isDense } from '../network/join.ts';
 import { type Model, sharedBatch } from '../network/model.ts';
-import { type BegunSettings, type TrainingRequest, usualBatch, withDefaults } from './settings.ts';
+import { type BegunTraining, type TrainingRequest, usualBatch, withDefaults } from './settings.ts';
 
 /**
  * What is asked for, and what suits the networks for the rest.
  *
  * @throws SutureError `option-invalid`, `parents-incompatible`.
  */
-export function settingsFor(models: readonly Model[], request: TrainingRequest = {}): BegunSettings {
+export function trainingFor(models: readonly Model[], request: TrainingRequest = {}): BegunTraining {
   const batch = stepBatch(sharedBatch(models), request.batch, usualBatch);
   return withDefaults({ ...request, batch }, { dense: isDense(models[0]) });
 }

@@ -8,7 +8,7 @@ import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
 import { type Evaluation, minimise } from './lbfgs.ts';
 import { SettingSampler, settingFeeds } from './setting-sampler.ts';
-import type { TrainingSettings } from './settings.ts';
+import type { Training } from './settings.ts';
 
 /** What the fit reads of the other stitches may take this many bytes of host memory; with more of it fewer images are looked at. */
 const maxKeptBytes = 2 ** 31;
@@ -38,11 +38,11 @@ interface Part {
  */
 export async function fitToOutputs(
   job: TrainingJob,
-  settings: Pick<TrainingSettings, 'seed' | 'batch' | 'averaged' | 'closingImages'>,
+  training: Pick<Training, 'seed' | 'batch' | 'averaged' | 'closingImages'>,
   trained: StitchParameters,
 ): Promise<StitchParameters> {
   const { executor, network, dataset, onProgress, signal } = job;
-  const { seed, batch, averaged, closingImages } = settings;
+  const { seed, batch, averaged, closingImages } = training;
   const fitFor = (count: number): ClosingFit | undefined => closingFit(network, bindingOfBatch(job, count));
   const random = Random.seeded(seed, 'closing');
   const drawn = random.permutation(dataset.count).subarray(0, closingImages);

@@ -9,7 +9,7 @@ import { FoundSampler } from './found.ts';
 import { batchShape, imageFeed, type TrainingJob } from './job.ts';
 import { LabelFeed } from './labels.ts';
 import { type SettingDraws, SettingSampler, settingFeeds } from './setting-sampler.ts';
-import type { TrainingSettings } from './settings.ts';
+import type { Training } from './settings.ts';
 
 export interface StepFeed {
   /** How many images there are to draw from. */
@@ -42,7 +42,7 @@ interface Drawn {
 export function stitchFeed(
   job: TrainingJob,
   step: TrainingStep,
-  { batch, seed, averaged = 0, found }: Pick<TrainingSettings, 'batch' | 'seed'> & Drawn,
+  { batch, seed, averaged = 0, found }: Pick<Training, 'batch' | 'seed'> & Drawn,
 ): StepFeed {
   requireBatch(batch, job.dataset);
   const labels = LabelFeed.of(step, job, batch);

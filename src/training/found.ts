@@ -4,7 +4,7 @@ import type { SuperNetwork, Switch, SwitchMode } from '../../passes/index.ts';
 import { Random, type RandomState } from '../data/random.ts';
 import { type DiscreteSetting, weightsOf } from '../network/discrete.ts';
 import type { SampleSettings, SettingDraws } from './setting-sampler.ts';
-import type { TrainingSettings } from './settings.ts';
+import type { Training } from './settings.ts';
 
 /** Settings of the switches that differ, each once. Which outputs are looked at makes no other training. */
 const apart = (found: readonly DiscreteSetting[]): readonly DiscreteSetting['uses'][] => [
@@ -19,7 +19,7 @@ const areAlike = (rows: readonly (readonly number[])[]): boolean =>
   rows.every(row => row.every((weight, i) => weight === rows[0][i]));
 
 /** Whether a training draws a setting for each sample. */
-export const drawsSettings = (given: TrainingSettings): boolean =>
+export const drawsSettings = (given: Training): boolean =>
   given.settings === 'sampled' || (given.settings === 'found' && apart(given.found).length > 1);
 
 /** What a switch does: what all settings have of it, or each sample's own. */

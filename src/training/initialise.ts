@@ -11,15 +11,15 @@ import { Runnable } from '../execution/execute.ts';
 import { inTurns, throwIfInterrupted } from '../execution/progress.ts';
 import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
 import { fitInSequence, fitNote, what } from './sequential.ts';
-import type { BegunSettings, TrainingSettings } from './settings.ts';
+import type { BegunTraining, Training } from './settings.ts';
 
 /**
  * The first values of every stitch's parameters, by input name. The same seed gives the same values.
  *
  * `ridge` and `sequential` look at `initImages` images of the data, drawn without repetition.
  */
-export async function initialise(job: TrainingJob, settings: BegunSettings): Promise<StitchParameters> {
-  const { init, seed } = settings;
+export async function initialise(job: TrainingJob, training: BegunTraining): Promise<StitchParameters> {
+  const { init, seed } = training;
   const { network, dataset } = job;
   const random = Random.seeded(seed, 'initialisation');
   switch (init) {
@@ -28,10 +28,10 @@ export async function initialise(job: TrainingJob, settings: BegunSettings): Pro
     case 'identity':
       return identityStitches(network, () => random.float());
     case 'ridge':
-      return leastSquares(job, settings, random);
+      return leastSquares(job, training, random);
     case 'sequential': {
-      const drawn = random.permutation(dataset.count).subarray(0, settings.initImages);
-      return fitInSequence(job, drawn, settings, random);
+      const drawn = random.permutation(dataset.count).subarray(0, training.initImages);
+      return fitInSequence(job, drawn, training, random);
     }
     default:
       return init satisfies never;
@@ -40,7 +40,7 @@ export async function initialise(job: TrainingJob, settings: BegunSettings): Pro
 
 async function leastSquares(
   job: TrainingJob,
-  { initImages, batch }: TrainingSettings,
+  { initImages, batch }: Training,
   random: Random,
 ): Promise<StitchParameters> {
   const { executor, network, dataset, onProgress, signal } = job;

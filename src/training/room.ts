@@ -24,7 +24,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { bindingFor } from '../execution/execute.ts';
 import { freeBytes, gibibytes } from '../execution/room.ts';
 import { featuresOf } from './found.ts';
-import type { TrainingSettings } from './settings.ts';
+import type { Training } from './settings.ts';
 
 /**
  * Bytes for each parameter, the first values included. While they are trained: parameter and two moments before and after a step, and
@@ -57,17 +57,17 @@ export type KnownImages = Pick<Dataset, 'count' | 'imageShape'>;
 /** An estimate. */
 export function stitchMemory(
   network: SuperNetwork,
-  settings: TrainingSettings,
+  training: Training,
   { count, imageShape }: KnownImages,
 ): StitchMemory {
-  const { init, initImages, steps, batch, positions, closingImages } = settings;
+  const { init, initImages, steps, batch, positions, closingImages } = training;
   const { stitches, graph } = network;
   const input = graph.input(network.parents[0].inputs[0]);
   const [samples] = input.type.shape;
   const shape = [samples !== undefined && isStatic(samples) ? samples : batch, ...imageShape];
   const data = { binding: bindingFor(graph, { [input.name]: shape }), images: Math.min(count, initImages) };
   const parameters = sum(stitches.map(numbersOf));
-  const used = settings.settings === 'found' ? featuresOf(network, settings.found) : undefined;
+  const used = training.settings === 'found' ? featuresOf(network, training.found) : undefined;
   const isTrained = ({ position, output }: Stitch): boolean =>
     steps > 0 && (used?.has(output) ?? positions?.includes(position) ?? true);
   const trained = sum(stitches.filter(isTrained).map(numbersOf));
@@ -101,7 +101,7 @@ const bytesOf = (value: Value, binding: Binding): number =>
   numbersIn(value, binding) * bytesPerElement[value.type.dtype];
 
 /** Least squares hold the statistics of all stitches at once; the fit in sequence those of one position, or few. */
-function fittingBytes({ stitches }: SuperNetwork, init: TrainingSettings['init'], data: FitData): number {
+function fittingBytes({ stitches }: SuperNetwork, init: Training['init'], data: FitData): number {
   if (init !== 'ridge' && init !== 'sequential') return 0;
   const together = new Map<number, { held: number; solving: number }>();
   for (const stitch of stitches) {
@@ -171,28 +171,28 @@ function requireFree({ what, parameters, stages, beside, batch, archived, widest
  */
 export function requireRoom(
   network: SuperNetwork,
-  settings: TrainingSettings,
+  training: Training,
   images: KnownImages,
   { free = freeBytes(), withSession = false }: Room = {},
 ): void {
-  const { parameters, fitting, training, closing, session } = stitchMemory(network, settings, images);
+  const { parameters, fitting, training: trained, closing, session } = stitchMemory(network, training, images);
   const count = network.positions.length;
   const widest = network.stitches.reduce((p, q) => (numbersOf(q) > numbersOf(p) ? q : p));
   const stages = new Map<string, number>([
     ...(fitting > 4 * parameters ? [['to be fitted ', fitting] as const] : []),
-    ...(settings.steps > 0 ? [['to be trained ', training] as const] : []),
+    ...(training.steps > 0 ? [['to be trained ', trained] as const] : []),
     ...(closing > 0 ? [['to be fitted to the outputs ', closing] as const] : []),
   ]);
   // Stitches that are neither fitted nor trained are written.
-  if (stages.size === 0) stages.set('', Math.max(fitting, training));
+  if (stages.size === 0) stages.set('', Math.max(fitting, trained));
   requireFree(
     {
       what: `The stitches of ${count} position${count === 1 ? '' : 's'}`,
       parameters,
       stages,
       beside: withSession ? session : 0,
-      batch: settings.batch,
-      archived: (settings.steps > 0 ? 12 : 4) * parameters,
+      batch: training.batch,
+      archived: (training.steps > 0 ? 12 : 4) * parameters,
       widest:
         `the widest is at position ${widest.position} ('${printable(widest.source.name)}', ${widest.inputChannels} to ` +
         `${widest.outputChannels} channels)`,

@@ -7,7 +7,7 @@ import { prepare } from '../execution/execute.ts';
 import { inTurns, throwIfInterrupted } from '../execution/progress.ts';
 import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
 import { type SampleSettings, SettingSampler, settingFeeds } from './setting-sampler.ts';
-import type { TrainingSettings } from './settings.ts';
+import type { Training } from './settings.ts';
 
 /** Features between two stages may take this many bytes of host memory; with larger ones fewer images are looked at. */
 const maxKeptBytes = 2 ** 31;
@@ -36,7 +36,7 @@ interface FitBatch {
 export async function fitInSequence(
   job: TrainingJob,
   images: Uint32Array,
-  { batch: limit, averaged }: Pick<TrainingSettings, 'batch' | 'averaged'>,
+  { batch: limit, averaged }: Pick<Training, 'batch' | 'averaged'>,
   random: Random,
 ): Promise<StitchParameters> {
   const { executor, network, onProgress, signal } = job;

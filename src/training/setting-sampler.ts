@@ -2,7 +2,7 @@
 import { type Binding, staticShape, substitute, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
 import { type SuperNetwork, settingInput, sourcesInput } from '../../passes/index.ts';
 import { Random, type RandomState } from '../data/random.ts';
-import type { TrainingSettings } from './settings.ts';
+import type { Training } from './settings.ts';
 
 /**
  * The settings of some samples, by the names of the inputs that take them: under `settingInput` each sample's weight on the original
@@ -60,7 +60,7 @@ export class SettingSampler implements SettingDraws {
   /** The settings of a training, from its seed, or from where it was. */
   static forTraining(
     network: Drawable,
-    { seed, averaged }: Pick<TrainingSettings, 'seed' | 'averaged'>,
+    { seed, averaged }: Pick<Training, 'seed' | 'averaged'>,
     state?: RandomState,
   ): SettingSampler {
     const random = state ? Random.restored(state) : Random.seeded(seed, 'settings');

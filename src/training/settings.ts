@@ -212,11 +212,11 @@ export const trainingSchema = v.variant('method', [
 
 export type Method = (typeof methods)[number];
 export type Initialisation = (typeof initialisations)[number];
-export type TrainingSettings = v.InferOutput<typeof trainingSchema>;
+export type Training = v.InferOutput<typeof trainingSchema>;
 /** Those that go on from a run's stitches. */
-export type FoundSettings = Extract<TrainingSettings, { readonly settings: 'found' }>;
+export type FoundTraining = Extract<Training, { readonly settings: 'found' }>;
 /** Those that begin with stitches of their own. */
-export type BegunSettings = Exclude<TrainingSettings, FoundSettings>;
+export type BegunTraining = Exclude<Training, FoundTraining>;
 
 /**
  * Settings that are completed by the defaults of their kind. Training under sampled settings starts from stitches fitted in sequence;
@@ -226,7 +226,7 @@ export type BegunSettings = Exclude<TrainingSettings, FoundSettings>;
  * many places, and the rate may be higher.
  * @throws SutureError `option-invalid` for what is no value of its kind, or does not go together.
  */
-export function withDefaults(given: TrainingRequest = {}, { dense = true } = {}): BegunSettings {
+export function withDefaults(given: TrainingRequest = {}, { dense = true } = {}): BegunTraining {
   const method = given.method ?? trainingOptions.method.standard;
   const deployed = given.positions !== undefined || given.weight !== undefined;
   const settings = given.settings ?? (method === 'direct' ? 'all' : deployed ? 'fixed' : 'sampled');
@@ -249,7 +249,7 @@ export function withDefaults(given: TrainingRequest = {}, { dense = true } = {})
 }
 
 /** What is trained further. */
-export type Further = Pick<FoundSettings, 'found' | 'from'>;
+export type Further = Pick<FoundTraining, 'found' | 'from'>;
 
 /** What may be said of a training that goes on with found settings. */
 export type FurtherRequest = Pick<
@@ -258,7 +258,7 @@ export type FurtherRequest = Pick<
 >;
 
 /** As {@link withDefaults}, for settings that were found in a run: they are trained as sampled ones are. @throws SutureError `option-invalid`. */
-export function furtherDefaults(given: FurtherRequest, { found, from }: Further, { dense = true } = {}): FoundSettings {
+export function furtherDefaults(given: FurtherRequest, { found, from }: Further, { dense = true } = {}): FoundTraining {
   const { learningRate } = dense ? drawn : once;
   const { probabilityWeight } = drawn;
   const completed = complete({ learningRate, probabilityWeight, initImages: initImages.ridge }, given, {
@@ -270,7 +270,7 @@ export function furtherDefaults(given: FurtherRequest, { found, from }: Further,
 }
 
 /** What was given with what stands for the rest; what its kind is, it is whatever was given. */
-function complete(standards: object, given: TrainingRequest, kind: object): TrainingSettings {
+function complete(standards: object, given: TrainingRequest, kind: object): Training {
   const { steps, seed, averaged } = trainingOptions;
   const parsed = v.safeParse(trainingSchema, {
     steps: steps.standard,

@@ -3,19 +3,19 @@ import type { Tensor, TensorType } from '../../ir/index.ts';
 import type { SuperNetwork } from '../../passes/index.ts';
 import { stitchFeed } from './feed.ts';
 import type { TrainingJob } from './job.ts';
-import type { TrainingSettings } from './settings.ts';
+import type { Training } from './settings.ts';
 import { type Labelled, stepOf, Trainer } from './train.ts';
 
 /** The trainer of stitches; undefined where it takes no steps. @param values as of `Trainer.create`. */
 export async function stitchTrainer(
   job: TrainingJob,
-  settings: TrainingSettings,
+  training: Training,
   how: Labelled,
   values: ReadonlyMap<string, Tensor>,
 ): Promise<Trainer | undefined> {
-  if (settings.steps === 0) return undefined;
-  const step = stepOf(job.network, settings, how);
-  return Trainer.create(job, step, settings, values, stitchFeed(job, step, settings));
+  if (training.steps === 0) return undefined;
+  const step = stepOf(job.network, training, how);
+  return Trainer.create(job, step, training, values, stitchFeed(job, step, training));
 }
 
 /** The parameters of all stitches, by name. */

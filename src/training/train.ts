@@ -22,7 +22,7 @@ import { type Execution, throwIfInterrupted, type WorkOptions } from '../executi
 import { usualWeight } from '../options/kinds.ts';
 import type { StepFeed } from './feed.ts';
 import { foundModes } from './found.ts';
-import { checkpointInterval, type TrainingSettings } from './settings.ts';
+import { checkpointInterval, type Training } from './settings.ts';
 
 /** A line of `metrics.jsonl`. */
 export interface MetricsEntry {
@@ -71,7 +71,7 @@ export interface TrainOptions {
 export const metricsInterval = 10;
 
 /** What switches do in the stitched stream. */
-function switchModes(given: TrainingSettings): SwitchModes {
+function switchModes(given: Training): SwitchModes {
   const { settings, positions, weight = usualWeight } = given;
   switch (settings) {
     case 'sampled':
@@ -100,7 +100,7 @@ const sharesFrom = (first: number, count: number): readonly number[] =>
   Array.from({ length: count }, (_, i) => (i === 0 ? first : (1 - first) / (count - 1)));
 
 /** The loss of a method. */
-export function lossOf(network: SuperNetwork, given: TrainingSettings, { task, labels }: Labelled = {}): LossGraph {
+export function lossOf(network: SuperNetwork, given: Training, { task, labels }: Labelled = {}): LossGraph {
   const { method, loss, normalize, probabilityWeight, output = 1 / network.parents.length } = given;
   const switches = switchModes(given);
   switch (method) {
@@ -121,18 +121,18 @@ export function lossOf(network: SuperNetwork, given: TrainingSettings, { task, l
 }
 
 /**
- * The training step that settings describe. Settings that train nothing (`steps` 0) have the schedule of one step.
+ * The step of a training. One that trains nothing (`steps` 0) has the schedule of one step.
  *
  * @throws SutureError `adjoint-missing`.
  */
-export const stepOf = (network: SuperNetwork, settings: TrainingSettings, labelled?: Labelled): TrainingStep =>
-  trainingStep(lossOf(network, settings, labelled), {
-    steps: Math.max(1, settings.steps),
-    learningRate: settings.learningRate,
+export const stepOf = (network: SuperNetwork, training: Training, labelled?: Labelled): TrainingStep =>
+  trainingStep(lossOf(network, training, labelled), {
+    steps: Math.max(1, training.steps),
+    learningRate: training.learningRate,
   });
 
 /** What the loop looks at. */
-export type Schedule = Pick<TrainingSettings, 'steps' | 'batch' | 'learningRate' | 'seed'> & {
+export type Schedule = Pick<Training, 'steps' | 'batch' | 'learningRate' | 'seed'> & {
   readonly memory?: number | undefined;
   /** Default `adamw`. */
   readonly optimizer?: 'adamw' | 'sgd' | undefined;
@@ -150,14 +150,14 @@ export class Trainer {
   readonly #work: WorkOptions;
   readonly #feed: StepFeed;
   readonly #step: TrainingStep;
-  readonly #settings: Schedule;
+  readonly #schedule: Schedule;
 
-  private constructor(session: Session, work: WorkOptions, feed: StepFeed, step: TrainingStep, settings: Schedule) {
+  private constructor(session: Session, work: WorkOptions, feed: StepFeed, step: TrainingStep, schedule: Schedule) {
     this.#session = session;
     this.#work = work;
     this.#feed = feed;
     this.#step = step;
-    this.#settings = settings;
+    this.#schedule = schedule;
   }
 
   /**
@@ -169,11 +169,11 @@ export class Trainer {
   static async create(
     { executor, ...work }: Execution,
     step: TrainingStep,
-    settings: Schedule,
+    schedule: Schedule,
     values: ReadonlyMap<string, Tensor>,
     feed: StepFeed,
   ): Promise<Trainer> {
-    const { memory } = settings;
+    const { memory } = schedule;
     const resident = new Map(step.state);
     for (const { name } of step.graph.inputs) {
       const value = values.get(name);
@@ -181,12 +181,12 @@ export class Trainer {
     }
     const binding = bindingFor(step.graph, feed.shapes);
     const session = await prepareStep(executor, step, binding, { resident, memory });
-    return new Trainer(session, work, feed, step, settings);
+    return new Trainer(session, work, feed, step, schedule);
   }
 
   /** The same plan, fed by something else. */
   fedBy(feed: StepFeed, work: WorkOptions = this.#work): Trainer {
-    return new Trainer(this.#session, work, feed, this.#step, this.#settings);
+    return new Trainer(this.#session, work, feed, this.#step, this.#schedule);
   }
 
   /** Sets what is carried from step to step: parameters, and the optimiser's state. */
@@ -203,7 +203,7 @@ export class Trainer {
     const { onProgress, signal } = this.#work;
     const { from, onMetrics, onCheckpoint, checkpointSeconds = checkpointInterval } = options;
     const { stage = 'training the stitches', metricsEvery: every = metricsInterval, keepEnd = false } = options;
-    const { steps, batch, seed } = this.#settings;
+    const { steps, batch, seed } = this.#schedule;
     const { until = steps } = options;
     const drawing = this.#feed.begin(from?.settings);
     const sampler = from ? BatchSampler.restored(from.sampler) : BatchSampler.seeded(this.#feed.images, seed);
@@ -268,7 +268,7 @@ export class Trainer {
     return {
       step,
       loss: loss(this.#step.loss),
-      learningRate: learningRateAt(step, this.#settings),
+      learningRate: learningRateAt(step, this.#schedule),
       terms: Object.fromEntries(terms.map(({ term, value }) => [term.name, value])),
     };
   }

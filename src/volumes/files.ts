@@ -1,7 +1,7 @@
 /** Reading and writing image files, by the endings of their names. */
 import { SutureError } from '../../ir/errors.ts';
 import { bytesOf, readFault, withFile } from '../files/input.ts';
-import { type OutputOptions, writeOutput } from '../files/output.ts';
+import { type WriteOptions, writeOutput } from '../files/output.ts';
 import { formatNifti, readNifti } from './nifti.ts';
 import { formatPng, parsePng } from './png.ts';
 import { parseTiff } from './tiff.ts';
@@ -64,7 +64,7 @@ export async function writeLabels(
   labels: ArrayLike<number>,
   shape: readonly number[],
   geometry: Geometry,
-  options: OutputOptions = {},
+  options: WriteOptions = {},
 ): Promise<void> {
   const ending = endingOf(path);
   const stored = narrowed(path, labels);

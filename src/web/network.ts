@@ -17,8 +17,8 @@ import {
 } from '../network/join.ts';
 import { type Model, modelOf, warningsOf } from '../network/model.ts';
 import { requireSeveral } from '../network/tags.ts';
-import { settingsFor } from '../training/begin.ts';
-import type { BegunSettings, TrainingRequest } from '../training/settings.ts';
+import { trainingFor } from '../training/begin.ts';
+import type { BegunTraining, TrainingRequest } from '../training/settings.ts';
 
 export interface ReadOptions {
   /** Of several outputs the name of the one that is used. Default: the one that is as large as the image. */
@@ -58,7 +58,7 @@ async function sha256(bytes: Uint8Array): Promise<string> {
 /** Networks that are joined, before their stitches are trained. */
 export interface JoinedNetworks extends Joined {
   readonly dataset: Dataset;
-  readonly settings: BegunSettings;
+  readonly training: BegunTraining;
 }
 
 export interface JoinOptions extends Partial<JoinRequest> {
@@ -69,7 +69,7 @@ export interface JoinOptions extends Partial<JoinRequest> {
 /** The same networks, to be trained in another way. @throws SutureError `option-invalid`. */
 export const withTraining = (joined: JoinedNetworks, training: TrainingRequest): JoinedNetworks => ({
   ...joined,
-  settings: settingsFor(joined.parents, training),
+  training: trainingFor(joined.parents, training),
 });
 
 /**
@@ -82,19 +82,19 @@ export async function joinNetworks(
   execution: Execution,
   models: readonly Model[],
   dataset: Dataset,
-  { training, outputMean = 'probabilities', ...request }: JoinOptions = {},
+  { training: request, outputMean = 'probabilities', ...join }: JoinOptions = {},
 ): Promise<JoinedNetworks> {
   requireSeveral(models);
   requireApart(models);
-  const settings = settingsFor(models, training);
+  const training = trainingFor(models, request);
   requireImages(models, dataset);
   const open = <T>(work: (executor: Execution['executor']) => Promise<T>): Promise<T> => work(execution.executor);
-  const joined = await joinModels(open, models, dataset, { ...request, outputMean });
+  const joined = await joinModels(open, models, dataset, { ...join, outputMean });
   const disagreements = await disagreementsOf(open, joined.parents, dataset, workOptions(execution));
   return {
     ...joined,
     dataset,
-    settings,
+    training,
     warnings: [...warningsOf(models), ...joined.warnings, ...disagreements],
   };
 }

@@ -22,10 +22,10 @@ export async function trainStitches(
   joined: JoinedNetworks,
   options: Pick<TrainOptions, 'onMetrics' | 'metricsEvery'> = {},
 ): Promise<TrainedNetworks> {
-  const { network, dataset, settings, task } = joined;
+  const { network, dataset, training, task } = joined;
   const job = trainingJob({ executor: execution.executor, ...workOptions(execution) }, network, dataset);
-  const initial = await initialise(job, settings);
-  const trainer = await stitchTrainer(job, settings, { task }, initial);
+  const initial = await initialise(job, training);
+  const trainer = await stitchTrainer(job, training, { task }, initial);
   // Stitches that are not trained stay as they began.
   const parameters = stitchParameters(network, initial);
   try {
@@ -34,6 +34,6 @@ export async function trainStitches(
   } finally {
     trainer?.dispose();
   }
-  const closed = settings.closingImages > 0 ? await fitToOutputs(job, settings, parameters) : parameters;
+  const closed = training.closingImages > 0 ? await fitToOutputs(job, training, parameters) : parameters;
   return { ...joined, parameters: closed };
 }

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { GraphBuilder, tensor } from '../../../ir/index.ts';
 import { type ClassMap, mapClasses, type OutputMeaning } from '../../../passes/index.ts';
-import { classesByName, leftOutTexts, type NamedNetwork, readClassNames } from '../../../src/network/class-names.ts';
+import { classesByName, leftOutTexts, type NetworkClasses, readClassNames } from '../../../src/network/class-names.ts';
 import type { DatasetNames } from '../../../src/preprocessing/dataset-json.ts';
 import { runOrt } from '../../passes/ort.ts';
 import { scratch } from '../cli/support.ts';
@@ -14,13 +14,13 @@ const meaningOf = (channels: number, activation: 'softmax' | 'sigmoid' = 'softma
   ...{ kind: 'logits', activation, channelAxis: 1, channels },
 });
 
-const classes = (labels: DatasetNames['labels'], role: string): NamedNetwork => ({
+const classes = (labels: DatasetNames['labels'], role: string): NetworkClasses => ({
   names: { channels: ['CT'], labels },
   meaning: meaningOf(Object.keys(labels).filter(name => name !== 'ignore').length),
   role,
 });
 
-const regions = (labels: DatasetNames['labels'], role: string): NamedNetwork => ({
+const regions = (labels: DatasetNames['labels'], role: string): NetworkClasses => ({
   names: {
     channels: ['CT'],
     labels,
@@ -65,7 +65,7 @@ describe('the classes of a partner', () => {
     expect(leftOutTexts([0, 1, 2], own)).toEqual([]);
   });
 
-  it.each<[string, NamedNetwork, NamedNetwork, string]>([
+  it.each<[string, NetworkClasses, NetworkClasses, string]>([
     [
       'regions for classes',
       own,

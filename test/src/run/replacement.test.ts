@@ -2,7 +2,7 @@
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { settle } from '../../../src/run/replacement.ts';
+import { recover } from '../../../src/run/replacement.ts';
 import { filesOf } from '../cli/files.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, shared, suture, sutureWith } from '../cli/support.ts';
@@ -45,10 +45,10 @@ describe('a replacement that was decided', () => {
       await folderWith(run, old);
       await folderWith(ready, fresh);
       for (const step of steps.slice(0, done)) await step();
-      await settle(run, names);
+      await recover(run, names);
       expect(await filesOf(run, 'utf8'), `after ${done} steps`).toEqual({ ...fresh, 'notes.txt': 'mine' });
       expect(await readdir(run)).not.toContain('.suture-ready');
-      await settle(run, names);
+      await recover(run, names);
       expect(await filesOf(run, 'utf8')).toEqual({ ...fresh, 'notes.txt': 'mine' });
     }
   });

@@ -14,19 +14,19 @@ it('the closing fit changes the last stitches alone, the same way each time', as
   const folder = await scratch();
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
-  const training = { steps: 0, batch: 2, init: 'kaiming', closingImages: 5 } as const;
-  const { network, dataset, settings } = await planRun({
+  const asked = { steps: 0, batch: 2, init: 'kaiming', closingImages: 5 } as const;
+  const { network, dataset, training } = await planRun({
     networks: [a, b],
     data,
-    training,
+    training: asked,
     output: join(folder, 'run'),
   });
   await withExecutor({ executor: 'ort' }, async executor => {
     const job = trainingJob({ executor }, network, dataset);
-    const initial = await initialise(job, settings);
+    const initial = await initialise(job, training);
     const notes: number[] = [];
     const onProgress = ({ note }: ProgressEvent) => void (note && notes.push(Number(note.replace('divergence ', ''))));
-    const close = () => fitToOutputs({ ...job, onProgress }, settings, initial);
+    const close = () => fitToOutputs({ ...job, onProgress }, training, initial);
     const fitted = await close();
     const last = network.positions.at(-1)!.id;
     for (const { position, weight, bias } of network.stitches) {

@@ -37,19 +37,19 @@ it('the embedded adapter and ONNX Runtime fit and train the same stitches', asyn
   const matched = match((await loadModel(a)).graph, (await loadModel(b)).graph).pairs;
   await writeFile(pairs, JSON.stringify({ pairs: [1, 4].map(i => matched[i]) }));
   // Five images in steps of two: the last batch is a smaller one.
-  const training = { steps: 3, batch: 2, initImages: 5 };
-  const plan = await planRun({ networks: [a, b], data, pairs, training, output: join(folder, 'run') });
-  const { network, dataset, settings } = plan;
+  const asked = { steps: 3, batch: 2, initImages: 5 };
+  const plan = await planRun({ networks: [a, b], data, pairs, training: asked, output: join(folder, 'run') });
+  const { network, dataset, training } = plan;
   const results = await Promise.all(
     (['ort', 'webgpu'] as const).map(executor =>
       withExecutor({ executor, adapter: 'embedded' }, async open => {
         const job = trainingJob({ executor: open }, network, dataset);
-        const initial = await initialise(job, settings);
-        const step = stepOf(network, settings);
-        const trainer = await Trainer.create(job, step, settings, initial, stitchFeed(job, step, settings));
+        const initial = await initialise(job, training);
+        const step = stepOf(network, training);
+        const trainer = await Trainer.create(job, step, training, initial, stitchFeed(job, step, training));
         const trained = await trainer.run();
         trainer.dispose();
-        const closed = await fitToOutputs(job, settings, trained);
+        const closed = await fitToOutputs(job, training, trained);
         return { initial, trained, closed };
       }),
     ),

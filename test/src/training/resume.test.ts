@@ -14,22 +14,22 @@ it('a training under sampled settings goes on from any step with the same bytes'
   const folder = await scratch();
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
-  const training = { steps: 6, batch: 2 };
-  const { network, dataset, settings } = await planRun({
+  const asked = { steps: 6, batch: 2 };
+  const { network, dataset, training } = await planRun({
     networks: [a, b],
     data,
-    training,
+    training: asked,
     output: join(folder, 'run'),
   });
-  expect(settings.settings).toBe('sampled');
+  expect(training.settings).toBe('sampled');
   await withExecutor({ executor: 'ort' }, async executor => {
     const job = trainingJob({ executor }, network, dataset);
-    const initial = await initialise(job, settings);
+    const initial = await initialise(job, training);
     const train = async (from?: Checkpoint) => {
       const checkpoints: Checkpoint[] = [];
-      const step = stepOf(network, settings);
-      const feed = stitchFeed(job, step, settings);
-      const trainer = await Trainer.create(job, step, settings, from?.values ?? initial, feed);
+      const step = stepOf(network, training);
+      const feed = stitchFeed(job, step, training);
+      const trainer = await Trainer.create(job, step, training, from?.values ?? initial, feed);
       const parameters = await trainer.run({
         ...(from && { from }),
         checkpointSeconds: 0,
@@ -53,11 +53,11 @@ it('checkpoints that take long are fewer', async () => {
   const folder = await scratch();
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
-  const training = { steps: 30, batch: 2, init: 'identity' } as const;
-  const { network, dataset, settings } = await planRun({
+  const asked = { steps: 30, batch: 2, init: 'identity' } as const;
+  const { network, dataset, training } = await planRun({
     networks: [a, b],
     data,
-    training,
+    training: asked,
     output: join(folder, 'run'),
   });
   await withExecutor({ executor: 'ort' }, async executor => {
@@ -71,10 +71,10 @@ it('checkpoints that take long are fewer', async () => {
       const onProgress = (): void => {
         clock += 1000;
       };
-      const values = await initialise(job, settings);
-      const step = stepOf(network, settings);
-      const feed = stitchFeed(job, step, settings);
-      const trainer = await Trainer.create({ ...job, onProgress }, step, settings, values, feed);
+      const values = await initialise(job, training);
+      const step = stepOf(network, training);
+      const feed = stitchFeed(job, step, training);
+      const trainer = await Trainer.create({ ...job, onProgress }, step, training, values, feed);
       const onCheckpoint = ({ step }: Checkpoint): void => {
         clock += 2000;
         steps.push(step);
