@@ -1,4 +1,5 @@
-import { type Graph, rewrite, tensor, type Value } from '../ir/index.ts';
+import { type Graph, tensor } from '../ir/index.ts';
+import { atInput } from './ends.ts';
 
 /** What becomes of the numbers of one channel: scaled, shifted, kept within bounds, in this order. */
 export interface ChannelMap {
@@ -30,15 +31,10 @@ export function mapChannels(graph: Graph, channels: readonly ChannelMap[]): Grap
   ] as const;
   const needed = steps.filter(({ values, idle }) => values.some(value => value !== idle));
   if (needed.length === 0) return graph;
-  let mapped: Value | undefined;
-  return rewrite(graph, (node, to) => {
-    if (!node.inputs.includes(input)) return undefined;
-    mapped ??= to.scope('input', () =>
-      needed.reduce((value, { op, name, values }) => {
-        const constant = to.constant(tensor('float32', shape, Float32Array.from(values)), name);
-        return op === 'Max' || op === 'Min' ? to.op(op, [value, constant]) : to.op(op, [value, constant]);
-      }, input),
-    );
-    return to.reinfer({ ...node, inputs: node.inputs.map(v => (v === input ? mapped : v)) } as typeof node);
-  });
+  return atInput(graph, 'input', (to, input) =>
+    needed.reduce((value, { op, name, values }) => {
+      const constant = to.constant(tensor('float32', shape, Float32Array.from(values)), name);
+      return op === 'Max' || op === 'Min' ? to.op(op, [value, constant]) : to.op(op, [value, constant]);
+    }, input),
+  );
 }

@@ -1,4 +1,5 @@
-import { type Graph, GraphBuilder, tensorFromNumbers, type Value } from '../ir/index.ts';
+import { type Graph, type GraphBuilder, tensorFromNumbers, type Value } from '../ir/index.ts';
+import { atOutput } from './ends.ts';
 import type { OutputMeaning } from './stitch/meaning.ts';
 
 /** For each channel of a network the class (or region) of another one that it is; null: none of them. */
@@ -22,15 +23,7 @@ const never = -1e4;
 export function mapClasses(graph: Graph, meaning: OutputMeaning, classes: ClassMap, count: number): Graph {
   if (classes.length === count && classes.every((to, from) => to === from)) return graph;
   const axis = meaning.channelAxis as number;
-  const to = new GraphBuilder(graph.name, graph.info);
-  for (const value of graph.values()) {
-    to.reserveSymbols(value.type);
-    to.reserve(value.name);
-  }
-  for (const input of graph.inputs) to.adoptInput(input);
-  for (const node of graph.nodes) to.adopt(node);
-  const [{ name, value }, ...others] = graph.outputs;
-  const mapped = to.scope('classes', () => {
+  return atOutput(graph, 'classes', (to, value) => {
     const gathered = (channels: readonly number[]): Value =>
       to.op('Gather', [value, to.constant(tensorFromNumbers('int64', [channels.length], channels), 'channels')], {
         axis,
@@ -46,9 +39,6 @@ export function mapClasses(graph: Graph, meaning: OutputMeaning, classes: ClassM
     });
     return to.op('Concat', parts, { axis });
   });
-  to.output(name, mapped);
-  for (const other of others) to.output(other.name, other.value);
-  return to.build();
 }
 
 /** Channels of one class as one channel. */

@@ -10,6 +10,7 @@ import {
   type Value,
 } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
+import { type BranchGrid, shapeOnShared } from '../other-grid.ts';
 import { createDag, type Dag, type Edge } from './dag.ts';
 import { restrictedValues } from './domains.ts';
 import { positionalProgress } from './progress.ts';
@@ -42,8 +43,10 @@ export type DimMap = (dim: Dim) => Dim;
  * Compatible are features of the same dtype and rank whose dims are equal for every size of the input, all but the
  * channels: axis 1 of [N, C, spatial...] and of [N, C], the last of tokens [N, T, C]. Dims are compared as formulas. Where the batch
  * is a number, what has no extent for it (a mean over the batch) is never matched.
+ *
+ * @param grid where the features lie, if that is not where those of other networks do: then they are compared by their strides.
  */
-export function featureGraph(graph: Graph, dims: DimMap = dim => dim): FeatureGraph {
+export function featureGraph(graph: Graph, dims: DimMap = dim => dim, grid?: BranchGrid): FeatureGraph {
   const roots = graph.outputs.map(o => o.value);
   const values: Value[] = [...graph.inputs];
   const vertexOf = new Map<Value, number>(values.map((value, v) => [value, v]));
@@ -90,7 +93,7 @@ export function featureGraph(graph: Graph, dims: DimMap = dim => dim): FeatureGr
     dag: createDag(size, orderEdges),
     progress,
     keys: values.map((value, v) =>
-      excluded.has(v) || Number.isNaN(progress[v]) ? undefined : compatibilityKey(value, batch, dims),
+      excluded.has(v) || Number.isNaN(progress[v]) ? undefined : compatibilityKey(value, batch, dims, grid),
     ),
     descriptions,
   };
@@ -141,15 +144,22 @@ function outputVertices(
   return vertices;
 }
 
-function compatibilityKey({ type }: Value, batch: Dim, dims: DimMap): string | undefined {
-  const rank = type.shape.length;
+function compatibilityKey(
+  { name, type }: Value,
+  batch: Dim,
+  dims: DimMap,
+  grid: BranchGrid | undefined,
+): string | undefined {
+  const shape = shapeOnShared(name, type.shape, grid);
+  if (!shape) return undefined;
+  const rank = shape.length;
   if (rank < 2 || rank > 5) return undefined;
-  const first = dims(type.shape[0]);
+  const first = dims(shape[0]);
   if (isStatic(batch) && !(isStatic(first) && first % batch === 0)) return undefined;
   const channels = channelAxis(rank);
   // A stitch has a weight of this many columns.
-  if (typeof type.shape[channels] !== 'number') return undefined;
-  const rest = type.shape.map((dim, axis) => (axis === channels ? '·' : dimKey(dims(dim))));
+  if (typeof shape[channels] !== 'number') return undefined;
+  const rest = shape.map((dim, axis) => (axis === channels ? '·' : dimKey(dims(dim))));
   return `${type.dtype}[${rest.join(', ')}]`;
 }
 

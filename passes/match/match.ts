@@ -1,5 +1,6 @@
 import { type Graph, SutureError, type Value } from '../../ir/index.ts';
 import { type Limits, limitsFrom } from '../../ir/limits.ts';
+import type { BranchGrid } from '../other-grid.ts';
 import type { MatchedPair, Tag } from '../stitch.ts';
 import { alignmentMatching } from './alignment.ts';
 import { exactMatching, type ProvenMatching } from './exact.ts';
@@ -53,6 +54,8 @@ export interface MatchOptions {
   readonly timeLimit?: number;
   /** The shape [C, spatial...] of the images that the networks are to be joined for: no sizes are assumed that these do not have. */
   readonly imageShape?: readonly number[];
+  /** Where the features of the two lie, where that is another grid than the images'. */
+  readonly grids?: readonly (BranchGrid | undefined)[];
   /** How many parameters a stitch may have (`stitch`); see {@link limitsFrom}. */
   readonly limits?: Partial<Limits> | undefined;
 }
@@ -66,7 +69,7 @@ export interface MatchOptions {
  */
 export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching {
   const { names = namesOf(a, b) } = options;
-  const compared = comparedFeatures(a, b, names, options.imageShape);
+  const compared = comparedFeatures(a, b, names, options.imageShape, options.grids);
   const { a: featuresA, b: featuresB } = compared;
   const { problem, left } = problemOf(featuresA, featuresB, names, options);
   const exact = options.matcher === 'exact' ? exactMatching(problem, options) : undefined;

@@ -5,7 +5,7 @@ import { type Matching, type MatchOptions, match } from './match.ts';
 export const matchWiths = ['backbone', 'all'] as const;
 export type MatchWith = (typeof matchWiths)[number];
 
-export interface MatchParentsOptions extends Omit<MatchOptions, 'similarity' | 'names' | 'tags'> {
+export interface MatchParentsOptions extends Omit<MatchOptions, 'similarity' | 'names' | 'tags' | 'grids'> {
   /** What messages call the parents, by their tags. */
   readonly names?: Readonly<Record<string, string>>;
   /** Default `backbone`. */
@@ -53,6 +53,7 @@ export function matchParents(
     const { pairs, ...facts } = match(a.graph, b.graph, {
       ...options,
       tags: [a.tag, b.tag],
+      grids: [a.grid, b.grid],
       names: [names?.[a.tag] ?? `parent '${a.tag}'`, names?.[b.tag] ?? `parent '${b.tag}'`],
       ...(given && { similarity: given }),
     });

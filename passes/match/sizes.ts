@@ -8,6 +8,7 @@ import {
   solveDim,
   substitute,
 } from '../../ir/index.ts';
+import type { BranchGrid } from '../other-grid.ts';
 import {
   assumedSizes,
   type DimPair,
@@ -33,16 +34,23 @@ export interface Compared {
  * `floor((H + 1)/2)`), and more features have a partner at multiples of their strides, sizes are taken to be such multiples: of those
  * that images of `imageShape`, [C, spatial...], are multiples of, where it is given.
  *
+ * @param grids of both, where they are others than that of the images.
  * @throws SutureError `parents-incompatible` if the inputs do not fit together.
  */
-export function comparedFeatures(a: Graph, b: Graph, names: Names, imageShape?: readonly number[]): Compared {
+export function comparedFeatures(
+  a: Graph,
+  b: Graph,
+  names: Names,
+  imageShape?: readonly number[],
+  grids: readonly (BranchGrid | undefined)[] = [],
+): Compared {
   const dims = shareDims(a, b, names);
   const under = (sizes: Readonly<Record<string, Dim>>): Compared => {
     const at =
       (map: DimMap): DimMap =>
       dim =>
         substitute(map(dim), sizes);
-    return { a: featureGraph(a, at(dims.a)), b: featureGraph(b, at(dims.b)), dims };
+    return { a: featureGraph(a, at(dims.a), grids[0]), b: featureGraph(b, at(dims.b), grids[1]), dims };
   };
   const plain = under({});
   const open = openSizes(dims.inputs);

@@ -10,6 +10,7 @@ import {
   type TensorType,
   typeText,
 } from '../../ir/index.ts';
+import type { BranchGrid } from '../other-grid.ts';
 import { DimEquations } from '../unify.ts';
 import type { OutputMeaning } from './meaning.ts';
 import type { Tag } from './network.ts';
@@ -19,6 +20,8 @@ export interface TaggedGraph {
   readonly graph: Graph;
   /** What its only output means. Default: what the graph says, see `meaningOf`. */
   readonly meaning?: OutputMeaning | undefined;
+  /** Where its features lie, if that is another grid than that of the images that the parents share. */
+  readonly grid?: BranchGrid | undefined;
 }
 
 /** An input that all parents share. */

@@ -14,6 +14,7 @@ import {
   type Value,
 } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
+import { atPlacesOf, type BranchGrid, shapeOnShared } from '../other-grid.ts';
 import { assumedSizes, type DimPair, openSizes } from '../sizes.ts';
 import { alignNames, type SharedInputs, shareInputs, type TaggedGraph } from './inputs.ts';
 import type { Position, Stitch, SuperNetwork, Switch, Tag } from './network.ts';
@@ -25,8 +26,8 @@ export type StitchOptions = OutputOptions;
 
 /**
  * Joins parents into a super-network: a stitch in each direction at each position, a switch after each matched feature, a
- * switch where the outputs meet. Stitches read the raw feature, before its own network's switch; all former consumers of a
- * feature read the switch.
+ * switch where the outputs meet. Stitches read the raw feature, before its own network's switch, resized where the parents' grids differ; all
+ * former consumers of a feature read the switch.
  *
  * Requires: the parents are valid graphs with the same inputs and outputs up to names, and the pairs are compatible and close
  * no cycle. Guarantees: the first parent's names for inputs and outputs; nodes and values of a parent under `tag/name`, with
@@ -193,11 +194,11 @@ function addPosition(
   joined: readonly Joined[],
   position: Position,
 ): { stitches: readonly Stitch[]; switches: readonly Switch[] } {
-  const members = parents.flatMap(({ tag }, p): Member[] => {
+  const members = parents.flatMap(({ tag, grid }, p): Member[] => {
     const name = position.features[tag];
     if (name === undefined) return [];
     const { feature, value } = joined[p].raw.get(name)!;
-    return [{ tag, joined: joined[p], feature, raw: value }];
+    return [{ tag, joined: joined[p], feature, raw: value, grid }];
   });
   for (const member of members.slice(1)) checkPair(members[0], member);
   const stitches: Stitch[] = [];
@@ -237,6 +238,7 @@ interface Member {
   readonly feature: Value;
   /** What the joined graph computes for it. */
   readonly raw: Value;
+  readonly grid: BranchGrid | undefined;
 }
 
 function addStitch(to: GraphBuilder, position: Position, source: Member, target: Member): Stitch {
@@ -245,7 +247,9 @@ function addStitch(to: GraphBuilder, position: Position, source: Member, target:
   const name = `stitch/${position.id}/${source.tag}-${target.tag}`;
   const weight = to.input(`${name}/weight`, { dtype, shape: [outputChannels, inputChannels] });
   const bias = to.input(`${name}/bias`, { dtype, shape: [outputChannels] });
-  const output = to.op('Stitch', [source.raw, weight, bias], {}, { name, outputs: [`${name}/output`] });
+  const [from, onto] = [source, target].map(({ raw, grid }) => ({ value: raw, grid }));
+  const placed = to.scope(name, () => atPlacesOf(to, from, onto));
+  const output = to.op('Stitch', [placed, weight, bias], {}, { name, outputs: [`${name}/output`] });
   return {
     position: position.id,
     from: source.tag,
@@ -254,7 +258,7 @@ function addStitch(to: GraphBuilder, position: Position, source: Member, target:
     bias: bias.name,
     inputChannels,
     outputChannels,
-    source: source.raw,
+    source: placed,
     output,
   };
 }
@@ -266,15 +270,16 @@ function channelsOf({ tag, raw }: Member): number {
   throw invalid(`The feature '${printable(raw.name)}' of parent '${tag}' has no fixed number of channels: ${raw}.`);
 }
 
-/** Same rank, dtype and extents but for the channels. */
+/** Same rank, dtype and extents but for the channels; on different grids the same strides. */
 function checkPair(a: Member, b: Member): void {
   const axis = channelAxis(a.raw.type.shape.length);
-  const open = ({ raw }: Member) => ({
+  const open = ({ raw, feature, grid }: Member) => ({
     dtype: raw.type.dtype,
-    shape: raw.type.shape.map((d, i): Dim => (i === axis ? 1 : d)),
+    shape: (shapeOnShared(feature.name, raw.type.shape, grid) ?? []).map((d, i): Dim => (i === axis ? 1 : d)),
   });
   const { rank, dtype } = { rank: a.raw.type.shape.length, dtype: a.raw.type.dtype };
-  if (rank >= 2 && rank <= 5 && isFloat(dtype) && sameType(open(a), open(b))) return;
+  const [left, right] = [open(a), open(b)];
+  if (rank >= 2 && rank <= 5 && isFloat(dtype) && left.shape.length === rank && sameType(left, right)) return;
   const [first, second] = [a, b].map(m => `'${printable(m.raw.name)}' (${typeText(m.raw.type)})`);
   throw invalid(
     `The pair of ${first} and ${second} can't be stitched: a pair needs floats of rank 2 to 5 that differ in their channels only.`,

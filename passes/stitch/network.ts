@@ -34,7 +34,7 @@ export interface Stitch {
   readonly bias: string;
   readonly inputChannels: number;
   readonly outputChannels: number;
-  /** The raw feature of `from`, before that network's own switch. */
+  /** The raw feature of `from`, before that network's own switch; on another grid than `to` at the places of that one. */
   readonly source: Value;
   /** What the stitch makes of it, in the space of `to`. */
   readonly output: Value;

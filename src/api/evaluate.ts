@@ -18,12 +18,10 @@ import {
 import { stressFacts, stressScore } from '../metrics/stress.ts';
 import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
 import { type Summary, summaryOfScores } from '../metrics/summary.ts';
-import { loadModel } from '../network/load.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
-import type { Model } from '../network/model.ts';
+import { loadModels } from '../network/models.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
-import { requireTags, tagOf, tagsOf } from '../network/tags.ts';
 import { type ListedCase, listedCases } from '../report/cases.ts';
 
 export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOptions, ScoreOptions {
@@ -61,20 +59,23 @@ export interface Evaluation {
 /**
  * Scores network files on a data file; those of 16 bits with every feature rounded as it is stored.
  *
- * @throws SutureError as `loadModel`, `loadDataset`, `scoreNetworks`.
+ * Networks with plans of their own (`labels.folder.partners`) see the images of the first one's as they would in a joined network.
+ *
+ * @throws SutureError as `loadModels`, `loadDataset`, `scoreNetworks`.
  */
 export async function evaluate(
   models: readonly string[],
   data: string,
   options: EvaluateOptions = {},
 ): Promise<Evaluation & { readonly models: readonly Parent[] }> {
-  const read: Model[] = [];
-  const { outputs = {} } = options;
-  requireTags(outputs, 'outputs', tagsOf(models));
-  for (const [i, path] of models.entries()) read.push(await loadModel(path, outputs[tagOf(i)], { rounds: true }));
-  const dataset = await loadDataset(data, options.labels);
+  const { outputs, labels = {}, stress: asked } = options;
+  const files = asked?.files?.map(({ file }) => file) ?? [];
+  const request = { networks: models, outputs, folder: labels.folder, data: [data, ...files], rounds: true };
+  const opened = await loadModels(request);
+  const said = opened.folder ? { ...labels, folder: opened.folder } : labels;
+  const dataset = await loadDataset(data, said);
   const loaded: Parent[] = [];
-  for (const model of read) loaded.push(await parentOf(onProcessor, model, dataset, options));
+  for (const model of opened.models) loaded.push(await parentOf(onProcessor, model, dataset, options));
   const scorable = LabelledData.for(loaded, dataset, options.metric);
   const { name: metric } = scorable.metricFor(loaded[0]);
   if (options.summary && (models.length > 1 || options.ensemble)) {
@@ -83,7 +84,7 @@ export async function evaluate(
   if ((options.cases || options.summary) && !isPooled(metric)) {
     throw new SutureError('option-invalid', `Cases are listed with their Dice, and the score here is ${metric}.`);
   }
-  const stress = options.stress && (await stressSets(scorable, loaded, options.stress, options.labels));
+  const stress = asked && (await stressSets(scorable, loaded, asked, said));
   return withExecutor(options, async executor => {
     const execution = { executor, ...workOptions(options) };
     const measured = await measureNetworks(execution, loaded, scorable, options);

@@ -10,17 +10,18 @@ import {
   type ParentsMatching,
   type Tag,
 } from '../../passes/index.ts';
+import type { LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { withExecutor } from '../execution/open.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { checkOutputFile, jsonText, type WriteOptions, writeOutput } from '../files/output.ts';
-import { loadModel } from '../network/load.ts';
 import { type Model, roleOf, sharedBatch, warningsOf } from '../network/model.ts';
+import { loadModels } from '../network/models.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { type PairsDocument, pairOfTwo } from '../network/pairs.ts';
 import { ckaSimilarity, type Similarity } from '../network/similarity.ts';
-import { type ByTag, byTag, requireSeveral, requireTags, tagOf, tagsOf } from '../network/tags.ts';
+import { type ByTag, byTag, requireSeveral, tagged, tagOf } from '../network/tags.ts';
 
 export interface MatchOptions
   extends WorkOptions,
@@ -35,6 +36,8 @@ export interface MatchOptions
   readonly similarity?: (typeof similarities)[number];
   /** The images that a similarity is measured on; labels are not needed. */
   readonly data?: string;
+  /** How folders are read, and the networks' plans. */
+  readonly labels?: Pick<LabelOptions, 'folder'>;
   /** How many of them are looked at. Default 64. */
   readonly images?: number;
   /** Where the pairs are written, for `stitch`. */
@@ -75,16 +78,14 @@ export async function match(
   options: MatchOptions = {},
 ): Promise<MatchResult | SeveralMatchResult> {
   requireSeveral(networks);
-  const { output, force, outputs = {} } = options;
-  requireTags(outputs, 'outputs', tagsOf(networks));
+  const { output, force, outputs, data, labels } = options;
   const overwrite = force ? { force } : {};
   if (output !== undefined) await checkOutputFile(output, overwrite);
-  const models: Model[] = [];
-  for (const [i, path] of networks.entries()) models.push(await loadModel(path, outputs[tagOf(i)]));
+  const read = { networks, outputs, folder: labels?.folder, data: data === undefined ? [] : [data] };
+  const { models, folder } = await loadModels(read);
   sharedBatch(models);
-  const { document, warnings } = await (models.length === 2
-    ? matchTwo(models, options)
-    : matchSeveral(models, options));
+  const known = { ...options, ...(folder && { labels: { folder } }) };
+  const { document, warnings } = await (models.length === 2 ? matchTwo(models, known) : matchSeveral(models, known));
   if (output !== undefined) await writeOutput(output, jsonText(document), overwrite);
   return { ...document, warnings: [...warningsOf(models), ...warnings.map(w => w.message)] };
 }
@@ -100,6 +101,7 @@ async function matchTwo(models: readonly Model[], options: MatchOptions): Promis
   const similarity = (await measured(models, options))?.('a', 'b');
   const { warnings = [], ...found } = matchGraphs(a.graph, b.graph, {
     names: [roleOf(a, 'a'), roleOf(b, 'b')],
+    grids: [a.grid, b.grid],
     ...searchOf(options),
     ...(similarity && { similarity }),
   });
@@ -111,8 +113,7 @@ async function matchSeveral(
   options: MatchOptions,
 ): Promise<Found<Omit<SeveralMatchResult, 'warnings'>>> {
   const similarity = await measured(models, options);
-  const graphs = models.map(({ graph }, i) => ({ tag: tagOf(i), graph }));
-  const { matched, ...found } = matchParents(graphs, {
+  const { matched, ...found } = matchParents(tagged(models), {
     names: byTag(models, roleOf),
     ...searchOf(options),
     ...(options.matchWith && { with: options.matchWith }),
@@ -141,7 +142,7 @@ const searchOf = ({
 /** The similarity of two networks' features, by their tags, if one is asked for. @throws SutureError `option-invalid` where one option needs another. */
 async function measured(
   models: readonly Model[],
-  { similarity, data, images, ...options }: MatchOptions,
+  { similarity, data, images, labels, ...options }: MatchOptions,
 ): Promise<((a: Tag, b: Tag) => Similarity) | undefined> {
   if (similarity === undefined) {
     if (data === undefined && images === undefined) return undefined;
@@ -150,7 +151,14 @@ async function measured(
   if (data === undefined) {
     throw new SutureError('option-invalid', 'A similarity is measured on images; name them with --data IMAGES.npz.');
   }
-  const dataset = await loadDataset(data);
+  const resized = models.findIndex(({ grid }) => grid !== undefined);
+  if (resized >= 0) {
+    throw new SutureError(
+      'option-invalid',
+      `A similarity is of features at the same places, and ${roleOf(models[resized], tagOf(resized))} sees a grid of its own: leave out --similarity.`,
+    );
+  }
+  const dataset = await loadDataset(data, labels);
   const found = new Map<string, Similarity>();
   const isMatched = (i: number, j: number): boolean => i < j && (i === 0 || options.matchWith === 'all');
   await withExecutor(options, async on => {

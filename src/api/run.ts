@@ -33,7 +33,8 @@ import { writeHalf } from '../run/half.ts';
 import { sameData, type TrainingWork } from '../run/lifecycle.ts';
 import type { LoadedRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
-import { planRun, type StitchRequest } from '../run/plan.ts';
+import { type OnOwnGrid, scoresOnOwnGrids } from '../run/own-grid.ts';
+import { openRequest, planRun, type StitchRequest } from '../run/plan.ts';
 import { students } from '../run/student.ts';
 import { compareNetworkWithFile, compareWithFile } from '../run/verify.ts';
 import { WholeDirectory } from '../run/whole.ts';
@@ -163,9 +164,11 @@ const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
 export async function run(request: RunRequest, work: TrainingWork = {}): Promise<RunResult> {
   const { train, validation, tests, gate, gateOver, metric, stress: _, budget, distill, ...others } = request;
   const { rule, depth, position, half: _half, ...rest } = others;
-  const said = { ...rest.labels, task: rest.task };
+  const stitching = { ...rest, data: train };
+  const opened = await openRequest(stitching, [train, validation, ...tests.map(({ file }) => file)]);
+  const said = { ...opened.labels, task: rest.task };
   const validationData = await loadDataset(validation, said);
-  const plan = await planRun({ ...rest, data: train }, validationData, workOptions(work));
+  const plan = await planRun(stitching, { opened, labelled: validationData }, workOptions(work));
   const { parents } = plan;
   const choosable = LabelledData.toChooseBy(parents, validationData, metric);
   const data: TestData[] = [];
@@ -323,6 +326,22 @@ async function follow(
   }
   await writeCases(directory, chosen.name, tests, onTests);
   const front = tests.length < 2 ? undefined : await frontOf(execution, run, tests, onTests, shown, chosen.name);
+  const grids: OnOwnGrid[] = [];
+  const ownScores = new Map(verdict.standings.map(({ name, own }) => [name, own]));
+  grids.push(
+    ...(await scoresOnOwnGrids(execution, run, {
+      ...{ name: 'own', file: choosable.dataset.source, metric: choosable.metric },
+      sharedOf: network => ownScores.get(network),
+    })),
+  );
+  for (const [i, { name, file: source, data }] of tests.entries()) {
+    grids.push(
+      ...(await scoresOnOwnGrids(execution, run, {
+        ...{ name, file: source, metric: data.metric },
+        sharedOf: network => onTests[i].get(network)?.score().value,
+      })),
+    );
+  }
   const { executor } = execution;
   const agreement =
     'network' in chosen
@@ -344,6 +363,7 @@ async function follow(
     ...(half && { half }),
     tests: results,
     ...(front && { front }),
+    ...(grids.length > 0 && { grids }),
     agreement,
   };
   await directory.write('reportJson', jsonText(report));

@@ -95,13 +95,14 @@ export async function trainLocked(
 const beginning = (job: TrainingJob, training: Training): Promise<StitchParameters> =>
   training.settings === 'found' ? startOf(training) : initialise(job, training);
 
-const recordOf = ({ path, sha256, file, output, meaning, external, front, classes }: Parent): ParentSource => ({
+const recordOf = ({ path, sha256, file, output, meaning, external, front, grid, classes }: Parent): ParentSource => ({
   source: path,
   sha256,
   output: file.outputs.length > 1 ? output : undefined,
   meaning,
   external,
   front: front?.map(channel => ({ ...channel })),
+  grid: grid && { shared: [...grid.shared], resized: [...grid.resized] },
   classes: classes && [...classes],
 });
 
@@ -227,7 +228,7 @@ export async function resumeLocked(run: OpenRun, work: ResumedWork): Promise<Tra
  * @throws SutureError as {@link planRun} and {@link trainRun}.
  */
 export async function stitch(request: StitchRequest, work: TrainingWork = {}): Promise<Stitched> {
-  return trainPlanned(await planRun(request, undefined, workOptions(work)), request, work);
+  return trainPlanned(await planRun(request, {}, workOptions(work)), request, work);
 }
 
 /**

@@ -43,18 +43,25 @@ export const tune = flag(
 );
 export const profile = flag('say which kernels take the time; runs each graph once more, on WebGPU only');
 
-/** What is said of labels, and of folders of image files. */
-export const labels = {
-  ignoreLabel: optional(integer, 'n', 'the label of places that count in no score or loss, as 255 or -1'),
-  regions: optional(regions, 'list', 'the classes that each region of a network is made of, as 1+2,2'),
+/** What is said of folders of image files. */
+export const folders = {
   plans: optional(path, 'file', "plans.json, by which a folder's cases are prepared", {
     otherwise: 'as they are',
   }),
   configuration: optional(path, 'name', 'of the plans', { otherwise: '3d_fullres, or 2d' }),
-  tile: optional(extents, 'list', "what a folder's cases are cut into, as in 256,256", { otherwise: 'by the plans' }),
+  tile: optional(extents, 'list', "what a folder's cases are cut into, as in 256,256", {
+    otherwise: 'by networks, or plans',
+  }),
   fold: optional(natural, 'k', 'of a folder: the cases of this fold of splits_final.json', {
     otherwise: 'all cases',
   }),
+};
+
+/** What is said of labels, and of folders of image files. */
+export const labels = {
+  ignoreLabel: optional(integer, 'n', 'the label of places that count in no score or loss, as 255 or -1'),
+  regions: optional(regions, 'list', 'the classes that each region of a network is made of, as 1+2,2'),
+  ...folders,
 };
 
 /** What is said of networks by their tags, without those of which nothing is said. */
@@ -90,7 +97,7 @@ const plansOf = (tag: string): Option<string, false> =>
   optional(
     path,
     'file',
-    `plans.json of network ${tag}, where its cases are normalised in another way than the own ones`,
+    `plans.json of network ${tag}, where its cases are normalised in another way than the own ones, or on another grid`,
   );
 
 /** Of networks that are joined, by their tags; those of the own one are `--plans`. */

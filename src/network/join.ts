@@ -82,7 +82,7 @@ export function requireImages(models: readonly Model[], dataset: Dataset): void 
 
 /** Checks pairs that are given against the networks, before data are read. @throws SutureError `pairs-invalid`. */
 export const requirePairs = (models: readonly Model[], pairs: readonly FeaturePair[]): void =>
-  checkPairs(taggedGraphs(models), pairs);
+  checkPairs(tagged(models), pairs);
 
 /** Pairs of networks whose outputs need not be understood, for images of some size. */
 export const matchModels = (
@@ -90,13 +90,11 @@ export const matchModels = (
   { imageShape }: Pick<Dataset, 'imageShape'>,
   matchWith?: MatchWith,
 ): ParentsMatching =>
-  matchParents(taggedGraphs(models), {
+  matchParents(tagged(models), {
     names: byTag(models, roleOf),
     imageShape,
     ...(matchWith && { with: matchWith }),
   });
-
-const taggedGraphs = (models: readonly Model[]) => models.map(({ graph }, i) => ({ tag: tagOf(i), graph }));
 
 /** Joins parents at pairs that are known. */
 export const joinParents = (

@@ -1,9 +1,12 @@
 /** Networks as files, each read once. */
 import { type Graph, type Imported, type ImportWarning, printable, SutureError } from '../../ir/index.ts';
 import {
+  type BranchGrid,
   type ChannelMap,
   freeBatch,
+  type GridChange,
   mapChannels,
+  onOtherGrid,
   type Tag,
   widen,
   widenRounded,
@@ -28,6 +31,8 @@ export interface Model {
   readonly graph: Graph;
   /** What `graph` does first with the images that networks share; absent where its own are the same. */
   readonly front?: readonly ChannelMap[] | undefined;
+  /** Where its features lie, if that is another grid than that of the images that networks share. */
+  readonly grid?: BranchGrid | undefined;
   /** Files beside it that hold tensors of it, relative to its folder. */
   readonly external: readonly string[];
   readonly warnings: readonly (ImportWarning | ModelWarning)[];
@@ -95,9 +100,24 @@ export function modelOf(
   };
 }
 
-/** A network behind what makes its own images of those that networks share. */
-export const fronted = (model: Model, front: readonly ChannelMap[] | undefined): Model =>
-  front ? { ...model, graph: mapChannels(model.graph, front), front } : model;
+/** What makes a network's own images of those that networks share; absent where they are the same. */
+export interface Front {
+  /** Of intensities. */
+  readonly front?: readonly ChannelMap[] | undefined;
+  /** Of places; then its answer is brought back too. */
+  readonly grid?: GridChange | undefined;
+}
+
+/**
+ * A network behind what makes its own images of those that networks share.
+ *
+ * @param role what messages call it.
+ * @throws SutureError as {@link onOtherGrid}.
+ */
+export function fronted(model: Model, { front, grid }: Front, role: string): Model {
+  const placed = grid ? { ...model, ...onOtherGrid(model.graph, grid, role) } : model;
+  return front ? { ...placed, graph: mapChannels(placed.graph, front), front } : placed;
+}
 
 function fixedBatchWarning(graph: Graph): readonly ModelWarning[] {
   const batch = fixedBatch(graph);

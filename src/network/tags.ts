@@ -2,6 +2,7 @@
 import * as v from 'valibot';
 import { SutureError } from '../../ir/errors.ts';
 import type { Position, Tag, TaggedGraph } from '../../passes/index.ts';
+import type { Model } from './model.ts';
 import type { Network } from './network.ts';
 
 const letters = 'abcdefghijklmnopqrstuvwxyz';
@@ -40,8 +41,9 @@ export type ByTag<T> = Readonly<Record<Tag, T>>;
 export const byTag = <P, T>(parents: readonly P[], value: (parent: P, tag: Tag) => T): ByTag<T> =>
   Object.fromEntries(parents.map((parent, i) => [tagOf(i), value(parent, tagOf(i))]));
 
-export const tagged = (parents: readonly Pick<Network, 'graph' | 'meaning'>[]): readonly TaggedGraph[] =>
-  parents.map(({ graph, meaning }, i) => ({ tag: tagOf(i), graph, meaning }));
+export const tagged = (
+  parents: readonly (Pick<Model, 'graph' | 'grid'> & Partial<Pick<Network, 'meaning'>>)[],
+): readonly TaggedGraph[] => parents.map(({ graph, meaning, grid }, i) => ({ tag: tagOf(i), graph, meaning, grid }));
 
 /** The 26 tags that there are. */
 export type Letter =

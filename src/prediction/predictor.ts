@@ -1,5 +1,6 @@
 /** A network that is asked about whole cases. */
-import { type Dim, isStatic, linearOf, printable, SutureError, solveDim, typeText } from '../../ir/index.ts';
+import { printable, SutureError, typeText } from '../../ir/index.ts';
+import { leastExtent } from '../../passes/index.ts';
 import type { Runnable } from '../execution/execute.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
 import { gateScopeOf } from '../network/gate.ts';
@@ -32,20 +33,12 @@ export function requireDense(network: Network): void {
     fail(`gives ${typeText(outputType)} for ${typeText(inputType)}: it does not say something of every place`);
 }
 
-/** The least extent, from what an image has on, at which a dim of a network's input can be. */
-function fitted(dim: Dim, extent: number): number {
-  if (isStatic(dim)) return dim;
-  const linear = linearOf(dim);
-  if (!linear) return extent;
-  let size = Math.max(extent, linear.factor + linear.offset);
-  while (solveDim(linear, size) === undefined) size++;
-  return size;
-}
-
 /** The window that a network sees at a time: what it takes and no other, what plans say, or else a whole image. */
 function windowFor({ inputType }: Network, plans: Plans | undefined, extents: readonly number[]): readonly number[] {
   const dims = inputType.shape.slice(2);
-  return dims.map((dim, axis) => fitted(dim, plans?.patchSize[axis] ?? extents[extents.length - dims.length + axis]));
+  return dims.map((dim, axis) =>
+    leastExtent(dim, plans?.patchSize[axis] ?? extents[extents.length - dims.length + axis]),
+  );
 }
 
 /** What a network says of a case [C, ...spatial] that is as the network wants it, for each of its channels. */

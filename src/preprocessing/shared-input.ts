@@ -6,8 +6,17 @@ import { type Foreground, type Normalization, type Plans, readPlans } from './pl
 export interface SharedInput {
   /** As the first network's, with the bounds of CT drawn so wide that nothing is cut off that another network sees. */
   readonly plans: Plans;
-  /** For each network what makes its own input of the shared one, by channel; undefined where it is the same. */
-  readonly fronts: readonly (readonly ChannelMap[] | undefined)[];
+  /** Whether they are wider than the first network's own. */
+  readonly widened: boolean;
+  /** For each network what makes its own input of the shared one. */
+  readonly fronts: readonly InputFront[];
+}
+
+export interface InputFront {
+  /** By channel; undefined where intensities are the same. */
+  readonly channels: readonly ChannelMap[] | undefined;
+  /** Places along each axis of space for one of the shared input; undefined where the spacing is the same. */
+  readonly ratio: readonly number[] | undefined;
 }
 
 /** Intensities as a line through them, and what is cut off before: what can be undone by operators. Undefined where each case has its own. */
@@ -62,11 +71,13 @@ function frontOf(shared: Line, own: Line): ChannelMap | undefined {
 
 /**
  * @param all of each network, the own one first.
- * @throws SutureError `parents-incompatible` where cases are placed on different grids, or one normalisation cannot be computed from another.
+ * The grid is the first network's.
+ *
+ * @throws SutureError `parents-incompatible` where axes or channels differ, or one normalisation cannot be computed from another.
  */
 export function sharedInput(all: readonly Plans[]): SharedInput {
   const [own, ...others] = all;
-  for (const other of others) requireSameGrid(own, other);
+  for (const other of others) requireSameAxes(own, other);
   const channels = own.normalizations.map((first, channel) => {
     const each = all.map(({ normalizations }) => normalizations[channel]);
     if (each.every(normalization => sameNormalization(normalization, first))) {
@@ -86,14 +97,22 @@ export function sharedInput(all: readonly Plans[]): SharedInput {
       fronts: known.map(l => frontOf(shared, l)),
     };
   });
+  const normalizations = channels.map(({ normalization }) => normalization);
   return {
-    plans: { ...own, normalizations: channels.map(({ normalization }) => normalization) },
-    fronts: all.map((_, network) => {
+    plans: { ...own, normalizations },
+    widened: normalizations.some((found, channel) => !sameNormalization(found, own.normalizations[channel])),
+    fronts: all.map((plans, network) => {
       const fronts = channels.map(({ fronts: found }) => found[network]);
-      return fronts.some(front => front) ? fronts.map(front => front ?? { scale: 1, offset: 0 }) : undefined;
+      return {
+        channels: fronts.some(front => front) ? fronts.map(front => front ?? { scale: 1, offset: 0 }) : undefined,
+        ratio: isClose(own, plans) ? undefined : own.spacing.map((mm, axis) => mm / plans.spacing[axis]),
+      };
     }),
   };
 }
+
+const isClose = (own: Plans, other: Plans): boolean =>
+  own.spacing.every((mm, i) => Math.abs(mm - other.spacing[i]) <= 1e-3 * mm);
 
 const nameOf = ({ source, configuration }: Plans): string => `${printable(source)} (${printable(configuration, 40)})`;
 
@@ -114,7 +133,7 @@ function differing(all: readonly Plans[], channel: number, lost: number): Suture
   );
 }
 
-function requireSameGrid(own: Plans, other: Plans): void {
+function requireSameAxes(own: Plans, other: Plans): void {
   const [ownChannels, otherChannels] = [own.normalizations.length, other.normalizations.length];
   const fail = (what: string): never => {
     throw new SutureError('parents-incompatible', `${nameOf(own)} and ${nameOf(other)} ${what}.`);
@@ -126,13 +145,13 @@ function requireSameGrid(own: Plans, other: Plans): void {
       `order the axes of space differently ([${own.transpose.join(', ')}] and [${other.transpose.join(', ')}]), and networks that are joined see one image`,
     );
   }
-  const close =
-    own.spacing.length === other.spacing.length &&
-    own.spacing.every((mm, i) => Math.abs(mm - other.spacing[i]) <= 1e-3 * mm);
-  if (!close) {
+  if (own.spacing.length !== other.spacing.length) {
+    fail(`are for ${own.spacing.length} and ${other.spacing.length} axes of space: name configurations of as many`);
+  }
+  if (!isClose(own, other) && !(own.resampling.images && other.resampling.images)) {
     fail(
-      `resample to ${own.spacing.join(' × ')} and ${other.spacing.join(' × ')} mm, and networks that are joined see one grid: ` +
-        'train one of the networks at the spacing of the other (nnU-Net: a configuration with this "spacing" that inherits the rest)',
+      `are for ${own.spacing.join(' × ')} and ${other.spacing.join(' × ')} mm, and not both resample to that, so that nobody knows how ` +
+        'the one grid lies to the other',
     );
   }
 }
@@ -147,8 +166,13 @@ export interface PlansFiles {
   readonly partners?: Readonly<Record<string, string>> | undefined;
 }
 
+/** A shared input, with its fronts by tag. */
+export interface SharedByTag extends Omit<SharedInput, 'fronts'> {
+  readonly fronts: Readonly<Record<string, InputFront>>;
+}
+
 /**
- * What networks see by their plans, and what makes each network's own input of it, by tag. Undefined where there are no plans.
+ * What networks see by their plans, and what makes each network's own input of it. Undefined where there are no plans.
  *
  * @param axes of the images, where no configuration is named.
  * @throws SutureError as `readPlans` and {@link sharedInput}; `option-invalid` where a partner has plans and the own network none.
@@ -156,9 +180,7 @@ export interface PlansFiles {
 export async function readShared(
   { plans, configuration, partners = {} }: PlansFiles,
   axes?: number,
-): Promise<
-  { readonly plans: Plans; readonly fronts: Readonly<Record<string, readonly ChannelMap[] | undefined>> } | undefined
-> {
+): Promise<SharedByTag | undefined> {
   const tags = Object.keys(partners);
   if (plans === undefined) {
     if (tags.length === 0) return undefined;
@@ -170,5 +192,5 @@ export async function readShared(
   const all: Plans[] = [];
   for (const file of [plans, ...Object.values(partners)]) all.push(await readPlans(file, configuration, axes));
   const shared = sharedInput(all);
-  return { plans: shared.plans, fronts: Object.fromEntries(['a', ...tags].map((tag, i) => [tag, shared.fronts[i]])) };
+  return { ...shared, fronts: Object.fromEntries(['a', ...tags].map((tag, i) => [tag, shared.fronts[i]])) };
 }

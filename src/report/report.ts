@@ -7,6 +7,7 @@ import { isPooled, type MetricName, metricTitles, type Score } from '../metrics/
 import { positionTags } from '../network/tags.ts';
 import type { ExportedNetwork } from '../run/deployed.ts';
 import { type HalfResult, type HalfScore, halfTolerance } from '../run/half.ts';
+import type { OnOwnGrid } from '../run/own-grid.ts';
 import type { RunSummary } from '../run/summary.ts';
 import type { Agreement } from '../run/verify.ts';
 import type { Selection } from '../selection/select.ts';
@@ -28,8 +29,20 @@ export interface Report {
   readonly tests: readonly TestResult[];
   /** Of two test sets or more: how far networks lie beyond all output ensembles on them. */
   readonly front?: FrontResult;
+  /** Of parents whose images lie on a grid of their own. */
+  readonly grids?: readonly OnOwnGrid[];
   readonly agreement: Agreement;
 }
+
+/** `parent b on own: 0.7012 on the shared grid, 0.7211 on its own by its own plans.` */
+export const gridTexts = (grids: readonly OnOwnGrid[] = []): readonly string[] =>
+  grids.map(({ parent, set, shared, own }) => {
+    const there =
+      own === undefined
+        ? 'what it scores on its own grid is not known, as these are no raw images'
+        : `${fixed(own)} on its own grid, by its own plans`;
+    return `${parent} on ${printable(set)}: ${shared === undefined ? '' : `${fixed(shared)} on the shared grid, `}${there}.`;
+  });
 
 /** What may be taken off networks' scores on every test set before some output ensemble of the parents, at whatever shares, is as good on all. */
 export interface FrontResult {
@@ -157,7 +170,7 @@ const markdownTable = ({ head, rows }: { readonly head: Row; readonly rows: read
 
 /** `report.md`. */
 export function reportText(report: Report): string {
-  const { summary, validation, selection, verdict, exported, tests, front, agreement, half } = report;
+  const { summary, validation, selection, verdict, exported, tests, front, grids, agreement, half } = report;
   const sets = tests.map(({ name, data, images }) => `- ${printable(name)}: \`${printable(data)}\`, ${images} images`);
   const intervals =
     'With 95 % intervals of a paired bootstrap over groups of images (`group`, else `id`, else each image):';
@@ -192,6 +205,14 @@ export function reportText(report: Report): string {
           '',
           ...comparisonTexts(tests).map(text => `- ${text}`),
           ...(front ? [`- ${frontText(front)}`] : []),
+          '',
+        ]
+      : []),
+    ...(grids
+      ? [
+          'What resizing costs parents whose images lie on a grid of their own, alone',
+          '',
+          ...gridTexts(grids).map(text => `- ${text}`),
           '',
         ]
       : []),

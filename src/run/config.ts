@@ -32,6 +32,8 @@ const parent = v.object({
       }),
     ),
   ),
+  /** Where its images lie, if that is another grid than that of the images that networks share: extents of both. */
+  grid: v.optional(v.object({ shared: v.array(count), resized: v.array(count) })),
   /** Which of the first network's classes its channels are, null for none; absent where they are the same. */
   classes: v.optional(v.array(v.nullable(v.pipe(v.number(), v.integer(), v.minValue(0))))),
 });

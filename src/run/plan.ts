@@ -8,6 +8,7 @@ import { hashData } from '../data/raw/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { onProcessor } from '../execution/open.ts';
 import type { WorkOptions } from '../execution/progress.ts';
+import { isFolder } from '../files/there.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { type ClassesSaid, classesByName, leftOutTexts, readClassNames } from '../network/class-names.ts';
 import {
@@ -18,9 +19,9 @@ import {
   requireImages,
   requirePairs,
 } from '../network/join.ts';
-import { loadModel } from '../network/load.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
-import { fronted, type Model, roleOf, warningsOf } from '../network/model.ts';
+import { roleOf, warningsOf } from '../network/model.ts';
+import { loadModels, type SharedModels } from '../network/models.ts';
 import { needsOf } from '../network/needs.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { readPairs } from '../network/pairs.ts';
@@ -28,7 +29,6 @@ import type { Parent } from '../network/parent.ts';
 import { requireSeveral, requireTags, tagOf, tagsOf } from '../network/tags.ts';
 import { channelNames, type DatasetNames, datasetDocument, namesOfFolder } from '../preprocessing/dataset-json.ts';
 import { type Plans, plansDocument } from '../preprocessing/plans.ts';
-import { readShared } from '../preprocessing/shared-input.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { trainingFor } from '../training/begin.ts';
 import { requireRoom } from '../training/room.ts';
@@ -81,28 +81,40 @@ export interface RunPlan<S extends Training = Training> {
   readonly warnings: readonly string[];
 }
 
+/** The networks of a request, and what is said of data, with what follows from the networks. */
+export interface OpenedRequest extends Pick<SharedModels, 'models' | 'shared'> {
+  readonly labels: LabelOptions;
+}
+
+/**
+ * Reads the networks of a request, before any data.
+ *
+ * @param data all that the networks are to be used on.
+ * @throws SutureError as `checkRunOutput`, `requireSeveral`, {@link loadModels}.
+ */
+export async function openRequest(request: StitchRequest, data: readonly string[]): Promise<OpenedRequest> {
+  const { output, force = false, networks, outputs, classes = {}, labels = {} } = request;
+  await checkRunOutput(output, { force });
+  requireSeveral(networks);
+  requireTags(classes, 'classes', tagsOf(networks).slice(1));
+  const { models, shared, folder } = await loadModels({ networks, outputs, folder: labels.folder, data });
+  return { models, shared, labels: folder ? { ...labels, folder } : labels };
+}
+
 /**
  * Reads and checks everything that a run needs.
  *
- * @param labelled data whose labels tell the task and what outputs mean, where neither the networks nor the request say. Default: those that are trained on.
+ * @param known `opened`: the request's networks, where they are read already; `labelled`: data whose labels tell the task and what outputs mean,
+ * where neither the networks nor the request say. Default: those that are trained on.
  * @throws SutureError whatever is wrong with the parents, the pairs, the data, the options or the output path.
  */
 export async function planRun(
   request: StitchRequest,
-  labelled?: Dataset,
+  { opened: given, labelled }: { readonly opened?: OpenedRequest; readonly labelled?: Dataset } = {},
   work: WorkOptions = {},
 ): Promise<RunPlan<BegunTraining>> {
-  const { output, force = false, labels = {}, outputMean = 'probabilities', outputs = {} } = request;
-  await checkRunOutput(output, { force });
-  requireSeveral(request.networks);
-  const tags = tagsOf(request.networks);
-  requireTags(outputs, 'outputs', tags);
-  requireTags(request.classes ?? {}, 'classes', tags.slice(1));
-  const shared = await sharedBy(request);
-  const models: Model[] = [];
-  for (const [i, path] of request.networks.entries()) {
-    models.push(fronted(await loadModel(path, outputs[tagOf(i)]), shared?.fronts[tagOf(i)]));
-  }
+  const { output, force = false, outputMean = 'probabilities' } = request;
+  const { models, shared, labels } = given ?? (await openRequest(request, [request.data]));
   requireApart(models);
   const training = trainingFor(models, request.training);
   const said = request.pairs === undefined ? undefined : await readPairs(request.pairs);
@@ -141,16 +153,22 @@ export async function planRun(
     labels,
     outputMean,
     input: inputOf(shared?.plans, names),
-    warnings: [...warningsOf(models), ...joined.warnings, ...disagreements],
+    warnings: [
+      ...warningsOf(models),
+      ...joined.warnings,
+      ...((await isCutNarrowly(request.data, shared)) ? [narrowText(request.data)] : []),
+      ...disagreements,
+    ],
   };
 }
 
-/** What the networks see by their plans. @throws SutureError `option-invalid` for plans of a network that is not there. */
-async function sharedBy({ labels, networks }: StitchRequest): ReturnType<typeof readShared> {
-  const { folder = {} } = labels ?? {};
-  requireTags(folder.partners ?? {}, 'plans', tagsOf(networks).slice(1));
-  return readShared(folder, folder.tile?.length);
-}
+/** Whether data were cut at the own bounds, as far as one can know, and another network looks beyond them: arrays were prepared before. */
+const isCutNarrowly = async (data: string, shared: SharedModels['shared']): Promise<boolean> =>
+  shared?.widened === true && !(await isFolder(data));
+
+const narrowText = (data: string): string =>
+  `${printable(data)} holds intensities as they were prepared before: if they were cut at the bounds of the own plans, what lies beyond is lost ` +
+  'to networks whose bounds are wider; a raw data set in its place is cut at the widest.';
 
 /** @param names what the data call the own classes; else the own network's file may. @throws SutureError as {@link classesByName}. */
 async function partnerClasses(

@@ -5,7 +5,18 @@ import type { PairsDocument } from '../../network/pairs.ts';
 import { defaultImages } from '../../network/similarity.ts';
 import { choice, count, path, positive } from '../../options/kinds.ts';
 import { optional, standing, type ValuesOf } from '../../options/option.ts';
-import { executor, force, json, matchWith, maybeOutput, outputNames, outputRequest } from '../catalogue.ts';
+import {
+  executor,
+  folders,
+  force,
+  json,
+  labelOptions,
+  matchWith,
+  maybeOutput,
+  outputNames,
+  outputRequest,
+  partnerPlans,
+} from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
@@ -21,6 +32,8 @@ const options = {
   }),
   similarity: optional(choice(similarities), 'name', 'also score how alike features are on data (linear CKA)'),
   data: optional(path, 'file', 'an .npz file or a folder with images, for --similarity; labels are not needed'),
+  ...folders,
+  ...partnerPlans,
   images: optional(count, 'n', 'how many of the images --similarity looks at', { otherwise: String(defaultImages) }),
   executor,
   output: maybeOutput('file', 'write the pairs to a JSON file'),
@@ -38,6 +51,7 @@ export const matchCommand = ({ terminal, signal }: Context): Command =>
     const { warnings, ...document } = await match(networks, {
       ...flags,
       ...outputRequest(flags),
+      labels: labelOptions(flags),
       signal,
       onProgress: terminal.progress,
     });

@@ -3,7 +3,15 @@ import { SutureError } from '../../../ir/index.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
 import { budget, choice, count, namedFiles, natural, path } from '../../options/kinds.ts';
 import { flag, optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
-import { agreementText, comparisonTexts, frontText, halfTable, halfText, resultTable } from '../../report/report.ts';
+import {
+  agreementText,
+  comparisonTexts,
+  frontText,
+  gridTexts,
+  halfTable,
+  halfText,
+  resultTable,
+} from '../../report/report.ts';
 import { standingTable, verdictText } from '../../report/verdict.ts';
 import { rules } from '../../selection/select.ts';
 import {
@@ -130,7 +138,7 @@ function requestOf(networks: readonly string[], flags: Flags): RunRequest {
 }
 
 function show(result: RunResult, terminal: Terminal): void {
-  const { summary, sweep, selection, verdict, tests, front, agreement, exported, half } = result;
+  const { summary, sweep, selection, verdict, tests, front, grids, agreement, exported, half } = result;
   showSummary(summary, terminal);
   terminal.line();
   showSweep(sweep, terminal);
@@ -143,6 +151,7 @@ function show(result: RunResult, terminal: Terminal): void {
   }
   for (const text of comparisonTexts(tests)) terminal.line(text);
   if (front) terminal.line(frontText(front));
+  for (const text of gridTexts(grids)) terminal.line(text);
   if (tests.length > 0) terminal.line();
   terminal.line(verdictText(verdict));
   if (half) {

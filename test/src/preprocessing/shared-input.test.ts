@@ -40,6 +40,9 @@ const echo = (channels: number) => {
   return to.build();
 };
 
+const score: Normalization = { scheme: 'ZScoreNormalization', masked: false };
+const same = { channels: undefined, ratio: undefined };
+
 describe('networks whose cases are normalised in different ways', () => {
   it('see by operators at their front what they would see by their own plans', () => {
     const intensities = fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 5, maxLength: 5 });
@@ -67,8 +70,8 @@ describe('networks whose cases are normalised in different ways', () => {
           Float32Array.from(seenBy(plans.normalizations).flatMap(c => [...c])),
         );
         for (const [i, normalizations] of parents.entries()) {
-          const front = fronts[i];
-          const network = front ? mapChannels(echo(raw.length), front) : echo(raw.length);
+          const { channels } = fronts[i];
+          const network = channels ? mapChannels(echo(raw.length), channels) : echo(raw.length);
           const found = evaluateGraph(network, { x: shared }).get('y')?.data as Float32Array;
           const wanted = seenBy(normalizations).flatMap(c => [...c]);
           for (const [at, value] of wanted.entries()) {
@@ -82,8 +85,9 @@ describe('networks whose cases are normalised in different ways', () => {
 
   it('need none where they are normalised alike, whatever the way', () => {
     const own: Normalization = { scheme: 'ZScoreNormalization', masked: true };
-    const { plans, fronts } = sharedInput([plansWith([own]), plansWith([own])]);
-    expect(fronts).toEqual([undefined, undefined]);
+    const { plans, fronts, widened } = sharedInput([plansWith([own]), plansWith([own])]);
+    expect(fronts).toEqual([same, same]);
+    expect(widened).toBe(false);
     expect(plans.normalizations).toEqual([own]);
   });
 
@@ -92,16 +96,28 @@ describe('networks whose cases are normalised in different ways', () => {
       ...{ scheme: 'CTNormalization', masked: false },
       foreground: { mean: 0, std: 100, low, high },
     });
-    expect(sharedInput([plansWith([window(-200, 300)]), plansWith([window(-100, 300)])]).fronts).toEqual([
-      undefined,
-      [{ scale: 1, offset: 0, low: -1 }],
-    ]);
-    const { plans, fronts } = sharedInput([plansWith([window(-100, 200)]), plansWith([window(-200, 100)])]);
+    expect(sharedInput([plansWith([window(-200, 300)]), plansWith([window(-100, 300)])])).toMatchObject({
+      widened: false,
+      fronts: [same, { ...same, channels: [{ scale: 1, offset: 0, low: -1 }] }],
+    });
+    const { plans, fronts, widened } = sharedInput([plansWith([window(-100, 200)]), plansWith([window(-200, 100)])]);
     expect(plans.normalizations[0].foreground).toMatchObject({ low: -200, high: 200 });
-    expect(fronts).toEqual([[{ scale: 1, offset: 0, low: -1 }], [{ scale: 1, offset: 0, high: 1 }]]);
+    expect(widened).toBe(true);
+    expect(fronts).toEqual([
+      { ...same, channels: [{ scale: 1, offset: 0, low: -1 }] },
+      { ...same, channels: [{ scale: 1, offset: 0, high: 1 }] },
+    ]);
   });
 
-  const score: Normalization = { scheme: 'ZScoreNormalization', masked: false };
+  it('see the grid of the own one, in so many places of their own for one of it', () => {
+    const cubic = { order: 3, orderZ: 0, separateZ: undefined } as const;
+    const resampling = { images: cubic, labels: undefined, outputs: undefined };
+    const at = (...spacing: readonly number[]): Plans => plansWith([score], { spacing, resampling });
+    const { plans, fronts } = sharedInput([at(2, 1, 1), at(2.5, 1.25, 0.5), at(2.0001, 1, 1)]);
+    expect(plans.spacing).toEqual([2, 1, 1]);
+    expect(fronts).toEqual([same, { ...same, ratio: [0.8, 0.8, 2] }, same]);
+  });
+
   it.each([
     [
       'a mean of each case',
@@ -117,11 +133,12 @@ describe('networks whose cases are normalised in different ways', () => {
     ],
     ['other channels', plansWith([score]), plansWith([score, score]), /for 1 and 2 channels/],
     [
-      'another spacing',
+      'another spacing that nothing is resampled to',
       plansWith([score]),
       plansWith([score], { spacing: [1, 1, 2] }),
-      /resample to 1 × 1 × 1 and 1 × 1 × 2 mm/,
+      /are for 1 × 1 × 1 and 1 × 1 × 2 mm, and not both resample to that/,
     ],
+    ['slices beside volumes', plansWith([score]), plansWith([score], { spacing: [1, 1] }), /for 3 and 2 axes of space/],
     [
       'other axes',
       plansWith([score]),

@@ -1,0 +1,86 @@
+/** Networks that are joined or compared, read together: each behind what makes its own images of those that they share. */
+import { type Graph, isStatic } from '../../ir/index.ts';
+import type { GridChange } from '../../passes/index.ts';
+import type { FolderOptions } from '../data/raw/load.ts';
+import { isFolder } from '../files/there.ts';
+import { roundHalfEven } from '../preprocessing/resample.ts';
+import { readShared, type SharedByTag } from '../preprocessing/shared-input.ts';
+import { loadModel } from './load.ts';
+import { fronted, type Model, roleOf } from './model.ts';
+import type { OutputNames } from './one-output.ts';
+import { requireTags, tagOf, tagsOf } from './tags.ts';
+
+export interface ModelsRequest {
+  /** Their files; the first is the own one. */
+  readonly networks: readonly string[];
+  /** Default: of several outputs the one that is as large as the image. */
+  readonly outputs?: OutputNames | undefined;
+  /** How folders of image files are read, and the networks' plans. */
+  readonly folder?: FolderOptions | undefined;
+  /** Data that they are used on. */
+  readonly data: readonly string[];
+  /** Whether features of 16 bits keep their roundings, as `modelOf` has it. */
+  readonly rounds?: boolean;
+}
+
+export interface SharedModels {
+  readonly models: readonly Model[];
+  /** What they see by their plans; undefined without plans. */
+  readonly shared: SharedByTag | undefined;
+  /** As it was said; where nobody says what folders are cut into and a network takes one size only, into that. */
+  readonly folder: FolderOptions | undefined;
+}
+
+/**
+ * Reads networks that see the same images.
+ *
+ * @throws SutureError as `loadModel`, `readShared`, `onOtherGrid`; `option-invalid` for what is said of a network that is not there.
+ */
+export async function loadModels({
+  networks,
+  outputs = {},
+  folder,
+  data,
+  rounds = false,
+}: ModelsRequest): Promise<SharedModels> {
+  const tags = tagsOf(networks);
+  const { partners = {} } = folder ?? {};
+  requireTags(outputs, 'outputs', tags);
+  requireTags(partners, 'plans', tags.slice(1));
+  const read: Model[] = [];
+  for (const [i, path] of networks.entries()) read.push(await loadModel(path, outputs[tagOf(i)], { rounds }));
+  const onGrid = read.filter((_, i) => partners[tagOf(i)] === undefined);
+  const taken = onGrid.map(({ graph }) => fixedExtents(graph)).find(extents => extents !== undefined);
+  const cut = taken && !folder?.tile && (await anyFolder(data)) ? { ...folder, tile: taken } : folder;
+  const shared = cut && (await readShared(cut, cut.tile?.length));
+  if (!shared) return { models: read, shared, folder: cut };
+  const tile = cut.tile ?? taken ?? shared.plans.patchSize;
+  const models = read.map((model, i) => {
+    const { channels, ratio } = shared.fronts[tagOf(i)] ?? {};
+    const grid = partners[tagOf(i)] === undefined ? undefined : gridOf(model, tile, ratio);
+    return fronted(model, { front: channels, grid }, roleOf(model, tagOf(i)));
+  });
+  return { models, shared, folder: cut };
+}
+
+async function anyFolder(paths: readonly string[]): Promise<boolean> {
+  for (const path of paths) if (await isFolder(path)) return true;
+  return false;
+}
+
+/** The extents in space of the images of a network that takes no others: of slices or volumes. */
+function fixedExtents({ inputs }: Graph): readonly number[] | undefined {
+  const [, , ...spatial] = inputs[0]?.type.shape ?? [];
+  return (spatial.length === 2 || spatial.length === 3) && spatial.every(isStatic) ? spatial : undefined;
+}
+
+/** Where a network with plans of its own sees what others see as one tile; undefined where that is the same. */
+function gridOf(
+  { graph }: Model,
+  shared: readonly number[],
+  ratio: readonly number[] = shared.map(() => 1),
+): GridChange | undefined {
+  const resized = shared.map((extent, axis) => Math.max(1, roundHalfEven(extent * ratio[axis])));
+  const taken = fixedExtents(graph) ?? resized;
+  return [resized, taken].every(extents => String(extents) === String(shared)) ? undefined : { shared, resized };
+}

@@ -1,0 +1,119 @@
+/** Two networks of different spacings: one network on the own grid, resized in front of and behind the partner's branch. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { tensor } from '../../../ir/index.ts';
+import { importOnnx } from '../../../ir/onnx/file.ts';
+import { evaluate } from '../../../src/api/evaluate.ts';
+import { exportNetwork } from '../../../src/api/export.ts';
+import { match } from '../../../src/api/match.ts';
+import { predict } from '../../../src/api/predict.ts';
+import { type RunResult, run } from '../../../src/api/run.ts';
+import { stitch } from '../../../src/api/stitch.ts';
+import { npyArray } from '../../../src/data/npy.ts';
+import { formatNpz } from '../../../src/data/npz.ts';
+import { loadRun } from '../../../src/run/load.ts';
+import { readVolume } from '../../../src/volumes/files.ts';
+import { resized, within } from '../../passes/fields.ts';
+import { relativeError, runOrt } from '../../passes/ort.ts';
+import { shared } from '../cli/support.ts';
+
+const fixture = (file: string): string => join('fixtures', 'volumes3d', file);
+
+const networks = [fixture('a.onnx'), fixture('coarse.onnx')] as const;
+const labels = { folder: { plans: fixture('a/plans.json'), partners: { b: fixture('coarse.json') } } };
+
+describe('networks of different spacings', () => {
+  const folder = shared();
+  const output = (): string => join(folder(), 'run');
+  let result: RunResult;
+  beforeAll(async () => {
+    result = await run({
+      networks: [...networks],
+      train: fixture('a/imagesTr'),
+      validation: fixture('a/imagesTs'),
+      tests: [{ name: 'b', file: fixture('b/imagesTs') }],
+      labels,
+      training: { steps: 2, batch: 2, initImages: 8, closingImages: 8 },
+      stress: false,
+      executor: 'ort',
+      output: output(),
+    });
+  }, 300_000);
+
+  it('are stitched between places of equal stride, and what is exported is right in ONNX Runtime', async () => {
+    expect(result.agreement.agrees).toBe(true);
+    const { network, parents, directory } = await loadRun(output());
+    expect(parents[1].grid).toMatchObject({ shared: [8, 16, 16], resized: [6, 13, 13], taken: [8, 16, 16] });
+    expect(directory.config.parents.b.grid).toEqual({ shared: [8, 16, 16], resized: [6, 13, 13] });
+    expect(network.positions.length).toBeGreaterThan(10);
+    for (const { features } of network.switches) {
+      const [first, ...others] = features.map(({ type }) => type.shape.slice(2));
+      for (const other of others) expect(other).toEqual(first);
+    }
+  });
+
+  it('say what resizing costs the partner alone', () => {
+    expect(result.grids?.map(({ parent, set }) => [parent, set])).toEqual([
+      ['parent b', 'own'],
+      ['parent b', 'b'],
+    ]);
+    const [, onOther] = result.grids ?? [];
+    expect(onOther.own).toBeGreaterThan(0.9);
+    expect(onOther.shared).toBeGreaterThan(0.7);
+    expect(onOther.shared).toBeLessThan(onOther.own ?? 0);
+  });
+
+  it('hold the partner as resizing, padding and cutting around its file by hand give it', async () => {
+    const model = join(folder(), 'b.onnx');
+    await exportNetwork(output(), model, { combination: { positions: [], weight: 1, output: 0 } });
+    const data = Float32Array.from({ length: 8 * 16 * 16 }, (_, i) => Math.sin(i / 7) + Math.cos(i / 31));
+    const x = tensor('float32', [1, 1, 8, 16, 16], data);
+    const found = (await runOrt(importOnnx(model).graph, { x })).logits;
+    // The intensities of the other plans: (x·48 + 82) HU, cut at b's bounds, standardised by its figures.
+    const hu = data.map(v => (Math.min(Math.max(v * 48 + 82, -20), 310) - 150) / 62);
+    const small = resized({ data: hu, shape: [1, 8, 16, 16] }, [6, 13, 13]);
+    const given = within(small, [8, 16, 16]);
+    const said = (await runOrt(importOnnx(networks[1]).graph, { x: tensor('float32', [1, 1, 8, 16, 16], given.data) }))
+      .logits;
+    const cut = within({ data: Float32Array.from(said.data), shape: [3, 8, 16, 16] }, [6, 13, 13]);
+    const expected = resized(cut, [8, 16, 16]);
+    expect(found.shape).toEqual([1, 3, 8, 16, 16]);
+    expect(relativeError(found.data, expected.data)).toBeLessThan(1e-4);
+  });
+
+  it('label cases by the run alone', async () => {
+    const made = join(folder(), 'labels');
+    const { cases } = await predict({ model: output(), data: fixture('b/imagesTs'), output: made, executor: 'ort' });
+    expect(cases.map(({ problem }) => problem)).toEqual([undefined, undefined]);
+    const found = await readVolume(join(made, 'bTs0.nii.gz'), 'labels');
+    const truth = await readVolume(fixture('b/labelsTs/bTs0.nii.gz'), 'labels');
+    const organ = truth.data.filter(Boolean).length;
+    const both = truth.data.filter((label, i) => label > 0 && found.data[i] > 0).length;
+    expect(both / organ).toBeGreaterThan(0.5);
+  });
+
+  it('are scored and matched by the same plans', async () => {
+    const { rows } = await evaluate(networks, fixture('b/imagesTs'), { labels, executor: 'ort' });
+    expect(rows[1].score.value).toBeCloseTo(result.grids?.[1].shared ?? 0, 10);
+    const { pairs } = await match([...networks], { labels });
+    expect(pairs).toHaveLength((await loadRun(output())).network.positions.length);
+    const alike = match([...networks], { labels, similarity: 'cka', data: fixture('a/imagesTs') });
+    await expect(alike).rejects.toThrow(/parent b .* sees a grid of its own: leave out --similarity/);
+  });
+
+  it('are warned of where arrays were cut before at bounds that are narrower than the widest', async () => {
+    const images = npyArray(
+      Float32Array.from({ length: 4 * 8 * 16 * 16 }, (_, i) => Math.sin(i)),
+      [4, 1, 8, 16, 16],
+    );
+    const data = join(folder(), 'data.npz');
+    await writeFile(data, formatNpz({ images }));
+    const training = { steps: 0, initImages: 2 };
+    const request = { networks, data, labels, training, output: join(folder(), 'arrays'), executor: 'ort' as const };
+    const { warnings } = await stitch(request);
+    expect(warnings).toContainEqual(
+      expect.stringContaining('what lies beyond is lost to networks whose bounds are wider'),
+    );
+  });
+});

@@ -1,0 +1,58 @@
+/** Networks read together: what folders are cut into, and where each of them sees it. */
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { exportOnnx, GraphBuilder, type Shape, symbol } from '../../../ir/index.ts';
+import { loadModels } from '../../../src/network/models.ts';
+import { scratch } from '../cli/support.ts';
+
+const fixture = (file: string): string => join('fixtures', 'volumes3d', file);
+const raw = fixture('a/imagesTr');
+const [a, coarse] = [fixture('a.onnx'), fixture('coarse.onnx')];
+const plans = fixture('a/plans.json');
+
+/** A network that gives its images back. */
+async function taking(...spatial: Shape): Promise<string> {
+  const to = new GraphBuilder('net');
+  const x = to.input('x', { dtype: 'float32', shape: [symbol('N'), 1, ...spatial] });
+  to.output('y', to.op('Neg', [x]));
+  const file = join(await scratch(), 'net.onnx');
+  await writeFile(file, exportOnnx(to.build()));
+  return file;
+}
+
+describe('networks that are read together', () => {
+  it('say what folders are cut into, where they take one size only', async () => {
+    const open = await taking(symbol('D'), symbol('H'), symbol('W'));
+    const tileOf = async (networks: readonly string[], data: readonly string[], tile?: readonly number[]) =>
+      (await loadModels({ networks, data, ...(tile && { folder: { tile } }) })).folder?.tile;
+    expect(await tileOf([open, a], [raw])).toEqual([8, 16, 16]);
+    expect(await tileOf([open, a], ['data.npz'])).toBeUndefined();
+    expect(await tileOf([open, open], [raw])).toBeUndefined();
+    expect(await tileOf([open, a], [raw], [4, 8, 8])).toEqual([4, 8, 8]);
+  });
+
+  it('see it on grids of their own by their plans', async () => {
+    const gridOf = async (partner: string, file: string, tile?: readonly number[]) => {
+      const folder = { plans, partners: { b: file }, ...(tile && { tile }) };
+      const { models } = await loadModels({ networks: [tile ? coarse : a, partner], folder, data: [raw] });
+      expect(models[0].grid).toBeUndefined();
+      return models[1].grid;
+    };
+    expect(await gridOf(coarse, fixture('coarse.json'))).toMatchObject({ resized: [6, 13, 13], taken: [8, 16, 16] });
+    expect(await gridOf(coarse, fixture('b/plans.json'))).toBeUndefined();
+    // Another size alone.
+    expect(await gridOf(await taking(12, 16, 20), fixture('b/plans.json'))).toMatchObject({
+      ...{ resized: [8, 16, 16], taken: [12, 16, 20] },
+    });
+    expect(await gridOf(coarse, fixture('coarse.json'), [10, 20, 20])).toMatchObject({ taken: [8, 16, 16] });
+  });
+
+  it('are refused where one takes less than it would see', async () => {
+    const folder = { plans, partners: { b: fixture('coarse.json') } };
+    const small = await taking(4, 16, 16);
+    await expect(loadModels({ networks: [a, small], folder, data: [raw] })).rejects.toThrow(
+      `parent b (${small}) sees images of 6 × 13 × 13 places on its grid, and it takes 4 × 16 × 16 only`,
+    );
+  });
+});
