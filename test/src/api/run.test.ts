@@ -56,6 +56,7 @@ beforeAll(async () => {
     training,
     executor: 'ort',
     half: true,
+    stress: { changes: ['gamma', 'gaussian-noise'] },
     output: join(folder, 'run'),
   };
   await run(request);
@@ -152,7 +153,7 @@ describe('what is exported', () => {
   });
 
   it('is what is asked for by name, with what speaks against it', async () => {
-    const { exported, verdict, warnings, agreement } = await runOf('asked', { position: 0 });
+    const { exported, verdict, warnings, agreement } = await runOf('asked', { position: 0, stress: {} });
     expect(exported).toMatchObject({ position: 0, candidate: 'stitched at 0, gated' });
     expect(agreement.agrees).toBe(true);
     const better = verdict.standings[verdict.chosen].name;
