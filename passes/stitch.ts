@@ -2,6 +2,7 @@
 
 export { type Steps, withoutStops } from './stitch/algebra/cholesky.ts';
 export { bindNetwork } from './stitch/bind.ts';
+export { committee, settingOfCommittee } from './stitch/committee.ts';
 export { type Content, readContent } from './stitch/content.ts';
 export { type GateScope, gateScopes } from './stitch/doubt.ts';
 export { type FitBytes, type FitForm, StitchFit, statisticName, statisticNames, statisticsOf } from './stitch/fit.ts';

@@ -94,19 +94,19 @@ export function addOutputSwitch(
         ? 'plain'
         : 'probabilities'
       : 'plain';
-  const { dtype } = first.type;
-  const weights = to.input(scopeOf(names[0]), { dtype, shape: [values.length] });
-  const output = combining(to, names[0], () => combine(to, { meaning, mean }, weights, alike));
-  return {
-    name: names[0],
-    weights: weights.name,
-    sources: parents.map(p => p.tag),
-    features: alike,
-    meaning,
-    mean,
-    output,
-    combined: combinedMeaning(meaning, mean),
-  };
+  return addSwitchOf(to, { name: names[0], sources: parents.map(p => p.tag), features: alike, meaning, mean });
+}
+
+/** Adds the switch where answers meet that mean the same already. */
+export function addSwitchOf(
+  to: GraphBuilder,
+  { name, sources, features, meaning, mean }: Pick<OutputSwitch, 'name' | 'sources' | 'features' | 'meaning' | 'mean'>,
+): OutputSwitch {
+  const { dtype } = features[0].type;
+  const weights = to.input(scopeOf(name), { dtype, shape: [features.length] });
+  const output = combining(to, name, () => combine(to, { meaning, mean }, weights, features));
+  const combined = combinedMeaning(meaning, mean);
+  return { name, weights: weights.name, sources, features, meaning, mean, output, combined };
 }
 
 /** What a combination of outputs means. */

@@ -227,7 +227,7 @@ export async function exportCandidate(
   const made =
     'network' in candidate
       ? described(run, candidate.network.graph, name)
-      : deployed(run, candidate.setting, name, gated, gateOver);
+      : deployed({ ...run, network: candidate.joined }, candidate.setting, name, gated, gateOver);
   const graph = scoredBy(made, verdict, name);
   await writeModel(graph, file, { force: true });
   const found = run.network.positions.find(p => positions.length === 1 && p.id === positions[0]);

@@ -348,7 +348,7 @@ async function follow(
       ? await compareNetworkWithFile(executor, chosen.network, file, choosable.dataset)
       : await compareWithFile(
           executor,
-          run,
+          { network: chosen.joined, parameters: run.parameters },
           { file, setting: chosen.setting, gated: chosen.blend.gated, gateOver },
           choosable.dataset,
         );

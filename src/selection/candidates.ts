@@ -1,12 +1,14 @@
 /** What can be made of joined networks and deployed: each parent, ensembles of their outputs, one stitched position, shared trunks. */
 import {
   averagedAt,
+  committee,
   type GateScope,
   isGateable,
   original,
   type Setting,
   type StitchParameters,
   type SuperNetwork,
+  settingOfCommittee,
   settle,
   withOutputOf,
   withOutputs,
@@ -42,6 +44,8 @@ interface Known {
 
 /** A network that can be made of a super-network. */
 export interface Blueprint extends Known {
+  /** What it is a setting of: the joined network, or a committee of it. */
+  readonly joined: SuperNetwork;
   /** The weights of all switches, those of the output with them. */
   readonly setting: Setting;
   readonly blend: Blend;
@@ -68,7 +72,7 @@ export interface CandidateOptions {
 const trunksConsidered = 3;
 
 /** A setting of the switches, and what its outputs are put together to. */
-interface Base {
+interface Base extends Pick<Blueprint, 'joined'> {
   readonly setting: Setting;
   readonly cost: number;
   readonly positions: readonly number[];
@@ -94,17 +98,22 @@ export class Candidates {
     this.#bases = bases;
     this.#prepared = prepare(
       trained,
-      bases.map(({ setting, ways }) => ({ setting, blends: ways.map(way => way.blend) })),
+      bases.map(({ joined, setting, ways }) => ({ joined, setting, blends: ways.map(way => way.blend) })),
       over,
     );
-    this.blueprints = bases.flatMap(({ setting, ways, positions, cost }) =>
-      ways.map(way => ({
-        ...way,
-        setting: withOutputs(trained.network, setting, sharesOf(way.blend.output)),
-        positions,
-        cost,
-        share: sharesOf(way.blend.output)[0],
-      })),
+    const own = (_: number, answer: number): boolean => answer % trained.network.parents.length === 0;
+    this.blueprints = bases.flatMap(({ joined, setting, ways, positions, cost }) =>
+      ways.map(way => {
+        const shares = sharesOf(way.blend.output);
+        return {
+          ...way,
+          joined,
+          setting: withOutputs(joined, setting, shares),
+          positions,
+          cost,
+          share: shares.filter(own).reduce((sum, share) => sum + share, 0),
+        };
+      }),
     );
   }
 
@@ -114,24 +123,27 @@ export class Candidates {
     const { position, gate = isGateable(network), gateOver, budget = 1, students = [] } = options;
     const plain = original(network);
     const together = flopsOf(network, plain, dataset);
-    const costOf = (setting: Setting): number => flopsOf(network, setting, dataset, parameters) / together;
-    const even: Blend = { output: outputOf(alike(network.parents.length)) };
-    const blends = gate ? [even, { ...even, gated: true }] : [even];
+    const costOf = (setting: Setting, joined = network): number =>
+      flopsOf(joined, setting, dataset, parameters) / together;
     /** A setting under its own name, gated and not. */
     const named = (
-      kind: 'ensemble' | 'stitched' | 'trunk',
-      at: Omit<Base, 'cost' | 'ways'>,
+      kind: 'ensemble' | 'committee' | 'stitched' | 'trunk',
+      { joined = network, ...at }: Omit<Base, 'cost' | 'ways' | 'joined'> & Partial<Pick<Base, 'joined'>>,
       name: string,
       family = name,
     ): Base => ({
       ...at,
-      cost: costOf(at.setting),
-      ways: blends.map(blend => {
-        const end = blend.gated ? gatedText(gateOver) : '';
-        const full = blend.gated ? (`gated ${kind}` as const) : kind;
-        return { name: `${name}${end}`, family: `${family}${end}`, kind: full, blend };
+      joined,
+      cost: costOf(at.setting, joined),
+      ways: (gate ? [false, true] : [false]).map(gated => {
+        const end = gated ? gatedText(gateOver) : '';
+        const full = gated ? (`gated ${kind}` as const) : kind;
+        const output = outputOf(alike(joined.outputs[0].sources.length));
+        return { name: `${name}${end}`, family: `${family}${end}`, kind: full, blend: { output, gated } };
       }),
     });
+    const stitched = averagedAt(network, position);
+    const twice = committee(network);
     const trunks = sharedTrunks(network)
       .filter(trunk => trunk.whole)
       .map(trunk => {
@@ -150,7 +162,12 @@ export class Candidates {
       ...network.parents.map(({ tag }, i) => alone(network, `parent ${tag}`, i, costOf)),
       named('ensemble', { setting: plain, positions: [] }, 'output ensemble'),
       weightedEnsembles(network, plain, gate, gateOver),
-      named('stitched', { setting: averagedAt(network, position), positions: [position] }, `stitched at ${position}`),
+      named('stitched', { setting: stitched, positions: [position] }, `stitched at ${position}`),
+      named(
+        'committee',
+        { joined: twice, setting: settingOfCommittee(network, plain, stitched), positions: [position], minor: true },
+        `committee with stitched at ${position}`,
+      ),
       ...network.parents.flatMap(({ tag }) =>
         evenly(
           trunks.filter(({ own }) => own === tag),
@@ -231,7 +248,8 @@ function alone(network: SuperNetwork, name: string, parent: number, costOf: (set
   const output = outputOf(network.parents.map((_, i) => (i === parent ? 1 : 0)));
   const setting = original(network);
   const cost = costOf(withOutputs(network, setting, sharesOf(output)));
-  return { setting, cost, positions: [], ways: [{ name, family: name, kind: 'parent', blend: { output } }] };
+  const ways = [{ name, family: name, kind: 'parent' as const, blend: { output } }];
+  return { joined: network, setting, cost, positions: [], ways };
 }
 
 /** The unstitched parents with shares that are not alike, none of them zero. */
@@ -256,7 +274,7 @@ function weightedEnsembles(
       };
     }),
   );
-  return { setting, cost: 1, positions: [], ways };
+  return { joined: network, setting, cost: 1, positions: [], ways };
 }
 
 /** `shared trunk`, of the own network for all others; else `trunk of b for a`. */

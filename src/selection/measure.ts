@@ -1,6 +1,13 @@
 /** Settings measured on labelled data: what a setting's outputs are put together to in many ways is computed from one run of it. */
 import { numbersOf, type Tensor } from '../../ir/index.ts';
-import { type GateScope, gateShares, type Setting, type SuperNetwork, settleSources } from '../../passes/index.ts';
+import {
+  type GateScope,
+  gateShares,
+  type OutputSwitch,
+  type Setting,
+  type SuperNetwork,
+  settleSources,
+} from '../../passes/index.ts';
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
@@ -20,14 +27,19 @@ export interface Blend {
 
 /** A setting of all switches, and the ways in which its outputs are put together; its own weights of them do not matter. */
 export interface Measurable {
+  /** What it is a setting of, with the same parameters. Default: the network that was trained. */
+  readonly joined?: SuperNetwork;
   readonly setting: Setting;
   readonly blends: readonly Blend[];
 }
 
 /** Settings made ready to be measured on any number of data sets. */
 export interface Prepared {
-  readonly network: SuperNetwork;
-  readonly parts: readonly (MergedPart & { readonly plain: Ways; readonly gated: Ways })[];
+  readonly parts: readonly (MergedPart & {
+    readonly answers: OutputSwitch;
+    readonly plain: Ways;
+    readonly gated: Ways;
+  })[];
   readonly over: GateScope;
 }
 
@@ -53,17 +65,17 @@ export function prepare(
   settings: readonly Measurable[],
   over: GateScope = 'image',
 ): Prepared {
-  const parts = settings.map(({ setting, blends }, i) => {
+  const parts = settings.map(({ joined = network, setting, blends }, i) => {
     const waysOf = (isGated: boolean): Ways =>
       new Map(
         blends.filter(b => (b.gated ?? false) === isGated).map(b => [keyOf(b.output), sharesOf(b.output)] as const),
       );
     const [plain, gated] = [waysOf(false), waysOf(true)];
     // Merged into neighbouring layers, weights would differ from setting to setting in what settings share.
-    const graph = settleSources(network, setting, parameters, [...gated.values()], { merge: false, over });
-    return { name: String(i), graph, plain, gated };
+    const graph = settleSources(joined, setting, parameters, [...gated.values()], { merge: false, over });
+    return { name: String(i), graph, answers: joined.outputs[0], plain, gated };
   });
-  return { network, parts, over };
+  return { parts, over };
 }
 
 /**
@@ -73,12 +85,16 @@ export function prepare(
  */
 export async function measure(
   execution: Execution,
-  { network, parts, over }: Prepared,
+  { parts, over }: Prepared,
   sets: readonly NamedData[],
   batch?: number,
 ): Promise<readonly (readonly Measured[])[]> {
-  const [{ mean, meaning, sources }] = network.outputs as readonly [SuperNetwork['outputs'][number]];
-  const { graph } = parts[0];
+  const [
+    {
+      graph,
+      answers: { meaning },
+    },
+  ] = parts;
   const scored = { name: 'the stitched network', graph: graph.with({ outputs: graph.outputs.slice(0, 1) }), meaning };
   const metrics = sets.map(({ data }) => {
     const metricsOf = (ways: Ways): ReadonlyMap<string, Metric> =>
@@ -89,6 +105,7 @@ export async function measure(
   const staged = sets.map(({ name, data }) => ({ dataset: data.dataset, stage: `scoring settings on ${name}` }));
   await runParts(execution, { parts, sets: staged, batch, cases }, (round, outputs, set, first) => {
     for (const part of round) {
+      const { sources, mean } = part.answers;
       const found = (output: string): Tensor => outputs[`${part.name}/${output}`];
       const blended = blendable(sources.map(found), mean, meaning);
       const { plain, gated } = metrics[set].get(part)!;

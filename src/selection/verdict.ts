@@ -8,7 +8,8 @@ import { stressScore } from '../metrics/stress.ts';
 
 /** What networks are made of, from what has the word where nothing else is shown: a gate, then nothing fitted, nothing dropped, nothing trained first. */
 export const kinds = [
-  ...(['gated ensemble', 'gated stitched', 'gated weighted', 'ensemble', 'stitched', 'weighted'] as const),
+  ...(['gated ensemble', 'gated committee', 'gated stitched', 'gated weighted'] as const),
+  ...(['ensemble', 'committee', 'stitched', 'weighted'] as const),
   ...(['gated trunk', 'trunk', 'student', 'parent'] as const),
 ] as const;
 export type Kind = (typeof kinds)[number];

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluateGraph } from '../../../ir/evaluate/index.ts';
-import { type Graph, GraphBuilder, symbol, tensorFromNumbers, verify } from '../../../ir/index.ts';
+import { type Graph, tensorFromNumbers, verify } from '../../../ir/index.ts';
 import {
   allStitched,
   averagedAt,
@@ -11,7 +11,6 @@ import {
   kaimingStitches,
   narrow,
   original,
-  type StitchOptions,
   type SuperNetwork,
   settingTensors,
   settle,
@@ -23,50 +22,7 @@ import {
 } from '../../../passes/index.ts';
 import { draw } from '../networks.ts';
 import { type Numbers, random, relativeError, runOrt, values } from '../ort.ts';
-
-/** Logits of another scale, or networks in another dtype. */
-interface Head {
-  readonly scale?: number;
-  readonly dtype?: 'float32' | 'float16';
-}
-
-/** Two layers, so that there is something to stitch; `channels` logits. */
-function parent(
-  seed: number,
-  channels: number,
-  activation?: 'Softmax',
-  { scale = 1, dtype = 'float32' }: Head = {},
-): Graph {
-  const next = random(seed);
-  const b = new GraphBuilder(`net${seed}`);
-  const x = b.input('x', { dtype, shape: [symbol('N'), 2, 4, 4] });
-  const numbers = (factor: number, ...shape: number[]) => {
-    const drawn = values(draw(next, ...shape)).map(v => v * factor);
-    return b.constant(tensorFromNumbers(dtype, shape, drawn), 'w');
-  };
-  const weight = (...shape: number[]) => numbers(1, ...shape);
-  const hidden = b.op('Conv', [x, weight(3, 2, 3, 3), weight(3)], { pads: [1, 1, 1, 1] }, { name: 'hidden' });
-  const logits = b.op('Conv', [
-    b.op('Relu', [hidden], {}, { name: 'act' }),
-    numbers(scale, channels, 3, 1, 1),
-    numbers(scale, channels),
-  ]);
-  b.output('logits', activation ? b.op(activation, [logits], { axis: 1 }) : logits);
-  return b.build();
-}
-
-/** Networks by their seeds, each stitched to the first. */
-function joined(
-  seeds: readonly number[],
-  channels: number,
-  activation?: 'Softmax',
-  { scale, dtype, ...options }: Head & StitchOptions = {},
-): SuperNetwork {
-  const head = { ...(scale && { scale }), ...(dtype && { dtype }) };
-  const parents = seeds.map((seed, p) => ({ tag: 'abcd'[p], graph: parent(seed, channels, activation, head) }));
-  const pairs = parents.slice(1).flatMap(({ tag }) => [{ features: { a: 'act', [tag]: 'act' } }]);
-  return stitch(parents, pairs, options);
-}
+import { joined, parent } from './joined.ts';
 
 const join = (channels: number, activation?: 'Softmax', options = {}): SuperNetwork =>
   joined([1, 2], channels, activation, options);

@@ -39,12 +39,19 @@ describe.each([2, 3])('what can be made of %i networks', count => {
     const names = blueprints.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     expect(names).toEqual(
-      expect.arrayContaining(['parent a', 'output ensemble', 'output ensemble, gated', 'stitched at 0, gated']),
+      expect.arrayContaining([
+        ...['parent a', 'output ensemble', 'output ensemble, gated', 'stitched at 0, gated'],
+        'committee with stitched at 0, gated',
+      ]),
     );
     await withExecutor({ executor: 'ort' }, async executor => {
       const [measured] = await candidates.measure({ executor }, [{ name: 'data', data }]);
-      const networks = blueprints.map(({ name, setting, blend }) =>
-        networkOf(deployed(run, setting, name, blend.gated), name, settledMeaning(run.network.outputs[0], setting)),
+      const networks = blueprints.map(({ name, joined, setting, blend }) =>
+        networkOf(
+          deployed({ ...run, network: joined }, setting, name, blend.gated),
+          name,
+          settledMeaning(joined.outputs[0], setting),
+        ),
       );
       const wanted = await measureNetworks({ executor }, networks, data);
       const ensemble = flopsPerSample(networks[names.indexOf('output ensemble')].graph)!;
@@ -56,12 +63,12 @@ describe.each([2, 3])('what can be made of %i networks', count => {
     });
   });
 
-  it('leaves out the trunks of which no more need be known', async () => {
+  it('leaves out the trunks and committees of which no more need be known', async () => {
     const candidates = Candidates.of(run, data.dataset, { position: 0 });
     const names = candidates.all.map(({ name }) => name);
     await withExecutor({ executor: 'ort' }, async executor => {
       const [left] = await candidates.measure({ executor }, [{ name: 'data', data }], new Set(names));
-      expect([...left.keys()]).toEqual(names.filter(name => !name.includes('trunk')));
+      expect([...left.keys()]).toEqual(names.filter(name => !/trunk|committee/.test(name)));
       const [all] = await candidates.measure({ executor }, [{ name: 'data', data }]);
       expect([...all.keys()]).toEqual(names);
       for (const [name, metric] of left) expect(metric.score().value).toBeCloseTo(all.get(name)!.score().value, 9);
