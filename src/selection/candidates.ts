@@ -62,7 +62,10 @@ export interface CandidateOptions {
   /** Whether outputs are also put together by a gate. Default: where one can act. */
   readonly gate?: boolean | undefined;
   readonly gateOver?: GateScope | undefined;
-  /** The highest cost of a shared trunk that is looked at. Default: any below that of all parents. */
+  /**
+   * The highest cost of a shared trunk or a committee that is looked at. Default: that of all parents together, so that there are no
+   * committees, which compute parts of the parents twice.
+   */
   readonly budget?: number | undefined;
   /** Networks that were distilled from the parents. */
   readonly students?: readonly Network[] | undefined;
@@ -143,7 +146,7 @@ export class Candidates {
       }),
     });
     const stitched = averagedAt(network, position);
-    const twice = committee(network);
+
     const trunks = sharedTrunks(network)
       .filter(trunk => trunk.whole)
       .map(trunk => {
@@ -158,16 +161,18 @@ export class Candidates {
       })
       .filter(({ cost }) => cost <= budget && cost < 1)
       .sort((p, q) => p.cost - q.cost);
+    const committeeAt = (): Base => {
+      const joined = committee(network);
+      const setting = settingOfCommittee(network, plain, stitched);
+      const at = { joined, setting, positions: [position], minor: true };
+      return named('committee', at, `committee with stitched at ${position}`);
+    };
     const bases = [
       ...network.parents.map(({ tag }, i) => alone(network, `parent ${tag}`, i, costOf)),
       named('ensemble', { setting: plain, positions: [] }, 'output ensemble'),
       weightedEnsembles(network, plain, gate, gateOver),
       named('stitched', { setting: stitched, positions: [position] }, `stitched at ${position}`),
-      named(
-        'committee',
-        { joined: twice, setting: settingOfCommittee(network, plain, stitched), positions: [position], minor: true },
-        `committee with stitched at ${position}`,
-      ),
+      ...(budget > 1 ? [committeeAt()].filter(({ cost }) => cost <= budget) : []),
       ...network.parents.flatMap(({ tag }) =>
         evenly(
           trunks.filter(({ own }) => own === tag),

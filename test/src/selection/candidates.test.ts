@@ -34,7 +34,7 @@ describe.each([2, 3])('what can be made of %i networks', count => {
   });
 
   it('scores as the files that are deployed of it, and costs what they cost', async () => {
-    const candidates = Candidates.of(run, data.dataset, { position: 0 });
+    const candidates = Candidates.of(run, data.dataset, { position: 0, budget: 2 });
     const { blueprints } = candidates;
     const names = blueprints.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
@@ -64,7 +64,7 @@ describe.each([2, 3])('what can be made of %i networks', count => {
   });
 
   it('leaves out the trunks and committees of which no more need be known', async () => {
-    const candidates = Candidates.of(run, data.dataset, { position: 0 });
+    const candidates = Candidates.of(run, data.dataset, { position: 0, budget: 2 });
     const names = candidates.all.map(({ name }) => name);
     await withExecutor({ executor: 'ort' }, async executor => {
       const [left] = await candidates.measure({ executor }, [{ name: 'data', data }], new Set(names));
@@ -73,6 +73,15 @@ describe.each([2, 3])('what can be made of %i networks', count => {
       expect([...all.keys()]).toEqual(names);
       for (const [name, metric] of left) expect(metric.score().value).toBeCloseTo(all.get(name)!.score().value, 9);
     });
+  });
+
+  it('has committees only where the budget allows more than the networks cost together', () => {
+    const committees = (budget?: number): readonly string[] =>
+      Candidates.of(run, data.dataset, { position: 0, budget })
+        .all.filter(({ kind }) => kind.endsWith('committee'))
+        .map(({ name }) => name);
+    expect(committees(2)).toEqual(['committee with stitched at 0', 'committee with stitched at 0, gated']);
+    for (const budget of [undefined, 1, 1.0001]) expect(committees(budget)).toEqual([]);
   });
 
   it('has no gate where none is wanted, and no trunk that is beyond the budget', () => {
