@@ -69,7 +69,7 @@ export async function evaluateFolders(
     throwIfInterrupted(signal, 'The comparison');
     onProgress?.({ stage: 'comparing', done, total: names.length });
     try {
-      cases.push(await compareCase(join(predicted, name), join(reference, name), all, ignore));
+      cases.push(await compareCase(join(predicted, name), join(reference, name), all, { ignore, description }));
     } catch (cause) {
       if (!(cause instanceof SutureError)) throw cause;
       problems.push(cause);

@@ -1,6 +1,7 @@
 /** `summary.json` as nnU-Net v2 writes it: label files compared with reference files, place by place, or what a metric counted. */
 import { printable, SutureError } from '../../ir/errors.ts';
 import { type ReadLabels, readLabels, requireSamePlace } from '../data/raw/case.ts';
+import type { Description } from '../data/raw/description.ts';
 import type { CaseScore } from './metric.ts';
 
 /** What nnU-Net counts of one label or region of one case; NaN where a ratio has nothing to go by. */
@@ -72,15 +73,16 @@ function ofCounts(TP: number, FP: number, FN: number, TN: number): LabelMetrics 
 /**
  * Compares one label file with its reference.
  *
- * @throws SutureError as `readVolume`; `data-invalid` where the files do not lie on each other.
+ * @param said `ignore`: places of the reference that count nowhere; `description`: which labels there may be, any without one.
+ * @throws SutureError as `readLabels`; `data-invalid` where the files do not lie on each other.
  */
 export async function compareCase(
   prediction: string,
   reference: string,
   all: readonly Compared[],
-  ignore: number | undefined,
+  { ignore, description }: { readonly ignore?: number | undefined; readonly description?: Description | undefined },
 ): Promise<ComparedCase> {
-  const [answer, right] = [await readLabels(prediction), await readLabels(reference)];
+  const [answer, right] = [await readLabels(prediction, description), await readLabels(reference, description)];
   requireSamePlace(prediction, answer.volume, reference, right.volume);
   return {
     metrics: Object.fromEntries(

@@ -72,7 +72,10 @@ const unusable: { readonly [code: number]: string } = {
 
 function versionOf(path: string, bytes: Uint8Array): Version {
   if (bytes.length < layouts[1].size) {
-    throw unreadable(path, `it has ${bytes.length} bytes, and the header of a NIfTI file alone has ${layouts[1].size}`);
+    throw unreadable(
+      path,
+      `it has ${bytes.length} bytes, and the header of a NIfTI file alone has ${layouts[1].size}; copy the file anew`,
+    );
   }
   const text = (at: number): string => Buffer.from(bytes.subarray(at, at + 3)).toString('latin1');
   if (text(layouts[1].magic) === 'n+1') return 1;

@@ -23,7 +23,7 @@ const tolerance = 0.1;
  *
  * @throws SutureError as `readVolume`; `data-invalid` where files do not lie on each other or hold unnamed labels. Messages name the file.
  */
-export async function readCase(dataset: RawDataset, { images, labels }: RawCase): Promise<ReadCase> {
+export async function readCase(dataset: RawDataset, { name, images, labels }: RawCase): Promise<ReadCase> {
   const channels: Volume[] = [];
   for (const path of images) {
     const volume = await readVolume(path);
@@ -32,10 +32,14 @@ export async function readCase(dataset: RawDataset, { images, labels }: RawCase)
   }
   const image = joined(channels);
   const names = dataset.description?.channels;
-  if (names && image.shape[0] !== names.length) {
+  const [found] = image.shape;
+  if (names && found !== names.length) {
+    const next = `${name}_${String(found).padStart(4, '0')}`;
+    const remedy = found < names.length ? `, and there is no ${printable(next)}` : '';
     throw new SutureError(
       'data-invalid',
-      `${printable(images[0])}: it has ${image.shape[0]} channel${image.shape[0] === 1 ? '' : 's'}, and dataset.json names ${names.length}.`,
+      `${printable(images[0])}: it has ${found} channel${found === 1 ? '' : 's'}, and dataset.json names ${names.length} ` +
+        `(${names.map(channel => printable(channel, 40)).join(', ')})${remedy}.`,
     );
   }
   if (labels === undefined) return { image };
@@ -143,5 +147,5 @@ function strangeText(
   const place = `x ${at % width}, y ${Math.floor(at / width) % height}, z ${Math.floor(at / width / height)}`;
   if (!description) return `the label at ${place} is ${value}, and must be a whole number from 0 to 65535`;
   const names = [...description.names].map(([number, name]) => `${number} (${printable(name, 30)})`).join(', ');
-  return `the label at ${place} is ${value}, which dataset.json does not name; it has ${names}`;
+  return `the label at ${place} is ${value}, which dataset.json does not name; it has ${names}: correct the file, or name the label there`;
 }

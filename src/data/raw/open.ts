@@ -64,7 +64,7 @@ export function casesError(source: string, what: string, problems: readonly Sutu
   const more = others.length - listed.length;
   return new SutureError(
     problems[0].code,
-    `${printable(source)}: ${what}: ${first}${others.length > 0 ? '; and' : ''}.`,
+    `${printable(source)}: ${what}: ${first}${others.length > 0 ? '; and:' : '.'}`,
     {
       details: [...listed, ...(more > 0 ? [`and ${more} more`] : [])],
       cause: problems[0],

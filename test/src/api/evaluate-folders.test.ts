@@ -101,4 +101,11 @@ describe('two folders of labels', () => {
     expect(code).not.toBe(0);
     expect(stderr).toContain('--data, or two folders');
   });
+
+  it('hold no labels but those that dataset.json names', async () => {
+    await describeLabels({ background: 0, liver: 1, spleen: 2 });
+    await expect(evaluateFolders(predicted, reference)).rejects.toThrow(
+      /1 of 2 cases cannot be compared: .*labelsTr.b.png: the label at x 2, y 0, z 0 is 3, which dataset.json does not name; it has 0 \(background\), 1 \(liver\), 2 \(spleen\): correct the file/,
+    );
+  });
 });
