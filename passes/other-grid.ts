@@ -13,6 +13,7 @@ import {
   typeText,
   type Value,
 } from '../ir/index.ts';
+import { scaledExtent } from '../ir/ops/interpolation.ts';
 import { atInput, atOutput } from './ends.ts';
 import { bindSymbols } from './sizes/bind.ts';
 
@@ -159,7 +160,7 @@ const placesOnImage = (shape: Shape, grid: BranchGrid | undefined): readonly num
 
 /**
  * A feature of one network at the places of another's, where their grids differ: its last places repeated where it has too few, resized
- * linearly, and cut where it has too many. The same value where the grids are one.
+ * linearly, cut where it has too many. The same value where the grids are one.
  *
  * @param like the other network's feature; the two have the same {@link shapeOnShared}, but for the channels.
  */
@@ -174,21 +175,32 @@ export function atPlacesOf(
   const wanted = extentsOf(like.value, axes) as readonly number[];
   const [from, onto] = [placesOnImage(shape, grid), placesOnImage(like.value.type.shape, like.grid)];
   const scales = axes.map((_, i) => onto[i] / from[i]);
-  const long = padded(
-    to,
-    value,
-    axes,
-    axes.map((axis, i) => extentBefore(shape[axis] as number, scales[i], wanted[i])),
+  if (scales.every(scale => scale === 1)) return sliced(to, padded(to, value, axes, wanted), axes, wanted);
+  const least = axes.map((axis, i) =>
+    longer(shape[axis] as number, long => scaledExtent(long, scales[i]) >= wanted[i]),
   );
-  const resized = scales.every(scale => scale === 1)
-    ? long
-    : to.op('Resize', [long, undefined, floats(to, scales)], { mode: 'linear', axes });
+  const long = padded(to, value, axes, changing(least, scales));
+  const resized = to.op('Resize', [long, undefined, floats(to, scales)], { mode: 'linear', axes });
   return sliced(to, resized, axes, wanted);
 }
 
-/** The least extent, from what there is on, that is scaled to as many places as are wanted; scales are float32 wherever they are computed. */
-function extentBefore(extent: number, scale: number, wanted: number): number {
-  let long = extent;
-  while (Math.floor(Math.fround(long * Math.fround(scale))) < wanted) long++;
-  return long;
+/** The least extent, from one on, that will do. */
+function longer(from: number, isEnough: (extent: number) => boolean): number {
+  let extent = from;
+  while (!isEnough(extent)) extent++;
+  return extent;
+}
+
+/**
+ * Extents of which at least one is another when it is scaled: ONNX Runtime takes a Resize to the extents that there are for a copy, whatever
+ * the scales. The one that has the least to grow does.
+ */
+function changing(extents: readonly number[], scales: readonly number[]): readonly number[] {
+  const changes = (extent: number, i: number): boolean => scaledExtent(extent, scales[i]) !== extent;
+  if (extents.some(changes)) return extents;
+  const grown = extents.map((extent, i) =>
+    scales[i] === 1 ? Infinity : longer(extent, long => changes(long, i)) - extent,
+  );
+  const axis = grown.indexOf(Math.min(...grown));
+  return extents.with(axis, extents[axis] + grown[axis]);
 }

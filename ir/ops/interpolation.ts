@@ -73,7 +73,7 @@ function unknownMode(attributes: ResizeAttributes): string | undefined {
 }
 
 /** Scales are float32, and so is what runtimes compute with them: 10 · 0.7 is 7 there, and 6.99999988 in double precision. */
-const scaledExtent = (extent: number, scale: number): number => Math.floor(f32(extent * f32(scale)));
+export const scaledExtent = (extent: number, scale: number): number => Math.floor(f32(extent * f32(scale)));
 
 /** The scale of all axes under a policy that keeps the aspect ratio, and the extents that follow. */
 function keptAspect(

@@ -88,57 +88,86 @@ describe('a network whose images lie on another grid', () => {
   });
 });
 
-/** One axis of a branch: what is shared, its own extent, what it takes, and the stride of a feature. */
-const branches = (shared: number) =>
-  fc
-    .record({
-      own: fc.integer({ min: 2, max: 30 }),
-      stride: fc.constantFrom(1, 2, 4),
-      more: fc.integer({ min: 0, max: 2 }),
-    })
-    .map(({ own, stride, more }) => {
-      const taken = 4 * (Math.ceil(own / 4) + more);
-      const grid: BranchGrid = { shared: [shared], resized: [own], taken: [taken], features: new Set(['f']) };
-      return { grid, stride, extent: taken / stride, perImage: own / stride };
-    });
+/** Extents of a tile that all strides divide, and of the same tile on two other grids. */
+const tiles = fc
+  .array(
+    fc.record({
+      shared: fc.integer({ min: 1, max: 6 }).map(quarter => 4 * quarter),
+      one: fc.integer({ min: 2, max: 26 }),
+      other: fc.integer({ min: 2, max: 26 }),
+    }),
+    { minLength: 2, maxLength: 2 },
+  )
+  .map(axes => ({
+    shared: axes.map(({ shared }) => shared),
+    branches: [axes.map(({ one }) => one), axes.map(({ other }) => other)],
+  }));
+
+const product = (extents: readonly number[]): number => extents.reduce((all, extent) => all * extent, 1);
 
 describe('features at the places of another grid', () => {
-  it('are what a line through them is there', () => {
-    const pairs = fc.integer({ min: 2, max: 8 }).chain(quarter => {
-      const shared = 4 * quarter;
-      return fc.tuple(fc.constant(shared), branches(shared), branches(shared), fc.boolean());
+  it('are what a plane through them is there', async () => {
+    const cases = fc.record({
+      tile: tiles,
+      stride: fc.constantFrom(1, 2, 4),
+      direction: fc.constantFrom('from', 'onto', 'between' as const),
+      more: fc.nat(2),
     });
-    fc.assert(
-      fc.property(pairs, ([shared, from, other, onShared]) => {
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ tile: { shared, branches }, stride, direction, more }) => {
         // Features are paired where their strides are one.
-        const { stride } = from;
-        const target = onShared
-          ? { grid: undefined, extent: shared / stride, perImage: shared / stride }
-          : { grid: other.grid, extent: other.grid.taken[0] / stride, perImage: other.grid.resized[0] / stride };
+        const [one, other] = branches.map(own => {
+          const taken = own.map(extent => 4 * (Math.ceil(extent / 4) + more));
+          const grid: BranchGrid = { shared, resized: own, taken, features: new Set(['f']) };
+          return { grid, extents: taken.map(extent => extent / stride), onImage: own.map(extent => extent / stride) };
+        });
+        const whole = shared.map(extent => extent / stride);
+        const plain = { grid: undefined, extents: whole, onImage: whole };
+        const [from, onto] = direction === 'from' ? [one, plain] : direction === 'onto' ? [plain, one] : [one, other];
         const to = new GraphBuilder('places');
-        const x = to.input('x', { dtype: 'float32', shape: [1, 1, from.extent] });
-        const like = to.input('like', { dtype: 'float32', shape: [1, 2, target.extent] });
-        to.output(
-          'y',
-          to.op('Identity', [atPlacesOf(to, { value: x, grid: from.grid }, { value: like, grid: target.grid })]),
-        );
-        // Where the middle of each place lies on the image, which goes from 0 to 1.
-        const middles = (extent: number, perImage: number): number[] =>
-          Array.from({ length: extent }, (_, i) => (i + 0.5) / perImage);
-        const given = middles(from.extent, from.perImage);
+        const x = to.input('x', { dtype: 'float32', shape: [1, 1, ...from.extents] });
+        const like = to.input('like', { dtype: 'float32', shape: [1, 2, ...onto.extents] });
+        const placed = atPlacesOf(to, { value: x, grid: from.grid }, { value: like, grid: onto.grid });
+        expect(placed.type.shape).toEqual([1, 1, ...onto.extents]);
+        to.output('y', to.op('Identity', [placed]));
+        // Where the middle of each place lies on the image, which goes from 0 to 1 along each axis.
+        const middles = ({ extents, onImage }: Record<'extents' | 'onImage', readonly number[]>): number[][] =>
+          extents.map((extent, axis) => Array.from({ length: extent }, (_, i) => (i + 0.5) / onImage[axis]));
+        const plane = ([us, vs]: number[][]): number[] => us.flatMap(u => vs.map(v => u + 3 * v));
+        const [known, wanted] = [middles(from), middles(onto)];
         const feeds = {
-          x: tensor('float32', [1, 1, from.extent], Float32Array.from(given)),
-          like: tensor('float32', [1, 2, target.extent], new Float32Array(2 * target.extent)),
+          x: tensor('float32', [1, 1, ...from.extents], Float32Array.from(plane(known))),
+          like: tensor('float32', [1, 2, ...onto.extents], new Float32Array(2 * product(onto.extents))),
         };
-        const found = numbersOf(evaluateGraph(to.build(), feeds).get('y')!);
-        expect(found).toHaveLength(target.extent);
-        for (const [i, wanted] of middles(target.extent, target.perImage).entries()) {
-          // What lies on the image and between the places that are known.
-          if (wanted > 1 || wanted < given[0] || wanted > given[given.length - 1]) continue;
-          expect(Math.abs(found[i] - wanted)).toBeLessThan(1e-4);
+        const graph = to.build();
+        // What lies on the image and between the places that are known.
+        const counts = wanted.map((list, axis) =>
+          list.map(at => at <= 1 && at >= known[axis][0] && at <= known[axis][known[axis].length - 1]),
+        );
+        const inside = counts[0].flatMap(u => counts[1].map(v => u && v));
+        for (const found of [(await runOrt(graph, feeds)).y.data, numbersOf(evaluateGraph(graph, feeds).get('y')!)]) {
+          for (const [i, value] of plane(wanted).entries()) {
+            if (inside[i]) expect(Math.abs(found[i] - value)).toBeLessThan(1e-3);
+          }
         }
       }),
+      { numRuns: 60 },
     );
+  });
+
+  it('are resized by ONNX Runtime where extents stay and places do not', async () => {
+    const grid: BranchGrid = { shared: [8, 8], resized: [6, 7], taken: [8, 8], features: new Set(['f']) };
+    const to = new GraphBuilder('places');
+    const [x, like] = ['x', 'like'].map(name => to.input(name, { dtype: 'float32', shape: [1, 1, 2, 2] }));
+    to.output('y', to.op('Identity', [atPlacesOf(to, { value: x, grid }, { value: like, grid: undefined })]));
+    const graph = to.build();
+    const feeds = {
+      x: tensor('float32', [1, 1, 2, 2], Float32Array.of(0, 1, 2, 3)),
+      like: tensor('float32', [1, 1, 2, 2], new Float32Array(4)),
+    };
+    const [found, expected] = [(await runOrt(graph, feeds)).y.data, evaluateGraph(graph, feeds).get('y')!];
+    expect(relativeError(found, numbersOf(expected))).toBeLessThan(1e-5);
+    expect(found[3]).toBeLessThan(2.9);
   });
 
   it('are compared by their strides, and not where they are no features of the network', () => {
