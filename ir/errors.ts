@@ -28,6 +28,8 @@ export const errorCodes = {
   'export-differs': 'ONNX Runtime computes something else from an exported file than was meant',
   'run-invalid': 'a run directory is incomplete, damaged, or of another version',
   'run-locked': 'another process is writing in the run directory',
+  'study-invalid': 'the description of a study, or its folder, lacks something or contradicts itself',
+  'study-incomplete': 'cells of a study failed, or wait for such; what is there of the others is kept',
   'output-exists': 'the output exists already and --force was not given',
   'output-unwritable': 'the output path cannot be written',
   'option-invalid': 'an option has a value that makes no sense',

@@ -14,6 +14,7 @@ const rows = [
   ['training', 'selection', 'prediction'],
   ['run'],
   ['report'],
+  ['study'],
   // The same on a disk, and in a page.
   ['api', 'web'],
   ['cli'],

@@ -23,6 +23,7 @@ const commands: Readonly<Record<string, () => Promise<(context: Context) => Comm
   export: async () => (await import('./commands/export.ts')).exportCommand,
   distill: async () => (await import('./commands/distill.ts')).distillCommand,
   train: async () => (await import('./commands/train.ts')).trainCommand,
+  study: async () => (await import('./commands/study.ts')).studyCommand,
   lower: async () => (await import('./commands/lower.ts')).lowerCommand,
   evaluate: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
   predict: async () => (await import('./commands/predict.ts')).predictCommand,

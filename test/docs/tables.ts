@@ -58,9 +58,10 @@ function ownOptions(name: string): Options {
 function takenBy(facts: AnyOption): string {
   const has = ({ options }: (typeof program.commands)[number]): boolean =>
     options.some(option => option instanceof NamedOption && option.facts === facts);
+  // What a study computes with stands in its description.
   const named = (taking: boolean): string =>
     program.commands
-      .filter(command => has(command) === taking)
+      .filter(command => has(command) === taking && (taking || command.name() !== 'study'))
       .map(command => command.name())
       .join(', ');
   const others = named(false);

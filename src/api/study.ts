@@ -1,0 +1,137 @@
+/** The paper's experiments on one's own data: `suture study`. */
+import { spawn } from 'node:child_process';
+import { open } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { SutureError } from '../../ir/errors.ts';
+import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
+import { type CellState, type CellStatus, StudyFolder } from '../study/folder.ts';
+import { type StudyReport, studyReportOf, studyText } from '../study/report.ts';
+import { readStudy } from '../study/request.ts';
+
+/** Computes a cell somewhere, whatever becomes of it. */
+export type Launcher = (folder: StudyFolder, key: string, signal: AbortSignal | undefined) => Promise<void>;
+
+export interface StudyOptions extends WorkOptions {
+  /** The folder to make, or to go on in. */
+  readonly output: string;
+  /** Cells at once. Default 1. */
+  readonly jobs?: number | undefined;
+  /** Default: each in a process of its own. */
+  readonly launch?: Launcher | undefined;
+}
+
+/** A cell in a table. */
+export interface CellFacts {
+  readonly key: string;
+  readonly status: CellStatus;
+  readonly seconds: number | undefined;
+  readonly peakBytes: number | undefined;
+  readonly error: string | undefined;
+}
+
+export interface StudyStatus {
+  readonly study: string;
+  readonly cells: readonly CellFacts[];
+}
+
+const statusOf = (folder: StudyFolder, states: readonly CellState[]): StudyStatus => ({
+  study: folder.path,
+  cells: states.map(({ cell, status, record }) => ({
+    key: cell.key,
+    status,
+    seconds: record?.seconds,
+    peakBytes: record?.peakBytes,
+    error: record?.status === 'failed' ? record.error : undefined,
+  })),
+});
+
+/**
+ * Computes every cell of a study that has not ended, each after those that it needs, and writes the report of all. Cells that failed are
+ * computed again; one that fails does not end the study. Nothing but the folder says what is done: the same call goes on.
+ *
+ * @throws SutureError `study-invalid`, `output-exists`; `study-incomplete` where cells failed, when all others have ended; `interrupted`.
+ */
+export async function study(file: string, options: StudyOptions): Promise<StudyStatus> {
+  const folder = await StudyFolder.make(options.output, await readStudy(file));
+  await computeAll(folder, options);
+  await writeReport(folder);
+  const status = statusOf(folder, await folder.states());
+  const failed = status.cells.filter(({ status: now }) => now === 'failed');
+  if (failed.length === 0) return status;
+  const blocked = status.cells.filter(({ status: now }) => now === 'blocked').length;
+  throw new SutureError(
+    'study-incomplete',
+    `${failed.length} of ${status.cells.length} cells failed, and ${blocked} wait for them; the same command computes them again.`,
+    { details: failed.map(({ key, error }) => `${key}: ${error}`) },
+  );
+}
+
+async function computeAll(folder: StudyFolder, { jobs = 1, launch = inProcess, onProgress, signal }: StudyOptions) {
+  const stage = 'computing cells';
+  const total = folder.cells.length;
+  const running = new Map<string, Promise<void>>();
+  const tried = new Set<string>();
+  for (;;) {
+    throwIfInterrupted(signal, 'The study');
+    const states = await folder.states();
+    const done = states.filter(({ status }) => status === 'done').length;
+    onProgress?.({ stage, done, total, note: [...running.keys()].join(', ') });
+    const isOpen = ({ cell, status }: CellState): boolean =>
+      !tried.has(cell.key) && (status === 'ready' || status === 'interrupted' || status === 'failed');
+    for (const { cell } of states.filter(isOpen)) {
+      if (running.size >= jobs) break;
+      tried.add(cell.key);
+      const ended = launch(folder, cell.key, signal).finally(() => running.delete(cell.key));
+      running.set(cell.key, ended);
+    }
+    if (running.size === 0) return;
+    await Promise.race([...running.values(), stopped(signal)]);
+    // Those that run were told to stop as well, and leave a checkpoint.
+    if (signal?.aborted) await Promise.all(running.values());
+  }
+}
+
+const stopped = (signal: AbortSignal | undefined): Promise<void> =>
+  new Promise(resolve => signal?.addEventListener('abort', () => resolve(), { once: true }));
+
+const program = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+
+/** A process that computes a cell, so that nothing that befalls it befalls the study; what it says is in the log of the cell. */
+async function inProcess(folder: StudyFolder, key: string, signal?: AbortSignal): Promise<void> {
+  const cell = folder.cell(key);
+  await makeFolder(folder.folderOf(cell));
+  const log = await open(folder.logOf(cell), 'a');
+  try {
+    // In a group of its own: a Ctrl-C of the terminal reaches it once, through this process, and asks for a checkpoint.
+    const child = spawn(process.execPath, [program, 'study', 'cell', folder.path, key], {
+      stdio: ['ignore', log.fd, log.fd],
+      detached: true,
+    });
+    const stop = (): void => void child.kill('SIGTERM');
+    signal?.addEventListener('abort', stop, { once: true });
+    await new Promise<void>(resolve => {
+      child.on('error', () => resolve());
+      child.on('close', () => resolve());
+    });
+    signal?.removeEventListener('abort', stop);
+  } finally {
+    await log.close();
+  }
+}
+
+/** Where the cells of a study are. @throws SutureError `study-invalid`. */
+export async function studyStatus(path: string): Promise<StudyStatus> {
+  const folder = await StudyFolder.open(path);
+  return statusOf(folder, await folder.states());
+}
+
+/** Writes `study.json` and `study.md` of what has ended. @throws SutureError `study-invalid`. */
+export const studyReport = async (path: string): Promise<StudyReport> => writeReport(await StudyFolder.open(path));
+
+async function writeReport(folder: StudyFolder): Promise<StudyReport> {
+  const report = studyReportOf(folder.request, await folder.states());
+  await writeOutput(`${folder.path}/study.json`, jsonText(report), { force: true });
+  await writeOutput(`${folder.path}/study.md`, studyText(report), { force: true });
+  return report;
+}

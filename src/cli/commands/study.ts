@@ -1,0 +1,85 @@
+import { Command } from 'commander';
+import { SutureError } from '../../../ir/errors.ts';
+import { type StudyStatus, study, studyReport, studyStatus } from '../../api/study.ts';
+import { studyCell } from '../../api/study-cell.ts';
+import { count } from '../../options/kinds.ts';
+import { optional, type ValuesOf } from '../../options/option.ts';
+import { json, maybeOutput } from '../catalogue.ts';
+import type { Context } from '../context.ts';
+import { addOptions } from '../options.ts';
+import { durationText } from '../progress.ts';
+import { name, type Terminal } from '../terminal.ts';
+
+const options = {
+  output: maybeOutput('dir', 'the folder of the study, to make or to go on in'),
+  jobs: optional(count, 'n', 'cells at once, each in a process of its own', { otherwise: '1' }),
+  json,
+};
+
+type Flags = ValuesOf<typeof options>;
+
+/** What may be done with a study that is there; anything else is a file that describes one. */
+const actions = ['status', 'report', 'cell'];
+
+export const studyCommand = (context: Context): Command =>
+  addOptions(
+    new Command('study')
+      .description('compute a grid of trainings, stitchings and rivals over sites, and report on it')
+      .argument('<what>', 'a file that describes a study; or status, report or cell')
+      .argument('[dir]', 'with status, report or cell: the folder of a study')
+      .argument('[key]', 'with cell: which cell is to be computed'),
+    options,
+  ).action(async (what: string, dir: string | undefined, key: string | undefined, flags: Flags) => {
+    if (!actions.includes(what)) return compute(context, what, dir, flags);
+    const { terminal, signal } = context;
+    if (dir === undefined)
+      throw new SutureError('option-invalid', `Name the folder of the study: suture study ${what} DIR.`);
+    if (what === 'status') {
+      const status = await studyStatus(dir);
+      return terminal.result(status, () => show(status, terminal));
+    }
+    if (what === 'report') {
+      const report = await studyReport(dir);
+      return terminal.result(report, () =>
+        terminal.line(`${name(`${dir}/study.md`)}, study.json: ${report.done} of ${report.cells} cells.`),
+      );
+    }
+    if (key === undefined) throw new SutureError('option-invalid', 'Name the cell: suture study cell DIR KEY.');
+    const record = await studyCell(dir, key, { signal, onProgress: terminal.progress });
+    return terminal.result(record, () =>
+      terminal.line(`${name(key)}: ${record.status} in ${durationText(record.seconds)}.`),
+    );
+  });
+
+async function compute(
+  { terminal, signal }: Context,
+  file: string,
+  extra: string | undefined,
+  { output, jobs }: Flags,
+) {
+  if (extra !== undefined)
+    throw new SutureError('option-invalid', `One file describes a study: leave out ${name(extra)}.`);
+  if (output === undefined) throw new SutureError('option-invalid', 'Name the folder of the study, -o DIR.');
+  const status = await study(file, { output, jobs, signal, onProgress: terminal.progress });
+  terminal.result(status, () => {
+    show(status, terminal);
+    terminal.line();
+    terminal.line(`${name(`${output}/study.md`)}: the report.`);
+  });
+}
+
+function show({ cells }: StudyStatus, terminal: Terminal): void {
+  const size = (bytes: number | undefined) => (bytes === undefined ? '' : `${(bytes / 2 ** 20).toFixed(0)} MiB`);
+  terminal.table(
+    ['cell', 'status', 'time', 'memory'],
+    cells.map(({ key, status, seconds, peakBytes }) => [
+      key,
+      status,
+      seconds === undefined ? '' : durationText(seconds),
+      size(peakBytes),
+    ]),
+  );
+  const failed = cells.filter(({ error }) => error !== undefined);
+  if (failed.length > 0) terminal.line();
+  for (const { key, error } of failed) terminal.line(`${key}: ${error}`);
+}

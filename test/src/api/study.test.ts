@@ -1,0 +1,229 @@
+/** A study from its description to its report: in order, in parts, with a cell that fails. */
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { SutureError } from '../../../ir/errors.ts';
+import { evaluate } from '../../../src/api/evaluate.ts';
+import { type Launcher, type StudyStatus, study, studyReport, studyStatus } from '../../../src/api/study.ts';
+import { studyCell } from '../../../src/api/study-cell.ts';
+import { cellsOf } from '../../../src/study/cells.ts';
+import { parseStudy, readStudy } from '../../../src/study/request.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+import { shared, suture } from '../cli/support.ts';
+
+const folder = shared();
+
+/** Cells in this process; what one throws is in its record. */
+const launch: Launcher = async ({ path }, key) => {
+  await studyCell(path, key).catch((error: unknown) => {
+    if (!(error instanceof SutureError)) throw error;
+  });
+};
+
+const settings = {
+  train: { steps: 3, batch: 2 },
+  finetune: { steps: 2, batch: 2 },
+  fedavg: { rounds: 2, localSteps: 2, batch: 2 },
+  stitch: { steps: 2, batch: 2, init: 'kaiming', closingImages: 0 },
+  distill: { steps: 2, batch: 2 },
+  evaluations: 8,
+  budget: 1,
+  executor: 'ort',
+};
+
+async function described(file: string, more: object = {}): Promise<string> {
+  const sites = ['a', 'b'].map(name => ({ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' }));
+  const path = join(folder(), file);
+  await writeFile(path, JSON.stringify({ sites, architecture: 'a.onnx', ...settings, ...more }));
+  return path;
+}
+
+beforeAll(async () => {
+  await smallParents(folder(), [[3], [2, 3]]);
+  await smallData(join(folder(), 'data.npz'));
+});
+
+const statuses = ({ cells }: StudyStatus): Record<string, string> =>
+  Object.fromEntries(cells.map(({ key, status }) => [key.replace(/-\w{8}$/, ''), status]));
+
+describe('a study', () => {
+  it('of every method ends with a table of all', async () => {
+    const output = join(folder(), 'whole');
+    const status = await study(await described('whole.json', { pairs: [['a', 'b']] }), { output, launch });
+    const kinds = [
+      'alone-a',
+      'alone-b',
+      'merged-a-b',
+      'fedavg-a-b',
+      'finetune-a-b',
+      'finetune-shift-a-b',
+      'ensemble-a-b',
+    ];
+    const ofRun = ['run-a-b', 'direct-a-b', 'all-a-b', 'gated-a-b', 'stitched-a-b', 'trunk-a-b', 'distilled-a-b'];
+    expect(statuses(status)).toEqual(Object.fromEntries([...kinds, ...ofRun].map(kind => [`${kind}-s0`, 'done'])));
+    const text = await readFile(join(output, 'study.md'), 'utf8');
+    for (const title of [
+      'alone a',
+      'merged data',
+      'FedAvg',
+      'ensemble',
+      'shared trunk',
+      'distilled',
+      'rule 3',
+      'sampled',
+    ]) {
+      expect(text).toContain(`| ${title} |`);
+    }
+    const report = await studyReport(output);
+    const [{ rows, positions, curves }] = report.pairs;
+    expect(rows.map(({ method, of }) => of ?? method)).toEqual([
+      'a',
+      'b',
+      'merged',
+      'fedavg',
+      'finetune',
+      'finetune-shift',
+      'ensemble',
+      'gated',
+      'stitched',
+      'trunk',
+      'distilled',
+    ]);
+    expect(positions.length).toBeGreaterThan(0);
+    expect(curves.map(({ way }) => way)).toEqual(['direct', 'double-batched, all on', 'sampled']);
+    // What stands in the table is what the files score.
+    const states = JSON.parse(
+      await readFile(join(output, 'cells', await keyOf(output, 'distilled'), 'cell.json'), 'utf8'),
+    );
+    const { rows: scored } = await evaluate([join(output, states.result.network)], join(folder(), 'data.npz'), {
+      executor: 'ort',
+    });
+    expect(rows.at(-1)!.sites[0].mean).toBeCloseTo(scored[0].score.value, 6);
+    // The own images are the partner's here, so that a network is as good on both, and no better than itself.
+    const [{ sites }] = rows;
+    expect(sites[0].mean).toBe(sites[1].mean);
+  });
+
+  const keyOf = async (path: string, kind: string): Promise<string> =>
+    (await readdir(join(path, 'cells'))).find(key => key.startsWith(`${kind}-`))!;
+
+  it('computes nothing again, and what its description changes only', async () => {
+    const few = { methods: ['alone', 'finetune', 'ensemble'], pairs: [['a', 'b']] };
+    const output = join(folder(), 'again');
+    const computed: string[] = [];
+    const counting: Launcher = async (at, key, signal) => {
+      computed.push(key.replace(/-\w{8}$/, ''));
+      await launch(at, key, signal);
+    };
+    await study(await described('again.json', few), { output, launch: counting });
+    expect(computed).toEqual(['alone-a-s0', 'alone-b-s0', 'finetune-a-b-s0', 'ensemble-a-b-s0']);
+    await study(await described('again.json', few), { output, launch: counting });
+    expect(computed).toHaveLength(4);
+    await study(await described('again.json', { ...few, finetune: { steps: 1, batch: 2 } }), {
+      output,
+      launch: counting,
+    });
+    expect(computed.slice(4)).toEqual(['finetune-a-b-s0']);
+    await study(await described('again.json', { ...few, seeds: [0, 1] }), { output, launch: counting });
+    // In whatever order they come.
+    expect(computed.slice(5).toSorted()).toEqual(['alone-a-s1', 'alone-b-s1', 'ensemble-a-b-s1', 'finetune-a-b-s1']);
+  });
+
+  it('goes on past a cell that fails, says so, and computes it again', async () => {
+    const sites = ['a', 'b', 'c'].map(name => ({ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' }));
+    const more = {
+      sites,
+      methods: ['alone', 'ensemble'],
+      finetune: {},
+      pairs: [
+        ['a', 'b'],
+        ['a', 'c'],
+      ],
+    };
+    const output = join(folder(), 'failing');
+    const file = await described('failing.json', more);
+    let isBroken = true;
+    const failing: Launcher = async (at, key, signal) => {
+      if (!isBroken || !key.startsWith('alone-b')) return launch(at, key, signal);
+      await at.write(at.cell(key), { status: 'failed', seconds: 1, peakBytes: 1, error: 'The power went out.' });
+    };
+    const first = study(file, { output, launch: failing });
+    await expect(first).rejects.toThrow('1 of 5 cells failed, and 1 wait for them');
+    await expect(first).rejects.toMatchObject({ details: [expect.stringContaining('The power went out.')] });
+    expect(statuses(await studyStatus(output))).toEqual({
+      ...{ 'alone-a-s0': 'done', 'alone-b-s0': 'failed', 'alone-c-s0': 'done' },
+      ...{ 'ensemble-a-b-s0': 'blocked', 'ensemble-a-c-s0': 'done' },
+    });
+    expect(await readFile(join(output, 'study.md'), 'utf8')).toContain('The power went out.');
+    isBroken = false;
+    const { cells } = await study(file, { output, launch: failing });
+    expect(cells.every(({ status }) => status === 'done')).toBe(true);
+  });
+
+  it('validates each fold on its own images', async () => {
+    const more = { methods: ['alone', 'stitched'], folds: [0, 1], curves: [], pairs: [['a', 'b']] };
+    const output = join(folder(), 'folds');
+    await study(await described('folds.json', more), { output, launch });
+    const { pairs } = await studyReport(output);
+    const [{ positions, rules, rows }] = pairs;
+    expect(positions[0].folds).toHaveLength(2);
+    expect(rules.map(({ rule, positions: at }) => [rule, at.length])).toEqual([
+      [1, 2],
+      [2, 1],
+      [3, 1],
+    ]);
+    expect(rows.map(({ cells }) => cells)).toEqual([2, 2, 2]);
+  });
+});
+
+describe('cells', () => {
+  const request = async (more: object) => readStudy(await described('cells.json', more));
+
+  it('come after what they need', async () => {
+    const cells = await cellsOf(await request({ folds: [0, 1], seeds: [0, 3] }));
+    const at = new Map(cells.map(({ key }, i) => [key, i]));
+    expect(at.size).toBe(cells.length);
+    for (const { key, needs } of cells) for (const need of needs) expect(at.get(need)).toBeLessThan(at.get(key)!);
+    // Two sites alone; merged data and FedAvg of both; nine cells of each pair beside the three of stitches.
+    expect(cells).toHaveLength(4 * (2 + 2 + 2 * (7 + 3)));
+  });
+
+  it('wait for their needs, and are none of another study', async () => {
+    const output = join(folder(), 'order');
+    await study(await described('order.json', { methods: ['alone'] }), { output, launch });
+    const more = await readStudy(await described('order.json', { methods: ['alone', 'merged'], pairs: [['a', 'b']] }));
+    await writeFile(join(output, 'request.json'), JSON.stringify(more));
+    const merged = (await studyStatus(output)).cells.find(({ key }) => key.startsWith('merged'))!;
+    expect(merged.status).toBe('ready');
+    const alone = (await readdir(join(output, 'cells'))).find(key => key.startsWith('alone-a'))!;
+    await rm(join(output, 'cells', alone), { recursive: true });
+    await expect(studyCell(output, merged.key)).rejects.toThrow(/needs alone-a-s0-\w+, which has not ended/);
+    await expect(studyCell(output, 'nowhere')).rejects.toThrow('has no cell nowhere');
+  });
+});
+
+describe('refuses', () => {
+  it.each([
+    ['{', 'it is no JSON document'],
+    ['{}', 'sites'],
+    [{ sites: [] }, 'two sites or more'],
+    [{ architecture: undefined }, 'site a has no network'],
+    [{ methods: ['alnoe'] }, 'methods.0'],
+    [{ pairs: [['a', 'c']] }, 'there is no site c'],
+    [{ pairs: [['a', 'a']] }, 'no partner of itself'],
+    [{ train: { step: 3 } }, 'train.step'],
+    [{ seeds: [-1] }, 'seeds.0'],
+  ])('%o', async (given, message) => {
+    const text = typeof given === 'string' ? given : await readFile(await described('bad.json', given), 'utf8');
+    expect(() => parseStudy(text, 'bad.json')).toThrow(message);
+  });
+
+  it('a folder that holds something else, and one that is no study', async () => {
+    const file = await described('elsewhere.json');
+    await expect(study(file, { output: folder(), launch })).rejects.toThrow("holds other files than a study's");
+    await expect(studyStatus(folder())).rejects.toThrow('is no study');
+    const { code, stderr } = await suture('study', file);
+    expect(code).toBe(2);
+    expect(stderr).toContain('-o DIR');
+  });
+});
