@@ -41,6 +41,7 @@ export { type InspectRunOptions, inspectRun, type MemoryPlan, type RunFacts } fr
 export { type LoweredFile, lower, type NamedType, type RunGraph } from './api/lower.ts';
 export { type MatchOptions, type MatchResult, match, type SeveralMatchResult } from './api/match.ts';
 export { type PredictedCase, type Prediction, type PredictRequest, predict } from './api/predict.ts';
+export { type ReportFile, type ReportOptions, report } from './api/report.ts';
 export { type RunRequest, type RunResult, resumeRun, run } from './api/run.ts';
 export { type SearchRequest, search } from './api/search.ts';
 export { resumeStitch, stitch, stitchFurther } from './api/stitch.ts';

@@ -12,7 +12,7 @@ import { type Execution, workOptions } from '../execution/progress.ts';
 import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
-import { caseName } from '../metrics/by-case.ts';
+import { type CaseSet, caseName, scoresByCase } from '../metrics/by-case.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { Metric, MetricName } from '../metrics/metric.ts';
 import { isChangeable, type StressSet } from '../metrics/stress.ts';
@@ -55,6 +55,7 @@ import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
 import { affordableOf, type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
 import { distillLoaded, resumeDistill } from './distill.ts';
 import { exportCandidate } from './export.ts';
+import { pageOf, shownNames, validationName } from './report.ts';
 import { openBegun, resumeLocked, type TrainedRun, trainLocked } from './stitch.ts';
 
 export interface RunRequest extends Omit<StitchRequest, 'data'> {
@@ -367,6 +368,18 @@ async function follow(
     agreement,
   };
   await directory.write('reportJson', jsonText(report));
+  const casesOn = ({ name, data }: TestData, i: number): CaseSet =>
+    scoresByCase(
+      name,
+      data.dataset,
+      shownNames(parents.length, chosen.name).map(network => ({ network, metric: onTests[i].get(network)! })),
+    );
+  const given = new Map(tests.map((test, i) => [test.name, { data: test.data, set: casesOn(test, i) }]));
+  const { text } = await pageOf(execution, run, {
+    given: tests.length > 0 ? given : new Map([[validationName, { data: choosable }]]),
+    keep: true,
+  });
+  await directory.write('page', text);
   await directory.write('reportText', reportText(report));
   const warnings = asked.position === undefined ? [] : lossTexts(verdict, chosen.name);
   return { ...report, sweep: swept, warnings };

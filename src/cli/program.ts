@@ -28,6 +28,7 @@ const commands: Readonly<Record<string, () => Promise<(context: Context) => Comm
   evaluate: async () => (await import('./commands/evaluate.ts')).evaluateCommand,
   predict: async () => (await import('./commands/predict.ts')).predictCommand,
   run: async () => (await import('./commands/run.ts')).runCommand,
+  report: async () => (await import('./commands/report.ts')).reportCommand,
 };
 
 export const commandNames: readonly string[] = Object.keys(commands);

@@ -22,7 +22,7 @@ const setSchema = v.object({
   ),
 });
 
-/** `cases.json`. */
+/** `by-case.json`. */
 export const casesSchema = v.object({
   /** SHA-256 of the network that was exported. */
   model: v.string(),

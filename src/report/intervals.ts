@@ -26,7 +26,7 @@ export interface IntervalOptions {
 
 const width = 720;
 /** Of names, on the left; of an interval; between rows. */
-const [names, line, gap] = [230, 13, 9];
+const [names, line, gap] = [250, 13, 9];
 
 /** An interval is a line with a mark at the value: a circle in the first series, a square in the second, a diamond in others. */
 function mark(series: number, x: number, y: number, fill: string): string {
@@ -47,7 +47,7 @@ export function intervalChart(rows: readonly IntervalRow[], { series, xLabel, on
   const x = scaleLinear([least, most > least ? most : least + 1], [names + 12, width - 20]).nice(6);
   const format = x.tickFormat(6, '+');
   const top = 16;
-  const heights = rows.map(({ intervals }) => Math.max(1, intervals.length) * line + gap);
+  const heights = rows.map(({ intervals }) => Math.max(1, intervals.filter(isShown).length) * line + gap);
   const bottom = top + heights.reduce((sum, height) => sum + height, 0);
   const height = bottom + 46 + (series.length > 1 ? 22 : 0);
   const parts = [
@@ -66,9 +66,10 @@ export function intervalChart(rows: readonly IntervalRow[], { series, xLabel, on
   for (const [i, { name, intervals }] of rows.entries()) {
     const middle = y + (heights[i] - gap) / 2;
     parts.push(`<text x="${names}" y="${px(middle)}" dy="0.32em" text-anchor="end">${escaped(name, 38)}</text>`);
+    let drawn = 0;
     for (const [s, interval] of intervals.entries()) {
       if (!isShown(interval)) continue;
-      const at = y + line * (s + 0.5);
+      const at = y + line * (drawn++ + 0.5);
       const color = inkOf(palette[s % palette.length], on);
       parts.push(
         `<line x1="${px(x(interval.low))}" x2="${px(x(interval.high))}" y1="${px(at)}" y2="${px(at)}" stroke="${color}" stroke-width="2"/>`,

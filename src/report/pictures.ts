@@ -1,5 +1,5 @@
 /** Cases to look at: slices of the best, the median and the worst case of a data set, with what is true and what networks answer. */
-import { numbersOf, type Tensor } from '../../ir/index.ts';
+import { numbersOf, printable, type Tensor } from '../../ir/index.ts';
 import { imagesOf } from '../data/batches.ts';
 import { gatherImages } from '../data/dataset.ts';
 import { isDense, type Labels } from '../data/labels.ts';
@@ -90,7 +90,7 @@ export function extremes<T>(ranked: readonly T[]): readonly { readonly which: st
  * @param labels dense ones of two or three axes: see {@link whyNoPictures}.
  */
 export async function picturesOf(
-  { executor, signal }: Execution,
+  { executor, signal, onProgress }: Execution,
   networks: readonly NamedNetwork[],
   data: LabelledData,
   set: CaseSet,
@@ -102,8 +102,11 @@ export async function picturesOf(
   const byCase = imagesByCase(dataset);
   const cases: PicturedCase[] = [];
   const runnables = networks.map(({ graph }) => new Runnable(executor, graph));
+  const shown = extremes(rankedCases(set, exported));
+  const stage = `drawing cases of ${printable(set.name, 40)}`;
   try {
-    for (const { which, entry } of extremes(rankedCases(set, exported))) {
+    for (const { which, entry } of shown) {
+      onProgress?.({ stage, done: cases.length, total: shown.length });
       throwIfInterrupted(signal, 'The report');
       const images = byCase.get(entry.case)!;
       const image = images.reduce((p, q) => (foreground(labels, q) > foreground(labels, p) ? q : p));
@@ -130,6 +133,7 @@ export async function picturesOf(
         answers,
       });
     }
+    onProgress?.({ stage, done: shown.length, total: shown.length });
   } finally {
     for (const runnable of runnables) runnable.dispose();
   }

@@ -24,6 +24,21 @@ const testSchema = v.object({
   comparisons: v.array(comparisonSchema),
 });
 
+const halfScoreSchema = v.object({ float32: scoreSchema, float16: scoreSchema, difference: differenceSchema });
+
+const halfSchema = v.object({
+  file: v.exactOptional(v.string()),
+  problem: v.exactOptional(v.string()),
+  metric: v.picklist(metricNames),
+  own: v.exactOptional(halfScoreSchema),
+  shift: v.exactOptional(halfScoreSchema),
+  nodes: count,
+  wide: count,
+  beyond: v.array(v.object({ feature: v.string(), peak: v.number() })),
+  bytes: v.object({ float32: count, float16: v.exactOptional(count) }),
+  relativeError: v.exactOptional(v.number()),
+});
+
 /** What of a {@link import('./report.ts').Report} a page is made of, beside what other files of the run say. */
 export const storedReportSchema = v.object({
   validation: v.object({ source: v.string(), images: count, labels: v.string() }),
@@ -40,6 +55,7 @@ export const storedReportSchema = v.object({
     nodes: count,
     parameters: count,
   }),
+  half: v.exactOptional(halfSchema),
   tests: v.array(testSchema),
   front: v.optional(
     v.object({

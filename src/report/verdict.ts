@@ -11,11 +11,12 @@ export function signed(value: number): string {
   return /^[0.]*$|–/.test(text) ? text : `${value < 0 ? '−' : '+'}${text}`;
 }
 
-/** `+0.0009 [−0.0010, +0.0028]: no difference shown`; a single group of images gives no interval. */
-export const differenceText = (found: Difference): string =>
-  found.groups < 2
-    ? `${signed(found.value)} on one group of images alone: no difference shown`
-    : `${signed(found.value)} [${signed(found.low)}, ${signed(found.high)}]: ${verdictOf(found)}`;
+/** `+0.0009 [−0.0010, +0.0028]`; a single group of images gives no interval. */
+export const intervalText = ({ value, low, high, groups }: Difference): string =>
+  groups < 2 ? `${signed(value)} on one group of images alone` : `${signed(value)} [${signed(low)}, ${signed(high)}]`;
+
+/** `+0.0009 [−0.0010, +0.0028]: no difference shown`. */
+export const differenceText = (found: Difference): string => `${intervalText(found)}: ${verdictOf(found)}`;
 
 /** Which network is worth most, and why, in a sentence or two. */
 export function verdictText({ standings, chosen, bar, incumbent, stress, budget }: StoredVerdict): string {

@@ -22,6 +22,8 @@ export const runFiles = {
   summaries: 'summaries',
   reportJson: 'report.json',
   reportText: 'report.md',
+  byCase: 'by-case.json',
+  page: 'report.html',
 } as const;
 
 export const runFileNames = Object.values(runFiles);
@@ -37,11 +39,12 @@ export const owners = {
   front: 'parameters',
   search: 'parameters',
   verdict: 'parameters',
+  byCase: 'parameters',
 } as const;
 
 /** Sealed files that hold tensors, beside the parameters; sealed documents, beside the configuration; what has no seal. */
 export type SealedTensors = 'checkpoint' | 'weights' | 'weighing';
-export type SealedDocument = 'request' | 'sweep' | 'front' | 'search' | 'verdict';
+export type SealedDocument = 'request' | 'sweep' | 'front' | 'search' | 'verdict' | 'byCase';
 export type OtherFile = Exclude<keyof typeof runFiles, SealedTensors | SealedDocument>;
 
 /** How each file that does not fit comes about again. */
@@ -55,6 +58,7 @@ export const remedies: Readonly<Record<'parameters' | SealedTensors | SealedDocu
   front: 'score the settings again with `suture sweep --weights`',
   search: 'remove it, and search again with `suture search`',
   verdict: 'remove it, and make the run anew with `suture run`',
+  byCase: 'remove it: `suture report` makes it anew',
 };
 
 /** What is said of a file that belongs to something else than this run's. */

@@ -157,6 +157,26 @@ export abstract class SealedFolder<T extends string, D extends string, F extends
     throw this.#unfit(name, `is damaged (${printable(v.getDotPath(parsed.issues[0]) ?? parsed.issues[0].message)})`);
   }
 
+  /** A JSON document that has no seal, checked; undefined when it is not there. @throws SutureError `run-invalid`. */
+  async readUnsealed<S extends v.GenericSchema>(name: F, schema: S): Promise<v.InferOutput<S> | undefined> {
+    const bytes = await this.read(name);
+    if (!bytes) return undefined;
+    const file = printable(this.file(name));
+    let document: unknown;
+    try {
+      document = JSON.parse(bytes.toString('utf8'));
+    } catch (cause) {
+      throw new SutureError('run-invalid', `${file} is no JSON document; remove it to go without.`, { cause });
+    }
+    const parsed = v.safeParse(schema, document);
+    if (parsed.success) return parsed.output;
+    const place = printable(v.getDotPath(parsed.issues[0]) ?? parsed.issues[0].message);
+    throw new SutureError(
+      'run-invalid',
+      `${file} is damaged or of another version of suture (${place}); remove it to go without.`,
+    );
+  }
+
   /** The seal that a file of a name belongs to. */
   async #owner(name: 'parameters' | T | D): Promise<string> {
     return this.#sealOf(this.#layout.owners[name], name);

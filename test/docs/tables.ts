@@ -64,6 +64,8 @@ function takenBy(facts: AnyOption): string {
       .filter(command => has(command) === taking && (taking || command.name() !== 'study'))
       .map(command => command.name())
       .join(', ');
+  // They always come together, and the list is long.
+  if (Object.values<AnyOption>(labels).includes(facts)) return 'all that read data';
   const others = named(false);
   if (others === '') return 'all';
   return others.length < named(true).length ? `all but ${others}` : named(true);

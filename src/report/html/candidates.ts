@@ -1,20 +1,21 @@
 /** What could be made of the networks: the table of candidates with their intervals, and where they lie. */
 import { type Difference, verdictOf } from '../../metrics/bootstrap.ts';
 import { isPooled, type MetricName, metricTitles } from '../../metrics/metric.ts';
+import { paretoSet } from '../../selection/front.ts';
 import { percent, type Standing, type StoredVerdict } from '../../selection/verdict.ts';
 import { type ChartSeries, scatterChart } from '../chart.ts';
 import { fixed } from '../decimals.ts';
 import { intervalChart } from '../intervals.ts';
 import { type Content, html, type Markup, trusted } from '../markup.ts';
 import type { StoredReport, StoredTest } from '../stored.ts';
-import { differenceText, signed } from '../verdict.ts';
+import { intervalText, signed } from '../verdict.ts';
 import { details, figure, table } from './parts.ts';
 
 /** A difference in small letters: its colour says no more than its words. */
 export function differenceMarkup(found: Difference): Markup {
   const verdict = verdictOf(found);
   const kind = verdict === 'better' || verdict === 'worse' ? verdict : 'none';
-  return html`<small class="${kind}">${differenceText(found)}</small>`;
+  return html`<small class="${kind}">${intervalText(found)}<br>${verdict}</small>`;
 }
 
 /** A score, and under it what the exported network is better by. */
@@ -52,6 +53,11 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
           `Beyond: what may be taken off its scores on ${front.sets.join(', ')} before some output ensemble is as good on all.`,
         ]
       : []),
+    ...(standings.every(({ eligible }) => eligible)
+      ? []
+      : [
+          'What may not be chosen costs too much, is worse at home or under shift than what was given, or stands in for a whole that was not needed.',
+        ]),
     ...(tests.length > 0 ? ['Test sets decided nothing.'] : []),
   ].join(' ');
   return table({ caption, head, rows, marked: standings.findIndex(({ name }) => name === exported) });
@@ -74,7 +80,7 @@ function testCell({ metric, rows, comparisons }: StoredTest, name: string): Cont
   const score = rows.find(({ network }) => network === name)?.score;
   const comparison = comparisons.find(({ against }) => against === name);
   if (!score) return '–';
-  const pooled = isPooled(metric) && html`<small>pooled ${fixed(score.pooled)}</small>`;
+  const pooled = isPooled(metric) && html` <small class="beside">pooled ${fixed(score.pooled)}</small>`;
   return [html`${fixed(score.value)}`, pooled, comparison && differenceMarkup(comparison)];
 }
 
@@ -106,26 +112,33 @@ export function differencesFigure(verdict: StoredVerdict, report: StoredReport |
   });
 }
 
+/** A network in a figure. */
+interface Placed {
+  readonly name: string;
+  readonly x: number;
+  readonly y: number;
+}
+
 /** Where candidates lie: score at home against cost, and of two test sets or more the first against each other. */
 export function candidateFigures(verdict: StoredVerdict, report: StoredReport | undefined): Markup {
   const { standings, chosen, metric, stress } = verdict;
   const exported = report?.exported.candidate ?? standings[chosen].name;
   const title = titleOf(metric);
-  const drawn = (
-    points: readonly { readonly name: string; readonly x: number; readonly y: number }[],
-    xLabel: string,
-    yLabel: string,
-  ): string => {
+  const up = metric === 'mse' ? -1 : 1;
+  /** @param right whether more is better along the lower axis, and not less. */
+  const drawn = (points: readonly Placed[], xLabel: string, yLabel: string, right: 1 | -1 = up): string => {
+    const worth = ({ x, y }: Placed): readonly [number, number] => [right * x, up * y];
+    const front = new Set(paretoSet(points.map(worth)).map(i => points[i].name));
+    // Of many that lie close together, those are named that everyone asks about, and those that no other surpasses.
+    const isNamed = (name: string): boolean => isGiven(name) || name === exported || front.has(name);
     const seriesOf = (name: string, is: (network: string) => boolean, more: Partial<ChartSeries>): ChartSeries => ({
       name,
       ...more,
       points: points
         .filter(point => is(point.name))
         .map(({ name: network, x, y }) => ({
-          x,
-          y,
-          title: `${network}: ${fixed(x, 3)}, ${fixed(y)}`,
-          text: shortName(network),
+          ...{ x, y, title: `${network}: ${fixed(x, 3)}, ${fixed(y)}` },
+          ...(isNamed(network) && { text: shortName(network) }),
         })),
     });
     const series: readonly ChartSeries[] = [
@@ -138,12 +151,11 @@ export function candidateFigures(verdict: StoredVerdict, report: StoredReport | 
       { xLabel, yLabel, on: 'page', height: 420, width: 560 },
     );
   };
-  const isPlaced = ({ x, y }: { readonly x: number; readonly y: number }): boolean =>
-    Number.isFinite(x) && Number.isFinite(y);
+  const isPlaced = ({ x, y }: Placed): boolean => Number.isFinite(x) && Number.isFinite(y);
   const atHome = standings.map(({ name, cost, own }) => ({ name, x: 100 * cost, y: own })).filter(isPlaced);
   const shifted = standings.map(({ name, own, shift = Number.NaN }) => ({ name, x: own, y: shift })).filter(isPlaced);
   const costs = figure({
-    drawing: trusted(drawn(atHome, 'cost in % of all parents together', `${title} at home`)),
+    drawing: trusted(drawn(atHome, 'cost in % of all parents together', `${title} at home`, -1)),
     label: `${title} at home against cost of ${atHome.length} networks. The table above has the numbers.`,
     caption: 'Score at home against cost.',
   });

@@ -63,6 +63,7 @@ export function casesFigure(set: CaseSet, exported: string, against: readonly st
         yLabel: title,
         on: 'page',
         height: 380,
+        xDomain: [0.5, ranked.length + 0.5],
       }),
     ),
     label: `${title} of ${shown.join(', ')} on each case of ${name}: ${summary} The table below has the numbers.`,

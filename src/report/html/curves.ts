@@ -1,7 +1,7 @@
 /** How a training went, and what each position scores. */
 import { metricTitles } from '../../metrics/metric.ts';
 import type { Sweep } from '../../selection/sweep.ts';
-import { type ChartSeries, lineChart } from '../chart.ts';
+import { type ChartOptions, type ChartSeries, lineChart } from '../chart.ts';
 import { fixed } from '../decimals.ts';
 import { type Content, html, type Markup, trusted } from '../markup.ts';
 import { figure } from './parts.ts';
@@ -21,7 +21,7 @@ const short = (value: number): string =>
 export function trainingFigures(points: readonly TrainingPoint[]): Markup {
   const first = points[0];
   const last = points.at(-1)!;
-  const chart = (name: string, y: (point: TrainingPoint) => number, yLog: boolean): Markup =>
+  const chart = (name: string, y: (point: TrainingPoint) => number, more: Partial<ChartOptions>): Markup =>
     trusted(
       lineChart(
         [
@@ -36,14 +36,22 @@ export function trainingFigures(points: readonly TrainingPoint[]): Markup {
           },
         ],
         {
-          ...{ xLabel: 'step', yLabel: name, yLog, on: 'page', width: 560, height: 320 },
+          ...{
+            xLabel: 'step',
+            yLabel: name,
+            on: 'page',
+            width: 560,
+            height: 320,
+            xDomain: [first.step, Math.max(last.step, first.step + 1)],
+            ...more,
+          },
         },
       ),
     );
   const positive = points.every(({ loss }) => loss > 0);
   const range = positive ? Math.max(...points.map(p => p.loss)) / Math.min(...points.map(p => p.loss)) : 1;
   const loss = figure({
-    drawing: chart('loss', p => p.loss, range > 20),
+    drawing: chart('loss', p => p.loss, { yLog: range > 20 }),
     label: `The loss over ${points.length} readings, from ${short(first.loss)} at step ${first.step} to ${short(last.loss)} at step ${last.step}.`,
     caption: `The loss${range > 20 ? ', on a logarithmic axis' : ''}: ${short(first.loss)} at step ${first.step}, ${short(last.loss)} at step ${last.step}.`,
     data: {
@@ -60,7 +68,9 @@ export function trainingFigures(points: readonly TrainingPoint[]): Markup {
   const rate =
     rates.length === points.length &&
     figure({
-      drawing: chart('learning rate', p => p.learningRate ?? Number.NaN, false),
+      drawing: chart('learning rate × 1000', p => 1000 * (p.learningRate ?? Number.NaN), {
+        yDomain: [0, 1050 * Math.max(...rates)],
+      }),
       label: `The learning rate over the steps, from ${short(rates[0])} to ${short(rates.at(-1)!)}.`,
       caption: 'The learning rate.',
     });
@@ -101,7 +111,15 @@ export function positionsFigure(sweep: Sweep, chosen: number | undefined): Marku
   const title = metricTitles[metric];
   const best = positions.reduce((p, q) => ((sweep.higherIsBetter ? q.value > p.value : q.value < p.value) ? q : p));
   return figure({
-    drawing: trusted(lineChart(series, { xLabel: 'position', yLabel: title, on: 'page', height: 400 })),
+    drawing: trusted(
+      lineChart(series, {
+        xLabel: 'position',
+        yLabel: title,
+        on: 'page',
+        height: 400,
+        xDomain: [ends[0] - 0.5, ends[1] + 0.5],
+      }),
+    ),
     label: `${title} of ${positions.length} positions; the best score is ${fixed(best.value)} at position ${best.position}. The table below has the numbers.`,
     caption: `${title} on ${data.source} (${data.images} images) with features averaged at one position in both directions${folds.length > 1 ? `; the band reaches from the worst of ${folds.length} folds to the best` : ''}.`,
     data: {

@@ -48,8 +48,13 @@ const rangeOf = (rows: readonly MatchRow[]): readonly [number, number] => {
 
 /** The end of a name, which tells layers apart: `stages.0/conv1/conv`. */
 const shortened = (name: string): string => {
-  const bare = name.replace(/_output_\d+$/, '').replace(/^\//, '');
-  return bare.length > 34 ? `…${bare.slice(-33)}` : bare;
+  const parts = name
+    .replace(/_output_\d+$/, '')
+    .split('/')
+    .filter(part => part !== '');
+  let [kept] = parts.splice(-1);
+  while (parts.length > 0 && kept.length + parts.at(-1)!.length < 36) kept = `${parts.pop()}/${kept}`;
+  return parts.length > 0 ? `…/${kept}` : kept;
 };
 
 function drawing({ columns, rows, chosen }: MatchParts): string {
@@ -57,8 +62,8 @@ function drawing({ columns, rows, chosen }: MatchParts): string {
   const pitch = Math.max(pitches.least, Math.min(pitches.most, pitches.height / longest));
   // Names beside both columns, where there are two and there is room for letters.
   const named = columns.length === 2 && pitch >= 9;
-  const margin = named ? 215 : 40;
-  const width = named ? 760 : Math.max(480, 190 * columns.length);
+  const margin = named ? 235 : 40;
+  const width = named ? 800 : Math.max(480, 190 * columns.length);
   const xOf = (column: number): number => margin + ((width - 2 * margin) * column) / Math.max(1, columns.length - 1);
   const yOf = (column: number, feature: number): number =>
     pitches.top + (feature + 0.5) * pitch + ((longest - columns[column].features.length) * pitch) / 2;

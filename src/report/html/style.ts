@@ -22,7 +22,7 @@ export const styleSheet = `:root {
   }
 }
 * { box-sizing: border-box; }
-body { margin: 0 auto; padding: 1.5rem 1.25rem 4rem; max-width: 66rem; background: var(--paper); color: var(--text);
+body { margin: 0 auto; padding: 1.5rem 1.25rem 4rem; max-width: 73rem; background: var(--paper); color: var(--text);
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; overflow-wrap: break-word; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0.5rem 0 0.25rem; letter-spacing: -0.01em; }
 h2 { font-size: 1.3rem; line-height: 1.3; margin: 3rem 0 0.75rem; padding-top: 0.75rem; border-top: 1px solid var(--rule); }
@@ -36,7 +36,7 @@ a { color: var(--accent); text-underline-offset: 0.15em; }
 .skip:focus { left: 1rem; top: 0.5rem; background: var(--paper); padding: 0.25rem 0.5rem; z-index: 1; }
 nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0.25rem 1.1rem; max-width: none; font-size: 0.95rem; }
 .verdict { background: var(--panel); border-left: 5px solid var(--accent); border-radius: 0 6px 6px 0; padding: 1rem 1.25rem 0.5rem; margin: 1.25rem 0; }
-.verdict p, .verdict ul { max-width: 52rem; margin-bottom: 0.6rem; }
+.verdict p, .verdict ul { max-width: none; margin-bottom: 0.6rem; }
 .verdict .what { font-size: 1.3rem; line-height: 1.35; }
 .verdict li { margin-bottom: 0.15rem; }
 .warning { background: var(--alert); border-left: 4px solid var(--alert-edge); padding: 0.5rem 0.9rem; border-radius: 0 4px 4px 0; }
@@ -47,9 +47,11 @@ th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.8rem 0.35rem 
 thead th { font-weight: 600; vertical-align: bottom; border-bottom-width: 2px; }
 .n { text-align: right; padding: 0.35rem 0.4rem 0.35rem 0.8rem; white-space: nowrap; }
 tr.marked th, tr.marked td { background: var(--mark); font-weight: 600; }
-tbody th { padding-left: 0.4rem; min-width: 9rem; }
+th:first-child { padding-left: 0.4rem; }
+tbody th { min-width: 10.5rem; }
 small { font-size: 0.85em; color: var(--soft); font-weight: 400; }
-td small, th small { display: block; white-space: nowrap; }
+td small, th small { display: block; white-space: nowrap; line-height: 1.3; }
+td .beside { display: inline; }
 .better { color: var(--good); }
 .worse { color: var(--bad); }
 .drawing { overflow-x: auto; }
@@ -74,7 +76,8 @@ pre code { white-space: pre-wrap; }
 .score-3 { background: var(--score-3); }
 .score-4 { background: var(--score-4); }
 ${pictureStyle}
-.panels { list-style: none; padding: 0; margin: 0 0 0.5rem; display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: 0.75rem; max-width: none; }
+.panels { list-style: none; padding: 0; margin: 0 0 0.5rem; display: grid; grid-template-columns: repeat(auto-fill, minmax(9rem, 1fr)); gap: 0.9rem 0.6rem; max-width: none; }
+.panels svg + svg { margin-top: 3px; }
 .panels p { margin: 0.2rem 0 0; font-size: 0.82rem; line-height: 1.3; }
 .panels svg { display: block; width: 100%; height: auto; background: #000; image-rendering: pixelated; border-radius: 3px; }
 footer { margin-top: 3rem; color: var(--soft); font-size: 0.9rem; }

@@ -17,6 +17,8 @@ let request: RunRequest;
 let whole: readonly string[];
 
 const files = [
+  'report.html',
+  'by-case.json',
   'report.json',
   'report.md',
   'sweep.json',
@@ -61,7 +63,7 @@ beforeAll(async () => {
   };
   await run(request);
   whole = await left(request.output);
-  const report = whole[1];
+  const report = whole[files.indexOf('report.md')];
   expect(report).toContain('6 images; labels: 2 classes of each place).');
   expect(report).toMatch(/The verdict: .*, at .* % of what the parents cost together, .*under shift/);
   expect(report).toMatch(/stitched-half\.onnx` is the network in float16: \d+ of \d+ nodes stay in float32/);

@@ -1,0 +1,265 @@
+/** The page of a run: `suture report`, and what `suture run` ends with. */
+import { basename } from 'node:path';
+import { printable, SutureError } from '../../ir/index.ts';
+import { matchableValues, original, settle, settledMeaning } from '../../passes/index.ts';
+import type { ExecutorOptions } from '../execution/executors.ts';
+import { withExecutor } from '../execution/open.ts';
+import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
+import { hashFile } from '../files/hash.ts';
+import { checkOutputFile, type WriteOptions, writeOutput } from '../files/output.ts';
+import { type CaseSet, type Cases, casesSchema, scoresByCase } from '../metrics/by-case.ts';
+import { LabelledData } from '../metrics/labelled.ts';
+import { measureNetworks } from '../metrics/score-networks.ts';
+import { isDense } from '../network/join.ts';
+import { loadModel } from '../network/load.ts';
+import { knownMeaning } from '../network/meaning.ts';
+import { networkOf } from '../network/network.ts';
+import { tagOf } from '../network/tags.ts';
+import { channelNames, datasetNames } from '../preprocessing/dataset-json.ts';
+import { commandOf } from '../report/command.ts';
+import type { MatchParts } from '../report/html/match.ts';
+import { metricsLineSchema, runPage } from '../report/html/run.ts';
+import { type NamedNetwork, type PicturedSet, picturesOf, whyNoPictures } from '../report/pictures.ts';
+import { type StoredReport, storedReportSchema } from '../report/stored.ts';
+import { withLockedRun } from '../run/access.ts';
+import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
+import { sameData } from '../run/lifecycle.ts';
+import { type OpenRun, openNetwork, trainedParameters } from '../run/load.ts';
+import { summaryOf } from '../run/summary.ts';
+import { searchSchema } from '../selection/search/search.ts';
+import { sweepSchema } from '../selection/sweep.ts';
+import { verdictSchema } from '../selection/verdict.ts';
+import { frontSchema } from '../selection/weighted.ts';
+
+export interface ReportOptions extends WorkOptions, ExecutorOptions, WriteOptions {
+  /** Where the page is written. Default `report.html` in the run, where it replaces what is there. */
+  readonly output?: string | undefined;
+}
+
+/** What `suture report` made. */
+export interface ReportFile {
+  readonly run: string;
+  readonly file: string;
+  readonly bytes: number;
+  /** What is not in it, and why, in sentences. */
+  readonly leftOut: readonly string[];
+}
+
+/**
+ * Makes the page of a run again from what is in its directory, and from its data where they still lie where they were.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `output-exists`, `output-unwritable`.
+ */
+export async function report(path: string, options: ReportOptions = {}): Promise<ReportFile> {
+  const { output, force } = options;
+  if (output !== undefined) await checkOutputFile(output, { ...(force && { force }) });
+  const work = async (): Promise<ReportFile> => {
+    const run = await openNetwork(path);
+    const { text, leftOut } = await withExecutor(options, executor =>
+      pageOf({ executor, ...workOptions(options) }, run, { keep: output === undefined }),
+    );
+    const file = output ?? run.directory.file('page');
+    if (output === undefined) await run.directory.write('page', text);
+    else await writeOutput(output, text, { ...(force && { force }) });
+    return { run: path, file, bytes: Buffer.byteLength(text), leftOut };
+  };
+  return output === undefined ? withLockedRun(path, work) : work();
+}
+
+/** What whoever makes a page has at hand. */
+export interface PageOptions {
+  /** Data sets by their names, which then are not read again, and scores of the {@link shownNames} on their cases. */
+  readonly given?: ReadonlyMap<string, { readonly data: LabelledData; readonly set?: CaseSet }>;
+  /** Whether scores by case that had to be made are kept in the run, whose lock is held. */
+  readonly keep: boolean;
+}
+
+/** The page of a run as text, and what is not in it. */
+export async function pageOf(
+  execution: Execution,
+  run: OpenRun,
+  options: PageOptions,
+): Promise<{ readonly text: string; readonly leftOut: readonly string[] }> {
+  const { directory, parents } = run;
+  const { config } = directory;
+  const parameters = await trainedParameters(run);
+  // What belongs to the stitches is only there with them.
+  const ofStitches = parameters ? directory : undefined;
+  const asked = await directory.readJson('request', requestSchema);
+  const verdict = await ofStitches?.readJson('verdict', verdictSchema);
+  const stored = await directory.readUnsealed('reportJson', storedReportSchema);
+  const model = stored && (await directory.has('model')) ? await hashFile(directory.file('model')) : undefined;
+  const shown =
+    stored && asked && model !== undefined ? await casesOf(execution, run, stored, asked, model, options) : nothing;
+  const text = runPage({
+    summary: await summaryOf(run),
+    match: matchOf(run),
+    training: await directory.readMetrics(metricsLineSchema),
+    verdict,
+    report: stored,
+    sweep: await ofStitches?.readJson('sweep', sweepSchema),
+    front: await ofStitches?.readJson('front', frontSchema),
+    search: await ofStitches?.readJson('search', searchSchema),
+    ...shown,
+    provenance: {
+      config,
+      asked,
+      command: commandOf(config, asked, isDense(parents[0])),
+      model,
+      seals: { config: directory.seal, parameters: parameters && (await directory.parametersSeal()) },
+    },
+  });
+  return { text, leftOut: shown.leftOut };
+}
+
+/** What there is to see of single cases. */
+interface ShownCases {
+  readonly cases: Cases | undefined;
+  readonly pictures: readonly PicturedSet[];
+  readonly leftOut: readonly string[];
+}
+
+const nothing: ShownCases = { cases: undefined, pictures: [], leftOut: [] };
+
+/** A data set whose cases are shown: each test set, or the validation data where there is none. */
+interface Wanted {
+  readonly name: string;
+  readonly source: string;
+  readonly sha256: string;
+}
+
+const wantedOf = ({ tests, validation }: FollowUp): readonly Wanted[] =>
+  tests.length > 0 ? tests : [{ name: validationName, ...validation }];
+
+/** What the validation data is called among sets. */
+export const validationName = 'validation';
+
+/**
+ * Scores by case and pictures of some. Scores that the run has kept are not made again; without them, and for pictures, the data must be
+ * what it was.
+ */
+async function casesOf(
+  execution: Execution,
+  run: OpenRun,
+  { exported: { candidate } }: StoredReport,
+  asked: FollowUp,
+  model: string,
+  { given, keep }: PageOptions,
+): Promise<ShownCases> {
+  const { directory, parents } = run;
+  const known = await directory.readJson('byCase', casesSchema);
+  const kept = known?.model === model ? known.sets : [];
+  const networks = await shownNetworks(run, candidate);
+  const sets: CaseSet[] = [];
+  const pictures: PicturedSet[] = [];
+  const leftOut: string[] = [];
+  for (const wanted of wantedOf(asked)) {
+    const at = given?.get(wanted.name);
+    const set = at?.set ?? kept.find(({ name }) => name === wanted.name);
+    const data = at?.data ?? (await dataOf(run, wanted, asked));
+    if (typeof data === 'string') {
+      if (set) sets.push(set);
+      leftOut.push(`Pictures ${set ? '' : 'and scores by case '}of ${printable(wanted.name)} are left out: ${data}`);
+      continue;
+    }
+    const scored = set ?? (await measuredCases(execution, wanted.name, networks, data));
+    sets.push(scored);
+    const reason = whyNoPictures(data.labelsFor(parents[0]));
+    if (reason !== undefined) {
+      leftOut.push(`There are no pictures of ${printable(wanted.name)}: ${reason}.`);
+      continue;
+    }
+    pictures.push(await picturesOf(execution, networks, data, scored, { exported: candidate, names: classNames(run) }));
+  }
+  const cases = { model, sets };
+  if (keep && sets.some(set => !kept.includes(set))) await directory.writeJson('byCase', cases);
+  return { cases, pictures, leftOut };
+}
+
+/** The data of a set, or why they cannot be used. */
+async function dataOf(
+  { directory, parents }: OpenRun,
+  wanted: Wanted,
+  { metric }: FollowUp,
+): Promise<LabelledData | string> {
+  try {
+    const dataset = await sameData(wanted, labelsOfRun(directory.config), 'the run was made');
+    return LabelledData.for(parents, dataset, metric);
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+    return error.message;
+  }
+}
+
+/** The networks whose answers are shown: each parent, their plain ensemble, and last the exported one. */
+export const shownNames = (parents: number, exported: string): readonly string[] => [
+  ...[...Array.from({ length: parents }, (_, i) => `parent ${tagOf(i)}`), 'output ensemble'].filter(
+    name => name !== exported,
+  ),
+  exported,
+];
+
+async function shownNetworks(
+  { directory, network, parents }: OpenRun,
+  candidate: string,
+): Promise<readonly NamedNetwork[]> {
+  const plain = original(network);
+  const ensemble = networkOf(settle(network, plain), 'output ensemble', settledMeaning(network.outputs[0], plain));
+  const { graph } = await loadModel(directory.file('model'));
+  const exported = networkOf(graph, candidate, knownMeaning(graph) ?? ensemble.meaning);
+  return shownNames(parents.length, candidate).map(name => {
+    const parent = parents.find((_, i) => name === `parent ${tagOf(i)}`);
+    return { ...(name === candidate ? exported : (parent ?? ensemble)), network: name };
+  });
+}
+
+async function measuredCases(
+  execution: Execution,
+  name: string,
+  networks: readonly NamedNetwork[],
+  data: LabelledData,
+): Promise<CaseSet> {
+  const measured = await measureNetworks(execution, networks, data);
+  return scoresByCase(
+    name,
+    data.dataset,
+    measured.map(({ metric }, i) => ({ network: networks[i].network, metric })),
+  );
+}
+
+/** What the run's data set calls its classes from 1 on, or its regions; undefined where it says nothing. */
+function classNames({ directory, parents }: OpenRun): readonly string[] | undefined {
+  const { dataset } = directory.config.input ?? {};
+  if (!dataset) return undefined;
+  const { meaning } = parents[0];
+  const names = channelNames(datasetNames(dataset, directory.file('config')), meaning);
+  return meaning.activation === 'sigmoid' ? names : names.slice(1);
+}
+
+/** The parents' features that can be matched, in the order in which they are computed, and which of them are. */
+function matchOf({ directory, parents, network }: OpenRun): Omit<MatchParts, 'chosen' | 'chosenText'> {
+  const { positions } = network;
+  const columns = parents.map((parent, i) => {
+    const tag = tagOf(i);
+    const others = parents.filter(other => other !== parent);
+    const names = new Set([
+      ...others.flatMap(other => matchableValues(parent.graph, other.graph).a.map(({ name }) => name)),
+      ...positions.flatMap(({ features }) => features[tag] ?? []),
+    ]);
+    const computed = parent.graph.nodes.flatMap(node => node.outputs.map(({ name }) => name));
+    return {
+      title: `${tag}: ${basename(directory.config.parents[tag].source)}`,
+      features: computed.filter(name => names.has(name)),
+    };
+  });
+  const tags = parents.map((_, i) => tagOf(i));
+  return {
+    columns,
+    rows: positions.map(({ id, features, links, score }) => ({
+      position: id,
+      at: tags.map((tag, c) => (features[tag] === undefined ? undefined : columns[c].features.indexOf(features[tag]))),
+      links: links.map(([p, q]) => [tags.indexOf(p), tags.indexOf(q)] as const),
+      score,
+    })),
+  };
+}

@@ -1,0 +1,30 @@
+import { Command } from 'commander';
+import { type ReportFile, report } from '../../api/report.ts';
+import type { ValuesOf } from '../../options/option.ts';
+import { executor, force, json, maybeOutput } from '../catalogue.ts';
+import type { Context } from '../context.ts';
+import { addOptions } from '../options.ts';
+import { grouped, name, type Terminal } from '../terminal.ts';
+
+const options = {
+  output: maybeOutput('file', 'where the page is written, instead of report.html in the run'),
+  executor,
+  force,
+  json,
+};
+
+export const reportCommand = ({ terminal, signal }: Context): Command =>
+  addOptions(
+    new Command('report')
+      .description('make the page that shows a run, one HTML file, again')
+      .argument('<run>', 'a run directory'),
+    options,
+  ).action(async (run: string, flags: ValuesOf<typeof options>) => {
+    const made = await report(run, { ...flags, signal, onProgress: terminal.progress });
+    terminal.result(made, () => show(made, terminal));
+  });
+
+function show({ file, bytes, leftOut }: ReportFile, terminal: Terminal): void {
+  for (const text of leftOut) terminal.warning(text);
+  terminal.line(`${name(file)}, ${grouped(Math.ceil(bytes / 1000))} kB: open it in a browser.`);
+}
