@@ -101,7 +101,14 @@ const plansOf = (tag: string): Option<string, false> =>
   );
 
 /** Of networks that are joined, by their tags; those of the own one are `--plans`. */
-export const partnerPlans = { plansB: plansOf('b'), plansC: plansOf('c'), plansD: plansOf('d') };
+export const partnerPlans = {
+  plansB: plansOf('b'),
+  plansC: plansOf('c'),
+  plansD: plansOf('d'),
+  grid: optional(choice(['a', 'b', 'c', 'd']), 'x', 'the network whose plans say the grid that all see', {
+    otherwise: 'a, the own one',
+  }),
+};
 
 const classesOf = (tag: string): Option<string | (number | null)[], false> =>
   optional(classMap, 'list', `the own class of each channel of network ${tag}, as 0,2,1,-, or its dataset.json`, {
@@ -122,10 +129,11 @@ export const classRequest = ({
 
 /** What the options say of data, and nothing that they do not say. */
 export function labelOptions(given: GivenOf<typeof labels & typeof partnerPlans>): LabelOptions {
-  const { ignoreLabel, regions, plans, configuration, tile, fold, plansB: b, plansC: c, plansD: d } = given;
+  const { ignoreLabel, regions, plans, configuration, tile, fold, grid, plansB: b, plansC: c, plansD: d } = given;
   const partners = byTag({ b, c, d });
   const folder = {
     ...(Object.keys(partners).length > 0 && { partners }),
+    ...(grid !== undefined && { grid }),
     ...(plans !== undefined && { plans }),
     ...(configuration !== undefined && { configuration }),
     ...(tile && { tile }),

@@ -49,16 +49,20 @@ export async function loadModels({
   requireTags(partners, 'plans', tags.slice(1));
   const read: Model[] = [];
   for (const [i, path] of networks.entries()) read.push(await loadModel(path, outputs[tagOf(i)], { rounds }));
-  const onGrid = read.filter((_, i) => partners[tagOf(i)] === undefined);
+  const { grid = 'a' } = folder ?? {};
+  // Networks without plans see what the own one sees.
+  const planOf = (i: number): string => (partners[tagOf(i)] === undefined ? 'a' : tagOf(i));
+  const onGrid = read.filter((_, i) => planOf(i) === grid);
   const taken = onGrid.map(({ graph }) => fixedExtents(graph)).find(extents => extents !== undefined);
   const cut = taken && !folder?.tile && (await anyFolder(data)) ? { ...folder, tile: taken } : folder;
   const shared = cut && (await readShared(cut, cut.tile?.length));
   if (!shared) return { models: read, shared, folder: cut };
   const tile = cut.tile ?? taken ?? shared.plans.patchSize;
   const models = read.map((model, i) => {
-    const { channels, ratio } = shared.fronts[tagOf(i)] ?? {};
-    const grid = partners[tagOf(i)] === undefined ? undefined : gridOf(model, tile, ratio);
-    return fronted(model, { front: channels, grid }, roleOf(model, tagOf(i)));
+    const plan = planOf(i);
+    const { channels, ratio } = shared.fronts[plan];
+    const other = plan === grid ? undefined : gridOf(model, tile, ratio);
+    return fronted(model, { front: channels, grid: other }, roleOf(model, tagOf(i)));
   });
   return { models, shared, folder: cut };
 }

@@ -4,9 +4,12 @@ import type { ChannelMap } from '../../passes/index.ts';
 import { type Foreground, type Normalization, type Plans, readPlans } from './plans.ts';
 
 export interface SharedInput {
-  /** As the first network's, with the bounds of CT drawn so wide that nothing is cut off that another network sees. */
+  /**
+   * As the first network's, with the bounds of CT drawn so wide that nothing is cut off that another network sees, on the grid of the network
+   * that was chosen.
+   */
   readonly plans: Plans;
-  /** Whether they are wider than the first network's own. */
+  /** Whether bounds are wider than the first network's own. */
   readonly widened: boolean;
   /** For each network what makes its own input of the shared one. */
   readonly fronts: readonly InputFront[];
@@ -71,11 +74,10 @@ function frontOf(shared: Line, own: Line): ChannelMap | undefined {
 
 /**
  * @param all of each network, the own one first.
- * The grid is the first network's.
- *
+ * @param grid the number of the network whose grid they share.
  * @throws SutureError `parents-incompatible` where axes or channels differ, or one normalisation cannot be computed from another.
  */
-export function sharedInput(all: readonly Plans[]): SharedInput {
+export function sharedInput(all: readonly Plans[], grid = 0): SharedInput {
   const [own, ...others] = all;
   for (const other of others) requireSameAxes(own, other);
   const channels = own.normalizations.map((first, channel) => {
@@ -97,15 +99,16 @@ export function sharedInput(all: readonly Plans[]): SharedInput {
       fronts: known.map(l => frontOf(shared, l)),
     };
   });
+  const { spacing, patchSize, resampling } = all[grid];
   const normalizations = channels.map(({ normalization }) => normalization);
   return {
-    plans: { ...own, normalizations },
+    plans: { ...own, spacing, patchSize, resampling, normalizations },
     widened: normalizations.some((found, channel) => !sameNormalization(found, own.normalizations[channel])),
     fronts: all.map((plans, network) => {
       const fronts = channels.map(({ fronts: found }) => found[network]);
       return {
         channels: fronts.some(front => front) ? fronts.map(front => front ?? { scale: 1, offset: 0 }) : undefined,
-        ratio: isClose(own, plans) ? undefined : own.spacing.map((mm, axis) => mm / plans.spacing[axis]),
+        ratio: isClose(all[grid], plans) ? undefined : spacing.map((mm, axis) => mm / plans.spacing[axis]),
       };
     }),
   };
@@ -164,10 +167,14 @@ export interface PlansFiles {
   readonly configuration?: string | undefined;
   /** Of networks that are joined with it, by their tags; those that have none see what the own one sees. */
   readonly partners?: Readonly<Record<string, string>> | undefined;
+  /** The tag of the network whose plans say the grid that all see. Default: the own one, `a`. */
+  readonly grid?: string | undefined;
 }
 
 /** A shared input, with its fronts by tag. */
 export interface SharedByTag extends Omit<SharedInput, 'fronts'> {
+  /** The tag of the network whose grid they share. */
+  readonly grid: string;
   readonly fronts: Readonly<Record<string, InputFront>>;
 }
 
@@ -178,19 +185,26 @@ export interface SharedByTag extends Omit<SharedInput, 'fronts'> {
  * @throws SutureError as `readPlans` and {@link sharedInput}; `option-invalid` where a partner has plans and the own network none.
  */
 export async function readShared(
-  { plans, configuration, partners = {} }: PlansFiles,
+  { plans, configuration, partners = {}, grid = 'a' }: PlansFiles,
   axes?: number,
 ): Promise<SharedByTag | undefined> {
   const tags = Object.keys(partners);
   if (plans === undefined) {
-    if (tags.length === 0) return undefined;
+    if (tags.length === 0 && grid === 'a') return undefined;
     throw new SutureError(
       'option-invalid',
-      `There are plans of network ${tags[0]}: say by --plans those of the own one too.`,
+      `There are plans of network ${tags[0] ?? grid}: say by --plans those of the own one too.`,
     );
   }
   const all: Plans[] = [];
   for (const file of [plans, ...Object.values(partners)]) all.push(await readPlans(file, configuration, axes));
-  const shared = sharedInput(all);
-  return { ...shared, fronts: Object.fromEntries(['a', ...tags].map((tag, i) => [tag, shared.fronts[i]])) };
+  const known = ['a', ...tags];
+  if (!known.includes(grid)) {
+    throw new SutureError(
+      'option-invalid',
+      `The grid is to be that of network ${grid}, and there are plans of ${known.join(', ')}.`,
+    );
+  }
+  const shared = sharedInput(all, known.indexOf(grid));
+  return { ...shared, grid, fronts: Object.fromEntries(known.map((tag, i) => [tag, shared.fronts[i]])) };
 }

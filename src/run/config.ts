@@ -51,6 +51,7 @@ export const labelsSchema = v.object({
       plans: v.optional(v.string()),
       configuration: v.optional(v.string()),
       partners: v.optional(v.record(v.string(), v.string())),
+      grid: v.optional(v.string()),
       tile: v.optional(v.pipe(v.array(count), v.minLength(2), v.maxLength(3))),
       fold: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
     }),

@@ -37,7 +37,7 @@ export async function scoresOnOwnGrids(
 ): Promise<readonly OnOwnGrid[]> {
   const { config } = directory;
   const { folder, ...labels } = labelsOfRun(config);
-  const { tile: _, partners = {}, ...others } = folder ?? {};
+  const { tile: _, grid: __, plans, partners = {}, ...others } = folder ?? {};
   const found: OnOwnGrid[] = [];
   for (const [i, { tag }] of network.parents.entries()) {
     const { grid, meaning, output, classes } = config.parents[tag];
@@ -52,7 +52,7 @@ export async function scoresOnOwnGrids(
     const model = await loadModel(directory.parentFile(tag), output);
     const alone = parentWith(model, { ...stored, channels: classes?.length ?? stored.channels });
     const tile = parents[i].grid?.taken;
-    const dataset = await loadDataset(file, { ...labels, folder: { ...others, plans: partners[tag], tile } });
+    const dataset = await loadDataset(file, { ...labels, folder: { ...others, plans: partners[tag] ?? plans, tile } });
     const mapped = withClasses(alone, classes, stored.channels, parent);
     const data = LabelledData.for([mapped], dataset, metric);
     const [measured] = await measureNetworks(execution, [mapped], data);

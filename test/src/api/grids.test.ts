@@ -102,6 +102,19 @@ describe('networks of different spacings', () => {
     await expect(alike).rejects.toThrow(/parent b .* sees a grid of its own: leave out --similarity/);
   });
 
+  it('see the grid of the partner where that is chosen', async () => {
+    const data = fixture('b/imagesTs');
+    const tile = [4, 12, 12];
+    const chosen = { folder: { ...labels.folder, grid: 'b', tile } };
+    const { rows } = await evaluate(networks, data, { labels: chosen, executor: 'ort' });
+    const alone = { folder: { plans: fixture('coarse.json'), tile } };
+    const own = await evaluate([networks[1]], data, { labels: alone, executor: 'ort' });
+    // But for what is cut off before resampling here and after it there.
+    expect(rows[1].score.value).toBeCloseTo(own.rows[0].score.value, 2);
+    // Small tiles show little around each place.
+    expect(rows[1].score.value).toBeGreaterThan(0.4);
+  });
+
   it('are warned of where arrays were cut before at bounds that are narrower than the widest', async () => {
     const images = npyArray(
       Float32Array.from({ length: 4 * 8 * 16 * 16 }, (_, i) => Math.sin(i)),

@@ -48,6 +48,26 @@ describe('networks that are read together', () => {
     expect(await gridOf(coarse, fixture('coarse.json'), [10, 20, 20])).toMatchObject({ taken: [8, 16, 16] });
   });
 
+  it('see the grid of another one where that is chosen, those without plans as the own one', async () => {
+    const open = await taking(symbol('D'), symbol('H'), symbol('W'));
+    const partners = { b: fixture('coarse.json') };
+    const request = { networks: [a, coarse, open], data: [raw] };
+    const folder = { plans, partners, tile: [4, 12, 12] };
+    const { models, shared } = await loadModels({ ...request, folder: { ...folder, grid: 'b' } });
+    expect(shared?.plans.spacing).toEqual([2.5, 1.25, 1.25]);
+    expect(models.map(({ grid }) => grid?.resized)).toEqual([[5, 15, 15], undefined, [5, 15, 15]]);
+    expect(models.map(({ grid }) => grid?.taken)).toEqual([[8, 16, 16], undefined, [5, 15, 15]]);
+    await expect(loadModels({ ...request, folder: { ...folder, grid: 'c' } })).rejects.toThrow(
+      'The grid is to be that of network c, and there are plans of a, b.',
+    );
+    await expect(loadModels({ ...request, folder: { grid: 'b' } })).rejects.toThrow(
+      /say by --plans those of the own one/,
+    );
+    // What the own one cuts off, those without plans do not see either.
+    const wide = await loadModels({ ...request, folder: { plans, partners: { b: fixture('b/plans.json') } } });
+    expect(wide.models.map(({ front }) => front?.[0].high)).toEqual([2.25, undefined, 2.25]);
+  });
+
   it('are refused where one takes less than it would see', async () => {
     const folder = { plans, partners: { b: fixture('coarse.json') } };
     const small = await taking(4, 16, 16);

@@ -116,6 +116,9 @@ describe('networks whose cases are normalised in different ways', () => {
     const { plans, fronts } = sharedInput([at(2, 1, 1), at(2.5, 1.25, 0.5), at(2.0001, 1, 1)]);
     expect(plans.spacing).toEqual([2, 1, 1]);
     expect(fronts).toEqual([same, { ...same, ratio: [0.8, 0.8, 2] }, same]);
+    const chosen = sharedInput([at(2, 1, 1), at(2.5, 1.25, 0.5)], 1);
+    expect(chosen.plans).toMatchObject({ spacing: [2.5, 1.25, 0.5], source: 'plans.json' });
+    expect(chosen.fronts).toEqual([{ ...same, ratio: [1.25, 1.25, 0.5] }, same]);
   });
 
   it.each([
