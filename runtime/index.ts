@@ -11,5 +11,5 @@ export type {
 } from './executor.ts';
 export { createOrtExecutor, type OrtOptions } from './ort/executor.ts';
 export { LARGE_WEIGHT } from './ort/weights.ts';
-export type { WebgpuOptions } from './webgpu/executor.ts';
 export { createWebgpuExecutor } from './webgpu/open.ts';
+export type { WebgpuOptions } from './webgpu/options.ts';

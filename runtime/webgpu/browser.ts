@@ -1,7 +1,8 @@
 /** WebGPU in a browser. Sizes of kernels that are measured serve as long as the executor does. */
 import { requestBrowserDevice } from '../adapter/browser.ts';
 import type { Executor } from '../executor.ts';
-import { WebgpuExecutor, type WebgpuOptions } from './executor.ts';
+import { WebgpuExecutor } from './executor.ts';
+import type { WebgpuOptions } from './options.ts';
 
 /**
  * Opens a device in a page or a worker and computes on it.

@@ -1,24 +1,13 @@
 import type { Graph } from '../../ir/graph.ts';
 import type { Device } from '../adapter/device.ts';
-import { type AdapterClass, type AdapterFacts, type AdapterOptions, adapterName } from '../adapter/facts.ts';
+import { type AdapterFacts, adapterName } from '../adapter/facts.ts';
 import type { Executor, PrepareOptions, Session } from '../executor.ts';
 import type { KernelContext } from '../kernels/kernel.ts';
+import type { WebgpuOptions } from './options.ts';
 import { PipelineCache } from './pipelines.ts';
 import { compile } from './program.ts';
 import { WebgpuSession } from './session.ts';
-import { type Measurements, measureChoices, type TuningProgress } from './tuning.ts';
-
-export interface WebgpuOptions extends AdapterOptions {
-  /** Generates the code of this class of adapter, whatever the adapter is: for tests of the other class's kernels. */
-  readonly kernels?: AdapterClass;
-  /**
-   * Measures the sizes that kernels may have, before a graph is prepared, where that was not done on this adapter before. What is
-   * found is kept in the user's cache directory and serves every later session, with this option or without.
-   */
-  readonly tune?: boolean;
-  /** Takes how far the measuring of a graph's kernels is. */
-  readonly onTuning?: TuningProgress;
-}
+import { type Measurements, measureChoices } from './tuning.ts';
 
 /** What kernels may know of a device. */
 export function kernelContext(

@@ -2,7 +2,8 @@
 import { requestDevice } from '../adapter/request.ts';
 import type { Executor } from '../executor.ts';
 import { KernelChoices } from './choices.ts';
-import { kernelContext, WebgpuExecutor, type WebgpuOptions } from './executor.ts';
+import { kernelContext, WebgpuExecutor } from './executor.ts';
+import type { WebgpuOptions } from './options.ts';
 
 /**
  * Opens a device and computes on it.

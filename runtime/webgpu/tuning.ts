@@ -7,6 +7,7 @@ import type { Candidate, Choice, Operand } from '../kernels/kernel.ts';
 import { Buffers } from './buffers.ts';
 import { type Command, encode } from './commands.ts';
 import { bytesOnDevice } from './layout.ts';
+import type { TuningProgress } from './options.ts';
 import { PipelineCache } from './pipelines.ts';
 import { timeGroups } from './profile.ts';
 import type { Program, Step } from './program.ts';
@@ -34,9 +35,6 @@ export interface Measurements {
   /** Keeps what was measured since, where there is a place to keep it. */
   save(): Promise<void>;
 }
-
-/** Takes how many of the choices of a graph are made, and which one is next. */
-export type TuningProgress = (done: number, total: number, kernel: string) => void;
 
 /** Makes the choices of a program that are not made yet. Each is kept as soon as it is known. */
 export async function measureChoices(

@@ -52,13 +52,11 @@ export async function compareNetworks(
   const selection = selectBest(sweep.positions, sweep.higherIsBetter);
   const candidates = Candidates.of(trained, validation, { position: selection.position, gate });
   const verdict = await contest(execution, candidates, { own, stress: [] });
-  const { blueprints } = candidates;
+  const blueprintOf = (name: string): Blueprint => candidates.blueprints.find(one => one.name === name)!;
   return {
-    sweep,
-    selection,
-    verdict,
-    candidates: blueprints,
-    chosen: blueprints.find(({ name }) => name === chosenOf(candidates, verdict).name)!,
+    ...{ sweep, selection, verdict },
+    candidates: verdict.standings.map(({ name }) => blueprintOf(name)),
+    chosen: blueprintOf(chosenOf(candidates, verdict).name),
   };
 }
 

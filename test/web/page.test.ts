@@ -1,0 +1,120 @@
+/** The page in Chromium: files in, the match, a training, the verdict, a network saved; and nothing leaves it. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { importOnnx } from '../../ir/onnx/file.ts';
+import { smallData, smallParents } from '../src/cli/small.ts';
+import { bundled, insecureHost, launch, serve, watched, withoutChromium } from './browser.ts';
+
+describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
+  let browser: Browser;
+  let server: Awaited<ReturnType<typeof serve>>;
+  let site: Awaited<ReturnType<typeof bundled>>;
+  let own: string;
+  let partner: string;
+  let data: string;
+
+  beforeAll(async () => {
+    site = await bundled('production');
+    [own, partner] = await smallParents(site.folder);
+    data = await smallData(join(site.folder, 'data.npz'));
+    server = await serve(site.folder);
+    browser = await launch();
+  });
+  afterAll(async () => {
+    await browser.close();
+    server.close();
+    await site.remove();
+  });
+
+  /** A page that is open, and what it did that it must not. */
+  async function opened(): Promise<{ readonly page: Page; readonly faults: readonly string[] }> {
+    const page = await browser.newPage();
+    const faults = watched(page, server.origin);
+    await page.goto(server.origin);
+    await page.waitForSelector('.device.there, .device.missing');
+    return { page, faults };
+  }
+
+  /** Waits until a section is shown; what is said to be wrong instead fails the test. */
+  async function shown(page: Page, section: string): Promise<void> {
+    await page.waitForSelector(`${section}:not([hidden]), #problem:not([hidden])`, { timeout: 120_000 });
+    expect(await page.locator('#problem:not([hidden])').allTextContents()).toEqual([]);
+  }
+
+  const give = async (page: Page, files: Readonly<Record<string, string>>): Promise<void> => {
+    for (const [name, file] of Object.entries(files)) await page.setInputFiles(`input[name=${name}]`, file);
+  };
+
+  it('makes one network of two', async () => {
+    const { page, faults } = await opened();
+    expect(await page.textContent('#device')).toMatch(/^WebGPU on .*software adapter/);
+    await give(page, { own, partner, train: data, validation: data });
+    // By keys alone.
+    await page.focus('#match');
+    await page.keyboard.press('Enter');
+    await shown(page, '#train-section');
+    expect(await page.textContent('#match-summary')).toMatch(/^\d+ pairs of layers .* trained on 6 images\.$/);
+    expect(await page.locator('#match-figure svg line').count()).toBeGreaterThan(4);
+    expect(await page.inputValue('input[name=steps]')).toBe('300');
+    await page.fill('input[name=steps]', '3');
+    await page.fill('input[name=batch]', '2');
+    await page.click('#train');
+    await shown(page, '#result-section');
+    expect(await page.textContent('#curve figcaption')).toMatch(/at step 0, .* at step 2/);
+    expect(await page.textContent('#outcome .verdict')).toMatch(/^The verdict: /);
+    const names = await page.locator('#outcome table tbody').first().locator('th').allTextContents();
+    expect(names.join()).toMatch(/parent a.*parent b.*output ensemble.*stitched at \d+, gated/);
+    const row = names.findIndex(name => /^stitched at \d+, gated/.test(name));
+    const [download] = await Promise.all([page.waitForEvent('download'), page.locator('button.save').nth(row).click()]);
+    const { graph } = importOnnx(await readFile(await download.path()));
+    expect(graph.info.metadata?.['suture.setting']).toMatch(/^stitched at \d+, gated$/);
+    await page.getByText(/^stitched\.onnx: stitched at/).waitFor();
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  it('says what is wrong with a file, and goes on', async () => {
+    const { page, faults } = await opened();
+    await give(page, { own, partner: data, train: data });
+    await page.click('#match');
+    await page.waitForSelector('#problem:not([hidden])');
+    expect(await page.textContent('#problem')).toMatch(/'data\.npz' can't be read as ONNX/);
+    await give(page, { partner });
+    await page.click('#match');
+    await shown(page, '#train-section');
+    expect(await page.locator('#problem').isHidden()).toBe(true);
+    expect(faults).toEqual([]);
+    await page.close();
+  });
+
+  it('sends nothing even where it is told to, from the page or its worker', async () => {
+    const page = await browser.newPage();
+    const asked: string[] = [];
+    await page.route('**/*', route => {
+      asked.push(route.request().url());
+      return route.continue();
+    });
+    await page.goto(server.origin);
+    await page.waitForSelector('.device.there');
+    const before = asked.length;
+    const send = `fetch('${server.origin}/leak').then(() => 'sent', () => 'refused')`;
+    expect(await page.evaluate(send)).toBe('refused');
+    const workers = page.workers();
+    expect(workers).toHaveLength(1);
+    expect(await workers[0].evaluate(send)).toBe('refused');
+    expect(asked.slice(before)).toEqual([]);
+    await page.close();
+  });
+
+  it('says that there is no WebGPU, and why', async () => {
+    const page = await browser.newPage();
+    await page.goto(server.origin.replace('localhost', insecureHost));
+    await page.waitForSelector('.device.missing');
+    expect(await page.textContent('#device')).toMatch(/^No WebGPU here/);
+    expect(await page.textContent('#problem')).toMatch(/pages from https:\/\/ or localhost alone/);
+    expect(await page.locator('#match').isDisabled()).toBe(true);
+    await page.close();
+  });
+});
