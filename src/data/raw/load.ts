@@ -105,7 +105,7 @@ export async function loadFolder(source: string, said: LabelOptions, use: Use): 
   const counts = (label: number): boolean => label !== 0 && label !== stated;
 
   const images = new ImageCollector();
-  const labels: Uint16Array<ArrayBuffer>[] = [];
+  const labels: TileLabels[] = [];
   const [id, foldOf, spacing] = [[] as number[], [] as number[], [] as (readonly number[])[]];
   const problems: SutureError[] = [];
   let tile: readonly number[] | undefined = asked ?? plans?.patchSize;
@@ -184,9 +184,9 @@ function requireAlike(
 }
 
 /** In 8 bits where they fit. */
-function joined(labels: readonly Uint16Array<ArrayBuffer>[]): TileLabels {
+function joined(labels: readonly TileLabels[]): TileLabels {
   const length = labels.reduce((sum, each) => sum + each.length, 0);
-  const wide = labels.some(each => each.some(label => label > 255));
+  const wide = labels.some(each => each instanceof Uint16Array && each.some(label => label > 255));
   const all = wide ? new Uint16Array(length) : new Uint8Array(length);
   let at = 0;
   for (const each of labels) {

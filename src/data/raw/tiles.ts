@@ -131,15 +131,16 @@ export function imageOf(
   return result;
 }
 
-/** The labels of a tile; `ignore` beyond the case, and where another tile counts. */
+/** The labels of a tile, in 8 bits where they fit; `ignore` beyond the case, and where another tile counts. */
 export function labelsOf(
   labels: TileLabels,
   extents: Extents,
   tile: Extents,
   { start, from }: Tile,
   ignore: number,
-): Uint16Array<ArrayBuffer> {
-  const result = new Uint16Array(placesOf(tile)).fill(ignore);
+): TileLabels {
+  const isNarrow = labels instanceof Uint8Array && ignore < 256;
+  const result = (isNarrow ? new Uint8Array(placesOf(tile)) : new Uint16Array(placesOf(tile))).fill(ignore);
   eachRow(extents, tile, start, from, (inCase, inTile, length) => {
     result.set(labels.subarray(inCase, inCase + length), inTile);
   });

@@ -3,7 +3,7 @@ import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { encode } from 'fast-png';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { writeRawFolder } from '../../../../fixtures/raw-folder.ts';
 import { gatherImages, requireLabels } from '../../../../src/data/dataset.ts';
 import { loadDataset } from '../../../../src/data/load.ts';
@@ -330,4 +330,17 @@ it('keeps in a file what memory does not hold, and reads the same', () => {
   expect(sets.map(({ images: kept }) => kept instanceof Float32Array)).toEqual([false, false, true]);
   for (const set of sets)
     expect(gatherImages(set, [6, 0, 3])).toEqual(Float32Array.of(...images[6], ...images[0], ...images[3]));
+});
+
+it('reads a folder that is larger than what memory may be taken, image by image, and labels in 8 bits', async () => {
+  const whole = await loadDataset(raw(), plans());
+  vi.stubEnv('SUTURE_MEMORY_GIB', '0.000001');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const bounded = await loadDataset(raw(), plans());
+  expect(whole.images).toBeInstanceOf(Float32Array);
+  expect(bounded.images).not.toBeInstanceOf(Float32Array);
+  expect(bounded.images.length).toBe(whole.images.length);
+  expect(allImages(bounded)).toEqual(allImages(whole));
+  expect(requireLabels(bounded).data).toBeInstanceOf(Uint8Array);
+  expect(requireLabels(bounded).data).toEqual(requireLabels(whole).data);
 });
