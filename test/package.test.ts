@@ -21,6 +21,22 @@ describe('the package', () => {
     }
   });
 
+  it('carries what it offers', async () => {
+    const { exports: offered, files } = JSON.parse(await readFile('package.json', 'utf8')) as {
+      readonly exports: Readonly<Record<string, Readonly<Record<string, string>>>>;
+      readonly files: readonly string[];
+    };
+    expect(Object.keys(offered)).toEqual(['.', './ir', './passes', './web']);
+    for (const target of Object.values(offered).flatMap(one => Object.values(one))) {
+      expect(
+        files.some(folder => target.startsWith(`./${folder}/`)),
+        target,
+      ).toBe(true);
+      const source = target.replace('./dist/', '').replace(/(\.d\.ts|\.js)$/, '.ts');
+      await expect(readFile(source, 'utf8')).resolves.toMatch(/^\/\*\*/);
+    }
+  });
+
   it('holds no tests, no benchmarks and no source maps', async () => {
     const folder = await scratch();
     // Files of these names, since npm compresses what it lists.
