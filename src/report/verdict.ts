@@ -23,7 +23,7 @@ export function verdictText({ standings, chosen, bar, incumbent, stress, budget 
   const winner = standings[chosen];
   const { name } = winner;
   const where = stress.length === 0 ? 'at home' : 'under shift';
-  const within = budget === undefined ? '' : ` that cost at most ${percent(budget)}`;
+  const within = budget === undefined ? '' : ` within ${percent(budget)}`;
   const others = standings.filter(s => s.eligible).length - 1;
   const at = `${name}, at ${percent(winner.cost)} of what the parents cost together`;
   const why =
