@@ -1,12 +1,14 @@
 /** The page of a run: `suture report`, and what `suture run` ends with. */
-import { basename } from 'node:path';
+import { copyFile, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { printable, SutureError } from '../../ir/index.ts';
 import { matchableValues, original, settle, settledMeaning } from '../../passes/index.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { withExecutor } from '../execution/open.ts';
 import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
-import { checkOutputFile, type WriteOptions, writeOutput } from '../files/output.ts';
+import { checkOutputFile, makeFolder, refuseExisting, type WriteOptions, writeOutput } from '../files/output.ts';
+import { isThere } from '../files/there.ts';
 import { type CaseSet, type Cases, casesSchema, scoresByCase } from '../metrics/by-case.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { measureNetworks } from '../metrics/score-networks.ts';
@@ -18,11 +20,13 @@ import { tagOf } from '../network/tags.ts';
 import { channelNames, datasetNames } from '../preprocessing/dataset-json.ts';
 import { commandOf } from '../report/command.ts';
 import type { MatchParts } from '../report/html/match.ts';
-import { metricsLineSchema, runPage } from '../report/html/run.ts';
+import { runPage } from '../report/html/run.ts';
+import { mlflowFiles } from '../report/mlflow.ts';
 import { type NamedNetwork, type PicturedSet, picturesOf, whyNoPictures } from '../report/pictures.ts';
-import { type StoredReport, storedReportSchema } from '../report/stored.ts';
+import { metricsLineSchema, type StoredReport, storedReportSchema } from '../report/stored.ts';
 import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
+import { runFiles } from '../run/files.ts';
 import { sameData } from '../run/lifecycle.ts';
 import { type OpenRun, openNetwork, trainedParameters } from '../run/load.ts';
 import { summaryOf } from '../run/summary.ts';
@@ -34,6 +38,8 @@ import { frontSchema } from '../selection/weighted.ts';
 export interface ReportOptions extends WorkOptions, ExecutorOptions, WriteOptions {
   /** Where the page is written. Default `report.html` in the run, where it replaces what is there. */
   readonly output?: string | undefined;
+  /** A folder that is, or becomes, a file store of MLflow (`mlruns`), in which the run is kept too. */
+  readonly mlflow?: string | undefined;
 }
 
 /** What `suture report` made. */
@@ -43,6 +49,8 @@ export interface ReportFile {
   readonly bytes: number;
   /** What is not in it, and why, in sentences. */
   readonly leftOut: readonly string[];
+  /** Where MLflow has it, where that was asked for. */
+  readonly mlflow?: string;
 }
 
 /**
@@ -51,7 +59,7 @@ export interface ReportFile {
  * @throws SutureError `run-invalid`, `run-locked`, `output-exists`, `output-unwritable`.
  */
 export async function report(path: string, options: ReportOptions = {}): Promise<ReportFile> {
-  const { output, force } = options;
+  const { output, force, mlflow } = options;
   if (output !== undefined) await checkOutputFile(output, { ...(force && { force }) });
   const work = async (): Promise<ReportFile> => {
     const run = await openNetwork(path);
@@ -61,9 +69,56 @@ export async function report(path: string, options: ReportOptions = {}): Promise
     const file = output ?? run.directory.file('page');
     if (output === undefined) await run.directory.write('page', text);
     else await writeOutput(output, text, { ...(force && { force }) });
-    return { run: path, file, bytes: Buffer.byteLength(text), leftOut };
+    const kept = mlflow === undefined ? undefined : await keepInMlflow(run, mlflow, text, { ...(force && { force }) });
+    return { run: path, file, bytes: Buffer.byteLength(text), leftOut, ...(kept !== undefined && { mlflow: kept }) };
   };
   return output === undefined ? withLockedRun(path, work) : work();
+}
+
+/**
+ * Writes a run into a file store of MLflow, with its page and its report.
+ *
+ * @returns the folder of the run.
+ * @throws SutureError `output-exists` where it is there already, `output-unwritable`.
+ */
+async function keepInMlflow(run: OpenRun, store: string, page: string, options: WriteOptions): Promise<string> {
+  const { directory } = run;
+  const trained = await trainedParameters(run);
+  const [begun, ended] = await Promise.all(
+    [directory.file('config'), directory.file('metrics')].map(async file =>
+      Math.round((await stat(file).catch(() => stat(directory.file('config')))).mtimeMs),
+    ),
+  );
+  const { folder, files } = mlflowFiles({
+    ...{
+      store: resolve(store),
+      name: basename(resolve(directory.path)),
+      config: directory.config,
+      seal: directory.seal,
+    },
+    ...{ begun, ended },
+    training: await directory.readMetrics(metricsLineSchema),
+    sweep: trained && (await directory.readJson('sweep', sweepSchema)),
+    verdict: trained && (await directory.readJson('verdict', verdictSchema)),
+    report: await directory.readUnsealed('reportJson', storedReportSchema),
+  });
+  const target = join(store, folder);
+  await refuseExisting(target, options);
+  if (options.force) await rm(target, { recursive: true, force: true });
+  for (const [name, content] of files) {
+    const file = join(store, name);
+    // The experiment is that of other runs too.
+    if (!name.startsWith(`${folder}/`) && (await isThere(file))) continue;
+    await makeFolder(dirname(file));
+    await writeOutput(file, content);
+  }
+  const artifacts = join(target, 'artifacts');
+  await makeFolder(artifacts);
+  await writeOutput(join(artifacts, runFiles.page), page);
+  for (const name of ['reportText', 'reportJson'] as const) {
+    if (await directory.has(name)) await copyFile(directory.file(name), join(artifacts, runFiles[name]));
+  }
+  return target;
 }
 
 /** What whoever makes a page has at hand. */

@@ -67,5 +67,14 @@ export const storedReportSchema = v.object({
   agreement: v.object({ relativeError: scoreSchema, images: count, agrees: v.boolean() }),
 });
 
+/** A line of `metrics.jsonl`. */
+export const metricsLineSchema = v.object({
+  step: v.number(),
+  loss: v.number(),
+  learningRate: v.optional(v.number()),
+  terms: v.optional(v.record(v.string(), v.number())),
+});
+
+export type MetricsLine = v.InferOutput<typeof metricsLineSchema>;
 export type StoredReport = v.InferOutput<typeof storedReportSchema>;
 export type StoredTest = StoredReport['tests'][number];

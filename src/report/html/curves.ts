@@ -4,24 +4,18 @@ import type { Sweep } from '../../selection/sweep.ts';
 import { type ChartOptions, type ChartSeries, lineChart } from '../chart.ts';
 import { fixed } from '../decimals.ts';
 import { type Content, html, type Markup, trusted } from '../markup.ts';
+import type { MetricsLine } from '../stored.ts';
 import { figure } from './parts.ts';
-
-/** A line of `metrics.jsonl`. */
-export interface TrainingPoint {
-  readonly step: number;
-  readonly loss: number;
-  readonly learningRate?: number | undefined;
-}
 
 /** `0.0123`, `1.2e-5`. */
 const short = (value: number): string =>
   value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(4)));
 
 /** The loss, and the learning rate where it is known, over the steps. */
-export function trainingFigures(points: readonly TrainingPoint[]): Markup {
+export function trainingFigures(points: readonly MetricsLine[]): Markup {
   const first = points[0];
   const last = points.at(-1)!;
-  const chart = (name: string, y: (point: TrainingPoint) => number, more: Partial<ChartOptions>): Markup =>
+  const chart = (name: string, y: (point: MetricsLine) => number, more: Partial<ChartOptions>): Markup =>
     trusted(
       lineChart(
         [

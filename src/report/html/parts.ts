@@ -55,9 +55,12 @@ export interface FigureParts {
   readonly data?: TableParts | undefined;
 }
 
+/** The words of a drawing are said by its label, and not one after another. */
+const hidden = ({ text }: Markup): Markup => trusted(text.replace(/^<svg /, '<svg aria-hidden="true" '));
+
 /** A figure with its caption, and the same as a table. */
 export const figure = ({ drawing, label, caption, data }: FigureParts): Markup => html`<figure>
-<div class="drawing" role="img" aria-label="${label}">${drawing}</div>
+<div class="drawing" role="img" aria-label="${label}">${hidden(drawing)}</div>
 <figcaption>${caption}</figcaption>
 ${data && details('The same as a table', table(data))}</figure>
 `;

@@ -1,6 +1,5 @@
 /** The page of a run: the verdict first, then what it rests on, then how to do it again. */
 import { basename } from 'node:path';
-import * as v from 'valibot';
 import { type Difference, verdictOf } from '../../metrics/bootstrap.ts';
 import type { Cases } from '../../metrics/by-case.ts';
 import type { RunSummary } from '../../run/summary.ts';
@@ -13,30 +12,22 @@ import { type Content, html, type Markup, trusted } from '../markup.ts';
 import type { PicturedSet } from '../pictures.ts';
 import { halfTable, halfText } from '../report.ts';
 import { searchFigure } from '../search-figure.ts';
-import type { StoredReport } from '../stored.ts';
+import type { MetricsLine, StoredReport } from '../stored.ts';
 import { intervalText, lossTexts, verdictText } from '../verdict.ts';
 import { candidateFigures, candidateTable, classTables, differencesFigure } from './candidates.ts';
 import { casesFigure } from './cases.ts';
-import { positionsFigure, type TrainingPoint, trainingFigures } from './curves.ts';
+import { positionsFigure, trainingFigures } from './curves.ts';
 import { pictureLegend, picturesOfSet } from './masks.ts';
 import { type MatchParts, matchFigure } from './match.ts';
 import { page } from './page.ts';
 import { code, figure, type Section, table, verdictBox, warning } from './parts.ts';
 import { type ProvenanceParts, provenance } from './provenance.ts';
 
-/** A line of `metrics.jsonl`. */
-export const metricsLineSchema = v.object({
-  step: v.number(),
-  loss: v.number(),
-  learningRate: v.optional(v.number()),
-  terms: v.optional(v.record(v.string(), v.number())),
-});
-
 /** What there is of a run. What is not there is left out, and the page says so where one would look for it. */
 export interface RunPageParts {
   readonly summary: RunSummary;
   readonly match: Omit<MatchParts, 'chosen' | 'chosenText'>;
-  readonly training: readonly TrainingPoint[];
+  readonly training: readonly MetricsLine[];
   readonly verdict: StoredVerdict | undefined;
   readonly report: StoredReport | undefined;
   readonly sweep: Sweep | undefined;

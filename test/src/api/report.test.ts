@@ -147,6 +147,33 @@ describe('the page of a run', () => {
     await expect(readFile(join(copy, 'by-case.json'))).rejects.toThrow();
   });
 
+  it('is kept in a file store of MLflow where that is asked for', async () => {
+    const copy = await copied();
+    const store = join(await scratch(), 'mlruns');
+    const { mlflow } = await report(copy, { executor: 'ort', mlflow: store });
+    const { directory } = await openNetwork(copy);
+    expect(mlflow).toBe(join(store, '0', directory.seal.slice(0, 32)));
+    const kept = (...path: string[]) => readFile(join(mlflow!, ...path), 'utf8');
+    const losses = (await readFile(join(copy, 'metrics.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line));
+    const lines = (await kept('metrics', 'loss'))
+      .trim()
+      .split('\n')
+      .map(line => line.split(' ').map(Number));
+    expect(lines.map(([, value, step]) => ({ step, loss: value }))).toEqual(
+      losses.map(({ step, loss }) => ({ step, loss })),
+    );
+    expect(await kept('params', 'seed')).toBe('5');
+    expect(await kept('tags', 'mlflow.runName')).toBe('copy');
+    expect(await kept('artifacts', 'report.html')).toBe(await page('run'));
+    const { standings, chosen } = JSON.parse(await readFile(join(copy, 'verdict.json'), 'utf8'));
+    expect(Number((await kept('metrics', 'exported', 'own')).split(' ')[1])).toBe(standings[chosen].own);
+    await expect(report(copy, { executor: 'ort', mlflow: store })).rejects.toMatchObject({ code: 'output-exists' });
+    await report(copy, { executor: 'ort', mlflow: store, force: true });
+  });
+
   it('has the command that makes the run again', async () => {
     const [, text] = /<pre tabindex="0"><code>([^<]*)\n<\/code>/.exec(await page('run')) ?? [];
     // As a shell of POSIX reads it.

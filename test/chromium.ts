@@ -1,0 +1,22 @@
+/** A real browser for tests: Chromium as the system has it. */
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { type Browser, chromium } from 'playwright-core';
+
+/** Names that it goes by. */
+const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
+
+/** `SUTURE_CHROMIUM`, or what is found in the folders of `PATH`. */
+const executable = (
+  process.env.SUTURE_CHROMIUM
+    ? [process.env.SUTURE_CHROMIUM]
+    : (process.env.PATH ?? '').split(delimiter).flatMap(folder => names.map(name => join(folder, name)))
+).find(path => existsSync(path));
+
+/** Why tests in a browser are skipped, as the end of their title; empty where they are not. */
+export const withoutChromium =
+  executable === undefined ? ' (skipped: there is no Chromium here; apt-get install chromium)' : '';
+
+/** Without a sandbox, which containers do not allow: the pages are our own. */
+export const launch = (): Promise<Browser> =>
+  chromium.launch({ ...(executable !== undefined && { executablePath: executable }), args: ['--no-sandbox'] });
