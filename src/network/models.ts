@@ -3,10 +3,12 @@ import { type Graph, isStatic } from '../../ir/index.ts';
 import type { GridChange } from '../../passes/index.ts';
 import type { FolderOptions } from '../data/raw/load.ts';
 import { isFolder } from '../files/there.ts';
+import type { Plans } from '../preprocessing/plans.ts';
 import { roundHalfEven } from '../preprocessing/resample.ts';
 import { readShared, type SharedByTag } from '../preprocessing/shared-input.ts';
 import { loadModel } from './load.ts';
 import { fronted, type Model, roleOf } from './model.ts';
+import { needsOf } from './needs.ts';
 import type { OutputNames } from './one-output.ts';
 import { requireTags, tagOf, tagsOf } from './tags.ts';
 
@@ -60,11 +62,20 @@ export async function loadModels({
   const tile = cut.tile ?? taken ?? shared.plans.patchSize;
   const models = read.map((model, i) => {
     const plan = planOf(i);
+    if (i > 0 && plan === 'a' && seesShared(model, shared.plans)) return model;
     const { channels, ratio } = shared.fronts[plan];
     const other = plan === grid ? undefined : gridOf(model, tile, ratio);
     return fronted(model, { front: channels, grid: other }, roleOf(model, tagOf(i)));
   });
   return { models, shared, folder: cut };
+}
+
+/** Whether a network's own file says that it takes the shared images as they are: one that was joined of others before. */
+function seesShared({ file, path }: Model, { normalizations, spacing }: Plans): boolean {
+  const { plans } = needsOf(file, path);
+  const text = (of: Pick<Plans, 'normalizations' | 'spacing'>): string =>
+    JSON.stringify([of.normalizations, of.spacing]);
+  return plans !== undefined && text(plans) === text({ normalizations, spacing });
 }
 
 async function anyFolder(paths: readonly string[]): Promise<boolean> {

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/onnx/file.ts';
+import { evaluate } from '../../../src/api/evaluate.ts';
 import { exportNetwork } from '../../../src/api/export.ts';
 import { inspect } from '../../../src/api/inspect.ts';
 import { predict } from '../../../src/api/predict.ts';
@@ -47,6 +48,19 @@ describe('two networks with plans of their own', () => {
       /^Made by suture of 2 networks: .* resampled to 2 × 1 × 1 mm; in windows of 8 × 16 × 16/,
     );
     expect((await inspect(file)).needs).toHaveLength(3);
+  });
+
+  it('are scored beside the exported one, which takes the shared images as they are', async () => {
+    const file = join(output(), 'stitched.onnx');
+    const { rows } = await evaluate([...request.networks, file], request.validation, {
+      ...{ labels: request.labels, executor: 'ort' },
+    });
+    const exported = result.verdict.standings.find(({ name }) => name === result.exported.candidate);
+    expect(rows[2].score.value).toBeCloseTo(exported?.own ?? 0, 6);
+    // What one sees by its own plans alone.
+    const plain = { folder: { plans: fixture('b/plans.json') } };
+    const alone = await evaluate([request.networks[1]], request.validation, { labels: plain, executor: 'ort' });
+    expect(rows[1].score.value).toBeCloseTo(alone.rows[0].score.value, 3);
   });
 
   it('label cases by the run alone', async () => {
