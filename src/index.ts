@@ -45,7 +45,16 @@ export { type ReportFile, type ReportOptions, report } from './api/report.ts';
 export { type RunRequest, type RunResult, resumeRun, run } from './api/run.ts';
 export { type SearchRequest, search } from './api/search.ts';
 export { resumeStitch, stitch, stitchFurther } from './api/stitch.ts';
-export { type StudyOptions, type StudyStatus, study, studyReport, studyStatus } from './api/study.ts';
+export {
+  type StudyOptions,
+  type StudyStatus,
+  study,
+  studyCancel,
+  studyOnSlurm,
+  studyPlan,
+  studyReport,
+  studyStatus,
+} from './api/study.ts';
 export { studyCell } from './api/study-cell.ts';
 export { type FrontRequest, front, type SweepRequest, sweep } from './api/sweep.ts';
 export { resumeTrain, type TrainOptions, type TrainSummary, train } from './api/train.ts';

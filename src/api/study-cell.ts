@@ -19,7 +19,7 @@ import { loadRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { possibleRules } from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
-import { type Cell, siteNamed } from '../study/cells.ts';
+import { type Cell, otherWay, siteNamed } from '../study/cells.ts';
 import { type CellRecord, type CellResult, StudyFolder, type TestScores } from '../study/folder.ts';
 import { dataFor } from '../study/folds.ts';
 import { curve } from './curve.ts';
@@ -186,12 +186,17 @@ async function stitched(work: Work): Promise<CellResult> {
   if (!(await isThere(join(output, 'parameters.npz')))) {
     if (await isBegun(output)) await resumeStitch(output, training);
     else {
-      const ways = { run: {}, all: { settings: 'all' }, direct: { method: 'direct' } } as const;
+      const other = otherWay(request.stitch);
+      const ways = {
+        run: request.stitch,
+        all: { ...other, settings: 'all' },
+        direct: { ...other, method: 'direct' },
+      } as const;
       await stitch(
         {
           ...{ networks: await parentsOf(work), data, output, labels, ...executor },
           ...(request.task && { task: request.task }),
-          training: { ...request.stitch, ...ways[cell.kind as keyof typeof ways], seed: cell.seed },
+          training: { ...ways[cell.kind as keyof typeof ways], seed: cell.seed },
         },
         training,
       );

@@ -2,19 +2,21 @@
 import { spawn } from 'node:child_process';
 import { open } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { SutureError } from '../../ir/errors.ts';
+import { printable, SutureError } from '../../ir/errors.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
+import { isFolder } from '../files/there.ts';
 import { type CellState, type CellStatus, StudyFolder } from '../study/folder.ts';
 import { type StudyReport, studyReportOf, studyText } from '../study/report.ts';
 import { readStudy } from '../study/request.ts';
+import { cancelStudy, queued, type SubmittedJob, submitStudy } from './study-slurm.ts';
 
 /** Computes a cell somewhere, whatever becomes of it. */
 export type Launcher = (folder: StudyFolder, key: string, signal: AbortSignal | undefined) => Promise<void>;
 
 export interface StudyOptions extends WorkOptions {
-  /** The folder to make, or to go on in. */
-  readonly output: string;
+  /** The folder to make, or to go on in; absent where that is named itself. */
+  readonly output?: string | undefined;
   /** Cells at once. Default 1. */
   readonly jobs?: number | undefined;
   /** Default: each in a process of its own. */
@@ -24,7 +26,11 @@ export interface StudyOptions extends WorkOptions {
 /** A cell in a table. */
 export interface CellFacts {
   readonly key: string;
+  /** The cells that it needs. */
+  readonly needs: readonly string[];
   readonly status: CellStatus;
+  /** Of one that a job of Slurm has: in its words, as `PENDING`. */
+  readonly queue: string | undefined;
   readonly seconds: number | undefined;
   readonly peakBytes: number | undefined;
   readonly error: string | undefined;
@@ -35,16 +41,32 @@ export interface StudyStatus {
   readonly cells: readonly CellFacts[];
 }
 
-const statusOf = (folder: StudyFolder, states: readonly CellState[]): StudyStatus => ({
+const statusOf = (
+  folder: StudyFolder,
+  states: readonly CellState[],
+  queue: ReadonlyMap<string, string> = new Map(),
+): StudyStatus => ({
   study: folder.path,
   cells: states.map(({ cell, status, record }) => ({
     key: cell.key,
+    needs: cell.needs,
     status,
+    queue: queue.get(cell.key),
     seconds: record?.seconds,
     peakBytes: record?.peakBytes,
     error: record?.status === 'failed' ? record.error : undefined,
   })),
 });
+
+/** The folder of a study that a file describes, or one that is there. */
+async function begun(file: string, output: string | undefined): Promise<StudyFolder> {
+  if (await isFolder(file)) {
+    if (output === undefined) return StudyFolder.open(file);
+    throw new SutureError('option-invalid', `${printable(file)} is a study's folder already: leave out -o.`);
+  }
+  if (output === undefined) throw new SutureError('option-invalid', 'Name the folder of the study, -o DIR.');
+  return StudyFolder.make(output, await readStudy(file));
+}
 
 /**
  * Computes every cell of a study that has not ended, each after those that it needs, and writes the report of all. Cells that failed are
@@ -52,8 +74,8 @@ const statusOf = (folder: StudyFolder, states: readonly CellState[]): StudyStatu
  *
  * @throws SutureError `study-invalid`, `output-exists`; `study-incomplete` where cells failed, when all others have ended; `interrupted`.
  */
-export async function study(file: string, options: StudyOptions): Promise<StudyStatus> {
-  const folder = await StudyFolder.make(options.output, await readStudy(file));
+export async function study(file: string, options: StudyOptions = {}): Promise<StudyStatus> {
+  const folder = await begun(file, options.output);
   await computeAll(folder, options);
   await writeReport(folder);
   const status = statusOf(folder, await folder.states());
@@ -65,6 +87,12 @@ export async function study(file: string, options: StudyOptions): Promise<StudyS
     `${failed.length} of ${status.cells.length} cells failed, and ${blocked} wait for them; the same command computes them again.`,
     { details: failed.map(({ key, error }) => `${key}: ${error}`) },
   );
+}
+
+/** Makes the folder of a study, or changes what it is of, and computes nothing. @throws SutureError as {@link study}. */
+export async function studyPlan(file: string, output?: string): Promise<StudyStatus> {
+  const folder = await begun(file, output);
+  return statusOf(folder, await folder.states());
 }
 
 async function computeAll(folder: StudyFolder, { jobs = 1, launch = inProcess, onProgress, signal }: StudyOptions) {
@@ -123,8 +151,25 @@ async function inProcess(folder: StudyFolder, key: string, signal?: AbortSignal)
 /** Where the cells of a study are. @throws SutureError `study-invalid`. */
 export async function studyStatus(path: string): Promise<StudyStatus> {
   const folder = await StudyFolder.open(path);
-  return statusOf(folder, await folder.states());
+  return statusOf(folder, await folder.states(), await queued(folder));
 }
+
+/**
+ * Hands the cells of a study that have not ended to Slurm, as array jobs: see `docs/study.md`.
+ *
+ * @throws SutureError as {@link study}; `option-invalid` without Slurm.
+ */
+export async function studyOnSlurm(
+  file: string,
+  { output, jobs }: Pick<StudyOptions, 'output' | 'jobs'> = {},
+): Promise<{ readonly study: string; readonly jobs: readonly SubmittedJob[] }> {
+  const folder = await begun(file, output);
+  return { study: folder.path, jobs: await submitStudy(folder, [process.execPath, program], { jobs }) };
+}
+
+/** Cancels what a study has submitted. @returns the numbers of its jobs. */
+export const studyCancel = async (path: string): Promise<readonly string[]> =>
+  cancelStudy(await StudyFolder.open(path));
 
 /** Writes `study.json` and `study.md` of what has ended. @throws SutureError `study-invalid`. */
 export const studyReport = async (path: string): Promise<StudyReport> => writeReport(await StudyFolder.open(path));

@@ -24,6 +24,13 @@ export const stageOf = (kind: Kind): number => (kind === 'alone' ? 0 : stagesAft
 const stagesAfterRun: ReadonlySet<Kind> = new Set(['gated', 'stitched', 'trunk', 'distilled']);
 const symmetric: ReadonlySet<Kind> = new Set(['merged', 'fedavg']);
 
+/** Of what is said of stitches, what goes with every way of training them; each has defaults of its own for all else. */
+export const otherWay = ({ steps, batch, memory }: StudyRequest['stitch']): StudyRequest['stitch'] => ({
+  ...(steps !== undefined && { steps }),
+  ...(batch !== undefined && { batch }),
+  ...(memory !== undefined && { memory }),
+});
+
 /** What of a request decides a cell's numbers, beside its data and what it needs. */
 function settingsOf(
   { train, finetune, fedavg, stitch, distill, evaluations, budget }: StudyRequest,
@@ -39,9 +46,10 @@ function settingsOf(
     case 'finetune-shift':
       return finetune;
     case 'run':
+      return stitch;
     case 'direct':
     case 'all':
-      return stitch;
+      return otherWay(stitch);
     case 'trunk':
       return { evaluations, budget };
     case 'distilled':

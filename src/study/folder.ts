@@ -1,6 +1,6 @@
 /** The folder of a study: the state on disk is the whole state. See `docs/study.md`. */
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { hashBytes } from '../files/hash.ts';
@@ -89,7 +89,7 @@ export class StudyFolder {
   readonly cells: readonly Cell[];
 
   private constructor(path: string, request: StudyRequest, cells: readonly Cell[]) {
-    this.path = path;
+    this.path = resolve(path);
     this.request = request;
     this.cells = cells;
   }

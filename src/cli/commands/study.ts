@@ -1,9 +1,17 @@
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/errors.ts';
-import { type StudyStatus, study, studyReport, studyStatus } from '../../api/study.ts';
+import {
+  type StudyStatus,
+  study,
+  studyCancel,
+  studyOnSlurm,
+  studyPlan,
+  studyReport,
+  studyStatus,
+} from '../../api/study.ts';
 import { studyCell } from '../../api/study-cell.ts';
 import { count } from '../../options/kinds.ts';
-import { optional, type ValuesOf } from '../../options/option.ts';
+import { flag, optional, type ValuesOf } from '../../options/option.ts';
 import { json, maybeOutput } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
@@ -12,21 +20,25 @@ import { name, type Terminal } from '../terminal.ts';
 
 const options = {
   output: maybeOutput('dir', 'the folder of the study, to make or to go on in'),
-  jobs: optional(count, 'n', 'cells at once, each in a process of its own', { otherwise: '1' }),
+  jobs: optional(count, 'n', 'cells at once, each in a process of its own', {
+    otherwise: '1; with --slurm as many as the cluster will have',
+  }),
+  slurm: flag('hand the cells to Slurm, as array jobs'),
+  plan: flag('make the folder and compute nothing', { conflicts: ['slurm', 'jobs'] }),
   json,
 };
 
 type Flags = ValuesOf<typeof options>;
 
 /** What may be done with a study that is there; anything else is a file that describes one. */
-const actions = ['status', 'report', 'cell'];
+const actions = ['status', 'report', 'cancel', 'cell'];
 
 export const studyCommand = (context: Context): Command =>
   addOptions(
     new Command('study')
       .description('compute a grid of trainings, stitchings and rivals over sites, and report on it')
-      .argument('<what>', 'a file that describes a study; or status, report or cell')
-      .argument('[dir]', 'with status, report or cell: the folder of a study')
+      .argument('<what>', 'a file that describes a study, or its folder; or status, report, cancel or cell')
+      .argument('[dir]', 'with status, report, cancel or cell: the folder of a study')
       .argument('[key]', 'with cell: which cell is to be computed'),
     options,
   ).action(async (what: string, dir: string | undefined, key: string | undefined, flags: Flags) => {
@@ -44,6 +56,10 @@ export const studyCommand = (context: Context): Command =>
         terminal.line(`${name(`${dir}/study.md`)}, study.json: ${report.done} of ${report.cells} cells.`),
       );
     }
+    if (what === 'cancel') {
+      const jobs = await studyCancel(dir);
+      return terminal.result({ jobs }, () => terminal.line(`Cancelled ${jobs.length} jobs.`));
+    }
     if (key === undefined) throw new SutureError('option-invalid', 'Name the cell: suture study cell DIR KEY.');
     const record = await studyCell(dir, key, { signal, onProgress: terminal.progress });
     return terminal.result(record, () =>
@@ -51,20 +67,31 @@ export const studyCommand = (context: Context): Command =>
     );
   });
 
-async function compute(
-  { terminal, signal }: Context,
-  file: string,
-  extra: string | undefined,
-  { output, jobs }: Flags,
-) {
-  if (extra !== undefined)
+async function compute({ terminal, signal }: Context, file: string, extra: string | undefined, flags: Flags) {
+  const { output, jobs, slurm, plan } = flags;
+  if (extra !== undefined) {
     throw new SutureError('option-invalid', `One file describes a study: leave out ${name(extra)}.`);
-  if (output === undefined) throw new SutureError('option-invalid', 'Name the folder of the study, -o DIR.');
+  }
+  if (slurm) {
+    const handed = await studyOnSlurm(file, { output, jobs });
+    return terminal.result(handed, () => {
+      terminal.table(
+        ['job', 'cells', 'script'],
+        handed.jobs.map(({ job, cells, script }) => [job, String(cells.length), name(script)]),
+      );
+      terminal.line();
+      terminal.line(`suture study status ${name(handed.study)} says where they are.`);
+    });
+  }
+  if (plan) {
+    const planned = await studyPlan(file, output);
+    return terminal.result(planned, () => show(planned, terminal));
+  }
   const status = await study(file, { output, jobs, signal, onProgress: terminal.progress });
   terminal.result(status, () => {
     show(status, terminal);
     terminal.line();
-    terminal.line(`${name(`${output}/study.md`)}: the report.`);
+    terminal.line(`${name(`${status.study}/study.md`)}: the report.`);
   });
 }
 
@@ -72,9 +99,9 @@ function show({ cells }: StudyStatus, terminal: Terminal): void {
   const size = (bytes: number | undefined) => (bytes === undefined ? '' : `${(bytes / 2 ** 20).toFixed(0)} MiB`);
   terminal.table(
     ['cell', 'status', 'time', 'memory'],
-    cells.map(({ key, status, seconds, peakBytes }) => [
+    cells.map(({ key, status, queue, seconds, peakBytes }) => [
       key,
-      status,
+      queue === undefined ? status : `${status}, ${queue.toLowerCase()}`,
       seconds === undefined ? '' : durationText(seconds),
       size(peakBytes),
     ]),

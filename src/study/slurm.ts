@@ -1,0 +1,103 @@
+/** The cells of a study as Slurm's array jobs: scripts, what is asked of the cluster for each kind of cell, and what was submitted. */
+import { join } from 'node:path';
+import { type Cell, type Kind, stageOf } from './cells.ts';
+import type { CellState, StudyFolder } from './folder.ts';
+
+/** How many times the longest and the largest of the finished cells of a kind is asked for. */
+export const marginFactor = { time: 3, memory: 1.5 } as const;
+
+/** What is asked for where no cell of a kind has ended. */
+const usual = { minutes: 240, mebibytes: 8192 };
+
+/** Beside what was measured: starting, reading, writing. */
+const least = { minutes: 10, mebibytes: 1024 };
+
+/** Seconds before its end at which a job is told to write its checkpoint. */
+const warning = 120;
+
+export interface Demand {
+  readonly minutes: number;
+  readonly mebibytes: number;
+}
+
+/** An array job: cells of one kind, which all take about the same. */
+export interface SlurmArray {
+  readonly kind: Kind;
+  readonly stage: number;
+  readonly cells: readonly Cell[];
+  readonly demand: Demand;
+}
+
+/** Time and memory for a cell of a kind, from those of the study that have ended. */
+export function demandOf(kind: Kind, states: readonly CellState[]): Demand {
+  const records = states.flatMap(({ record }) => (record?.kind === kind && record.status === 'done' ? [record] : []));
+  if (records.length === 0) return usual;
+  const minutes = (marginFactor.time * Math.max(...records.map(({ seconds }) => seconds))) / 60;
+  const mebibytes = (marginFactor.memory * Math.max(...records.map(({ peakBytes }) => peakBytes))) / 2 ** 20;
+  return { minutes: Math.ceil(least.minutes + minutes), mebibytes: Math.ceil(least.mebibytes + mebibytes) };
+}
+
+/** Cells that have not ended and that no job has yet, kind by kind, stage after stage. @param taken keys of cells that jobs have. */
+export function arraysOf(states: readonly CellState[], taken: ReadonlySet<string>): readonly SlurmArray[] {
+  const open = states.filter(({ cell, status }) => status !== 'done' && status !== 'running' && !taken.has(cell.key));
+  const kinds = [...new Set(open.map(({ cell }) => cell.kind))];
+  return kinds
+    .map(kind => ({
+      kind,
+      stage: stageOf(kind),
+      cells: open.filter(({ cell }) => cell.kind === kind).map(({ cell }) => cell),
+      demand: demandOf(kind, states),
+    }))
+    .sort((p, q) => p.stage - q.stage);
+}
+
+export const slurmFolder = (folder: StudyFolder): string => join(folder.path, 'slurm');
+
+/** For a shell, whatever is in it. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/** The program as a command of a shell. */
+export type ProgramCommand = readonly string[];
+
+/**
+ * The script of an array job. Before its time is over (USR1) a cell writes its checkpoint and is queued again; where it is preempted (TERM)
+ * Slurm queues it again.
+ *
+ * @param atOnce how many of it may run at once; undefined: as many as the cluster will have.
+ */
+export function arrayScript(
+  folder: StudyFolder,
+  { kind, cells, demand }: SlurmArray,
+  program: ProgramCommand,
+  atOnce: number | undefined,
+): string {
+  return `#!/bin/bash
+#SBATCH --job-name=suture-${kind}
+#SBATCH --array=0-${cells.length - 1}${atOnce === undefined ? '' : `%${atOnce}`}
+#SBATCH --time=${demand.minutes}
+#SBATCH --mem=${demand.mebibytes}M
+#SBATCH --requeue
+#SBATCH --open-mode=append
+#SBATCH --signal=B:USR1@${warning}
+#SBATCH --output=${join(slurmFolder(folder), `${kind}-%A-%a.txt`)}
+cells=(
+${cells.map(({ key }) => `  ${key}`).join('\n')}
+)
+export SUTURE_THREADS="\${SUTURE_THREADS:-\${SLURM_CPUS_PER_TASK:-1}}"
+${[...program, 'study', 'cell', folder.path].map(quoted).join(' ')} "\${cells[$SLURM_ARRAY_TASK_ID]}" &
+cell=$!
+stop() { kill -TERM "$cell" 2>/dev/null; wait "$cell"; }
+trap 'stop; scontrol requeue "$SLURM_JOB_ID"; exit 0' USR1
+trap 'stop; exit 143' TERM
+wait "$cell"
+`;
+}
+
+/** The script of the job that writes the report when all others have ended. */
+export const reportScript = (folder: StudyFolder, program: ProgramCommand): string => `#!/bin/bash
+#SBATCH --job-name=suture-report
+#SBATCH --time=${least.minutes}
+#SBATCH --mem=${least.mebibytes}M
+#SBATCH --output=${join(slurmFolder(folder), 'report-%j.txt')}
+${[...program, 'study', 'report', folder.path].map(quoted).join(' ')}
+`;

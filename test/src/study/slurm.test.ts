@@ -1,0 +1,144 @@
+/** A study handed to a real Slurm, which the test starts: what comes of it is what comes of it in order. */
+import { execFile } from 'node:child_process';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { smallData, smallParents } from '../cli/small.ts';
+import { shared } from '../cli/support.ts';
+import { type Slurm, startSlurm, whyNoSlurm } from './slurm.ts';
+
+const run = promisify(execFile);
+
+const why = whyNoSlurm();
+
+// Below the package, so that dependencies and package.json are found from there.
+const build = join('dist', '.test-slurm');
+
+describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
+  const folder = shared();
+  let slurm: Slurm | undefined;
+  let file: string;
+
+  beforeAll(async () => {
+    const options = ['--outDir', build, '--noCheck', '--declaration', 'false'];
+    await run('npx', ['tsc', '-p', 'tsconfig.build.json', ...options]);
+    await mkdir(join(folder(), 'slurm'));
+    slurm = await startSlurm(join(folder(), 'slurm'));
+    await smallParents(folder(), [[3], [2, 3]]);
+    await smallData(join(folder(), 'data.npz'));
+    const sites = ['a', 'b'].map(name => ({
+      ...{ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' },
+      network: `${name}.onnx`,
+    }));
+    file = join(folder(), 'study.json');
+    const finetune = { steps: 400, batch: 2 };
+    const methods = ['alone', 'finetune', 'ensemble', 'gated'];
+    const stitch = { steps: 2, batch: 2, init: 'kaiming', closingImages: 0 };
+    const request = { sites, methods, finetune, stitch, curves: [], pairs: [['a', 'b']], executor: 'ort' };
+    await writeFile(file, JSON.stringify(request));
+  }, 120_000);
+
+  afterAll(() => slurm?.stop());
+
+  const suture = async (...args: readonly string[]) => {
+    const main = join(build, 'src', 'cli', 'main.js');
+    const env = { ...slurm!.env, SUTURE_THREADS: '1' };
+    return run(process.execPath, [main, ...args], { env }).catch((error: unknown) => error as { stdout: string });
+  };
+  interface Facts {
+    readonly key: string;
+    readonly status: string;
+    readonly queue?: string;
+    readonly error?: string;
+  }
+  const statusOf = async (output: string): Promise<readonly Facts[]> =>
+    JSON.parse((await suture('study', 'status', output, '--json')).stdout).cells;
+  const keyOf = (cells: readonly Facts[], kind: string): string =>
+    cells.find(({ key }) => key.startsWith(`${kind}-`))!.key;
+
+  /** Until no job has any of the cells. */
+  async function ended(output: string): Promise<readonly Facts[]> {
+    for (let tries = 0; tries < 200; tries++) {
+      const { stdout } = await run('squeue', ['--noheader'], { env: slurm!.env });
+      if (stdout.trim() === '') return statusOf(output);
+      await sleep(500);
+    }
+    throw new Error('the queue does not become empty');
+  }
+
+  const scoresOf = async (output: string, key: string): Promise<unknown> => {
+    const { result } = JSON.parse(await readFile(join(output, 'cells', key, 'cell.json'), 'utf8'));
+    return result;
+  };
+
+  it('comes to what it comes to in order, with a cell that is stopped and queued again', async () => {
+    const [serial, output] = [join(folder(), 'serial'), join(folder(), 'handed')];
+    await suture('study', file, '-o', serial, '--jobs', '2');
+    const first = await statusOf(serial);
+    expect(first.map(({ status }) => status)).toEqual(first.map(() => 'done'));
+
+    const { stdout } = await suture('study', file, '-o', output, '--slurm', '--json');
+    const { jobs } = JSON.parse(stdout) as { jobs: { job: string; cells: string[] }[] };
+    expect(jobs.flatMap(({ cells }) => cells)).toHaveLength(first.length);
+    const tuning = jobs.find(({ cells }) => cells.some(key => key.startsWith('finetune-')))!.job;
+    const tuned = keyOf(first, 'finetune');
+    const isTraining = async (): Promise<boolean> =>
+      (await readdir(join(output, 'cells', tuned, 'net')).catch(() => [] as string[])).includes('metrics.jsonl');
+    for (let tries = 0; tries < 400 && !(await isTraining()); tries++) await sleep(50);
+    expect((await statusOf(output)).find(({ key }) => key === tuned)).toMatchObject({
+      status: 'running',
+      queue: 'RUNNING',
+    });
+    // As before its time is over.
+    await run('scancel', ['--batch', '--signal=USR1', `${tuning}_0`], { env: slurm!.env });
+    // Slurm keeps what is queued again waiting for two minutes; here it need not.
+    for (let tries = 0; tries < 100; tries++) {
+      const { stdout: waiting } = await run('squeue', ['--noheader', '--array', '--format=%F %r'], { env: slurm!.env });
+      if (waiting.includes(`${tuning} BeginTime`)) break;
+      await sleep(200);
+    }
+    await run('scontrol', ['update', `JobId=${tuning}_0`, 'StartTime=now'], { env: slurm!.env });
+    const cells = await ended(output);
+    expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
+    const [log] = (await readdir(join(output, 'slurm'))).filter(name => name.startsWith(`finetune-${tuning}`));
+    expect(await readFile(join(output, 'slurm', log), 'utf8')).toMatch(/stopped after \d+ of 400 steps/);
+    for (const { key } of first) expect(await scoresOf(output, key), key).toEqual(await scoresOf(serial, key));
+    const report = (path: string) => readFile(join(path, 'study.md'), 'utf8');
+    expect(await report(output)).toBe(await report(serial));
+    // Nothing is left to hand over.
+    const again = JSON.parse((await suture('study', output, '--slurm', '--json')).stdout);
+    expect(again.jobs).toEqual([]);
+  }, 180_000);
+
+  it('shows a cell that fails, and ends what waits for it', async () => {
+    const output = join(folder(), 'failing');
+    const broken = join(folder(), 'broken.json');
+    const request = JSON.parse(await readFile(file, 'utf8'));
+    const methods = ['gated', 'ensemble'];
+    await writeFile(broken, JSON.stringify({ ...request, methods, stitch: { ...request.stitch, learningRate: 1e30 } }));
+    await suture('study', broken, '-o', output, '--slurm');
+    const cells = await ended(output);
+    const byKind = Object.fromEntries(cells.map(({ key, status, error }) => [key.split('-')[0], { status, error }]));
+    expect(byKind).toMatchObject({
+      alone: { status: 'done' },
+      ensemble: { status: 'done' },
+      run: { status: 'failed', error: expect.stringMatching(/loss|finite/) },
+      gated: { status: 'blocked' },
+    });
+    expect(await readFile(join(output, 'study.md'), 'utf8')).toContain('1 failed');
+  }, 180_000);
+
+  it('is cancelled, and goes on in order', async () => {
+    const output = join(folder(), 'cancelled');
+    await suture('study', file, '-o', output, '--slurm');
+    const { stdout } = await suture('study', 'cancel', output, '--json');
+    expect(JSON.parse(stdout).jobs.length).toBeGreaterThan(2);
+    await ended(output);
+    await rename(join(output, 'slurm', 'jobs.json'), join(output, 'slurm', 'old.json'));
+    await suture('study', output);
+    const cells = await statusOf(output);
+    expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
+  }, 180_000);
+});
