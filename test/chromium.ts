@@ -18,5 +18,13 @@ export const withoutChromium =
   executable === undefined ? ' (skipped: there is no Chromium here; apt-get install chromium)' : '';
 
 /** Without a sandbox, which containers do not allow: the pages are our own. */
-export const launch = (): Promise<Browser> =>
-  chromium.launch({ ...(executable !== undefined && { executablePath: executable }), args: ['--no-sandbox'] });
+export const launch = (args: readonly string[] = []): Promise<Browser> =>
+  chromium.launch({
+    ...(executable !== undefined && { executablePath: executable }),
+    // Which drivers this process has looked at is none of the browser's business.
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VK_'))) as Record<
+      string,
+      string
+    >,
+    args: ['--no-sandbox', ...args],
+  });

@@ -1,44 +1,24 @@
-/** A real browser for tests: Chromium as the system has it, with its software adapter for WebGPU. */
+/** The page and the library in a real browser. */
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { build } from 'vite';
-
-const executable = [
-  process.env.SUTURE_CHROMIUM ?? '',
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome',
-]
-  .filter(path => path !== '')
-  .find(existsSync);
-
-/** Why tests in a browser are skipped, as the end of their title; empty where they are not. */
-export const withoutChromium =
-  executable === undefined ? ' (skipped: there is no Chromium here; apt-get install chromium)' : '';
+import { launch } from '../chromium.ts';
 
 /** A name of this machine that browsers do not take for it, so that what they give to secure pages is missing. */
 export const insecureHost = 'insecure.test';
 
-export const launch = (): Promise<Browser> =>
-  chromium.launch({
-    ...(executable !== undefined && { executablePath: executable }),
-    // Which drivers this process has looked at is none of the browser's business.
-    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('VK_'))) as Record<
-      string,
-      string
-    >,
-    args: [
-      '--no-sandbox',
-      '--enable-unsafe-webgpu',
-      '--use-webgpu-adapter=swiftshader',
-      `--host-resolver-rules=MAP ${insecureHost} 127.0.0.1`,
-    ],
-  });
+/** With its software adapter for WebGPU. */
+export const launchWithAdapter = (): Promise<Browser> =>
+  launch([
+    '--enable-unsafe-webgpu',
+    '--use-webgpu-adapter=swiftshader',
+    `--host-resolver-rules=MAP ${insecureHost} 127.0.0.1`,
+  ]);
 
 /** Builds what `web/` has, the page or the library, in a folder of its own. */
 export async function bundled(mode: 'production' | 'library') {

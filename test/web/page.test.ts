@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { importOnnx } from '../../ir/onnx/file.ts';
+import { withoutChromium } from '../chromium.ts';
 import { smallData, smallParents } from '../src/cli/small.ts';
-import { bundled, insecureHost, launch, serve, watched, withoutChromium } from './browser.ts';
+import { bundled, insecureHost, launchWithAdapter, serve, watched } from './browser.ts';
 
 describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
   let browser: Browser;
@@ -20,7 +21,7 @@ describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
     [own, partner] = await smallParents(site.folder);
     data = await smallData(join(site.folder, 'data.npz'));
     server = await serve(site.folder);
-    browser = await launch();
+    browser = await launchWithAdapter();
   });
   afterAll(async () => {
     await browser.close();

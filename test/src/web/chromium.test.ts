@@ -11,7 +11,8 @@ import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
 import { Runnable } from '../../../src/execution/execute.ts';
 import { withExecutor } from '../../../src/execution/open.ts';
 import * as inNode from '../../../src/web/index.ts';
-import { bundled, launch, serve, watched, withoutChromium } from '../../web/browser.ts';
+import { withoutChromium } from '../../chromium.ts';
+import { bundled, launchWithAdapter, serve, watched } from '../../web/browser.ts';
 
 const demo = 'fixtures/demo';
 
@@ -91,7 +92,7 @@ describe.skipIf(withoutChromium !== '')(`in Chromium${withoutChromium}`, () => {
   beforeAll(async () => {
     const { folder, remove } = await bundled('library');
     const { origin, close } = await serve(folder);
-    const browser = await launch();
+    const browser = await launchWithAdapter();
     try {
       const page = await browser.newPage();
       faults = watched(page, origin);
