@@ -101,6 +101,12 @@ function chooseBy(
   return rule === 3 ? selectByDepth(placedPositions(network), depth) : select(positions, rule, higherIsBetter);
 }
 
+/** Folds are those of the own data: of other folders all cases are tested on. */
+const labelsOfTest = (said: LabelOptions, file: string, own: readonly string[]): LabelOptions =>
+  said.folder?.fold === undefined || own.includes(file)
+    ? said
+    : { ...said, folder: { ...said.folder, fold: undefined } };
+
 /** A test set, by the name and the file that were given. */
 interface TestData {
   readonly name: string;
@@ -174,7 +180,8 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
   const choosable = LabelledData.toChooseBy(parents, validationData, metric);
   const data: TestData[] = [];
   for (const test of tests) {
-    data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, said), metric) });
+    const ofTest = labelsOfTest(said, test.file, [train, validation]);
+    data.push({ ...test, data: LabelledData.for(parents, await loadDataset(test.file, ofTest), metric) });
   }
   if (position !== undefined) checkPositions(plan.network, [position]);
   if (rule === 2) requireFolds(validationData.fold);
@@ -217,19 +224,21 @@ export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunRes
     if (await directory.has('reportText')) {
       throw new SutureError('run-invalid', `${printable(path)} has its report: there is nothing to resume.`);
     }
-    const read = (file: { readonly source: string; readonly sha256: string }) =>
-      sameData(file, labelsOfRun(directory.config), 'the run was started');
+    const said = labelsOfRun(directory.config);
+    const read = (file: { readonly source: string; readonly sha256: string }, labels = said) =>
+      sameData(file, labels, 'the run was started');
+    const own = [directory.config.data.source, followUp.validation.source];
     const choosable = LabelledData.toChooseBy(parents, await read(followUp.validation), followUp.metric);
     const tests: TestData[] = [];
     for (const test of followUp.tests) {
       tests.push({
         name: test.name,
         file: test.source,
-        data: LabelledData.for(parents, await read(test), followUp.metric),
+        data: LabelledData.for(parents, await read(test, labelsOfTest(said, test.source, own)), followUp.metric),
       });
     }
     for (const file of followUp.stress?.files ?? []) await read(file);
-    const stress = await stressOf(followUp, choosable, parents, labelsOfRun(directory.config));
+    const stress = await stressOf(followUp, choosable, parents, said);
     const trained = await resumeLocked(run, work);
     return withExecutor({ executor: directory.config.executor.name }, executor =>
       afterTraining({ executor, ...workOptions(work) }, trained, { asked: followUp, choosable, stress, tests }, work),

@@ -46,6 +46,7 @@ export const profile = flag('say which kernels take the time; runs each graph on
 /** What is said of folders of image files. */
 export const folders = {
   plans: optional(path, 'file', "plans.json, by which a folder's cases are prepared", {
+    alias: 'plans-a',
     otherwise: 'as they are',
   }),
   configuration: optional(path, 'name', 'of the plans', { otherwise: '3d_fullres, or 2d' }),

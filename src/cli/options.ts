@@ -9,10 +9,10 @@ export class NamedOption extends CommanderOption {
   readonly facts: AnyOption;
 
   constructor(name: string, facts: AnyOption) {
-    const { kind, value, help, standard, otherwise, short, negated = false } = facts;
+    const { kind, value, help, standard, otherwise, short, alias, negated = false } = facts;
     const flags = `--${negated ? 'no-' : ''}${longName(name, facts)}${value === undefined ? '' : ` <${value}>`}`;
     super(
-      short === undefined ? flags : `-${short}, ${flags}`,
+      [...(short === undefined ? [] : [`-${short}`]), ...(alias === undefined ? [] : [`--${alias}`]), flags].join(', '),
       otherwise === undefined ? help : `${help} (default: ${otherwise})`,
     );
     this.#name = name;

@@ -18,6 +18,8 @@ export interface AnyOption {
   readonly repeatable?: boolean;
   /** A letter that may be said for it. */
   readonly short?: string;
+  /** Another name that it goes by on the command line. */
+  readonly alias?: string;
   /** What it is called on the command line, where that is not the name that it has in programs. */
   readonly long?: string;
   /** Names of options that it does not go with. */
@@ -32,7 +34,7 @@ export interface Option<T, Always extends boolean> extends AnyOption {
 /** Options by the names that they have in programs. */
 export type Options = Readonly<Record<string, AnyOption>>;
 
-type More = Pick<AnyOption, 'otherwise' | 'short' | 'long' | 'conflicts'>;
+type More = Pick<AnyOption, 'otherwise' | 'short' | 'alias' | 'long' | 'conflicts'>;
 
 export const optional = <T>(kind: Kind<T>, value: string, help: string, more: More = {}): Option<T, false> => ({
   ...{ kind, value, help, ...more },

@@ -36,11 +36,12 @@ const head = ['option', 'default', 'meaning'];
 
 const optionRows = (options: Options): string[][] =>
   Object.entries(options).map(([name, facts]) => {
-    const { short, negated, value, kind, standard, otherwise, required, help } = facts;
+    const { short, alias, negated, value, kind, standard, otherwise, required, help } = facts;
     const long = `--${negated ? 'no-' : ''}${longName(name, facts)}${value ? ` <${value}>` : ''}`;
     const known = standard === undefined || negated ? '' : String(standard);
     const choices = kind.choices ? `: ${kind.choices.map(code).join(', ')}` : '';
-    return [code(short ? `-${short}, ${long}` : long), required ? 'required' : (otherwise ?? known), help + choices];
+    const names = [...(short ? [`-${short}`] : []), ...(alias ? [`--${alias}`] : []), long];
+    return [code(names.join(', ')), required ? 'required' : (otherwise ?? known), help + choices];
   });
 
 /** What a command has beside the options that are common to several, and those of trainings. */

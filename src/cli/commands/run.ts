@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
+import { isFolder } from '../../files/there.ts';
 import { budget, choice, count, namedFiles, natural, path } from '../../options/kinds.ts';
 import { flag, optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';
 import {
@@ -41,7 +42,9 @@ import { showSweep } from './sweep.ts';
 
 const options = {
   train: optional(path, 'file', 'an .npz file or a folder with images; labels are not needed'),
-  val: optional(path, 'file', 'an .npz file or a folder with images and labels, by which networks are compared'),
+  val: optional(path, 'file', 'an .npz file or a folder with images and labels, to compare on', {
+    otherwise: 'of a folder --train the cases of --fold',
+  }),
   test: repeatable(namedFiles, 'name=file', 'a test set to report on; may be repeated'),
   metric,
   gate: unlessDenied('average the outputs on every image alike, as published'),
@@ -92,13 +95,20 @@ export const runCommand = ({ terminal, signal }: Context): Command =>
     const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
     const result =
       flags.resume === undefined
-        ? await run({ ...requestOf(networks, flags), ...tuning(flags, terminal) }, work)
+        ? await run({ ...requestOf(networks, await withValidation(flags)), ...tuning(flags, terminal) }, work)
         : await resumeRun(resumable(flags.resume, command), work);
     for (const message of result.warnings) terminal.warning(message);
     terminal.result(result, () => show(result, terminal));
     const { agreement, exported } = result;
     if (!agreement.agrees) throw new SutureError('export-differs', agreementText(agreement, name(exported.file)));
   });
+
+/** Of a folder without other validation data: the cases that a fold of it leaves out, the first where nothing is said. */
+async function withValidation(flags: Flags): Promise<Flags> {
+  const { train, val, fold = 0 } = flags;
+  if (train === undefined || val !== undefined || !(await isFolder(train))) return flags;
+  return { ...flags, val: train, fold };
+}
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */
 function requestOf(networks: readonly string[], flags: Flags): RunRequest {

@@ -111,6 +111,20 @@ it('goes on where it was interrupted, to the same report; and not with a file th
   }
 });
 
+it('takes of a folder alone what a fold of it leaves out to compare on, and tests on all of another one', async () => {
+  const other = join(kept(), 'OTHER');
+  await writeRawFolder(other, await images(join(kept(), 'other.npz'), 3, 4));
+  const output = join(kept(), 'alone');
+  const asked = ['--plans-a', plans, '--train', raw, '--test', `b=${other}`, '--executor', 'ort', '--no-shift'];
+  const small = ['--steps', '2', '--batch', '2', '--init-images', '4', '--closing-images', '0', '--rule', '1'];
+  expect(await suture('run', ...request.networks, ...asked, ...small, '-o', output)).toMatchObject({ code: 0 });
+  const report: RunResult = JSON.parse(await readFile(join(output, 'report.json'), 'utf8'));
+  expect(report.validation.images).toBe(6);
+  expect(report.tests.map(({ images: count }) => count)).toEqual([3]);
+  const own = (of: RunResult) => of.verdict.standings.find(({ name }) => name === 'parent a')!.own;
+  expect(own(report)).toBeCloseTo(own(onFolder), 12);
+});
+
 it("counts every case as nnU-Net's evaluation of the label files does", async () => {
   const labels = join(kept(), 'labels');
   await predict({ model: request.output, data: join(raw, 'imagesTs'), output: labels, executor: 'ort' });
