@@ -7,6 +7,7 @@ import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isFolder } from '../files/there.ts';
 import { type CellState, type CellStatus, StudyFolder } from '../study/folder.ts';
+import { studyPage } from '../study/page.ts';
 import { type StudyReport, studyReportOf, studyText } from '../study/report.ts';
 import { readStudy } from '../study/request.ts';
 import { cancelStudy, queued, type SubmittedJob, submitStudy } from './study-slurm.ts';
@@ -100,28 +101,34 @@ async function computeAll(folder: StudyFolder, { jobs = 1, launch = inProcess, o
   const total = folder.cells.length;
   const running = new Map<string, Promise<void>>();
   const tried = new Set<string>();
-  for (;;) {
-    throwIfInterrupted(signal, 'The study');
-    const states = await folder.states();
-    const done = states.filter(({ status }) => status === 'done').length;
-    onProgress?.({ stage, done, total, note: [...running.keys()].join(', ') });
-    const isOpen = ({ cell, status }: CellState): boolean =>
-      !tried.has(cell.key) && (status === 'ready' || status === 'interrupted' || status === 'failed');
-    for (const { cell } of states.filter(isOpen)) {
-      if (running.size >= jobs) break;
-      tried.add(cell.key);
-      const ended = launch(folder, cell.key, signal).finally(() => running.delete(cell.key));
-      running.set(cell.key, ended);
+  let stop = (): void => undefined;
+  const stopped = new Promise<void>(resolve => {
+    stop = () => resolve();
+  });
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    for (;;) {
+      throwIfInterrupted(signal, 'The study');
+      const states = await folder.states();
+      const done = states.filter(({ status }) => status === 'done').length;
+      onProgress?.({ stage, done, total, note: [...running.keys()].join(', ') });
+      const isOpen = ({ cell, status }: CellState): boolean =>
+        !tried.has(cell.key) && (status === 'ready' || status === 'interrupted' || status === 'failed');
+      for (const { cell } of states.filter(isOpen)) {
+        if (running.size >= jobs) break;
+        tried.add(cell.key);
+        const ended = launch(folder, cell.key, signal).finally(() => running.delete(cell.key));
+        running.set(cell.key, ended);
+      }
+      if (running.size === 0) return;
+      await Promise.race([...running.values(), stopped]);
+      // Those that run were told to stop as well, and leave a checkpoint.
+      if (signal?.aborted) await Promise.all(running.values());
     }
-    if (running.size === 0) return;
-    await Promise.race([...running.values(), stopped(signal)]);
-    // Those that run were told to stop as well, and leave a checkpoint.
-    if (signal?.aborted) await Promise.all(running.values());
+  } finally {
+    signal?.removeEventListener('abort', stop);
   }
 }
-
-const stopped = (signal: AbortSignal | undefined): Promise<void> =>
-  new Promise(resolve => signal?.addEventListener('abort', () => resolve(), { once: true }));
 
 const program = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 
@@ -171,12 +178,15 @@ export async function studyOnSlurm(
 export const studyCancel = async (path: string): Promise<readonly string[]> =>
   cancelStudy(await StudyFolder.open(path));
 
-/** Writes `study.json` and `study.md` of what has ended. @throws SutureError `study-invalid`. */
+/** Writes `study.json`, `study.md` and `report.html` of what has ended. @throws SutureError `study-invalid`. */
 export const studyReport = async (path: string): Promise<StudyReport> => writeReport(await StudyFolder.open(path));
 
 async function writeReport(folder: StudyFolder): Promise<StudyReport> {
-  const report = studyReportOf(folder.request, await folder.states());
-  await writeOutput(`${folder.path}/study.json`, jsonText(report), { force: true });
-  await writeOutput(`${folder.path}/study.md`, studyText(report), { force: true });
+  const { path, request } = folder;
+  const states = await folder.states();
+  const report = studyReportOf(request, states);
+  await writeOutput(`${path}/study.json`, jsonText(report), { force: true });
+  await writeOutput(`${path}/study.md`, studyText(report), { force: true });
+  await writeOutput(`${path}/report.html`, studyPage({ path, request, states, report }), { force: true });
   return report;
 }

@@ -206,7 +206,18 @@ const titles: Readonly<Record<Method, string>> = {
   distilled: 'distilled',
 };
 
-const spreadText = ({ mean, low, high }: Spread): string =>
+/** `alone a`, `merged data`. */
+export const rowTitle = ({ method, of }: MethodRow): string =>
+  of === undefined ? titles[method] : `${titles[method]} ${of}`;
+
+/** What every method of a pair is compared with. */
+export const referencesOf = ({ own }: Pick<PairReport, 'own'>): readonly string[] => [`alone ${own}`, 'ensemble'];
+
+/** What a row is better by than one of {@link referencesOf} on a site's data; undefined where that is not known, and of itself. */
+export const differenceTo = (name: string, row: MethodRow, site: number): StudyDifference | undefined =>
+  rowTitle(row) === name ? undefined : row.sites[site].differences.find(({ against }) => against === name);
+
+export const spreadText = ({ mean, low, high }: Spread): string =>
   low === high || Number.isNaN(mean) ? fixed(mean) : `${fixed(mean)} (${fixed(low)} to ${fixed(high)})`;
 
 const differenceText = ({ mean, low, high }: Spread): string =>
@@ -226,16 +237,16 @@ export function studyText({ metric, cells, done, failed, pairs }: StudyReport): 
     parts.push(`## ${own}, with ${partner} as partner`);
     if (rows.length > 0) {
       const sites = [own, partner];
-      const references = [`alone ${own}`, 'ensemble'];
+      const references = referencesOf({ own });
       const head = ['network', ...sites.map(site => `${site}: ${score}`)];
       for (const site of sites) head.push(...references.map(name => `${site}: less ${name}`));
       const cellsOf = (row: MethodRow): readonly string[] => [
-        `${titles[row.method]}${row.of === undefined ? '' : ` ${row.of}`}`,
+        rowTitle(row),
         ...row.sites.map(spreadText),
-        ...row.sites.flatMap(({ differences }) =>
+        ...row.sites.flatMap((_, site) =>
           references.map(name => {
-            const found = differences.find(({ against }) => against === name);
-            return found && !(row.method === 'ensemble' && name === 'ensemble') ? differenceText(found) : '';
+            const found = differenceTo(name, row, site);
+            return found ? differenceText(found) : '';
           }),
         ),
       ];

@@ -53,7 +53,7 @@ export const studyCommand = (context: Context): Command =>
     if (what === 'report') {
       const report = await studyReport(dir);
       return terminal.result(report, () =>
-        terminal.line(`${name(`${dir}/study.md`)}, study.json: ${report.done} of ${report.cells} cells.`),
+        terminal.line(`${name(`${dir}/report.html`)}, study.md, study.json: ${report.done} of ${report.cells} cells.`),
       );
     }
     if (what === 'cancel') {
@@ -91,7 +91,7 @@ async function compute({ terminal, signal }: Context, file: string, extra: strin
   terminal.result(status, () => {
     show(status, terminal);
     terminal.line();
-    terminal.line(`${name(`${status.study}/study.md`)}: the report.`);
+    terminal.line(`${name(`${status.study}/report.html`)}, study.md: the report.`);
   });
 }
 

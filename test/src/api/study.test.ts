@@ -1,4 +1,5 @@
 /** A study from its description to its report: in order, in parts, with a cell that fails. */
+import { getEventListeners } from 'node:events';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -75,6 +76,7 @@ describe('a study', () => {
       expect(text).toContain(`| ${title} |`);
     }
     const report = await studyReport(output);
+    expect(await readFile(join(output, 'report.html'), 'utf8')).toContain('14 of 14 cells');
     const [{ rows, positions, curves }] = report.pairs;
     expect(rows.map(({ method, of }) => of ?? method)).toEqual([
       'a',
@@ -115,7 +117,10 @@ describe('a study', () => {
       computed.push(key.replace(/-\w{8}$/, ''));
       await launch(at, key, signal);
     };
-    await study(await described('again.json', few), { output, launch: counting });
+    const { signal } = new AbortController();
+    await study(await described('again.json', few), { output, launch: counting, signal });
+    // Nothing of it waits for the signal any more.
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
     expect(computed).toEqual(['alone-a-s0', 'alone-b-s0', 'finetune-a-b-s0', 'ensemble-a-b-s0']);
     await study(await described('again.json', few), { output, launch: counting });
     expect(computed).toHaveLength(4);

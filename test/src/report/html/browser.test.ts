@@ -8,11 +8,12 @@ import { run } from '../../../../src/api/run.ts';
 import { launch, withoutChromium } from '../../../chromium.ts';
 import { smallData, smallParents } from '../../cli/small.ts';
 import { shared } from '../../cli/support.ts';
+import { largeStudyPage } from '../../study/large.ts';
 import { largePage } from './large.ts';
 
 const folder = shared();
 const schemes = ['light', 'dark'] as const;
-const pages = ['run', 'large'] as const;
+const pages = ['run', 'large', 'study'] as const;
 let browser: Browser;
 
 /** Opens a page, and lists what it must not do. */
@@ -79,6 +80,7 @@ describe.skipIf(withoutChromium !== '')(`the page in Chromium${withoutChromium}`
     await run({ networks: [a, b], train, validation, tests, training, executor: 'ort', output });
     await writeFile(join(folder(), 'run.html'), await readFile(join(output, 'report.html')));
     await writeFile(join(folder(), 'large.html'), largePage());
+    await writeFile(join(folder(), 'study.html'), largeStudyPage());
   });
   afterAll(() => browser?.close());
 

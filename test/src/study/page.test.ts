@@ -1,0 +1,73 @@
+/** The page of a study: that it says what the report says, stays small, and holds nothing of a file that would run. */
+import { describe, expect, it } from 'vitest';
+import { escaped } from '../../../src/report/markup.ts';
+import { studyPage } from '../../../src/study/page.ts';
+import { studyReportOf } from '../../../src/study/report.ts';
+import { hostile, largeStudy } from './large.ts';
+
+const parts = largeStudy();
+/** Without markup and runs of spaces. */
+const wordsOf = (text: string): string => text.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
+
+describe('the page of a study', () => {
+  const text = studyPage(parts);
+
+  it('of hundreds of cells is small, and soon made', () => {
+    expect(parts.states.length).toBeGreaterThan(200);
+    expect(Buffer.byteLength(text)).toBeLessThan(2e6);
+    // The machine may be busy: the best of a few says what it takes.
+    const times = Array.from({ length: 3 }, () => {
+      const begin = performance.now();
+      studyPage({ ...parts, report: studyReportOf(parts.request, parts.states) });
+      return performance.now() - begin;
+    });
+    expect(Math.min(...times)).toBeLessThan(2000);
+  });
+
+  it('says first how many cells have ended, and for each pair and site which method scores best', () => {
+    const lead = wordsOf(text.slice(text.indexOf('class="verdict"'), text.indexOf('<nav')));
+    expect(lead).toContain(`${parts.states.length - 1} of ${parts.states.length} cells are done`);
+    expect(lead).toContain('1 cell failed');
+    for (const { own, partner, rows } of parts.report.pairs) {
+      for (const i of [0, 1]) {
+        const best = Math.max(...rows.map(({ sites }) => sites[i].mean));
+        const said = lead.slice(lead.indexOf(`${own}, with ${partner} as partner`));
+        expect(said.slice(0, said.indexOf(' as partner', 20))).toContain(best.toFixed(4));
+      }
+    }
+  });
+
+  it('has the numbers of every method, position and curve', () => {
+    for (const { rows, positions, curves } of parts.report.pairs) {
+      const numbers = [
+        ...rows.flatMap(({ sites }) => sites.flatMap(({ mean, low, high }) => [mean, low, high])),
+        ...rows.flatMap(({ sites }) => sites.flatMap(({ classes }) => classes.map(({ mean }) => mean))),
+        ...positions.map(({ value }) => value),
+        ...curves.flatMap(({ scores }) => scores.map(({ mean }) => mean)),
+      ];
+      for (const number of numbers) expect(text).toContain(number.toFixed(4));
+    }
+    for (const { cell } of parts.states) expect(text).toContain(cell.key);
+    expect(text).toContain('suture study /studies/DIR/request.json -o AGAIN');
+  });
+
+  it('takes what files and errors say for text', () => {
+    expect(text).not.toContain('<script');
+    expect(text).not.toContain('<img');
+    expect(text).toContain(escaped(hostile, Number.POSITIVE_INFINITY).replaceAll("'", '&#39;'));
+  });
+
+  it('of MSE takes the least for the best', () => {
+    const report = { ...parts.report, metric: 'mse' as const };
+    const [{ rows }] = report.pairs;
+    const lead = wordsOf(studyPage({ ...parts, report }).split('<nav')[0]);
+    expect(lead).toContain(Math.min(...rows.map(({ sites }) => sites[0].mean)).toFixed(4));
+  });
+
+  it('of a study that has only begun says so', () => {
+    const states = parts.states.map(({ cell }) => ({ cell, status: 'waiting' as const, record: undefined }));
+    const begun = studyPage({ ...parts, states, report: studyReportOf(parts.request, states) });
+    expect(begun).toContain(`0 of ${states.length} cells`);
+    expect(begun).toContain('Nothing of this pair has ended yet.');
+  });
+});
