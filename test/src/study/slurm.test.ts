@@ -33,7 +33,8 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
       network: `${name}.onnx`,
     }));
     file = join(folder(), 'study.json');
-    const finetune = { steps: 400, batch: 2 };
+    // Long enough to be looked at, and stopped, while it trains.
+    const finetune = { steps: 4000, batch: 2 };
     const methods = ['alone', 'finetune', 'ensemble', 'gated'];
     const stitch = { steps: 2, batch: 2, init: 'kaiming', closingImages: 0 };
     const request = { sites, methods, finetune, stitch, curves: [], pairs: [['a', 'b']], executor: 'ort' };
@@ -93,17 +94,19 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
     });
     // As before its time is over.
     await run('scancel', ['--batch', '--signal=USR1', `${tuning}_0`], { env: slurm!.env });
-    // Slurm keeps what is queued again waiting for two minutes; here it need not.
-    for (let tries = 0; tries < 100; tries++) {
-      const { stdout: waiting } = await run('squeue', ['--noheader', '--array', '--format=%F %r'], { env: slurm!.env });
-      if (waiting.includes(`${tuning} BeginTime`)) break;
+    // Slurm keeps what is queued again waiting for two minutes, in which it ends all that is left of it; here seconds are enough.
+    for (let tries = 0; tries < 200; tries++) {
+      const format = '--format=%F %t %r';
+      const { stdout: waiting } = await run('squeue', ['--noheader', '--array', format], { env: slurm!.env });
+      if (waiting.includes(`${tuning} PD BeginTime`)) break;
       await sleep(200);
     }
+    await sleep(3000);
     await run('scontrol', ['update', `JobId=${tuning}_0`, 'StartTime=now'], { env: slurm!.env });
     const cells = await ended(output);
     expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
     const [log] = (await readdir(join(output, 'slurm'))).filter(name => name.startsWith(`finetune-${tuning}`));
-    expect(await readFile(join(output, 'slurm', log), 'utf8')).toMatch(/stopped after \d+ of 400 steps/);
+    expect(await readFile(join(output, 'slurm', log), 'utf8')).toMatch(/stopped after \d+ of 4000 steps/);
     for (const { key } of first) expect(await scoresOf(output, key), key).toEqual(await scoresOf(serial, key));
     const report = (path: string) => readFile(join(path, 'study.md'), 'utf8');
     expect(await report(output)).toBe(await report(serial));
