@@ -87,7 +87,7 @@ export SUTURE_THREADS="\${SUTURE_THREADS:-\${SLURM_CPUS_PER_TASK:-1}}"
 ${[...program, 'study', 'cell', folder.path].map(quoted).join(' ')} "\${cells[$SLURM_ARRAY_TASK_ID]}" &
 cell=$!
 stop() { kill -TERM "$cell" 2>/dev/null; wait "$cell"; }
-trap 'stop; scontrol requeue "$SLURM_JOB_ID"; exit 0' USR1
+trap 'stop; scontrol requeue "\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID"; exit 0' USR1
 trap 'stop; exit 143' TERM
 wait "$cell"
 `;
