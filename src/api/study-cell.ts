@@ -22,6 +22,7 @@ import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
 import { type Cell, otherWay, siteNamed } from '../study/cells.ts';
 import { type CellRecord, type CellResult, StudyFolder, type TestScores } from '../study/folder.ts';
 import { dataFor } from '../study/folds.ts';
+import { labelsFor } from '../study/sites.ts';
 import { curve } from './curve.ts';
 import { distill, resumeDistill } from './distill.ts';
 import { type Choice, exportNetwork } from './export.ts';
@@ -36,7 +37,9 @@ interface Work {
   readonly cell: Cell;
   /** Where its files are. */
   readonly at: string;
+  /** Of what is trained and validated on. */
   readonly labels: LabelOptions;
+  readonly testLabels: LabelOptions;
   readonly executor: ExecutorOptions;
   readonly training: TrainingWork;
 }
@@ -70,10 +73,10 @@ export async function studyCell(path: string, key: string, training: TrainingWor
         ...found,
       });
     await keep({ status: 'begun' });
-    const work = { folder, cell, at, labels: labelsOfRun({ task: task ?? 'segmentation' }, labels), training };
     try {
-      const said = task === undefined ? labels : work.labels;
-      const result = await resultOf({ ...work, labels: said, executor: { executor } });
+      const said = task === undefined ? labels : labelsOfRun({ task }, labels);
+      const both = await labelsFor(folder.request, cell, said);
+      const result = await resultOf({ folder, cell, at, ...both, executor: { executor }, training });
       await keep({ status: 'done', result });
     } catch (error) {
       const isStopped = error instanceof SutureError && error.code === 'interrupted';
@@ -178,7 +181,7 @@ const parentsOf = async (work: Work): Promise<[string, string]> => [
 
 /** Stitches trained, and the score against how many of them are used at once; of those that more is made of also each position. */
 async function stitched(work: Work): Promise<CellResult> {
-  const { folder, cell, at, labels, executor, training } = work;
+  const { folder, cell, at, labels, testLabels, executor, training } = work;
   const { request } = folder;
   const own = siteNamed(request, cell.sites[0]);
   const { train: data, validation } = await dataFor(folder, own, cell);
@@ -202,17 +205,17 @@ async function stitched(work: Work): Promise<CellResult> {
       );
     }
   }
-  const scoring = { labels, metric: request.metric, ...executor, ...workOptions(training) };
-  const { runs } = await curve([output], own.test, scoring);
+  const scoring = { metric: request.metric, ...executor, ...workOptions(training) };
+  const { runs } = await curve([output], own.test, { ...scoring, labels: testLabels });
   const result = { curve: runs[0].scores.map(({ count, value }) => ({ count, value })) };
   if (cell.kind !== 'run') return result;
-  const swept = await sweep(output, validation, scoring);
+  const swept = await sweep(output, validation, { ...scoring, labels });
   const run = await loadRun(output);
   const tests = new Map<string, Sweep>();
   for (const name of cell.sites) {
     const test = LabelledData.for(
       run.parents,
-      await loadDataset(siteNamed(request, name).test, labels),
+      await loadDataset(siteNamed(request, name).test, testLabels),
       request.metric,
     );
     const execution = workOptions(training);
@@ -280,7 +283,7 @@ const ensembled = (work: Work): Promise<CellResult> => scored(work, undefined);
 
 /** Scores a network, or the ensemble of the parents, on the test data of the sites that it is of, beside what stands there already. */
 async function scored(work: Work, file: string | undefined, note?: string): Promise<CellResult> {
-  const { folder, cell, labels, executor, training } = work;
+  const { folder, cell, testLabels, executor, training } = work;
   const { request } = folder;
   const { sites, task, metric } = request;
   const of = cell.kind === 'alone' ? sites.map(({ name }) => name) : cell.sites;
@@ -290,7 +293,7 @@ async function scored(work: Work, file: string | undefined, note?: string): Prom
     const tests: TestScores[] = [];
     let by: Pick<CellResult, 'metric' | 'higherIsBetter'> = {};
     for (const name of of) {
-      const dataset = await loadDataset(siteNamed(request, name).test, labels);
+      const dataset = await loadDataset(siteNamed(request, name).test, testLabels);
       const networks: Parent[] = [];
       for (const path of [...parents, ...(file === undefined ? [] : [file])]) {
         networks.push(await parentOf(onProcessor, await loadModel(path), dataset, { task }));

@@ -2,6 +2,7 @@
 import { hashData } from '../data/raw/load.ts';
 import { hashBytes, hashFile } from '../files/hash.ts';
 import { type Method, methods, type Site, type StudyRequest } from './request.ts';
+import { requireValidation } from './sites.ts';
 
 /** Beside the methods: stitches trained for all that is made of them, and in other ways for a curve alone. */
 export type Kind = Method | 'run' | 'direct' | 'all';
@@ -63,13 +64,14 @@ function settingsOf(
   }
 }
 
-/** All cells of a study, each after what it needs. @throws SutureError `data-unreadable`, `model-unreadable` for what is not there. */
+/** All cells of a study, each after what it needs. @throws SutureError as `requireValidation`; `data-unreadable`, `model-unreadable`. */
 export async function cellsOf(request: StudyRequest): Promise<readonly Cell[]> {
   const { sites, seeds, folds, methods: asked, curves, task, metric, labels = {}, executor, architecture } = request;
+  await requireValidation(request);
   const hashes = new Map<string, unknown>();
   for (const { name, network, ...data } of sites) {
     const files: Record<string, string> = {};
-    for (const [use, file] of Object.entries(data)) files[use] = await hashData(file, labels);
+    for (const [use, file] of Object.entries(data)) if (file !== undefined) files[use] = await hashData(file, labels);
     hashes.set(name, { ...files, network: network === undefined ? undefined : await hashFile(network) });
   }
   const layers = architecture === undefined ? undefined : await hashFile(architecture);

@@ -11,6 +11,7 @@ import { isThere } from '../files/there.ts';
 import type { Cell } from './cells.ts';
 import { foldName, type StudyFolder } from './folder.ts';
 import type { Site } from './request.ts';
+import { leavesOut } from './sites.ts';
 
 export interface SiteData {
   readonly train: string;
@@ -18,8 +19,8 @@ export interface SiteData {
 }
 
 /**
- * The data files of a site for a cell: those of the site, or of its fold two that are made of both once. All images whose `fold` is another
- * are trained on.
+ * The data files of a site for a cell: those of the site, or of its fold two that are made of them once, and all images whose `fold` is
+ * another are trained on. Of a folder the same path twice, of which `labelsFor` leaves out a fold.
  *
  * @throws SutureError `data-invalid` where a file has no folds, or a fold no images or all.
  */
@@ -28,18 +29,22 @@ export async function dataFor(
   site: Site,
   { fold }: Pick<Cell, 'fold'>,
 ): Promise<SiteData> {
-  if (fold === undefined) return site;
+  const { train, validation } = site;
+  if (await leavesOut(site)) return { train, validation: train };
+  if (fold === undefined) return { train, validation: validation! };
   const folder = join(path, 'data');
-  const name = foldName(site.name, fold, [site.train, site.validation]);
+  const sources = validation === undefined ? [train] : [train, validation];
+  const name = foldName(site.name, fold, sources);
   const made = { train: join(folder, `${name}-train.npz`), validation: join(folder, `${name}-validation.npz`) };
   // The second is written last.
   if (await isThere(made.validation)) return made;
-  const both = [await loadDataset(site.train, request.labels), await loadDataset(site.validation, request.labels)];
-  requireAlike(both);
-  const without = both.find(({ fold: folds }) => !folds);
+  const all: Dataset[] = [];
+  for (const source of sources) all.push(await loadDataset(source, request.labels));
+  requireAlike(all);
+  const without = all.find(({ fold: folds }) => !folds);
   if (without) throw new SutureError('data-invalid', `${printable(without.source)}: there is no array "fold".`);
   const parts = (isHeldOut: boolean): readonly Dataset[] =>
-    both.map(data =>
+    all.map(data =>
       subsetOf(
         data,
         [...data.fold!.keys()].filter(i => (data.fold![i] === fold) === isHeldOut),

@@ -40,7 +40,8 @@ const siteSchema = v.strictObject({
   name: nameSchema,
   /** Data files with labels. */
   train: v.string(),
-  validation: v.string(),
+  /** Absent: what a fold of `train` leaves out, of a folder the first where nothing is said. */
+  validation: v.optional(v.string()),
   test: v.string(),
   /** The site's network, where it has one; else it is trained, as `architecture` is. */
   network: v.optional(v.string()),
@@ -101,7 +102,7 @@ export function parseStudy(text: string, file: string): StudyRequest {
     const [issue] = parsed.issues;
     return fail(`${v.getDotPath(issue) ?? 'the document'}: ${issue.message.replace(/\.$/, '')}`);
   }
-  const { sites, architecture, pairs, methods: asked, ...rest } = parsed.output;
+  const { sites, architecture, pairs, methods: asked, labels, ...rest } = parsed.output;
   const at = (path: string): string => resolve(dirname(file), path);
   const names = new Set(sites.map(({ name }) => name));
   const strange = pairs?.flat().find(name => !names.has(name));
@@ -119,15 +120,24 @@ export function parseStudy(text: string, file: string): StudyRequest {
     methods: asked,
     ...(pairs && { pairs }),
     ...(architecture !== undefined && { architecture: at(architecture) }),
-    sites: sites.map(({ name, network, ...data }) => ({
+    ...(labels && { labels: { ...labels, ...(labels.folder && { folder: withPlansAt(labels.folder, at) }) } }),
+    sites: sites.map(({ name, network, train, validation, test }) => ({
       name,
-      train: at(data.train),
-      validation: at(data.validation),
-      test: at(data.test),
+      train: at(train),
+      ...(validation !== undefined && { validation: at(validation) }),
+      test: at(test),
       ...(network !== undefined && { network: at(network) }),
     })),
   };
 }
+
+type FolderLabels = NonNullable<NonNullable<StudyRequest['labels']>['folder']>;
+
+const withPlansAt = ({ plans, partners, ...others }: FolderLabels, at: (path: string) => string): FolderLabels => ({
+  ...others,
+  ...(plans !== undefined && { plans: at(plans) }),
+  ...(partners && { partners: Object.fromEntries(Object.entries(partners).map(([tag, file]) => [tag, at(file)])) }),
+});
 
 export const readStudy = async (file: string): Promise<StudyRequest> =>
   parseStudy((await readRegular(file)).toString('utf8'), file);

@@ -3,6 +3,7 @@ import { getEventListeners } from 'node:events';
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { writeRawFolder } from '../../../fixtures/raw-folder.ts';
 import { SutureError } from '../../../ir/errors.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
 import { type Launcher, type StudyStatus, study, studyReport, studyStatus } from '../../../src/api/study.ts';
@@ -178,6 +179,63 @@ describe('a study', () => {
       [3, 1],
     ]);
     expect(rows.map(({ cells }) => cells)).toEqual([2, 2, 2]);
+  });
+
+  describe('of nnU-Net raw folders', () => {
+    const names = Array.from({ length: 6 }, (_, i) => `train_000${i}`);
+    const held = [names.slice(0, 2), names.slice(2)];
+    const sites = ['a', 'b'].map(name => ({ name, train: `RAW${name}`, test: `RAW${name}` }));
+    const labels = { folder: { plans: 'RAWa/plans.json' } };
+
+    beforeAll(async () => {
+      for (const { train } of sites) {
+        const path = join(folder(), train);
+        await writeRawFolder(path, join(folder(), 'data.npz'));
+        const splits = held.map(val => ({ train: names.filter(name => !val.includes(name)), val }));
+        await writeFile(join(path, 'splits_final.json'), JSON.stringify(splits));
+      }
+    });
+
+    const read = async (...path: string[]) => JSON.parse(await readFile(join(folder(), ...path), 'utf8'));
+
+    it('trains on what each fold of their splits leaves, validates on the rest, and tests on all cases', async () => {
+      const more = { sites, labels, methods: ['merged', 'stitched', 'distilled'], curves: [] };
+      const file = await described('raw.json', { ...more, folds: [0, 1], pairs: [['a', 'b']] });
+      const output = join(folder(), 'raw');
+      await study(file, { output, launch });
+      const { pairs } = await studyReport(output);
+      expect(pairs[0].rows.map(({ method, cells }) => [method, cells])).toEqual(
+        ['alone', 'alone', 'merged', 'stitched', 'distilled'].map(method => [method, 2]),
+      );
+      const keys = await readdir(join(output, 'cells'));
+      for (const [fold, { length }] of held.entries()) {
+        const at = (kind: string) => ['raw', 'cells', keys.find(key => key.startsWith(`${kind}-f${fold}`))!];
+        const merged = await read(...at('merged-a-b'), 'net', 'config.json');
+        expect(merged.sites.map(({ images }: { images: number }) => images)).toEqual([6 - length, 6 - length]);
+        expect((await read(...at('run-a-b'), 'run', 'config.json')).data.images).toBe(6 - length);
+        expect((await read(...at('run-a-b'), 'run', 'sweep.json')).data.images).toBe(length);
+        const { tests } = (await read(...at('stitched-a-b'), 'cell.json')).result;
+        expect(tests[0].against[0].groups).toBe(6);
+      }
+    });
+
+    it('validates on their first fold where none is named, and refuses folds that are not there', async () => {
+      const output = join(folder(), 'first');
+      await study(await described('first.json', { sites, labels, methods: ['alone'] }), { output, launch });
+      const [key] = (await readdir(join(output, 'cells'))).filter(name => name.startsWith('alone-a-s0'));
+      expect((await read('first', 'cells', key, 'net', 'config.json')).sites[0].images).toBe(4);
+      const refused = async (more: object) => cellsOf(await readStudy(await described('refused.json', more)));
+      await expect(refused({ sites, folds: [0, 2] })).rejects.toThrow(
+        'RAWa has 2 folds, counted from 0 on, and no fold 2',
+      );
+      const [a, b] = sites;
+      await expect(refused({ sites: [a, { ...b, validation: 'RAWb' }] })).rejects.toThrow(
+        'Site b: name validation data',
+      );
+      await expect(refused({ sites: [{ ...a, train: 'RAWa/imagesTr' }, b] })).rejects.toThrow('no splits_final.json');
+      await expect(refused({ sites: [{ ...a, validation: 'RAWa' }, b], folds: [0] })).rejects.toThrow('leave out its');
+      await expect(refused({ sites: [{ ...a, train: 'data.npz' }, b] })).rejects.toThrow('no folder with splits');
+    });
   });
 });
 

@@ -1,0 +1,66 @@
+/** What the data of sites are: files, or folders of which folds leave cases out. */
+import { printable, SutureError } from '../../ir/errors.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import { openRaw } from '../data/raw/open.ts';
+import { isFolder } from '../files/there.ts';
+import type { Cell } from './cells.ts';
+import type { Site, StudyRequest } from './request.ts';
+
+/** Whether a site is validated on what a fold of its folder leaves out. */
+export const leavesOut = async ({ train, validation }: Pick<Site, 'train' | 'validation'>): Promise<boolean> =>
+  validation === undefined && (await isFolder(train));
+
+/**
+ * Checks that every site has something to be validated on, in each fold. A fold that is named holds for all folders that are read, so folders
+ * have validation data of their own or none has.
+ *
+ * @throws SutureError `study-invalid`; as `openRaw`.
+ */
+export async function requireValidation({ sites, folds, labels }: StudyRequest): Promise<void> {
+  const fail = ({ name }: Site, problem: string): never => {
+    throw new SutureError('study-invalid', `Site ${printable(name)}: ${problem}.`);
+  };
+  let first: Site | undefined;
+  for (const site of sites) {
+    const { train, validation } = site;
+    if (!(await isFolder(train))) {
+      if (validation === undefined && !folds)
+        fail(site, `${printable(train)} is no folder with splits, so name validation data, or folds`);
+      continue;
+    }
+    first ??= site;
+    if ((first.validation === undefined) !== (validation === undefined))
+      fail(site, `name validation data for each folder, or for none, as for ${printable(first.name)}`);
+    if (validation !== undefined) {
+      if (folds) fail(site, `the folds of ${printable(train)} say what is validated on; leave out its validation data`);
+      continue;
+    }
+    const { splits } = await openRaw(train);
+    if (!splits) {
+      fail(site, `${printable(train)} has no splits_final.json; copy it there, or name validation data`);
+      continue;
+    }
+    const missing = (folds ?? [labels?.folder?.fold ?? 0]).find(fold => fold >= splits.length);
+    if (missing !== undefined)
+      fail(site, `${printable(train)} has ${splits.length} folds, counted from 0 on, and no fold ${missing}`);
+  }
+}
+
+/** What is said of the data that a cell is trained and validated on, and of test data, of which all cases count. */
+export async function labelsFor(
+  { sites, labels: said }: StudyRequest,
+  { fold }: Pick<Cell, 'fold'>,
+  labels: LabelOptions,
+): Promise<{ readonly labels: LabelOptions; readonly testLabels: LabelOptions }> {
+  for (const site of sites) {
+    if (!(await leavesOut(site))) continue;
+    const left = fold ?? said?.folder?.fold ?? 0;
+    return { labels: withFold(labels, left), testLabels: withFold(labels, undefined) };
+  }
+  return { labels, testLabels: labels };
+}
+
+const withFold = (labels: LabelOptions, fold: number | undefined): LabelOptions => ({
+  ...labels,
+  folder: { ...labels.folder, fold },
+});
