@@ -73,7 +73,8 @@ async function begun(file: string, output: string | undefined): Promise<StudyFol
  * Computes every cell of a study that has not ended, each after those that it needs, and writes the report of all. Cells that failed are
  * computed again; one that fails does not end the study. Nothing but the folder says what is done: the same call goes on.
  *
- * @throws SutureError `study-invalid`, `output-exists`; `study-incomplete` where cells failed, when all others have ended; `interrupted`.
+ * @throws SutureError `study-invalid`, `output-exists`; `study-incomplete` where cells failed, when all others have ended, or where other
+ * processes work on some; `interrupted`.
  */
 export async function study(file: string, options: StudyOptions = {}): Promise<StudyStatus> {
   const folder = await begun(file, options.output);
@@ -81,11 +82,16 @@ export async function study(file: string, options: StudyOptions = {}): Promise<S
   await writeReport(folder);
   const status = statusOf(folder, await folder.states());
   const failed = status.cells.filter(({ status: now }) => now === 'failed');
-  if (failed.length === 0) return status;
-  const blocked = status.cells.filter(({ status: now }) => now === 'blocked').length;
+  const [blocked, done] = (['blocked', 'done'] as const).map(
+    wanted => status.cells.filter(c => c.status === wanted).length,
+  );
+  const total = status.cells.length;
+  if (done === total) return status;
   throw new SutureError(
     'study-incomplete',
-    `${failed.length} of ${status.cells.length} cells failed, and ${blocked} wait for them; the same command computes them again.`,
+    failed.length > 0
+      ? `${failed.length} of ${total} cells failed, and ${blocked} wait for them; the same command computes them again.`
+      : `${total - done} of ${total} cells have not ended: another process works on this study; when that has ended, the same command goes on.`,
     { details: failed.map(({ key, error }) => `${key}: ${error}`) },
   );
 }
@@ -111,7 +117,6 @@ async function computeAll(folder: StudyFolder, { jobs = 1, launch = inProcess, o
       throwIfInterrupted(signal, 'The study');
       const states = await folder.states();
       const done = states.filter(({ status }) => status === 'done').length;
-      onProgress?.({ stage, done, total, note: [...running.keys()].join(', ') });
       const isOpen = ({ cell, status }: CellState): boolean =>
         !tried.has(cell.key) && (status === 'ready' || status === 'interrupted' || status === 'failed');
       for (const { cell } of states.filter(isOpen)) {
@@ -120,6 +125,7 @@ async function computeAll(folder: StudyFolder, { jobs = 1, launch = inProcess, o
         const ended = launch(folder, cell.key, signal).finally(() => running.delete(cell.key));
         running.set(cell.key, ended);
       }
+      onProgress?.({ stage, done, total, note: [...running.keys()].join(', ') });
       if (running.size === 0) return;
       await Promise.race([...running.values(), stopped]);
       // Those that run were told to stop as well, and leave a checkpoint.
@@ -138,21 +144,33 @@ async function inProcess(folder: StudyFolder, key: string, signal?: AbortSignal)
   await makeFolder(folder.folderOf(cell));
   const log = await open(folder.logOf(cell), 'a');
   try {
-    // In a group of its own: a Ctrl-C of the terminal reaches it once, through this process, and asks for a checkpoint.
+    // In a group of its own: a Ctrl-C of the terminal reaches it once, through this process, and asks for a checkpoint. By the channel it
+    // knows when this process is gone.
     const child = spawn(process.execPath, [program, 'study', 'cell', folder.path, key], {
-      stdio: ['ignore', log.fd, log.fd],
+      stdio: ['ignore', log.fd, log.fd, 'ipc'],
       detached: true,
     });
     const stop = (): void => void child.kill('SIGTERM');
     signal?.addEventListener('abort', stop, { once: true });
-    await new Promise<void>(resolve => {
-      child.on('error', () => resolve());
-      child.on('close', () => resolve());
+    const how = await new Promise<string>(resolve => {
+      child.on('error', ({ message }) => resolve(`did not start: ${message}`));
+      child.on('close', (code, by) => resolve(by === null ? `ended with the exit code ${code}` : `was ended by ${by}`));
     });
     signal?.removeEventListener('abort', stop);
+    if (!signal?.aborted) await requireEnd(folder, key, how);
   } finally {
     await log.close();
   }
+}
+
+/** Keeps of a cell whose process ended without a word, killed for its memory say, that it failed. */
+async function requireEnd(folder: StudyFolder, key: string, how: string): Promise<void> {
+  const state = (await folder.states()).find(({ cell }) => cell.key === key)!;
+  const { cell, record, status } = state;
+  if (status !== 'interrupted' && status !== 'ready') return;
+  const error = `Its process ${how}; ${printable(folder.logOf(cell))} has what it said.`;
+  const { seconds = 0, peakBytes = 0 } = record ?? {};
+  await folder.write(cell, { status: 'failed', seconds, peakBytes, error });
 }
 
 /** Where the cells of a study are. @throws SutureError `study-invalid`. */

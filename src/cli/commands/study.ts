@@ -61,11 +61,21 @@ export const studyCommand = (context: Context): Command =>
       return terminal.result({ jobs }, () => terminal.line(`Cancelled ${jobs.length} jobs.`));
     }
     if (key === undefined) throw new SutureError('option-invalid', 'Name the cell: suture study cell DIR KEY.');
-    const record = await studyCell(dir, key, { signal, onProgress: terminal.progress });
+    const record = await studyCell(dir, key, { signal: orLeft(signal), onProgress: terminal.progress });
     return terminal.result(record, () =>
       terminal.line(`${name(key)}: ${record.status} in ${durationText(record.seconds)}.`),
     );
   });
+
+/** Also stops when the study that started this process is gone. */
+function orLeft(signal: AbortSignal): AbortSignal {
+  if (!process.connected) return signal;
+  const left = new AbortController();
+  process.once('disconnect', () => left.abort('the study has ended'));
+  // Listening keeps no process alive.
+  process.channel?.unref();
+  return AbortSignal.any([signal, left.signal]);
+}
 
 async function compute({ terminal, signal }: Context, file: string, extra: string | undefined, flags: Flags) {
   const { output, jobs, slurm, plan } = flags;

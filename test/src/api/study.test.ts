@@ -8,7 +8,9 @@ import { SutureError } from '../../../ir/errors.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
 import { type Launcher, type StudyStatus, study, studyReport, studyStatus } from '../../../src/api/study.ts';
 import { studyCell } from '../../../src/api/study-cell.ts';
+import type { ProgressEvent } from '../../../src/execution/progress.ts';
 import { cellsOf } from '../../../src/study/cells.ts';
+import type { PairReport } from '../../../src/study/report.ts';
 import { parseStudy, readStudy } from '../../../src/study/request.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared, suture } from '../cli/support.ts';
@@ -130,7 +132,12 @@ describe('a study', () => {
       launch: counting,
     });
     expect(computed.slice(4)).toEqual(['finetune-a-b-s0']);
-    await study(await described('again.json', { ...few, seeds: [0, 1] }), { output, launch: counting });
+    const notes: string[] = [];
+    const onProgress = ({ note = '' }: ProgressEvent) => void notes.push(note.replaceAll(/-\w{8}(?=,|$)/g, ''));
+    const file = await described('again.json', { ...few, seeds: [0, 1] });
+    await study(file, { output, launch: counting, jobs: 2, onProgress });
+    // What runs is named while it does.
+    expect(notes).toContain('alone-a-s1, alone-b-s1');
     // In whatever order they come.
     expect(computed.slice(5).toSorted()).toEqual(['alone-a-s1', 'alone-b-s1', 'ensemble-a-b-s1', 'finetune-a-b-s1']);
   });
@@ -237,6 +244,31 @@ describe('a study', () => {
       await expect(refused({ sites: [{ ...a, train: 'data.npz' }, b] })).rejects.toThrow('no folder with splits');
     });
   });
+});
+
+it('on the WebGPU executor comes to what it comes to on ONNX Runtime', async () => {
+  const few = { methods: ['alone', 'gated', 'stitched'], curves: ['all'], pairs: [['a', 'b']] };
+  const sites = ['a', 'b'].map(name => ({ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' }));
+  const networks = sites.map(site => ({ ...site, network: `${site.name}.onnx` }));
+  const [onGpu, onCpu] = await Promise.all(
+    (['webgpu', 'ort'] as const).map(async executor => {
+      const output = join(folder(), executor);
+      const file = await described(`${executor}.json`, { ...few, sites: networks, executor });
+      const { cells } = await study(file, { output, launch });
+      expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
+      return (await studyReport(output)).pairs[0];
+    }),
+  );
+  const numbersOf = ({ rows, positions, curves }: PairReport): readonly number[] => [
+    ...rows.flatMap(row => row.sites.flatMap(({ mean, differences }) => [mean, ...differences.map(d => d.mean)])),
+    ...positions.flatMap(({ value, tests }) => [value, ...Object.values(tests)]),
+    ...curves.flatMap(({ scores }) => scores.map(({ mean }) => mean)),
+  ];
+  const [found, wanted] = [numbersOf(onGpu), numbersOf(onCpu)];
+  expect(found).toHaveLength(wanted.length);
+  // A pixel at the border between classes may fall to either side: of 64, with about 20 in the foreground.
+  for (const [i, number] of found.entries()) expect(Math.abs(number - wanted[i])).toBeLessThan(0.02);
+  expect(new Set(wanted.map(number => number.toFixed(3))).size).toBeGreaterThan(10);
 });
 
 describe('cells', () => {

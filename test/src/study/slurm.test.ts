@@ -7,14 +7,12 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared } from '../cli/support.ts';
+import { buildProgram, type Facts, keyOf, start, statusOf } from './program.ts';
 import { type Slurm, startSlurm, whyNoSlurm } from './slurm.ts';
 
 const run = promisify(execFile);
 
 const why = whyNoSlurm();
-
-// Below the package, so that dependencies and package.json are found from there.
-const build = join('dist', '.test-slurm');
 
 describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
   const folder = shared();
@@ -22,8 +20,7 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
   let file: string;
 
   beforeAll(async () => {
-    const options = ['--outDir', build, '--noCheck', '--declaration', 'false'];
-    await run('npx', ['tsc', '-p', 'tsconfig.build.json', ...options]);
+    await buildProgram();
     await mkdir(join(folder(), 'slurm'));
     slurm = await startSlurm(join(folder(), 'slurm'));
     await smallParents(folder(), [[3], [2, 3]]);
@@ -43,27 +40,14 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
 
   afterAll(() => slurm?.stop());
 
-  const suture = async (...args: readonly string[]) => {
-    const main = join(build, 'src', 'cli', 'main.js');
-    const env = { ...slurm!.env, SUTURE_THREADS: '1' };
-    return run(process.execPath, [main, ...args], { env }).catch((error: unknown) => error as { stdout: string });
-  };
-  interface Facts {
-    readonly key: string;
-    readonly status: string;
-    readonly queue?: string;
-    readonly error?: string;
-  }
-  const statusOf = async (output: string): Promise<readonly Facts[]> =>
-    JSON.parse((await suture('study', 'status', output, '--json')).stdout).cells;
-  const keyOf = (cells: readonly Facts[], kind: string): string =>
-    cells.find(({ key }) => key.startsWith(`${kind}-`))!.key;
+  const suture = (...args: readonly string[]) => start(args, slurm!.env).ended;
+  const cellsOf = (output: string): Promise<readonly Facts[]> => statusOf(output, slurm!.env);
 
   /** Until no job has any of the cells. */
   async function ended(output: string): Promise<readonly Facts[]> {
     for (let tries = 0; tries < 200; tries++) {
       const { stdout } = await run('squeue', ['--noheader'], { env: slurm!.env });
-      if (stdout.trim() === '') return statusOf(output);
+      if (stdout.trim() === '') return cellsOf(output);
       await sleep(500);
     }
     throw new Error('the queue does not become empty');
@@ -77,7 +61,7 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
   it('comes to what it comes to in order, with a cell that is stopped and queued again', async () => {
     const [serial, output] = [join(folder(), 'serial'), join(folder(), 'handed')];
     await suture('study', file, '-o', serial, '--jobs', '2');
-    const first = await statusOf(serial);
+    const first = await cellsOf(serial);
     expect(first.map(({ status }) => status)).toEqual(first.map(() => 'done'));
 
     const { stdout } = await suture('study', file, '-o', output, '--slurm', '--json');
@@ -88,7 +72,7 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
     const isTraining = async (): Promise<boolean> =>
       (await readdir(join(output, 'cells', tuned, 'net')).catch(() => [] as string[])).includes('metrics.jsonl');
     for (let tries = 0; tries < 400 && !(await isTraining()); tries++) await sleep(50);
-    expect((await statusOf(output)).find(({ key }) => key === tuned)).toMatchObject({
+    expect((await cellsOf(output)).find(({ key }) => key === tuned)).toMatchObject({
       status: 'running',
       queue: 'RUNNING',
     });
@@ -141,7 +125,7 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
     await ended(output);
     await rename(join(output, 'slurm', 'jobs.json'), join(output, 'slurm', 'old.json'));
     await suture('study', output);
-    const cells = await statusOf(output);
+    const cells = await cellsOf(output);
     expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
   }, 180_000);
 });

@@ -1,0 +1,146 @@
+/** The cells of a study as processes: some at once, one that fails, one that is killed, and all that stop and go on. */
+import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { studyStatus } from '../../../src/api/study.ts';
+import { smallData, smallParents } from '../cli/small.ts';
+import { shared, suture } from '../cli/support.ts';
+import { buildProgram, keyOf, start } from './program.ts';
+
+const folder = shared();
+
+beforeAll(async () => {
+  await buildProgram();
+  await smallParents(folder(), [[3], [2, 3]]);
+  await smallData(join(folder(), 'data.npz'));
+});
+
+async function described(name: string, more: object): Promise<{ readonly file: string; readonly output: string }> {
+  const data = { train: 'data.npz', validation: 'data.npz', test: 'data.npz' };
+  const sites = ['a', 'b'].map(site => ({ name: site, ...data, network: `${site}.onnx` }));
+  const file = join(folder(), `${name}.json`);
+  await writeFile(file, JSON.stringify({ sites, pairs: [['a', 'b']], curves: [], executor: 'ort', ...more }));
+  return { file, output: join(folder(), name) };
+}
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 600; tries++) {
+    if (await isSo()) return;
+    await sleep(50);
+  }
+  throw new Error(`${what} does not come`);
+}
+
+/** The processes of this machine whose command names a path; undefined where the system does not list them as files. */
+async function processesOf(path: string): Promise<readonly number[] | undefined> {
+  const entries = await readdir('/proc').catch(() => undefined);
+  if (!entries) return undefined;
+  const named: number[] = [];
+  for (const pid of entries.filter(name => /^\d+$/.test(name))) {
+    const command = await readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '');
+    if (command.includes(path)) named.push(Number(pid));
+  }
+  return named;
+}
+
+describe('two at once', () => {
+  it('go on where one fails, which the table and the exit code say', async () => {
+    await smallData(join(folder(), 'large.npz'), 12);
+    const sites = ['a', 'b', 'c'].map(name => {
+      // The networks take 8 × 8 pixels: what c has they cannot read.
+      const data = name === 'c' ? 'large.npz' : 'data.npz';
+      return { name, train: data, validation: data, test: 'data.npz', network: `${name === 'c' ? 'a' : name}.onnx` };
+    });
+    const pairs = [
+      ['c', 'b'],
+      ['a', 'b'],
+    ];
+    const more = { sites, pairs, methods: ['alone', 'finetune'], finetune: { steps: 2, batch: 2 } };
+    const { file, output } = await described('failing', more);
+    const { code, stderr } = await start(['study', file, '-o', output, '--jobs', '2']).ended;
+    expect(code).toBe(1);
+    expect(stderr).toContain('1 of 5 cells failed, and 0 wait for them');
+    expect(stderr).toMatch(/finetune-c-b-s0-\w+: .*large\.npz/);
+    const { cells } = await studyStatus(output);
+    const failed = keyOf(cells, 'finetune-c-b');
+    for (const { key, status } of cells)
+      expect({ key, status }).toEqual({ key, status: key === failed ? 'failed' : 'done' });
+    expect((await suture('study', 'status', output)).stdout).toMatch(new RegExp(`^${failed} +failed`, 'm'));
+    expect(await readFile(join(output, 'study.md'), 'utf8')).toContain('4 of 5 cells have ended.');
+    expect(await readFile(join(output, 'report.html'), 'utf8')).toContain('1 cell failed');
+    expect(await readFile(join(output, 'cells', failed, 'log.txt'), 'utf8')).toContain('large.npz');
+  });
+});
+
+describe('a study that is stopped', () => {
+  /** Long enough to be stopped while it trains. */
+  const more = { methods: ['alone', 'finetune', 'ensemble'], finetune: { steps: 2500, batch: 2 } };
+  let whole: string;
+  beforeAll(async () => {
+    const { file, output } = await described('whole', more);
+    expect(await start(['study', file, '-o', output]).ended).toMatchObject({ code: 0 });
+    whole = output;
+  });
+
+  const resultOf = async (cell: string): Promise<unknown> =>
+    JSON.parse(await readFile(join(cell, 'cell.json'), 'utf8')).result;
+
+  /** The study without the cell that trains, which a process begins. */
+  async function begun(name: string) {
+    const output = join(folder(), name);
+    await cp(whole, output, { recursive: true });
+    const key = keyOf((await studyStatus(whole)).cells, 'finetune');
+    const cell = join(output, 'cells', key);
+    await rm(cell, { recursive: true });
+    const { child, ended } = start(['study', output]);
+    const isTraining = () => stat(join(cell, 'net', 'metrics.jsonl')).then(Boolean, () => false);
+    await until('the training', isTraining);
+    return { output, key, cell, child, ended };
+  }
+
+  const others = async (output: string, key: string): Promise<readonly number[]> => {
+    const keys = (await readdir(join(output, 'cells'))).filter(name => name !== key);
+    return Promise.all(keys.map(async name => (await stat(join(output, 'cells', name, 'cell.json'))).mtimeMs));
+  };
+
+  it('leaves no process behind, and goes on to the same numbers without computing anything twice', async () => {
+    const { output, key, cell, child, ended } = await begun('stopped');
+    const written = await others(output, key);
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 130, stderr: expect.stringContaining('The study was interrupted.') });
+    expect((await processesOf(cell)) ?? []).toEqual([]);
+    const { cells } = await studyStatus(output);
+    expect(cells.filter(({ status }) => status !== 'done').map(c => [c.key, c.status])).toEqual([[key, 'interrupted']]);
+    const [, steps] = /stopped after (\d+) of 2500 steps/.exec(await readFile(join(cell, 'log.txt'), 'utf8')) ?? [];
+    expect(Number(steps)).toBeGreaterThan(0);
+    expect(await start(['study', output]).ended).toMatchObject({ code: 0 });
+    expect(await others(output, key)).toEqual(written);
+    const lines = (await readFile(join(cell, 'net', 'metrics.jsonl'), 'utf8')).trim().split('\n');
+    const seen = lines.map(line => JSON.parse(line).step as number);
+    expect(seen).toEqual([...new Set(seen)].toSorted((p, q) => p - q));
+    expect(await resultOf(cell)).toEqual(await resultOf(join(whole, 'cells', key)));
+    expect(await readFile(join(output, 'study.md'), 'utf8')).toBe(await readFile(join(whole, 'study.md'), 'utf8'));
+  });
+
+  it('takes its cells with it where it is killed', async () => {
+    const { output, key, cell, child, ended } = await begun('killed');
+    child.kill('SIGKILL');
+    await ended;
+    const statusNow = async () => (await studyStatus(output)).cells.find(c => c.key === key)!.status;
+    await until('the end of the cell', async () => (await statusNow()) !== 'running');
+    expect(await statusNow()).toBe('interrupted');
+    expect(await readFile(join(cell, 'log.txt'), 'utf8')).toMatch(/stopped after \d+ of 2500 steps/);
+  });
+
+  it('shows a cell whose process is killed as failed, and computes it again', async ({ skip }) => {
+    if ((await processesOf(folder())) === undefined) return skip('the processes of this system are no files');
+    const { output, key, cell, ended } = await begun('cell');
+    for (const pid of (await processesOf(key)) ?? []) process.kill(pid, 'SIGKILL');
+    expect(await ended).toMatchObject({ code: 1, stderr: expect.stringContaining('was ended by SIGKILL') });
+    const { status, error } = (await studyStatus(output)).cells.find(c => c.key === key)!;
+    expect({ status, error }).toEqual({ status: 'failed', error: expect.stringContaining('log.txt') });
+    expect(await start(['study', output]).ended).toMatchObject({ code: 0 });
+    expect(await resultOf(cell)).toEqual(await resultOf(join(whole, 'cells', key)));
+  });
+});
