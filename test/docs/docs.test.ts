@@ -6,7 +6,7 @@ import * as passes from '../../passes/index.ts';
 import { withTables } from './tables.ts';
 
 const pages = [
-  ...['README.md', 'CHANGELOG.md', 'fixtures/README.md', 'bench/README.md'],
+  ...['README.md', 'CHANGELOG.md', 'fixtures/README.md', 'bench/README.md', 'test/README.md'],
   ...readdirSync('docs', { recursive: true, encoding: 'utf8' })
     .filter(name => name.endsWith('.md'))
     .map(name => join('docs', name)),
