@@ -7,7 +7,6 @@ const common = {
   testTimeout: 180_000,
   hookTimeout: 180_000,
   pool: 'forks',
-  setupFiles: 'test/seed.ts',
   // Two files are tested at a time; threads that wait for work by spinning would take it from each other.
   env: { SUTURE_THREADS: '1' },
 } as const;
@@ -17,8 +16,24 @@ export default defineConfig({
     maxWorkers: 2,
     projects: [
       // Modules are loaded once for all files: nothing here is left behind in them.
-      { test: { ...common, name: 'together', include: ['test/**/*.test.ts'], exclude: apart, isolate: false } },
-      { test: { ...common, name: 'apart', include: apart.map(p => (p.endsWith('**') ? `${p}/*.test.ts` : p)) } },
+      {
+        test: {
+          ...common,
+          name: 'together',
+          include: ['test/**/*.test.ts'],
+          exclude: apart,
+          isolate: false,
+          setupFiles: ['test/seed.ts', 'test/sessions.ts'],
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'apart',
+          include: apart.map(p => (p.endsWith('**') ? `${p}/*.test.ts` : p)),
+          setupFiles: 'test/seed.ts',
+        },
+      },
     ],
   },
 });

@@ -1,5 +1,5 @@
 /** The program as users start it: a process of its own, with exit codes and signals. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { cp, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,38 +9,12 @@ import { importOnnx } from '../../../ir/onnx/file.ts';
 import { embeddedDriverUnavailable, unpackEmbeddedDriver } from '../../../runtime/adapter/swiftshader.ts';
 import { driversOnly } from '../../../runtime/adapter/system.ts';
 import { parseNpz } from '../../../src/data/npz.ts';
+import { buildProgram, type Ended, main, start } from '../../program.ts';
 import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
 import { type Outcome, scratch, shared, suture, sutureWith } from './support.ts';
 
-// Below the package, so that dependencies and package.json are found from there.
-const build = join('dist', '.test');
-const main = join(build, 'src', 'cli', 'main.js');
-
-// Types are not the matter here: to check them and write them out would take most of the time.
-beforeAll(async () => {
-  const options = ['--outDir', build, '--noCheck', '--declaration', 'false'];
-  await promisify(execFile)('npx', ['tsc', '-p', 'tsconfig.build.json', ...options]);
-}, 120_000);
-
-interface Ended {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function start(args: readonly string[], env: NodeJS.ProcessEnv = {}): { child: ChildProcess; ended: Promise<Ended> } {
-  const child = spawn(process.execPath, [main, ...args], { env: { ...process.env, ...env } });
-  const text = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', chunk => (text.stdout += chunk));
-  child.stderr.setEncoding('utf8').on('data', chunk => (text.stderr += chunk));
-  const ended = new Promise<Ended>((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, ...text }));
-  });
-  return { child, ended };
-}
+beforeAll(buildProgram, 120_000);
 
 const ends = (...args: readonly string[]): Promise<Ended> => start(args).ended;
 
@@ -53,13 +27,6 @@ describe('the program', () => {
     [network] = await smallParents(folder(), [[], []]);
     const data = await smallData(join(folder(), 'data.npz'));
     evaluation = ['evaluate', network, '--data', data, '--executor', 'webgpu'];
-  });
-
-  it('prints one JSON document and exits with 0', async () => {
-    const [a, b] = await smallParents(await scratch());
-    const { code, stdout } = await ends('match', a, b, '--json');
-    expect(JSON.parse(stdout)).toHaveProperty('pairs');
-    expect(code).toBe(0);
   });
 
   it('exits with 1 on bad input and 2 on wrong usage, with nothing on standard output', async () => {

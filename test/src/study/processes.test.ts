@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { studyStatus } from '../../../src/api/study.ts';
+import { buildProgram, start } from '../../program.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared, suture } from '../cli/support.ts';
-import { buildProgram, keyOf, start } from './program.ts';
+import { keyOf } from './program.ts';
 
 const folder = shared();
 

@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildProgram, start } from '../../program.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared } from '../cli/support.ts';
-import { buildProgram, type Facts, keyOf, start, statusOf } from './program.ts';
+import { type Facts, keyOf, statusOf } from './program.ts';
 import { type Slurm, startSlurm, whyNoSlurm } from './slurm.ts';
 
 const run = promisify(execFile);
@@ -119,7 +120,11 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
 
   it('is cancelled, and goes on in order', async () => {
     const output = join(folder(), 'cancelled');
-    await suture('study', file, '-o', output, '--slurm');
+    const short = join(folder(), 'short.json');
+    const request = JSON.parse(await readFile(file, 'utf8'));
+    const methods = ['alone', 'finetune', 'ensemble'];
+    await writeFile(short, JSON.stringify({ ...request, methods, finetune: { steps: 20, batch: 2 } }));
+    await suture('study', short, '-o', output, '--slurm');
     const { stdout } = await suture('study', 'cancel', output, '--json');
     expect(JSON.parse(stdout).jobs.length).toBeGreaterThan(2);
     await ended(output);

@@ -5,9 +5,10 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { studyStatus } from '../../../src/api/study.ts';
+import { buildProgram, main } from '../../program.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared } from '../cli/support.ts';
-import { buildProgram, keyOf, main } from './program.ts';
+import { keyOf } from './program.ts';
 
 const isMissing = spawnSync('snakemake', ['--version']).status !== 0;
 const why = isMissing ? ' (skipped: there is no Snakemake here; apt-get install snakemake)' : '';

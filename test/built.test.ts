@@ -1,12 +1,18 @@
-/** What a program in TypeScript that uses the package is given, compiled strictly and with every declaration checked. */
+/**
+ * What is built: a program that starts, and declarations for programs in TypeScript, compiled strictly and with every declaration
+ * checked.
+ */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { startFile } from './program.ts';
+import { smallParents } from './src/cli/small.ts';
+import { scratch } from './src/cli/support.ts';
 
 // Below the package, so that dependencies are found from there.
-const folder = join('dist', '.declarations');
+const folder = join('dist', '.built');
 const offered = JSON.parse(await readFile('package.json', 'utf8')) as {
   readonly name: string;
   readonly exports: Readonly<Record<string, { readonly types: string }>>;
@@ -18,16 +24,7 @@ beforeAll(async () => {
   await mkdir(folder, { recursive: true });
   // With a record of its own: by that of the build, only what has changed since would be written.
   const record = join(folder, 'tsbuildinfo');
-  await tsc(
-    '-p',
-    'tsconfig.build.json',
-    '--emitDeclarationOnly',
-    '--noCheck',
-    '--outDir',
-    folder,
-    '--tsBuildInfoFile',
-    record,
-  );
+  await tsc('-p', 'tsconfig.build.json', '--noCheck', '--outDir', folder, '--tsBuildInfoFile', record);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
@@ -43,20 +40,17 @@ const paths = Object.fromEntries(
 const wrong = "import { importOnnx } from 'suture';\nexport const wrong: number = importOnnx('a.onnx').graph;";
 
 /**
- * Compiles a program, and a wrong one beside it; returns what is said. The types of Node are there, those of WebGPU and of a browser only
- * where `lib` has them.
+ * Compiles programs, by the names of their files, and a wrong one beside them; returns what is said. The types of Node are there, those of
+ * WebGPU and of a browser only where `lib` has them.
  */
-async function compile(program: string, lib: readonly string[]): Promise<readonly string[]> {
-  await writeFile(join(folder, 'program.ts'), program);
-  await writeFile(join(folder, 'wrong.ts'), wrong);
+async function compile(programs: ReadonlyMap<string, string>, lib: readonly string[]): Promise<readonly string[]> {
+  const files = new Map([...programs, ['wrong.ts', wrong]]);
+  for (const [name, text] of files) await writeFile(join(folder, name), text);
   const compilerOptions = {
     ...{ target: 'ES2023', module: 'NodeNext', lib, types: ['node'], strict: true, exactOptionalPropertyTypes: true },
     ...{ skipLibCheck: false, noEmit: true, paths },
   };
-  await writeFile(
-    join(folder, 'tsconfig.json'),
-    JSON.stringify({ compilerOptions, files: ['program.ts', 'wrong.ts'] }),
-  );
+  await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [...files.keys()] }));
   const said = await tsc('-p', folder, '--pretty', 'false').then(
     ({ stdout }) => stdout,
     error => (error as { stdout: string }).stdout,
@@ -69,13 +63,26 @@ const programOf = async (file: string): Promise<string> =>
   /```ts\n([\s\S]*?)```/.exec(await readFile(file, 'utf8'))![1];
 
 it.each([
-  ['README.md', ['ES2023']],
-  ['README.md', ['ES2023', 'DOM']],
-  ['docs/web.md', ['ES2023', 'DOM']],
-])('the program in %s compiles with %j, and a wrong one does not', async (file, lib) => {
-  const program = await programOf(file);
-  expect(program).toMatch(/from 'suture(\/web)?'/);
-  expect(await compile(program, lib)).toEqual([
+  [['README.md'], ['ES2023']],
+  [
+    ['README.md', 'docs/web.md'],
+    ['ES2023', 'DOM'],
+  ],
+])('the programs in %j compile with %j, and a wrong one does not', async (pages, lib) => {
+  const programs = new Map<string, string>();
+  for (const page of pages) {
+    const program = await programOf(page);
+    expect(program).toMatch(/from 'suture(\/web)?'/);
+    programs.set(page.replace(/^.*\/|\.md$/g, '').concat('.ts'), program);
+  }
+  expect(await compile(programs, lib)).toEqual([
     expect.stringMatching(/wrong\.ts\(2,14\): error .*not assignable to type 'number'/),
   ]);
+});
+
+it('the program starts, prints one JSON document and exits with 0', async () => {
+  const [a, b] = await smallParents(await scratch());
+  const { code, stdout } = await startFile(join(folder, 'src', 'cli', 'main.js'), ['match', a, b, '--json']).ended;
+  expect(JSON.parse(stdout)).toHaveProperty('pairs');
+  expect(code).toBe(0);
 });
