@@ -1,14 +1,13 @@
 /** The page of a run: `suture report`, and what `suture run` ends with. */
-import { copyFile, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, resolve } from 'node:path';
 import { printable, SutureError } from '../../ir/index.ts';
 import { matchableValues, original, settle, settledMeaning } from '../../passes/index.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { withExecutor } from '../execution/open.ts';
 import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
-import { checkOutputFile, makeFolder, refuseExisting, type WriteOptions, writeOutput } from '../files/output.ts';
-import { isThere } from '../files/there.ts';
+import { checkOutputFile, type WriteOptions, writeOutput } from '../files/output.ts';
 import { type CaseSet, type Cases, casesSchema, scoresByCase } from '../metrics/by-case.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { measureNetworks } from '../metrics/score-networks.ts';
@@ -21,9 +20,12 @@ import { channelNames, datasetNames } from '../preprocessing/dataset-json.ts';
 import { commandOf } from '../report/command.ts';
 import type { MatchParts } from '../report/html/match.ts';
 import { runPage } from '../report/html/run.ts';
-import { mlflowFiles } from '../report/mlflow.ts';
+import { keepForTensorBoard, keepInMlflow } from '../report/keep.ts';
+import { defaultExperiment } from '../report/mlflow.ts';
 import { type NamedNetwork, type PicturedSet, picturesOf, whyNoPictures } from '../report/pictures.ts';
 import { metricsLineSchema, type StoredReport, storedReportSchema } from '../report/stored.ts';
+import type { TrackedRun } from '../report/tracked.ts';
+import { trackedRun } from '../report/tracked-run.ts';
 import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
 import { runFiles } from '../run/files.ts';
@@ -40,6 +42,8 @@ export interface ReportOptions extends WorkOptions, ExecutorOptions, WriteOption
   readonly output?: string | undefined;
   /** A folder that is, or becomes, a file store of MLflow (`mlruns`), in which the run is kept too. */
   readonly mlflow?: string | undefined;
+  /** A folder that TensorBoard reads, in which the run is kept too. */
+  readonly tensorboard?: string | undefined;
 }
 
 /** What `suture report` made. */
@@ -51,6 +55,8 @@ export interface ReportFile {
   readonly leftOut: readonly string[];
   /** Where MLflow has it, where that was asked for. */
   readonly mlflow?: string;
+  /** Where TensorBoard has it. */
+  readonly tensorboard?: string;
 }
 
 /**
@@ -59,8 +65,9 @@ export interface ReportFile {
  * @throws SutureError `run-invalid`, `run-locked`, `output-exists`, `output-unwritable`.
  */
 export async function report(path: string, options: ReportOptions = {}): Promise<ReportFile> {
-  const { output, force, mlflow } = options;
-  if (output !== undefined) await checkOutputFile(output, { ...(force && { force }) });
+  const { output, force, mlflow, tensorboard } = options;
+  const writing: WriteOptions = { ...(force && { force }) };
+  if (output !== undefined) await checkOutputFile(output, writing);
   const work = async (): Promise<ReportFile> => {
     const run = await openNetwork(path);
     const { text, leftOut } = await withExecutor(options, executor =>
@@ -68,20 +75,31 @@ export async function report(path: string, options: ReportOptions = {}): Promise
     );
     const file = output ?? run.directory.file('page');
     if (output === undefined) await run.directory.write('page', text);
-    else await writeOutput(output, text, { ...(force && { force }) });
-    const kept = mlflow === undefined ? undefined : await keepInMlflow(run, mlflow, text, { ...(force && { force }) });
-    return { run: path, file, bytes: Buffer.byteLength(text), leftOut, ...(kept !== undefined && { mlflow: kept }) };
+    else await writeOutput(output, text, writing);
+    const made: ReportFile = { run: path, file, bytes: Buffer.byteLength(text), leftOut };
+    if (mlflow === undefined && tensorboard === undefined) return made;
+    const tracked = await trackedOf(run);
+    const [boarded] = tensorboard === undefined ? [] : await keepForTensorBoard(tensorboard, [tracked], writing);
+    const [kept] =
+      mlflow === undefined
+        ? []
+        : await keepInMlflow(
+            mlflow,
+            defaultExperiment(tracked.begun),
+            [{ run: tracked, artifacts: await artifactsOf(run, text) }],
+            writing,
+          );
+    return {
+      ...made,
+      ...(kept !== undefined && { mlflow: kept }),
+      ...(boarded !== undefined && { tensorboard: boarded }),
+    };
   };
   return output === undefined ? withLockedRun(path, work) : work();
 }
 
-/**
- * Writes a run into a file store of MLflow, with its page and its report.
- *
- * @returns the folder of the run.
- * @throws SutureError `output-exists` where it is there already, `output-unwritable`.
- */
-async function keepInMlflow(run: OpenRun, store: string, page: string, options: WriteOptions): Promise<string> {
+/** What other programs keep of a run. */
+async function trackedOf(run: OpenRun): Promise<TrackedRun> {
   const { directory } = run;
   const trained = await trainedParameters(run);
   const [begun, ended] = await Promise.all(
@@ -89,36 +107,22 @@ async function keepInMlflow(run: OpenRun, store: string, page: string, options: 
       Math.round((await stat(file).catch(() => stat(directory.file('config')))).mtimeMs),
     ),
   );
-  const { folder, files } = mlflowFiles({
-    ...{
-      store: resolve(store),
-      name: basename(resolve(directory.path)),
-      config: directory.config,
-      seal: directory.seal,
-    },
-    ...{ begun, ended },
+  return trackedRun({
+    ...{ name: basename(resolve(directory.path)), config: directory.config, seal: directory.seal, begun, ended },
     training: await directory.readMetrics(metricsLineSchema),
     sweep: trained && (await directory.readJson('sweep', sweepSchema)),
     verdict: trained && (await directory.readJson('verdict', verdictSchema)),
     report: await directory.readUnsealed('reportJson', storedReportSchema),
   });
-  const target = join(store, folder);
-  await refuseExisting(target, options);
-  if (options.force) await rm(target, { recursive: true, force: true });
-  for (const [name, content] of files) {
-    const file = join(store, name);
-    // The experiment is that of other runs too.
-    if (!name.startsWith(`${folder}/`) && (await isThere(file))) continue;
-    await makeFolder(dirname(file));
-    await writeOutput(file, content);
-  }
-  const artifacts = join(target, 'artifacts');
-  await makeFolder(artifacts);
-  await writeOutput(join(artifacts, runFiles.page), page);
+}
+
+/** The page of a run, and its report where it has one. */
+async function artifactsOf({ directory }: OpenRun, page: string): Promise<ReadonlyMap<string, string | Uint8Array>> {
+  const artifacts = new Map<string, string | Uint8Array>([[runFiles.page, page]]);
   for (const name of ['reportText', 'reportJson'] as const) {
-    if (await directory.has(name)) await copyFile(directory.file(name), join(artifacts, runFiles[name]));
+    if (await directory.has(name)) artifacts.set(runFiles[name], await readFile(directory.file(name)));
   }
-  return target;
+  return artifacts;
 }
 
 /** What whoever makes a page has at hand. */

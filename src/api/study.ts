@@ -1,15 +1,20 @@
 /** The paper's experiments on one's own data: `suture study`. */
 import { spawn } from 'node:child_process';
-import { open } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isFolder } from '../files/there.ts';
+import { type KeptRun, keepForTensorBoard, keepInMlflow } from '../report/keep.ts';
+import { type MetricsLine, metricsLineSchema } from '../report/stored.ts';
 import { type CellState, type CellStatus, StudyFolder } from '../study/folder.ts';
 import { studyPage } from '../study/page.ts';
 import { type StudyReport, studyReportOf, studyText } from '../study/report.ts';
 import { readStudy } from '../study/request.ts';
+import { experimentOf, trackedCell, trackedStudy } from '../study/tracked.ts';
 import { cancelStudy, queued, type SubmittedJob, submitStudy } from './study-slurm.ts';
 
 /** Computes a cell somewhere, whatever becomes of it. */
@@ -196,15 +201,72 @@ export async function studyOnSlurm(
 export const studyCancel = async (path: string): Promise<readonly string[]> =>
   cancelStudy(await StudyFolder.open(path));
 
-/** Writes `study.json`, `study.md` and `report.html` of what has ended. @throws SutureError `study-invalid`. */
-export const studyReport = async (path: string): Promise<StudyReport> => writeReport(await StudyFolder.open(path));
+/** Where other programs find a study too. */
+export interface KeepOptions {
+  /** A folder that is, or becomes, a file store of MLflow (`mlruns`), in which the study is an experiment. */
+  readonly mlflow?: string | undefined;
+  /** A folder for TensorBoard. */
+  readonly tensorboard?: string | undefined;
+}
+
+/**
+ * Writes `study.json`, `study.md` and `report.html` of what has ended. What other programs keep of the study is replaced.
+ *
+ * @throws SutureError `study-invalid`, `output-unwritable`.
+ */
+export async function studyReport(path: string, { mlflow, tensorboard }: KeepOptions = {}): Promise<StudyReport> {
+  const folder = await StudyFolder.open(path);
+  const report = await writeReport(folder);
+  if (mlflow === undefined && tensorboard === undefined) return report;
+  const { experiment, runs } = await trackedRuns(folder, report);
+  if (mlflow !== undefined) await keepInMlflow(mlflow, experiment, runs, { force: true });
+  if (tensorboard !== undefined) {
+    const ofCells = runs.map(({ run }) => run);
+    await keepForTensorBoard(tensorboard, ofCells, { force: true });
+  }
+  return report;
+}
+
+const reportFiles = ['study.json', 'study.md', 'report.html'] as const;
 
 async function writeReport(folder: StudyFolder): Promise<StudyReport> {
   const { path, request } = folder;
   const states = await folder.states();
   const report = studyReportOf(request, states);
-  await writeOutput(`${path}/study.json`, jsonText(report), { force: true });
-  await writeOutput(`${path}/study.md`, studyText(report), { force: true });
-  await writeOutput(`${path}/report.html`, studyPage({ path, request, states, report }), { force: true });
+  const texts = [jsonText(report), studyText(report), studyPage({ path, request, states, report })];
+  for (const [i, name] of reportFiles.entries()) await writeOutput(join(path, name), texts[i], { force: true });
   return report;
+}
+
+async function trackedRuns(folder: StudyFolder, report: StudyReport) {
+  const timeOf = async (file: string): Promise<number> => Math.round((await stat(file)).mtimeMs);
+  const begun = await timeOf(folder.requestFile);
+  const experiment = experimentOf(folder.path, begun);
+  const runs: KeptRun[] = [];
+  for (const state of await folder.states()) {
+    const { cell, record } = state;
+    if (!record) continue;
+    const parts = { request: folder.request, state, experiment, ended: await timeOf(folder.recordOf(cell)) };
+    const log = await readFile(folder.logOf(cell), 'utf8').catch(() => undefined);
+    const run = trackedCell({ ...parts, training: await trainingOf(folder.folderOf(cell)), log });
+    if (run) runs.push(run);
+  }
+  const files = new Map<string, string>();
+  for (const name of reportFiles) files.set(name, await readFile(join(folder.path, name), 'utf8'));
+  const ended = runs.reduce((last, { run }) => Math.max(last, run.ended), begun);
+  return { experiment, runs: [...runs, trackedStudy(report, experiment, ended, files)] };
+}
+
+/** What a cell's training wrote of its steps; nothing of one that trains nothing. A line that is being written is left out. */
+async function trainingOf(folder: string): Promise<readonly MetricsLine[]> {
+  for (const name of ['net', 'run', 'student']) {
+    const text = await readFile(join(folder, name, 'metrics.jsonl'), 'utf8').catch(() => undefined);
+    if (text === undefined) continue;
+    return text
+      .slice(0, text.lastIndexOf('\n') + 1)
+      .split('\n')
+      .filter(line => line !== '')
+      .map(line => v.parse(metricsLineSchema, JSON.parse(line)));
+  }
+  return [];
 }

@@ -1,12 +1,12 @@
-/** The checksum of zip archives and PNG files (ISO 3309, ITU-T V.42), eight bytes at a time. */
+/** Checksums, eight bytes at a time. */
+
+type Checksum = (bytes: Uint8Array, before?: number) => number;
 
 /** `tables[k][byte]`: what a byte does to the checksum when `k` more bytes follow it. */
-const tables = makeTables();
-
-function makeTables(): readonly Uint32Array[] {
+function makeTables(polynomial: number): readonly Uint32Array[] {
   const first = Uint32Array.from({ length: 256 }, (_, byte) => {
     let rest = byte;
-    for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ 0xedb88320 : rest >>> 1;
+    for (let bit = 0; bit < 8; bit++) rest = rest & 1 ? (rest >>> 1) ^ polynomial : rest >>> 1;
     return rest;
   });
   const all = [first];
@@ -14,23 +14,31 @@ function makeTables(): readonly Uint32Array[] {
   return all;
 }
 
-/** @param before the checksum of the bytes before these. */
-export function crc32(bytes: Uint8Array, before = 0): number {
-  const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
-  let rest = ~before;
-  let at = 0;
-  for (const last = bytes.length - 8; at <= last; at += 8) {
-    const low = rest ^ (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24));
-    rest =
-      t7[low & 255] ^
-      t6[(low >>> 8) & 255] ^
-      t5[(low >>> 16) & 255] ^
-      t4[low >>> 24] ^
-      t3[bytes[at + 4]] ^
-      t2[bytes[at + 5]] ^
-      t1[bytes[at + 6]] ^
-      t0[bytes[at + 7]];
-  }
-  for (; at < bytes.length; at++) rest = (rest >>> 8) ^ t0[(rest ^ bytes[at]) & 255];
-  return ~rest >>> 0;
+/** @param polynomial with its bits from the lowest power on. */
+function checksumBy(polynomial: number): Checksum {
+  const [t0, t1, t2, t3, t4, t5, t6, t7] = makeTables(polynomial);
+  return (bytes, before = 0) => {
+    let rest = ~before;
+    let at = 0;
+    for (const last = bytes.length - 8; at <= last; at += 8) {
+      const low = rest ^ (bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24));
+      rest =
+        t7[low & 255] ^
+        t6[(low >>> 8) & 255] ^
+        t5[(low >>> 16) & 255] ^
+        t4[low >>> 24] ^
+        t3[bytes[at + 4]] ^
+        t2[bytes[at + 5]] ^
+        t1[bytes[at + 6]] ^
+        t0[bytes[at + 7]];
+    }
+    for (; at < bytes.length; at++) rest = (rest >>> 8) ^ t0[(rest ^ bytes[at]) & 255];
+    return ~rest >>> 0;
+  };
 }
+
+/** That of zip archives and PNG files (ISO 3309, ITU-T V.42). `before`: of the bytes before these. */
+export const crc32: Checksum = checksumBy(0xedb88320);
+
+/** That of iSCSI (RFC 3720) and of TensorFlow's records, by Castagnoli's polynomial. */
+export const crc32c: Checksum = checksumBy(0x82f63b78);

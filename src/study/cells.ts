@@ -33,10 +33,10 @@ export const otherWay = ({ steps, batch, memory }: StudyRequest['stitch']): Stud
 });
 
 /** What of a request decides a cell's numbers, beside its data and what it needs. */
-function settingsOf(
+export function settingsOf(
   { train, finetune, fedavg, stitch, distill, evaluations, budget }: StudyRequest,
   kind: Kind,
-): unknown {
+): Readonly<Record<string, unknown>> | undefined {
   switch (kind) {
     case 'alone':
     case 'merged':

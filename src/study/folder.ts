@@ -127,6 +127,14 @@ export class StudyFolder {
     return join(this.path, files.cells, key);
   }
 
+  get requestFile(): string {
+    return join(this.path, files.request);
+  }
+
+  recordOf(cell: Pick<Cell, 'key'>): string {
+    return join(this.folderOf(cell), files.record);
+  }
+
   logOf(cell: Pick<Cell, 'key'>): string {
     return join(this.folderOf(cell), files.log);
   }
@@ -139,7 +147,7 @@ export class StudyFolder {
 
   /** What is kept of a cell; undefined where it was not begun. @throws SutureError `study-invalid`. */
   async record(cell: Cell): Promise<CellRecord | undefined> {
-    const file = join(this.folderOf(cell), files.record);
+    const file = this.recordOf(cell);
     if (!(await isThere(file))) return undefined;
     try {
       return v.parse(recordSchema, JSON.parse((await readRegular(file)).toString('utf8')));
@@ -157,7 +165,7 @@ export class StudyFolder {
       ...found,
     };
     await makeFolder(this.folderOf(cell));
-    await writeOutput(join(this.folderOf(cell), files.record), jsonText(document), { force: true });
+    await writeOutput(this.recordOf(cell), jsonText(document), { force: true });
   }
 
   /** Where all cells are, in their order. */

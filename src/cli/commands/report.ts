@@ -4,12 +4,14 @@ import { path } from '../../options/kinds.ts';
 import { optional, type ValuesOf } from '../../options/option.ts';
 import { executor, force, json, maybeOutput } from '../catalogue.ts';
 import type { Context } from '../context.ts';
+import { showKept } from '../kept.ts';
 import { addOptions } from '../options.ts';
 import { grouped, name, type Terminal } from '../terminal.ts';
 
 const options = {
   output: maybeOutput('file', 'where the page is written, instead of report.html in the run'),
   mlflow: optional(path, 'dir', "also keep the run in this folder as MLflow's file store does"),
+  tensorboard: optional(path, 'dir', 'also keep the run in this folder as TensorBoard reads it'),
   executor,
   force,
   json,
@@ -26,9 +28,8 @@ export const reportCommand = ({ terminal, signal }: Context): Command =>
     terminal.result(made, () => show(made, terminal));
   });
 
-function show({ file, bytes, leftOut, mlflow }: ReportFile, terminal: Terminal): void {
+function show({ file, bytes, leftOut, ...kept }: ReportFile, terminal: Terminal): void {
   for (const text of leftOut) terminal.warning(text);
   terminal.line(`${name(file)}, ${grouped(Math.ceil(bytes / 1000))} kB: open it in a browser.`);
-  if (mlflow !== undefined)
-    terminal.line(`${name(mlflow)}: \`mlflow ui --backend-store-uri\` with the folder shows it.`);
+  showKept(kept, terminal);
 }

@@ -10,10 +10,11 @@ import {
   studyStatus,
 } from '../../api/study.ts';
 import { studyCell } from '../../api/study-cell.ts';
-import { count } from '../../options/kinds.ts';
+import { count, path } from '../../options/kinds.ts';
 import { flag, optional, type ValuesOf } from '../../options/option.ts';
 import { json, maybeOutput } from '../catalogue.ts';
 import type { Context } from '../context.ts';
+import { showKept } from '../kept.ts';
 import { addOptions } from '../options.ts';
 import { durationText } from '../progress.ts';
 import { name, type Terminal } from '../terminal.ts';
@@ -25,6 +26,8 @@ const options = {
   }),
   slurm: flag('hand the cells to Slurm, as array jobs'),
   plan: flag('make the folder and compute nothing', { conflicts: ['slurm', 'jobs'] }),
+  mlflow: optional(path, 'dir', "with report: also keep the cells in this folder as MLflow's file store does"),
+  tensorboard: optional(path, 'dir', 'with report: also keep the cells in this folder as TensorBoard reads it'),
   json,
 };
 
@@ -42,6 +45,9 @@ export const studyCommand = (context: Context): Command =>
       .argument('[key]', 'with cell: which cell is to be computed'),
     options,
   ).action(async (what: string, dir: string | undefined, key: string | undefined, flags: Flags) => {
+    if (what !== 'report' && (flags.mlflow ?? flags.tensorboard) !== undefined) {
+      throw new SutureError('option-invalid', '--mlflow and --tensorboard go with `suture study report DIR`.');
+    }
     if (!actions.includes(what)) return compute(context, what, dir, flags);
     const { terminal, signal } = context;
     if (dir === undefined)
@@ -51,10 +57,12 @@ export const studyCommand = (context: Context): Command =>
       return terminal.result(status, () => show(status, terminal));
     }
     if (what === 'report') {
-      const report = await studyReport(dir);
-      return terminal.result(report, () =>
-        terminal.line(`${name(`${dir}/report.html`)}, study.md, study.json: ${report.done} of ${report.cells} cells.`),
-      );
+      const kept = keptOf(flags);
+      const report = await studyReport(dir, kept);
+      return terminal.result(report, () => {
+        terminal.line(`${name(`${dir}/report.html`)}, study.md, study.json: ${report.done} of ${report.cells} cells.`);
+        showKept(kept, terminal);
+      });
     }
     if (what === 'cancel') {
       const jobs = await studyCancel(dir);
@@ -66,6 +74,11 @@ export const studyCommand = (context: Context): Command =>
       terminal.line(`${name(key)}: ${record.status} in ${durationText(record.seconds)}.`),
     );
   });
+
+const keptOf = ({ mlflow, tensorboard }: Flags) => ({
+  ...(mlflow !== undefined && { mlflow }),
+  ...(tensorboard !== undefined && { tensorboard }),
+});
 
 /** Also stops when the study that started this process is gone. */
 function orLeft(signal: AbortSignal): AbortSignal {

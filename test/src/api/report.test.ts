@@ -1,6 +1,6 @@
 /** The page of a run, made by the run and made again. */
-import { cp, mkdir, readFile, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, mkdir, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { report } from '../../../src/api/report.ts';
 import { type RunRequest, run } from '../../../src/api/run.ts';
@@ -172,6 +172,25 @@ describe('the page of a run', () => {
     expect(Number((await kept('metrics', 'exported', 'own')).split(' ')[1])).toBe(standings[chosen].own);
     await expect(report(copy, { executor: 'ort', mlflow: store })).rejects.toMatchObject({ code: 'output-exists' });
     await report(copy, { executor: 'ort', mlflow: store, force: true });
+  });
+
+  it('is kept for TensorBoard, and leaves what else is there', async () => {
+    const copy = await copied();
+    // Beside other runs, where its own directory is the place.
+    const tensorboard = dirname(copy);
+    const before = await readFile(join(copy, 'config.json'));
+    const [first, second] = [{}, { force: true }].map(
+      more => () => report(copy, { executor: 'ort', tensorboard, ...more }),
+    );
+    expect((await first()).tensorboard).toBe(copy);
+    await expect(first()).rejects.toMatchObject({ code: 'output-exists' });
+    await second();
+    expect(await readFile(join(copy, 'config.json'))).toEqual(before);
+    const [events, ...others] = (await readdir(copy)).filter(name => name.includes('tfevents'));
+    expect(others).toEqual([]);
+    const bytes = await readFile(join(copy, events));
+    expect(bytes.includes('brain.Event:2')).toBe(true);
+    expect(bytes.includes('exported/own')).toBe(true);
   });
 
   it('has the command that makes the run again', async () => {

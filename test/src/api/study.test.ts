@@ -104,6 +104,26 @@ describe('a study', () => {
       executor: 'ort',
     });
     expect(rows.at(-1)!.sites[0].mean).toBeCloseTo(scored[0].score.value, 6);
+    // The same for other programs.
+    const [mlflow, tensorboard] = ['mlruns', 'events'].map(name => join(output, '..', name));
+    await studyReport(output, { mlflow, tensorboard });
+    const [, experiment] = (await readdir(mlflow)).toSorted();
+    const found = new Map<string, string>();
+    for (const id of (await readdir(join(mlflow, experiment))).filter(name => name !== 'meta.yaml')) {
+      const at = join(mlflow, experiment, id);
+      found.set(await readFile(join(at, 'tags', 'mlflow.runName'), 'utf8'), at);
+    }
+    expect(found.size).toBe(15);
+    const numberOf = async (run: string, ...path: string[]) =>
+      Number((await readFile(join(found.get(run)!, 'metrics', ...path), 'utf8')).trim().split(' ')[1]);
+    expect(await numberOf('distilled-a-b-s0', 'a', 'score')).toBe(rows.at(-1)!.sites[0].mean);
+    expect(await numberOf('study', 'a with b', 'distilled', 'on a')).toBe(rows.at(-1)!.sites[0].mean);
+    expect(await readFile(join(found.get('merged-a-b-s0')!, 'params', 'steps'), 'utf8')).toBe('3');
+    expect((await readdir(join(found.get('run-a-b-s0')!, 'artifacts'))).toSorted()).toEqual([
+      'curve.svg',
+      'positions.svg',
+    ]);
+    expect((await readdir(tensorboard)).toSorted()).toEqual([...found.keys()].toSorted());
     // The own images are the partner's here, so that a network is as good on both, and no better than itself.
     const [{ sites }] = rows;
     expect(sites[0].mean).toBe(sites[1].mean);

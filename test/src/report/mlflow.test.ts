@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { mlflowFiles } from '../../../src/report/mlflow.ts';
+import { experimentText, mlflowFiles, mlflowFolder } from '../../../src/report/mlflow.ts';
+import { trackedRun } from '../../../src/report/tracked-run.ts';
 import { withDefaults } from '../../../src/training/settings.ts';
 
 const parent = {
@@ -7,8 +8,8 @@ const parent = {
   meaning: { kind: 'logits' as const, activation: 'softmax' as const, channelAxis: 1, channels: 2 },
 };
 
-const { folder, files } = mlflowFiles({
-  ...{ store: '/data/my runs', name: 'run: 1', seal: 'abcdef'.repeat(10), begun: 5, ended: 7 },
+const run = trackedRun({
+  ...{ name: 'run: \u0085 1', seal: 'abcdef'.repeat(10), begun: 5, ended: 7 },
   config: {
     ...{ format: 'suture-run', version: 2, parents: { a: parent, b: parent }, pairs: '', task: 'segmentation' },
     ...{ outputMean: 'probabilities', training: withDefaults(), data: { source: 't.npz', sha256: '', images: 1 } },
@@ -27,26 +28,34 @@ const { folder, files } = mlflowFiles({
   },
 });
 
+const experiment = { id: '7', name: 'mine', begun: 3 };
+const files = mlflowFiles('/data/my runs', experiment, run);
+
 describe('a run in a file store of MLflow', () => {
   it('has a metric in each file: lines of a time, a number and a step, without what is no number', () => {
-    expect(folder).toBe(`0/${'abcdef'.repeat(10).slice(0, 32)}`);
-    expect(files.get(`${folder}/metrics/loss`)).toBe('7 2 0\n');
-    expect(files.get(`${folder}/metrics/learning rate`)).toBe('7 1e-9 0\n7 0 10\n');
-    expect(files.get(`${folder}/metrics/terms/output/b`)).toBe('7 0.5 0\n7 0.25 10\n');
+    expect(mlflowFolder(experiment, run)).toBe(`7/${'abcdef'.repeat(10).slice(0, 32)}`);
+    expect(files.get(`metrics/loss`)).toBe('7 2 0\n');
+    expect(files.get(`metrics/learning rate`)).toBe('7 1e-9 0\n7 0 10\n');
+    expect(files.get(`metrics/terms/output/b`)).toBe('7 0.5 0\n7 0.25 10\n');
   });
 
   it('has names that MLflow takes, and that lead nowhere else', () => {
     // `_validate_metric_name` of MLflow 2: word characters, slashes, dots, spaces and hyphens, as a path that is normal.
-    const keys = [...files.keys()].map(path => path.replace(/^.*?\/(metrics|params|tags)\//, ''));
+    const keys = [...files.keys()].map(path => path.replace(/^(metrics|params|tags)\//, ''));
     for (const key of keys) expect(key).toMatch(/^(?!\.)[/\w.\- ]+$/);
-    expect(files.get(`${folder}/metrics/output ensemble weights 0.6/0.4/own`)).toBe('7 0.5 0\n');
+    expect(files.get(`metrics/output ensemble weights 0.6/0.4/own`)).toBe('7 0.5 0\n');
   });
 
   it('has texts in YAML as they are', () => {
-    const meta = files.get(`${folder}/meta.yaml`)!;
-    expect(meta).toContain('run_name: "run: 1"\n');
-    expect(meta).toContain(`artifact_uri: "file:///data/my%20runs/${folder}/artifacts"\n`);
+    const meta = files.get('meta.yaml')!;
+    expect(meta).toContain('run_name: "run: \\u0085 1"\n');
+    expect(meta).toContain(`artifact_uri: "file:///data/my%20runs/${mlflowFolder(experiment, run)}/artifacts"\n`);
     expect(meta).toContain('status: 3\n');
-    expect(files.get(`${folder}/params/parent a`)).toBe('A "x": [1].onnx');
+    expect(meta).toContain('end_time: 7\n');
+    const running = mlflowFiles('/data', experiment, { ...run, status: 'running' }).get('meta.yaml')!;
+    expect(running).toContain('status: 1\n');
+    expect(running).toContain('end_time: null\n');
+    expect(experimentText('/data', experiment)).toContain('artifact_location: "file:///data/7"\n');
+    expect(files.get(`params/parent a`)).toBe('A "x": [1].onnx');
   });
 });
