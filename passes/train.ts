@@ -28,4 +28,4 @@ export {
 } from './train/optimizer.ts';
 export { type FitStage, fitStages } from './train/sequential.ts';
 export { type SwitchMode, type SwitchModes, settingInput, sourcesInput } from './train/streams.ts';
-export { closeWeights, type OpenNetwork, openWeights, type Role } from './train/weights.ts';
+export { closeWeights, type OpenNetwork, type OpenOptions, openWeights, type Role } from './train/weights.ts';

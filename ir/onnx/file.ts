@@ -16,11 +16,14 @@ type TensorInit = MessageInit<'TensorProto'>;
  *
  * @throws SutureError `model-unreadable`, `model-unsupported`, `model-external-data` (all problems in `details`), `model-limit`.
  */
-export function importOnnx(source: string | Uint8Array, { limits }: Pick<ImportOptions, 'limits'> = {}): Imported {
-  if (typeof source !== 'string') return importModel(decodeModel(source), { limits });
+export function importOnnx(
+  source: string | Uint8Array,
+  options: Pick<ImportOptions, 'limits' | 'apart'> = {},
+): Imported {
+  if (typeof source !== 'string') return importModel(decodeModel(source), options);
   const { model, external } = readModelFile(source);
   try {
-    return importModel(model, { external, what: `'${printable(basename(source))}'`, limits });
+    return importModel(model, { ...options, external, what: `'${printable(basename(source))}'` });
   } finally {
     external.close();
   }

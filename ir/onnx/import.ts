@@ -37,6 +37,11 @@ export interface ImportOptions {
   readonly what?: string;
   /** What the model may make of itself; see {@link limitsFrom}. */
   readonly limits?: Partial<Limits> | undefined;
+  /**
+   * Whether a tensor that the file holds once, and under other names by Identity, is a constant of each name: exporters store equal
+   * tensors so, and where they are trained equal first values are no tie. Default: it is one constant.
+   */
+  readonly apart?: boolean | undefined;
 }
 
 export interface Imported {
@@ -55,7 +60,7 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
   const budget = new Budget(limitsFrom(options.limits));
   const what = options.what ?? 'The model';
   try {
-    const found = withBudget(budget, () => graphOf(model, what, options.external, budget));
+    const found = withBudget(budget, () => graphOf(model, what, options, budget));
     return { ...found, external: externalLocations(model) };
   } catch (error) {
     if (error instanceof LimitError) throw new SutureError(error.code, `${what} ${error.problem}`, { cause: error });
@@ -66,7 +71,7 @@ export function importModel(model: ModelProto, options: ImportOptions = {}): Imp
 function graphOf(
   model: ModelProto,
   what: string,
-  external: ExternalSource | undefined,
+  { external, apart = false }: ImportOptions,
   budget: Budget,
 ): Omit<Imported, 'external'> {
   const { graph } = model;
@@ -94,6 +99,7 @@ function graphOf(
     budget,
     functions: functionTable(model.functions),
     fileNames: fileNames(graph),
+    apart,
   });
   nodes.addAll(graph.node, {
     scope,

@@ -36,6 +36,8 @@ interface NodeEnvironment {
   readonly budget: Budget;
   /** The names that the file gives to values; generated ones keep clear of them. */
   readonly fileNames: ReadonlySet<string>;
+  /** As of `ImportOptions`. */
+  readonly apart: boolean;
 }
 
 /** An error that stands for one problem of one node. */
@@ -130,8 +132,11 @@ export class NodeImporter {
     }
     if (!isOpName(opType) || isSutureOp(opType)) throw new Refusal('the operator is not supported');
     // Exporters share an initialiser under a second name by way of Identity.
-    if (opType === 'Identity' && form.inputs[0]?.constant !== undefined) {
-      this.#bind(node, [form.inputs[0]], place.scope);
+    const shared = form.inputs[0]?.constant;
+    if (opType === 'Identity' && shared !== undefined) {
+      const { apart, builder } = this.#env;
+      const value = apart ? builder.constant(shared, place.prefix + node.output[0]) : form.inputs[0];
+      this.#bind(node, [value], place.scope);
       return;
     }
     const { versions } = specOf(opType);

@@ -2,8 +2,9 @@ import { type Graph, SutureError, type TensorType, type Value } from '../../ir/i
 import { continued } from '../differentiate/index.ts';
 import type { OutputMeaning, Task } from '../stitch/meaning.ts';
 import { channelsFirst, probabilitiesOf } from '../stitch/outputs.ts';
+import { withBatchStatistics } from './batch-statistics.ts';
 import { type DiceOver, type LossGraph, labelType, Terms, taskLoss, teacherLoss } from './losses.ts';
-import { type OpenNetwork, openWeights } from './weights.ts';
+import { isRunning, type OpenNetwork, openWeights } from './weights.ts';
 
 export interface DistillationOptions {
   readonly task: Task;
@@ -15,6 +16,11 @@ export interface DistillationOptions {
   readonly ignore?: boolean | undefined;
   /** Default `batch`. */
   readonly dice?: DiceOver | undefined;
+  /**
+   * Whether batch normalisation is by the batch ({@link withBatchStatistics}), and its running statistics learned. Default: it stays in
+   * inference mode, where its scale and bias alone are trained.
+   */
+  readonly batchStatistics?: boolean | undefined;
 }
 
 /** The loss of a student whose weights are all trained. */
@@ -34,19 +40,19 @@ export interface Distillation extends LossGraph {
  * minus the mean soft Dice of the foreground with them. Of values the mean squared error. Terms `loss/teacher` and `loss/labels`, each
  * with its share.
  *
- * Requires: one input and one output. Guarantees: every weight of the student is a parameter ({@link openWeights}); batch normalisation
- * stays in inference mode, its scale and bias are trained.
+ * Requires: one input and one output. Guarantees: every weight of the student is a parameter ({@link openWeights}).
  *
  * @throws SutureError `option-invalid` where there is no weight to train.
  */
 export function distillation(network: Graph, options: DistillationOptions): Distillation {
-  const { task, meaning, labels: share = 0, ignore = false, dice } = options;
-  const student = openWeights(network);
+  const { task, meaning, labels: share = 0, ignore = false, dice, batchStatistics = false } = options;
+  const student = openWeights(network, { statistics: batchStatistics });
   if (student.weights.size === 0) {
     throw new SutureError('option-invalid', 'The student has no weights: there is nothing to train.');
   }
-  const b = continued(student.graph.with({ outputs: [] }));
-  const output = student.graph.outputs[0].value;
+  const { graph, running } = withBatchStatistics(student.graph);
+  const b = continued(graph.with({ outputs: [] }));
+  const output = graph.outputs[0].value;
   const data = network.inputs.map(input => input.name);
   const terms = new Terms(b);
   const taken = (name: string, type: TensorType): Value => {
@@ -64,7 +70,19 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
     labels = taken('labels', labelType(output.type, task, meaning));
     terms.add(taskLoss(b, output, labels, task, meaning, { ignore, dice }), { name: 'labels' }, share);
   }
-  return { ...terms.finish(data, [...student.weights.keys()]), student, teacher: teacher?.name, labels: labels?.name };
+  const carried = new Map<string, string>();
+  for (const [input, value] of running) {
+    b.output(`next/${input}`, value);
+    carried.set(`next/${input}`, input);
+  }
+  const parameters = [...student.weights.keys()].filter(name => !isRunning(student.roles.get(name)));
+  return {
+    ...terms.finish(data, parameters),
+    running: carried,
+    student,
+    teacher: teacher?.name,
+    labels: labels?.name,
+  };
 }
 
 /** [N, C, spatial...]; of values as the output is. */

@@ -10,7 +10,8 @@ const firstSlope = 0.25;
 /**
  * First values for every weight of an untrained network, as its operators usually begin: kernels and matrices normal with variance
  * `2 / ((1 + 0.01²) · fan-in)`, as nnU-Net draws them (He, arXiv 1502.01852, by PyTorch's count of the fan-in, that of ConvTranspose too);
- * rows that Gather looks up standard normal; biases 0, scales 1, slopes of PRelu ¼. What is no weight stays: running statistics, constants.
+ * rows that Gather looks up standard normal; biases and running means 0, scales and running variances 1, slopes of PRelu ¼. What is no weight
+ * stays.
  *
  * @param normal draws from the standard normal distribution, in the order of the weights.
  */
@@ -32,7 +33,8 @@ export function freshWeights({ graph, weights, roles }: OpenNetwork, normal: () 
 
 /** What draws the numbers of the i-th operand of a node. */
 function firstValue(node: Node, i: number, shape: readonly number[], role: Role, normal: () => number): () => number {
-  if (role === 'bias') return () => 0;
+  if (role === 'bias' || role === 'mean') return () => 0;
+  if (role === 'variance') return () => 1;
   if (role === 'scale') return () => (node.op === 'PRelu' ? firstSlope : 1);
   if (node.op === 'Gather') return normal;
   const deviation = Math.sqrt(2 / ((1 + slope ** 2) * fanIn(node, i, shape)));

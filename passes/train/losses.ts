@@ -37,6 +37,8 @@ export interface LossGraph {
   readonly data: readonly string[];
   /** Inputs that are trained. */
   readonly parameters: readonly string[];
+  /** From outputs to the inputs that take their place in the next step without gradients: running statistics. */
+  readonly running?: ReadonlyMap<string, string>;
 }
 
 /** The terms as they are added, summed at the end. */

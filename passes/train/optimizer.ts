@@ -53,12 +53,14 @@ export type OptimizerOptions = AdamWOptions | SgdOptions;
  */
 export interface TrainingStep {
   readonly graph: Graph;
-  /** From outputs to the inputs that take their place in the next step: parameters and state. */
+  /** From outputs to the inputs that take their place in the next step: parameters, running statistics and state. */
   readonly carry: ReadonlyMap<string, string>;
   /** Inputs that the host feeds at every step. */
   readonly data: readonly string[];
   /** Inputs that are trained. Their first values come from an initialisation. */
   readonly parameters: readonly string[];
+  /** What a training comes to: the parameters, and running statistics. */
+  readonly learned: readonly string[];
   /** The optimiser's inputs with their first values. */
   readonly state: ReadonlyMap<string, Tensor>;
   /** That of them which counts the steps, from 0: where the schedule is. */
@@ -93,12 +95,13 @@ export function trainingStep(given: LossGraph, options: OptimizerOptions): Train
   const trained = options.clip === undefined ? parameters : clipped(b, parameters, options.clip);
   const { name: counter } =
     options.kind === 'sgd' ? descend(b, state, trained, options) : addAdamW(b, state, trained, options);
-  const { data, loss, terms } = given;
+  const { data, loss, terms, running = new Map<string, string>() } = given;
   return {
     graph: b.build(),
-    carry: state.carried,
+    carry: new Map([...state.carried, ...running]),
     data,
     parameters: given.parameters,
+    learned: [...given.parameters, ...running.values()],
     state: state.initial,
     counter,
     loss,

@@ -3,7 +3,9 @@ import {
   GraphBuilder,
   isFloat,
   type OpName,
+  printable,
   rewrite,
+  SutureError,
   type Tensor,
   tensorType,
   Value,
@@ -12,13 +14,12 @@ import { simplify } from '../simplify.ts';
 
 /**
  * What a learned tensor does in its layer. Weights are what optimisers let decay; biases and the scales of normalisations they leave
- * alone.
+ * alone. Running means and variances follow the batches.
  */
-export type Role = 'weight' | 'bias' | 'scale';
+export type Role = 'weight' | 'bias' | 'scale' | 'mean' | 'variance';
 
 /**
- * Which operands of an operator are learned, where they are constants. Those of other operators are not: running statistics (operands 3
- * and 4 of BatchNormalization, which so stays in inference mode), scales of Resize, bounds of Clip, fills of Pad, exponents. Of the
+ * Which operands of an operator are learned, where they are constants. Those of other operators are not: scales of Resize, bounds of Clip, fills of Pad, exponents. Of the
  * elementwise operators only sums and products with more than one number: single ones are parts of formulas (½, √d, ε), and what is
  * subtracted or divided by prepares the images. A constant that is added cannot be told from a bias; it is one.
  */
@@ -29,7 +30,7 @@ const learned: { readonly [K in OpName]?: readonly (Role | undefined)[] } = {
   MatMul: ['weight', 'weight'],
   Stitch: [undefined, 'weight', 'bias'],
   Gather: ['weight'],
-  BatchNormalization: [undefined, 'scale', 'bias'],
+  BatchNormalization: [undefined, 'scale', 'bias', 'mean', 'variance'],
   InstanceNormalization: [undefined, 'scale', 'bias'],
   LayerNormalization: [undefined, 'scale', 'bias'],
   GroupNormalization: [undefined, 'scale', 'bias'],
@@ -38,6 +39,11 @@ const learned: { readonly [K in OpName]?: readonly (Role | undefined)[] } = {
   Add: ['bias', 'bias'],
   Mul: ['scale', 'scale'],
 };
+
+const running: ReadonlySet<Role> = new Set<Role>(['mean', 'variance']);
+
+/** Whether it is learned from batches, and not by gradients. */
+export const isRunning = (role: Role | undefined): boolean => role !== undefined && running.has(role);
 
 const elementwise: ReadonlySet<OpName> = new Set<OpName>(['Add', 'Mul']);
 
@@ -49,13 +55,21 @@ export interface OpenNetwork {
   readonly roles: ReadonlyMap<string, Role>;
 }
 
+/** Whether the running statistics of batch normalisations are learned, too. Default: they are constants, as for inference. */
+export interface OpenOptions {
+  readonly statistics?: boolean | undefined;
+}
+
 /** The constants of a graph that are learned. One that several layers read has the role that it has in the first. */
-function learnedConstants(graph: Graph): ReadonlyMap<Value, Role> {
+function learnedConstants(graph: Graph, { statistics = false }: OpenOptions): ReadonlyMap<Value, Role> {
   const roles = new Map<Value, Role>();
-  for (const { op, inputs } of graph.nodes) {
+  for (const { op, inputs, name } of graph.nodes) {
     for (const [i, role] of (learned[op] ?? []).entries()) {
       const value = inputs[i];
-      if (!role || !value?.constant || !isFloat(value.type.dtype) || roles.has(value)) continue;
+      if (!role || !value?.constant || !isFloat(value.type.dtype) || (isRunning(role) && !statistics)) continue;
+      const known = roles.get(value);
+      if (known !== undefined && isRunning(known) !== isRunning(role)) throw mixedUp(value, name);
+      if (known !== undefined) continue;
       if (elementwise.has(op) && value.constant.data.length === 1) continue;
       roles.set(value, role);
     }
@@ -63,16 +77,24 @@ function learnedConstants(graph: Graph): ReadonlyMap<Value, Role> {
   return roles;
 }
 
+const mixedUp = ({ name }: Value, node: string): SutureError =>
+  new SutureError(
+    'model-unsupported',
+    `The tensor '${printable(name)}' that '${printable(node)}' reads is a running statistic and a weight in one: export the network with a tensor for each.`,
+  );
+
 /**
  * Makes inputs of a network's weights: kernels, matrices, biases, the scales and biases of normalisations, whatever else its layers
  * learned ({@link Role}). They keep their names.
  *
  * Guarantees: inputs of the network come first; {@link closeWeights} with `weights` gives the network back, simplified. What is one
  * constant stays one weight of several layers; constants that are merely equal are weights of their own.
+ *
+ * @throws SutureError `model-unsupported` where one constant is a running statistic here and a weight there.
  */
-export function openWeights(network: Graph): OpenNetwork {
+export function openWeights(network: Graph, options: OpenOptions = {}): OpenNetwork {
   const given = simplify(network, { apart: true });
-  const roles = learnedConstants(given);
+  const roles = learnedConstants(given, options);
   const b = new GraphBuilder(given.name, given.info);
   for (const constant of given.constants()) if (!roles.has(constant)) b.reserve(constant.name);
   const map = new Map<Value, Value>(given.inputs.map(input => [input, b.adoptInput(input)]));

@@ -103,7 +103,7 @@ async function trainLocked(
   work: TrainingWork,
 ): Promise<TrainSummary> {
   const { executor } = execution;
-  const model = await loadModel(path);
+  const model = await loadModel(path, undefined, { apart: true });
   const said = { ...options.labels, ...(options.task && { task: options.task }) };
   const named = sitesOf(options);
   const datasets = await Promise.all(named.map(({ file }) => loadDataset(file, said, 'training')));
@@ -146,7 +146,7 @@ async function trainLocked(
 
 /** A network as it would be before any training. */
 function withFreshWeights({ graph }: Network, seed: number): Network['graph'] {
-  const open = openWeights(graph);
+  const open = openWeights(graph, { statistics: true });
   const random = Random.seeded(seed, 'weights');
   return closeWeights(
     open,

@@ -204,7 +204,7 @@ function keptOfRound(step: TrainingStep, { more: { federation } }: Reached<Entri
   const kept = [startOfRound, ...Array.from({ length: federation.site }, (_, site) => ofSite(site))];
   return new Map(
     kept.flatMap(prefix =>
-      step.parameters.map(name => [`${prefix}/${name}`, step.graph.input(name).type] as [string, TensorType]),
+      step.learned.map(name => [`${prefix}/${name}`, step.graph.input(name).type] as [string, TensorType]),
     ),
   );
 }
@@ -227,7 +227,7 @@ async function federated<C extends WholeConfig, N extends string>(
   const { checkpointSeconds = checkpointInterval } = work;
   const local = steps / rounds;
   const keptUnder = (prefix: string): Weights =>
-    new Map(step.parameters.map(name => [name, from!.values.get(`${prefix}/${name}`)!]));
+    new Map(step.learned.map(name => [name, from!.values.get(`${prefix}/${name}`)!]));
   const reached = from?.more.federation;
   let common: Weights = from ? keptUnder(startOfRound) : planned.loss.student.weights;
   let ended: Weights[] = Array.from({ length: reached?.site ?? 0 }, (_, site) => keptUnder(ofSite(site)));

@@ -6,7 +6,7 @@
 import { type Tensor, tensorFromNumbers } from '../../ir/index.ts';
 import type { TrainingStep } from '../../passes/index.ts';
 
-/** The weights of a network, by the names of a step's parameters. */
+/** What a network learned, by the names of a step's inputs: weights, and running statistics. */
 export type Weights = ReadonlyMap<string, Tensor>;
 
 /** The mean of the sites' weights, each counted as often as it has images. */

@@ -195,7 +195,7 @@ export class Trainer {
   }
 
   /**
-   * Trains to the last step and returns the parameters.
+   * Trains to the last step and returns what was learned: parameters, and running statistics.
    *
    * @throws SutureError `loss-not-finite` (the last checkpoint is kept), `interrupted`, `device-lost`.
    */
@@ -242,7 +242,7 @@ export class Trainer {
     }
     if (keepEnd && (from?.step ?? 0) < until) await checkpoint(until);
     const values = await this.#values(until);
-    return new Map(this.#step.parameters.map(name => [name, values.get(name)!]));
+    return new Map(this.#step.learned.map(name => [name, values.get(name)!]));
   }
 
   dispose(): void {

@@ -1,6 +1,6 @@
 /** Whole networks trained to give a teacher's answers, or what labels say: what may be said of it, and what its steps are fed. */
 import * as v from 'valibot';
-import { type Tensor, tensor } from '../../ir/index.ts';
+import { printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
 import {
   answering,
   answersOutput,
@@ -73,6 +73,8 @@ export interface WholeSettings extends v.InferOutput<typeof wholeSchema> {
   readonly clip?: number | undefined;
   /** Default: over the batch. */
   readonly dice?: DiceOver | undefined;
+  /** Whether it begins with fresh weights; batch normalisation is then by the batch. */
+  readonly fresh?: boolean | undefined;
   /** Of a federated training, how often the sites' weights are averaged: `steps` are those of each site. */
   readonly rounds?: number | undefined;
 }
@@ -105,12 +107,26 @@ export interface WholeStep {
 /** @throws SutureError `adjoint-missing`, `option-invalid`. */
 export function wholeStep(
   { student, task, ignore }: WholeJob,
-  { steps, optimizer, learningRate, weightDecay, labelShare, clip = usualClip, dice }: WholeSettings,
+  { steps, batch, optimizer, learningRate, weightDecay, labelShare, clip = usualClip, dice, fresh }: WholeSettings,
 ): WholeStep {
-  const loss = distillation(student.graph, { task, meaning: student.meaning, labels: labelShare, ignore, dice });
+  if (fresh && batch === 1) requireSpread(student);
+  const how = { task, meaning: student.meaning, labels: labelShare, ignore, dice, batchStatistics: fresh };
+  const loss = distillation(student.graph, how);
   const decays = (name: string): boolean => loss.student.roles.get(name) === 'weight';
   const options: OptimizerOptions = { kind: optimizer, steps, learningRate, weightDecay, decays, clip };
   return { loss, step: trainingStep(loss, options) };
+}
+
+/** @throws SutureError `option-invalid` for a network that would normalise single numbers by their variance. */
+function requireSpread({ graph, name }: Network): void {
+  const single = graph.nodes.find(
+    ({ op, inputs }) => op === 'BatchNormalization' && inputs[0]?.type.shape.slice(2).every(extent => extent === 1),
+  );
+  if (!single) return;
+  throw new SutureError(
+    'option-invalid',
+    `${printable(name)} has a batch normalisation ('${printable(single.name)}') over one number in a batch of 1, which has no variance: choose a larger --batch.`,
+  );
 }
 
 /** A feed that may hold a session of a teacher. */

@@ -2,7 +2,7 @@ import { productOf } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
 import type { normalization as operators } from '../../../ir/ops/normalization.ts';
 import { numbersOf, tensorFromNumbers } from '../../../ir/tensor.ts';
-import { type Emit, known, range } from '../emit.ts';
+import { type Emit, known, once, range } from '../emit.ts';
 import type { AdjointArguments, AdjointTable } from '../rule.ts';
 import { overPositions } from './linear.ts';
 
@@ -28,7 +28,7 @@ const batchNormalization = ({
 }: AdjointArguments<'BatchNormalization'>) => {
   const rank = x.type.shape.length;
   const { epsilon } = node.attributes;
-  const inverse = (): Value => {
+  const inverse = once((): Value => {
     if (variance.constant) {
       return e.derived(variance, `rsqrt ${epsilon}`, t =>
         tensorFromNumbers(
@@ -39,8 +39,8 @@ const batchNormalization = ({
       );
     }
     return e.b.op('Reciprocal', [e.b.op('Sqrt', [e.add(variance, epsilon)])]);
-  };
-  const slope = (): Value => {
+  });
+  const slope = once((): Value => {
     const spread = inverse();
     if (!scale.constant || !spread.constant) return e.mul(scale, spread);
     const factors = numbersOf(spread.constant);
@@ -51,16 +51,18 @@ const batchNormalization = ({
         Float64Array.from(numbersOf(t), (v, i) => v * factors[i]),
       ),
     );
-  };
+  });
+  const total = once((): Value => overPositions(e, dy));
+  const along = once((): Value => {
+    const normal = e.mul(e.sub(x, e.perChannel(mean, rank)), e.perChannel(inverse(), rank));
+    return overPositions(e, e.mul(dy, normal));
+  });
   return [
     () => e.mul(dy, e.perChannel(slope(), rank)),
-    () => {
-      const normal = e.mul(e.sub(x, e.perChannel(mean, rank)), e.perChannel(inverse(), rank));
-      return overPositions(e, e.mul(dy, normal));
-    },
-    () => overPositions(e, dy),
-    undefined,
-    undefined,
+    along,
+    total,
+    () => e.neg(e.mul(slope(), total())),
+    () => e.mul(e.mul(slope(), e.mul(inverse(), along())), -0.5),
   ];
 };
 

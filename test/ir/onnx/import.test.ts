@@ -94,6 +94,19 @@ describe('importing', () => {
     expect(print(graph)).toContain('Gather(%t, 1) {axis = 1}');
   });
 
+  test('keeps equal tensors that are stored once apart where that is asked for', () => {
+    const model = modelOf({
+      inputs: [value('x', ['N', 2])],
+      constants: { bias: float32([2], [1, 2]) },
+      nodes: [node('Identity', 'bias -> other'), node('Sum', 'x bias other -> y')],
+    });
+    const names = (apart: boolean) => imported(model, { apart }).graph.nodes[0].inputs.map(v => v?.name);
+    expect([names(false), names(true)]).toEqual([
+      ['x', 'bias', 'bias'],
+      ['x', 'bias', 'other'],
+    ]);
+  });
+
   test('computes small constants that the exporter left to be computed', () => {
     const graph = importOf({
       inputs: [x],

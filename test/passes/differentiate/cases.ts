@@ -53,6 +53,11 @@ export const normalizations: readonly Case[] = [
     (b, [x, scale, bias, mean, variance]) => b.op('BatchNormalization', [x, scale, bias, mean, variance]),
   ],
   [
+    'BatchNormalization by statistics that vary',
+    [shape(2, 3, 4), shape(3), shape(3), shape(3), drawn(positive, 3)],
+    (b, [x, scale, bias, mean, variance]) => b.op('BatchNormalization', [x, scale, bias, mean, variance]),
+  ],
+  [
     'InstanceNormalization',
     [shape(2, 3, 4, 5), shape(3), shape(3)],
     (b, [x, scale, bias]) => b.op('InstanceNormalization', [x, scale, bias]),

@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type Tensor, tensor } from '../../../ir/index.ts';
+import { float32, GraphBuilder, symbol, type Tensor, tensor } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/file.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
 import { resumeTrain, type TrainOptions, train } from '../../../src/api/train.ts';
@@ -12,6 +12,7 @@ import { npyArray } from '../../../src/data/npy.ts';
 import { formatNpz } from '../../../src/data/npz.ts';
 import { Random } from '../../../src/data/random.ts';
 import { writeOutput } from '../../../src/files/output.ts';
+import { writeModel } from '../../../src/network/write.ts';
 import { tensorsFromNpz } from '../../../src/run/tensors.ts';
 import { relativeError, runOrt } from '../../passes/ort.ts';
 import { smallData, smallParents } from '../cli/small.ts';
@@ -51,12 +52,12 @@ const weightsIn = async (path: string): Promise<ReadonlyMap<string, Tensor>> => 
 };
 
 /** Trains up to so many steps of a site. */
-async function interrupted(request: TrainOptions & { executor: 'ort' }, at: number): Promise<string> {
+async function interrupted(request: TrainOptions & { executor: 'ort' }, at: number, file = network): Promise<string> {
   const controller = new AbortController();
   const onProgress = ({ stage, done }: { stage: string; done: number }) => {
     if (stage === 'training the network' && done === at) controller.abort();
   };
-  await expect(train(network, request, { signal: controller.signal, onProgress })).rejects.toThrow(
+  await expect(train(file, request, { signal: controller.signal, onProgress })).rejects.toThrow(
     /was stopped|stopped after .* go on with `suture train --resume/,
   );
   return request.output;
@@ -202,6 +203,67 @@ describe('in rounds', () => {
     expect(await weightsIn(path)).toEqual(await weightsIn(join(folder(), 'at once')));
     const lines = (name: string) => readFile(join(folder(), name, 'metrics.jsonl'), 'utf8');
     expect(await lines(`stopped ${at}`)).toBe(await lines('at once'));
+  });
+});
+
+describe('batch normalisation', () => {
+  let normalised: string;
+  /** The first of its running means and variances, as a network has them. */
+  const running = (path: string) => {
+    const node = importOnnx(join(folder(), path)).graph.nodes.find(({ op }) => op === 'BatchNormalization')!;
+    return node.inputs.slice(3).map(v => Array.from(v!.constant!.data, Number));
+  };
+
+  beforeAll(async () => {
+    const b = new GraphBuilder('normalised');
+    const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 1, 8, 8] });
+    const numbers = (shape: number[], of: (i: number) => number) =>
+      b.constant(
+        float32(
+          shape,
+          Float32Array.from({ length: shape.reduce((p, q) => p * q) }, (_, i) => of(i)),
+        ),
+      );
+    const conv = b.op('Conv', [x, numbers([3, 1, 3, 3], Math.sin)], { pads: [1, 1, 1, 1] });
+    const [scale, bias, mean, variance] = [1, 2, 3, 4].map(of => numbers([3], () => of));
+    const normal = b.op('BatchNormalization', [conv, scale, bias, mean, variance]);
+    b.output('logits', b.op('Conv', [b.op('Relu', [normal]), numbers([2, 3, 1, 1], Math.cos)]));
+    normalised = join(folder(), 'normalised.onnx');
+    await writeModel(b.build(), normalised);
+  });
+
+  it('is by the batch where the weights are fresh, and stays as it is where they are tuned', async () => {
+    await train(normalised, asked('tuned norm', { steps: 3 }));
+    expect(running('tuned norm/network.onnx')).toEqual(running('normalised.onnx'));
+    const fresh = { fresh: true, steps: 60, batch: 6, learningRate: 0.05, optimizer: 'adamw', turn: false } as const;
+    const { scores, lastLoss } = await train(normalised, asked('fresh norm', fresh));
+    expect(running('fresh norm/start.onnx')).toEqual([
+      [0, 0, 0],
+      [1, 1, 1],
+    ]);
+    const [, variances] = running('fresh norm/network.onnx');
+    for (const variance of variances) expect(Math.abs(variance - 1)).toBeGreaterThan(1e-3);
+    // What it gives for single images by the running statistics is what it learned by those of batches.
+    expect(lastLoss).toBeLessThan(0.4);
+    expect(scores[0].value).toBeGreaterThan(0.9);
+  });
+
+  it('has its running statistics averaged over sites, and kept over an interruption', async () => {
+    const one = { fresh: true, steps: 3 };
+    await train(normalised, asked('norm of data', one));
+    await train(normalised, asked('norm of other', { ...one, data: other }));
+    const rounds = (output: string) => ({ ...inRounds(output, [data, other], 1, 3), fresh: true });
+    await train(normalised, rounds('norm averaged'));
+    const [a, b, got] = ['data', 'other', 'averaged'].map(name =>
+      running(`norm ${name.replace(/^(data|other)/, 'of $1')}/network.onnx`),
+    );
+    for (const [which, values] of got.entries()) {
+      const want = values.map((_, c) => (6 * a[which][c] + 8 * b[which][c]) / 14);
+      expect(relativeError(values, want)).toBeLessThan(1e-5);
+    }
+    const path = await interrupted(rounds('norm stopped'), 4, normalised);
+    await resumeTrain(path);
+    expect(await weightsIn(path)).toEqual(await weightsIn(join(folder(), 'norm averaged')));
   });
 });
 
