@@ -67,10 +67,17 @@ export class GraphBuilder {
   readonly #producers = new Map<Value, AnyNode>();
   readonly #names = { value: new Names(), node: new Names(), symbol: new Names() };
   readonly #scopes: { readonly name: string; readonly origin: Omit<Origin, 'name'> | undefined }[] = [];
+  /** Whose names are taken, until they are entered, which is when a name is first made. */
+  #rewritten: Graph | undefined;
 
-  constructor(name: string, info: GraphInfo = {}) {
+  /**
+   * @param rewritten the graph that this one is to stand for. Its names are taken from the start: what is made on the way must not steal the
+   * name of a node that comes later.
+   */
+  constructor(name: string, info: GraphInfo = {}, rewritten?: Graph) {
     this.#name = name;
     this.#info = info;
+    this.#rewritten = rewritten;
   }
 
   input(name: string, type: TensorType): Value {
@@ -158,6 +165,11 @@ export class GraphBuilder {
     return this.#producers.get(value);
   }
 
+  /** Takes over a node of the graph that is rewritten. */
+  keep(node: AnyNode): void {
+    this.#push(node);
+  }
+
   #push(node: AnyNode): void {
     this.#nodes.push(node);
     for (const output of node.outputs) this.#producers.set(output, node);
@@ -215,7 +227,18 @@ export class GraphBuilder {
 
   /** `stem`, or the first of `stem_1`, `stem_2`, ... that is free. */
   unique(stem: string, space: NameSpace = 'value'): string {
+    const rewritten = this.#rewritten;
+    this.#rewritten = undefined;
+    if (rewritten) this.#reserveAll(rewritten);
     return this.#names[space].unique(stem);
+  }
+
+  #reserveAll(graph: Graph): void {
+    for (const value of graph.values()) {
+      this.reserveSymbols(value.type);
+      this.reserve(value.name);
+    }
+    for (const node of graph.nodes) this.reserve(node.name, 'node');
   }
 
   #fresh(): Dim {

@@ -21,17 +21,9 @@ export function rewrite(
   visit: (node: AnyNode, to: GraphBuilder) => Replacement,
   options: RewriteOptions = {},
 ): Graph {
-  const to = new GraphBuilder(graph.name, graph.info);
+  const to = new GraphBuilder(graph.name, graph.info, graph);
   const map = new Map<Value, Value>();
   let changed = false;
-  // Every old name is taken from the start: what is made on the way must not steal the name of a node that comes later.
-  for (const value of graph.values()) {
-    to.reserveSymbols(value.type);
-    if (!value.constant) to.reserve(value.name);
-  }
-  for (const constant of graph.constants()) to.reserve(constant.name);
-  for (const node of graph.nodes) to.reserve(node.name, 'node');
-
   for (const input of graph.inputs) {
     const replacement = options.inputs?.get(input.name) ?? input;
     map.set(input, replacement);
@@ -49,7 +41,7 @@ export function rewrite(
       if (moved) {
         const outputs = to.reinfer(shown);
         for (const [i, old] of node.outputs.entries()) map.set(old, outputs[i]);
-      } else to.adopt(node);
+      } else to.keep(node);
       changed ||= moved;
       continue;
     }

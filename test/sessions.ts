@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { InferenceSession } from 'onnxruntime-common';
 import { onnxRuntime } from '../runtime/ort/onnxruntime.ts';
 
-/** So many sessions that nobody uses are kept, of models of so many bytes at most. */
+/** So many models are kept, of so many bytes each at most. */
 const [kept, largest] = [200, 2 ** 20];
 
 interface Opened {
@@ -25,7 +25,7 @@ class Sessions {
     this.#open = open;
   }
 
-  /** A session that is to be released as any other. */
+  /** A session that is to be released as any other, and need not be. */
   readonly create = async (model: Uint8Array | string, options?: Options): Promise<InferenceSession> => {
     if (typeof model === 'string' || model.byteLength > largest) return this.#open(model as Uint8Array, options);
     const key = createHash('sha256')
@@ -33,8 +33,8 @@ class Sessions {
       .update(JSON.stringify(options ?? {}))
       .digest('hex');
     const opened = this.#opened.get(key) ?? { session: this.#open(model, options), users: 0 };
-    this.#use(key, opened);
     opened.users++;
+    await this.#use(key, opened);
     const session = await opened.session.catch((error: unknown) => {
       this.#opened.delete(key);
       throw error;
@@ -44,22 +44,19 @@ class Sessions {
       if (released) throw new Error('A session is released twice.');
       released = true;
       opened.users--;
-      this.#use(key, opened);
-      await this.#trim();
+      if (opened.users === 0 && this.#opened.get(key) !== opened) await session.release();
     };
     return Object.create(session, { release: { value: release } }) as InferenceSession;
   };
 
-  #use(key: string, opened: Opened): void {
+  /** Makes it the last used, and lets go of the first where there are too many: its last user releases it. */
+  async #use(key: string, opened: Opened): Promise<void> {
     this.#opened.delete(key);
     this.#opened.set(key, opened);
-  }
-
-  async #trim(): Promise<void> {
-    const idle = [...this.#opened].filter(([, { users }]) => users === 0);
-    for (const [key, { session }] of idle.slice(0, Math.max(0, idle.length - kept))) {
-      this.#opened.delete(key);
-      await (await session).release();
+    for (const [oldest, { users, session }] of this.#opened) {
+      if (this.#opened.size <= kept) return;
+      this.#opened.delete(oldest);
+      if (users === 0) await (await session).release();
     }
   }
 }

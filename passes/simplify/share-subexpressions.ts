@@ -42,13 +42,23 @@ export function shareSubexpressions(graph: Graph, { apart = false }: { apart?: b
 const keyOf = (node: AnyNode, operands: readonly number[], tensors: TensorKeys): string =>
   `${node.op}(${operands}) -> ${node.outputs.length} ${attributesKey(node, tensors)}`;
 
-function attributesKey(node: AnyNode, tensors: TensorKeys): string {
-  return JSON.stringify(node.attributes, (_, value: unknown) => {
+/** Keys of attributes without a tensor. Attributes do not change, and most nodes of a graph are those of the graph before. */
+const known = new WeakMap<object, string>();
+
+function attributesKey({ attributes }: AnyNode, tensors: TensorKeys): string {
+  const found = known.get(attributes);
+  if (found !== undefined) return found;
+  let own = true;
+  const key = JSON.stringify(attributes, (_, value: unknown) => {
     // JSON has no word for these.
     if (typeof value === 'number' && (!Number.isFinite(value) || Object.is(value, -0)))
       return `number ${Object.is(value, -0) ? '-0' : value}`;
-    return isTensor(value) ? tensors.of(value) : value;
+    if (!isTensor(value)) return value;
+    own = false;
+    return tensors.of(value);
   });
+  if (own) known.set(attributes, key);
+  return key;
 }
 
 const isTensor = (value: unknown): value is Tensor =>

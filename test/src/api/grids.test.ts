@@ -17,8 +17,7 @@ import { readVolume } from '../../../src/volumes/files.ts';
 import { resized, within } from '../../passes/fields.ts';
 import { relativeError, runOrt } from '../../passes/ort.ts';
 import { shared } from '../cli/support.ts';
-
-const fixture = (file: string): string => join('fixtures', 'volumes3d', file);
+import { firstCases, fixture } from './first-cases.ts';
 
 const networks = [fixture('a.onnx'), fixture('coarse.onnx')] as const;
 const labels = { folder: { plans: fixture('a/plans.json'), partners: { b: fixture('coarse.json') } } };
@@ -27,12 +26,15 @@ describe('networks of different spacings', () => {
   const folder = shared();
   const output = (): string => join(folder(), 'run');
   let result: RunResult;
+  let other = '';
   beforeAll(async () => {
+    const own = await firstCases('a', folder());
+    other = join(await firstCases('b', folder()), 'imagesTs');
     result = await run({
       networks: [...networks],
-      train: fixture('a/imagesTr'),
-      validation: fixture('a/imagesTs'),
-      tests: [{ name: 'b', file: fixture('b/imagesTs') }],
+      train: join(own, 'imagesTr'),
+      validation: join(own, 'imagesTs'),
+      tests: [{ name: 'b', file: other }],
       labels,
       training: { steps: 2, batch: 2, initImages: 8, closingImages: 8 },
       stress: false,
@@ -94,7 +96,7 @@ describe('networks of different spacings', () => {
   });
 
   it('are scored and matched by the same plans', async () => {
-    const { rows } = await evaluate(networks, fixture('b/imagesTs'), { labels, executor: 'ort' });
+    const { rows } = await evaluate(networks, other, { labels, executor: 'ort' });
     expect(rows[1].score.value).toBeCloseTo(result.grids?.[1].shared ?? 0, 10);
     const { pairs } = await match([...networks], { labels });
     expect(pairs).toHaveLength((await loadRun(output())).network.positions.length);

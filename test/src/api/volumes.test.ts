@@ -6,17 +6,14 @@ import { evaluate } from '../../../src/api/evaluate.ts';
 import { exportNetwork } from '../../../src/api/export.ts';
 import { inspect } from '../../../src/api/inspect.ts';
 import { predict } from '../../../src/api/predict.ts';
-import { type RunResult, run } from '../../../src/api/run.ts';
+import { type RunRequest, type RunResult, run } from '../../../src/api/run.ts';
 import { needsOf } from '../../../src/network/needs.ts';
 import { readVolume } from '../../../src/volumes/files.ts';
 import { shared } from '../cli/support.ts';
-
-const fixture = (file: string): string => join('fixtures', 'volumes3d', file);
+import { firstCases, fixture } from './first-cases.ts';
 
 const request = {
   networks: [fixture('a.onnx'), fixture('b.onnx')],
-  train: fixture('a/imagesTr'),
-  validation: fixture('a/imagesTs'),
   tests: [],
   labels: { folder: { plans: fixture('a/plans.json'), partners: { b: fixture('b/plans.json') } } },
   training: { steps: 2, batch: 2, initImages: 8, closingImages: 8 },
@@ -28,8 +25,11 @@ describe('two networks with plans of their own', () => {
   const folder = shared();
   const output = (): string => join(folder(), 'run');
   let result: RunResult;
+  let sets: Pick<RunRequest, 'train' | 'validation'>;
   beforeAll(async () => {
-    result = await run({ ...request, output: output() });
+    const own = await firstCases('a', folder());
+    sets = { train: join(own, 'imagesTr'), validation: join(own, 'imagesTs') };
+    result = await run({ ...request, ...sets, output: output() });
   }, 300_000);
 
   it('become one network that says what it takes, what it gives and how it was made', async () => {
@@ -52,14 +52,14 @@ describe('two networks with plans of their own', () => {
 
   it('are scored beside the exported one, which takes the shared images as they are', async () => {
     const file = join(output(), 'stitched.onnx');
-    const { rows } = await evaluate([...request.networks, file], request.validation, {
+    const { rows } = await evaluate([...request.networks, file], sets.validation, {
       ...{ labels: request.labels, executor: 'ort' },
     });
     const exported = result.verdict.standings.find(({ name }) => name === result.exported.candidate);
     expect(rows[2].score.value).toBeCloseTo(exported?.own ?? 0, 6);
     // What one sees by its own plans alone.
     const plain = { folder: { plans: fixture('b/plans.json') } };
-    const alone = await evaluate([request.networks[1]], request.validation, { labels: plain, executor: 'ort' });
+    const alone = await evaluate([request.networks[1]], sets.validation, { labels: plain, executor: 'ort' });
     expect(rows[1].score.value).toBeCloseTo(alone.rows[0].score.value, 3);
   });
 
@@ -104,7 +104,7 @@ describe('two networks with plans of their own', () => {
 
   it('are refused where there are plans of a network that is not there', async () => {
     const labels = { folder: { ...request.labels.folder, partners: { c: fixture('b/plans.json') } } };
-    await expect(run({ ...request, labels, output: join(folder(), 'none') })).rejects.toThrow(
+    await expect(run({ ...request, ...sets, labels, output: join(folder(), 'none') })).rejects.toThrow(
       /plans of a network c, and here they can be of b\./,
     );
   });

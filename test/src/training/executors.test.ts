@@ -31,11 +31,11 @@ function difference(found: ReadonlyMap<string, Tensor>, wanted: ReadonlyMap<stri
 
 it('the embedded adapter and ONNX Runtime fit and train the same stitches', async () => {
   const folder = await scratch();
-  const [a, b] = await smallParents(folder);
+  const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
   const pairs = join(folder, 'pairs.json');
   const matched = match((await loadModel(a)).graph, (await loadModel(b)).graph).pairs;
-  await writeFile(pairs, JSON.stringify({ pairs: [1, 4].map(i => matched[i]) }));
+  await writeFile(pairs, JSON.stringify({ pairs: [0, 2].map(i => matched[i]) }));
   // Five images in steps of two: the last batch is a smaller one.
   const asked = { steps: 3, batch: 2, initImages: 5 };
   const plan = await planRun({ networks: [a, b], data, pairs, training: asked, output: join(folder, 'run') });

@@ -1,10 +1,9 @@
-/** `suture/web` in Chromium on the demo's networks, against the same functions in Node. */
+/** `suture/web` in Chromium on the demo's networks, against the same functions in Node with ONNX Runtime. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { numbersOf } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/file.ts';
-import { createWebgpuExecutor } from '../../../runtime/index.ts';
 import { imagesOf } from '../../../src/data/batches.ts';
 import { parseDataset } from '../../../src/data/dataset.ts';
 import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
@@ -112,12 +111,7 @@ describe.skipIf(withoutChromium !== '')(`in Chromium${withoutChromium}`, () => {
       close();
       await remove();
     }
-    const executor = await createWebgpuExecutor();
-    try {
-      expected = await compute(inNode, executor, files);
-    } finally {
-      executor.dispose();
-    }
+    expected = await withExecutor({ executor: 'ort' }, executor => compute(inNode, executor, files));
   });
 
   it('nothing is complained of, and nothing is asked of anyone', () => {
