@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Tests that want a process of their own, as they change what a process has. */
@@ -7,13 +8,14 @@ const common = {
   testTimeout: 180_000,
   hookTimeout: 180_000,
   pool: 'forks',
-  // Two files are tested at a time; threads that wait for work by spinning would take it from each other.
+  // Files are tested side by side; threads that wait for work by spinning would take it from each other.
   env: { SUTURE_THREADS: '1' },
 } as const;
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // One more than there are processors: some tests wait for processes, a browser or Slurm. Each worker holds half a gigabyte.
+    maxWorkers: Math.min(8, availableParallelism() + 1),
     projects: [
       // Modules are loaded once for all files: nothing here is left behind in them.
       {

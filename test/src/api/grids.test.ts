@@ -124,7 +124,7 @@ describe('networks of different spacings', () => {
     );
     const data = join(folder(), 'data.npz');
     await writeFile(data, formatNpz({ images }));
-    const training = { steps: 0, initImages: 2 };
+    const training = { steps: 0, init: 'identity', closingImages: 0 } as const;
     const request = { networks, data, labels, training, output: join(folder(), 'arrays'), executor: 'ort' as const };
     const { warnings } = await stitch(request);
     expect(warnings).toContainEqual(
