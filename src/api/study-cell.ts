@@ -7,7 +7,7 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { onProcessor, withExecutor } from '../execution/open.ts';
 import { type Execution, workOptions } from '../execution/progress.ts';
 import { isThere } from '../files/there.ts';
-import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
+import { classDifferences, differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { measureNetworks } from '../metrics/score-networks.ts';
 import { loadModel } from '../network/load.ts';
@@ -314,6 +314,7 @@ async function scored(work: Work, file: string | undefined, note?: string): Prom
         against: known.map(({ metric: theirs }, i) => ({
           network: names[i],
           ...differenceOf(ours.metric, theirs, groups),
+          classes: [...classDifferences(ours.metric, theirs, groups)],
         })),
       });
     }

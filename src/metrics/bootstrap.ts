@@ -15,6 +15,9 @@ export interface Difference {
   readonly groups: number;
 }
 
+/** What is drawn of a metric. */
+export type Resampled = Pick<Metric, 'terms' | 'higherIsBetter'>;
+
 /** A metric by groups. */
 interface Drawable {
   /** What each group adds to a score: see `Metric.terms`. */
@@ -23,7 +26,7 @@ interface Drawable {
   readonly sums: Float64Array;
 }
 
-function drawable(metric: Metric, groups: Groups): Drawable {
+function drawable(metric: Resampled, groups: Groups): Drawable {
   const terms = groups.map(images => metric.terms(images));
   return { terms, sums: new Float64Array(terms[0]?.length ?? 0) };
 }
@@ -73,19 +76,28 @@ export function groupsOf({ count, group, id }: Pick<Dataset, 'count' | 'group' |
 export type Groups = readonly (readonly number[])[];
 
 /** Two networks on the same images. */
-export interface Pairing {
-  readonly ours: Metric;
-  readonly theirs: Metric;
+export interface Pairing<M extends Resampled = Metric> {
+  readonly ours: M;
+  readonly theirs: M;
   readonly groups: Groups;
 }
 
 /** The score of `ours` less that of `theirs`, both of the same images: see {@link intervalOf}. */
-export const differenceOf = (ours: Metric, theirs: Metric, groups: Groups): Difference =>
+export const differenceOf = (ours: Resampled, theirs: Resampled, groups: Groups): Difference =>
   meanDifference([{ ours, theirs, groups }]);
+
+/** The same for each of the classes that {@link Metric.terms} has, in their order. */
+export function classDifferences(ours: Metric, theirs: Metric, groups: Groups): readonly Difference[] {
+  const ofClass = (metric: Metric, k: number): Resampled => ({
+    higherIsBetter: metric.higherIsBetter,
+    terms: images => metric.terms(images).slice(2 * k, 2 * k + 2),
+  });
+  return ours.score().classes.map((_, k) => differenceOf(ofClass(ours, k), ofClass(theirs, k), groups));
+}
 
 /** Networks on the same images. */
 export interface Drawn {
-  readonly metrics: readonly Metric[];
+  readonly metrics: readonly Resampled[];
   readonly groups: Groups;
 }
 
@@ -93,7 +105,7 @@ export interface Drawn {
  * The mean over data sets of {@link differenceOf}; see {@link intervalOf} for how they are drawn. A set on which nothing can be scored
  * counts for nothing.
  */
-export function meanDifference(pairings: readonly [Pairing, ...Pairing[]]): Difference {
+export function meanDifference(pairings: readonly [Pairing<Resampled>, ...Pairing<Resampled>[]]): Difference {
   const signs = pairings.map(({ ours }) => (ours.higherIsBetter ? 1 : -1));
   const sets = pairings.map(({ ours, theirs, groups }) => ({ metrics: [ours, theirs], groups }));
   return intervalOf(sets, scores => {

@@ -20,7 +20,13 @@ const testSchema = v.object({
   pooled: scoreSchema,
   classes: v.array(v.object({ name: v.string(), mean: scoreSchema })),
   /** This network less another on the same images, in the direction that is better, with its paired interval: `alone a`, `ensemble`. */
-  against: v.array(v.object({ network: v.string(), ...differenceSchema.entries })),
+  against: v.array(
+    v.object({
+      ...{ network: v.string(), ...differenceSchema.entries },
+      /** The same of each class. */
+      classes: v.optional(v.array(differenceSchema), []),
+    }),
+  ),
 });
 
 export type TestScores = v.InferOutput<typeof testSchema>;

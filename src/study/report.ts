@@ -15,6 +15,8 @@ export interface Spread {
 /** A difference of scores, so that more is better: of one cell with its interval, of several the mean with the outermost ends of theirs. */
 export interface StudyDifference extends Spread {
   readonly against: string;
+  /** The same of each class. */
+  readonly classes: readonly Spread[];
 }
 
 /** A method's scores on the test data of one site. */
@@ -71,6 +73,13 @@ function spread(values: readonly number[]): Spread {
     : { mean: meanOf(known), low: Math.min(...known), high: Math.max(...known) };
 }
 
+/** The mean of differences, and the outermost ends of their intervals. */
+const outermost = (found: readonly (Pick<Spread, 'low' | 'high'> & { readonly value: number })[]): Spread => ({
+  mean: spread(found.map(({ value }) => value)).mean,
+  low: spread(found.map(({ low }) => low)).low,
+  high: spread(found.map(({ high }) => high)).high,
+});
+
 const nameOfWay: Readonly<Record<string, string>> = {
   run: 'sampled',
   all: 'double-batched, all on',
@@ -109,6 +118,7 @@ function pairReport(own: string, partner: string, done: readonly CellRecord[]): 
       : [{ method, ...(of !== undefined && { of }), cells: cells.length, sites: siteScores([own, partner], cells) }];
   const alone = (name: string) => done.filter(({ kind, sites }) => kind === 'alone' && sites[0] === name);
   const runs = cellsOf('run');
+  const ensembles = row('ensemble', cellsOf('ensemble'));
   return {
     own,
     partner,
@@ -122,10 +132,23 @@ function pairReport(own: string, partner: string, done: readonly CellRecord[]): 
     ...positionReport(runs),
     rows: methods.flatMap(method =>
       method === 'alone'
-        ? [own, partner].flatMap(name => row(method, alone(name), name))
+        ? [own, partner].flatMap(name => row(method, alone(name), name)).map(found => lessEnsemble(found, ensembles))
         : row(method, cellsOf(method)),
     ),
   };
+}
+
+/** What a network alone is better by than the ensemble: the cells of the ensemble say by what it is better than that. */
+function lessEnsemble(row: MethodRow, [ensemble]: readonly MethodRow[]): MethodRow {
+  if (!ensemble) return row;
+  const turned = ({ mean, low, high }: Spread): Spread => ({ mean: -mean, low: -high, high: -low });
+  const sites = row.sites.map((site, i) => ({
+    ...site,
+    differences: ensemble.sites[i].differences
+      .filter(({ against }) => against === rowTitle(row))
+      .map(found => ({ against: 'ensemble', ...turned(found), classes: found.classes.map(turned) })),
+  }));
+  return { ...row, sites };
 }
 
 const testsOn = (cells: readonly CellRecord[], site: string): readonly TestScores[] =>
@@ -144,12 +167,8 @@ function siteScores(sites: readonly string[], cells: readonly CellRecord[]): rea
       })),
       differences: (first?.against ?? []).map(({ network }) => {
         const found = tests.flatMap(({ against }) => against.filter(a => a.network === network));
-        return {
-          against: network,
-          mean: spread(found.map(({ value }) => value)).mean,
-          low: spread(found.map(({ low }) => low)).low,
-          high: spread(found.map(({ high }) => high)).high,
-        };
+        const classes = found[0].classes.map((_, k) => outermost(found.map(a => a.classes[k])));
+        return { against: network, ...outermost(found), classes };
       }),
     };
   });
@@ -193,7 +212,7 @@ function positionReport(runs: readonly CellRecord[]): Pick<PairReport, 'position
   return { positions, rules };
 }
 
-const titles: Readonly<Record<Method, string>> = {
+export const methodTitles: Readonly<Record<Method, string>> = {
   alone: 'alone',
   merged: 'merged data',
   fedavg: 'FedAvg',
@@ -208,7 +227,7 @@ const titles: Readonly<Record<Method, string>> = {
 
 /** `alone a`, `merged data`. */
 export const rowTitle = ({ method, of }: MethodRow): string =>
-  of === undefined ? titles[method] : `${titles[method]} ${of}`;
+  of === undefined ? methodTitles[method] : `${methodTitles[method]} ${of}`;
 
 /** What every method of a pair is compared with. */
 export const referencesOf = ({ own }: Pick<PairReport, 'own'>): readonly string[] => [`alone ${own}`, 'ensemble'];

@@ -87,6 +87,9 @@ footer { margin-top: 3rem; color: var(--soft); font-size: 0.9rem; }
   nav, .skip, details:not([open]) { display: none; }
   h2 { margin-top: 1.5rem; break-after: avoid; }
   h3, caption { break-after: avoid; }
+  table { font-size: 7.5pt; }
+  tbody th { min-width: 0; }
+  th, td, .n { padding: 0.2rem 0.4rem; }
   figure, tr, .verdict, .panels li { break-inside: avoid; }
   .scroll, .drawing, pre { overflow: visible; }
   .verdict, .warning, tr.marked th, tr.marked td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -127,6 +127,14 @@ describe('a study', () => {
     // The own images are the partner's here, so that a network is as good on both, and no better than itself.
     const [{ sites }] = rows;
     expect(sites[0].mean).toBe(sites[1].mean);
+    // What it is better by than the ensemble is what that is worse by.
+    const [ensemble] = rows.filter(({ method }) => method === 'ensemble');
+    const [{ against, mean, low, high, classes }] = sites[0].differences;
+    const [other] = ensemble.sites[0].differences.filter(difference => difference.against === 'alone a');
+    expect([against, mean, low, high]).toEqual(['ensemble', -other.mean, -other.high, -other.low]);
+    expect(mean).toBeCloseTo(sites[0].mean - ensemble.sites[0].mean, 12);
+    // There is one class.
+    expect(classes).toEqual([{ mean, low, high }]);
   });
 
   const keyOf = async (path: string, kind: string): Promise<string> =>

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { differenceOf, groupsOf, meanDifference, verdictOf } from '../../../src/metrics/bootstrap.ts';
+import { classDifferences, differenceOf, groupsOf, meanDifference, verdictOf } from '../../../src/metrics/bootstrap.ts';
 import { diceMetric } from '../../../src/metrics/dice.ts';
 import { accuracyMetric } from '../../../src/metrics/ratio.ts';
 
@@ -71,6 +71,32 @@ describe('a difference of scores', () => {
     expect(apart.value).toBe(0);
     expect(apart.low).toBeLessThan(-0.03);
     expect(apart.high).toBeGreaterThan(0.03);
+  });
+
+  it('of a class is that of networks and labels that know no other', () => {
+    const pixel = fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2));
+    const image = fc.array(pixel, { minLength: 4, maxLength: 4 });
+    fc.assert(
+      fc.property(fc.array(image, { minLength: 2, maxLength: 8 }), images => {
+        const groups = alone(images.length);
+        /** Of the labels and two networks, with all classes or one alone. */
+        const diceOf = (network: 1 | 2, only?: number) => {
+          const seen = (value: number): number => (only === undefined ? value : Number(value === only));
+          const [count, classes] = [images.length, only === undefined ? 3 : 2];
+          const data = Uint8Array.from(images.flat(), ([label]) => seen(label));
+          const labels = { kind: 'classes', data, shape: [4], classes, ignore: undefined, reading: '' } as const;
+          const metric = diceMetric(labels);
+          const answers = images.flatMap(pixels =>
+            Array.from({ length: classes }, (_, k) => pixels.map(p => Number(seen(p[network]) === k))).flat(),
+          );
+          metric.add({ data: answers, shape: [count, classes, 4] }, 0);
+          return metric;
+        };
+        const found = classDifferences(diceOf(1), diceOf(2), groups);
+        expect(found).toEqual([1, 2].map(k => differenceOf(diceOf(1, k), diceOf(2, k), groups)));
+      }),
+      { numRuns: 5 },
+    );
   });
 
   it('is wider where images come in groups that are right or wrong together', () => {

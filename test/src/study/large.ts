@@ -24,7 +24,8 @@ export function largeStudy(): StudyPageParts {
       classes: [1, 2].map(k => ({ name: k === 1 ? hostile : `class ${k}`, mean: score() })),
       against: references.map(network => {
         const value = 0.05 * random.normal();
-        return { network, value, low: value - 0.02, high: value + 0.02, groups: 40 };
+        const difference = { value, low: value - 0.02, high: value + 0.02, groups: 40 };
+        return { network, ...difference, classes: [difference, difference] };
       }),
     }));
   const resultOf = ({ kind, sites }: Cell): CellResult => {

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { escaped } from '../../../src/report/markup.ts';
 import { studyPage } from '../../../src/study/page.ts';
-import { studyReportOf } from '../../../src/study/report.ts';
+import { rowTitle, type StudyDifference, studyReportOf } from '../../../src/study/report.ts';
 import { hostile, largeStudy } from './large.ts';
 
 const parts = largeStudy();
@@ -38,17 +38,35 @@ describe('the page of a study', () => {
   });
 
   it('has the numbers of every method, position and curve', () => {
-    for (const { rows, positions, curves } of parts.report.pairs) {
+    for (const { own, rows, positions, rules, curves } of parts.report.pairs) {
+      const shownOf = ({ against, mean, low, high, classes }: StudyDifference) =>
+        [`alone ${own}`, 'ensemble'].includes(against)
+          ? [{ mean, low, high }, ...classes].flatMap(found => [found.mean, found.low, found.high].map(Math.abs))
+          : [];
       const numbers = [
         ...rows.flatMap(({ sites }) => sites.flatMap(({ mean, low, high }) => [mean, low, high])),
         ...rows.flatMap(({ sites }) => sites.flatMap(({ classes }) => classes.map(({ mean }) => mean))),
+        ...rows.flatMap(row =>
+          row.sites.flatMap(({ differences }) =>
+            // Nothing is less itself.
+            differences.filter(({ against }) => against !== rowTitle(row)).flatMap(shownOf),
+          ),
+        ),
+        ...rules.flatMap(({ tests }) => Object.values(tests)),
         ...positions.map(({ value }) => value),
         ...curves.flatMap(({ scores }) => scores.map(({ mean }) => mean)),
       ];
-      for (const number of numbers) expect(text).toContain(number.toFixed(4));
+      expect(numbers.filter(number => !text.includes(number.toFixed(4)))).toEqual([]);
     }
     for (const { cell } of parts.states) expect(text).toContain(cell.key);
     expect(text).toContain('suture study /studies/DIR/request.json -o AGAIN');
+  });
+
+  it('says which methods are missing, as no cell of theirs has ended', () => {
+    const states = parts.states.filter(({ cell }) => cell.kind !== 'fedavg' && cell.kind !== 'distilled');
+    const few = { ...parts, states, report: studyReportOf(parts.request, states) };
+    expect(wordsOf(studyPage(few))).toContain('no cell of it has ended: FedAvg, distilled.');
+    expect(text).not.toContain('no cell of it has ended');
   });
 
   it('takes what files and errors say for text', () => {
