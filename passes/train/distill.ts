@@ -1,4 +1,4 @@
-import { type Graph, SutureError, type TensorType, type Value } from '../../ir/index.ts';
+import { type Graph, type GraphBuilder, SutureError, type TensorType, type Value } from '../../ir/index.ts';
 import { continued } from '../differentiate/index.ts';
 import type { OutputMeaning, Task } from '../stitch/meaning.ts';
 import { channelsFirst, probabilitiesOf } from '../stitch/outputs.ts';
@@ -32,6 +32,13 @@ export interface Distillation extends LossGraph {
   readonly labels: string | undefined;
 }
 
+/** What outputs count in a loss, the finest first: 1, ½, ¼, ... of what they are together, as nnU-Net has it. */
+function outputShares(count: number): readonly number[] {
+  const halves = Array.from({ length: count }, (_, i) => 0.5 ** i);
+  const total = halves.reduce((sum, half) => sum + half, 0);
+  return halves.map(half => half / total);
+}
+
 /**
  * The loss that a network is distilled by: its own answers against those that a teacher gave to the same images, which are data here. The
  * teacher may be any network, or several; it runs beforehand, as an ordinary graph.
@@ -40,7 +47,11 @@ export interface Distillation extends LossGraph {
  * minus the mean soft Dice of the foreground with them. Of values the mean squared error. Terms `loss/teacher` and `loss/labels`, each
  * with its share.
  *
- * Requires: one input and one output. Guarantees: every weight of the student is a parameter ({@link openWeights}).
+ * Of a network with several outputs the first is its answer; the others, of a segmentation on fewer places and finest first, learn from
+ * the labels, too (deep supervision): `loss/labels/NAME`, with the labels at the places nearest to their own, each by
+ * {@link outputShares}.
+ *
+ * Requires: one input; extents that are numbers where there are several outputs. Guarantees: every weight of the student is a parameter ({@link openWeights}).
  *
  * @throws SutureError `option-invalid` where there is no weight to train.
  */
@@ -67,8 +78,14 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
   }
   let labels: Value | undefined;
   if (share > 0) {
-    labels = taken('labels', labelType(output.type, task, meaning));
-    terms.add(taskLoss(b, output, labels, task, meaning, { ignore, dice }), { name: 'labels' }, share);
+    const all = taken('labels', labelType(output.type, task, meaning));
+    const shares = outputShares(graph.outputs.length);
+    for (const [i, { name, value }] of graph.outputs.entries()) {
+      const own = i === 0 ? all : nearestPlaces(b, all, output.type, value.type, meaning);
+      const loss = taskLoss(b, value, own, task, meaning, { ignore, dice });
+      terms.add(loss, { name: i === 0 ? 'labels' : `labels/${name}` }, share * shares[i]);
+    }
+    labels = all;
   }
   const carried = new Map<string, string>();
   for (const [input, value] of running) {
@@ -83,6 +100,28 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
     teacher: teacher?.name,
     labels: labels?.name,
   };
+}
+
+/**
+ * Labels [N, spatial...] or [N, regions, spatial...] of an output for one on fewer places: along each axis what lies at the middle of
+ * each of them, element `⌊(i + ½) · from / to⌋`.
+ */
+function nearestPlaces(
+  b: GraphBuilder,
+  labels: Value,
+  from: TensorType,
+  to: TensorType,
+  { channelAxis }: OutputMeaning,
+): Value {
+  const places = ({ shape }: TensorType): readonly number[] =>
+    shape.filter((_, axis) => axis > 0 && axis !== channelAxis).map(Number);
+  const [fine, coarse] = [places(from), places(to)];
+  return fine.reduce((value, extent, i) => {
+    if (coarse[i] === extent) return value;
+    const nearest = Array.from({ length: coarse[i] }, (_, k) => Math.floor(((k + 0.5) * extent) / coarse[i]));
+    const axis = labels.type.shape.length - fine.length + i;
+    return b.op('Gather', [value, b.ints(nearest)], { axis });
+  }, labels);
 }
 
 /** [N, C, spatial...]; of values as the output is. */

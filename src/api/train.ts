@@ -1,5 +1,5 @@
 /** Whole networks trained on labels: `suture train`. */
-import { SutureError } from '../../ir/index.ts';
+import { type Graph, SutureError } from '../../ir/index.ts';
 import { closeWeights, freshWeights, openWeights, type Task } from '../../passes/index.ts';
 import type { Dataset, LabelOptions } from '../data/dataset.ts';
 import { joined } from '../data/join.ts';
@@ -18,7 +18,9 @@ import { taskOf } from '../network/join.ts';
 import { loadModel } from '../network/load.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
 import { type Network, networkOf } from '../network/network.ts';
+import type { OutputNames } from '../network/one-output.ts';
 import { parentOf } from '../network/parent.ts';
+import { firstOutput, withCoarserOutputs } from '../network/supervision.ts';
 import type { NamedFile } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
 import { withLockedRun } from '../run/access.ts';
@@ -30,7 +32,7 @@ import { lossesOf, requireTrainable, requireUnfinished, trainWhole, wholeTrainin
 import { type TrainedConfig, type TrainedDirectory, trainedNetworks } from '../run/trained.ts';
 import { checkWholeOutput, notWhole, scoresSchema, WholeDirectory } from '../run/whole.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
-import { type networkOptions, networkTraining } from '../training/network.ts';
+import { networkOptions, networkTraining } from '../training/network.ts';
 import { usualBatch } from '../training/settings.ts';
 import { type WholeJob, wholeJob } from '../training/whole.ts';
 
@@ -45,6 +47,8 @@ export interface TrainOptions extends GivenOf<typeof networkOptions>, Pick<Meani
   readonly output: string;
   /** Replace a network that is there, when the training of this one has ended. */
   readonly force?: boolean | undefined;
+  /** Of several outputs the one that is used. Default: the one that is as large as the image. */
+  readonly outputs?: OutputNames | undefined;
   readonly task?: Task | undefined;
   readonly metric?: MetricName | undefined;
   readonly labels?: LabelOptions | undefined;
@@ -58,6 +62,8 @@ export interface TrainSummary {
   /** The file that was begun with. */
   readonly from: string;
   readonly sites: readonly { readonly name: string; readonly images: number }[];
+  /** The outputs that are trained, the network's own first, where there are several. */
+  readonly outputs?: readonly string[] | undefined;
   readonly training: TrainedConfig['training'];
   readonly executor: string;
   readonly firstLoss: number | undefined;
@@ -103,7 +109,7 @@ async function trainLocked(
   work: TrainingWork,
 ): Promise<TrainSummary> {
   const { executor } = execution;
-  const model = await loadModel(path, undefined, { apart: true });
+  const model = await loadModel(path, options.outputs?.a, { apart: true });
   const said = { ...options.labels, ...(options.task && { task: options.task }) };
   const named = sitesOf(options);
   const datasets = await Promise.all(named.map(({ file }) => loadDataset(file, said, 'training')));
@@ -114,12 +120,16 @@ async function trainLocked(
   const labels = labelsOfRun({ task }, said);
   const training = networkTraining(options, stepBatch(fixedBatch(parent.graph), options.batch, usualBatch));
   requireBudgetSupport(executor, training);
-  const graph = training.fresh ? withFreshWeights(parent, training.seed) : parent.graph;
-  const start = networkOf(graph, 'start', parent.meaning);
+  const { deepSupervision = networkOptions.deepSupervision.standard } = options;
+  const deep = deepSupervision && task === 'segmentation';
+  const given = (deep ? withCoarserOutputs(model, parent.meaning, dataset) : undefined) ?? parent.graph;
+  const graph = training.fresh ? withFreshWeights(given, training.seed) : given;
+  const start = networkOf(firstOutput(graph), 'start', parent.meaning);
   const labelled = LabelledData.for([start], validation, options.metric);
-  requireTrainable(execution, jobOf({ task, labels: keptLabels(labels).labels }, start, dataset), training);
+  requireTrainable(execution, jobOf({ task, labels: keptLabels(labels).labels }, { start, graph }, dataset), training);
   const scores = training.fresh ? [] : await validationScores(execution, [start], labelled, training.seed);
-  const kept = { task, ...keptLabels(labels) };
+  const outputs = graph.outputs.map(({ name }) => name);
+  const kept = { ...(outputs.length > 1 && { outputs }), task, ...keptLabels(labels) };
   const sites: TrainedConfig['sites'] = [];
   for (const [i, { name, file }] of named.entries()) {
     sites.push({ name, source: file, sha256: await hashData(file, labels), images: datasets[i].count });
@@ -145,7 +155,7 @@ async function trainLocked(
 }
 
 /** A network as it would be before any training. */
-function withFreshWeights({ graph }: Network, seed: number): Network['graph'] {
+function withFreshWeights(graph: Graph, seed: number): Graph {
   const open = openWeights(graph, { statistics: true });
   const random = Random.seeded(seed, 'weights');
   return closeWeights(
@@ -154,8 +164,12 @@ function withFreshWeights({ graph }: Network, seed: number): Network['graph'] {
   );
 }
 
-const jobOf = (config: Pick<TrainedConfig, 'task' | 'labels'>, student: Network, dataset: Dataset): WholeJob =>
-  wholeJob({ student, dataset, task: config.task, ignore: config.labels?.ignoreLabel !== undefined });
+const jobOf = (
+  { task, labels }: Pick<TrainedConfig, 'task' | 'labels'>,
+  { start, graph }: { readonly start: Network; readonly graph: Graph },
+  dataset: Dataset,
+): WholeJob =>
+  wholeJob({ student: start, supervised: graph, dataset, task, ignore: labels?.ignoreLabel !== undefined });
 
 /**
  * Goes on with a training that was interrupted, as it was begun. What comes out is the same to the last bit as without the interruption, on
@@ -198,7 +212,8 @@ async function trainIn(
 ): Promise<TrainSummary> {
   const { config } = directory;
   const { training, sites, start } = config;
-  const job = jobOf(config, await directory.network('start'), joined(datasets));
+  const begun = { start: await directory.network('start'), graph: await directory.graph('start') };
+  const job = jobOf(config, begun, joined(datasets));
   const how = training.rounds === undefined ? 'trained' : 'trained in rounds';
   const origin = `${start.of}, ${training.fresh ? 'fresh, ' : ''}${how} on ${sites.map(({ name }) => name).join(', ')}`;
   const federated = training.rounds !== undefined && { sites: datasets };
@@ -214,6 +229,7 @@ async function summaryOf(directory: TrainedDirectory): Promise<TrainSummary> {
     file: directory.file('model'),
     from: config.start.of,
     sites: config.sites.map(({ name, images }) => ({ name, images })),
+    ...(config.outputs && { outputs: config.outputs }),
     training: config.training,
     executor: config.executor.description,
     ...(await lossesOf(directory)),

@@ -82,8 +82,7 @@ export function modelOf(
   { rounds = false } = {},
 ): Model {
   const used = withOneOutput(file, path, output);
-  const wide = rounds ? widenRounded(used) : widen(used);
-  const graph = withDemandedSizes(freeBatch(wide) ?? wide);
+  const graph = computable(used, { rounds });
   return {
     path,
     sha256,
@@ -98,6 +97,12 @@ export function modelOf(
       ...fixedBatchWarning(graph),
     ],
   };
+}
+
+/** What of a file is computed with: see {@link Model.graph}. */
+export function computable(graph: Graph, { rounds = false } = {}): Graph {
+  const wide = rounds ? widenRounded(graph) : widen(graph);
+  return withDemandedSizes(freeBatch(wide) ?? wide);
 }
 
 /** What makes a network's own images of those that networks share; absent where they are the same. */

@@ -12,6 +12,7 @@ import type { MetricName } from '../metrics/metric.ts';
 import { type ValidationScore, validationScores } from '../metrics/validation.ts';
 import { meaningMetadata } from '../network/meaning.ts';
 import { networkOf } from '../network/network.ts';
+import { firstOutput } from '../network/supervision.ts';
 import { writeModel } from '../network/write.ts';
 import { averaged, roundStart, type Weights } from '../training/federate.ts';
 import { requireRoomForWhole } from '../training/room.ts';
@@ -139,7 +140,8 @@ export async function trainWhole<C extends WholeConfig, N extends string>(
   if (from) requireCarried(from, planned.step, directory.file('checkpoint'), keptOfRound(planned.step, from));
   const known = (await directory.readTensors('parameters'))?.tensors;
   if (known) requireTensors(known, types, directory.file('parameters'));
-  const closed = closeWeights(open, known ?? (await trainWeights(execution, directory, given, planned, work, from)));
+  const trained = closeWeights(open, known ?? (await trainWeights(execution, directory, given, planned, work, from)));
+  const closed = firstOutput(trained);
   const metadata = { ...closed.info.metadata, ...meaningMetadata(meaning), 'suture.setting': origin };
   const graph = closed.with({ info: { ...closed.info, metadata } });
   const network = networkOf(graph, name, meaning);

@@ -14,6 +14,8 @@ const configSchema = v.object({
   version: v.literal(1),
   /** What is trained, with the weights that it begins with. */
   start: storedNetworkSchema,
+  /** The outputs that are trained, the network's own first, where there are several. */
+  outputs: v.optional(v.array(v.string())),
   task: v.picklist(tasks),
   labels: v.optional(labelsSchema),
   training: networkTrainingSchema,

@@ -10,7 +10,9 @@ import { metricNames } from '../metrics/metric.ts';
 import { scoreSchema } from '../metrics/schema.ts';
 import { loadModel } from '../network/load.ts';
 import { fromStored, meaningSchema } from '../network/meaning.ts';
+import { computable } from '../network/model.ts';
 import { type Network, networkOf } from '../network/network.ts';
+import { firstOutput } from '../network/supervision.ts';
 import { writeModel } from '../network/write.ts';
 import { checkRunOutput } from './access.ts';
 import { hashSchema } from './checkpoint.ts';
@@ -175,14 +177,20 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
 
   /** A network that the training began with. @throws SutureError `run-invalid` where the file is no longer what it was. */
   async network(which: N | 'start'): Promise<Network> {
-    const { stored, again, titles } = this.kind;
-    const { sha256, of, meaning } = stored(this.config, which);
+    const { meaning, of } = this.kind.stored(this.config, which);
+    return networkOf(firstOutput(await this.graph(which)), this.kind.titles[which](of), fromStored(meaning));
+  }
+
+  /** The same as its file has it: with the outputs behind its own that are trained besides. @throws SutureError as `network`. */
+  async graph(which: N | 'start'): Promise<Graph> {
+    const { stored, again } = this.kind;
+    const { sha256 } = stored(this.config, which);
     const file = this.file(which);
     if (!(await this.has(which)) || (await hashFile(file)) !== sha256) {
       const text = `${printable(file)} is not the network that the training was begun with: put it back, or ${again}.`;
       throw new SutureError('run-invalid', text);
     }
-    return networkOf((await loadModel(file)).graph, titles[which](of), fromStored(meaning));
+    return computable((await loadModel(file)).file);
   }
 
   /**

@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import { SutureError } from '../../ir/errors.ts';
 import { diceOvers } from '../../passes/index.ts';
 import { choice, count, positive, strength } from '../options/kinds.ts';
-import { flag, type GivenOf, optional, standing } from '../options/option.ts';
+import { flag, type GivenOf, optional, standing, unlessDenied } from '../options/option.ts';
 import { optimizerHelp, optimizers, rates, shiftHelp, usualClip, wholeEntries, wholeOptions } from './whole.ts';
 
 const { batch, weightDecay, turn, seed, memory } = wholeOptions;
@@ -36,6 +36,7 @@ export const networkOptions = {
     'what the Dice of the loss is a ratio over: the batch, or each image',
     'batch',
   ),
+  deepSupervision: unlessDenied('of several outputs train the one that is used alone, and none of the coarser ones'),
   shift: standing(strength, 'x', shiftHelp, 0),
   turn,
   federate: flag("average the sites' weights after each round, each trained on its own data alone: FedAvg"),

@@ -1,6 +1,6 @@
 /** Whole networks trained to give a teacher's answers, or what labels say: what may be said of it, and what its steps are fed. */
 import * as v from 'valibot';
-import { printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import { type Graph, printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
 import {
   answering,
   answersOutput,
@@ -86,6 +86,8 @@ export const usualClip = 12;
 export interface WholeJob {
   /** With a number for every size but the batch. */
   readonly student: Network;
+  /** The student with the coarser outputs behind its own that are trained besides: see `withCoarserOutputs`. */
+  readonly supervised?: Graph | undefined;
   /** Absent where labels alone are learned from. */
   readonly teacher?: Network | undefined;
   readonly dataset: Dataset;
@@ -94,10 +96,15 @@ export interface WholeJob {
 }
 
 /** Networks as {@link WholeJob} wants them: for the images of the data. @throws SutureError `data-invalid`. */
-export const wholeJob = (job: WholeJob): WholeJob => ({
-  ...job,
-  student: { ...job.student, graph: graphForImages(job.student.graph, job.dataset, job.student.name) },
-});
+export function wholeJob(job: WholeJob): WholeJob {
+  const { student, supervised, dataset } = job;
+  const sized = (graph: Graph): Graph => graphForImages(graph, dataset, student.name);
+  return {
+    ...job,
+    student: { ...student, graph: sized(student.graph) },
+    ...(supervised && { supervised: sized(supervised) }),
+  };
+}
 
 export interface WholeStep {
   readonly loss: Distillation;
@@ -106,12 +113,12 @@ export interface WholeStep {
 
 /** @throws SutureError `adjoint-missing`, `option-invalid`. */
 export function wholeStep(
-  { student, task, ignore }: WholeJob,
+  { student, supervised = student.graph, task, ignore }: WholeJob,
   { steps, batch, optimizer, learningRate, weightDecay, labelShare, clip = usualClip, dice, fresh }: WholeSettings,
 ): WholeStep {
   if (fresh && batch === 1) requireSpread(student);
   const how = { task, meaning: student.meaning, labels: labelShare, ignore, dice, batchStatistics: fresh };
-  const loss = distillation(student.graph, how);
+  const loss = distillation(supervised, how);
   const decays = (name: string): boolean => loss.student.roles.get(name) === 'weight';
   const options: OptimizerOptions = { kind: optimizer, steps, learningRate, weightDecay, decays, clip };
   return { loss, step: trainingStep(loss, options) };

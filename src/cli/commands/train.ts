@@ -14,6 +14,8 @@ import {
   labels,
   maybeOutput,
   metric,
+  onlyOutput,
+  outputRequest,
   task,
 } from '../catalogue.ts';
 import type { Context } from '../context.ts';
@@ -29,6 +31,7 @@ const options = {
   force,
   resume: optional(path, 'net', 'go on with a training that was interrupted, as it was begun'),
   ...networkOptions,
+  ...onlyOutput,
   task,
   activation,
   metric,
@@ -65,16 +68,17 @@ function requestOf(flags: Flags): TrainOptions & Pick<Flags, 'executor'> {
   const { site: sites, val, output } = flags;
   if (val === undefined) throw missing('the labelled images to score on, --val VAL.npz');
   if (output === undefined) throw missing('the directory to make, -o NET');
-  return { ...flags, sites, labels: labelOptions(flags), validation: val, output };
+  return { ...flags, ...outputRequest(flags), sites, labels: labelOptions(flags), validation: val, output };
 }
 
 function show(summary: TrainSummary, terminal: Terminal): void {
-  const { from, sites, training, executor, firstLoss, lastLoss, scores, metric, file } = summary;
+  const { from, sites, outputs, training, executor, firstLoss, lastLoss, scores, metric, file } = summary;
   const { steps, batch, rounds, fresh } = training;
   const whose = sites.map(({ name, images }) => `${images} images of ${name}`).join(' and ');
   const how =
     rounds === undefined ? `${steps} steps of ${batch}` : `${rounds} rounds of ${steps / rounds} steps of ${batch}`;
   terminal.line(`Trained ${name(from)}${fresh ? ' afresh' : ''} on ${whose}: ${how}, ${executor}.`);
+  if (outputs) terminal.line(`Outputs, the network's own first: ${outputs.map(output => name(output)).join(', ')}.`);
   if (firstLoss !== undefined && lastLoss !== undefined) {
     terminal.line(`Loss ${firstLoss.toPrecision(4)} at the first step, ${lastLoss.toPrecision(4)} at the last.`);
   }

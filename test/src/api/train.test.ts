@@ -267,6 +267,49 @@ describe('batch normalisation', () => {
   });
 });
 
+describe('deep supervision', () => {
+  const file = 'fixtures/deep_supervision.onnx';
+  let images: string;
+
+  beforeAll(async () => {
+    images = join(folder(), 'images.npz');
+    const random = Random.seeded(4);
+    const data = Float32Array.from({ length: 4 * 384 }, () => random.normal());
+    const labels = Uint8Array.from(data, v => (v > 0.8 ? 2 : v > 0 ? 1 : 0));
+    await writeOutput(
+      images,
+      formatNpz({ images: npyArray(data, [4, 1, 16, 24]), labels: npyArray(labels, [4, 16, 24]) }),
+    );
+  });
+
+  const deep = (output: string, more: Partial<TrainOptions> = {}) =>
+    asked(output, { ...{ data: images, validation: images, steps: 4, fresh: true }, ...more });
+  const outputsOf = (path: string) => importOnnx(join(folder(), path)).graph.outputs.map(({ name }) => name);
+
+  it('trains the coarser outputs of a file besides, and leaves the one of the full size', async () => {
+    const { outputs } = await train(file, deep('deep'));
+    expect(outputs).toEqual(['seg', 'seg/2']);
+    expect([outputsOf('deep/start.onnx'), outputsOf('deep/network.onnx')]).toEqual([['seg', 'seg/2'], ['seg']]);
+    const [{ terms }] = (await readFile(join(folder(), 'deep', 'metrics.jsonl'), 'utf8'))
+      .split('\n', 1)
+      .map(line => JSON.parse(line));
+    expect(Object.keys(terms)).toEqual(['labels', 'labels/seg/2']);
+    const path = await interrupted(deep('deep stopped'), 2, file);
+    await resumeTrain(path);
+    expect(await weightsIn(path)).toEqual(await weightsIn(join(folder(), 'deep')));
+  });
+
+  it('is left out where that is said, or where an output is named that has no coarser ones', async () => {
+    const { outputs } = await train(file, deep('shallow', { deepSupervision: false }));
+    expect(outputs).toBeUndefined();
+    expect(outputsOf('shallow/start.onnx')).toEqual(['seg']);
+    const { firstLoss } = await train(file, deep('shallow tuned', { deepSupervision: false, fresh: false }));
+    const other = await train(file, deep('deep tuned', { fresh: false }));
+    expect(Math.abs(other.firstLoss! - firstLoss!)).toBeGreaterThan(1e-4);
+    await expect(train(file, deep('none', { outputs: { a: 'nothing' } }))).rejects.toThrow("has no output 'nothing'");
+  });
+});
+
 describe('refuses', () => {
   it.each([
     [{ rounds: 3 }, '--rounds and --local-steps are said with --federate'],
