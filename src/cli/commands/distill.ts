@@ -1,14 +1,14 @@
 import { Command } from 'commander';
 import { type DistillOptions, type DistillSummary, distill, resumeDistill } from '../../api/distill.ts';
-import { metricTitles } from '../../metrics/metric.ts';
 import { path } from '../../options/kinds.ts';
 import { optional, type ValuesOf } from '../../options/option.ts';
 import { distillationOptions } from '../../training/distill.ts';
 import { checkpointEvery, executor, force, json, labelOptions, labels, maybeOutput, metric } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
-import { missing, resumable } from '../resume.ts';
-import { fixed, name, type Terminal } from '../terminal.ts';
+import { missing } from '../resume.ts';
+import type { Terminal } from '../terminal.ts';
+import { requireTarget, showTrained, wholeAction } from '../whole.ts';
 
 const options = {
   data: optional(path, 'file', 'an .npz file or a folder with images; labels are needed for --labels only'),
@@ -32,50 +32,33 @@ const options = {
 
 type Flags = ValuesOf<typeof options>;
 
-export const distillCommand = ({ terminal, signal }: Context): Command =>
+export const distillCommand = (context: Context): Command =>
   addOptions(
     new Command('distill')
       .description('train one network to give the answers of several, on images under shift')
       .argument('[run]', 'a run directory'),
     options,
-  ).action(async (run: string | undefined, flags: Flags, command: Command) => {
-    const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
-    const summary =
-      flags.resume === undefined
-        ? await distill(runOf(run), requestOf(flags), work)
-        : await resumeDistill(resumable(flags.resume, command), work);
-    terminal.result(summary, () => show(summary, terminal));
-  });
+  ).action(
+    wholeAction(context, {
+      from: 'the run whose networks are to be distilled',
+      begin: (run, flags: Flags, work) => distill(run, requestOf(flags), work),
+      resume: resumeDistill,
+      show,
+    }),
+  );
 
-function runOf(run: string | undefined): string {
-  if (run === undefined) throw missing('the run whose networks are to be distilled');
-  return run;
-}
-
-/** What is given on the command line as the API's request; data and output have no default. */
 function requestOf(flags: Flags): DistillOptions & Pick<Flags, 'executor'> {
-  const { data, val, output } = flags;
+  const { data } = flags;
   if (data === undefined) throw missing('the images to train on, --data TRAIN.npz');
-  if (val === undefined) throw missing('the labelled images to score on, --val VAL.npz');
-  if (output === undefined) throw missing('the directory to make, -o STUDENT');
-  return { ...flags, labels: labelOptions(flags), data, validation: val, output };
+  return { ...flags, ...requireTarget(flags, 'STUDENT'), labels: labelOptions(flags), data };
 }
 
 function show(summary: DistillSummary, terminal: Terminal): void {
-  const { from, teacher, training, executor, firstLoss, lastLoss, scores, metric, file } = summary;
+  const { from, teacher, training, executor } = summary;
   terminal.line(
     `Trained ${from} on the answers of ${teacher}: ${training.steps} steps of ${training.batch}, ${executor}.`,
   );
-  if (firstLoss !== undefined && lastLoss !== undefined) {
-    terminal.line(`Loss ${firstLoss.toPrecision(4)} at the first step, ${lastLoss.toPrecision(4)} at the last.`);
-  }
-  terminal.line();
-  terminal.table(
-    ['on the validation data', metricTitles[metric], 'under shift'],
-    scores.map(({ network, value, shift }) => [titleOf(network, from), fixed(value), fixed(shift)]),
-  );
-  terminal.line();
-  terminal.line(`${name(file)}: the network.`);
+  showTrained(summary, network => titleOf(network, from), terminal);
 }
 
 const titles: Readonly<Record<string, (from: string) => string>> = {
