@@ -95,8 +95,10 @@ describe('a study that is stopped', () => {
     const cell = join(output, 'cells', key);
     await rm(cell, { recursive: true });
     const { child, ended } = start(['study', output]);
-    const isTraining = () => stat(join(cell, 'net', 'metrics.jsonl')).then(Boolean, () => false);
-    await until('the training', isTraining);
+    // The first line is of step 0.
+    const linesOf = async () =>
+      (await readFile(join(cell, 'net', 'metrics.jsonl'), 'utf8').catch(() => '')).split('\n');
+    await until('the training', async () => (await linesOf()).length > 3);
     return { output, key, cell, child, ended };
   }
 
