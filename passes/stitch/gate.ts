@@ -119,9 +119,10 @@ export function settleSources(
   return simplify(removeDeadCode(b.build()));
 }
 
-function addGate(
+/** Puts answers together by a gate, as the graph's output. */
+export function addGate(
   b: GraphBuilder,
-  output: OutputSwitch,
+  output: Pick<OutputSwitch, 'name' | 'meaning' | 'mean'>,
   features: readonly Value[],
   shares: readonly number[],
   over: GateScope,
@@ -176,7 +177,7 @@ export function requireGateable(network: SuperNetwork, over: GateScope = 'image'
  */
 function gateWeights(
   b: GraphBuilder,
-  { meaning }: OutputSwitch,
+  { meaning }: Pick<OutputSwitch, 'meaning'>,
   features: readonly Value[],
   shares: readonly (readonly number[])[],
   over: GateScope,

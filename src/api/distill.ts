@@ -1,6 +1,13 @@
 /** A network of a run trained whole to give the answers of a better one: `suture distill`. */
 import { printable, SutureError } from '../../ir/index.ts';
-import { isGateable, settledMeaning } from '../../passes/index.ts';
+import {
+  isGateable,
+  type OutputMeaning,
+  original,
+  requireGateable,
+  type Setting,
+  settledMeaning,
+} from '../../passes/index.ts';
 import type { Dataset, LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import { hashData } from '../data/raw/load.ts';
@@ -12,14 +19,15 @@ import { versions } from '../execution/version.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { type ValidationScore, validationScores } from '../metrics/validation.ts';
+import { abreastFor } from '../network/deployable.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import { usualWeight } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
 import { withLockedRun } from '../run/access.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
-import { deployed, deployedCombination } from '../run/deployed.ts';
-import { foundIn } from '../run/found.ts';
+import { deployed, deployedCombination, described } from '../run/deployed.ts';
+import { type FoundSetting, foundIn } from '../run/found.ts';
 import { sameData, type TrainingWork } from '../run/lifecycle.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
@@ -27,6 +35,8 @@ import { type StudentConfig, type StudentDirectory, students } from '../run/stud
 import { lossesOf, requireTrainable, requireUnfinished, trainWhole, wholeTraining } from '../run/train-whole.ts';
 import { checkWholeOutput, type Given, notWhole, scoresSchema, WholeDirectory } from '../run/whole.ts';
 import { alike, type Combination, outputOf, settingOf } from '../selection/combination.ts';
+import { costsOf } from '../selection/search/cost.ts';
+import { trunkName, trunkWithin } from '../selection/search/trunks.ts';
 import { type distillationOptions, distillationSettings } from '../training/distill.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { usualBatch } from '../training/settings.ts';
@@ -46,7 +56,11 @@ export interface DistillOptions extends GivenOf<typeof distillationOptions> {
    * which features are averaged; or a setting that `suture search` found, `setting:3` by its number or `setting:NAME`.
    */
   readonly teacher?: string | undefined;
-  /** What is trained: a parent by its tag, or what else `teacher` may be but gated. Default: the parent with the best score under shift. */
+  /**
+   * What is trained: a parent by its tag, or what else `teacher` may be; or by a share of the ensemble's cost, as `65%`, the shared trunk that
+   * it pays for, with its outputs gated. Branches whose outputs are gated learn from their own parents. Default: the parent with the
+   * best score under shift.
+   */
   readonly student?: string | undefined;
   readonly metric?: MetricName | undefined;
   /** What is said of labels, where the run says something else or nothing. */
@@ -91,25 +105,62 @@ const settingPrefix = 'setting:';
 
 /** A network of a run by its name. @throws SutureError `option-invalid`; `run-invalid` where settings were not searched. */
 async function networkNamed(run: LoadedRun, name: string, option: string): Promise<Given> {
-  if (name.startsWith(settingPrefix)) return networkFound(run, name, option);
+  if (name.startsWith(settingPrefix)) return networkFound(run, await settingFound(run, name));
   const combination = combinationNamed(run, name, option);
   const graph = deployedCombination(run, combination);
   const meaning = settledMeaning(run.network.outputs[0], settingOf(run.network, combination));
   return { graph, of: name, meaning };
 }
 
-/** The network of a setting that a search found. */
-async function networkFound(run: LoadedRun, named: string, option: string): Promise<Given> {
+/** A setting that a search found. */
+function settingFound(run: LoadedRun, named: string): Promise<FoundSetting> {
   const given = named.slice(settingPrefix.length);
-  const found = await foundIn(run, { setting: /^\d+$/.test(given) ? Number(given) : given });
-  const gated = found.output === 'gated';
-  if (gated && option === 'student') {
-    const text = `--student ${printable(named)} weighs its outputs by a gate, which cannot be trained; name a setting with another output.`;
-    throw new SutureError('option-invalid', text);
-  }
+  return foundIn(run, { setting: /^\d+$/.test(given) ? Number(given) : given });
+}
+
+/** The network of a setting that a search found. */
+function networkFound(run: LoadedRun, found: FoundSetting): Given {
   const setting = settingOfDiscrete(run.network, found);
   const meaning = settledMeaning(run.network.outputs[0], setting);
-  return { graph: deployed(run, setting, found.name, gated), of: found.name, meaning };
+  return { graph: deployed(run, setting, found.name, found.output === 'gated'), of: found.name, meaning };
+}
+
+/** What is trained, what it learns from, and of branches that are trained side by side what the gated network's output means. */
+interface Lesson {
+  readonly student: Given;
+  readonly teacher: Given;
+  readonly gated?: OutputMeaning;
+}
+
+/** The branches of a setting, each of which learns from its own parent. */
+function branchesOf(run: LoadedRun, setting: Setting, of: string): Lesson {
+  const { network } = run;
+  const { meaning, combined, sources } = requireGateable(network);
+  const given = (which: Setting, named: string): Given => ({
+    graph: described(run, abreastFor(run, which), named),
+    of: named,
+    meaning,
+  });
+  return { student: given(setting, of), teacher: given(original(network), sources.join(', ')), gated: combined };
+}
+
+/**
+ * The student that a name stands for, where it is one of {@link branchesOf}: a setting with a gate, or by a share of the ensemble's cost,
+ * as 65%, the shared trunk that it pays for.
+ *
+ * @throws SutureError `option-invalid`.
+ */
+async function branchesNamed(run: LoadedRun, name: string, dataset: Dataset): Promise<Lesson | undefined> {
+  if (name.startsWith(settingPrefix)) {
+    const found = await settingFound(run, name);
+    return found.output === 'gated' ? branchesOf(run, settingOfDiscrete(run.network, found), found.name) : undefined;
+  }
+  if (!name.endsWith('%')) return undefined;
+  const share = Number(name.slice(0, -1)) / 100;
+  const found = Number.isFinite(share) ? trunkWithin(run.network, share, costsOf(run, dataset)) : undefined;
+  if (found) return branchesOf(run, settingOfDiscrete(run.network, found.setting), trunkName(run.network, found));
+  const text = `No shared trunk of these networks costs ${printable(name)} of both or less, as --student asks; name a parent, or allow more.`;
+  throw new SutureError('option-invalid', text);
 }
 
 /**
@@ -151,15 +202,20 @@ async function distillLocked(
   const labels = labelsOfRun(config, options.labels);
   const dataset = await loadDataset(options.data, labels, 'training');
   const validation = await loadDataset(options.validation, labels);
-  const teacher = await networkNamed(run, options.teacher ?? (isGateable(run.network) ? 'gated' : 'mean'), 'teacher');
-  const asked = options.student === undefined ? undefined : await networkNamed(run, options.student, 'student');
+  const together = await networkNamed(run, options.teacher ?? (isGateable(run.network) ? 'gated' : 'mean'), 'teacher');
+  const branches = options.student === undefined ? undefined : await branchesNamed(run, options.student, validation);
+  if (branches) requireBranches(options);
+  const asked =
+    branches?.student ??
+    (options.student === undefined ? undefined : await networkNamed(run, options.student, 'student'));
+  const teacher = branches?.teacher ?? together;
   const batch = stepBatch(fixedBatch(run.network.graph), options.batch, usualBatch);
   const training = distillationSettings(options, batch);
   const named = ({ graph, meaning }: Given, name: string): Network => networkOf(graph, name, meaning);
   const own = await Promise.all(parents.map(({ tag }) => networkNamed(run, tag, 'student')));
-  const scored = [...own.map(parent => named(parent, parent.of)), named(teacher, 'teacher')];
+  const scored = [...own.map(parent => named(parent, parent.of)), named(together, 'teacher')];
   // A parent has its row.
-  if (asked && !own.some(({ of }) => of === asked.of)) scored.push(named(asked, 'start'));
+  if (asked && !branches && !own.some(({ of }) => of === asked.of)) scored.push(named(asked, 'start'));
   const labelled = LabelledData.for(scored, validation, options.metric);
   const { executor } = execution;
   requireBudgetSupport(executor, training);
@@ -176,6 +232,7 @@ async function distillLocked(
     task: config.task,
     ...keptLabels(labels),
     training,
+    ...(branches && { gated: branches.gated }),
     data: { source: dataset.source, sha256: await hashData(options.data, labels), images: dataset.count },
     validation: { source: validation.source, sha256: await hashData(options.validation, labels) },
     metric,
@@ -194,6 +251,16 @@ async function distillLocked(
     { force: options.force },
   );
   return trainStudent(execution, directory, { dataset, validation }, work);
+}
+
+/** @throws SutureError `option-invalid` for what branches that learn from their own parents have no use for. */
+function requireBranches({ student, teacher, labelShare = 0 }: DistillOptions): void {
+  const said = teacher !== undefined ? '--teacher' : labelShare > 0 ? '--labels' : undefined;
+  if (said === undefined) return;
+  throw new SutureError(
+    'option-invalid',
+    `--student ${printable(student!)} is gated: each of its branches learns from its own parent alone, without ${said}.`,
+  );
 }
 
 /** The number of the network with the best score under shift; of equal ones, and where there is none, the last. */

@@ -2,10 +2,13 @@
 import type { Graph } from '../../ir/index.ts';
 import {
   type GateScope,
+  gateAbreast,
   guardSizes,
   meaningText,
+  type OutputMeaning,
   type Setting,
   settle,
+  settleAbreast,
   settledMeaning,
   settleGated,
   sizesText,
@@ -41,6 +44,17 @@ export function settledFor(
     ...(gated && gateMetadata(over)),
   });
 }
+
+/** The network of a setting as it is trained where its outputs are gated: see `settleAbreast`. */
+export const abreastFor = ({ network, parameters, parents }: Deployable, setting: Setting): Graph =>
+  guardSizes(
+    settleAbreast(network, setting, parameters),
+    parents.map(parent => parent.inputType.shape),
+  );
+
+/** What {@link abreastFor} gave, with its gate. @param meaning of each answer. */
+export const gatedFor = (graph: Graph, meaning: OutputMeaning): Graph =>
+  withMetadata(gateAbreast(graph, meaning), gateMetadata('image'));
 
 const withMetadata = (graph: Graph, more: Readonly<Record<string, string>>): Graph =>
   graph.with({ info: { ...graph.info, metadata: { ...graph.info.metadata, ...more } } });

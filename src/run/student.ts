@@ -2,6 +2,8 @@
 import * as v from 'valibot';
 import { tasks } from '../../passes/index.ts';
 import { metricNames } from '../metrics/metric.ts';
+import { gatedFor } from '../network/deployable.ts';
+import { fromStored, meaningSchema } from '../network/meaning.ts';
 import { distillationSchema } from '../training/distill.ts';
 import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
@@ -16,6 +18,8 @@ const configSchema = v.object({
   run: v.string(),
   teacher: storedNetworkSchema,
   student: storedNetworkSchema,
+  /** Where the branches of a gated network are trained side by side (`settleAbreast`): what the gated network's output means. */
+  gated: v.optional(meaningSchema),
   task: v.picklist(tasks),
   labels: v.optional(labelsSchema),
   training: distillationSchema,
@@ -45,7 +49,11 @@ export const students: WholeKind<StudentConfig, 'teacher'> = {
     start: of => `the student (from ${of})`,
     model: of => `distilled from ${of}`,
   },
-  stored: ({ teacher, student }, which) => (which === 'teacher' ? teacher : student),
+  stored: ({ teacher, student, gated }, which) => {
+    if (which === 'teacher') return teacher;
+    return which === 'model' && gated ? { ...student, meaning: gated } : student;
+  },
+  completed: ({ student, gated }, graph) => (gated ? gatedFor(graph, fromStored(student.meaning)) : graph),
   again: 'distil again',
   maker: 'suture distill -o',
 };

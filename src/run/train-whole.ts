@@ -132,7 +132,6 @@ export async function trainWhole<C extends WholeConfig, N extends string>(
 ): Promise<void> {
   const { kind, job, validation, name, origin } = given;
   const { metric, training, scores } = directory.config;
-  const { meaning } = job.student;
   const planned = wholeStep(job, training);
   const { student: open } = planned.loss;
   const types = new Map([...open.weights.keys()].map(weight => [weight, planned.step.graph.input(weight).type]));
@@ -141,7 +140,7 @@ export async function trainWhole<C extends WholeConfig, N extends string>(
   const known = (await directory.readTensors('parameters'))?.tensors;
   if (known) requireTensors(known, types, directory.file('parameters'));
   const trained = closeWeights(open, known ?? (await trainWeights(execution, directory, given, planned, work, from)));
-  const closed = firstOutput(trained);
+  const { graph: closed, meaning } = directory.completed(firstOutput(trained));
   const metadata = { ...closed.info.metadata, ...meaningMetadata(meaning), 'suture.setting': origin };
   const graph = closed.with({ info: { ...closed.info, metadata } });
   const network = networkOf(graph, name, meaning);

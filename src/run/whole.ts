@@ -61,7 +61,9 @@ export interface WholeKind<C extends object, N extends string> {
   readonly schema: v.GenericSchema<unknown, C>;
   /** What a network is called in messages, from what its file says of it. */
   readonly titles: Readonly<Record<N | 'start' | 'model', (of: string) => string>>;
-  stored(config: C, which: N | 'start'): StoredNetwork;
+  stored(config: C, which: Names<N>): StoredNetwork;
+  /** What the weights that were trained are put into. Default: the network that was trained, as it is. */
+  readonly completed?: (config: C, graph: Graph) => Graph;
   /** How another comes about, as `distil again`. */
   readonly again: string;
   /** What makes one, as `suture distill -o`. */
@@ -175,6 +177,15 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
     return WholeDirectory.open(kind, path, begun ? next : path);
   }
 
+  /** The network that is written, with the weights that were trained. */
+  completed(graph: Graph): Pick<Network, 'graph' | 'meaning'> {
+    const { stored, completed } = this.kind;
+    return {
+      graph: completed ? completed(this.config, graph) : graph,
+      meaning: fromStored(stored(this.config, 'model').meaning),
+    };
+  }
+
   /** A network that the training began with. @throws SutureError `run-invalid` where the file is no longer what it was. */
   async network(which: N | 'start'): Promise<Network> {
     const { meaning, of } = this.kind.stored(this.config, which);
@@ -207,7 +218,7 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
       const text = `${printable(file)} is not what the training came to: remove it, and ${again}.`;
       throw new SutureError('run-invalid', text);
     }
-    const { of, meaning } = stored(this.config, 'start');
+    const { of, meaning } = stored(this.config, 'model');
     return networkOf((await loadModel(file)).graph, titles.model(of), fromStored(meaning));
   }
 

@@ -21,9 +21,9 @@ import { flopsPerSample } from '../network/cost.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
 import type { Network, TrainedNetwork } from '../network/network.ts';
 import { graphForImages } from '../network/sizes.ts';
-import { alike, gatedText, outputOf, outputText, positionsText, sharesOf } from './combination.ts';
+import { alike, gatedText, outputOf, outputText, sharesOf } from './combination.ts';
 import { type Blend, measure, type NamedData, type Prepared, prepare } from './measure.ts';
-import { type SharedTrunk, sharedTrunks } from './search/trunks.ts';
+import { sharedTrunks, trunkName, trunkText } from './search/trunks.ts';
 import { shareLattice } from './simplex.ts';
 import type { Kind } from './verdict.ts';
 
@@ -156,7 +156,7 @@ export class Candidates {
         return {
           own,
           minor: true,
-          ...named('trunk', { setting, positions }, `${family} at ${positionsText(positions)}`, family),
+          ...named('trunk', { setting, positions }, trunkName(network, trunk), family),
         };
       })
       .filter(({ cost }) => cost <= budget && cost < 1)
@@ -281,12 +281,6 @@ function weightedEnsembles(
   );
   return { joined: network, setting, cost: 1, positions: [], ways };
 }
-
-/** `shared trunk`, of the own network for all others; else `trunk of b for a`. */
-const trunkText = ({ parents }: SuperNetwork, { own, partners }: SharedTrunk): string =>
-  own === parents[0].tag && partners.length === parents.length - 1
-    ? 'shared trunk'
-    : `trunk of ${own} for ${partners.join(', ')}`;
 
 /** Some of a list, evenly spread, its ends among them. */
 function evenly<T>(list: readonly T[], most: number): readonly T[] {

@@ -19,7 +19,7 @@ const options = {
   teacher: optional(path, 'which', 'what is learned from: gated, mean, a parent as b, a position, or setting:3', {
     otherwise: 'gated where the parents can be, else mean',
   }),
-  student: optional(path, 'which', 'what is trained: a parent as b, mean, a position, or setting:3', {
+  student: optional(path, 'which', 'what is trained: a parent as b, mean, a position, setting:3, or 65%: a trunk', {
     otherwise: 'the parent with the best score under shift',
   }),
   ...distillationOptions,

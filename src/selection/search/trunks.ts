@@ -5,6 +5,7 @@
 import type { AnyNode } from '../../../ir/index.ts';
 import type { SuperNetwork, Switch, Tag } from '../../../passes/index.ts';
 import { type DiscreteSetting, type Use, useFrom } from '../../network/discrete.ts';
+import { positionsText } from '../combination.ts';
 import { Liveness } from './liveness.ts';
 
 export interface SharedTrunk {
@@ -35,6 +36,37 @@ export function sharedTrunks(network: SuperNetwork): readonly SharedTrunk[] {
     const groups = [...others.map(tag => [tag]), ...(others.length > 1 ? [others] : [])];
     return groups.flatMap(partners => trunksOf(network, liveness, own, partners));
   });
+}
+
+/** `shared trunk`, of the own network for all others; else `trunk of b for a`. */
+export const trunkText = ({ parents }: SuperNetwork, { own, partners }: SharedTrunk): string =>
+  own === parents[0].tag && partners.length === parents.length - 1
+    ? 'shared trunk'
+    : `trunk of ${own} for ${partners.join(', ')}`;
+
+/** `shared trunk at 5, 11`. */
+export const trunkName = (network: SuperNetwork, trunk: SharedTrunk): string =>
+  `${trunkText(network, trunk)} at ${positionsText(trunk.positions)}`;
+
+/**
+ * The shared trunk that makes the most of a budget: of those that leave nothing of the branches before them, the dearest that costs no
+ * more. A partner's before one of the first parent: what only the partner knows can't be learned again from the first one's images.
+ *
+ * @param costOf as a share of the output ensemble's. @returns undefined where all cost more.
+ */
+export function trunkWithin(
+  network: SuperNetwork,
+  budget: number,
+  costOf: (setting: DiscreteSetting) => number,
+): SharedTrunk | undefined {
+  const [{ tag: first }] = network.parents;
+  const affordable = sharedTrunks(network)
+    .filter(({ whole, partners }) => whole && partners.length === network.parents.length - 1)
+    .map(trunk => ({ trunk, cost: costOf(trunk.setting) }))
+    .filter(({ cost }) => cost <= budget);
+  const byPartners = affordable.filter(({ trunk }) => trunk.own !== first);
+  const [best] = (byPartners.length > 0 ? byPartners : affordable).sort((p, q) => q.cost - p.cost);
+  return best?.trunk;
 }
 
 function trunksOf(
