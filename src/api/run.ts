@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { printable, SutureError } from '../../ir/index.ts';
-import { type GateScope, requireGateable, type SuperNetwork } from '../../passes/index.ts';
+import { type GateScope, isGateable, requireGateable, type SuperNetwork } from '../../passes/index.ts';
 import { casesAtATime } from '../data/batches.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
@@ -42,6 +42,8 @@ import { type Blueprint, Candidates, parentCosts } from '../selection/candidates
 import { checkPositions } from '../selection/combination.ts';
 import { chosenOf, contest } from '../selection/contest.ts';
 import { Rivals } from '../selection/rivals.ts';
+import { costsOf } from '../selection/search/cost.ts';
+import { trunkWithin } from '../selection/search/trunks.ts';
 import {
   type Rule,
   requireDepthRule,
@@ -74,7 +76,10 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   readonly stress?: Omit<StressRequest, 'seed'> | false | undefined;
   /** The highest cost of the exported network, as a share of what all parents together cost. Default: any. */
   readonly budget?: number | undefined;
-  /** Also train one network for so many steps to give the ensemble's answers: see `distill`. Default: none. */
+  /**
+   * Also train one network for so many steps to give the ensemble's answers: see `distill`. Where the budget pays for a shared trunk, its
+   * branches, each to give its parent's. Default: none.
+   */
   readonly distill?: number | undefined;
   /** By which the stitched position is chosen. Default: 2 where there are folds to rank in, else 1. */
   readonly rule?: Rule | undefined;
@@ -462,7 +467,7 @@ async function frontOf(
 async function studentOf(
   execution: Execution,
   run: LoadedRun,
-  { distill: steps }: Following['asked'],
+  { distill: steps, budget, gate = isGateable(run.network), gateOver }: Following['asked'],
   choosable: LabelledData,
   work: TrainingWork,
 ): Promise<Network> {
@@ -470,8 +475,12 @@ async function studentOf(
   const output = run.directory.file('student');
   if (!(await isThere(join(output, 'config.json')))) {
     const { data, training } = config;
+    // What a budget leaves beyond one parent pays for branches on a shared trunk.
+    const costOf = costsOf(run, choosable.dataset);
+    const isGated = budget !== undefined && budget < 1 && gate && gateOver !== 'case';
+    const student = isGated && trunkWithin(run.network, budget, costOf) ? `${budget * 100}%` : undefined;
     const options = { data: data.source, validation: choosable.dataset.source, output, steps, seed: training.seed };
-    await distillLoaded(execution, run, { ...options, metric: choosable.metric }, work);
+    await distillLoaded(execution, run, { ...options, student, metric: choosable.metric }, work);
   }
   const student = await WholeDirectory.open(students, output);
   const known = await student.trained();

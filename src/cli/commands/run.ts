@@ -59,9 +59,14 @@ const options = {
       otherwise: 'any',
     },
   ),
-  distill: optional(count, 'steps', 'also train one network for so many steps to give the answers of the ensemble', {
-    otherwise: 'none',
-  }),
+  distill: optional(
+    count,
+    'steps',
+    'also train one network, as the budget allows, for so many steps to answer as all do',
+    {
+      otherwise: 'none',
+    },
+  ),
   rule: optional(
     choice(rules),
     'n',

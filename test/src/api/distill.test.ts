@@ -136,6 +136,47 @@ it('learns from a setting that was searched, by its number and by its name', asy
   await expect(distill(run, asked('never', { teacher: 'setting:99' }))).rejects.toThrow('found no setting 99');
 });
 
+describe('branches on a shared trunk', () => {
+  const trunk = { student: '95%', teacher: undefined };
+
+  it('learn from their own parents, and are gated in the file', async () => {
+    const summary = await distill(run, asked('trunk', trunk));
+    expect(summary).toMatchObject({ from: expect.stringMatching(/^trunk of b for a at \d/), teacher: 'a, b' });
+    expect(summary.lastLoss!).toBeLessThan(summary.firstLoss!);
+    expect(summary.scores.map(s => s.network)).toEqual(['a', 'b', 'teacher', 'student']);
+    const { graph } = importOnnx(summary.file);
+    expect(graph.inputs.map(i => i.name)).toEqual(['x']);
+    expect(graph.outputs.map(o => o.name)).toEqual(['logits']);
+    expect(graph.outputs[0].value.type.shape).toEqual(
+      importOnnx(join(folder(), 'a.onnx')).graph.outputs[0].value.type.shape,
+    );
+    expect(graph.info.metadata).toMatchObject({
+      'suture.gate.over': 'image',
+      'suture.output.kind': 'log-probabilities',
+      'suture.setting': `${summary.from}, distilled from a, b`,
+    });
+    const { rows } = await evaluate([summary.file], data, { executor: 'ort' });
+    expect(rows[0].score.value).toBeCloseTo(summary.scores.at(-1)!.value, 12);
+  });
+
+  it('go on to the same file when they were interrupted', async () => {
+    const path = await interrupted('halted', trunk);
+    const { file } = await resumeDistill(path);
+    const whole = await distill(run, asked('unhalted', trunk));
+    expect((await readFile(file)).equals(await readFile(whole.file))).toBe(true);
+  });
+
+  it.each([
+    [{ student: '3%' }, 'No shared trunk of these networks costs 3% of both or less'],
+    [{ student: 'x%' }, 'No shared trunk of these networks costs x% of both or less'],
+    [{ student: '95%', teacher: 'mean' }, 'each of its branches learns from its own parent alone, without --teacher'],
+    [{ student: '95%', teacher: undefined, labelShare: 0.5 }, 'without --labels'],
+  ])('are refused with %o', async (more, message) => {
+    await expect(distill(run, asked('never', more))).rejects.toThrow(message);
+    expect(await readdir(folder())).not.toContain('never');
+  });
+});
+
 it('is refused where memory is short, and leaves nothing', async () => {
   vi.stubEnv('SUTURE_MEMORY_GIB', '0.00001');
   await expect(distill(run, asked('large'))).rejects.toThrow(

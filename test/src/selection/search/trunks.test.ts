@@ -3,7 +3,7 @@ import { verify } from '../../../../ir/index.ts';
 import { checkDiscrete, settleDiscrete } from '../../../../src/network/discrete.ts';
 import { costsOf } from '../../../../src/selection/search/cost.ts';
 import { discreteText } from '../../../../src/selection/search/text.ts';
-import { sharedTrunks } from '../../../../src/selection/search/trunks.ts';
+import { sharedTrunks, trunkName, trunkWithin } from '../../../../src/selection/search/trunks.ts';
 import { labelled, side, unets } from './unets.ts';
 
 /** Operations of each layer of a U-Net, two for each multiplication and addition. */
@@ -39,6 +39,20 @@ describe('shared trunks', () => {
       ['a', 'c', 'a+c'].flatMap(who => ['0', '0,1', '0,2', '3'].map(at => `${who} ${at}`)),
     );
     expect(own.at(-1)!.setting.uses).toEqual({ 'switch/3/a': 'from b', 'switch/3/c': 'from b' });
+  });
+
+  it('within a budget are the dearest of a partner for the first, and else its own', () => {
+    const { network, parameters } = unets([2, 3]);
+    const costOf = costsOf({ network, parameters }, labelled(1).dataset);
+    const whole = sharedTrunks(network).filter(t => t.whole);
+    const costs = (own: string): number[] => whole.filter(t => t.own === own).map(t => costOf(t.setting));
+    for (const budget of [0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1]) {
+      const found = trunkWithin(network, budget, costOf);
+      const [ofB, ofA] = ['b', 'a'].map(own => costs(own).filter(cost => cost <= budget));
+      expect(found?.own).toBe(ofB.length > 0 ? 'b' : ofA.length > 0 ? 'a' : undefined);
+      if (found) expect(costOf(found.setting)).toBe(Math.max(...(ofB.length > 0 ? ofB : ofA)));
+    }
+    expect(trunkName(network, trunkWithin(network, 1, costOf)!)).toMatch(/^trunk of b for a at \d/);
   });
 
   it.each([[[2, 3]], [[2, 3, 2]]])('leave nothing of the partners before a whole cut, of widths %s', widths => {

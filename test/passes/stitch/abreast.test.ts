@@ -1,0 +1,83 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { tensorFromNumbers, verify } from '../../../ir/index.ts';
+import {
+  averagedAt,
+  closeWeights,
+  gateAbreast,
+  kaimingStitches,
+  openWeights,
+  original,
+  settle,
+  settleAbreast,
+  settleGated,
+  stitchedAt,
+} from '../../../passes/index.ts';
+import { draw } from '../networks.ts';
+import { random, relativeError, runOrt } from '../ort.ts';
+import { joined } from './joined.ts';
+
+const images = (seed: number, count: number) => draw(random(seed), count, 2, 4, 4);
+
+describe('branches side by side', () => {
+  it('answer as the parents do, in their order along the last axis', async () => {
+    const network = joined([1, 2, 3], 3);
+    const graph = settleAbreast(network, original(network), kaimingStitches(network, random(1)));
+    verify(graph);
+    const x = images(5, 2);
+    const { logits } = await runOrt(graph, { x });
+    expect(logits.shape).toEqual([2, 3, 4, 12]);
+    const { parents } = network;
+    const apart = await runOrt(settle(network, original(network), new Map(), { parentOutputs: true }), { x });
+    for (const [p, { outputs }] of parents.entries()) {
+      const columns = Array.from(logits.data).filter((_, i) => Math.floor((i % 12) / 4) === p);
+      expect(columns).toEqual(Array.from(apart[outputs[0]].data));
+    }
+  });
+
+  it('become the gated network, as they were and as they were trained', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(50),
+        fc.constantFrom(1, 2, 3),
+        fc.constantFrom<'Softmax' | undefined>('Softmax', undefined),
+        fc.constantFrom(original, stitchedAt, averagedAt),
+        async (seed, channels, activation, settingAt) => {
+          const network = joined([seed, seed + 1], channels + (activation ? 1 : 0), activation);
+          const [{ meaning }] = network.outputs;
+          const setting = settingAt(network, 0);
+          const parameters = kaimingStitches(network, random(seed));
+          const abreast = settleAbreast(network, setting, parameters);
+          const x = images(seed, 3);
+          const wanted = await runOrt(settleGated(network, setting, parameters, { standard: true }), { x });
+          const open = openWeights(abreast);
+          const same = gateAbreast(closeWeights(open, open.weights), meaning);
+          verify(same);
+          expect(relativeError((await runOrt(same, { x })).logits.data, wanted.logits.data)).toBeLessThan(1e-5);
+          const other = [...open.weights].map(
+            ([name, { dtype, shape, data }]) =>
+              [
+                name,
+                tensorFromNumbers(
+                  dtype,
+                  shape,
+                  Array.from(data as Float32Array, w => w / 2),
+                ),
+              ] as const,
+          );
+          const trained = gateAbreast(closeWeights(open, new Map(other)), meaning);
+          expect(relativeError((await runOrt(trained, { x })).logits.data, wanted.logits.data)).toBeGreaterThan(1e-3);
+        },
+      ),
+      { numRuns: 12 },
+    );
+  });
+
+  it('are asked for where there is nothing to gate', () => {
+    const network = joined([1, 2], 3);
+    const plain = settle(network, original(network), kaimingStitches(network, random(1)));
+    expect(() => gateAbreast(plain, network.outputs[0].meaning)).toThrow(
+      "The answers in 'logits' do not stand side by side",
+    );
+  });
+});
