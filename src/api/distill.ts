@@ -36,7 +36,7 @@ import { lossesOf, requireTrainable, requireUnfinished, trainWhole, wholeTrainin
 import { checkWholeOutput, type Given, notWhole, scoresSchema, WholeDirectory } from '../run/whole.ts';
 import { alike, type Combination, outputOf, settingOf } from '../selection/combination.ts';
 import { costsOf } from '../selection/search/cost.ts';
-import { trunkName, trunkWithin } from '../selection/search/trunks.ts';
+import { trunkAtOneCost, trunkName, trunkWithin } from '../selection/search/trunks.ts';
 import { type distillationOptions, distillationSettings } from '../training/distill.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { usualBatch } from '../training/settings.ts';
@@ -58,8 +58,8 @@ export interface DistillOptions extends GivenOf<typeof distillationOptions> {
   readonly teacher?: string | undefined;
   /**
    * What is trained: a parent by its tag, or what else `teacher` may be; or by a share of the ensemble's cost, as `65%`, the shared trunk that
-   * it pays for, with its outputs gated. Branches whose outputs are gated learn from their own parents. Default: the parent with the
-   * best score under shift.
+   * it pays for, with its outputs gated. Branches whose outputs are gated learn from their own parents. Default: a partner's trunk at
+   * one network's cost; where there is none, or a teacher or a share of labels is given, the parent with the best score under shift.
    */
   readonly student?: string | undefined;
   readonly metric?: MetricName | undefined;
@@ -203,7 +203,10 @@ async function distillLocked(
   const dataset = await loadDataset(options.data, labels, 'training');
   const validation = await loadDataset(options.validation, labels);
   const together = await networkNamed(run, options.teacher ?? (isGateable(run.network) ? 'gated' : 'mean'), 'teacher');
-  const branches = options.student === undefined ? undefined : await branchesNamed(run, options.student, validation);
+  const branches =
+    options.student === undefined
+      ? usualBranches(run, options, validation)
+      : await branchesNamed(run, options.student, validation);
   if (branches) requireBranches(options);
   const asked =
     branches?.student ??
@@ -251,6 +254,15 @@ async function distillLocked(
     { force: options.force },
   );
   return trainStudent(execution, directory, { dataset, validation }, work);
+}
+
+/** The branches that are trained where no student is named: those on a partner's trunk at one network's cost. */
+function usualBranches(run: LoadedRun, options: DistillOptions, dataset: Dataset): Lesson | undefined {
+  const { network } = run;
+  const { teacher, labelShare = 0 } = options;
+  if (teacher !== undefined || labelShare > 0 || !isGateable(network)) return undefined;
+  const found = trunkAtOneCost(network, costsOf(run, dataset));
+  return found && branchesOf(run, settingOfDiscrete(network, found.setting), trunkName(network, found));
 }
 
 /** @throws SutureError `option-invalid` for what branches that learn from their own parents have no use for. */

@@ -475,12 +475,14 @@ async function studentOf(
   const output = run.directory.file('student');
   if (!(await isThere(join(output, 'config.json')))) {
     const { data, training } = config;
-    // What a budget leaves beyond one parent pays for branches on a shared trunk.
+    // What a budget leaves beyond one parent pays for branches on a shared trunk; they are for networks that may be gated.
+    const isGated = gate && gateOver !== 'case';
     const costOf = costsOf(run, choosable.dataset);
-    const isGated = budget !== undefined && budget < 1 && gate && gateOver !== 'case';
-    const student = isGated && trunkWithin(run.network, budget, costOf) ? `${budget * 100}%` : undefined;
+    const within = budget !== undefined && budget < 1 && isGated && trunkWithin(run.network, budget, costOf);
+    const student = within ? `${budget * 100}%` : undefined;
+    const teacher = isGated || !isGateable(run.network) ? undefined : 'gated';
     const options = { data: data.source, validation: choosable.dataset.source, output, steps, seed: training.seed };
-    await distillLoaded(execution, run, { ...options, student, metric: choosable.metric }, work);
+    await distillLoaded(execution, run, { ...options, student, teacher, metric: choosable.metric }, work);
   }
   const student = await WholeDirectory.open(students, output);
   const known = await student.trained();

@@ -20,7 +20,7 @@ const options = {
     otherwise: 'gated where the parents can be, else mean',
   }),
   student: optional(path, 'which', 'what is trained: a parent as b, mean, a position, setting:3, or 65%: a trunk', {
-    otherwise: 'the parent with the best score under shift',
+    otherwise: "a partner's trunk, or a parent",
   }),
   ...distillationOptions,
   metric,

@@ -69,6 +69,20 @@ export function trunkWithin(
   return best?.trunk;
 }
 
+/** What a trunk may cost more than the dearest parent alone, as a factor, to be at one network's cost. */
+const oneCost = 1.02;
+
+/** The trunk of a partner that costs no more than one network does, but for a fiftieth; undefined where there is none. */
+export function trunkAtOneCost(
+  network: SuperNetwork,
+  costOf: (setting: DiscreteSetting) => number,
+): SharedTrunk | undefined {
+  const tags = network.parents.map(p => p.tag);
+  const dearest = Math.max(...tags.map(tag => costOf({ uses: {}, output: tag })));
+  const found = trunkWithin(network, oneCost * dearest, costOf);
+  return found?.own === tags[0] ? undefined : found;
+}
+
 function trunksOf(
   network: SuperNetwork,
   liveness: Liveness,

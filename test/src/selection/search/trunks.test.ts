@@ -3,7 +3,7 @@ import { verify } from '../../../../ir/index.ts';
 import { checkDiscrete, settleDiscrete } from '../../../../src/network/discrete.ts';
 import { costsOf } from '../../../../src/selection/search/cost.ts';
 import { discreteText } from '../../../../src/selection/search/text.ts';
-import { sharedTrunks, trunkName, trunkWithin } from '../../../../src/selection/search/trunks.ts';
+import { sharedTrunks, trunkAtOneCost, trunkName, trunkWithin } from '../../../../src/selection/search/trunks.ts';
 import { labelled, side, unets } from './unets.ts';
 
 /** Operations of each layer of a U-Net, two for each multiplication and addition. */
@@ -53,6 +53,19 @@ describe('shared trunks', () => {
       if (found) expect(costOf(found.setting)).toBe(Math.max(...(ofB.length > 0 ? ofB : ofA)));
     }
     expect(trunkName(network, trunkWithin(network, 1, costOf)!)).toMatch(/^trunk of b for a at \d/);
+  });
+
+  it("at one network's cost are a partner's, for little more than the dearest network", () => {
+    const { network, parameters } = unets([3, 2]);
+    const costOf = costsOf({ network, parameters }, labelled(1).dataset);
+    const alone = ['a', 'b'].map(tag => costOf({ uses: {}, output: tag }));
+    const found = trunkAtOneCost(network, costOf)!;
+    expect(found).toMatchObject({ own: 'b', partners: ['a'], whole: true });
+    expect(costOf(found.setting)).toBeLessThanOrEqual(1.02 * Math.max(...alone));
+    // Where all of them are far dearer there is none, though one of the own network may be cheap.
+    const dear = (setting: Parameters<typeof costOf>[0]): number =>
+      costOf(setting) + (Object.keys(setting.uses).some(name => name.endsWith('/a')) ? 1 : 0);
+    expect(trunkAtOneCost(network, dear)).toBeUndefined();
   });
 
   it.each([[[2, 3]], [[2, 3, 2]]])('leave nothing of the partners before a whole cut, of widths %s', widths => {
