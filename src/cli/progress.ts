@@ -1,4 +1,4 @@
-/** Progress on standard error: a bar with the time left on a terminal, a line now and then elsewhere. */
+/** Progress on standard error: a bar with the time left on a terminal, a line now and then elsewhere, of JSON for programs. */
 import { Writable } from 'node:stream';
 import { SingleBar } from 'cli-progress';
 import type { ProgressEvent } from '../execution/progress.ts';
@@ -68,38 +68,52 @@ export function progressBar(stream: TextStream): ProgressDisplay {
   };
 }
 
-/** How often a line may appear, in milliseconds. */
-const LINE_INTERVAL = 10_000;
-
 /** Stages that are over sooner than this leave no line. */
-const LEAST_SECONDS = 2;
+const leastSeconds = 2;
 
-/** For logs: one line when a stage begins to take long, every ten seconds after, and one when it ends. */
-export function progressLines(stream: TextStream): ProgressDisplay {
+/** Lines now and then: when a stage has taken so long, every so often after, and one when it ends. */
+function paced(
+  stream: TextStream,
+  everySeconds: number,
+  lineOf: (event: ProgressEvent, seconds: number) => string,
+): ProgressDisplay {
   let stage = '';
   let since = 0;
   let last = 0;
   return {
     update(event) {
-      const now = performance.now();
+      const now = performance.now() / 1000;
       if (event.stage !== stage) {
         stage = event.stage;
         since = now;
         last = now;
       }
+      const seconds = now - since;
       const ended = event.done >= event.total;
-      const seconds = (now - since) / 1000;
-      const note = event.note === undefined ? '' : `, ${event.note}`;
-      if (ended) {
-        if (seconds >= LEAST_SECONDS) stream.write(`${capital(stage)}: done in ${durationText(seconds)}${note}\n`);
-        stage = '';
-      } else if (now - last >= LINE_INTERVAL) {
+      const isDue = ended ? seconds >= leastSeconds : now - last >= everySeconds;
+      if (isDue) {
         last = now;
-        stream.write(`${capital(stage)}: ${event.done} of ${event.total}${note}, ${timeLeft(event, seconds)}\n`);
+        stream.write(`${lineOf(event, seconds)}\n`);
       }
+      if (ended) stage = '';
     },
     stop() {
       stage = '';
     },
   };
 }
+
+/** For logs: one line when a stage begins to take long, every ten seconds after, and one when it ends. */
+export const progressLines = (stream: TextStream): ProgressDisplay =>
+  paced(stream, 10, (event, seconds) => {
+    const { stage, done, total } = event;
+    const note = event.note === undefined ? '' : `, ${event.note}`;
+    if (done >= total) return `${capital(stage)}: done in ${durationText(seconds)}${note}`;
+    return `${capital(stage)}: ${done} of ${total}${note}, ${timeLeft(event, seconds)}`;
+  });
+
+/** For programs: every two seconds a stage as one line of JSON, with the seconds since it began, and one when it ends. */
+export const progressJson = (stream: TextStream): ProgressDisplay =>
+  paced(stream, leastSeconds, ({ stage, done, total, note }, seconds) =>
+    JSON.stringify({ stage, done, total, ...(note !== undefined && { note }), seconds: Math.round(seconds * 10) / 10 }),
+  );

@@ -4,7 +4,7 @@ import picocolors from 'picocolors';
 import { printable } from '../../ir/errors.ts';
 import type { ProgressEvent } from '../execution/progress.ts';
 import { jsonText } from '../files/output.ts';
-import { progressBar, progressLines } from './progress.ts';
+import { progressBar, progressJson, progressLines } from './progress.ts';
 
 /** A stream that text can be written to: `process.stdout`, or a buffer in tests. */
 export interface TextStream {
@@ -40,7 +40,7 @@ export const grouped = (value: number): string => String(value).replace(/\B(?=(\
 
 export class Terminal {
   readonly #streams: Streams;
-  readonly #progress: ProgressDisplay;
+  #progress: ProgressDisplay;
   /** Colours for standard output, and for standard error. */
   readonly colours: Colours;
   readonly #errorColours: Colours;
@@ -55,9 +55,10 @@ export class Terminal {
     this.#progress = streams.stderr.isTTY ? progressBar(streams.stderr) : progressLines(streams.stderr);
   }
 
-  /** From here on, standard output gets the JSON document and nothing else. */
+  /** From here on, standard output gets the JSON document and nothing else, and progress is told in lines of JSON. */
   expectJson(json: boolean | undefined): void {
     this.#json = json === true;
+    if (this.#json) this.#progress = progressJson(this.#streams.stderr);
   }
 
   /** The one document of a command, when `--json` was given; otherwise what `show` writes for people. */
