@@ -95,12 +95,24 @@ export async function trainLocked(
 const beginning = (job: TrainingJob, training: Training): Promise<StitchParameters> =>
   training.settings === 'found' ? startOf(training) : initialise(job, training);
 
-const recordOf = ({ path, sha256, file, output, meaning, external, front, grid, classes }: Parent): ParentSource => ({
+const recordOf = ({
+  path,
+  sha256,
+  file,
+  output,
+  meaning,
+  external,
+  axes,
+  front,
+  grid,
+  classes,
+}: Parent): ParentSource => ({
   source: path,
   sha256,
   output: file.outputs.length > 1 ? output : undefined,
   meaning,
   external,
+  axes: axes && [...axes],
   front: front?.map(channel => ({ ...channel })),
   grid: grid && { shared: [...grid.shared], resized: [...grid.resized] },
   classes: classes && [...classes],

@@ -7,6 +7,7 @@ import {
   type GridChange,
   mapChannels,
   onOtherGrid,
+  permuteSpace,
   type Tag,
   widen,
   widenRounded,
@@ -29,6 +30,8 @@ export interface Model {
    * as the multiples that the layers demand; of several outputs with the one that is used, where that is clear.
    */
   readonly graph: Graph;
+  /** Of the file's axes of space, which one each axis of the images that networks share is; absent where their order is the same. */
+  readonly axes?: readonly number[] | undefined;
   /** What `graph` does first with the images that networks share; absent where its own are the same. */
   readonly front?: readonly ChannelMap[] | undefined;
   /** Where its features lie, if that is another grid than that of the images that networks share. */
@@ -107,9 +110,11 @@ export function computable(graph: Graph, { rounds = false } = {}): Graph {
 
 /** What makes a network's own images of those that networks share; absent where they are the same. */
 export interface Front {
+  /** Of axes of space, as `permuteSpace` has it. */
+  readonly axes?: readonly number[] | undefined;
   /** Of intensities. */
   readonly front?: readonly ChannelMap[] | undefined;
-  /** Of places; then its answer is brought back too. */
+  /** Of places, along the axes of the shared images; then its answer is brought back too. */
   readonly grid?: GridChange | undefined;
 }
 
@@ -117,10 +122,11 @@ export interface Front {
  * A network behind what makes its own images of those that networks share.
  *
  * @param role what messages call it.
- * @throws SutureError as {@link onOtherGrid}.
+ * @throws SutureError as {@link permuteSpace}, {@link onOtherGrid}.
  */
-export function fronted(model: Model, { front, grid }: Front, role: string): Model {
-  const placed = grid ? { ...model, ...onOtherGrid(model.graph, grid, role) } : model;
+export function fronted(model: Model, { axes, front, grid }: Front, role: string): Model {
+  const turned = axes ? { ...model, graph: permuteSpace(model.graph, axes, role), axes } : model;
+  const placed = grid ? { ...turned, ...onOtherGrid(turned.graph, grid, role) } : turned;
   return front ? { ...placed, graph: mapChannels(placed.graph, front), front } : placed;
 }
 

@@ -3,6 +3,7 @@ import { type Graph, isStatic } from '../../ir/index.ts';
 import type { GridChange } from '../../passes/index.ts';
 import type { FolderOptions } from '../data/raw/load.ts';
 import { isFolder } from '../files/there.ts';
+import { inOrder } from '../preprocessing/grid.ts';
 import type { Plans } from '../preprocessing/plans.ts';
 import { roundHalfEven } from '../preprocessing/resample.ts';
 import { readShared, type SharedByTag } from '../preprocessing/shared-input.ts';
@@ -55,27 +56,31 @@ export async function loadModels({
   // Networks without plans see what the own one sees.
   const planOf = (i: number): string => (partners[tagOf(i)] === undefined ? 'a' : tagOf(i));
   const onGrid = read.filter((_, i) => planOf(i) === grid);
-  const taken = onGrid.map(({ graph }) => fixedExtents(graph)).find(extents => extents !== undefined);
-  const cut = taken && !folder?.tile && (await anyFolder(data)) ? { ...folder, tile: taken } : folder;
-  const shared = cut && (await readShared(cut, cut.tile?.length));
+  const fixed = onGrid.map(({ graph }) => fixedExtents(graph)).find(extents => extents !== undefined);
+  const cuts = fixed !== undefined && !folder?.tile && (await anyFolder(data));
+  const shared = folder && (await readShared(folder, folder.tile?.length ?? (cuts ? fixed.length : undefined)));
+  const order = shared?.fronts[grid].axes;
+  const taken = fixed && order ? inOrder(fixed, order) : fixed;
+  const cut = cuts ? { ...folder, tile: taken } : folder;
   if (!shared) return { models: read, shared, folder: cut };
-  const tile = cut.tile ?? taken ?? shared.plans.patchSize;
+  const tile = cut?.tile ?? taken ?? shared.plans.patchSize;
   const models = read.map((model, i) => {
     const plan = planOf(i);
     if (i > 0 && plan === 'a' && seesShared(model, shared.plans)) return model;
-    const { channels, ratio } = shared.fronts[plan];
-    const other = plan === grid ? undefined : gridOf(model, tile, ratio);
-    return fronted(model, { front: channels, grid: other }, roleOf(model, tagOf(i)));
+    const { axes, channels, ratio } = shared.fronts[plan];
+    const turned = fronted(model, { axes }, roleOf(model, tagOf(i)));
+    const other = plan === grid ? undefined : gridOf(turned, tile, ratio);
+    return fronted(turned, { front: channels, grid: other }, roleOf(model, tagOf(i)));
   });
   return { models, shared, folder: cut };
 }
 
 /** Whether a network's own file says that it takes the shared images as they are: one that was joined of others before. */
-function seesShared({ file, path }: Model, { normalizations, spacing }: Plans): boolean {
+function seesShared({ file, path }: Model, shared: Plans): boolean {
   const { plans } = needsOf(file, path);
-  const text = (of: Pick<Plans, 'normalizations' | 'spacing'>): string =>
-    JSON.stringify([of.normalizations, of.spacing]);
-  return plans !== undefined && text(plans) === text({ normalizations, spacing });
+  const text = ({ normalizations, spacing, transpose }: Plans): string =>
+    JSON.stringify([normalizations, spacing, transpose]);
+  return plans !== undefined && text(plans) === text(shared);
 }
 
 async function anyFolder(paths: readonly string[]): Promise<boolean> {

@@ -1,6 +1,7 @@
 /** One input for networks whose cases are normalised in different ways: what it is, and what makes each network's own of it. */
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { ChannelMap } from '../../passes/index.ts';
+import { inOrder } from './grid.ts';
 import { type Foreground, type Normalization, type Plans, readPlans } from './plans.ts';
 
 export interface SharedInput {
@@ -16,6 +17,8 @@ export interface SharedInput {
 }
 
 export interface InputFront {
+  /** Of its own axes of space, which one each of the shared input is; undefined where their order is the same. */
+  readonly axes: readonly number[] | undefined;
   /** By channel; undefined where intensities are the same. */
   readonly channels: readonly ChannelMap[] | undefined;
   /** Places along each axis of space for one of the shared input; undefined where the spacing is the same. */
@@ -77,9 +80,12 @@ function frontOf(shared: Line, own: Line): ChannelMap | undefined {
  * @param grid the number of the network whose grid they share.
  * @throws SutureError `parents-incompatible` where axes or channels differ, or one normalisation cannot be computed from another.
  */
-export function sharedInput(all: readonly Plans[], grid = 0): SharedInput {
-  const [own, ...others] = all;
-  for (const other of others) requireSameAxes(own, other);
+export function sharedInput(plansOfAll: readonly Plans[], grid = 0): SharedInput {
+  const [own] = plansOfAll;
+  for (const other of plansOfAll.slice(1)) requireSameAxes(own, other);
+  const orders = plansOfAll.map(other => orderIn(other, own));
+  const all = plansOfAll.map((plans, i) => along(plans, orders[i]));
+  for (const other of all.slice(1)) requireKnownGrids(own, other);
   const channels = own.normalizations.map((first, channel) => {
     const each = all.map(({ normalizations }) => normalizations[channel]);
     if (each.every(normalization => sameNormalization(normalization, first))) {
@@ -107,6 +113,7 @@ export function sharedInput(all: readonly Plans[], grid = 0): SharedInput {
     fronts: all.map((plans, network) => {
       const fronts = channels.map(({ fronts: found }) => found[network]);
       return {
+        axes: orders[network],
         channels: fronts.some(front => front) ? fronts.map(front => front ?? { scale: 1, offset: 0 }) : undefined,
         ratio: isClose(all[grid], plans) ? undefined : spacing.map((mm, axis) => mm / plans.spacing[axis]),
       };
@@ -143,18 +150,35 @@ function requireSameAxes(own: Plans, other: Plans): void {
   };
   if (ownChannels !== otherChannels)
     fail(`are for ${ownChannels} and ${otherChannels} channels: networks that are joined take the same images`);
-  if (String(own.transpose) !== String(other.transpose)) {
-    fail(
-      `order the axes of space differently ([${own.transpose.join(', ')}] and [${other.transpose.join(', ')}]), and networks that are joined see one image`,
-    );
-  }
   if (own.spacing.length !== other.spacing.length) {
     fail(`are for ${own.spacing.length} and ${other.spacing.length} axes of space: name configurations of as many`);
   }
-  if (!isClose(own, other) && !(own.resampling.images && other.resampling.images)) {
+  const across = 3 - own.spacing.length;
+  if (own.transpose.slice(0, across).join() !== other.transpose.slice(0, across).join()) {
     fail(
-      `are for ${own.spacing.join(' × ')} and ${other.spacing.join(' × ')} mm, and not both resample to that, so that nobody knows how ` +
-        'the one grid lies to the other',
+      `cut slices across different axes (transpose_forward is [${own.transpose.join(', ')}] and [${other.transpose.join(', ')}]), and ` +
+        'networks that are joined see the same slices: export the networks of volumes, or train one of the two across the other axis',
+    );
+  }
+}
+
+/** Of another network's axes of space, which one each axis of the own one is; undefined where the order is the same. */
+function orderIn(other: Plans, own: Plans): readonly number[] | undefined {
+  const across = 3 - own.spacing.length;
+  const order = own.transpose.slice(across).map(axis => other.transpose.indexOf(axis) - across);
+  return order.every((axis, i) => axis === i) ? undefined : order;
+}
+
+const along = (plans: Plans, order: readonly number[] | undefined): Plans =>
+  order ? { ...plans, spacing: inOrder(plans.spacing, order), patchSize: inOrder(plans.patchSize, order) } : plans;
+
+/** @param other along the own axes. */
+function requireKnownGrids(own: Plans, other: Plans): void {
+  if (!isClose(own, other) && !(own.resampling.images && other.resampling.images)) {
+    throw new SutureError(
+      'parents-incompatible',
+      `${nameOf(own)} and ${nameOf(other)} are for ${own.spacing.join(' × ')} and ${other.spacing.join(' × ')} mm, and not both resample to ` +
+        'that, so that nobody knows how the one grid lies to the other.',
     );
   }
 }

@@ -23,6 +23,8 @@ const parent = v.object({
   output: v.optional(v.string()),
   /** What its output means. */
   meaning: meaningSchema,
+  /** Of its axes of space, which one each axis of the images that networks share is; absent where their order is the same. */
+  axes: v.optional(v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2)))),
   /** What it does first with each channel of the images that networks share; absent where its own are the same. */
   front: v.optional(
     v.array(

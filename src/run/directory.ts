@@ -31,7 +31,7 @@ import { readSealedConfig, SealedFolder } from './sealed-folder.ts';
 
 /** A parent that is to be copied into a run. */
 export interface ParentSource
-  extends Pick<StoredParent, 'source' | 'sha256' | 'output' | 'meaning' | 'front' | 'grid' | 'classes'> {
+  extends Pick<StoredParent, 'source' | 'sha256' | 'output' | 'meaning' | 'axes' | 'front' | 'grid' | 'classes'> {
   /** Files beside it that hold tensors of it. */
   readonly external: readonly string[];
 }
@@ -191,7 +191,7 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
 async function copiedParent(
   root: string,
   tag: string,
-  { source, sha256, output, meaning, front, grid, classes, external: locations }: ParentSource,
+  { source, sha256, output, meaning, axes, front, grid, classes, external: locations }: ParentSource,
 ): Promise<StoredParent> {
   // One with files beside it has a folder of its own and keeps its name: files of the same name beside both parents must not meet.
   const file = `${runFiles.parents}/${locations.length > 0 ? `${tag}/${basename(source)}` : `${tag}.onnx`}`;
@@ -213,6 +213,7 @@ async function copiedParent(
     ...{ file, source, sha256 },
     ...(output !== undefined && { output }),
     ...{ meaning, external },
+    ...(axes && { axes }),
     ...(front && { front }),
     ...(grid && { grid }),
     ...(classes && { classes }),

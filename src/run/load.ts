@@ -26,11 +26,11 @@ export const openNetwork = async (path: string): Promise<OpenRun> => joinOpened(
 export async function joinOpened(directory: RunDirectory): Promise<OpenRun> {
   const pairs = await directory.readPairs();
   const parents: Parent[] = [];
-  for (const [tag, { output, meaning, front, grid, classes }] of Object.entries(directory.config.parents)) {
+  for (const [tag, { output, meaning, axes, front, grid, classes }] of Object.entries(directory.config.parents)) {
     const known = fromStored(meaning);
     const own = { ...known, channels: classes?.length ?? known.channels };
     const model = await loadModel(directory.parentFile(tag), output);
-    const parent = parentWith(fronted(model, { front, grid }, `network ${tag}`), own);
+    const parent = parentWith(fronted(model, { axes, front, grid }, `network ${tag}`), own);
     parents.push(withClasses(parent, classes, known.channels, `network ${tag}`));
   }
   return { directory, parents, network: joinParents(parents, pairs, directory.config) };

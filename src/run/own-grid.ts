@@ -8,6 +8,7 @@ import { measureNetworks } from '../metrics/score-networks.ts';
 import { loadModel } from '../network/load.ts';
 import { fromStored } from '../network/meaning.ts';
 import { parentWith, withClasses } from '../network/parent.ts';
+import { inOrder, inverseOrder } from '../preprocessing/grid.ts';
 import { labelsOfRun } from './config.ts';
 import type { LoadedRun } from './load.ts';
 
@@ -51,7 +52,8 @@ export async function scoresOnOwnGrids(
     const stored = fromStored(meaning);
     const model = await loadModel(directory.parentFile(tag), output);
     const alone = parentWith(model, { ...stored, channels: classes?.length ?? stored.channels });
-    const tile = parents[i].grid?.taken;
+    const { axes, grid: lying } = parents[i];
+    const tile = axes && lying ? inOrder(lying.taken, inverseOrder(axes)) : lying?.taken;
     const dataset = await loadDataset(file, { ...labels, folder: { ...others, plans: partners[tag] ?? plans, tile } });
     const mapped = withClasses(alone, classes, stored.channels, parent);
     const data = LabelledData.for([mapped], dataset, metric);

@@ -1,9 +1,10 @@
 /** Two networks of different spacings: one network on the own grid, resized in front of and behind the partner's branch. */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { tensor } from '../../../ir/index.ts';
+import { exportOnnx, tensor } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/file.ts';
+import { permuteSpace } from '../../../passes/index.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
 import { exportNetwork } from '../../../src/api/export.ts';
 import { match } from '../../../src/api/match.ts';
@@ -115,6 +116,33 @@ describe('networks of different spacings', () => {
     expect(rows[1].score.value).toBeCloseTo(own.rows[0].score.value, 2);
     // Small tiles show little around each place.
     expect(rows[1].score.value).toBeGreaterThan(0.4);
+  });
+
+  it('may have their axes of space in another order', async () => {
+    const model = join(folder(), 'turned.onnx');
+    await writeFile(model, exportOnnx(permuteSpace(importOnnx(networks[1]).graph, [2, 0, 1], 'coarse')));
+    const document = JSON.parse(await readFile(fixture('coarse.json'), 'utf8'));
+    const configuration = document.configurations['3d_fullres'];
+    configuration.spacing = [1.25, 2.5, 1.25];
+    configuration.patch_size = [16, 8, 16];
+    document.transpose_forward = [2, 0, 1];
+    const plans = join(folder(), 'turned.json');
+    await writeFile(plans, JSON.stringify(document));
+    const turned = { folder: { ...labels.folder, partners: { b: plans } } };
+    const both = [networks[0], model] as const;
+    for (const more of [{}, { grid: 'b', tile: [4, 12, 12] }]) {
+      const how = (of: typeof labels) => ({ labels: { folder: { ...of.folder, ...more } }, executor: 'ort' as const });
+      const found = await evaluate(both, other, how(turned));
+      const expected = await evaluate(networks, other, how(labels));
+      for (const [i, { score }] of expected.rows.entries())
+        expect(found.rows[i].score.value).toBeCloseTo(score.value, 3);
+    }
+    const directory = join(folder(), 'turned');
+    const training = { steps: 0, init: 'identity', closingImages: 0 } as const;
+    await stitch({ networks: both, data: other, labels: turned, training, output: directory, executor: 'ort' });
+    const opened = await loadRun(directory);
+    expect(opened.parents[1]).toMatchObject({ axes: [1, 2, 0], grid: { resized: [6, 13, 13] } });
+    expect(opened.network.positions).toHaveLength((await loadRun(output())).network.positions.length);
   });
 
   it('are warned of where arrays were cut before at bounds that are narrower than the widest', async () => {

@@ -41,7 +41,7 @@ const echo = (channels: number) => {
 };
 
 const score: Normalization = { scheme: 'ZScoreNormalization', masked: false };
-const same = { channels: undefined, ratio: undefined };
+const same = { axes: undefined, channels: undefined, ratio: undefined };
 
 describe('networks whose cases are normalised in different ways', () => {
   it('see by operators at their front what they would see by their own plans', () => {
@@ -121,6 +121,36 @@ describe('networks whose cases are normalised in different ways', () => {
     expect(chosen.fronts).toEqual([{ ...same, ratio: [1.25, 1.25, 0.5] }, same]);
   });
 
+  it('see axes of space in their own order, and their spacings along it', () => {
+    const orders = fc.shuffledSubarray([0, 1, 2], { minLength: 3 });
+    const cubic = { order: 3, orderZ: 0, separateZ: undefined } as const;
+    const resampling = { images: cubic, labels: undefined, outputs: undefined };
+    const spacings = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 3, maxLength: 3 });
+    fc.assert(
+      fc.property(orders, orders, spacings, spacings, fc.boolean(), (own, other, mm, otherMm, ofOther) => {
+        const along = (order: readonly number[], of: readonly number[]): Plans =>
+          plansWith([score], { transpose: order, spacing: order.map(axis => of[axis]), resampling });
+        const { plans, fronts } = sharedInput([along(own, mm), along(other, otherMm)], ofOther ? 1 : 0);
+        expect(plans.transpose).toEqual(own);
+        expect(plans.spacing).toEqual(own.map(axis => (ofOther ? otherMm : mm)[axis]));
+        expect(own.map((_, i) => other[(fronts[1].axes ?? [0, 1, 2])[i]])).toEqual(own);
+        const [seen, whole] = ofOther ? [mm, otherMm] : [otherMm, mm];
+        const ratio = fronts[ofOther ? 0 : 1].ratio ?? [1, 1, 1];
+        expect(ratio).toEqual(own.map(axis => whole[axis] / seen[axis]));
+      }),
+    );
+  });
+
+  it('may see slices with rows and columns turned, across one axis', () => {
+    const slices = { spacing: [2, 1], patchSize: [8, 4] };
+    const { plans, fronts } = sharedInput([
+      plansWith([score], slices),
+      plansWith([score], { spacing: [1, 2], patchSize: [4, 8], transpose: [0, 2, 1] }),
+    ]);
+    expect(plans).toMatchObject(slices);
+    expect(fronts).toEqual([same, { ...same, axes: [1, 0] }]);
+  });
+
   it.each([
     [
       'a mean of each case',
@@ -143,10 +173,10 @@ describe('networks whose cases are normalised in different ways', () => {
     ],
     ['slices beside volumes', plansWith([score]), plansWith([score], { spacing: [1, 1] }), /for 3 and 2 axes of space/],
     [
-      'other axes',
-      plansWith([score]),
-      plansWith([score], { transpose: [1, 0, 2] }),
-      /order the axes of space differently/,
+      'slices across another axis',
+      plansWith([score], { spacing: [1, 1], patchSize: [4, 4] }),
+      plansWith([score], { spacing: [1, 1], patchSize: [4, 4], transpose: [1, 0, 2] }),
+      /cut slices across different axes \(transpose_forward is \[0, 1, 2\] and \[1, 0, 2\]\)/,
     ],
   ])('are refused with %s', (_, own, partner, message) => {
     expect(() => sharedInput([own, partner])).toThrow(message);
