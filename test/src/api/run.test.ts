@@ -210,4 +210,14 @@ describe('what is exported', () => {
     const read = (folder: string) => readFile(join(folder, 'student', 'student.onnx'));
     expect(await read(again.output)).toEqual(await read(output));
   });
+
+  it('may be a student with branches, where the budget pays for a trunk', async () => {
+    const budget = 0.95;
+    const { verdict } = await runOf('branched', { distill: 2, budget });
+    const student = verdict.standings.find(({ name }) => name.startsWith('distilled'))!;
+    expect(student.name).toMatch(/^distilled from trunk of b for a at \d/);
+    expect(student.cost).toBeLessThanOrEqual(budget);
+    const { output } = into('branched');
+    expect(JSON.parse(await readFile(join(output, 'student', 'config.json'), 'utf8')).teacher.of).toBe('a, b');
+  });
 });
