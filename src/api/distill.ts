@@ -267,7 +267,7 @@ function usualBranches(run: LoadedRun, options: DistillOptions, dataset: Dataset
 
 /** @throws SutureError `option-invalid` for what branches that learn from their own parents have no use for. */
 function requireBranches({ student, teacher, labelShare = 0 }: DistillOptions): void {
-  const said = teacher !== undefined ? '--teacher' : labelShare > 0 ? '--labels' : undefined;
+  const said = teacher !== undefined ? '--teacher' : labelShare > 0 ? '--label-share' : undefined;
   if (said === undefined) return;
   throw new SutureError(
     'option-invalid',

@@ -18,7 +18,7 @@ export const distillationOptions = {
   weightDecay,
   shift: standing(strength, 'x', shiftHelp, 1),
   turn,
-  labelShare: standing(share, 'share', 'of the loss, how much is that of labels', 0, { long: 'labels' }),
+  labelShare: standing(share, 'share', 'of the loss, how much is that of labels', 0),
   seed,
   memory,
 };
