@@ -15,17 +15,32 @@ export function durationText(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`;
 }
 
-/** The time that is left, from the mean pace since the stage began. */
-export function timeLeft(event: ProgressEvent, secondsSoFar: number): string {
-  if (event.done === 0 || event.done >= event.total) return '';
-  return `${durationText((secondsSoFar / event.done) * (event.total - event.done))} left`;
+/** When a stage began to be told of, in seconds, and what was done of it then: what goes on begins in the middle. */
+interface Begin {
+  readonly at: number;
+  readonly done: number;
+}
+
+const beginOf = ({ done }: ProgressEvent): Begin => ({ at: performance.now() / 1000, done });
+
+const secondsSince = ({ at }: Begin): number => performance.now() / 1000 - at;
+
+/** The seconds that are left, by the mean pace since the stage began; undefined where nothing was done since. */
+function secondsLeft({ done, total }: ProgressEvent, begin: Begin): number | undefined {
+  const since = done - begin.done;
+  return since <= 0 || done >= total ? undefined : (secondsSince(begin) / since) * (total - done);
+}
+
+function timeLeft(event: ProgressEvent, begin: Begin): string {
+  const seconds = secondsLeft(event, begin);
+  return seconds === undefined ? '' : `${durationText(seconds)} left`;
 }
 
 /** A bar that is drawn in place. Each stage ends with a line that stays. */
 export function progressBar(stream: TextStream): ProgressDisplay {
   let bar: SingleBar | undefined;
   let stage = '';
-  let since = 0;
+  let begin: Begin;
   const stop = (): void => {
     bar?.stop();
     bar = undefined;
@@ -36,7 +51,7 @@ export function progressBar(stream: TextStream): ProgressDisplay {
       if (event.stage !== stage) {
         stop();
         stage = event.stage;
-        since = performance.now();
+        begin = beginOf(event);
         // The library asks for a Node stream; all that it uses is what a text stream has.
         const target = Object.assign(
           new Writable({
@@ -59,8 +74,7 @@ export function progressBar(stream: TextStream): ProgressDisplay {
         });
         bar.start(event.total, 0, { stage: capital(stage), left: '', note: '' });
       }
-      const seconds = (performance.now() - since) / 1000;
-      const left = event.done >= event.total ? durationText(seconds) : timeLeft(event, seconds);
+      const left = event.done >= event.total ? durationText(secondsSince(begin)) : timeLeft(event, begin);
       bar?.update(event.done, { left, note: event.note ?? '' });
       if (event.done >= event.total) stop();
     },
@@ -75,25 +89,24 @@ const leastSeconds = 2;
 function paced(
   stream: TextStream,
   everySeconds: number,
-  lineOf: (event: ProgressEvent, seconds: number) => string,
+  lineOf: (event: ProgressEvent, begin: Begin) => string,
 ): ProgressDisplay {
   let stage = '';
-  let since = 0;
+  let begin: Begin;
   let last = 0;
   return {
     update(event) {
-      const now = performance.now() / 1000;
       if (event.stage !== stage) {
         stage = event.stage;
-        since = now;
-        last = now;
+        begin = beginOf(event);
+        last = 0;
       }
-      const seconds = now - since;
+      const seconds = secondsSince(begin);
       const ended = event.done >= event.total;
-      const isDue = ended ? seconds >= leastSeconds : now - last >= everySeconds;
+      const isDue = ended ? seconds >= leastSeconds : seconds - last >= everySeconds;
       if (isDue) {
-        last = now;
-        stream.write(`${lineOf(event, seconds)}\n`);
+        last = seconds;
+        stream.write(`${lineOf(event, begin)}\n`);
       }
       if (ended) stage = '';
     },
@@ -105,15 +118,21 @@ function paced(
 
 /** For logs: one line when a stage begins to take long, every ten seconds after, and one when it ends. */
 export const progressLines = (stream: TextStream): ProgressDisplay =>
-  paced(stream, 10, (event, seconds) => {
-    const { stage, done, total } = event;
-    const note = event.note === undefined ? '' : `, ${event.note}`;
-    if (done >= total) return `${capital(stage)}: done in ${durationText(seconds)}${note}`;
-    return `${capital(stage)}: ${done} of ${total}${note}, ${timeLeft(event, seconds)}`;
+  paced(stream, 10, (event, begin) => {
+    const { stage, done, total, note } = event;
+    const ended = done >= total;
+    const how = ended ? `done in ${durationText(secondsSince(begin))}` : `${done} of ${total}`;
+    const parts = [how, note, timeLeft(event, begin)].filter(Boolean);
+    return `${capital(stage)}: ${parts.join(', ')}`;
   });
 
-/** For programs: every two seconds a stage as one line of JSON, with the seconds since it began, and one when it ends. */
+const tenths = (seconds: number): number => Math.round(seconds * 10) / 10;
+
+/** For programs: every two seconds a stage as one line of JSON, with the seconds since it began and those left, and one when it ends. */
 export const progressJson = (stream: TextStream): ProgressDisplay =>
-  paced(stream, leastSeconds, ({ stage, done, total, note }, seconds) =>
-    JSON.stringify({ stage, done, total, ...(note !== undefined && { note }), seconds: Math.round(seconds * 10) / 10 }),
-  );
+  paced(stream, leastSeconds, (event, begin) => {
+    const { stage, done, total, note } = event;
+    const left = secondsLeft(event, begin);
+    const times = { seconds: tenths(secondsSince(begin)), ...(left !== undefined && { left: tenths(left) }) };
+    return JSON.stringify({ stage, done, total, ...(note !== undefined && { note }), ...times });
+  });
