@@ -8,6 +8,7 @@ import { withExecutor } from '../execution/open.ts';
 import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { checkOutputFile, type WriteOptions, writeOutput } from '../files/output.ts';
+import { isThere } from '../files/there.ts';
 import { type CaseSet, type Cases, casesSchema, scoresByCase } from '../metrics/by-case.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { measureNetworks } from '../metrics/score-networks.ts';
@@ -23,15 +24,18 @@ import { runPage } from '../report/html/run.ts';
 import { keepForTensorBoard, keepInMlflow } from '../report/keep.ts';
 import { defaultExperiment } from '../report/mlflow.ts';
 import { type NamedNetwork, type PicturedSet, picturesOf, whyNoPictures } from '../report/pictures.ts';
-import { metricsLineSchema, type StoredReport, storedReportSchema } from '../report/stored.ts';
+import { type MetricsLine, metricsLineSchema, type StoredReport, storedReportSchema } from '../report/stored.ts';
 import type { TrackedRun } from '../report/tracked.ts';
 import { trackedRun } from '../report/tracked-run.ts';
 import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
+import type { RunDirectory } from '../run/directory.ts';
 import { runFiles } from '../run/files.ts';
 import { sameData } from '../run/lifecycle.ts';
 import { type OpenRun, openNetwork, trainedParameters } from '../run/load.ts';
+import { students } from '../run/student.ts';
 import { summaryOf } from '../run/summary.ts';
+import { WholeDirectory } from '../run/whole.ts';
 import { searchSchema } from '../selection/search/search.ts';
 import { sweepSchema } from '../selection/sweep.ts';
 import { verdictSchema } from '../selection/verdict.ts';
@@ -133,6 +137,13 @@ export interface PageOptions {
   readonly keep: boolean;
 }
 
+/** The training of the student that the run made, where it made one. */
+async function studyingOf(directory: RunDirectory): Promise<readonly MetricsLine[]> {
+  const student = directory.file('student');
+  if (!(await isThere(student))) return [];
+  return (await WholeDirectory.open(students, student)).readMetrics(metricsLineSchema);
+}
+
 /** The page of a run as text, and what is not in it. */
 export async function pageOf(
   execution: Execution,
@@ -154,6 +165,7 @@ export async function pageOf(
     summary: await summaryOf(run),
     match: matchOf(run),
     training: await directory.readMetrics(metricsLineSchema),
+    studying: await studyingOf(directory),
     verdict,
     report: stored,
     sweep: await ofStitches?.readJson('sweep', sweepSchema),

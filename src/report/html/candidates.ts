@@ -11,16 +11,12 @@ import type { StoredReport, StoredTest } from '../stored.ts';
 import { intervalText, signed } from '../verdict.ts';
 import { details, figure, table } from './parts.ts';
 
-/** A difference in small letters: its colour says no more than its words. */
-export function differenceMarkup(found: Difference): Markup {
+/** What another network is better by than that of a row, in small letters: the colour says no more than the words. */
+function differenceMarkup(found: Difference, whose: 'exported' | 'chosen'): Markup {
   const verdict = verdictOf(found);
-  const kind = verdict === 'better' || verdict === 'worse' ? verdict : 'none';
-  return html`<small class="${kind}">${intervalText(found)}<br>${verdict}</small>`;
+  const isShown = verdict === 'better' || verdict === 'worse';
+  return html`<small class="${isShown ? verdict : 'none'}">${intervalText(found)}<br>${isShown && `${whose} `}${verdict}</small>`;
 }
-
-/** A score, and under it what the exported network is better by. */
-const scoreCell = (value: number | undefined, found: Difference | undefined): Content =>
-  found ? [html`${fixed(value)}`, differenceMarkup(found)] : fixed(value);
 
 const titleOf = (metric: MetricName): string => metricTitles[metric];
 
@@ -30,6 +26,9 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
   const exported = report?.exported.candidate ?? standings[chosen].name;
   const tests = report?.tests ?? [];
   const front = report?.front;
+  const isExported = exported === standings[chosen].name;
+  const scoreCell = (value: number | undefined, found: Difference | undefined): Content =>
+    found ? [html`${fixed(value)}`, differenceMarkup(found, isExported ? 'exported' : 'chosen')] : fixed(value);
   const head: Content[] = ['network', 'cost', `own: ${titleOf(metric)}`];
   if (stress.length > 0) head.push('under shift');
   for (const test of tests) head.push(`${test.name}: ${titleOf(test.metric)}`);
@@ -46,7 +45,7 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
     ];
   });
   const caption = [
-    `Each network with its cost (multiply-adds for an image, as a share of those of all parents together) and its scores. Small: what ${standings[chosen].name} is better by, with the 95 % interval of a paired bootstrap over groups of images.`,
+    `Each network with its cost (multiply-adds for an image, as a share of those of all parents together) and its scores. Small: what ${isExported ? 'the exported network' : `the exported network, or the chosen one (${standings[chosen].name}),`} is better by than that of the row, with the 95 % interval of a paired bootstrap over groups of images.`,
     ...(tests.some(test => isPooled(test.metric)) ? ['On test sets, pooled: one ratio over all pixels.'] : []),
     ...(front
       ? [
@@ -81,7 +80,7 @@ function testCell({ metric, rows, comparisons }: StoredTest, name: string): Cont
   const comparison = comparisons.find(({ against }) => against === name);
   if (!score) return '–';
   const pooled = isPooled(metric) && html` <small class="beside">pooled ${fixed(score.pooled)}</small>`;
-  return [html`${fixed(score.value)}`, pooled, comparison && differenceMarkup(comparison)];
+  return [html`${fixed(score.value)}`, pooled, comparison && differenceMarkup(comparison, 'exported')];
 }
 
 /** What the chosen network is better by than each of the others, as intervals. */

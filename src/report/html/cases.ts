@@ -67,7 +67,7 @@ export function casesFigure(set: CaseSet, exported: string, against: readonly st
       }),
     ),
     label: `${title} of ${shown.join(', ')} on each case of ${name}: ${summary} The table below has the numbers.`,
-    caption: `${title} on each case of ${name}. ${summary}`,
+    caption: `${title} on each case of ${name}: ${summary}`,
     data: {
       caption: `${title} of each network on each case of ${name}, from the best case of ${exported} to its worst.`,
       head: ['case', ...networks],

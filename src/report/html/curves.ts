@@ -4,7 +4,7 @@ import type { Sweep } from '../../selection/sweep.ts';
 import { type ChartOptions, type ChartSeries, lineChart } from '../chart.ts';
 import { fixed } from '../decimals.ts';
 import { type Content, html, type Markup, trusted } from '../markup.ts';
-import type { MetricsLine } from '../stored.ts';
+import type { MetricsLine, StoredReport } from '../stored.ts';
 import { figure } from './parts.ts';
 
 /** `0.0123`, `1.2e-5`. */
@@ -73,7 +73,8 @@ export function trainingFigures(points: readonly MetricsLine[]): Markup {
 }
 
 /** The score of every position beside those of the parents and of their ensemble. */
-export function positionsFigure(sweep: Sweep, chosen: number | undefined): Markup {
+export function positionsFigure(sweep: Sweep, selection: StoredReport['selection'] | undefined): Markup {
+  const chosen = selection?.position;
   const { positions, references, metric, folds, data } = sweep;
   const spread = (values: readonly number[]) => {
     const known = values.filter(Number.isFinite);
@@ -95,7 +96,7 @@ export function positionsFigure(sweep: Sweep, chosen: number | undefined): Marku
       }),
     ),
     {
-      name: chosen === undefined ? '' : 'chosen position',
+      name: selection ? `chosen by rule ${selection.rule}` : '',
       ...{ marker: 'cross', joined: false, color: '#d55e00' },
       points: positions
         .filter(({ position }) => position === chosen)

@@ -8,15 +8,15 @@ import { legend } from './parts.ts';
 
 type Colour = readonly [number, number, number];
 
-/** Okabe and Ito's colours but black, in the order of how well they stand out from grey; the style sheet has them for the legend. */
+/** Okabe and Ito's colours but black, first those that errors do not have; the style sheet has them for the legend. */
 export const classColours: readonly Colour[] = [
   [230, 159, 0],
   [86, 180, 233],
   [0, 158, 115],
+  [0, 114, 178],
   [204, 121, 167],
   [240, 228, 66],
   [213, 94, 0],
-  [0, 114, 178],
 ];
 
 /** Where an answer differs. Each kind has a pattern of its own beside its colour. */
@@ -25,7 +25,7 @@ type ErrorKind = (typeof errorKinds)[number];
 
 export const errorColours: Readonly<Record<ErrorKind, Colour>> = {
   more: [213, 94, 0],
-  missed: [86, 180, 233],
+  missed: [204, 121, 167],
   other: [240, 228, 66],
 };
 

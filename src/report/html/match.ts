@@ -1,7 +1,7 @@
 /** The match as a diagram: networks side by side in the order in which they compute, matched layers joined. */
 import { grounds, inkOf, px } from '../chart.ts';
 import { fixed } from '../decimals.ts';
-import { escaped, html, type Markup, trusted } from '../markup.ts';
+import { escaped, type Markup, trusted } from '../markup.ts';
 import { figure, legend } from './parts.ts';
 
 /** A network as a column of the diagram. */
@@ -53,7 +53,7 @@ const shortened = (name: string): string => {
     .split('/')
     .filter(part => part !== '');
   let [kept] = parts.splice(-1);
-  while (parts.length > 0 && kept.length + parts.at(-1)!.length < 36) kept = `${parts.pop()}/${kept}`;
+  while (parts.length > 0 && kept.length + parts.at(-1)!.length < 34) kept = `${parts.pop()}/${kept}`;
   return parts.length > 0 ? `…/${kept}` : kept;
 };
 
@@ -118,8 +118,9 @@ function drawing({ columns, rows, chosen }: MatchParts): string {
       if (!named) continue;
       const [anchor, place] = c === 0 ? ['end', x - 9] : ['start', x + 9];
       const bold = isChosen ? ' font-weight="700"' : '';
+      const number = c === 0 ? ` <tspan fill="var(--soft)">${row.position}</tspan>` : '';
       parts.push(
-        `<text x="${px(place)}" y="${px(y)}" dy="0.32em" text-anchor="${anchor}"${bold}>${escaped(shortened(columns[c].features[at]))}</text>`,
+        `<text x="${px(place)}" y="${px(y)}" dy="0.32em" text-anchor="${anchor}"${bold}>${escaped(shortened(columns[c].features[at]))}${number}</text>`,
       );
     }
     parts.push('</g>');
@@ -146,10 +147,11 @@ export function matchFigure(parts: MatchParts): Markup {
         }))
       : [{ className: `score-${classes - 1}`, text: fixed(low, 3) }];
   const marked = rows.findIndex(({ position }) => position === chosen);
-  return html`${figure({
+  return figure({
     drawing: trusted(drawing(parts)),
     label: `${columns.length} networks side by side, ${rows.length} matched layers joined by lines${marked < 0 ? '' : `; position ${chosen} is marked: ${chosenText}`}. The table below has every pair.`,
-    caption: `Layers in the order in which they are computed, the first at the top; ${rows.length} positions at which features are joined. The thicker and stronger a line, the higher the score of the match. Dots without a line are not matched. ${marked < 0 ? '' : `The squares are position ${chosen}: ${chosenText}.`}`,
+    caption: `Layers in the order in which they are computed, the first at the top; ${rows.length} positions at which features are joined, with their numbers on the left. The thicker and stronger a line, the higher the score of the match. Dots without a line are not matched. ${marked < 0 ? '' : `The squares are position ${chosen}: ${chosenText}.`}`,
+    key: legend(entries, 'score of the match'),
     data: {
       caption: 'Every position: the features that are joined there, and the score of the match.',
       head: ['position', ...columns.map(({ title }) => title), 'score'],
@@ -160,5 +162,5 @@ export function matchFigure(parts: MatchParts): Markup {
       ]),
       marked: marked < 0 ? undefined : marked,
     },
-  })}${legend(entries)}`;
+  });
 }

@@ -33,7 +33,7 @@ export function table({ caption, head, rows, marked }: TableParts): Markup {
     );
   const heads = head.map((cell, column) => html`<th scope="col"${right[column] && trusted(' class="n"')}>${cell}</th>`);
   return html`<div class="scroll" role="group" tabindex="0" aria-label="${caption}"><table>
-<caption>${caption}</caption>
+<caption><span class="said">${caption}</span></caption>
 <thead><tr>${heads}</tr></thead>
 <tbody>
 ${rows.map((row, i) => html`<tr${i === marked && trusted(' class="marked"')}>${cells(row)}</tr>\n`)}</tbody>
@@ -51,6 +51,8 @@ export interface FigureParts {
   /** What it shows, for those who do not see it. */
   readonly label: string;
   readonly caption: Content;
+  /** What its colours mean. */
+  readonly key?: Markup | undefined;
   /** The numbers behind it. */
   readonly data?: TableParts | undefined;
 }
@@ -59,9 +61,9 @@ export interface FigureParts {
 const hidden = ({ text }: Markup): Markup => trusted(text.replace(/^<svg /, '<svg aria-hidden="true" '));
 
 /** A figure with its caption, and the same as a table. */
-export const figure = ({ drawing, label, caption, data }: FigureParts): Markup => html`<figure>
+export const figure = ({ drawing, label, caption, key, data }: FigureParts): Markup => html`<figure>
 <div class="drawing" role="img" aria-label="${label}">${hidden(drawing)}</div>
-<figcaption>${caption}</figcaption>
+${key}<figcaption>${caption}</figcaption>
 ${data && details('The same as a table', table(data))}</figure>
 `;
 
@@ -102,6 +104,9 @@ ${sure.length > 0 && list(sure)}${warnings.map(warning)}</div>
 /** What is missing, or must be heeded. */
 export const warning = (text: Content): Markup => html`<p class="warning"><strong>Note:</strong> ${text}</p>\n`;
 
-/** Colours and what they stand for. `className` of each says the colour: see `style.ts`. */
-export const legend = (entries: readonly { readonly className: string; readonly text: Content }[]): Markup =>
-  html`<ul class="legend">${entries.map(({ className, text }) => html`<li><span class="swatch ${className}"></span>${text}</li>`)}</ul>\n`;
+/** Colours and what they stand for, after what they are all about. `className` of each says the colour: see `style.ts`. */
+export const legend = (
+  entries: readonly { readonly className: string; readonly text: Content }[],
+  about?: string,
+): Markup =>
+  html`<ul class="legend">${about !== undefined && html`<li>${about}</li>`}${entries.map(({ className, text }) => html`<li><span class="swatch ${className}"></span>${text}</li>`)}</ul>\n`;

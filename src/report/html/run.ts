@@ -28,6 +28,8 @@ export interface RunPageParts {
   readonly summary: RunSummary;
   readonly match: Omit<MatchParts, 'chosen' | 'chosenText'>;
   readonly training: readonly MetricsLine[];
+  /** The same of its student. */
+  readonly studying: readonly MetricsLine[];
   readonly verdict: StoredVerdict | undefined;
   readonly report: StoredReport | undefined;
   readonly sweep: Sweep | undefined;
@@ -225,14 +227,16 @@ function matchSection({ match, report, verdict }: RunPageParts): Section {
 const positionsSection = ({ report }: RunPageParts, sweep: Sweep): Section => ({
   id: 'positions',
   title: 'Score by position',
-  body: positionsFigure(sweep, report?.selection.position),
+  body: positionsFigure(sweep, report?.selection),
 });
 
-const trainingSection = ({ training, summary }: RunPageParts): Section => ({
+const trainingSection = ({ training, studying, summary }: RunPageParts): Section => ({
   id: 'training',
   title: 'Training',
-  body:
+  body: [
     training.length > 0
       ? trainingFigures(training)
       : html`<p>The stitches were not trained: ${summary.steps} steps.</p>\n`,
+    studying.length > 0 && html`<h3>Of the student</h3>\n${trainingFigures(studying)}`,
+  ],
 });

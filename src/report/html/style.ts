@@ -42,10 +42,12 @@ nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0.25
 .warning { background: var(--alert); border-left: 4px solid var(--alert-edge); padding: 0.5rem 0.9rem; border-radius: 0 4px 4px 0; }
 .scroll { overflow-x: auto; margin: 0 0 1rem; }
 table { border-collapse: collapse; font-size: 0.9rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--soft); padding: 0 0 0.5rem; max-width: 46rem; }
+caption { text-align: left; color: var(--soft); padding: 0 0 0.5rem; }
+.said { display: block; position: sticky; left: 0; width: min(46rem, 100vw - 2.5rem); }
 th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.8rem 0.35rem 0; border-bottom: 1px solid var(--rule); font-weight: 400; }
 thead th { font-weight: 600; vertical-align: bottom; border-bottom-width: 2px; }
 .n { text-align: right; padding: 0.35rem 0.4rem 0.35rem 0.8rem; white-space: nowrap; }
+.n + :not(.n) { padding-left: 0.8rem; }
 tr.marked th, tr.marked td { background: var(--mark); font-weight: 600; }
 th:first-child { padding-left: 0.4rem; }
 tbody th { min-width: 10.5rem; }
@@ -81,7 +83,9 @@ ${pictureStyle}
 .panels p { margin: 0.2rem 0 0; font-size: 0.82rem; line-height: 1.3; }
 .panels svg { display: block; width: 100%; height: auto; background: #000; image-rendering: pixelated; border-radius: 3px; }
 footer { margin-top: 3rem; color: var(--soft); font-size: 0.9rem; }
+@media screen and (max-width: 40rem) { .drawing svg { min-width: 34rem; } }
 @media (max-width: 40rem) { .facts div { grid-template-columns: 1fr; gap: 0; } }
+@page { margin: 14mm 12mm; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   nav, .skip, details:not([open]) { display: none; }
@@ -91,6 +95,7 @@ footer { margin-top: 3rem; color: var(--soft); font-size: 0.9rem; }
   tbody th { min-width: 0; }
   th, td, .n { padding: 0.2rem 0.4rem; }
   figure, tr, .verdict, .panels li { break-inside: avoid; }
+  .said { position: static; width: auto; max-width: 46rem; }
   .scroll, .drawing, pre { overflow: visible; }
   .verdict, .warning, tr.marked th, tr.marked td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   a { color: inherit; text-decoration: none; }

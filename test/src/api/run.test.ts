@@ -196,6 +196,7 @@ describe('what is exported', () => {
     expect(student.name).toMatch(/^distilled from [ab]$/);
     expect(student.cost).toBeLessThan(1);
     const { output } = into('distilled');
+    expect(await readFile(join(output, 'report.html'), 'utf8')).toContain('<h3>Of the student</h3>');
     const [{ rows }] = tests as [(typeof tests)[number]];
     const found = await evaluate([join(output, 'student', 'student.onnx')], request.tests[0].file, {
       executor: 'ort',

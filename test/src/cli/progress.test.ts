@@ -21,7 +21,14 @@ describe('progress', () => {
   it('for programs is a line of JSON every two seconds and one at the end', () => {
     const lines = written(progressJson, 0.75).map(line => JSON.parse(line));
     expect(lines.map(({ seconds }) => seconds)).toEqual([2.3, 4.5, 6.8, 7.5]);
-    expect(lines[0]).toEqual({ stage: 'training the stitches', done: 3, total: 10, note: 'loss 0.25', seconds: 2.3, left: 5.3 });
+    expect(lines[0]).toEqual({
+      stage: 'training the stitches',
+      done: 3,
+      total: 10,
+      note: 'loss 0.25',
+      seconds: 2.3,
+      left: 5.3,
+    });
     expect(lines.map(({ left }) => left)).toEqual([5.3, 3, 0.8, undefined]);
     expect(lines.at(-1)).toMatchObject({ done: 10, total: 10 });
   });

@@ -113,7 +113,21 @@ describe.skipIf(withoutChromium !== '')(`the page in Chromium${withoutChromium}`
       for (const width of [400, 1280]) {
         await page.setViewportSize({ width, height: 900 });
         expect(await inPage<number>(page, 'document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
+        // What is wider than the window is scrolled: captions are not, and figures stay large enough to be read.
+        const ends = `[...document.querySelectorAll('caption span')].map(e => e.getBoundingClientRect().right)`;
+        expect(Math.max(...(await inPage<number[]>(page, ends)))).toBeLessThanOrEqual(width);
+        const widths = `[...document.querySelectorAll('.drawing svg')].map(e => e.getBoundingClientRect().width)`;
+        expect(Math.min(...(await inPage<number[]>(page, widths)).filter(w => w > 0))).toBeGreaterThan(450);
       }
+    });
+
+    it('says of every difference between networks whose it is', async () => {
+      const words = await inPage<string[]>(
+        page,
+        `[...document.querySelectorAll('#networks tbody :is(.better, .worse)')].map(e => e.lastChild.textContent)`,
+      );
+      if (name === 'large') expect(words.length).toBeGreaterThan(0);
+      expect(words.filter(text => !/^(exported|chosen) (better|worse)$/.test(text))).toEqual([]);
     });
 
     it('has headings in order, and a name for each figure, picture, table and link', async () => {

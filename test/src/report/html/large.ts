@@ -51,6 +51,7 @@ export function largePage(): string {
         score: random.float(),
       })),
     },
+    studying: [],
     training: Array.from({ length: 301 }, (_, i) => ({
       step: 10 * i,
       loss: 40 * Math.exp(-i / 90),
