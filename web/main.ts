@@ -201,15 +201,15 @@ section('stop').addEventListener('click', () => computation.stop());
 
 // ------------------------------------------------------------------------------------------------ what was made
 
-function showOutcome({ compared, position, names }: Outcome): void {
-  drawMatch(position);
+function showOutcome({ compared, selection, names }: Outcome): void {
+  drawMatch(selection.position);
   show(
     'outcome',
     compared
       ? [
           html`<div class="verdict"><p>${verdictText(compared.verdict)}</p></div>`,
           candidateTable(compared.verdict, undefined),
-          positionsFigure(compared.sweep, position),
+          positionsFigure(compared.sweep, selection),
         ]
       : html`<p>Without labelled images nothing can be scored: this is the position at the depth where stitching was found to serve. The network
 with a gate, and its rivals, are there when images to compare on are given.</p><div class="scroll"><table><tbody><tr><th scope="row">${names[0]}</th></tr></tbody></table></div>`,
@@ -229,7 +229,8 @@ with a gate, and its rivals, are there when images to compare on are given.</p><
 }
 
 async function save(row: number, name: string): Promise<void> {
-  const { name: file, bytes } = await computation.ask('save', { row });
+  const bytes = await computation.ask('save', { row });
+  const file = `${name.replace(/[^\w.]+/g, '-')}.onnx`;
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
   link.download = file;

@@ -32,8 +32,8 @@ export interface Requests {
     readonly answer: Matched;
   };
   readonly train: { readonly ask: TrainingNumbers; readonly answer: Outcome };
-  /** The network of a row of the outcome. */
-  readonly save: { readonly ask: { readonly row: number }; readonly answer: NamedBytes };
+  /** The network of a row of the outcome, as the bytes of an ONNX file. */
+  readonly save: { readonly ask: { readonly row: number }; readonly answer: Uint8Array<ArrayBuffer> };
 }
 
 /** Joined networks, for the eye. */
@@ -49,8 +49,8 @@ export interface Matched {
 export interface Outcome {
   /** Absent without labelled images. */
   readonly compared: Pick<Comparison, 'sweep' | 'verdict'> | undefined;
-  /** The position that it is stitched at: by scores, or by depth. */
-  readonly position: number;
+  /** The position that it is stitched at, and by which rule: of scores, or of depth. */
+  readonly selection: Pick<Comparison['selection'], 'position' | 'rule'>;
   /** Networks that can be saved; compared ones in the order of the verdict's standings. */
   readonly names: readonly string[];
 }

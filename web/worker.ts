@@ -19,7 +19,7 @@ import {
   trainStitches,
   withTraining,
 } from '../src/web/index.ts';
-import type { Asked, GivenNetwork, Kind, Matched, NamedBytes, Outcome, Problem, Requests, Told } from './messages.ts';
+import type { Asked, GivenNetwork, Kind, Matched, Outcome, Problem, Requests, Told } from './messages.ts';
 
 /** What is used of the worker's scope: the types of pages have it otherwise. */
 interface Scope {
@@ -81,9 +81,9 @@ const perform: { readonly [K in Kind]: (ask: Requests[K]['ask']) => Promise<Requ
     return validation ? compared(trained, validation) : unscored(trained);
   },
 
-  async save({ row }): Promise<NamedBytes> {
+  async save({ row }) {
     const { trained, choices } = present(made);
-    return { name: 'stitched.onnx', bytes: exportNetwork(trained, choices[row]) as Uint8Array<ArrayBuffer> };
+    return exportNetwork(trained, choices[row]) as Uint8Array<ArrayBuffer>;
   },
 };
 
@@ -108,14 +108,13 @@ function matchedOf({ parents, network, dataset, training, warnings }: JoinedNetw
 async function compared(trained: TrainedNetworks, labelled: Dataset): Promise<Outcome> {
   const { sweep, selection, verdict, candidates } = await compareNetworks(execution(), trained, labelled);
   made = { trained, choices: candidates.map(candidate => ({ candidate, verdict })) };
-  const { position } = selection;
-  return { compared: { sweep, verdict }, position, names: candidates.map(({ name }) => name) };
+  return { compared: { sweep, verdict }, selection, names: candidates.map(({ name }) => name) };
 }
 
 function unscored(trained: TrainedNetworks): Outcome {
   const position = positionByDepth(trained);
   made = { trained, choices: [{ position }] };
-  return { compared: undefined, position, names: [`stitched at ${position}`] };
+  return { compared: undefined, selection: { position, rule: 3 }, names: [`stitched at ${position}`] };
 }
 
 /** What is no fault of what was given is told as it is: a defect. */

@@ -66,12 +66,14 @@ describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
     expect(await page.textContent('#curve figcaption')).toMatch(/at step 0, .* at step 2/);
     expect(await page.textContent('#outcome .verdict')).toMatch(/^The verdict: /);
     const names = await page.locator('#outcome table tbody').first().locator('th').allTextContents();
+    expect(names.filter(name => /(?<!not be) chosen$/.test(name))).toHaveLength(1);
     expect(names.join()).toMatch(/parent a.*parent b.*output ensemble.*stitched at \d+, gated/);
     const row = names.findIndex(name => /^stitched at \d+, gated/.test(name));
     const [download] = await Promise.all([page.waitForEvent('download'), page.locator('button.save').nth(row).click()]);
     const { graph } = importOnnx(await readFile(await download.path()));
     expect(graph.info.metadata?.['suture.setting']).toMatch(/^stitched at \d+, gated$/);
-    await page.getByText(/^stitched\.onnx: stitched at/).waitFor();
+    expect(download.suggestedFilename()).toMatch(/^stitched-at-\d+-gated\.onnx$/);
+    await page.getByText(/^stitched-at-\d+-gated\.onnx: stitched at/).waitFor();
     expect(faults).toEqual([]);
     await page.close();
   });

@@ -26,7 +26,8 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
   const exported = report?.exported.candidate ?? standings[chosen].name;
   const tests = report?.tests ?? [];
   const front = report?.front;
-  const isExported = exported === standings[chosen].name;
+  // Of what was only chosen, as in the browser, it is for people to say what is saved.
+  const isExported = report !== undefined && exported === standings[chosen].name;
   const scoreCell = (value: number | undefined, found: Difference | undefined): Content =>
     found ? [html`${fixed(value)}`, differenceMarkup(found, isExported ? 'exported' : 'chosen')] : fixed(value);
   const head: Content[] = ['network', 'cost', `own: ${titleOf(metric)}`];
@@ -36,7 +37,7 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
   const rows = standings.map((standing): readonly Content[] => {
     const { name, cost, own, shift, chosenBetterBy: by } = standing;
     return [
-      [name, ...notesOf(standing, name === exported, budget)],
+      [name, ...notesOf(standing, name === exported ? (report ? 'exported' : 'chosen') : undefined, budget)],
       percent(cost),
       scoreCell(own, by?.own),
       ...(stress.length > 0 ? [scoreCell(shift, by?.shift)] : []),
@@ -45,7 +46,7 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
     ];
   });
   const caption = [
-    `Each network with its cost (multiply-adds for an image, as a share of those of all parents together) and its scores. Small: what ${isExported ? 'the exported network' : `the exported network, or the chosen one (${standings[chosen].name}),`} is better by than that of the row, with the 95 % interval of a paired bootstrap over groups of images.`,
+    `Each network with its cost (multiply-adds for an image, as a share of those of all parents together) and its scores. Small: what ${isExported ? 'the exported network' : `${report ? 'the exported network, or ' : ''}the chosen one (${standings[chosen].name}),`} is better by than that of the row, with the 95 % interval of a paired bootstrap over groups of images.`,
     ...(tests.some(test => isPooled(test.metric)) ? ['On test sets, pooled: one ratio over all pixels.'] : []),
     ...(front
       ? [
@@ -64,11 +65,11 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
 
 function notesOf(
   { affordable, eligible }: Standing,
-  isExported: boolean,
+  what: 'exported' | 'chosen' | undefined,
   budget: number | undefined,
 ): readonly Markup[] {
   const notes = [
-    ...(isExported ? ['exported'] : []),
+    ...(what ? [what] : []),
     ...(affordable || budget === undefined ? [] : [`costs more than ${percent(budget)}`]),
     ...(affordable && !eligible ? ['may not be chosen'] : []),
   ];

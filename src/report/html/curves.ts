@@ -73,7 +73,10 @@ export function trainingFigures(points: readonly MetricsLine[]): Markup {
 }
 
 /** The score of every position beside those of the parents and of their ensemble. */
-export function positionsFigure(sweep: Sweep, selection: StoredReport['selection'] | undefined): Markup {
+export function positionsFigure(
+  sweep: Sweep,
+  selection: Pick<StoredReport['selection'], 'position' | 'rule'> | undefined,
+): Markup {
   const chosen = selection?.position;
   const { positions, references, metric, folds, data } = sweep;
   const spread = (values: readonly number[]) => {
