@@ -8,7 +8,15 @@ import { readRegular } from '../files/input.ts';
 import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import type { StudyFolder } from '../study/folder.ts';
-import { arrayScript, arraysOf, type ProgramCommand, reportScript, slurmFolder } from '../study/slurm.ts';
+import {
+  arrayScript,
+  arraysOf,
+  type Demand,
+  least,
+  type ProgramCommand,
+  reportScript,
+  slurmFolder,
+} from '../study/slurm.ts';
 
 const run = promisify(execFile);
 
@@ -47,19 +55,31 @@ async function slurm(program: string, args: readonly string[]): Promise<string |
   }
 }
 
-/** In Slurm's words, the state of each cell that a job waits with or works on; empty where there is no Slurm. */
-export async function queued(folder: StudyFolder): Promise<ReadonlyMap<string, string>> {
+/** What Slurm has of a study. */
+interface Queue {
+  /** Numbers of jobs that wait or run, those that were submitted first before others. */
+  readonly jobs: readonly string[];
+  /** In Slurm's words, the state of each cell that a job waits with or works on. */
+  readonly cells: ReadonlyMap<string, string>;
+}
+
+/** @returns undefined where there is no Slurm. @throws SutureError `study-invalid` where it does not answer. */
+export async function queueOf(folder: StudyFolder): Promise<Queue | undefined> {
   const jobs = await submitted(folder);
-  if (jobs.length === 0) return new Map();
+  if (jobs.length === 0) return { jobs: [], cells: new Map() };
   // Of jobs that ended long ago Slurm knows nothing, and complains where they are named.
-  const text = (await slurm('squeue', ['--noheader', '--array', '--format=%F %K %T'])) ?? '';
-  const found = new Map<string, string>();
+  const text = await slurm('squeue', ['--noheader', '--array', '--format=%F %K %T']);
+  if (text === undefined) return undefined;
+  const found = new Set<string>();
+  const cells = new Map<string, string>();
   for (const line of text.split('\n')) {
     const [job, index, state] = line.trim().split(/\s+/);
+    if (state === 'COMPLETING') continue;
+    found.add(job);
     const key = jobs.find(known => known.job === job)?.cells[Number(index)];
-    if (key !== undefined && state !== 'COMPLETING') found.set(key, state);
+    if (key !== undefined) cells.set(key, state);
   }
-  return found;
+  return { jobs: jobs.flatMap(({ job }) => (found.has(job) ? [job] : [])), cells };
 }
 
 /** A job that was submitted. */
@@ -67,6 +87,8 @@ export interface SubmittedJob {
   readonly job: string;
   readonly script: string;
   readonly cells: readonly string[];
+  /** What each cell may take. */
+  readonly demand: Demand;
 }
 
 /**
@@ -81,12 +103,18 @@ export async function submitStudy(
   program: ProgramCommand,
   { jobs: atOnce }: { readonly jobs?: number | undefined } = {},
 ): Promise<readonly SubmittedJob[]> {
-  const arrays = arraysOf(await folder.states(), new Set((await queued(folder)).keys()));
+  const arrays = arraysOf(await folder.states(), new Set((await queueOf(folder))?.cells.keys()));
   if (arrays.length === 0) return [];
   await makeFolder(slurmFolder(folder));
   const made: SubmittedJob[] = [];
   const known = await submitted(folder);
-  const submit = async (name: string, text: string, after: readonly string[], cells: readonly string[]) => {
+  const submit = async (
+    name: string,
+    text: string,
+    after: readonly string[],
+    cells: readonly string[],
+    demand: Demand,
+  ) => {
     const script = join(slurmFolder(folder), `${name}.sh`);
     await writeOutput(script, text, { force: true });
     const dependency = after.length > 0 ? [`--dependency=afterany:${after.join(':')}`] : [];
@@ -95,7 +123,7 @@ export async function submitStudy(
       throw new SutureError('option-invalid', 'There is no sbatch here: submit where Slurm is, or leave out --slurm.');
     }
     const job = answer.trim().split(';')[0];
-    made.push({ job, script, cells });
+    made.push({ job, script, cells, demand });
     known.push({ job, cells: [...cells] });
     // What runs is known even if the next is refused.
     await writeOutput(jobsFile(folder), jsonText(known), { force: true });
@@ -106,20 +134,24 @@ export async function submitStudy(
     const here: string[] = [];
     for (const array of arrays.filter(a => a.stage === stage)) {
       const keys = array.cells.map(({ key }) => key);
-      here.push(await submit(array.kind, arrayScript(folder, array, program, atOnce), before, keys));
+      here.push(await submit(array.kind, arrayScript(folder, array, program, atOnce), before, keys, array.demand));
     }
     before = [...before, ...here];
   }
-  await submit('report', reportScript(folder, program), before, []);
+  await submit('report', reportScript(folder, program), before, [], least);
   return made;
 }
 
-/** Cancels what a study has submitted; what was computed stays. @returns the jobs. @throws SutureError `option-invalid` without Slurm. */
+/**
+ * Cancels what waits or runs of what a study has submitted; what was computed stays.
+ *
+ * @returns the jobs.
+ * @throws SutureError `option-invalid` without Slurm.
+ */
 export async function cancelStudy(folder: StudyFolder): Promise<readonly string[]> {
-  const jobs = (await submitted(folder)).map(({ job }) => job);
-  if (jobs.length === 0) return [];
-  if ((await slurm('scancel', ['--quiet', ...jobs])) === undefined) {
-    throw new SutureError('option-invalid', 'There is no scancel here: cancel where Slurm is.');
-  }
+  const queue = await queueOf(folder);
+  if (!queue) throw new SutureError('option-invalid', 'There is no Slurm here: cancel where it is.');
+  const { jobs } = queue;
+  if (jobs.length > 0) await slurm('scancel', ['--quiet', ...jobs]);
   return jobs;
 }

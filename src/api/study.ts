@@ -15,7 +15,7 @@ import { studyPage } from '../study/page.ts';
 import { type StudyReport, studyReportOf, studyText } from '../study/report.ts';
 import { readStudy } from '../study/request.ts';
 import { experimentOf, trackedCell, trackedStudy } from '../study/tracked.ts';
-import { cancelStudy, queued, type SubmittedJob, submitStudy } from './study-slurm.ts';
+import { cancelStudy, queueOf, type SubmittedJob, submitStudy } from './study-slurm.ts';
 
 /** Computes a cell somewhere, whatever becomes of it. */
 export type Launcher = (folder: StudyFolder, key: string, signal: AbortSignal | undefined) => Promise<void>;
@@ -44,6 +44,8 @@ export interface CellFacts {
 
 export interface StudyStatus {
   readonly study: string;
+  /** Why nobody knows what Slurm has of the study; absent where that is known, or nothing was handed over. */
+  readonly queueProblem?: string;
   readonly cells: readonly CellFacts[];
 }
 
@@ -181,7 +183,14 @@ async function requireEnd(folder: StudyFolder, key: string, how: string): Promis
 /** Where the cells of a study are. @throws SutureError `study-invalid`. */
 export async function studyStatus(path: string): Promise<StudyStatus> {
   const folder = await StudyFolder.open(path);
-  return statusOf(folder, await folder.states(), await queued(folder));
+  const states = await folder.states();
+  try {
+    return statusOf(folder, states, (await queueOf(folder))?.cells);
+  } catch (error) {
+    // The state on disk can be read where no Slurm answers.
+    if (!(error instanceof SutureError)) throw error;
+    return { ...statusOf(folder, states), queueProblem: error.message };
+  }
 }
 
 /**

@@ -10,7 +10,7 @@ export const marginFactor = { time: 3, memory: 1.5 } as const;
 const usual = { minutes: 240, mebibytes: 8192 };
 
 /** Beside what was measured: starting, reading, writing. */
-const least = { minutes: 10, mebibytes: 1024 };
+export const least = { minutes: 10, mebibytes: 1024 };
 
 /** Seconds before its end at which a job is told to write its checkpoint. */
 const warning = 120;

@@ -66,7 +66,13 @@ export const studyCommand = (context: Context): Command =>
     }
     if (what === 'cancel') {
       const jobs = await studyCancel(dir);
-      return terminal.result({ jobs }, () => terminal.line(`Cancelled ${jobs.length} jobs.`));
+      return terminal.result({ jobs }, () =>
+        terminal.line(
+          jobs.length === 0
+            ? 'No job of it waits or runs.'
+            : `Cancelled ${jobs.length} ${jobs.length === 1 ? 'job' : 'jobs'}.`,
+        ),
+      );
     }
     if (key === undefined) throw new SutureError('option-invalid', 'Name the cell: suture study cell DIR KEY.');
     const record = await studyCell(dir, key, { signal: orLeft(signal), onProgress: terminal.progress });
@@ -98,10 +104,16 @@ async function compute({ terminal, signal }: Context, file: string, extra: strin
   if (slurm) {
     const handed = await studyOnSlurm(file, { output, jobs });
     return terminal.result(handed, () => {
-      terminal.table(
-        ['job', 'cells', 'script'],
-        handed.jobs.map(({ job, cells, script }) => [job, String(cells.length), name(script)]),
-      );
+      if (handed.jobs.length === 0)
+        terminal.line('There is nothing to hand over: every cell has ended, or is with a job.');
+      else
+        terminal.table(
+          ['job', 'cells', 'time', 'memory', 'script'],
+          handed.jobs.map(({ job, cells, demand: { minutes, mebibytes }, script }) => [
+            ...[job, String(cells.length), durationText(60 * minutes), `${mebibytes} MiB`],
+            name(script),
+          ]),
+        );
       terminal.line();
       terminal.line(`suture study status ${name(handed.study)} says where they are.`);
     });
@@ -118,7 +130,7 @@ async function compute({ terminal, signal }: Context, file: string, extra: strin
   });
 }
 
-function show({ cells }: StudyStatus, terminal: Terminal): void {
+function show({ cells, queueProblem }: StudyStatus, terminal: Terminal): void {
   const size = (bytes: number | undefined) => (bytes === undefined ? '' : `${(bytes / 2 ** 20).toFixed(0)} MiB`);
   terminal.table(
     ['cell', 'status', 'time', 'memory'],
@@ -132,4 +144,6 @@ function show({ cells }: StudyStatus, terminal: Terminal): void {
   const failed = cells.filter(({ error }) => error !== undefined);
   if (failed.length > 0) terminal.line();
   for (const { key, error } of failed) terminal.line(`${key}: ${error}`);
+  if (queueProblem !== undefined)
+    terminal.warning(`This is the state on disk; what jobs have is not known: ${queueProblem}`);
 }

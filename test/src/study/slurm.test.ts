@@ -98,6 +98,13 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
     // Nothing is left to hand over.
     const again = JSON.parse((await suture('study', output, '--slurm', '--json')).stdout);
     expect(again.jobs).toEqual([]);
+    expect((await suture('study', output, '--slurm')).stdout).toContain('nothing to hand over');
+    expect((await suture('study', 'cancel', output)).stdout).toBe('No job of it waits or runs.\n');
+    // Where no Slurm answers, what is on disk is known.
+    const elsewhere = await start(['study', 'status', output], { ...slurm!.env, SLURM_CONF: join(folder(), 'nowhere') })
+      .ended;
+    expect(elsewhere).toMatchObject({ code: 0, stderr: expect.stringMatching(/not known: squeue: /) });
+    expect(elsewhere.stdout).toContain(tuned);
   }, 180_000);
 
   it('shows a cell that fails, and ends what waits for it', async () => {
