@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { withFile } from './input.ts';
+import { type ErrorCode, printable, SutureError } from '../../ir/errors.ts';
+import { readFault, withFile } from './input.ts';
 
 /** The SHA-256 of a file that is open, in hexadecimal. */
 export async function hashOf(file: FileHandle): Promise<string> {
@@ -10,8 +11,15 @@ export async function hashOf(file: FileHandle): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The SHA-256 of a regular file, in hexadecimal. */
-export const hashFile = (path: string): Promise<string> => withFile(path, hashOf);
+/**
+ * The SHA-256 of a regular file, in hexadecimal.
+ *
+ * @throws SutureError of the code, where it cannot be read.
+ */
+export const hashFile = (path: string, code: ErrorCode = 'data-unreadable'): Promise<string> =>
+  withFile(path, hashOf).catch((cause: unknown) => {
+    throw new SutureError(code, `${printable(path)}: ${readFault(cause)}.`, { cause });
+  });
 
 /** The SHA-256 of bytes, in hexadecimal. */
 export const hashBytes = (bytes: Uint8Array | string): string => createHash('sha256').update(bytes).digest('hex');

@@ -12,6 +12,8 @@ const FAULTS: { readonly [code: string]: string } = {
   ENOTFILE: 'it is a device or a pipe, and must be a regular file',
   EACCES: 'it may not be read',
   ENAMETOOLONG: 'its name is too long',
+  ENOTDIR: 'a part of the path is a file, not a folder',
+  ERR_INVALID_ARG_VALUE: 'its name is none that a file can have',
   ELOOP: 'it is a loop of symbolic links',
 };
 

@@ -72,9 +72,12 @@ export async function cellsOf(request: StudyRequest): Promise<readonly Cell[]> {
   for (const { name, network, ...data } of sites) {
     const files: Record<string, string> = {};
     for (const [use, file] of Object.entries(data)) if (file !== undefined) files[use] = await hashData(file, labels);
-    hashes.set(name, { ...files, network: network === undefined ? undefined : await hashFile(network) });
+    hashes.set(name, {
+      ...files,
+      network: network === undefined ? undefined : await hashFile(network, 'model-unreadable'),
+    });
   }
-  const layers = architecture === undefined ? undefined : await hashFile(architecture);
+  const layers = architecture === undefined ? undefined : await hashFile(architecture, 'model-unreadable');
   const common = { task, metric, labels, executor, layers };
   const cells = new Map<string, Cell>();
   const add = (

@@ -3,7 +3,6 @@ import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
-import { hashBytes } from '../files/hash.ts';
 import { readRegular } from '../files/input.ts';
 import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
@@ -11,7 +10,7 @@ import { metricNames } from '../metrics/metric.ts';
 import { differenceSchema, scoreSchema } from '../metrics/schema.ts';
 import { refuseLocked } from '../run/lock.ts';
 import { type Cell, cellsOf } from './cells.ts';
-import { parseStudy, type StudyRequest } from './request.ts';
+import { readStudy, type StudyRequest } from './request.ts';
 
 /** A network's scores on the test data of one site. */
 const testSchema = v.object({
@@ -125,7 +124,7 @@ export class StudyFolder {
     if (!(await isThere(file))) {
       throw new SutureError('study-invalid', `${printable(path)} is no study's folder; \`suture study -o\` makes one.`);
     }
-    const request = parseStudy((await readRegular(file)).toString('utf8'), file);
+    const request = await readStudy(file);
     return new StudyFolder(path, request, await cellsOf(request));
   }
 
@@ -204,7 +203,3 @@ export class StudyFolder {
     }
   }
 }
-
-/** A short name for the images of a fold that are made of these files. */
-export const foldName = (site: string, fold: number, sources: readonly string[]): string =>
-  `${site}-f${fold}-${hashBytes(sources.join('\n')).slice(0, 8)}`;

@@ -1,15 +1,17 @@
 /** The images of a site by folds: what is trained on, and what is validated on. */
 import { join } from 'node:path';
 import { printable, SutureError } from '../../ir/errors.ts';
-import { type Dataset, gatherImages, type LabelArray, subsetOf } from '../data/dataset.ts';
+import { type Dataset, gatherImages, type LabelArray, type LabelOptions, subsetOf } from '../data/dataset.ts';
 import { requireAlike } from '../data/join.ts';
 import { loadDataset } from '../data/load.ts';
 import { type NpyArray, npyArray } from '../data/npy.ts';
 import { formatNpz } from '../data/npz.ts';
+import { hashData } from '../data/raw/load.ts';
+import { hashBytes } from '../files/hash.ts';
 import { makeFolder, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import type { Cell } from './cells.ts';
-import { foldName, type StudyFolder } from './folder.ts';
+import type { StudyFolder } from './folder.ts';
 import type { Site } from './request.ts';
 import { leavesOut } from './sites.ts';
 
@@ -34,7 +36,7 @@ export async function dataFor(
   if (fold === undefined) return { train, validation: validation! };
   const folder = join(path, 'data');
   const sources = validation === undefined ? [train] : [train, validation];
-  const name = foldName(site.name, fold, sources);
+  const name = await foldName(site.name, fold, sources, request.labels);
   const made = { train: join(folder, `${name}-train.npz`), validation: join(folder, `${name}-validation.npz`) };
   // The second is written last.
   if (await isThere(made.validation)) return made;
@@ -62,6 +64,18 @@ export async function dataFor(
   await writeOutput(made.train, archiveOf(others), { force: true });
   await writeOutput(made.validation, archiveOf(held), { force: true });
   return made;
+}
+
+/** A short name for the images of a fold: another where the sources hold anything else, or their labels are read otherwise. */
+async function foldName(
+  site: string,
+  fold: number,
+  sources: readonly string[],
+  labels: LabelOptions | undefined,
+): Promise<string> {
+  const hashes: string[] = [];
+  for (const source of sources) hashes.push(await hashData(source, labels));
+  return `${site}-f${fold}-${hashBytes(JSON.stringify([hashes, labels])).slice(0, 8)}`;
 }
 
 function archiveOf(parts: readonly Dataset[]): Uint8Array {

@@ -3,14 +3,14 @@ import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { tasks } from '../../passes/index.ts';
-import { readRegular } from '../files/input.ts';
+import { readFault, readRegular } from '../files/input.ts';
 import { metricNames } from '../metrics/metric.ts';
-import { choice, count, natural } from '../options/kinds.ts';
+import { type AnyKind, budget, choice, count, natural } from '../options/kinds.ts';
 import type { GivenOf, Options } from '../options/option.ts';
 import { labelsSchema } from '../run/config.ts';
 import { distillationOptions } from '../training/distill.ts';
 import { networkOptions } from '../training/network.ts';
-import { trainingOptions } from '../training/settings.ts';
+import { trainingOptions, withDefaults } from '../training/settings.ts';
 
 /** What sites are compared by, in the order of the tables. */
 export const methods = [
@@ -28,23 +28,54 @@ export const methods = [
 
 export type Method = (typeof methods)[number];
 
+/** An object of which all that may be in it is named; for valibot lists are objects too. */
+const objectOf = <const E extends v.ObjectEntries>(entries: E) =>
+  v.pipe(
+    v.custom<object>(
+      value => typeof value === 'object' && value !== null && !Array.isArray(value),
+      '{ … } is expected',
+    ),
+    v.strictObject(entries),
+  );
+
+/** Of the values that an option may have. */
+const expected = <T>({ schema, words }: AnyKind & { readonly schema: v.GenericSchema<T> }): v.GenericSchema<T> =>
+  v.message(schema, `${words} is expected`);
+
 /** What may be said of a training, under the names that programs have for it; what is misspelt is refused. */
 const settingsSchema = <O extends Options>(options: O): v.GenericSchema<unknown, GivenOf<O>> =>
-  v.strictObject(
-    Object.fromEntries(Object.entries(options).map(([name, { kind }]) => [name, v.optional(kind.schema)])),
+  objectOf(
+    Object.fromEntries(Object.entries(options).map(([name, { kind }]) => [name, v.optional(expected(kind))])),
   ) as v.GenericSchema<unknown, GivenOf<O>>;
 
-const nameSchema = v.pipe(v.string(), v.regex(/^\w[\w.]*$/, 'a name of letters, digits and _ is expected'));
+/** What is named twice is taken for a slip. */
+const listOf = <T>(item: v.GenericSchema<T>) =>
+  v.pipe(
+    v.array(item),
+    v.minLength(1, 'one or more are expected'),
+    v.check(all => new Set(all.map(one => JSON.stringify(one))).size === all.length, 'something is there twice'),
+  );
 
-const siteSchema = v.strictObject({
+/** It is part of the names of folders, beside some forty characters, and a key of objects. */
+const nameSchema = v.pipe(
+  v.string(),
+  v.regex(
+    /^(?!(?:__proto__|constructor|prototype)$)[A-Za-z0-9_][A-Za-z0-9_.]{0,59}$/,
+    'a name of at most 60 letters (a to z), digits, _ and . is expected',
+  ),
+);
+
+const pathSchema = v.pipe(v.string(), v.minLength(1, 'a path is expected'));
+
+const siteSchema = objectOf({
   name: nameSchema,
   /** Data files with labels. */
-  train: v.string(),
+  train: pathSchema,
   /** Absent: what a fold of `train` leaves out, of a folder the first where nothing is said. */
-  validation: v.optional(v.string()),
-  test: v.string(),
+  validation: v.optional(pathSchema),
+  test: pathSchema,
   /** The site's network, where it has one; else it is trained, as `architecture` is. */
-  network: v.optional(v.string()),
+  network: v.optional(pathSchema),
 });
 
 const { steps: _steps, federate: _, fresh: _fresh, seed: _seed, rounds, localSteps, ...trainable } = networkOptions;
@@ -52,20 +83,22 @@ const { seed: _s, ...stitchable } = trainingOptions;
 const { seed: _d, ...distillable } = distillationOptions;
 const steps = { steps: _steps };
 
-const requestSchema = v.strictObject({
+const { folder, ...otherLabels } = labelsSchema.entries;
+
+const requestSchema = objectOf({
   sites: v.pipe(
     v.array(siteSchema),
     v.minLength(2, 'two sites or more are expected'),
     v.check(sites => new Set(sites.map(({ name }) => name)).size === sites.length, 'sites have different names'),
   ),
   /** An ONNX file whose layers are trained afresh: of sites without a network, and for merged data and FedAvg. */
-  architecture: v.optional(v.string()),
-  methods: v.optional(v.pipe(v.array(v.picklist(methods)), v.minLength(1)), [...methods]),
+  architecture: v.optional(pathSchema),
+  methods: v.optional(listOf(v.picklist(methods)), [...methods]),
   /** Own site and partner. Default: each site with every other one. */
-  pairs: v.optional(v.array(v.tuple([nameSchema, nameSchema]))),
-  seeds: v.optional(v.pipe(v.array(natural.schema), v.minLength(1)), [0]),
+  pairs: v.optional(listOf(v.strictTuple([nameSchema, nameSchema], '["own", "partner"] is expected'))),
+  seeds: v.optional(listOf(expected(natural)), [0]),
   /** Numbers of the arrays `fold`: images of one are validated on, all others of `train` and `validation` trained on. */
-  folds: v.optional(v.pipe(v.array(natural.schema), v.minLength(1))),
+  folds: v.optional(listOf(expected(natural))),
   /** How networks are trained afresh, stitches, students, and what is fine-tuned. */
   train: v.optional(settingsSchema({ ...steps, ...trainable }), {}),
   finetune: v.optional(settingsSchema({ ...steps, ...trainable }), {}),
@@ -75,34 +108,56 @@ const requestSchema = v.strictObject({
   /** Also stitched in other ways, for the score against the number of stitches. */
   curves: v.optional(v.array(v.picklist(['direct', 'all'])), ['direct', 'all']),
   /** How many networks are evaluated in the search for a shared trunk, and what share of an ensemble it may cost. */
-  evaluations: v.optional(count.schema),
-  budget: v.optional(v.pipe(v.number(), v.gtValue(0)), 0.65),
+  evaluations: v.optional(expected(count)),
+  budget: v.optional(expected(budget), 0.65),
   task: v.optional(v.picklist(tasks)),
   metric: v.optional(v.picklist(metricNames)),
-  labels: v.optional(labelsSchema),
+  labels: v.optional(objectOf({ ...otherLabels, folder: v.optional(objectOf(folder.wrapped.entries)) })),
   executor: v.optional(choice(['auto', 'webgpu', 'ort']).schema, 'auto'),
 });
 
 export type StudyRequest = v.InferOutput<typeof requestSchema>;
 export type Site = StudyRequest['sites'][number];
 
+const invalid = (file: string, problem: string, cause?: unknown): SutureError =>
+  new SutureError('study-invalid', `${printable(file)}: ${printable(problem, 300)}.`, { cause });
+
+/** The first thing that is wrong, and where. */
+function problemOf(issue: v.BaseIssue<unknown>): string {
+  const place = v.getDotPath(issue);
+  // Members of an object: `never` of one that is not known.
+  const isOfMembers = issue.type === 'strict_object' && issue.path !== undefined;
+  const problem = !isOfMembers
+    ? issue.message.replace(/\.$/, '')
+    : issue.expected === 'never'
+      ? 'there is no such member; docs/study.md lists them'
+      : 'it is missing';
+  return `${place ?? 'the document'}: ${problem}`;
+}
+
 /** @param file for messages, and what paths are relative to. @throws SutureError `study-invalid`. */
 export function parseStudy(text: string, file: string): StudyRequest {
   const fail = (problem: string, cause?: unknown): never => {
-    throw new SutureError('study-invalid', `${printable(file)}: ${printable(problem)}.`, { cause });
+    throw invalid(file, problem, cause);
   };
   let document: unknown;
   try {
-    document = JSON.parse(text);
+    // Editors on Windows begin files with a mark.
+    document = JSON.parse(text.replace(/^\ufeff/, ''));
   } catch (cause) {
-    return fail('it is no JSON document', cause);
+    return fail(`it is no JSON document: ${(cause as SyntaxError).message}`, cause);
   }
   const parsed = v.safeParse(requestSchema, document);
   if (!parsed.success) {
-    const [issue] = parsed.issues;
-    return fail(`${v.getDotPath(issue) ?? 'the document'}: ${issue.message.replace(/\.$/, '')}`);
+    return fail(problemOf(parsed.issues[0]));
   }
   const { sites, architecture, pairs, methods: asked, labels, ...rest } = parsed.output;
+  try {
+    withDefaults(rest.stitch);
+  } catch (cause) {
+    if (cause instanceof SutureError) return fail(`stitch: ${cause.message.replace(/\.$/, '')}`, cause);
+    throw cause;
+  }
   const at = (path: string): string => resolve(dirname(file), path);
   const names = new Set(sites.map(({ name }) => name));
   const strange = pairs?.flat().find(name => !names.has(name));
@@ -139,5 +194,10 @@ const withPlansAt = ({ plans, partners, ...others }: FolderLabels, at: (path: st
   ...(partners && { partners: Object.fromEntries(Object.entries(partners).map(([tag, file]) => [tag, at(file)])) }),
 });
 
-export const readStudy = async (file: string): Promise<StudyRequest> =>
-  parseStudy((await readRegular(file)).toString('utf8'), file);
+/** @throws SutureError `study-invalid`. */
+export async function readStudy(file: string): Promise<StudyRequest> {
+  const bytes = await readRegular(file).catch((cause: unknown) => {
+    throw invalid(file, readFault(cause), cause);
+  });
+  return parseStudy(bytes.toString('utf8'), file);
+}

@@ -8,8 +8,12 @@ import { SutureError } from '../../../ir/errors.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
 import { type Launcher, type StudyStatus, study, studyReport, studyStatus } from '../../../src/api/study.ts';
 import { studyCell } from '../../../src/api/study-cell.ts';
+import { loadDataset } from '../../../src/data/load.ts';
 import type { ProgressEvent } from '../../../src/execution/progress.ts';
+import { isThere } from '../../../src/files/there.ts';
 import { cellsOf } from '../../../src/study/cells.ts';
+import { StudyFolder } from '../../../src/study/folder.ts';
+import { dataFor } from '../../../src/study/folds.ts';
 import type { PairReport } from '../../../src/study/report.ts';
 import { parseStudy, readStudy } from '../../../src/study/request.ts';
 import { smallData, smallParents } from '../cli/small.ts';
@@ -216,6 +220,22 @@ describe('a study', () => {
     expect(rows.map(({ cells }) => cells)).toEqual([2, 2, 2]);
   });
 
+  it('reads the images of a fold again where its file holds others', async () => {
+    const more = { methods: ['alone'], folds: [0], curves: [] };
+    const output = join(folder(), 'changed');
+    const sites = ['a', 'b'].map(name => ({
+      ...{ name, train: 'changed.npz', validation: 'changed.npz', test: 'data.npz', network: 'a.onnx' },
+    }));
+    const heldOut = async (side: number) => {
+      await smallData(join(folder(), 'changed.npz'), side);
+      const at = await StudyFolder.make(output, await readStudy(await described('changed.json', { ...more, sites })));
+      return loadDataset((await dataFor(at, at.request.sites[0], { fold: 0 })).validation);
+    };
+    expect((await heldOut(8)).imageShape).toEqual([1, 8, 8]);
+    expect((await heldOut(12)).imageShape).toEqual([1, 12, 12]);
+    expect((await heldOut(8)).imageShape).toEqual([1, 8, 8]);
+  });
+
   describe('of nnU-Net raw folders', () => {
     const names = Array.from({ length: 6 }, (_, i) => `train_000${i}`);
     const held = [names.slice(0, 2), names.slice(2)];
@@ -326,19 +346,67 @@ describe('cells', () => {
 });
 
 describe('refuses', () => {
-  it.each([
-    ['{', 'it is no JSON document'],
+  const oneSite = (site: object) => ({ sites: [{ train: 't', test: 't', ...site }] });
+
+  it.each<readonly [string | object, string]>([
+    ['{', 'it is no JSON document: '],
+    ['[]', 'the document: { … } is expected'],
     ['{}', 'sites'],
     [{ sites: [] }, 'two sites or more'],
     [{ architecture: undefined }, 'site a has no network'],
     [{ methods: ['alnoe'] }, 'methods.0'],
     [{ pairs: [['a', 'c']] }, 'there is no site c'],
     [{ pairs: [['a', 'a']] }, 'no partner of itself'],
-    [{ train: { step: 3 } }, 'train.step'],
-    [{ seeds: [-1] }, 'seeds.0'],
+    [{ pairs: [] }, 'pairs: one or more are expected'],
+    [{ pairs: [['a', 'b', 'a']] }, 'pairs.0.2: ["own", "partner"] is expected'],
+    [{ seeds: [0, 1, 0] }, 'seeds: something is there twice'],
+    [{ train: { step: 3 } }, 'train.step: there is no such member'],
+    [{ train: [] }, 'train: { … } is expected'],
+    [{ train: { learningRate: -1 } }, 'train.learningRate: a number greater than 0 is expected'],
+    [{ labels: { ignorelabel: 3 } }, 'labels.ignorelabel: there is no such member'],
+    [{ labels: { folder: { plan: 'plans.json' } } }, 'labels.folder.plan: there is no such member'],
+    [{ labels: [1] }, 'labels: { … } is expected'],
+    [{ stitch: { method: 'direct', settings: 'sampled' } }, 'stitch: Direct matching fits clean features'],
+    [{ seeds: [-1] }, 'seeds.0: a whole number from 0 on is expected'],
+    [oneSite({ name: 'a', test: undefined }), 'sites.0.test: it is missing'],
+    ...['', '..', 'a/b', 'a-b', 'ü', '__proto__', 'constructor', 'x'.repeat(61)].map(
+      name => [oneSite({ name }), 'sites.0.name: a name of at most 60'] as const,
+    ),
+    [{ architecture: '' }, 'architecture: a path is expected'],
   ])('%o', async (given, message) => {
     const text = typeof given === 'string' ? given : await readFile(await described('bad.json', given), 'utf8');
     expect(() => parseStudy(text, 'bad.json')).toThrow(message);
+  });
+
+  it('a number that is too large to be one, which would be null in the copy of its folder', async () => {
+    const text = await readFile(await described('bad.json', { budget: 2 }), 'utf8');
+    expect(() => parseStudy(text.replace('"budget":2', '"budget":1e400'), 'bad.json')).toThrow('budget: a share');
+  });
+
+  it.each<readonly [object, RegExp]>([
+    [{ architecture: 'nowhere.onnx' }, /nowhere\.onnx: there is no such file\.$/],
+    [{ architecture: '.' }, /: it is a directory, not a file\.$/],
+    [{ architecture: 'a\0.onnx' }, /a\\x00\.onnx: its name is none that a file can have\.$/],
+    ...(['train', 'validation', 'test', 'network'] as const).map(
+      use => [{ [use]: 'nowhere' }, /nowhere: there is no such file\.$/] as const,
+    ),
+  ])('files that are not there: %o', async (given, message) => {
+    const data = { train: 'data.npz', validation: 'data.npz', test: 'data.npz' };
+    const sites = ['a', 'b'].map(name => ({ name, ...data, ...(!('architecture' in given) && given) }));
+    const file = await described('absent.json', { sites, ...('architecture' in given && given) });
+    const output = join(folder(), 'absent');
+    const { code, stderr } = await suture('study', file, '-o', output, '--plan');
+    expect({ code, stderr: stderr.trim() }).toEqual({ code: 1, stderr: expect.stringMatching(message) });
+    expect(stderr.trim().split('\n')).toHaveLength(1);
+    expect(await isThere(output)).toBe(false);
+  });
+
+  it('a description that is not there, and reads one with a mark before it', async () => {
+    for (const file of [join(folder(), 'nowhere.json'), join(folder(), '\0')])
+      await expect(readStudy(file)).rejects.toMatchObject({ code: 'study-invalid' });
+    const file = await described('mark.json');
+    await writeFile(file, `\ufeff${await readFile(file, 'utf8')}`);
+    expect((await readStudy(file)).seeds).toEqual([0]);
   });
 
   it('a folder that holds something else, and one that is no study', async () => {
