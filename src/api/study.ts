@@ -15,6 +15,7 @@ import { studyPage } from '../study/page.ts';
 import { type StudyReport, studyReportOf, studyText } from '../study/report.ts';
 import { readStudy } from '../study/request.ts';
 import { experimentOf, trackedCell, trackedStudy } from '../study/tracked.ts';
+import type { CellTraining } from '../study/training-part.ts';
 import { cancelStudy, queueOf, type SubmittedJob, submitStudy } from './study-slurm.ts';
 
 /** Computes a cell somewhere, whatever becomes of it. */
@@ -242,7 +243,10 @@ async function writeReport(folder: StudyFolder): Promise<StudyReport> {
   const { path, request } = folder;
   const states = await folder.states();
   const report = studyReportOf(request, states);
-  const texts = [jsonText(report), studyText(report), studyPage({ path, request, states, report })];
+  const trainings: CellTraining[] = [];
+  for (const { cell, record } of states)
+    if (record) trainings.push({ cell, lines: await trainingOf(folder.folderOf(cell)) });
+  const texts = [jsonText(report), studyText(report), studyPage({ path, request, states, report, trainings })];
   for (const [i, name] of reportFiles.entries()) await writeOutput(join(path, name), texts[i], { force: true });
   return report;
 }

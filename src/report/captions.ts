@@ -37,9 +37,12 @@ const overlap = (p: Box, q: Box): number =>
  * A place for the words of each point, in the order given: the first that is inside the frame and free of the words before it; where
  * there is none, the one that covers the least of them.
  *
- * @param right the right end of the frame, in pixels
+ * @param frame its left and right end, in pixels
  */
-export function placeCaptions(points: readonly Captioned[], right: number): readonly Caption[] {
+export function placeCaptions(
+  points: readonly Captioned[],
+  [first, last]: readonly [number, number],
+): readonly Caption[] {
   const taken: Box[] = [];
   return points.map(({ x, y, text }) => {
     const width = letter * text.length;
@@ -49,7 +52,7 @@ export function placeCaptions(points: readonly Captioned[], right: number): read
         const left = anchor === 'start' ? at : at - width;
         const base = y + height;
         const box = { left, right: left + width, top: base - line + 2, bottom: base + 2 };
-        const outside = box.right > right || box.left < 0 ? Number.POSITIVE_INFINITY : 0;
+        const outside = box.right > last || box.left < first ? Number.POSITIVE_INFINITY : 0;
         const covered = taken.reduce((sum, other) => sum + overlap(box, other), outside);
         return { caption: { x: at, y: base, anchor }, box, covered };
       }),

@@ -92,7 +92,8 @@ function extent(values: readonly number[], room: number): [number, number] {
   if (values.length === 0) return [0, 1];
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const pad = high > low ? (high - low) * room : Math.abs(high) * 0.1 || 1;
-  return [low - pad, high + pad];
+  // What is never negative has no room below 0.
+  return [low < 0 ? low - pad : Math.max(0, low - pad), high + pad];
 }
 
 interface AxisRequest {
@@ -212,7 +213,7 @@ function captionsOf(series: readonly Drawn[], x: Scale, y: Scale): ReadonlyMap<C
   const points = series.flatMap(s => s.points.filter(p => shown(p) && p.text !== undefined));
   const placed = placeCaptions(
     points.map(p => ({ x: x(p.x), y: y(p.y), text: p.text! })),
-    x.range()[1],
+    [x.range()[0], x.range()[1]],
   );
   return new Map(points.map((p, i) => [p, placed[i]]));
 }

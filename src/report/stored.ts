@@ -73,6 +73,8 @@ export const metricsLineSchema = v.object({
   loss: v.number(),
   learningRate: v.optional(v.number()),
   terms: v.optional(v.record(v.string(), v.number())),
+  /** Of a federated training: the number of the site. */
+  site: v.optional(v.number()),
 });
 
 export type MetricsLine = v.InferOutput<typeof metricsLineSchema>;

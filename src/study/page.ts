@@ -18,16 +18,13 @@ import {
   verdictBox,
 } from '../report/html/index.ts';
 import type { CellState, CellStatus } from './folder.ts';
-import { bestOn, differenceMarkup, pairSection } from './pair-section.ts';
+import { bestOn, differenceMarkup, pairSection, type StudyFacts } from './pair-section.ts';
 import { differenceTo, type PairReport, referencesOf, rowTitle, type StudyReport } from './report.ts';
-import type { StudyRequest } from './request.ts';
 
-export interface StudyPageParts {
+export interface StudyPageParts extends StudyFacts {
   /** Of the study's folder. */
   readonly path: string;
-  readonly request: StudyRequest;
   readonly states: readonly CellState[];
-  readonly report: StudyReport;
 }
 
 /** The page as the text of a file. */
@@ -37,7 +34,7 @@ export const studyPage = (parts: StudyPageParts): string =>
     subtitle: `Sites ${parts.request.sites.map(({ name }) => name).join(', ')}`,
     lead: lead(parts),
     sections: [
-      ...parts.report.pairs.map((pair, i) => pairSection(pair, parts.report, parts.request, i)),
+      ...parts.report.pairs.map((pair, i) => pairSection(pair, parts, i)),
       cellsSection(parts.states),
       { id: 'study', title: 'What was asked for', body: asked(parts) },
     ],

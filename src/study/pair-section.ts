@@ -20,6 +20,7 @@ import {
   differenceTo,
   type MethodRow,
   methodTitles,
+  notesOf,
   type PairReport,
   referencesOf,
   rowTitle,
@@ -29,6 +30,15 @@ import {
   spreadText,
 } from './report.ts';
 import { type Method, methods, type StudyRequest } from './request.ts';
+import { type CellTraining, trainingPart } from './training-part.ts';
+
+/** What is known of a study. */
+export interface StudyFacts {
+  readonly request: StudyRequest;
+  readonly report: StudyReport;
+  /** Of the cells that train, in their order. */
+  readonly trainings: readonly CellTraining[];
+}
 
 export const scoreTitle = ({ metric }: StudyReport): string => (metric === undefined ? 'score' : metricTitles[metric]);
 
@@ -63,17 +73,19 @@ const intervalText = ({ low, high }: Spread): string => `[${signed(low)}, ${sign
 const spreadCell = ({ mean, low, high }: Spread): Content =>
   low === high || Number.isNaN(mean) ? fixed(mean) : html`${fixed(mean)}<small>${fixed(low)} to ${fixed(high)}</small>`;
 
-export function pairSection(pair: PairReport, report: StudyReport, request: StudyRequest, index: number): Section {
+/** @param index of the pair, for links. */
+export function pairSection(pair: PairReport, { report, request, trainings }: StudyFacts, index: number): Section {
   const { own, partner, rows, positions, curves } = pair;
   const body = [
     ...(rows.length > 0 ? [html`<h3>Own against partner's data</h3>\n`, ...methodParts(pair, report, request)] : []),
     ...(positions.length > 0 ? [html`<h3>Every position</h3>\n`, ...positionsPart(pair, report)] : []),
     ...(curves.length > 0 ? [html`<h3>The number of stitches</h3>\n`, curvesPart(pair, report)] : []),
+    trainingPart(pair, trainings),
   ];
   return {
     id: `pair-${index}`,
     title: `${own}, with ${partner} as partner`,
-    body: body.length > 0 ? body : html`<p>Nothing of this pair has ended yet.</p>\n`,
+    body: body.some(Boolean) ? body : html`<p>Nothing of this pair has ended yet.</p>\n`,
   };
 }
 
@@ -154,7 +166,7 @@ function methodTable(pair: PairReport, { caption, title, scoreOf, differenceOf, 
       'cells',
     ],
     rows: pair.rows.map(row => [
-      rowTitle(row),
+      row.notes.length > 0 ? html`${rowTitle(row)}<small>${notesOf(row).join('; ')}</small>` : rowTitle(row),
       ...sites.flatMap((_, i) => [
         spreadCell(scoreOf(row, i)),
         ...references.map((name): Content => {

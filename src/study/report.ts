@@ -1,6 +1,7 @@
 /** What a study came to, of the cells that have ended: three experiments, as a document and as text. */
 import { type MetricName, metricTitles } from '../metrics/metric.ts';
 import { fixed } from '../report/decimals.ts';
+import { signed } from '../report/verdict.ts';
 import { possibleRules, type RankedPosition, type Rule, select, selectByDepth } from '../selection/select.ts';
 import type { CellRecord, CellState, PositionScores, TestScores } from './folder.ts';
 import { type Method, methods, type StudyRequest } from './request.ts';
@@ -31,6 +32,8 @@ export interface MethodRow {
   /** Whose network it is: `a` or `b` of what is alone, else absent. */
   readonly of?: string;
   readonly cells: number;
+  /** What was chosen, in words, where cells choose something: each of what they say once. */
+  readonly notes: readonly string[];
   readonly sites: readonly SiteScores[];
 }
 
@@ -80,7 +83,8 @@ const outermost = (found: readonly (Pick<Spread, 'low' | 'high'> & { readonly va
   high: spread(found.map(({ high }) => high)).high,
 });
 
-const nameOfWay: Readonly<Record<string, string>> = {
+/** How stitches are trained, by kinds of cells. */
+export const nameOfWay: Readonly<Record<string, string>> = {
   run: 'sampled',
   all: 'double-batched, all on',
   direct: 'direct',
@@ -115,7 +119,13 @@ function pairReport(own: string, partner: string, done: readonly CellRecord[]): 
   const row = (method: Method, cells: readonly CellRecord[], of?: string): MethodRow[] =>
     cells.length === 0
       ? []
-      : [{ method, ...(of !== undefined && { of }), cells: cells.length, sites: siteScores([own, partner], cells) }];
+      : [
+          {
+            ...{ method, ...(of !== undefined && { of }), cells: cells.length },
+            notes: [...new Set(cells.flatMap(({ result }) => result?.note ?? []))],
+            sites: siteScores([own, partner], cells),
+          },
+        ];
   const alone = (name: string) => done.filter(({ kind, sites }) => kind === 'alone' && sites[0] === name);
   const runs = cellsOf('run');
   const ensembles = row('ensemble', cellsOf('ensemble'));
@@ -229,6 +239,13 @@ export const methodTitles: Readonly<Record<Method, string>> = {
 export const rowTitle = ({ method, of }: MethodRow): string =>
   of === undefined ? methodTitles[method] : `${methodTitles[method]} ${of}`;
 
+/** What was chosen in a row's cells, as far as there is room for it. */
+export const notesOf = ({ notes }: MethodRow): readonly string[] =>
+  notes.length > 3 ? [...notes.slice(0, 3), '…'] : notes;
+
+const titleWithNotes = (row: MethodRow): string =>
+  row.notes.length > 0 ? `${rowTitle(row)} (${notesOf(row).join('; ')})` : rowTitle(row);
+
 /** What every method of a pair is compared with. */
 export const referencesOf = ({ own }: Pick<PairReport, 'own'>): readonly string[] => [`alone ${own}`, 'ensemble'];
 
@@ -240,7 +257,7 @@ export const spreadText = ({ mean, low, high }: Spread): string =>
   low === high || Number.isNaN(mean) ? fixed(mean) : `${fixed(mean)} (${fixed(low)} to ${fixed(high)})`;
 
 const differenceText = ({ mean, low, high }: Spread): string =>
-  Number.isNaN(mean) ? '–' : `${mean > 0 ? '+' : ''}${fixed(mean)} [${fixed(low)}, ${fixed(high)}]`;
+  Number.isNaN(mean) ? '–' : `${signed(mean)} [${signed(low)}, ${signed(high)}]`;
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
@@ -260,7 +277,7 @@ export function studyText({ metric, cells, done, failed, pairs }: StudyReport): 
       const head = ['network', ...sites.map(site => `${site}: ${score}`)];
       for (const site of sites) head.push(...references.map(name => `${site}: less ${name}`));
       const cellsOf = (row: MethodRow): readonly string[] => [
-        rowTitle(row),
+        titleWithNotes(row),
         ...row.sites.map(spreadText),
         ...row.sites.flatMap((_, site) =>
           references.map(name => {
@@ -274,7 +291,7 @@ export function studyText({ metric, cells, done, failed, pairs }: StudyReport): 
       if (classes.length > 1) {
         const byClass = sites.flatMap(site => classes.map(({ name }) => `${site}: ${name}`));
         const body = rows.map(row => [
-          cellsOf(row)[0],
+          rowTitle(row),
           ...row.sites.flatMap(({ classes: found }) => found.map(({ mean }) => fixed(mean))),
         ]);
         parts.push(`By class:\n\n${table(['network', ...byClass], body)}`);

@@ -40,10 +40,10 @@ nav ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0.25
 .verdict .what { font-size: 1.3rem; line-height: 1.35; }
 .verdict li { margin-bottom: 0.15rem; }
 .warning { background: var(--alert); border-left: 4px solid var(--alert-edge); padding: 0.5rem 0.9rem; border-radius: 0 4px 4px 0; }
-.scroll { overflow-x: auto; margin: 0 0 1rem; }
+.scroll { overflow-x: auto; margin: 0 0 1rem; container-type: inline-size; }
 table { border-collapse: collapse; font-size: 0.9rem; line-height: 1.4; font-variant-numeric: tabular-nums; }
 caption { text-align: left; color: var(--soft); padding: 0 0 0.5rem; }
-.said { display: block; position: sticky; left: 0; width: min(46rem, 100vw - 2.5rem); }
+.said { display: block; position: sticky; left: 0; max-width: min(46rem, 100cqw); }
 th, td { text-align: left; vertical-align: top; padding: 0.35rem 0.8rem 0.35rem 0; border-bottom: 1px solid var(--rule); font-weight: 400; }
 thead th { font-weight: 600; vertical-align: bottom; border-bottom-width: 2px; }
 .n { text-align: right; padding: 0.35rem 0.4rem 0.35rem 0.8rem; white-space: nowrap; }
@@ -53,6 +53,7 @@ th:first-child { padding-left: 0.4rem; }
 tbody th { min-width: 10.5rem; }
 small { font-size: 0.85em; color: var(--soft); font-weight: 400; }
 td small, th small { display: block; white-space: nowrap; line-height: 1.3; }
+tbody th small { white-space: normal; }
 td .beside { display: inline; }
 .better { color: var(--good); }
 .worse { color: var(--bad); }
@@ -95,7 +96,8 @@ footer { margin-top: 3rem; color: var(--soft); font-size: 0.9rem; }
   tbody th { min-width: 0; }
   th, td, .n { padding: 0.2rem 0.4rem; }
   figure, tr, .verdict, .panels li { break-inside: avoid; }
-  .said { position: static; width: auto; max-width: 46rem; }
+  .said { position: static; max-width: 46rem; }
+  .scroll { container-type: normal; }
   .scroll, .drawing, pre { overflow: visible; }
   .verdict, .warning, tr.marked th, tr.marked td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   a { color: inherit; text-decoration: none; }

@@ -70,18 +70,12 @@ describe('a study', () => {
     const ofRun = ['run-a-b', 'direct-a-b', 'all-a-b', 'gated-a-b', 'stitched-a-b', 'trunk-a-b', 'distilled-a-b'];
     expect(statuses(status)).toEqual(Object.fromEntries([...kinds, ...ofRun].map(kind => [`${kind}-s0`, 'done'])));
     const text = await readFile(join(output, 'study.md'), 'utf8');
-    for (const title of [
-      'alone a',
-      'merged data',
-      'FedAvg',
-      'ensemble',
-      'shared trunk',
-      'distilled',
-      'rule 3',
-      'sampled',
-    ]) {
+    for (const title of ['alone a', 'merged data', 'FedAvg', 'ensemble', 'distilled', 'rule 3', 'sampled']) {
       expect(text).toContain(`| ${title} |`);
     }
+    // With what was chosen.
+    expect(text).toMatch(/\| stitched \(position \d, by rule \d\) \|/);
+    expect(text).toMatch(/\| shared trunk \([^|]+\) \|/);
     const report = await studyReport(output);
     expect(await readFile(join(output, 'report.html'), 'utf8')).toContain('14 of 14 cells');
     const [{ rows, positions, curves }] = report.pairs;

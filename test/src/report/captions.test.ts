@@ -8,12 +8,17 @@ const boxOf = ({ x, y, anchor }: { x: number; y: number; anchor: string }, text:
   return { left, right: left + 6 * text.length, top: y - 8, bottom: y };
 };
 
-const right = 400;
+const [left, right] = [0, 400];
 
 describe('placeCaptions', () => {
   it('puts words right above their point, or to the left where the frame ends', () => {
-    expect(placeCaptions([{ x: 50, y: 60, text: 'best' }], right)).toEqual([{ x: 57, y: 54, anchor: 'start' }]);
-    expect(placeCaptions([{ x: 390, y: 60, text: 'best' }], right)).toEqual([{ x: 383, y: 54, anchor: 'end' }]);
+    expect(placeCaptions([{ x: 50, y: 60, text: 'best' }], [left, right])).toEqual([{ x: 57, y: 54, anchor: 'start' }]);
+    expect(placeCaptions([{ x: 390, y: 60, text: 'best' }], [left, right])).toEqual([{ x: 383, y: 54, anchor: 'end' }]);
+  });
+
+  it('keeps words off what is beside the frame', () => {
+    const close = Array.from({ length: 5 }, () => ({ x: 90, y: 60, text: 'even' }));
+    for (const { anchor } of placeCaptions(close, [64, right])) expect(anchor).toBe('start');
   });
 
   it('prints none of up to six over another, wherever the points lie', () => {
@@ -24,9 +29,10 @@ describe('placeCaptions', () => {
     });
     fc.assert(
       fc.property(fc.array(point, { minLength: 2, maxLength: 6 }), points => {
-        const boxes = placeCaptions(points, right).map((caption, i) => boxOf(caption, points[i].text));
+        const boxes = placeCaptions(points, [left, right]).map((caption, i) => boxOf(caption, points[i].text));
         boxes.forEach((p, i) => {
           expect(p.right).toBeLessThanOrEqual(right);
+          expect(p.left).toBeGreaterThanOrEqual(left);
           for (const q of boxes.slice(0, i)) {
             const apart = p.right <= q.left || q.right <= p.left || p.bottom <= q.top || q.bottom <= p.top;
             expect(apart, JSON.stringify([p, q])).toBe(true);
@@ -38,6 +44,6 @@ describe('placeCaptions', () => {
 
   it('gives the words of a single point a place of their own each', () => {
     const same = Array.from({ length: 8 }, () => ({ x: 200, y: 100, text: 'even' }));
-    expect(new Set(placeCaptions(same, right).map(c => JSON.stringify(c))).size).toBe(8);
+    expect(new Set(placeCaptions(same, [left, right]).map(c => JSON.stringify(c))).size).toBe(8);
   });
 });

@@ -29,6 +29,17 @@ describe('charts', () => {
     expect(scatterChart([{ ...two[0], joined: true }], options)).toContain('<path ');
   });
 
+  it('have no room below 0 where nothing is negative', () => {
+    const ticksOf = (values: readonly number[]) =>
+      [
+        ...lineChart([{ name: '', points: values.map((y, x) => ({ x, y })) }], options).matchAll(
+          /text-anchor="end">([^<]+)</g,
+        ),
+      ].map(([, text]) => text);
+    expect(ticksOf([0, 0.3, 0.92])[0]).toBe('0.0');
+    expect(ticksOf([-0.1, 0.3, 0.92])[0]).toMatch(/^−/);
+  });
+
   it('put a larger y higher and a larger x further to the right', () => {
     const svg = scatterChart([{ name: '', points: two[0].points }], options);
     const [first, second] = [...svg.matchAll(/<circle cx="([\d.]+)" cy="([\d.]+)"/g)].map(m => [+m[1], +m[2]]);

@@ -33,6 +33,7 @@ export function largeStudy(): StudyPageParts {
     if (kind !== 'run' && kind !== 'direct' && kind !== 'all')
       return {
         ...common,
+        ...(kind === 'stitched' && { note: 'position 7, by rule 1' }),
         tests: kind === 'alone' ? tests(names, []) : tests(sites, [...sites.map(name => `alone ${name}`), 'ensemble']),
       };
     const curve = Array.from({ length: 12 }, (_, i) => ({ count: i + 1, value: score() }));
@@ -60,7 +61,11 @@ export function largeStudy(): StudyPageParts {
     };
     return { cell, status, record };
   });
-  return { path: '/studies/DIR', request, states, report: studyReportOf(request, states) };
+  const trainings = cells.map(cell => ({
+    cell,
+    lines: Array.from({ length: 151 }, (_, i) => ({ step: 10 * i, loss: 0.2 + 1 / (1 + i), site: i % 2 })),
+  }));
+  return { path: '/studies/DIR', request, states, report: studyReportOf(request, states), trainings };
 }
 
 export const largeStudyPage = (): string => studyPage(largeStudy());

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { escaped } from '../../../src/report/markup.ts';
 import { studyPage } from '../../../src/study/page.ts';
-import { rowTitle, type StudyDifference, studyReportOf } from '../../../src/study/report.ts';
+import { rowTitle, type StudyDifference, studyReportOf, studyText } from '../../../src/study/report.ts';
 import { hostile, largeStudy } from './large.ts';
 
 const parts = largeStudy();
@@ -62,6 +62,17 @@ describe('the page of a study', () => {
     expect(text).toContain('suture study /studies/DIR/request.json -o AGAIN');
   });
 
+  it('draws the losses of what was trained, and says what was chosen', () => {
+    const section = text.slice(text.indexOf('id="pair-0"'), text.indexOf('id="pair-1"'));
+    const [labels, stitches, students] = section.split('The losses over the steps')[1].split('</figure>');
+    // Two networks alone, merged data and FedAvg in either order, two of fine-tuning: over two seeds, with lines of two sites each.
+    expect(labels.match(/<path /g)).toHaveLength(2 * 2 * 8);
+    expect(stitches.match(/<path /g)).toHaveLength(2 * 2 * 3);
+    expect(students.match(/<path /g)).toHaveLength(2 * 2);
+    expect(wordsOf(section)).toContain('stitched position 7, by rule 1');
+    expect(studyText(parts.report)).toContain('| stitched (position 7, by rule 1) |');
+  });
+
   it('says which methods are missing, as no cell of theirs has ended', () => {
     const states = parts.states.filter(({ cell }) => cell.kind !== 'fedavg' && cell.kind !== 'distilled');
     const few = { ...parts, states, report: studyReportOf(parts.request, states) };
@@ -84,7 +95,7 @@ describe('the page of a study', () => {
 
   it('of a study that has only begun says so', () => {
     const states = parts.states.map(({ cell }) => ({ cell, status: 'waiting' as const, record: undefined }));
-    const begun = studyPage({ ...parts, states, report: studyReportOf(parts.request, states) });
+    const begun = studyPage({ ...parts, states, report: studyReportOf(parts.request, states), trainings: [] });
     expect(begun).toContain(`0 of ${states.length} cells`);
     expect(begun).toContain('Nothing of this pair has ended yet.');
   });
