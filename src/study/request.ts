@@ -6,7 +6,7 @@ import { tasks } from '../../passes/index.ts';
 import { readFault, readRegular } from '../files/input.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { type AnyKind, budget, choice, count, natural } from '../options/kinds.ts';
-import type { GivenOf, Options } from '../options/option.ts';
+import { type GivenOf, longName, type Options } from '../options/option.ts';
 import { labelsSchema } from '../run/config.ts';
 import { distillationOptions } from '../training/distill.ts';
 import { networkOptions } from '../training/network.ts';
@@ -81,7 +81,16 @@ const siteSchema = objectOf({
 const { steps: _steps, federate: _, fresh: _fresh, seed: _seed, rounds, localSteps, ...trainable } = networkOptions;
 const { seed: _s, ...stitchable } = trainingOptions;
 const { seed: _d, ...distillable } = distillationOptions;
-const steps = { steps: _steps };
+const afresh = { steps: _steps, ...trainable };
+
+/** What may be said of each kind of training. Whether weights are fresh, and the seeds, the study decides. */
+export const settingsOfStudy = {
+  train: afresh,
+  finetune: afresh,
+  fedavg: { rounds, localSteps, ...trainable },
+  stitch: stitchable,
+  distill: distillable,
+} as const;
 
 const { folder, ...otherLabels } = labelsSchema.entries;
 
@@ -100,11 +109,11 @@ const requestSchema = objectOf({
   /** Numbers of the arrays `fold`: images of one are validated on, all others of `train` and `validation` trained on. */
   folds: v.optional(listOf(expected(natural))),
   /** How networks are trained afresh, stitches, students, and what is fine-tuned. */
-  train: v.optional(settingsSchema({ ...steps, ...trainable }), {}),
-  finetune: v.optional(settingsSchema({ ...steps, ...trainable }), {}),
-  fedavg: v.optional(settingsSchema({ rounds, localSteps, ...trainable }), {}),
-  stitch: v.optional(settingsSchema(stitchable), {}),
-  distill: v.optional(settingsSchema(distillable), {}),
+  train: v.optional(settingsSchema(settingsOfStudy.train), {}),
+  finetune: v.optional(settingsSchema(settingsOfStudy.finetune), {}),
+  fedavg: v.optional(settingsSchema(settingsOfStudy.fedavg), {}),
+  stitch: v.optional(settingsSchema(settingsOfStudy.stitch), {}),
+  distill: v.optional(settingsSchema(settingsOfStudy.distill), {}),
   /** Also stitched in other ways, for the score against the number of stitches. */
   curves: v.optional(v.array(v.picklist(['direct', 'all'])), ['direct', 'all']),
   /** How many networks are evaluated in the search for a shared trunk, and what share of an ensemble it may cost. */
@@ -122,6 +131,14 @@ export type Site = StudyRequest['sites'][number];
 const invalid = (file: string, problem: string, cause?: unknown): SutureError =>
   new SutureError('study-invalid', `${printable(file)}: ${printable(problem, 300)}.`, { cause });
 
+/** What is said of a member that is not known: options have other names on the command line. */
+function unknownMember(place: string): string {
+  const [part, name] = place.split('.');
+  const options = Object.entries<Options>(settingsOfStudy).find(([known]) => known === part)?.[1] ?? {};
+  const meant = Object.entries(options).find(([known, facts]) => longName(known, facts) === name?.replace(/^--/, ''));
+  return meant ? `it is called ${meant[0]} here` : 'there is no such member; docs/study.md lists them';
+}
+
 /** The first thing that is wrong, and where. */
 function problemOf(issue: v.BaseIssue<unknown>): string {
   const place = v.getDotPath(issue);
@@ -130,7 +147,7 @@ function problemOf(issue: v.BaseIssue<unknown>): string {
   const problem = !isOfMembers
     ? issue.message.replace(/\.$/, '')
     : issue.expected === 'never'
-      ? 'there is no such member; docs/study.md lists them'
+      ? unknownMember(place!)
       : 'it is missing';
   return `${place ?? 'the document'}: ${problem}`;
 }

@@ -4,7 +4,10 @@ import { NamedOption } from '../../src/cli/options.ts';
 import { buildProgram } from '../../src/cli/program.ts';
 import { Terminal } from '../../src/cli/terminal.ts';
 import { type AnyOption, longName, type Options } from '../../src/options/option.ts';
-import { type TrainingRequest, trainingOptions, withDefaults } from '../../src/training/settings.ts';
+import { settingsOfStudy } from '../../src/study/request.ts';
+import { distillationSettings } from '../../src/training/distill.ts';
+import { networkTraining } from '../../src/training/network.ts';
+import { type TrainingRequest, trainingOptions, usualBatch, withDefaults } from '../../src/training/settings.ts';
 
 const silent = { write: () => undefined };
 const streams = { stdout: silent, stderr: silent, env: {} };
@@ -90,6 +93,30 @@ function defaultsTable(): string {
   return table(['', ...Object.keys(kinds)], rows);
 }
 
+/** What members a study has for each kind of training, and what holds where they are left out. */
+function studyTable(): string {
+  const taken: Readonly<Record<keyof typeof settingsOfStudy, object>> = {
+    train: networkTraining({ fresh: true }, usualBatch),
+    finetune: networkTraining({}, usualBatch),
+    fedavg: networkTraining({ fresh: true, federate: true }, usualBatch),
+    stitch: withDefaults(),
+    distill: distillationSettings({}, usualBatch),
+  };
+  const kindsOf = Object.entries<Options>(settingsOfStudy);
+  const { stitch: _, ...networks } = settingsOfStudy;
+  const names = new Set(Object.values<Options>(networks).flatMap(options => Object.keys(options)));
+  const rows = [...names].map(name => {
+    const { [name]: facts } = Object.assign({}, ...Object.values(networks)) as Options;
+    const defaults = kindsOf.map(([kind, options]) => {
+      if (!(name in options)) return '–';
+      const { standard, otherwise = standard } = options[name];
+      return String((taken[kind as keyof typeof taken] as Record<string, unknown>)[name] ?? otherwise ?? '');
+    });
+    return [code(name), code(`--${facts.negated ? 'no-' : ''}${longName(name, facts)}`), ...defaults];
+  });
+  return table(['member', 'option', ...kindsOf.map(([kind]) => code(kind))], rows);
+}
+
 function tableOf(name: string): string {
   if (name === 'common') {
     const rows = optionRows(common);
@@ -99,6 +126,7 @@ function tableOf(name: string): string {
     );
   }
   if (name === 'defaults') return defaultsTable();
+  if (name === 'study-settings') return studyTable();
   if (name === 'training') {
     const own = Object.entries(training).filter(([, facts]) => !Object.values(common).includes(facts));
     return table(head, optionRows(Object.fromEntries(own)));

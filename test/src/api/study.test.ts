@@ -355,6 +355,8 @@ describe('refuses', () => {
     [{ pairs: [['a', 'b', 'a']] }, 'pairs.0.2: ["own", "partner"] is expected'],
     [{ seeds: [0, 1, 0] }, 'seeds: something is there twice'],
     [{ train: { step: 3 } }, 'train.step: there is no such member'],
+    [{ train: { lr: 0.1 } }, 'train.lr: it is called learningRate here'],
+    [{ distill: { 'label-share': 0.5 } }, 'distill.label-share: it is called labelShare here'],
     [{ train: [] }, 'train: { … } is expected'],
     [{ train: { learningRate: -1 } }, 'train.learningRate: a number greater than 0 is expected'],
     [{ labels: { ignorelabel: 3 } }, 'labels.ignorelabel: there is no such member'],
