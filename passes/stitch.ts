@@ -1,6 +1,6 @@
 /** Joining parents into a super-network: what it is, how it is built, how its stitches start. */
 
-export { gateAbreast, settleAbreast } from './stitch/abreast.ts';
+export { answersAbreast, doubtAbreast, doubtsOutput, gateAbreast, settleAbreast } from './stitch/abreast.ts';
 export { type Steps, withoutStops } from './stitch/algebra/cholesky.ts';
 export { bindNetwork } from './stitch/bind.ts';
 export { committee, settingOfCommittee } from './stitch/committee.ts';

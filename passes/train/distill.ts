@@ -1,5 +1,6 @@
 import { type Graph, type GraphBuilder, SutureError, type TensorType, type Value } from '../../ir/index.ts';
 import { continued } from '../differentiate/index.ts';
+import { answerAbreast } from '../stitch/abreast.ts';
 import type { OutputMeaning, Task } from '../stitch/meaning.ts';
 import { channelsFirst, probabilitiesOf } from '../stitch/outputs.ts';
 import { withBatchStatistics } from './batch-statistics.ts';
@@ -12,6 +13,11 @@ export interface DistillationOptions {
   readonly meaning: OutputMeaning;
   /** How much of the loss is the labels', from 0 (default: the teacher alone) to 1 (labels alone). */
   readonly labels?: number | undefined;
+  /**
+   * How many answers stand side by side in the output (`settleAbreast`): each learns from the teacher's answer beside it, and the first, the
+   * own network's, from the labels. All count alike. Default 1.
+   */
+  readonly abreast?: number | undefined;
   /** Whether a label below 0 marks a place that counts nowhere for the labels' loss. Default false. */
   readonly ignore?: boolean | undefined;
   /** Default `batch`. */
@@ -56,7 +62,7 @@ function outputShares(count: number): readonly number[] {
  * @throws SutureError `option-invalid` where there is no weight to train.
  */
 export function distillation(network: Graph, options: DistillationOptions): Distillation {
-  const { task, meaning, labels: share = 0, ignore = false, dice, batchStatistics = false } = options;
+  const { task, meaning, labels: share = 0, abreast = 1, ignore = false, dice, batchStatistics = false } = options;
   const student = openWeights(network, { statistics: batchStatistics });
   if (student.weights.size === 0) {
     throw new SutureError('option-invalid', 'The student has no weights: there is nothing to train.');
@@ -72,18 +78,27 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
     return input;
   };
   let teacher: Value | undefined;
-  if (share < 1) {
+  /** An answer of those side by side. */
+  const part = (together: Value, index: number, of: OutputMeaning): Value =>
+    abreast === 1 ? together : answerAbreast(b, together, of, { index, count: abreast });
+  const answers = Array.from({ length: abreast }, (_, i) => part(output, i, meaning));
+  if (share < 1 || abreast > 1) {
     teacher = taken('teacher', answerType(output.type, meaning));
-    terms.add(teacherLoss(b, output, teacher, task, meaning, { dice }), { name: 'teacher' }, 1 - share);
+    const first = { ...meaning, ...(meaning.kind !== 'values' && { channelAxis: 1 }) };
+    for (const [i, answer] of answers.entries()) {
+      const loss = teacherLoss(b, answer, part(teacher, i, first), task, meaning, { dice });
+      const counts = (i === 0 ? 1 - share : 1) / abreast;
+      if (counts > 0) terms.add(loss, { name: i === 0 ? 'teacher' : `teacher/${i}` }, counts);
+    }
   }
   let labels: Value | undefined;
   if (share > 0) {
-    const all = taken('labels', labelType(output.type, task, meaning));
+    const all = taken('labels', labelType(answers[0].type, task, meaning));
     const shares = outputShares(graph.outputs.length);
     for (const [i, { name, value }] of graph.outputs.entries()) {
       const own = i === 0 ? all : nearestPlaces(b, all, output.type, value.type, meaning);
-      const loss = taskLoss(b, value, own, task, meaning, { ignore, dice });
-      terms.add(loss, { name: i === 0 ? 'labels' : `labels/${name}` }, share * shares[i]);
+      const loss = taskLoss(b, i === 0 ? answers[0] : value, own, task, meaning, { ignore, dice });
+      terms.add(loss, { name: i === 0 ? 'labels' : `labels/${name}` }, (share * shares[i]) / abreast);
     }
     labels = all;
   }

@@ -1,6 +1,7 @@
 /** A network of a run trained whole to give the answers of a better one: `suture distill`. */
-import { printable, SutureError } from '../../ir/index.ts';
+import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import {
+  answersAbreast,
   isGateable,
   type OutputMeaning,
   original,
@@ -19,7 +20,7 @@ import { versions } from '../execution/version.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { type ValidationScore, validationScores } from '../metrics/validation.ts';
-import { abreastFor } from '../network/deployable.ts';
+import { abreastFor, gatedFor } from '../network/deployable.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import { usualWeight } from '../options/kinds.ts';
@@ -37,6 +38,7 @@ import { checkWholeOutput, type Given, notWhole, scoresSchema, WholeDirectory } 
 import { alike, type Combination, outputOf, settingOf } from '../selection/combination.ts';
 import { costsOf } from '../selection/search/cost.ts';
 import { trunkAtOneCost, trunkName, trunkWithin } from '../selection/search/trunks.ts';
+import { balancedShares } from '../training/balance.ts';
 import { type distillationOptions, distillationSettings } from '../training/distill.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { usualBatch } from '../training/settings.ts';
@@ -259,19 +261,17 @@ async function distillLocked(
 /** The branches that are trained where no student is named: those on a partner's trunk at one network's cost. */
 function usualBranches(run: LoadedRun, options: DistillOptions, dataset: Dataset): Lesson | undefined {
   const { network } = run;
-  const { teacher, labelShare = 0 } = options;
-  if (teacher !== undefined || labelShare > 0 || !isGateable(network)) return undefined;
+  if (options.teacher !== undefined || !isGateable(network)) return undefined;
   const found = trunkAtOneCost(network, costsOf(run, dataset));
   return found && branchesOf(run, settingOfDiscrete(network, found.setting), trunkName(network, found));
 }
 
 /** @throws SutureError `option-invalid` for what branches that learn from their own parents have no use for. */
-function requireBranches({ student, teacher, labelShare = 0 }: DistillOptions): void {
-  const said = teacher !== undefined ? '--teacher' : labelShare > 0 ? '--label-share' : undefined;
-  if (said === undefined) return;
+function requireBranches({ student, teacher }: DistillOptions): void {
+  if (teacher === undefined) return;
   throw new SutureError(
     'option-invalid',
-    `--student ${printable(student!)} is gated: each of its branches learns from its own parent alone, without ${said}.`,
+    `--student ${printable(student!)} is gated: each of its branches learns from its own parent, without --teacher.`,
   );
 }
 
@@ -284,12 +284,15 @@ function steadiest(scores: readonly ValidationScore[], higherIsBetter: boolean):
 }
 
 const jobOf = (
-  { task }: Pick<StudentConfig, 'task'>,
+  { task, gated }: Pick<StudentConfig, 'task' | 'gated'>,
   { ignoreLabel }: LabelOptions,
   student: Network,
   teacher: Network,
   dataset: Dataset,
-): WholeJob => wholeJob({ student, teacher, dataset, task, ignore: ignoreLabel !== undefined });
+): WholeJob => {
+  const abreast = gated && answersAbreast(student.graph, student.meaning).length;
+  return wholeJob({ student, abreast, teacher, dataset, task, ignore: ignoreLabel !== undefined });
+};
 
 /**
  * Goes on with a distillation that was interrupted, as it was begun. What comes out is the same to the last bit as without the
@@ -332,8 +335,19 @@ async function trainStudent(
   const { config } = directory;
   const [start, teacher] = [await directory.network('start'), await directory.network('teacher')];
   const job = jobOf(config, labelsOfRun(config), start, teacher, dataset);
+  const completed =
+    config.gated &&
+    (async (graph: Graph) => {
+      const shares = await balancedShares(execution, { student: { ...start, graph }, teacher, dataset });
+      return gatedFor(graph, start.meaning, shares);
+    });
   const origin = `${config.student.of}, distilled from ${config.teacher.of}`;
-  await trainWhole(execution, directory, { kind: studentTraining, job, validation, name: 'student', origin }, work);
+  await trainWhole(
+    execution,
+    directory,
+    { kind: studentTraining, job, validation, name: 'student', origin, completed },
+    work,
+  );
   return summaryOf(directory);
 }
 

@@ -52,9 +52,9 @@ export const abreastFor = ({ network, parameters, parents }: Deployable, setting
     parents.map(parent => parent.inputType.shape),
   );
 
-/** What {@link abreastFor} gave, with its gate. @param meaning of each answer. */
-export const gatedFor = (graph: Graph, meaning: OutputMeaning): Graph =>
-  withMetadata(gateAbreast(graph, meaning), gateMetadata('image'));
+/** What {@link abreastFor} gave, with its gate. @param meaning of each answer. @param shares of the answers before the gate. */
+export const gatedFor = (graph: Graph, meaning: OutputMeaning, shares: readonly number[]): Graph =>
+  withMetadata(gateAbreast(graph, meaning, shares), gateMetadata('image'));
 
 const withMetadata = (graph: Graph, more: Readonly<Record<string, string>>): Graph =>
   graph.with({ info: { ...graph.info, metadata: { ...graph.info.metadata, ...more } } });

@@ -2,8 +2,7 @@
 import * as v from 'valibot';
 import { tasks } from '../../passes/index.ts';
 import { metricNames } from '../metrics/metric.ts';
-import { gatedFor } from '../network/deployable.ts';
-import { fromStored, meaningSchema } from '../network/meaning.ts';
+import { meaningSchema } from '../network/meaning.ts';
 import { distillationSchema } from '../training/distill.ts';
 import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
@@ -53,7 +52,6 @@ export const students: WholeKind<StudentConfig, 'teacher'> = {
     if (which === 'teacher') return teacher;
     return which === 'model' && gated ? { ...student, meaning: gated } : student;
   },
-  completed: ({ student, gated }, graph) => (gated ? gatedFor(graph, fromStored(student.meaning)) : graph),
   again: 'distil again',
   maker: 'suture distill -o',
 };

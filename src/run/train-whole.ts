@@ -1,6 +1,6 @@
 /** The training of a whole network in its directory, from its checkpoint if there is one, and what is written of what comes out. */
 import * as v from 'valibot';
-import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
+import { type Graph, printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
 import { closeWeights, type TrainingStep } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { BatchSampler } from '../data/sampler.ts';
@@ -121,6 +121,8 @@ export interface WholeWork<C extends WholeConfig, N extends string> {
   readonly name: string;
   /** What it came from, for its file. */
   readonly origin: string;
+  /** What the weights that were trained are put into. Default: the network that was trained, as it is. */
+  readonly completed?: ((trained: Graph) => Promise<Graph>) | undefined;
 }
 
 /** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */
@@ -130,7 +132,7 @@ export async function trainWhole<C extends WholeConfig, N extends string>(
   given: WholeWork<C, N>,
   work: TrainingWork,
 ): Promise<void> {
-  const { kind, job, validation, name, origin } = given;
+  const { kind, job, validation, name, origin, completed = async graph => graph } = given;
   const { metric, training, scores } = directory.config;
   const planned = wholeStep(job, training);
   const { student: open } = planned.loss;
@@ -140,7 +142,8 @@ export async function trainWhole<C extends WholeConfig, N extends string>(
   const known = (await directory.readTensors('parameters'))?.tensors;
   if (known) requireTensors(known, types, directory.file('parameters'));
   const trained = closeWeights(open, known ?? (await trainWeights(execution, directory, given, planned, work, from)));
-  const { graph: closed, meaning } = directory.completed(firstOutput(trained));
+  const closed = await completed(firstOutput(trained));
+  const { meaning } = directory;
   const metadata = { ...closed.info.metadata, ...meaningMetadata(meaning), 'suture.setting': origin };
   const graph = closed.with({ info: { ...closed.info, metadata } });
   const network = networkOf(graph, name, meaning);

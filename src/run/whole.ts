@@ -62,8 +62,6 @@ export interface WholeKind<C extends object, N extends string> {
   /** What a network is called in messages, from what its file says of it. */
   readonly titles: Readonly<Record<N | 'start' | 'model', (of: string) => string>>;
   stored(config: C, which: Names<N>): StoredNetwork;
-  /** What the weights that were trained are put into. Default: the network that was trained, as it is. */
-  readonly completed?: (config: C, graph: Graph) => Graph;
   /** How another comes about, as `distil again`. */
   readonly again: string;
   /** What makes one, as `suture distill -o`. */
@@ -177,13 +175,9 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
     return WholeDirectory.open(kind, path, begun ? next : path);
   }
 
-  /** The network that is written, with the weights that were trained. */
-  completed(graph: Graph): Pick<Network, 'graph' | 'meaning'> {
-    const { stored, completed } = this.kind;
-    return {
-      graph: completed ? completed(this.config, graph) : graph,
-      meaning: fromStored(stored(this.config, 'model').meaning),
-    };
+  /** What the network that is written gives. */
+  get meaning(): Network['meaning'] {
+    return fromStored(this.kind.stored(this.config, 'model').meaning);
   }
 
   /** A network that the training began with. @throws SutureError `run-invalid` where the file is no longer what it was. */

@@ -88,6 +88,8 @@ export interface WholeJob {
   readonly student: Network;
   /** The student with the coarser outputs behind its own that are trained besides: see `withCoarserOutputs`. */
   readonly supervised?: Graph | undefined;
+  /** How many answers stand side by side in the student's output, where several do: see `settleAbreast`. */
+  readonly abreast?: number | undefined;
   /** Absent where labels alone are learned from. */
   readonly teacher?: Network | undefined;
   readonly dataset: Dataset;
@@ -113,11 +115,11 @@ export interface WholeStep {
 
 /** @throws SutureError `adjoint-missing`, `option-invalid`. */
 export function wholeStep(
-  { student, supervised = student.graph, task, ignore }: WholeJob,
+  { student, supervised = student.graph, abreast, task, ignore }: WholeJob,
   { steps, batch, optimizer, learningRate, weightDecay, labelShare, clip = usualClip, dice, fresh }: WholeSettings,
 ): WholeStep {
   if (fresh && batch === 1) requireSpread(student);
-  const how = { task, meaning: student.meaning, labels: labelShare, ignore, dice, batchStatistics: fresh };
+  const how = { task, meaning: student.meaning, labels: labelShare, abreast, ignore, dice, batchStatistics: fresh };
   const loss = distillation(supervised, how);
   const decays = (name: string): boolean => loss.student.roles.get(name) === 'weight';
   const options: OptimizerOptions = { kind: optimizer, steps, learningRate, weightDecay, decays, clip };
@@ -149,14 +151,17 @@ export interface WholeFeed extends StepFeed {
  */
 export function wholeFeed(
   { executor }: Execution,
-  { student, teacher, dataset }: WholeJob,
+  { student, abreast = 1, teacher, dataset }: WholeJob,
   { loss }: Pick<WholeStep, 'loss'>,
   { batch, seed, shift, turn }: Pick<WholeSettings, 'batch' | 'seed' | 'shift' | 'turn'>,
 ): WholeFeed {
   requireBatch(batch, dataset);
   const [channels, ...extents] = dataset.imageShape as [number, ...number[]];
   const { graph } = loss;
-  const spatial = spatialExtents(student.graph.outputs[0].value.type, student.meaning);
+  const together = spatialExtents(student.graph.outputs[0].value.type, student.meaning);
+  const spatial = together.map((extent, i) =>
+    extent !== undefined && i === together.length - 1 ? extent / abreast : extent,
+  );
   const labels =
     loss.labels === undefined
       ? undefined

@@ -4,13 +4,16 @@ import { tensorFromNumbers, verify } from '../../../ir/index.ts';
 import {
   averagedAt,
   closeWeights,
+  doubtAbreast,
   gateAbreast,
+  gateShares,
   kaimingStitches,
   openWeights,
   original,
   settle,
   settleAbreast,
   settleGated,
+  settleSources,
   stitchedAt,
 } from '../../../passes/index.ts';
 import { draw } from '../networks.ts';
@@ -72,6 +75,38 @@ describe('branches side by side', () => {
       { numRuns: 12 },
     );
   });
+
+  it('doubt as the gate of the parents has it, and start from the shares that are given', () =>
+    fc.assert(
+      fc.asyncProperty(
+        fc.nat(50),
+        fc.constantFrom<'Softmax' | undefined>('Softmax', undefined),
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 3, maxLength: 3 }),
+        async (seed, activation, parts) => {
+          const network = joined([seed, seed + 1, seed + 2], 3, activation);
+          const [{ meaning, weights }] = network.outputs;
+          const shares = parts.map(part => part / parts.reduce((sum, p) => sum + p, 0));
+          const setting = original(network);
+          const parameters = kaimingStitches(network, random(seed));
+          const abreast = settleAbreast(network, setting, parameters);
+          const x = images(seed, 2);
+          const apart = await runOrt(settleSources(network, setting, parameters, [shares]), { x });
+          const { doubts } = await runOrt(verify(doubtAbreast(abreast, meaning)), { x });
+          expect(doubts.shape).toEqual([2, 3]);
+          for (const image of [0, 1]) {
+            const surety = shares.map((share, p) => share / doubts.data[3 * image + p] ** 2);
+            const sum = surety.reduce((total, s) => total + s, 0);
+            for (const [p, s] of surety.entries())
+              expect(apart[gateShares].data[3 * image + p]).toBeCloseTo(s / sum, 4);
+          }
+          const shared = new Map([...setting, [weights, shares]]);
+          const wanted = await runOrt(settleGated(network, shared, parameters, { standard: true }), { x });
+          const got = await runOrt(verify(gateAbreast(abreast, meaning, shares)), { x });
+          expect(relativeError(got.logits.data, wanted.logits.data)).toBeLessThan(1e-5);
+        },
+      ),
+      { numRuns: 6 },
+    ));
 
   it('are asked for where there is nothing to gate', () => {
     const network = joined([1, 2], 3);

@@ -2,14 +2,15 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { GraphBuilder, rewrite, Value } from '../../../ir/index.ts';
+import { type Graph, GraphBuilder, rewrite, Value } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/file.ts';
 import { float32, type Tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
-import type { OutputMeaning } from '../../../passes/index.ts';
+import { type OutputMeaning, original, settle, settleAbreast, withOutputOf } from '../../../passes/index.ts';
 import {
   answering,
   closeWeights,
+  type DistillationOptions,
   distillation,
   type OptimizerOptions,
   openWeights,
@@ -18,6 +19,7 @@ import {
 import { parseNpz } from '../../../src/data/npz.ts';
 import { randomNetwork, samples } from '../networks.ts';
 import { random, relativeError, runOrt, session } from '../ort.ts';
+import { joined } from '../stitch/joined.ts';
 import { unet } from './networks.ts';
 
 const fixtures = join(import.meta.dirname, '../../../fixtures');
@@ -154,6 +156,51 @@ describe('distillation', () => {
     // Where every label counts it is the same whether they or a teacher say so.
     const both = await lossesFor(0.5, labels.map(Math.abs), false);
     expect(both('loss/teacher')).toBeCloseTo(both('loss/labels'), 6);
+  });
+
+  it('counts answers side by side alike, and takes labels for the first', async () => {
+    const network = joined([1, 2], 2);
+    const how = { task: 'segmentation', meaning: network.outputs[0].meaning, ignore: true } as const;
+    const draw = random(3);
+    const numbers = (length: number, next: () => number) => Float32Array.from({ length }, next);
+    const x = float32(
+      [2, 2, 4, 4],
+      numbers(64, () => draw() - 0.5),
+    );
+    const labels = tensorFromNumbers(
+      'int32',
+      [2, 4, 4],
+      Array.from({ length: 32 }, () => Math.floor(draw() * 3) - 1),
+    );
+    const answers = [0, 1].map(() => {
+      const sure = numbers(32, draw);
+      // [2, 2, 4, 4]: of two classes each place has one less the other.
+      return numbers(64, () => 0).map((_, i) => {
+        const p = sure[16 * Math.floor(i / 32) + (i % 16)];
+        return i % 32 < 16 ? p : 1 - p;
+      });
+    });
+    const beside = numbers(128, () => 0).map((_, i) => answers[(i >> 2) & 1][4 * (i >> 3) + (i & 3)]);
+    const lossOf = async (
+      graph: Graph,
+      options: Partial<DistillationOptions>,
+      teacher: readonly number[] | Float32Array,
+    ) => {
+      const found = distillation(graph, { ...how, ...options });
+      const width = teacher.length / 16;
+      const taught = { teacher: float32([2, 2, 4, width], Float32Array.from(teacher)), labels };
+      const given = Object.fromEntries(Object.entries(taught).filter(([name]) => found.data.includes(name)));
+      const run = await runOrt(verify(found.graph), { x, ...given, ...Object.fromEntries(found.student.weights) });
+      return run.loss.data[0];
+    };
+    const alone = (p: number) => settle(network, withOutputOf(network, original(network), 'ab'[p]), new Map());
+    const abreast = settleAbreast(network, original(network), new Map());
+    const taught = await Promise.all([0, 1].map(p => lossOf(alone(p), {}, answers[p])));
+    const labelled = await lossOf(alone(0), { labels: 1 }, answers[0]);
+    for (const share of [0, 0.25, 1]) {
+      const wanted = ((1 - share) * taught[0] + share * labelled + taught[1]) / 2;
+      expect(await lossOf(abreast, { abreast: 2, labels: share }, beside)).toBeCloseTo(wanted, 5);
+    }
   });
 
   it('compares regions one by one, values by their squared difference, and classes of images without Dice', async () => {

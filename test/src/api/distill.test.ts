@@ -170,8 +170,7 @@ describe('branches on a shared trunk', () => {
   it.each([
     [{ student: '3%' }, 'No shared trunk of these networks costs 3% of both or less'],
     [{ student: 'x%' }, 'No shared trunk of these networks costs x% of both or less'],
-    [{ student: '95%', teacher: 'mean' }, 'each of its branches learns from its own parent alone, without --teacher'],
-    [{ student: '95%', teacher: undefined, labelShare: 0.5 }, 'without --label-share'],
+    [{ student: '95%', teacher: 'mean' }, 'each of its branches learns from its own parent, without --teacher'],
   ])('are refused with %o', async (more, message) => {
     await expect(distill(run, asked('never', more))).rejects.toThrow(message);
     expect(await readdir(folder())).not.toContain('never');
