@@ -19,11 +19,12 @@ import type { Metric } from '../metrics/metric.ts';
 import { measureNetworks } from '../metrics/score-networks.ts';
 import { flopsPerSample } from '../network/cost.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
+import { gateScopeOf } from '../network/gate.ts';
 import type { Network, TrainedNetwork } from '../network/network.ts';
 import { graphForImages } from '../network/sizes.ts';
 import { alike, gatedText, outputOf, outputText, sharesOf } from './combination.ts';
 import { type Blend, measure, type NamedData, type Prepared, prepare } from './measure.ts';
-import { sharedTrunks, trunkName, trunkText } from './search/trunks.ts';
+import { isOwnAlone, sharedTrunks, trunkName, trunkText } from './search/trunks.ts';
 import { shareLattice } from './simplex.ts';
 import type { Kind } from './verdict.ts';
 
@@ -80,6 +81,8 @@ interface Base extends Pick<Blueprint, 'joined'> {
   readonly cost: number;
   readonly positions: readonly number[];
   readonly ways: readonly Pick<Blueprint, 'name' | 'family' | 'kind' | 'blend'>[];
+  /** The own network's say. Default: its share of the output. */
+  readonly share?: number;
   /** Whether it is measured under shift only where its score at home makes it eligible. */
   readonly minor?: boolean;
 }
@@ -105,7 +108,7 @@ export class Candidates {
       over,
     );
     const own = (_: number, answer: number): boolean => answer % trained.network.parents.length === 0;
-    this.blueprints = bases.flatMap(({ joined, setting, ways, positions, cost }) =>
+    this.blueprints = bases.flatMap(({ joined, setting, ways, positions, cost, share }) =>
       ways.map(way => {
         const shares = sharesOf(way.blend.output);
         return {
@@ -114,7 +117,7 @@ export class Candidates {
           setting: withOutputs(joined, setting, shares),
           positions,
           cost,
-          share: shares.filter(own).reduce((sum, share) => sum + share, 0),
+          share: share ?? shares.filter(own).reduce((sum, part) => sum + part, 0),
         };
       }),
     );
@@ -156,6 +159,7 @@ export class Candidates {
         return {
           own,
           minor: true,
+          ...(isOwnAlone(network, trunk) && { share: 1 }),
           ...named('trunk', { setting, positions }, trunkName(network, trunk), family),
         };
       })
@@ -185,7 +189,7 @@ export class Candidates {
       return {
         name: found.name,
         family: found.name,
-        kind: 'student',
+        kind: gateScopeOf(found.graph) ? 'gated student' : 'student',
         positions: [],
         cost: flops / together,
         share: 1 / network.parents.length,

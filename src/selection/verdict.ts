@@ -10,12 +10,12 @@ import { stressScore } from '../metrics/stress.ts';
 export const kinds = [
   ...(['gated ensemble', 'gated committee', 'gated stitched', 'gated weighted'] as const),
   ...(['ensemble', 'committee', 'stitched', 'weighted'] as const),
-  ...(['gated trunk', 'trunk', 'student', 'parent'] as const),
+  ...(['gated student', 'gated trunk', 'trunk', 'student', 'parent'] as const),
 ] as const;
 export type Kind = (typeof kinds)[number];
 
 /** What stands in for an ensemble that costs too much. */
-const standIns: ReadonlySet<Kind> = new Set(['gated trunk', 'trunk', 'student']);
+const standIns: ReadonlySet<Kind> = new Set(['gated student', 'gated trunk', 'trunk', 'student']);
 
 /** A network that could be deployed, measured. */
 export interface Candidate {
@@ -26,7 +26,10 @@ export interface Candidate {
   readonly family: string;
   /** Multiply-adds for an image, as a share of those of all parents together. */
   readonly cost: number;
-  /** The own network's say: its share of the output, an equal one of N networks where shares are not what it is made by. */
+  /**
+   * The own network's say: its share of the output, an equal one of N networks where shares are not what it is made by; all of it, where all
+   * branches look at nothing but its features.
+   */
   readonly share: number;
   /** On the own validation data. */
   readonly own: Metric;
@@ -162,7 +165,8 @@ export function eligibleOf(candidates: readonly Candidate[], groups: Judged, bud
  * Which of some candidates is worth deploying.
  *
  * 1. What costs more than the budget is out. Stand-ins (shared trunks, students) compete only where all ensembles are: what a partner's own
- *    branch knows of its site shows in no change of the own images, so no score speaks for dropping it but the cost.
+ *    branch knows of its site shows in no change of the own images, so no score speaks for dropping it but the cost. Of them the first are
+ *    students that were taught each parent's answers apart, and gate them.
  * 2. Of the rest, what is shown to be worse at home than the best of what is given (the parents, their plain ensemble), or is more than 1 %
  *    behind it, is out, and so is what is shown to be worse than the plain ensemble under shift.
  * 3. The first kind that is left, in the order of {@link kinds}, has the word; of one kind the one whose shares are nearest to equal. Another

@@ -38,11 +38,13 @@ export function sharedTrunks(network: SuperNetwork): readonly SharedTrunk[] {
   });
 }
 
+/** Whether all that is answered goes by the own network's features. */
+export const isOwnAlone = ({ parents }: SuperNetwork, { own, partners }: SharedTrunk): boolean =>
+  own === parents[0].tag && partners.length === parents.length - 1;
+
 /** `shared trunk`, of the own network for all others; else `trunk of b for a`. */
-export const trunkText = ({ parents }: SuperNetwork, { own, partners }: SharedTrunk): string =>
-  own === parents[0].tag && partners.length === parents.length - 1
-    ? 'shared trunk'
-    : `trunk of ${own} for ${partners.join(', ')}`;
+export const trunkText = (network: SuperNetwork, trunk: SharedTrunk): string =>
+  isOwnAlone(network, trunk) ? 'shared trunk' : `trunk of ${trunk.own} for ${trunk.partners.join(', ')}`;
 
 /** `shared trunk at 5, 11`. */
 export const trunkName = (network: SuperNetwork, trunk: SharedTrunk): string =>

@@ -89,4 +89,11 @@ describe.each([2, 3])('what can be made of %i networks', count => {
     expect(blueprints.filter(({ blend }) => blend.gated)).toEqual([]);
     for (const { name, cost } of blueprints) if (name.includes('trunk')) expect(cost).toBeLessThanOrEqual(0.8);
   });
+
+  it('gives the own network all the say in what is said by its features alone, else its share of the output', () => {
+    const { blueprints } = Candidates.of(run, data.dataset, { position: 0 });
+    const shareOf = (name: RegExp) => new Set(blueprints.filter(b => name.test(b.name)).map(({ share }) => share));
+    expect(shareOf(/^shared trunk/)).toEqual(new Set([1]));
+    expect(shareOf(/^trunk of b|^output ensemble$|^stitched/)).toEqual(new Set([1 / count]));
+  });
 });

@@ -102,6 +102,16 @@ describe('the verdict', () => {
     expect(chosenOf([...all, trunk], 2, 0.7)).toBe('shared trunk');
   });
 
+  it('is for a student of gated branches before an own trunk that stands changes of the own images better', () => {
+    const student = candidate('gated student', 'student', 0.65, 1, 0.6, 0.5);
+    const own = { ...candidate('gated trunk', 'shared trunk', 0.7, 1, 1, 1), share: 1 };
+    expect(chosenOf([...all, student, own], 2)).toBe('output ensemble');
+    expect(chosenOf([...all, student, own], 2, 0.7)).toBe('student');
+    // A partner's trunk is not won by what is the own network's.
+    expect(chosenOf([...all, student, { ...own, share: 0.5 }], 2, 0.7)).toBe('shared trunk');
+    expect(chosenOf([...all, { ...student, own: rightOn(0.9) }, own], 2, 0.7)).toBe('shared trunk');
+  });
+
   it('takes none that is far behind at home, however few images there are to show it', () => {
     const few: Groups = [images.flat()];
     const weak = candidate('ensemble', 'weak', 1, 0.9, 1);
