@@ -36,7 +36,7 @@ export function verdictText({ standings, chosen, bar, incumbent, stress, budget 
     `at home ${fixed(winner.own)}${chosen === bar ? '' : ` (${standings[bar].name}: ${fixed(standings[bar].own)})`}`,
     ...(winner.shift === undefined ? [] : [`under shift ${fixed(winner.shift)}`]),
   ];
-  return `The verdict: ${at}, ${why}. It scores ${scores.join(', ')}.${kindText(name)}${ownText(standings, chosen)}`;
+  return `The verdict: ${at}, ${why}. It scores ${scores.join(', ')}.${kindText(name)}${studentText(standings, chosen)}${ownText(standings, chosen)}`;
 }
 
 /** What a user might not expect. */
@@ -45,6 +45,13 @@ function kindText(name: string): string {
     return ' It is one of the networks as it was: nothing that was made of them is shown to be better.';
   if (name.startsWith('output ensemble')) return ' Its parents are not stitched: no stitch is shown to be better.';
   return '';
+}
+
+/** Where the student is that was not chosen before a parent, for whom that is what they want all the same. */
+function studentText(standings: StoredVerdict['standings'], chosen: number): string {
+  const student = standings.find(({ name, affordable }) => name.startsWith('distilled from') && affordable);
+  if (!standings[chosen].name.startsWith('parent') || !student?.chosenBetterBy) return '';
+  return ` Against what was distilled it is at ${intervalText(student.chosenBetterBy.own)} at home; no score here says what that knows of other sites, and whoever is to serve those too finds it in student/student.onnx.`;
 }
 
 /** What gives the own network a larger say and is shown to be better on its own images, which is no reason to choose it. */

@@ -34,6 +34,19 @@ it('says which network is worth most, why, and where it is none that was made', 
   expect(verdictText({ ...verdict, chosen: 0, stress: [] })).toContain('is shown to be better at home than');
 });
 
+it('says where a student is that loses to a parent', () => {
+  const student = {
+    ...standing('distilled from trunk of b for a at 2', 0.5, 0.5, 0.92, 0.6, false),
+    chosenBetterBy: { own: found(0.01) },
+  };
+  const { chosenBetterBy: _, ...winner } = verdict.standings[0];
+  const within = { ...verdict, chosen: 0, incumbent: 0, budget: 0.6, standings: [winner, student] };
+  expect(verdictText(within)).toContain(
+    ' Against what was distilled it is at +0.0100 [0.0000, +0.0200] at home; no score here says what that knows of other sites, and whoever is to serve those too finds it in student/student.onnx.',
+  );
+  expect(verdictText({ ...within, standings: [winner, { ...student, affordable: false }] })).not.toContain('distilled');
+});
+
 it('says that a larger say of the own network does better on the own images', () => {
   const { standings } = verdict;
   const ahead = { ...standings[0], chosenBetterBy: { own: found(-0.03), shift: found(-0.02) } };
