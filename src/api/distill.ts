@@ -224,9 +224,10 @@ async function distillLocked(
   const labelled = LabelledData.for(scored, validation, options.metric);
   const { executor } = execution;
   requireBudgetSupport(executor, training);
+  const about = { task: config.task, gated: branches?.gated };
   // Of what cannot be trained, or on these labels, it is said before anything is computed or written.
   for (const one of asked ? [asked] : own) {
-    const job = jobOf(config, labels, named(one, 'the student'), named(teacher, 'the teacher'), dataset);
+    const job = jobOf(about, labels, named(one, 'the student'), named(teacher, 'the teacher'), dataset);
     requireTrainable(execution, job, training, 'The student');
   }
   const scores = await validationScores(execution, scored, labelled, training.seed);

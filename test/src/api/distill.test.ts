@@ -160,6 +160,15 @@ describe('branches on a shared trunk', () => {
     expect(rows[0].score.value).toBeCloseTo(summary.scores.at(-1)!.value, 12);
   });
 
+  it('take labels for the own branch alone', async () => {
+    const { student, lastLoss } = await distill(run, asked('labelled', { ...trunk, labelShare: 0.5 }));
+    const [first] = (await readFile(join(student, 'metrics.jsonl'), 'utf8')).trim().split('\n');
+    const { loss, terms } = JSON.parse(first);
+    expect(Object.keys(terms)).toEqual(['teacher', 'teacher/1', 'labels']);
+    expect(loss).toBeCloseTo(terms.teacher + terms['teacher/1'] + terms.labels, 5);
+    expect(lastLoss!).toBeLessThan(loss);
+  });
+
   it('go on to the same file when they were interrupted', async () => {
     const path = await interrupted('halted', trunk);
     const { file } = await resumeDistill(path);
