@@ -61,7 +61,7 @@ export interface DistillOptions extends GivenOf<typeof distillationOptions> {
   /**
    * What is trained: a parent by its tag, or what else `teacher` may be; or by a share of the ensemble's cost, as `65%`, the shared trunk that
    * it pays for, with its outputs gated. Branches whose outputs are gated learn from their own parents. Default: a partner's trunk at
-   * one network's cost; where there is none, or a teacher or a share of labels is given, the parent with the best score under shift.
+   * one network's cost; where there is none, or a teacher is given, the parent with the best score under shift.
    */
   readonly student?: string | undefined;
   readonly metric?: MetricName | undefined;
@@ -215,13 +215,14 @@ async function distillLocked(
     (options.student === undefined ? undefined : await networkNamed(run, options.student, 'student'));
   const teacher = branches?.teacher ?? together;
   const batch = stepBatch(fixedBatch(run.network.graph), options.batch, usualBatch);
-  const training = distillationSettings(options, batch);
+  const labelled = dataset.labels !== undefined;
+  const training = distillationSettings(options, { batch, branches: branches !== undefined, labelled });
   const named = ({ graph, meaning }: Given, name: string): Network => networkOf(graph, name, meaning);
   const own = await Promise.all(parents.map(({ tag }) => networkNamed(run, tag, 'student')));
   const scored = [...own.map(parent => named(parent, parent.of)), named(together, 'teacher')];
   // A parent has its row.
   if (asked && !branches && !own.some(({ of }) => of === asked.of)) scored.push(named(asked, 'start'));
-  const labelled = LabelledData.for(scored, validation, options.metric);
+  const judged = LabelledData.for(scored, validation, options.metric);
   const { executor } = execution;
   requireBudgetSupport(executor, training);
   const about = { task: config.task, gated: branches?.gated };
@@ -230,8 +231,8 @@ async function distillLocked(
     const job = jobOf(about, labels, named(one, 'the student'), named(teacher, 'the teacher'), dataset);
     requireTrainable(execution, job, training, 'The student');
   }
-  const scores = await validationScores(execution, scored, labelled, training.seed);
-  const { name: metric, higherIsBetter } = labelled.metricFor(scored[0]);
+  const scores = await validationScores(execution, scored, judged, training.seed);
+  const { name: metric, higherIsBetter } = judged.metricFor(scored[0]);
   const student = asked ?? own[steadiest(scores.slice(0, own.length), higherIsBetter)];
   const rest = {
     run: run.directory.path,

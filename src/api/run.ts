@@ -191,6 +191,8 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
   if (position !== undefined) checkPositions(plan.network, [position]);
   if (rule === 2) requireFolds(validationData.fold);
   requireDepthRule(rule, depth);
+  // A student learns from labels too, where there are some.
+  if (distill !== undefined && plan.dataset.labels) LabelledData.for(parents, plan.dataset);
   if (budget !== undefined) affordableOf(parentCosts(plan.network, validationData), budget);
   if (gateOver === 'case') {
     requireGateable(plan.network, gateOver);

@@ -6,19 +6,24 @@ import { optimizerHelp, optimizers, rates, shiftHelp, wholeEntries, wholeOptions
 
 const { batch, weightDecay, turn, seed, memory } = wholeOptions;
 
+/** Where nothing else is said of branches that learn side by side: see `docs/experiments/distill.md`. */
+const usualBranches = { learningRate: 2e-3, labelShare: 0.3 };
+
 /** What may be said of a distillation. */
 export const distillationOptions = {
   steps: standing(count, 'n', 'training steps', 400),
   batch,
   optimizer: standing(choice(optimizers), 'name', optimizerHelp, 'adamw'),
   learningRate: optional(positive, 'x', 'learning rate at the start', {
-    otherwise: `adamw ${rates.adamw.learningRate}, sgd ${rates.sgd.learningRate}`,
+    otherwise: `adamw ${rates.adamw.learningRate}, of branches ${usualBranches.learningRate}; sgd ${rates.sgd.learningRate}`,
     long: 'lr',
   }),
   weightDecay,
   shift: standing(strength, 'x', shiftHelp, 1),
   turn,
-  labelShare: standing(share, 'share', 'of the loss, how much is that of labels', 0),
+  labelShare: optional(share, 'share', 'of the loss, how much is that of labels; of branches, of that of the own one', {
+    otherwise: `0; of branches ${usualBranches.labelShare} where there are labels`,
+  }),
   seed,
   memory,
 };
@@ -28,19 +33,32 @@ export const distillationSchema = v.object(wholeEntries);
 
 export type DistillationSettings = v.InferOutput<typeof distillationSchema>;
 
-/** @param size images in a step, as the networks and what was said come to: see `stepBatch`. */
-export function distillationSettings(given: GivenOf<typeof distillationOptions>, size: number): DistillationSettings {
-  const { steps, optimizer: by, shift, labelShare } = distillationOptions;
+/** What is trained on what. */
+export interface Distilled {
+  /** Images in a step, as the networks and what was said come to: see `stepBatch`. */
+  readonly batch: number;
+  /** Whether branches learn side by side, each from its own parent. Default false. */
+  readonly branches?: boolean;
+  /** Whether the data have labels. Default false. */
+  readonly labelled?: boolean;
+}
+
+export function distillationSettings(
+  given: GivenOf<typeof distillationOptions>,
+  { batch, branches = false, labelled = false }: Distilled,
+): DistillationSettings {
+  const { steps, optimizer: by, shift } = distillationOptions;
   const optimizer = given.optimizer ?? by.standard;
+  const { learningRate, weightDecay } = rates[optimizer];
   return {
     steps: given.steps ?? steps.standard,
-    batch: size,
+    batch,
     optimizer,
-    learningRate: given.learningRate ?? rates[optimizer].learningRate,
-    weightDecay: given.weightDecay ?? rates[optimizer].weightDecay,
+    learningRate: given.learningRate ?? (branches && optimizer === 'adamw' ? usualBranches.learningRate : learningRate),
+    weightDecay: given.weightDecay ?? weightDecay,
     shift: given.shift ?? shift.standard,
     turn: given.turn ?? turn.standard,
-    labelShare: given.labelShare ?? labelShare.standard,
+    labelShare: given.labelShare ?? (branches && labelled ? usualBranches.labelShare : 0),
     seed: given.seed ?? seed.standard,
     ...(given.memory !== undefined && { memory: given.memory }),
   };

@@ -100,7 +100,7 @@ function studyTable(): string {
     finetune: networkTraining({}, usualBatch),
     fedavg: networkTraining({ fresh: true, federate: true }, usualBatch),
     stitch: withDefaults(),
-    distill: distillationSettings({}, usualBatch),
+    distill: distillationSettings({}, { batch: usualBatch, branches: true, labelled: true }),
   };
   const kindsOf = Object.entries<Options>(settingsOfStudy);
   const { stitch: _, ...networks } = settingsOfStudy;

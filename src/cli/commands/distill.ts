@@ -11,7 +11,7 @@ import type { Terminal } from '../terminal.ts';
 import { requireTarget, showTrained, wholeAction } from '../whole.ts';
 
 const options = {
-  data: optional(path, 'file', 'an .npz file or a folder with images; labels are needed for --label-share only'),
+  data: optional(path, 'file', 'an .npz file or a folder with images; labels, where it has some, teach the own branch'),
   val: optional(path, 'file', 'an .npz file or a folder with images and labels, on which all are scored'),
   output: maybeOutput('student', 'the directory to make'),
   force,

@@ -27,7 +27,7 @@ async function small(given: Parameters<typeof distillationSettings>[0]) {
   );
   const dataset: Dataset = await loadDataset(await smallData(join(folder, 'data.npz')));
   const job = wholeJob({ teacher, student, dataset, task: 'segmentation', ignore: false });
-  const settings = distillationSettings(given, 3);
+  const settings = distillationSettings(given, { batch: 3 });
   return { job, settings, step: wholeStep(job, settings) };
 }
 
@@ -67,7 +67,7 @@ it('have labels that are turned as the images are', () =>
   }));
 
 it('are as strong as is said, with the rate of the optimiser', () => {
-  expect(distillationSettings({}, 8)).toEqual({
+  expect(distillationSettings({}, { batch: 8 })).toEqual({
     steps: 400,
     batch: 8,
     optimizer: 'adamw',
@@ -78,7 +78,22 @@ it('are as strong as is said, with the rate of the optimiser', () => {
     labelShare: 0,
     seed: 0,
   });
-  expect(distillationSettings({ optimizer: 'sgd' }, 8)).toMatchObject({ learningRate: 1e-2, weightDecay: 3e-5 });
+  expect(distillationSettings({ optimizer: 'sgd' }, { batch: 8 })).toMatchObject({
+    learningRate: 1e-2,
+    weightDecay: 3e-5,
+  });
+});
+
+it('are of branches faster, and of labels where there are some', () => {
+  const branches = { batch: 8, branches: true };
+  expect(distillationSettings({}, branches)).toMatchObject({ learningRate: 2e-3, labelShare: 0 });
+  expect(distillationSettings({}, { ...branches, labelled: true }).labelShare).toBe(0.3);
+  expect(distillationSettings({ labelShare: 0, learningRate: 1 }, { ...branches, labelled: true })).toMatchObject({
+    learningRate: 1,
+    labelShare: 0,
+  });
+  expect(distillationSettings({}, { batch: 8, labelled: true }).labelShare).toBe(0);
+  expect(distillationSettings({ optimizer: 'sgd' }, branches).learningRate).toBe(1e-2);
 });
 
 it.each(['classification', 'regression'] as const)('fit networks that answer once for an image: %s', task =>
@@ -102,7 +117,7 @@ it.each(['classification', 'regression'] as const)('fit networks that answer onc
       arrays: ['images', 'labels'],
     };
     const job = wholeJob({ teacher: network, student: network, dataset, task, ignore: false });
-    const settings = distillationSettings({ labelShare: 0.5 }, 3);
+    const settings = distillationSettings({ labelShare: 0.5 }, { batch: 3 });
     const step = wholeStep(job, settings);
     const feed = wholeFeed({ executor }, job, step, settings);
     const fed = await feed.begin().take([2, 0, 1], 0);
