@@ -89,9 +89,10 @@ const inputOf = (name: string): HTMLInputElement => {
 for (const label of files.querySelectorAll<HTMLLabelElement>('label.drop')) {
   const input = label.querySelector('input')!;
   const chosen = label.querySelector('.chosen')!;
+  const empty = chosen.textContent;
   input.addEventListener('change', () => {
     const names = Array.from(input.files ?? [], file => file.name);
-    chosen.textContent = names.join(', ');
+    chosen.textContent = names.join(', ') || empty;
     label.classList.toggle('full', names.length > 0);
   });
   label.addEventListener('dragover', event => {
