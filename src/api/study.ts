@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
-import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import type { WorkOptions } from '../execution/progress.ts';
 import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isFolder } from '../files/there.ts';
 import { type KeptRun, keepForTensorBoard, keepInMlflow } from '../report/keep.ts';
@@ -122,7 +122,12 @@ async function computeAll(folder: StudyFolder, { jobs = 1, launch = inProcess, o
   signal?.addEventListener('abort', stop, { once: true });
   try {
     for (;;) {
-      throwIfInterrupted(signal, 'The study');
+      if (signal?.aborted)
+        throw new SutureError(
+          'interrupted',
+          `The study was interrupted; go on with \`suture study ${printable(folder.path)}\`.`,
+          { cause: signal.reason },
+        );
       const states = await folder.states();
       const done = states.filter(({ status }) => status === 'done').length;
       const isOpen = ({ cell, status }: CellState): boolean =>

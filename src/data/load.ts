@@ -4,6 +4,7 @@ import { readFault, withFile } from '../files/input.ts';
 import { isFolder } from '../files/there.ts';
 import { type Dataset, datasetOf, type LabelOptions, readArrays, unreadable } from './dataset.ts';
 import { FormatError } from './npy.ts';
+import type { Npz } from './npz.ts';
 import { readNpz } from './npz-file.ts';
 import { loadFolder, type Use } from './raw/load.ts';
 
@@ -15,9 +16,24 @@ import { loadFolder, type Use } from './raw/load.ts';
  */
 export async function loadDataset(path: string, said: LabelOptions = {}, use: Use = 'scoring'): Promise<Dataset> {
   if (await isFolder(path)) return loadFolder(path, said, use);
+  return readData(path, readArrays, (arrays, names) => datasetOf(path, arrays, names, said));
+}
+
+/** The folds that images of a data file have, of which nothing else is read; undefined without any. @throws SutureError `data-unreadable`. */
+export const foldsIn = (path: string): Promise<ReadonlySet<number> | undefined> =>
+  readData(path, new Set(['fold']), arrays => {
+    const found = arrays.get('fold');
+    return found && new Set(Array.from(found.data, Number));
+  });
+
+async function readData<T>(
+  path: string,
+  only: ReadonlySet<string>,
+  make: (arrays: Npz, names: readonly string[]) => T,
+): Promise<T> {
   try {
-    const { arrays, names } = await withFile(path, file => readNpz(file, readArrays));
-    return datasetOf(path, arrays, names, said);
+    const { arrays, names } = await withFile(path, file => readNpz(file, only));
+    return make(arrays, names);
   } catch (cause) {
     if (cause instanceof SutureError) throw cause;
     if (cause instanceof FormatError) throw unreadable(path, cause);

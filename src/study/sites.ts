@@ -1,6 +1,7 @@
 /** What the data of sites are: files, or folders of which folds leave cases out. */
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { LabelOptions } from '../data/dataset.ts';
+import { foldsIn } from '../data/load.ts';
 import { openRaw } from '../data/raw/open.ts';
 import { isFolder } from '../files/there.ts';
 import type { Cell } from './cells.ts';
@@ -26,6 +27,7 @@ export async function requireValidation({ sites, folds, labels }: StudyRequest):
     if (!(await isFolder(train))) {
       if (validation === undefined && !folds)
         fail(site, `${printable(train)} is no folder with splits, so name validation data, or folds`);
+      await requireFolds(site, folds ?? [], fail);
       continue;
     }
     first ??= site;
@@ -44,6 +46,26 @@ export async function requireValidation({ sites, folds, labels }: StudyRequest):
     if (missing !== undefined)
       fail(site, `${printable(train)} has ${splits.length} folds, counted from 0 on, and no fold ${missing}`);
   }
+}
+
+/** Checks that some images, and not all, of a site's files are of each fold. */
+async function requireFolds(
+  site: Site,
+  wanted: readonly number[],
+  fail: (site: Site, problem: string) => never,
+): Promise<void> {
+  if (wanted.length === 0) return;
+  const { train, validation } = site;
+  const known = new Set<number>();
+  for (const file of validation === undefined ? [train] : [train, validation]) {
+    const folds = await foldsIn(file);
+    if (!folds) fail(site, `${printable(file)} has no array "fold"; leave out folds, or add it`);
+    else for (const fold of folds) known.add(fold);
+  }
+  const all = [...known].sort((p, q) => p - q).join(', ');
+  const missing = wanted.find(fold => !known.has(fold));
+  if (missing !== undefined) fail(site, `no image is of the fold ${missing}; there are ${printable(all)}`);
+  if (known.size === 1) fail(site, `all images are of the fold ${all}, so nothing is left to train on`);
 }
 
 /** What is said of the data that a cell is trained and validated on, and of test data, of which all cases count. */

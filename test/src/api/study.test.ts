@@ -6,9 +6,11 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { writeRawFolder } from '../../../fixtures/raw-folder.ts';
 import { SutureError } from '../../../ir/errors.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
-import { type Launcher, type StudyStatus, study, studyReport, studyStatus } from '../../../src/api/study.ts';
+import { type Launcher, type StudyStatus, study, studyPlan, studyReport, studyStatus } from '../../../src/api/study.ts';
 import { studyCell } from '../../../src/api/study-cell.ts';
 import { loadDataset } from '../../../src/data/load.ts';
+import { npyArray } from '../../../src/data/npy.ts';
+import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
 import type { ProgressEvent } from '../../../src/execution/progress.ts';
 import { isThere } from '../../../src/files/there.ts';
 import { cellsOf } from '../../../src/study/cells.ts';
@@ -212,6 +214,25 @@ describe('a study', () => {
       [3, 1],
     ]);
     expect(rows.map(({ cells }) => cells)).toEqual([2, 2, 2]);
+  });
+
+  it('refuses folds that no image is of, and files without any, before anything is computed', async () => {
+    const output = join(folder(), 'no-fold');
+    const planned = async (folds: readonly number[], train = 'data.npz') => {
+      const data = { train, validation: train, test: 'data.npz' };
+      const sites = ['a', 'b'].map(name => ({ name, ...data, network: `${name}.onnx` }));
+      return studyPlan(await described('no-fold.json', { sites, folds }), output);
+    };
+    await expect(planned([0, 7])).rejects.toThrow(/^Site a: no image is of the fold 7; there are 0, 1/);
+    const { images, labels } = Object.fromEntries(parseNpz(await readFile(join(folder(), 'data.npz'))));
+    await writeFile(join(folder(), 'unfolded.npz'), formatNpz({ images, labels }));
+    await expect(planned([0], 'unfolded.npz')).rejects.toThrow(/unfolded\.npz has no array "fold"/);
+    await writeFile(
+      join(folder(), 'one-fold.npz'),
+      formatNpz({ images, labels, fold: npyArray(new Int32Array(images.shape[0]), [images.shape[0]]) }),
+    );
+    await expect(planned([0], 'one-fold.npz')).rejects.toThrow('all images are of the fold 0');
+    expect(await isThere(output)).toBe(false);
   });
 
   it('reads the images of a fold again where its file holds others', async () => {

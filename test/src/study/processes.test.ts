@@ -111,7 +111,10 @@ describe('a study that is stopped', () => {
     const { output, key, cell, child, ended } = await begun('stopped');
     const written = await others(output, key);
     child.kill('SIGINT');
-    expect(await ended).toMatchObject({ code: 130, stderr: expect.stringContaining('The study was interrupted.') });
+    expect(await ended).toMatchObject({
+      code: 130,
+      stderr: expect.stringContaining('The study was interrupted; go on with `suture study '),
+    });
     expect((await processesOf(cell)) ?? []).toEqual([]);
     const { cells } = await studyStatus(output);
     expect(cells.filter(({ status }) => status !== 'done').map(c => [c.key, c.status])).toEqual([[key, 'interrupted']]);
