@@ -86,15 +86,15 @@ ${pictureStyle}
 footer { margin-top: 3rem; color: var(--soft); font-size: 0.9rem; }
 @media screen and (max-width: 40rem) { .drawing svg { min-width: 34rem; } }
 @media (max-width: 40rem) { .facts div { grid-template-columns: 1fr; gap: 0; } }
-@page { margin: 14mm 12mm; }
+@page { margin: 12mm 9mm; }
 @media print {
   body { max-width: none; padding: 0; font-size: 10pt; }
   nav, .skip, details:not([open]) { display: none; }
   h2 { margin-top: 1.5rem; break-after: avoid; }
   h3, caption { break-after: avoid; }
-  table { font-size: 7.5pt; }
-  tbody th { min-width: 0; }
-  th, td, .n { padding: 0.2rem 0.4rem; }
+  table { font-size: 7pt; }
+  tbody th { min-width: 5.5rem; }
+  th, td, .n, .n + :not(.n) { padding: 0.2rem 0.3rem; }
   figure, tr, .verdict, .panels li { break-inside: avoid; }
   .said { position: static; max-width: 46rem; }
   .scroll { container-type: normal; }

@@ -180,6 +180,11 @@ describe.skipIf(withoutChromium !== '')(`the page in Chromium${withoutChromium}`
       await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
       expect(await inPage(page, ground)).toBe('rgb(255, 255, 255)');
       expect(await page.locator('nav').isVisible()).toBe(false);
+      // 210 mm less the margins, at 96 pixels an inch.
+      const width = 725;
+      await page.setViewportSize({ width, height: 1000 });
+      if (name !== 'large')
+        expect(await inPage(page, 'document.documentElement.scrollWidth')).toBeLessThanOrEqual(width);
       expect((await page.pdf()).subarray(0, 5).toString()).toBe('%PDF-');
     });
   });
