@@ -61,6 +61,11 @@ export function parsePng(path: string, bytes: Uint8Array, role: Role): Volume {
   const [width, height, depth, type] = [view.getUint32(16), view.getUint32(20), view.getUint8(24), view.getUint8(25)];
   const count = width * height * (channelsOf[type] ?? 1);
   if (count === 0) throw invalid(path, `it is ${width} x ${height} pixels large`);
+  if (depth < 8 && view.getUint8(28) === 1)
+    throw invalid(
+      path,
+      `it is interlaced with ${depth} bits for a pixel, which is not read; write it without interlacing`,
+    );
   requireHeld(path, { stored: (count * depth) / 8, taken: 8 * count, length: bytes.length, compressed: true });
   let png: DecodedPng;
   try {

@@ -51,8 +51,25 @@ function requireReadable(path: string, page: TiffIfd): void {
   if (samples > 1 && page.planarConfiguration === 2)
     refuse('its channels are apart from each other (planar configuration 2)');
   if (samples > 1 && page.tiled) refuse('it has tiles of several channels');
+  if (page.predictor > 2) refuse('it has differences of the bytes of reals (predictor 3)');
+  if (bits === 1 && page.fillOrder === 2) refuse('it has bits from right to left (fill order 2)');
+  if (page.associatedAlpha) refuse('its colours are multiplied by their transparency');
   if (!page.tiled && page.stripOffsets.length * page.rowsPerStrip < height)
     throw unreadable(path, 'it is damaged: strips are missing');
+}
+
+/**
+ * Differences from pixel to pixel (predictor 2) begin anew in each tile; the library sums them up over whole rows. What a tile has too much
+ * is what the row comes to before it; numbers wrap around as in the file.
+ */
+function withoutOtherTiles({ data, width, tileWidth = width }: TiffIfd): void {
+  for (let row = 0; row < data.length; row += width) {
+    for (let tile = Math.ceil(width / tileWidth) - 1; tile > 0; tile--) {
+      const before = data[row + tile * tileWidth - 1];
+      const end = Math.min((tile + 1) * tileWidth, width);
+      for (let x = tile * tileWidth; x < end; x++) data[row + x] -= before;
+    }
+  }
 }
 
 /** The numbers of a page as they are stored, one channel after another. */
@@ -69,6 +86,7 @@ function numbersOf(path: string, page: TiffIfd): Float32Array<ArrayBuffer> {
   if (type === 0) for (let i = 0; i < data.length; i++) data[i] = 2 ** bits - 1 - data[i];
   if (length !== page.width * page.height * page.samplesPerPixel)
     throw unreadable(path, 'it is damaged: pixels are missing');
+  if (page.tiled && page.predictor === 2) withoutOtherTiles(page);
   return planes(stored, page.samplesPerPixel);
 }
 

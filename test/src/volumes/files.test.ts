@@ -119,6 +119,12 @@ describe('what is refused', () => {
       /damaged/,
     ],
     [
+      'an interlaced PNG of single bits',
+      'a.png',
+      bytesOf('colours').map((byte, at) => (at === 24 || at === 28 ? 1 : at === 25 ? 0 : byte)),
+      /interlaced with 1 bits for a pixel, which is not read/,
+    ],
+    [
       'a PNG of 10^18 pixels',
       'a.png',
       bytesOf('colours').map((byte, at) => (at >= 16 && at < 24 ? 0x7f : byte)),
@@ -134,6 +140,16 @@ describe('what is refused', () => {
         bytes.writeUInt32LE(first, first + 2 + 12 * view.getUint16(first, true));
       }, 'TIFF u1'),
       /list of pages without end/,
+    ],
+    [
+      'a TIFF of differences between the bytes of reals',
+      'a.tif',
+      changed((view, bytes) => {
+        const first = view.getUint32(4, true);
+        for (let at = first + 2; at < first + 2 + 12 * view.getUint16(first, true); at += 12)
+          if (view.getUint16(at, true) === 317) bytes.writeUInt16LE(3, at + 8);
+      }, 'TIFF deflate'),
+      /differences of the bytes of reals \(predictor 3\), which is not read/,
     ],
     ['another ending', 'a.mha', new Uint8Array(9), /endings, which are \.nii\.gz, \.nii, \.png, \.tif, \.tiff/],
   ])('%s', async (_, name, bytes, message) => {
