@@ -30,8 +30,8 @@ export function atInput(
   );
 }
 
-/** A network that gives what is made of its first output, under the same name. */
-export function atOutput(graph: Graph, scope: string, make: (to: GraphBuilder, output: Value) => Value): Graph {
+/** A builder of what a network computes and more; its outputs are still to be named. */
+export function continued(graph: Graph): GraphBuilder {
   const to = new GraphBuilder(graph.name, graph.info);
   for (const value of graph.values()) {
     to.reserveSymbols(value.type);
@@ -39,6 +39,12 @@ export function atOutput(graph: Graph, scope: string, make: (to: GraphBuilder, o
   }
   for (const input of graph.inputs) to.adoptInput(input);
   for (const node of graph.nodes) to.adopt(node);
+  return to;
+}
+
+/** A network that gives what is made of its first output, under the same name. */
+export function atOutput(graph: Graph, scope: string, make: (to: GraphBuilder, output: Value) => Value): Graph {
+  const to = continued(graph);
   const [{ name, value }, ...others] = graph.outputs;
   to.output(
     name,

@@ -8,7 +8,7 @@ export { inlineBodies } from './inline-bodies.ts';
 export { type ChannelMap, mapChannels } from './map-channels.ts';
 export { type ClassMap, mapClasses } from './map-classes.ts';
 export * from './match.ts';
-export { type BranchGrid, type GridChange, leastExtent, onOtherGrid } from './other-grid.ts';
+export { type BranchGrid, type GridChange, leastExtent, observedOnShared, onOtherGrid } from './other-grid.ts';
 export { permuteSpace } from './permute-space.ts';
 export { type SettleOptions, settingTensors, settle } from './settle.ts';
 export * from './simplify.ts';

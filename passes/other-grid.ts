@@ -11,10 +11,10 @@ import {
   solveDim,
   tensor,
   typeText,
-  type Value,
+  Value,
 } from '../ir/index.ts';
 import { scaledExtent } from '../ir/ops/interpolation.ts';
-import { atInput, atOutput } from './ends.ts';
+import { atInput, atOutput, continued } from './ends.ts';
 import { bindSymbols } from './sizes/bind.ts';
 
 /** The same part of a case on two grids; extents along the axes of space. */
@@ -152,6 +152,26 @@ export function shapeOnShared(name: string, shape: Shape, grid: BranchGrid | und
   if (shape.length !== shared.length + 2) return undefined;
   const extents = shape.slice(2).map((dim, i) => (isStatic(dim) ? (dim * shared[i]) / taken[i] : Number.NaN));
   return extents.every(Number.isInteger) ? [...shape.slice(0, 2), ...extents] : undefined;
+}
+
+/**
+ * A network that gives features of it at the places that they would have on the shared grid, under their own names, to whoever compares them
+ * with another network's: as {@link atPlacesOf}, each at the extents of {@link shapeOnShared}.
+ *
+ * @param features that have such a shape.
+ */
+export function observedOnShared(graph: Graph, features: readonly Value[], grid: BranchGrid | undefined): Graph {
+  if (!grid) return graph.with({ outputs: features.map(value => ({ name: value.name, value })) });
+  const to = continued(graph);
+  for (const value of features) {
+    const shape = shapeOnShared(value.name, value.type.shape, grid) ?? value.type.shape;
+    const like = { value: new Value(value.name, { ...value.type, shape }), grid: undefined };
+    to.output(
+      value.name,
+      to.scope('shared', () => atPlacesOf(to, { value, grid }, like)),
+    );
+  }
+  return to.build();
 }
 
 /** How many places of a feature lie on the image, along each axis of space. */

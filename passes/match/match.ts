@@ -129,10 +129,16 @@ export interface Matchable {
 /**
  * What of two networks can be matched at all, for whoever wants to look at it before: by similarity, say.
  *
+ * @param grids as {@link MatchOptions.grids}.
  * @throws SutureError `parents-incompatible` if the inputs do not fit together.
  */
-export function matchableValues(a: Graph, b: Graph, names: Names = namesOf(a, b)): Matchable {
-  const { a: ofA, b: ofB } = comparedFeatures(a, b, names);
+export function matchableValues(
+  a: Graph,
+  b: Graph,
+  names: Names = namesOf(a, b),
+  grids?: MatchOptions['grids'],
+): Matchable {
+  const { a: ofA, b: ofB } = comparedFeatures(a, b, names, undefined, grids);
   const { stitch } = limitsFrom();
   const withPartner = (own: FeatureGraph, other: FeatureGraph): Value[] => {
     const widths = widthsOf(own, other);

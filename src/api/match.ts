@@ -151,13 +151,6 @@ async function measured(
   if (data === undefined) {
     throw new SutureError('option-invalid', 'A similarity is measured on images; name them with --data IMAGES.npz.');
   }
-  const resized = models.findIndex(({ grid }) => grid !== undefined);
-  if (resized >= 0) {
-    throw new SutureError(
-      'option-invalid',
-      `A similarity is of features at the same places, and ${roleOf(models[resized], tagOf(resized))} sees a grid of its own: leave out --similarity.`,
-    );
-  }
   const dataset = await loadDataset(data, labels);
   const found = new Map<string, Similarity>();
   const isMatched = (i: number, j: number): boolean => i < j && (i === 0 || options.matchWith === 'all');

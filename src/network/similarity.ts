@@ -1,8 +1,8 @@
 /** How similar the features of two networks are on data: the similarity that `match` weighs, by linear CKA. */
 
-import { type Graph, printable, SutureError, type Tensor, type Value } from '../../ir/index.ts';
+import { printable, SutureError, type Tensor, type Value } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
-import { type CentredGram, centredGram, cka, matchableValues } from '../../passes/index.ts';
+import { type CentredGram, centredGram, cka, matchableValues, observedOnShared } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import { imagesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -32,7 +32,7 @@ const USUAL_BATCH = 4;
 
 /**
  * Runs both networks on some images of the data, keeps every matchable feature at some positions (the same ones for all
- * features of a size), and compares them by linear CKA when asked.
+ * features of a size), and compares them by linear CKA when asked. Features on another grid are looked at where they lie on the shared one.
  *
  * @throws SutureError `data-invalid` if the images do not fit a network, or are fewer than four.
  */
@@ -52,7 +52,7 @@ export async function ckaSimilarity(
     );
   }
   const chosen = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.count) / count));
-  const values = matchableValues(a.graph, b.graph, names);
+  const values = matchableValues(a.graph, b.graph, names, [a.grid, b.grid]);
   const { limit } = imagesAtATime(
     [a, b].map(({ path, graph }) => ({ name: path, graph })),
     undefined,
@@ -60,10 +60,12 @@ export async function ckaSimilarity(
   );
   const total = 2 * Math.ceil(count / limit);
   let done = 0;
-  const grams = async (graph: Graph, features: readonly Value[]): Promise<ReadonlyMap<string, CentredGram>> => {
+  const grams = async (
+    { graph, grid }: Model,
+    features: readonly Value[],
+  ): Promise<ReadonlyMap<string, CentredGram>> => {
     const samples = new Samples(count);
-    const observed = graph.with({ outputs: features.map(value => ({ name: value.name, value })) });
-    const runnable = new Runnable(executor, observed);
+    const runnable = new Runnable(executor, observedOnShared(graph, features, grid));
     try {
       for (let first = 0; first < count; first += limit) {
         throwIfInterrupted(signal);
@@ -76,7 +78,7 @@ export async function ckaSimilarity(
     }
     return samples.grams();
   };
-  const [ofA, ofB] = [await grams(a.graph, values.a), await grams(b.graph, values.b)];
+  const [ofA, ofB] = [await grams(a, values.a), await grams(b, values.b)];
   return (x, y) => {
     const [left, right] = [ofA.get(x), ofB.get(y)];
     return left && right && left.samples === right.samples ? cka(left, right) : 0;

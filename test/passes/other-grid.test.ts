@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { evaluateGraph } from '../../ir/evaluate/index.ts';
 import { type Graph, GraphBuilder, numbersOf, substitute, symbol, tensor } from '../../ir/index.ts';
-import { matchParents, onOtherGrid, stitch, withDemandedSizes } from '../../passes/index.ts';
+import { matchParents, observedOnShared, onOtherGrid, stitch, withDemandedSizes } from '../../passes/index.ts';
 import { atPlacesOf, type BranchGrid, shapeOnShared } from '../../passes/other-grid.ts';
 import { resized, within } from './fields.ts';
 import { relativeError, runOrt } from './ort.ts';
@@ -180,6 +180,25 @@ describe('features at the places of another grid', () => {
     expect(shapeOnShared('f', [n, 9, 3], grid)).toBeUndefined();
     expect(shapeOnShared('f', [n, 3, 4, 8], { ...grid, taken: [12, 16] })).toBeUndefined();
     expect(shapeOnShared('grid/resize', [n, 3, 8, 16], grid)).toBeUndefined();
+  });
+});
+
+describe('features that are observed on the shared grid', () => {
+  it('are those of the network, resized, under their own names', async () => {
+    const to = new GraphBuilder('net');
+    const x = to.input('x', { dtype: 'float32', shape: [symbol('N'), 1, symbol('H'), symbol('W')] });
+    to.output('y', to.op('Neg', [to.op('Sin', [x])]));
+    const { graph, grid } = onOtherGrid(to.build(), { shared: [8, 12], resized: [4, 6] }, 'net');
+    const features = graph.nodes.filter(({ op }) => op === 'Sin').flatMap(({ outputs }) => outputs);
+    const image = { data: Float32Array.from({ length: 96 }, (_, i) => Math.cos(3 * i)), shape: [1, 8, 12] };
+    const observed = observedOnShared(graph, features, grid);
+    const found = await runOrt(observed, { x: tensor('float32', [1, 1, 8, 12], image.data) });
+    const seen = resized(image, [4, 6]);
+    const expected = resized({ ...seen, data: seen.data.map(Math.sin) }, [8, 12]);
+    expect(Object.keys(found)).toEqual(features.map(({ name }) => name));
+    const [{ shape, data }] = Object.values(found);
+    expect(shape).toEqual([1, 1, 8, 12]);
+    expect(relativeError(data, expected.data)).toBeLessThan(1e-5);
   });
 });
 
