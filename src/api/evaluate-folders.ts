@@ -4,7 +4,7 @@ import { printable, SutureError } from '../../ir/errors.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { readLabels } from '../data/raw/case.ts';
 import { type Description, readDescription } from '../data/raw/description.ts';
-import { casesError, imagesIn } from '../data/raw/open.ts';
+import { byStem, casesError, imagesIn } from '../data/raw/open.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { type Compared, type ComparedCase, compareCase, keyOf, type Summary, summaryOf } from '../metrics/summary.ts';
 
@@ -28,7 +28,7 @@ async function labelsIn(files: readonly string[], ignore: number | undefined): P
 }
 
 /**
- * Compares all label files of a folder with those of the same names in another.
+ * Compares all label files of a folder with those of the same cases in another, whatever the endings of their names.
  *
  * @throws SutureError `data-unreadable`, `data-invalid` naming every case that cannot be compared; `interrupted`.
  */
@@ -37,19 +37,27 @@ export async function evaluateFolders(
   reference: string,
   { labels: said = {}, onProgress, signal }: WorkOptions & { readonly labels?: LabelOptions } = {},
 ): Promise<Summary> {
-  const [names, known] = [await imagesIn(predicted), new Set(await imagesIn(reference))];
-  if (names.length === 0) throw new SutureError('data-invalid', `${printable(predicted)}: there are no label files.`);
-  const alone = names.filter(name => !known.has(name));
+  const unclear: SutureError[] = [];
+  const filesIn = async (folder: string): Promise<ReadonlyMap<string, string>> =>
+    byStem(await imagesIn(folder), (name, problem) => {
+      unclear.push(new SutureError('data-invalid', `${printable(folder)}: case ${printable(name)} ${problem}.`));
+    });
+  const [found, known] = [await filesIn(predicted), await filesIn(reference)];
+  if (found.size === 0) throw new SutureError('data-invalid', `${printable(predicted)}: there are no label files.`);
+  if (unclear.length > 0) throw casesError(predicted, 'not every case has one file', unclear);
+  const pairs = Array.from(found, ([stem, name]) => ({ name, right: known.get(stem) }));
+  const alone = pairs.filter(({ right }) => right === undefined);
   if (alone.length > 0) {
     throw new SutureError(
       'data-invalid',
-      `${printable(predicted)}: ${alone.length} of ${names.length} files have none of their name in ${printable(reference)}: ` +
+      `${printable(predicted)}: ${alone.length} of ${pairs.length} files have none of their name in ${printable(reference)}: ` +
         `${alone
           .slice(0, 5)
-          .map(name => printable(name))
+          .map(({ name }) => printable(name))
           .join(', ')}${alone.length > 5 ? ', …' : ''}.`,
     );
   }
+  const files = pairs.map(({ name, right = name }) => [join(predicted, name), join(reference, right)] as const);
   const description = await descriptionOf(predicted, reference);
   const ignore = said.ignoreLabel ?? description?.ignore;
   const named = description && [...description.names.keys()].sort((a, b) => a - b);
@@ -58,25 +66,25 @@ export async function evaluateFolders(
     description?.regions ??
     named?.filter(label => label !== 0 && label !== ignore).map(label => [label]) ??
     (await labelsIn(
-      names.map(name => join(reference, name)),
+      files.map(([, right]) => right),
       ignore,
     ));
   if (all.length === 0)
     throw new SutureError('data-invalid', `${printable(reference)}: there is nothing but background.`);
   const cases: ComparedCase[] = [];
   const problems: SutureError[] = [];
-  for (const [done, name] of names.entries()) {
+  for (const [done, [answer, right]] of files.entries()) {
     throwIfInterrupted(signal, 'The comparison');
-    onProgress?.({ stage: 'comparing', done, total: names.length });
+    onProgress?.({ stage: 'comparing', done, total: files.length });
     try {
-      cases.push(await compareCase(join(predicted, name), join(reference, name), all, { ignore, description }));
+      cases.push(await compareCase(answer, right, all, { ignore, description }));
     } catch (cause) {
       if (!(cause instanceof SutureError)) throw cause;
       problems.push(cause);
     }
   }
-  onProgress?.({ stage: 'comparing', done: names.length, total: names.length });
+  onProgress?.({ stage: 'comparing', done: files.length, total: files.length });
   if (problems.length > 0)
-    throw casesError(predicted, `${problems.length} of ${names.length} cases cannot be compared`, problems);
+    throw casesError(predicted, `${problems.length} of ${files.length} cases cannot be compared`, problems);
   return summaryOf(cases, all.map(keyOf));
 }

@@ -1,7 +1,6 @@
 /** Labels of cases: what a network says, window by window, in the files' own grids. */
 
 import { basename, join } from 'node:path';
-import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/index.ts';
 import { gatherImages } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
@@ -12,8 +11,7 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { withExecutor } from '../execution/open.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
-import { readRegular } from '../files/input.ts';
-import { jsonText, makeFolder, refuseExisting, writeOutput } from '../files/output.ts';
+import { writeOutput } from '../files/output.ts';
 import { isFolder, isThere } from '../files/there.ts';
 import { requireFittingChannels } from '../network/interface.ts';
 import { loadModel } from '../network/load.ts';
@@ -23,6 +21,7 @@ import { needsOf } from '../network/needs.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { type Case, openCases } from '../prediction/cases.ts';
+import { type Making, openOutput } from '../prediction/output-folder.ts';
 import { axesOf, decisionOf, type Looking, predict as predictField, requireDense } from '../prediction/predictor.ts';
 import type { Field } from '../prediction/sliding.ts';
 import { type DatasetNames, readNames } from '../preprocessing/dataset-json.ts';
@@ -78,21 +77,6 @@ export interface Prediction {
   readonly warnings: readonly string[];
 }
 
-/** `prediction.json`: what the labels beside it were made by. Labels of other making are not mixed with them. */
-const recordSchema = v.object({
-  format: v.literal('suture-prediction'),
-  model: v.string(),
-  plans: v.nullable(v.string()),
-  configuration: v.nullable(v.string()),
-  mirror: v.array(v.number()),
-  step: v.number(),
-  labels: v.array(v.number()),
-});
-
-type PredictionRecord = v.InferOutput<typeof recordSchema>;
-
-const recordName = 'prediction.json';
-
 /** @throws SutureError `run-invalid` for a run that exported nothing. */
 async function modelFileOf(path: string): Promise<string> {
   if (!(await isFolder(path))) return path;
@@ -132,7 +116,7 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
   const mirror = request.mirror ?? plans?.mirrorAxes ?? [];
   requireAxes(mirror, network);
   const decision = decisionOf(network, names);
-  const record = {
+  const making = {
     format: 'suture-prediction' as const,
     model: model.sha256,
     plans: request.plans === undefined ? null : await hashFile(request.plans),
@@ -140,8 +124,9 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
     mirror: [...mirror],
     step,
     labels: [...decision.values],
-  } satisfies PredictionRecord;
-  await openOutput(output, record, request.force === true);
+  } satisfies Making;
+  const labelled = folder?.cases ?? [{ labels: arraysName(data), images: [data] }];
+  const finish = await openOutput(output, making, labelled, request.force === true);
   const { signal, onProgress } = work;
   const looking = { step, mirrorAxes: mirror, batch: request.batch, signal };
   const setup: Setup = { network, plans, decision, looking };
@@ -164,6 +149,8 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
       runnable.dispose();
     }
   });
+  // What could not be made anew may still be there as it was.
+  if (cases.every(({ problem }) => problem === undefined)) await finish();
   return {
     model: file,
     sha256: model.sha256,
@@ -210,34 +197,6 @@ function requireAxes(mirror: readonly number[], network: Network): void {
   throw new SutureError('option-invalid', `The network sees ${axes} axes, 0 to ${axes - 1}: mirror over these.`);
 }
 
-/** Makes the folder, or finds it made by the same prediction. @throws SutureError `output-exists`. */
-async function openOutput(output: string, record: PredictionRecord, force: boolean): Promise<void> {
-  const file = join(output, recordName);
-  if (await isFolder(output)) {
-    const there = await readRegular(file).catch(() => undefined);
-    const known = v.safeParse(recordSchema, parsed(there?.toString('utf8')));
-    if (known.success && JSON.stringify(known.output) === JSON.stringify(v.parse(recordSchema, record))) return;
-    if (known.success && !force) {
-      throw new SutureError(
-        'output-exists',
-        `${printable(output)} holds labels of another network or other settings; choose another folder, or say --force to write over them.`,
-      );
-    }
-  } else {
-    await refuseExisting(output, {});
-    await makeFolder(output);
-  }
-  await writeOutput(file, jsonText(record), { force: true });
-}
-
-function parsed(text: string | undefined): unknown {
-  try {
-    return JSON.parse(text ?? '');
-  } catch {
-    return undefined;
-  }
-}
-
 /** Errors that are about one case, and not about all that follow. */
 const ofOneCase: ReadonlySet<string> = new Set([
   'data-unreadable',
@@ -278,6 +237,9 @@ function decidedOf({ data, shape: [channels] }: Field, decision: Decision): Uint
   return decided(places, decision, c => data.subarray(c * places, (c + 1) * places));
 }
 
+/** The file that the labels of an `.npz` file's images are written to. */
+const arraysName = (data: string): string => basename(data);
+
 /** The labels [N, ...spatial] of the images of an `.npz` file, as an `.npz` file. */
 async function predictArrays(
   runnable: Runnable,
@@ -286,7 +248,7 @@ async function predictArrays(
   { onProgress }: WorkOptions,
 ): Promise<PredictedCase> {
   const name = basename(data, '.npz');
-  const file = join(output, `${name}.npz`);
+  const file = join(output, arraysName(data));
   if (!force && (await isThere(file))) return { name, file, already: true };
   const dataset = await loadDataset(data);
   const { imageShape, count } = dataset;

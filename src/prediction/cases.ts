@@ -14,6 +14,8 @@ export interface Case {
   readonly name: string;
   /** The name of the file that its labels are written to. */
   readonly labels: string;
+  /** The files of its channels. */
+  readonly images: readonly string[];
   /** Its image, all channels of it. @throws SutureError as `readCase`. */
   readonly read: () => Promise<Volume>;
 }
@@ -37,6 +39,7 @@ export async function openCases(path: string): Promise<CaseFolder> {
     const ending = endingOf(images[0]) ?? extname(images[0]);
     return {
       name,
+      images,
       labels: `${name}${ending.startsWith('.nii') ? ending : '.png'}`,
       read: async () => (await readCase(raw, { name, images })).image,
     };

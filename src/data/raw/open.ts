@@ -3,7 +3,6 @@
  * theirs is established here, from names; files are read case by case, by `readCase`.
  */
 
-import type { Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import * as v from 'valibot';
@@ -72,21 +71,33 @@ export function casesError(source: string, what: string, problems: readonly Sutu
   );
 }
 
-/** Names of the image files of a folder. @throws SutureError `data-unreadable`. */
+/** Names of the image files of a folder; what is no file is there too, and named where it is read. @throws SutureError `data-unreadable`. */
 export async function imagesIn(folder: string): Promise<readonly string[]> {
-  let entries: readonly Dirent[];
+  let entries: readonly string[];
   try {
-    entries = await readdir(folder, { withFileTypes: true });
+    entries = await readdir(folder);
   } catch (cause) {
     throw new SutureError('data-unreadable', `${printable(folder)}: ${readFault(cause)}.`, { cause });
   }
-  return entries
-    .filter(entry => !entry.isDirectory() && !entry.name.startsWith('.') && endingOf(entry.name))
-    .map(({ name }) => name)
-    .sort();
+  return entries.filter(name => !name.startsWith('.') && endingOf(name)).sort();
 }
 
 const withoutEnding = (name: string): string => name.slice(0, name.length - (endingOf(name)?.length ?? 0));
+
+/** What is told of a case that cannot be used. */
+type Fail = (name: string, problem: string) => void;
+
+/** Files by their names without endings. Of two that differ in their endings alone nobody knows which is meant. */
+export function byStem(names: readonly string[], fail: Fail): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  for (const name of names) {
+    const stem = withoutEnding(name);
+    const other = files.get(stem);
+    if (other === undefined) files.set(stem, name);
+    else fail(stem, `has two files, ${printable(other)} and ${printable(name)}: leave one of them there`);
+  }
+  return files;
+}
 
 async function requireFolder(source: string): Promise<void> {
   if (await isFolder(source)) return;
@@ -119,30 +130,37 @@ export async function openRaw(source: string): Promise<RawDataset> {
   return plain(source, 'images', undefined);
 }
 
-/** Files of cases by their names: `CASE_0000.ext`, `CASE_0001.ext`, …. */
-function channelsOf(names: readonly string[], ending: string): ReadonlyMap<string, readonly string[]> {
+/** Files of cases by their names without endings: `CASE_0000`, `CASE_0001`, …; and the names of those that are called otherwise. */
+function channelsOf(files: ReadonlyMap<string, string>): {
+  readonly cases: ReadonlyMap<string, readonly string[]>;
+  readonly others: readonly string[];
+} {
   const cases = new Map<string, string[]>();
-  for (const name of names) {
-    if (!name.endsWith(ending)) continue;
-    const match = /^(.+)_(\d{4})$/.exec(name.slice(0, -ending.length));
-    if (!match) continue;
-    const files = cases.get(match[1]) ?? [];
-    files[Number(match[2])] = name;
-    cases.set(match[1], files);
+  const others: string[] = [];
+  for (const [stem, file] of files) {
+    const match = /^(.+)_(\d{4})$/.exec(stem);
+    if (!match) {
+      others.push(file);
+      continue;
+    }
+    const channels = cases.get(match[1]) ?? [];
+    channels[Number(match[2])] = file;
+    cases.set(match[1], channels);
   }
-  return cases;
+  return { cases, others };
 }
 
 async function nnunet(source: string, root: string, description: Description, part: string): Promise<RawDataset> {
   const { channels, ending, listed } = description;
-  if (endingOf(`a${ending}`) === undefined) {
+  const read = endingOf(`a${ending}`);
+  if (read === undefined) {
     throw new SutureError(
       'data-invalid',
       `${printable(join(root, descriptionFile))}: files of "${printable(ending)}" are not read; convert them to .nii.gz, .png or .tif.`,
     );
   }
   const problems: SutureError[] = [];
-  const fail = (name: string, problem: string): void => {
+  const fail: Fail = (name, problem) => {
     problems.push(new SutureError('data-invalid', `case ${printable(name)} ${problem}.`));
   };
   const cases: RawCase[] = [];
@@ -161,21 +179,31 @@ async function nnunet(source: string, root: string, description: Description, pa
   if (listed && part === 'imagesTr') {
     for (const [name, { images, label }] of [...listed].sort(([a], [b]) => (a < b ? -1 : 1))) add(name, images, label);
   } else {
-    const labelled = (await isFolder(join(root, parts[part])))
-      ? new Set(await imagesIn(join(root, parts[part])))
-      : undefined;
+    // Files of other endings are none of the data set, as to nnU-Net.
+    const filesIn = async (folder: string): Promise<ReadonlyMap<string, string>> =>
+      byStem(
+        (await imagesIn(join(root, folder))).filter(name => endingOf(name) === read),
+        fail,
+      );
+    const labelled = (await isFolder(join(root, parts[part]))) ? await filesIn(parts[part]) : undefined;
     if (!labelled && part === 'imagesTr') {
       throw new SutureError('data-unreadable', `${printable(join(root, parts[part]))}: there is no such folder.`);
     }
-    for (const [name, files] of channelsOf(await imagesIn(join(root, part)), ending)) {
-      const labels = `${name}${ending}`;
-      if (labelled && !labelled.has(labels))
-        fail(name, `has no labels: there is no ${parts[part]}/${printable(labels)}`);
+    const { cases: found, others } = channelsOf(await filesIn(part));
+    for (const file of others)
+      fail(
+        withoutEnding(file),
+        `is called ${part}/${printable(file)}, and files of channels are called as CASE_0000${printable(ending)}`,
+      );
+    for (const [name, files] of found) {
+      const labels = labelled?.get(name);
+      if (labelled && labels === undefined)
+        fail(name, `has no labels: there is no ${parts[part]}/${printable(`${name}${ending}`)}`);
       else
         add(
           name,
           Array.from(files, file => (file === undefined ? file : join(part, file))),
-          labelled && join(parts[part], labels),
+          labels && join(parts[part], labels),
         );
     }
   }
@@ -234,22 +262,28 @@ async function plain(source: string, images: string, masks: string | undefined):
       `${printable(source)}: it is no data set: it has no ${descriptionFile}, no folder "images" with "masks", and no image files.`,
     );
   }
-  const labelled = masks === undefined ? undefined : new Map<string, string>();
-  if (masks !== undefined)
-    for (const name of await imagesIn(join(source, masks))) labelled?.set(withoutEnding(name), name);
   const problems: SutureError[] = [];
+  const fail: Fail = (name, problem) => {
+    problems.push(new SutureError('data-invalid', `case ${printable(name)} ${problem}.`));
+  };
+  const labelled = masks === undefined ? undefined : byStem(await imagesIn(join(source, masks)), fail);
   const cases: RawCase[] = [];
-  const byChannel = channelsOf(names, endingOf(names[0])!);
-  const grouped: ReadonlyMap<string, readonly string[]> =
-    byChannel.size > 0 && [...byChannel.values()].flat().length === names.length
-      ? byChannel
-      : new Map(names.map(name => [withoutEnding(name), [name]]));
+  const stems = byStem(names, fail);
+  const { cases: byChannel, others } = channelsOf(stems);
+  // Pictures that are numbered from elsewhere on, or have masks of their own numbers, are no channels.
+  const areChannels =
+    others.length === 0 &&
+    [...byChannel.values()].some(files => files[0] !== undefined) &&
+    ![...stems.keys()].every(stem => labelled?.has(stem));
+  const grouped: ReadonlyMap<string, readonly string[]> = areChannels
+    ? byChannel
+    : new Map([...stems].map(([stem, file]) => [stem, [file]]));
   for (const [name, files] of grouped) {
     const mask = labelled?.get(name);
     if (Array.from(files).includes(undefined as unknown as string)) {
-      problems.push(new SutureError('data-invalid', `case ${printable(name)} lacks a channel.`));
+      fail(name, 'lacks a channel');
     } else if (labelled && mask === undefined) {
-      problems.push(new SutureError('data-invalid', `case ${printable(name)} has no file of its name in "${masks}".`));
+      fail(name, `has no file of its name in "${masks}"`);
     } else {
       cases.push({
         name,

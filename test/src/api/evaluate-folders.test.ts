@@ -1,5 +1,5 @@
 /** Folders of labels compared: numbers are NumPy's by nnU-Net's formulas. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encode } from 'fast-png';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -84,6 +84,17 @@ describe('two folders of labels', () => {
 
   it('have the labels that are in the reference, where nothing says which', async () => {
     expect(Object.keys((await evaluateFolders(predicted, reference)).mean)).toEqual(['1', '2', '3']);
+  });
+
+  it('are of the same cases, whatever their endings', async () => {
+    await rename(join(predicted, 'a.png'), join(predicted, 'a.PNG'));
+    const { metric_per_case: cases } = await evaluateFolders(predicted, reference);
+    expect(cases.map(({ prediction_file }) => prediction_file)).toEqual(
+      ['a.PNG', 'b.png'].map(name => join(predicted, name)),
+    );
+    expect(cases[0].reference_file).toBe(join(reference, 'a.png'));
+    await writeFile(join(reference, 'a.tif'), '');
+    await expect(evaluateFolders(predicted, reference)).rejects.toThrow(/case a has two files, a.png and a.tif/);
   });
 
   it('are refused where they do not fit, case by case', async () => {

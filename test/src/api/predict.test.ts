@@ -1,5 +1,5 @@
 /** Prediction from files to files: what is written, what is left alone, what is refused. */
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportOnnx, float32, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
@@ -21,13 +21,13 @@ async function bands(folder: string, metadata: Readonly<Record<string, string>> 
 }
 
 const values = [0, 1, 3, 4, 5, 7, 8, 9, 20, 0, 6, 2];
+const pixels = { kind: 'pixels' } as const;
 const wanted = [0, 0, 1, 1, 1, 2, 2, 2, 2, 0, 1, 0];
 
 async function images(folder: string): Promise<string> {
   const path = join(folder, 'images');
   await mkdir(path);
-  for (const name of ['one', 'two'])
-    await writeLabels(join(path, `${name}_0000.png`), values, [1, 3, 4], { kind: 'pixels' });
+  for (const name of ['one', 'two']) await writeLabels(join(path, `${name}_0000.png`), values, [1, 3, 4], pixels);
   return path;
 }
 
@@ -63,6 +63,41 @@ describe('prediction', () => {
     await expect(predict({ ...request, mirror: [0] })).rejects.toMatchObject({ code: 'output-exists' });
     const again = await predict({ ...request, mirror: [0], force: true });
     expect(again.cases.some(({ already }) => already)).toBe(false);
+  });
+
+  it('takes no labels for its own that something else made, or that are of other images of the same name', async () => {
+    const folder = await scratch();
+    const [model, data, output] = [await bands(folder), await images(folder), join(folder, 'out')];
+    const request = { model, data, output, executor: 'ort' } as const;
+    await mkdir(output);
+    await writeLabels(join(output, 'one.png'), values, [1, 3, 4], pixels);
+    await writeFile(join(output, 'notes.txt'), 'mine');
+    const before = await readFile(join(output, 'one.png'));
+    await expect(predict(request)).rejects.toThrow(
+      /holds 1 of 2 files that this prediction did not make.*\(one\.png\)/,
+    );
+    expect(await readFile(join(output, 'one.png'))).toEqual(before);
+    await predict({ ...request, force: true });
+    expect([...(await readVolume(join(output, 'one.png'), 'labels')).data]).toEqual(wanted);
+    expect((await predict(request)).cases.every(({ already }) => already)).toBe(true);
+
+    await writeLabels(join(data, 'two_0000.png'), [...values, ...values], [1, 6, 4], pixels, { force: true });
+    await expect(predict(request)).rejects.toThrow(/made of other images \(two\.png\)/);
+    await rm(join(output, 'two.png'));
+    expect((await predict(request)).cases.map(({ already }) => already)).toEqual([true, undefined]);
+  });
+
+  it('does not go on with labels that were being written over when that was stopped', async () => {
+    const folder = await scratch();
+    const [model, data, output] = [await bands(folder), await images(folder), join(folder, 'out')];
+    const request = { model, data, output, executor: 'ort' } as const;
+    await predict(request);
+    await writeFile(join(data, 'two_0000.png'), 'broken');
+    expect((await predict({ ...request, mirror: [0], force: true })).cases[1].problem).toMatch(/no PNG file/);
+    await writeLabels(join(data, 'two_0000.png'), values, [1, 3, 4], pixels, { force: true });
+    await expect(predict({ ...request, mirror: [0] })).rejects.toThrow(/were being written over when that was stopped/);
+    await predict({ ...request, mirror: [0], force: true });
+    expect((await predict({ ...request, mirror: [0] })).cases.every(({ already }) => already)).toBe(true);
   });
 
   it('names a case that is broken and labels the others', async () => {

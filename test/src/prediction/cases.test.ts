@@ -45,6 +45,20 @@ describe('the cases of a folder', () => {
     }
   });
 
+  it('are pictures that are numbered, not channels, where none is 0', async () => {
+    const folder = await scratch();
+    for (const name of ['frame_0001.png', 'frame_0002.PNG', '._frame_0001.png'])
+      await png(folder, name, [1, 2, 3, 4, 5, 6]);
+    expect((await openCases(folder)).cases.map(({ labels }) => labels)).toEqual(['frame_0001.png', 'frame_0002.png']);
+  });
+
+  it('have one file each: others of the same name are named', async () => {
+    const folder = await scratch();
+    for (const name of ['a.png', 'b.png']) await png(folder, name, [1, 2, 3, 4, 5, 6]);
+    await writeFile(join(folder, 'a.tif'), '');
+    await expect(openCases(folder)).rejects.toThrow(/case a has two files, a.png and a.tif: leave one of them there/);
+  });
+
   it('must be some', async () => {
     const folder = await scratch();
     await expect(openCases(folder)).rejects.toThrow(/no image files/);

@@ -1,5 +1,5 @@
 /** Folders of image files as data sets: of the demo's images the same as from its files, and what is refused. */
-import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { encode } from 'fast-png';
@@ -107,6 +107,26 @@ describe('a raw data set', () => {
     );
   });
 
+  it('takes endings in capitals for what they are', async () => {
+    const path = await copy();
+    await rename(join(path, 'imagesTr', 'val_0000_0001.png'), join(path, 'imagesTr', 'val_0000_0001.PNG'));
+    await rename(join(path, 'labelsTr', 'val_0000.png'), join(path, 'labelsTr', 'val_0000.Png'));
+    const [found, expected] = [await loadDataset(path, {}, 'scoring'), await loadDataset(raw(), {}, 'scoring')];
+    expect(found.count).toBe(expected.count);
+    expect(allImages(found)).toEqual(allImages(expected));
+    expect(found.labels?.data).toEqual(expected.labels?.data);
+  });
+
+  it('takes pictures with masks of the same numbers for cases', async () => {
+    const path = await scratch();
+    const write = async (folder: string, name: string): Promise<void> => {
+      await mkdir(join(path, folder), { recursive: true });
+      await writeLabels(join(path, folder, name), [0, 1, 1, 0], [1, 2, 2], { kind: 'pixels' });
+    };
+    for (const folder of ['images', 'masks']) for (const number of [0, 1, 2]) await write(folder, `f_000${number}.png`);
+    expect((await loadDataset(path, {}, 'scoring')).caseNames).toEqual(['f_0000', 'f_0001', 'f_0002']);
+  });
+
   it('takes the files that dataset.json lists', async () => {
     const path = await copy();
     await rm(join(path, 'splits_final.json'));
@@ -140,6 +160,19 @@ describe('what is refused of a raw data set, by case', () => {
       'the first channel missing',
       path => rm(join(path, 'imagesTr', 'train_0001_0000.png')),
       /1 of 5 cases cannot be used: case train_0001 lacks the channel 0 \(channel 0\)/,
+    ],
+    [
+      'an image that is called otherwise',
+      path => rename(join(path, 'imagesTr', 'val_0000_0000.png'), join(path, 'imagesTr', 'val_0000.x.png')),
+      /2 of 6 cases cannot be used: case val_0000.x is called imagesTr\/val_0000.x.png, and files of channels are called as CASE_0000.png/,
+    ],
+    [
+      'a folder in the place of an image',
+      async path => {
+        await rm(join(path, 'imagesTr', 'val_0000_0000.png'));
+        await mkdir(join(path, 'imagesTr', 'val_0000_0000.png'));
+      },
+      /1 of 5 cases cannot be read: .*val_0000_0000.png: it is a directory, not a file/,
     ],
     [
       'labels that are missing',
