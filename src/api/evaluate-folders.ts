@@ -27,6 +27,12 @@ async function labelsIn(files: readonly string[], ignore: number | undefined): P
     .map(label => [label]);
 }
 
+export interface CompareOptions extends WorkOptions {
+  readonly labels?: LabelOptions;
+  /** Told the reference files of which no prediction is there, where there are some: no mean counts them. */
+  readonly onUnpredicted?: (files: readonly string[]) => void;
+}
+
 /**
  * Compares all label files of a folder with those of the same cases in another, whatever the endings of their names.
  *
@@ -35,7 +41,7 @@ async function labelsIn(files: readonly string[], ignore: number | undefined): P
 export async function evaluateFolders(
   predicted: string,
   reference: string,
-  { labels: said = {}, onProgress, signal }: WorkOptions & { readonly labels?: LabelOptions } = {},
+  { labels: said = {}, onUnpredicted, onProgress, signal }: CompareOptions = {},
 ): Promise<Summary> {
   const unclear: SutureError[] = [];
   const filesIn = async (folder: string): Promise<ReadonlyMap<string, string>> =>
@@ -57,6 +63,8 @@ export async function evaluateFolders(
           .join(', ')}${alone.length > 5 ? ', …' : ''}.`,
     );
   }
+  const unpredicted = Array.from(known, ([stem, name]) => (found.has(stem) ? [] : [name])).flat();
+  if (unpredicted.length > 0) onUnpredicted?.(unpredicted);
   const files = pairs.map(({ name, right = name }) => [join(predicted, name), join(reference, right)] as const);
   const description = await descriptionOf(predicted, reference);
   const ignore = said.ignoreLabel ?? description?.ignore;

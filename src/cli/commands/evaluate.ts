@@ -144,6 +144,12 @@ async function compareFolders(
     labels: labelOptions(flags),
     signal,
     onProgress: terminal.progress,
+    onUnpredicted: files => {
+      const some = files.slice(0, 5).map(each => name(each));
+      terminal.warning(
+        `${files.length} files of ${name(reference)} have no prediction in ${name(predicted)} and are in no mean: ${some.join(', ')}${files.length > 5 ? ', …' : ''}.`,
+      );
+    },
   });
   await writeOutput(file, summaryText(summary), { force });
   terminal.result({ summary: file, cases: summary.metric_per_case.length, mean: summary.mean }, () => {

@@ -24,13 +24,10 @@ export interface Description {
   readonly ending: string;
   /** Where the file itself says which cases are trained on. */
   readonly listed?: ReadonlyMap<string, ListedCase>;
-  /** How many cases to train on it says there are. */
-  readonly count?: number;
 }
 
 const schema = v.object({
   file_ending: v.pipe(v.string(), v.startsWith('.')),
-  numTraining: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
   dataset: v.optional(
     v.record(
       v.string(),
@@ -94,6 +91,5 @@ function descriptionFrom(json: unknown, path: string): Description {
     ...(areRegions && { regions }),
     ...(ignore !== undefined && { ignore }),
     ...(files.dataset && { listed: new Map(Object.entries(files.dataset)) }),
-    ...(files.numTraining !== undefined && { count: files.numTraining }),
   };
 }

@@ -86,6 +86,14 @@ describe('two folders of labels', () => {
     expect(Object.keys((await evaluateFolders(predicted, reference)).mean)).toEqual(['1', '2', '3']);
   });
 
+  it('are said to lack what is only in the reference', async () => {
+    await write(join(reference, 'c.png'), [0, 0, 0, 0, 1, 0]);
+    const { code, stdout, stderr } = await suture('evaluate', predicted, reference);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/2 cases/);
+    expect(stderr).toMatch(/1 files of .*labelsTr have no prediction in .*predicted and are in no mean: c\.png\./);
+  });
+
   it('are of the same cases, whatever their endings', async () => {
     await rename(join(predicted, 'a.png'), join(predicted, 'a.PNG'));
     const { metric_per_case: cases } = await evaluateFolders(predicted, reference);
