@@ -340,7 +340,8 @@ async function trainStudent(
   const completed =
     config.gated &&
     (async (graph: Graph) => {
-      const shares = await balancedShares(execution, { student: { ...start, graph }, teacher, dataset });
+      const { training } = config;
+      const shares = await balancedShares(execution, { student: { ...start, graph }, teacher, dataset, training });
       return gatedFor(graph, start.meaning, shares);
     });
   const origin = `${config.student.of}, distilled from ${config.teacher.of}`;

@@ -1,43 +1,45 @@
 /** Shares of branches before their gate that give each the say it had before training. */
-import { numbersOf } from '../../ir/index.ts';
+import { numbersOf, type Tensor } from '../../ir/index.ts';
 import { doubtAbreast, doubtsOutput } from '../../passes/index.ts';
-import { imagesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Runnable } from '../execution/execute.ts';
 import type { Execution } from '../execution/progress.ts';
 import type { Network } from '../network/network.ts';
+import { drawnImages, type WholeSettings } from './whole.ts';
 
-/** Images that are asked about, spread over the data. */
-const mostImages = 64;
-
-/** Images at a time. */
-const atATime = 8;
+/** Images that are asked about, at least, spread over the data. */
+const leastImages = 64;
 
 /** Networks whose answers stand side by side: see `settleAbreast`. */
 export interface Balanced {
   readonly student: Network;
   /** Has, for each answer of the student, the one that it learned. */
   readonly teacher: Network;
-  /** Without labels: images as they are. */
+  /** Without labels. */
   readonly dataset: Dataset;
+  /** How the images were changed that it learned from: these are drawn as those of steps behind the last. */
+  readonly training: Pick<WholeSettings, 'seed' | 'shift' | 'turn' | 'batch' | 'steps'>;
 }
 
 /**
  * What learning has added to the doubt of each branch ({@link doubtAbreast}) is taken from it again: a gate that divides these shares by
- * doubts squared weighs the branches, on the own images and in the geometric mean, as it weighs their teachers.
+ * doubts squared weighs the branches, on images as they were trained on and in the geometric mean, as it weighs their teachers.
  *
  *     w_i ∝ exp(2 · mean over images of log(doubt_i of the student / doubt_i of the teacher)),    Σ w_i = 1
  */
 export async function balancedShares(
   execution: Execution,
-  { student, teacher, dataset }: Balanced,
+  { student, teacher, dataset, training }: Balanced,
 ): Promise<readonly number[]> {
-  const count = Math.min(mostImages, dataset.count);
-  const images = Array.from({ length: count }, (_, i) => Math.floor((i * dataset.count) / count));
-  const [after, before] = [
-    await logDoubts(execution, student, dataset, images),
-    await logDoubts(execution, teacher, dataset, images),
-  ];
+  const { batch, steps } = training;
+  const drawn = drawnImages(dataset, training);
+  const takes = Math.ceil(leastImages / batch);
+  const batches = Array.from({ length: takes }, (_, take) => {
+    const places = Array.from({ length: batch }, (_, i) => (take * batch + i) / (takes * batch));
+    const numbers = places.map(place => Math.floor(place * dataset.count));
+    return drawn(numbers, steps + take).images;
+  });
+  const [after, before] = [await logDoubts(execution, student, batches), await logDoubts(execution, teacher, batches)];
   const weights = after.map((mean, branch) => Math.exp(2 * (mean - before[branch])));
   const sum = weights.reduce((total, weight) => total + weight, 0);
   return weights.map(weight => weight / sum);
@@ -47,22 +49,22 @@ export async function balancedShares(
 async function logDoubts(
   { executor }: Execution,
   { graph, meaning, input }: Network,
-  dataset: Dataset,
-  images: readonly number[],
+  batches: readonly Tensor[],
 ): Promise<readonly number[]> {
   const runnable = new Runnable(executor, doubtAbreast(graph, meaning));
   const sums: number[] = [];
+  let count = 0;
   try {
-    for (let first = 0; first < images.length; first += atATime) {
-      const asked = imagesOf(dataset, images.slice(first, first + atATime));
-      const doubts = (await runnable.run({ [input]: asked }))[doubtsOutput];
-      const branches = doubts.shape[1];
+    for (const images of batches) {
+      const doubts = (await runnable.run({ [input]: images }))[doubtsOutput];
+      const [size, branches] = doubts.shape;
       for (const [i, doubt] of Array.from(numbersOf(doubts)).entries()) {
         sums[i % branches] = (sums[i % branches] ?? 0) + Math.log(doubt);
       }
+      count += size;
     }
   } finally {
     runnable.dispose();
   }
-  return sums.map(sum => sum / images.length);
+  return sums.map(sum => sum / count);
 }

@@ -181,25 +181,11 @@ export function wholeFeed(
     [student.input]: [batch, channels, ...extents],
     ...(labels && { [loss.labels!]: labels.shape }),
   };
-  const changed = (image: Float32Array<ArrayBuffer>, random: Random): Float32Array => {
-    const { name, steps } = drawChange(random);
-    const scaled = steps.map(step => ({ ...step, strength: step.strength * shift }));
-    return composed(name, scaled).apply(image, dataset.imageShape, random);
-  };
+  const drawn = drawnImages(dataset, { seed, shift, turn });
   const take = async (numbers: ArrayLike<number>, step: number): Promise<Record<string, Tensor>> => {
-    const images = gatherImages(dataset, numbers);
+    const { images: asked, turns } = drawn(numbers, step);
     const given = labels?.take(numbers)[loss.labels!];
-    const size = images.length / batch;
-    for (let i = 0; i < batch; i++) {
-      const random = Random.seeded(seed, `image ${i} of step ${step}`);
-      const image = images.subarray(i * size, (i + 1) * size);
-      if (shift > 0) image.set(changed(image, random));
-      if (!turn) continue;
-      const drawn = drawTurn(extents, random);
-      image.set(turned(image, extents, drawn));
-      if (given && dense) turnPlaces(given, i, extents.length, drawn);
-    }
-    const asked = tensor('float32', [batch, channels, ...extents], images);
+    if (given && dense) for (const [i, turn] of turns.entries()) turnPlaces(given, i, extents.length, turn);
     const found = await taught?.answers.run({ [taught.asked]: asked });
     return {
       [student.input]: asked,
@@ -212,6 +198,46 @@ export function wholeFeed(
     shapes,
     begin: () => ({ take, state: () => undefined }),
     dispose: () => taught?.answers.dispose(),
+  };
+}
+
+/** Images of a step. */
+interface Drawn {
+  /** [images, C, spatial...] */
+  readonly images: Tensor;
+  /** How each is turned; of none, where none is. */
+  readonly turns: readonly Turn[];
+}
+
+/**
+ * Images of the data, each changed by what is drawn for it and turned: what is drawn depends on the seed, the step, and its place in the
+ * batch alone.
+ */
+export function drawnImages(
+  dataset: Dataset,
+  { seed, shift, turn }: Pick<WholeSettings, 'seed' | 'shift' | 'turn'>,
+): (numbers: ArrayLike<number>, step: number) => Drawn {
+  const [, ...extents] = dataset.imageShape;
+  const changed = (image: Float32Array<ArrayBuffer>, random: Random): Float32Array => {
+    const { name, steps } = drawChange(random);
+    const scaled = steps.map(step => ({ ...step, strength: step.strength * shift }));
+    return composed(name, scaled).apply(image, dataset.imageShape, random);
+  };
+  return (numbers, step) => {
+    const count = numbers.length;
+    const data = gatherImages(dataset, numbers);
+    const size = data.length / count;
+    const turns: Turn[] = [];
+    for (let i = 0; i < count; i++) {
+      const random = Random.seeded(seed, `image ${i} of step ${step}`);
+      const image = data.subarray(i * size, (i + 1) * size);
+      if (shift > 0) image.set(changed(image, random));
+      if (!turn) continue;
+      const drawn = drawTurn(extents, random);
+      image.set(turned(image, extents, drawn));
+      turns.push(drawn);
+    }
+    return { images: tensor('float32', [count, ...dataset.imageShape], data), turns };
   };
 }
 

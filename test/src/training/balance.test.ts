@@ -20,6 +20,9 @@ import { parent } from '../../passes/stitch/joined.ts';
 
 const count = 5;
 
+/** As they are. */
+const training = { seed: 0, shift: 0, turn: false, batch: 5, steps: 1 };
+
 const imagesFrom = (seed: number): Float32Array<ArrayBuffer> =>
   Float32Array.from(values(draw(random(seed), count, 2, 4, 4)));
 
@@ -60,7 +63,7 @@ it('gives branches that have become more or less sure the say of their teachers'
           );
           const images = imagesFrom(seed);
           const dataset: Dataset = { source: 'drawn', count, images, imageShape: [2, 4, 4], arrays: ['images'] };
-          const shares = await balancedShares({ executor }, { student, teacher, dataset });
+          const shares = await balancedShares({ executor }, { student, teacher, dataset, training });
           expect(shares[0] + shares[1]).toBeCloseTo(1, 6);
           if (factors[0] === 1 && factors[1] === 1) expect(shares[0]).toBeCloseTo(0.5, 6);
           // What the gate makes of them, as its own graph says: how much likelier the first is than the second.
