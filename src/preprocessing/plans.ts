@@ -167,7 +167,8 @@ class PlansReader {
   usual(all: Configurations, axes: number | undefined): string {
     const fitting = Object.keys(all).filter(name => {
       const { patch_size: patch } = this.inherited(all, name);
-      return axes === undefined || (Array.isArray(patch) && patch.length === axes);
+      // One without a patch is named for that where it is read.
+      return axes === undefined || !Array.isArray(patch) || patch.length === axes;
     });
     const found =
       ['3d_fullres', '2d'].find(name => fitting.includes(name)) ?? (fitting.length === 1 ? fitting[0] : undefined);

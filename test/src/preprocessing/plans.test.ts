@@ -68,6 +68,8 @@ describe('plans', () => {
     expect(() => read(document({ '2d': flat }), undefined, 3)).toThrow(
       /no configuration for images of 3 axes; there are 2d/,
     );
+    const { patch_size: _, ...unpatched } = fullres;
+    expect(() => read(document({ '3d_fullres': unpatched }), undefined, 3)).toThrow(/"patch_size" is missing/);
   });
 
   it.each([
