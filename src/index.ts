@@ -95,4 +95,4 @@ export type { Search, SearchPoint } from './selection/search/search.ts';
 export type { Rule, Selection } from './selection/select.ts';
 export type { Sweep, SweepOptions } from './selection/sweep.ts';
 export type { Front, FrontPoint } from './selection/weighted.ts';
-export { type Training, type TrainingRequest, withDefaults } from './training/settings.ts';
+export { type Training, type TrainingRequest, withDefaults } from './training/options.ts';

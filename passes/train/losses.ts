@@ -54,7 +54,7 @@ export class Terms {
   /** `weight · FeatureLoss(x, reference)` as a term. Nothing where the two are the same value: the term would be zero. */
   addFeature(x: Value, reference: Value, normalize: boolean, term: GivenTerm, weight = 1): void {
     if (x === reference) return;
-    const name = outputOf(term);
+    const name = outputOfTerm(term);
     const outputs = normalize ? [name, `${name}/divisor`] : [name];
     const [loss] = this.#b.ops('FeatureLoss', [x, reference], { normalize: normalize ? 1 : 0 }, { name, outputs });
     this.add(loss, term, weight);
@@ -62,7 +62,7 @@ export class Terms {
 
   /** `weight · value` as a term. */
   add(value: Value, term: GivenTerm, weight = 1): void {
-    const output = outputOf(term);
+    const output = outputOfTerm(term);
     const factor = this.#b.constant(tensorFromNumbers(value.type.dtype, [], [weight]), 'weight');
     this.#values.push(weight === 1 ? value : this.#b.op('Mul', [value, factor], {}, { name: output }));
     this.#terms.push({ position: undefined, parent: undefined, ...term, output });
@@ -89,7 +89,7 @@ export class Terms {
   }
 }
 
-const outputOf = ({ name }: GivenTerm): string => `loss/${name}`;
+const outputOfTerm = ({ name }: GivenTerm): string => `loss/${name}`;
 
 /** Keeps the Dice of a class that is neither predicted nor there finite. nnU-Net's value. */
 const diceSmoothing = 1e-5;

@@ -18,7 +18,7 @@ import { labelsOfRun } from '../run/config.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import { positionsText } from '../selection/combination.ts';
 import { defaultCounts, evenlySpread } from '../selection/spread.ts';
-import type { Training } from '../training/settings.ts';
+import type { Training } from '../training/options.ts';
 
 export interface CurveOptions extends WorkOptions, ExecutorOptions {
   /** How many positions are stitched. Default: {@link defaultCounts}. */

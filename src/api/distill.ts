@@ -35,13 +35,13 @@ import { withNewLock } from '../run/lock.ts';
 import { type StudentConfig, type StudentDirectory, students } from '../run/student.ts';
 import { lossesOf, requireTrainable, requireUnfinished, trainWhole, wholeTraining } from '../run/train-whole.ts';
 import { checkWholeOutput, type Given, notWhole, scoresSchema, WholeDirectory } from '../run/whole.ts';
-import { alike, type Combination, outputOf, settingOf } from '../selection/combination.ts';
+import { alike, type Combination, settingOf, statedShares } from '../selection/combination.ts';
 import { costsOf } from '../selection/search/cost.ts';
 import { trunkAtOneCost, trunkName, trunkWithin } from '../selection/search/trunks.ts';
 import { balancedShares } from '../training/balance.ts';
-import { type distillationOptions, distillationSettings } from '../training/distill.ts';
+import { type distillationOptions, distillationWithDefaults } from '../training/distill.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
-import { usualBatch } from '../training/settings.ts';
+import { usualBatch } from '../training/options.ts';
 import { type WholeJob, wholeJob } from '../training/whole.ts';
 
 export interface DistillOptions extends GivenOf<typeof distillationOptions> {
@@ -89,11 +89,11 @@ export interface DistillSummary {
 /** What a name stands for. @throws SutureError `option-invalid`. */
 function combinationNamed({ network }: LoadedRun, name: string, option: string): Combination {
   const count = network.parents.length;
-  const together = { positions: [], weight: usualWeight, output: outputOf(alike(count)) };
+  const together = { positions: [], weight: usualWeight, output: statedShares(alike(count)) };
   if (name === 'mean') return together;
   if (name === 'gated' && option === 'teacher') return { ...together, gated: true };
   const parent = network.parents.findIndex(p => p.tag === name);
-  if (parent >= 0) return { ...together, output: outputOf(alike(count).map((_, i) => (i === parent ? 1 : 0))) };
+  if (parent >= 0) return { ...together, output: statedShares(alike(count).map((_, i) => (i === parent ? 1 : 0))) };
   if (/^\d+$/.test(name)) return { ...together, positions: [Number(name)] };
   const tags = network.parents.map(p => p.tag).join(', ');
   throw new SutureError(
@@ -216,7 +216,7 @@ async function distillLocked(
   const teacher = branches?.teacher ?? together;
   const batch = stepBatch(fixedBatch(run.network.graph), options.batch, usualBatch);
   const labelled = dataset.labels !== undefined;
-  const training = distillationSettings(options, { batch, branches: branches !== undefined, labelled });
+  const training = distillationWithDefaults(options, { batch, branches: branches !== undefined, labelled });
   const named = ({ graph, meaning }: Given, name: string): Network => networkOf(graph, name, meaning);
   const own = await Promise.all(parents.map(({ tag }) => networkNamed(run, tag, 'student')));
   const scored = [...own.map(parent => named(parent, parent.of)), named(together, 'teacher')];

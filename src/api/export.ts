@@ -17,7 +17,7 @@ import { type FoundChoice, foundIn } from '../run/found.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import type { Blueprint, Student } from '../selection/candidates.ts';
-import { alike, type Combination, checkPositions, gatedText, outputOf } from '../selection/combination.ts';
+import { alike, type Combination, checkPositions, gatedText, statedShares } from '../selection/combination.ts';
 import { type Rule, select, selectByDepth } from '../selection/select.ts';
 import { sweepSchema } from '../selection/sweep.ts';
 import { type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
@@ -64,7 +64,7 @@ function factsOf(graph: Graph): Pick<ExportedNetwork, 'output' | 'batch' | 'size
 const asAsked = (run: LoadedRun, graph: Graph, { half }: ExportOptions): Graph => (half ? inHalf(run, graph) : graph);
 
 /** Resolves a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
-export async function choosePosition(
+async function choosePosition(
   run: LoadedRun,
   choice: Extract<Choice, { position: number } | { rule: Rule }>,
 ): Promise<number> {
@@ -148,7 +148,7 @@ async function combinationOf(
     };
   }
   if ('combination' in choice) {
-    const { output = outputOf(alike(run.network.parents.length)) } = choice.combination;
+    const { output = statedShares(alike(run.network.parents.length)) } = choice.combination;
     const combination = { ...choice.combination, output };
     return combination.weight === 'learned' ? { combination, learned: await readLearned(run) } : { combination };
   }

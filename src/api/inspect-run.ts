@@ -10,7 +10,7 @@ import { type ByTag, byTag } from '../network/tags.ts';
 import { labelsOfRun, type RunConfig } from '../run/config.ts';
 import { openNetwork } from '../run/load.ts';
 import { type StepMemory, stepMemory } from '../training/memory.ts';
-import { type Method, type Training, withDefaults } from '../training/settings.ts';
+import { type Method, type Training, withDefaults } from '../training/options.ts';
 import { stepOf } from '../training/train.ts';
 
 /** The memory of one way to train. */

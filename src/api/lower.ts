@@ -5,7 +5,7 @@ import { checkOutputFile, type WriteOptions } from '../files/output.ts';
 import { networkForImages } from '../network/sizes.ts';
 import { writeModel } from '../network/write.ts';
 import { type LoadedRun, loadRun, openNetwork } from '../run/load.ts';
-import type { Training } from '../training/settings.ts';
+import type { Training } from '../training/options.ts';
 import { type Labelled, stepOf } from '../training/train.ts';
 import { imagesOfRun } from './inspect-run.ts';
 

@@ -31,8 +31,8 @@ import { drawsSettings } from '../training/found.ts';
 import { initialise } from '../training/initialise.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
+import type { Training } from '../training/options.ts';
 import { requireRoom } from '../training/room.ts';
-import type { Training } from '../training/settings.ts';
 import { stitchParameters, stitchTrainer, stitchTypes } from '../training/stitches.ts';
 import { type MetricsEntry, stepOf, type Trainer } from '../training/train.ts';
 

@@ -33,7 +33,7 @@ import { type TrainedConfig, type TrainedDirectory, trainedNetworks } from '../r
 import { checkWholeOutput, notWhole, scoresSchema, WholeDirectory } from '../run/whole.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { networkOptions, networkTraining } from '../training/network.ts';
-import { usualBatch } from '../training/settings.ts';
+import { usualBatch } from '../training/options.ts';
 import { type WholeJob, wholeJob } from '../training/whole.ts';
 
 export interface TrainOptions extends GivenOf<typeof networkOptions>, Pick<MeaningOptions, 'activation'> {

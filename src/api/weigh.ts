@@ -34,10 +34,10 @@ import {
   train,
 } from '../run/lifecycle.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
-import { alike, checkCombination, outputOf, sharesOf } from '../selection/combination.ts';
+import { alike, checkCombination, sharesOf, statedShares } from '../selection/combination.ts';
 import { stitchFeed } from '../training/feed.ts';
 import { type TrainingJob, trainingJob } from '../training/job.ts';
-import { usualBatch } from '../training/settings.ts';
+import { usualBatch } from '../training/options.ts';
 import { type MetricsEntry, Trainer } from '../training/train.ts';
 
 /**
@@ -141,7 +141,7 @@ function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan
     learn = learningOptions.learn.standard,
     positions,
     weight = learningOptions.weight.standard,
-    output = outputOf(alike(network.parents.length)),
+    output = statedShares(alike(network.parents.length)),
     steps = learningOptions.steps.standard,
     batch,
     learningRate = learningOptions.learningRate.standard,
@@ -152,7 +152,7 @@ function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan
   const plan = {
     learned: [...learn],
     positions: [...(positions ?? standard)],
-    output: outputOf(sharesOf(output)),
+    output: statedShares(sharesOf(output)),
     weight,
     steps,
     batch: stepBatch(fixedBatch(network.graph), batch, usualBatch),
@@ -284,7 +284,7 @@ function weightsOf(
     );
   }
   const learned = values.get(network.outputs[0].weights);
-  return { tensors, output: learned ? outputOf(Array.from(softmax(learned).data, Number)) : output };
+  return { tensors, output: learned ? statedShares(Array.from(softmax(learned).data, Number)) : output };
 }
 
 /** Softmax over the sources, the first axis. The last has the rest, so that shares sum to 1. */

@@ -26,7 +26,7 @@ import {
 import { flag, type GivenOf, type Option, optional, repeatable, required, standing } from '../options/option.ts';
 import type { StitchRequest } from '../run/plan.ts';
 import { type Rule, requireDepthRule, type rules, usualDepth } from '../selection/select.ts';
-import { checkpointInterval, type TrainingRequest, trainingOptions } from '../training/settings.ts';
+import { checkpointInterval, type TrainingRequest, trainingOptions } from '../training/options.ts';
 
 export const json = flag('print one JSON document on standard output');
 export const force = flag('replace what is at the output path');
@@ -233,9 +233,9 @@ export function ruleRequest({
 /** An `.npz` file. */
 export const dataOf = (what: string): Option<string, true> =>
   required(path, 'file', `an .npz file or a folder with ${what}`);
-export const outputOf = (value: string, what: string): Option<string, true> =>
+export const outputPath = (value: string, what: string): Option<string, true> =>
   required(path, value, what, { short: 'o' });
-export const maybeOutput = (value: string, what: string): Option<string, false> =>
+export const maybeOutputPath = (value: string, what: string): Option<string, false> =>
   optional(path, value, what, { short: 'o' });
 
 export const checkpointEvery = standing(nonNegative, 's', 'seconds from checkpoint to checkpoint', checkpointInterval);

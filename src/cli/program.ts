@@ -7,7 +7,7 @@ import { refuseRepetition } from './options.ts';
 import { type Streams, Terminal } from './terminal.ts';
 
 /** Exit codes: the process's, by kind of outcome. */
-export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
 /** In the order of the help. Each is loaded when it is wanted: what one of them needs is half of the program. */
 const commands: Readonly<Record<string, () => Promise<(context: Context) => Command>>> = {

@@ -8,7 +8,7 @@ import { ProfilingExecutor } from './profiling.ts';
 import type { Opening } from './progress.ts';
 
 /** Resolves `auto`. Asks for adapters only where the choice depends on them. */
-export async function chooseExecutor(options: ExecutorOptions = {}): Promise<ExecutorName> {
+async function chooseExecutor(options: ExecutorOptions = {}): Promise<ExecutorName> {
   const { executor = 'auto' } = options;
   return executor === 'auto' ? automaticExecutor(await inspectAdapters(options)).executor : executor;
 }

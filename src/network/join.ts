@@ -85,7 +85,7 @@ export const requirePairs = (models: readonly Model[], pairs: readonly FeaturePa
   checkPairs(tagged(models), pairs);
 
 /** Pairs of networks whose outputs need not be understood, for images of some size. */
-export const matchModels = (
+const matchModels = (
   models: readonly Model[],
   { imageShape }: Pick<Dataset, 'imageShape'>,
   matchWith?: MatchWith,

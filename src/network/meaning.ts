@@ -182,7 +182,7 @@ const tolerance = 4e-3;
 const sure = 0.95;
 
 /** What numbers show that are probabilities or their logarithms; undefined where they are neither. */
-export function contentOfAnswers(answers: Tensor, known: Content['axis']): Content | undefined {
+function contentOfAnswers(answers: Tensor, known: Content['axis']): Content | undefined {
   const values = numbersOf(answers);
   const { shape } = answers;
   const axes = known === undefined ? [...new Set([1, shape.length - 1])] : known === 'none' ? [] : [known];

@@ -29,7 +29,7 @@ const roundSizes = [512, 1024, 1536];
  * The outputs that say something of every place of the image [N, C, spatial...], with channels in front, behind, or none: of a network
  * with deep supervision one, the others are coarser. None where images have no extents.
  */
-export function denseOutputs({ inputs, outputs }: Graph): readonly Output[] {
+function denseOutputs({ inputs, outputs }: Graph): readonly Output[] {
   const [, , ...spatial] = inputs[0]?.type.shape ?? [];
   if (spatial.length === 0) return [];
   const open = new Set(inputs[0].type.shape.flatMap(dim => [...symbolsOf(dim)]));

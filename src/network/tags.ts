@@ -86,7 +86,7 @@ const entriesOf = <K extends string, S>(key: (tag: Letter) => K, schema: S): Rec
 /** The tags that a position may have features of. */
 export const positionTags = Array.from(letters) as readonly Letter[];
 
-export const progressKey = (tag: Letter): keyof ProgressEntries => `position${tag.toUpperCase() as Uppercase<Letter>}`;
+const progressKey = (tag: Letter): keyof ProgressEntries => `position${tag.toUpperCase() as Uppercase<Letter>}`;
 
 /** The entries of a position in a document. */
 export const positionEntries = {

@@ -2,7 +2,7 @@
 import { SutureError } from '../../ir/errors.ts';
 import { type AnyOption, longName } from '../options/option.ts';
 import type { FollowUp, RunConfig } from '../run/config.ts';
-import { type Training, type TrainingRequest, trainingOptions, withDefaults } from '../training/settings.ts';
+import { type Training, type TrainingRequest, trainingOptions, withDefaults } from '../training/options.ts';
 
 /** A word for a shell of POSIX: what it might take for something else stands in quotes. */
 export const quoted = (word: string): string =>

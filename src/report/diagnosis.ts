@@ -6,7 +6,7 @@ import { fixed } from './decimals.ts';
 import { differenceText } from './verdict.ts';
 
 /** What signs are called. */
-export const signTitles: { readonly [S in SignName]: string } = {
+const signTitles: { readonly [S in SignName]: string } = {
   collapse: 'collapse with several stitches',
   ownSiteLoss: 'own-site loss of the ensemble',
   noGain: 'no gain from stitching',

@@ -6,7 +6,7 @@ import { changeNames } from '../data/shift/changes.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { meaningSchema } from '../network/meaning.ts';
 import { tagOf } from '../network/tags.ts';
-import { trainingSchema } from '../training/settings.ts';
+import { trainingSchema } from '../training/options.ts';
 import { hashSchema } from './checkpoint.ts';
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));

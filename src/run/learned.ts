@@ -4,13 +4,13 @@ import { printable, SutureError } from '../../ir/index.ts';
 import { count, natural, outputShares, positionsOrNone, positive, several, share } from '../options/kinds.ts';
 import { optional, standing } from '../options/option.ts';
 import type { LearnedWeights } from '../selection/combination.ts';
-import { usualBatch } from '../training/settings.ts';
+import { usualBatch } from '../training/options.ts';
 import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
 import type { LoadedRun } from './load.ts';
 
 /** What can be learned from labels. */
-export const learnable = ['switches', 'channels', 'outputs'] as const;
+const learnable = ['switches', 'channels', 'outputs'] as const;
 export type Learnable = (typeof learnable)[number];
 
 /** What may be said of a learning. */

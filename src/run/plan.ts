@@ -31,8 +31,8 @@ import { channelNames, type DatasetNames, datasetDocument, namesOfFolder } from 
 import { type Plans, plansDocument } from '../preprocessing/plans.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { trainingFor } from '../training/begin.ts';
+import type { BegunTraining, Training, TrainingRequest } from '../training/options.ts';
 import { requireRoom } from '../training/room.ts';
-import type { BegunTraining, Training, TrainingRequest } from '../training/settings.ts';
 import { checkRunOutput } from './access.ts';
 import type { RunConfig } from './config.ts';
 

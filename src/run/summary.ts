@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { OutputMeaning } from '../../passes/index.ts';
 import { fromStored } from '../network/meaning.ts';
 import { type ByTag, byTag } from '../network/tags.ts';
-import type { Training } from '../training/settings.ts';
+import type { Training } from '../training/options.ts';
 import { trainedFor } from './found.ts';
 import type { OpenRun } from './load.ts';
 

@@ -22,7 +22,7 @@ import { settingOfDiscrete } from '../network/discrete.ts';
 import { gateScopeOf } from '../network/gate.ts';
 import type { Network, TrainedNetwork } from '../network/network.ts';
 import { graphForImages } from '../network/sizes.ts';
-import { alike, gatedText, outputOf, outputText, sharesOf } from './combination.ts';
+import { alike, gatedText, outputText, sharesOf, statedShares } from './combination.ts';
 import { type Blend, measure, type NamedData, type Prepared, prepare } from './measure.ts';
 import { isOwnAlone, sharedTrunks, trunkName, trunkText } from './search/trunks.ts';
 import { shareLattice } from './simplex.ts';
@@ -144,7 +144,7 @@ export class Candidates {
       ways: (gate ? [false, true] : [false]).map(gated => {
         const end = gated ? gatedText(gateOver) : '';
         const full = gated ? (`gated ${kind}` as const) : kind;
-        const output = outputOf(alike(joined.outputs[0].sources.length));
+        const output = statedShares(alike(joined.outputs[0].sources.length));
         return { name: `${name}${end}`, family: `${family}${end}`, kind: full, blend: { output, gated } };
       }),
     });
@@ -254,7 +254,7 @@ export function parentCosts(network: SuperNetwork, dataset: Dataset): readonly P
 }
 
 function alone(network: SuperNetwork, name: string, parent: number, costOf: (setting: Setting) => number): Base {
-  const output = outputOf(network.parents.map((_, i) => (i === parent ? 1 : 0)));
+  const output = statedShares(network.parents.map((_, i) => (i === parent ? 1 : 0)));
   const setting = original(network);
   const cost = costOf(withOutputs(network, setting, sharesOf(output)));
   const ways = [{ name, family: name, kind: 'parent' as const, blend: { output } }];

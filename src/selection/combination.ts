@@ -11,7 +11,7 @@ export const sharesOf = (output: OutputShares): readonly number[] =>
 export const alike = (parents: number): readonly number[] => Array<number>(parents).fill(1 / parents);
 
 /** Shares as documents say them. */
-export const outputOf = (shares: readonly number[]): number | number[] =>
+export const statedShares = (shares: readonly number[]): number | number[] =>
   shares.length === 2 ? shares[0] : [...shares];
 
 /** A setting of all switches, in the terms of the parents. */

@@ -1,6 +1,6 @@
 /** Ways of sharing one output among several parents: points of the simplex of shares, and what lies between them. */
 import type { OutputShares } from '../options/kinds.ts';
-import { outputOf } from './combination.ts';
+import { statedShares } from './combination.ts';
 
 /** Ways of sharing, and how they adjoin. */
 export interface ShareLattice {
@@ -21,11 +21,11 @@ export function shareLattice(parents: number, finest: number, most: number): Sha
   const few = Array.from({ length: finest }, (_, i) => finest - i).filter(k => countOf(parents, k) <= most);
   const steps = few.find(k => k % parents === 0) ?? few[0] ?? 1;
   const places = lattice(parents, steps);
-  const outputs = places.map(place => outputOf(place.map(v => v / steps)));
+  const outputs = places.map(place => statedShares(place.map(v => v / steps)));
   const faces = facesOf(parents, steps, places);
   if (steps % parents === 0) return { outputs, faces };
   const mean = Array<number>(parents).fill(1 / parents);
-  return { outputs: [...outputs, outputOf(mean)], faces: [...faces, [outputs.length]] };
+  return { outputs: [...outputs, statedShares(mean)], faces: [...faces, [outputs.length]] };
 }
 
 /** How many ways there are to share `steps` things: a binomial coefficient. */

@@ -16,9 +16,9 @@ import {
   type Combination,
   checkCombination,
   type LearnedWeights,
-  outputOf,
   settingOf,
   sharesOf,
+  statedShares,
 } from './combination.ts';
 import { above, beyond, type Point, paretoSet, surfaceOf } from './front.ts';
 import { type Blend, measure, type NamedData, prepare } from './measure.ts';
@@ -161,7 +161,7 @@ export async function sweepFront(
   const axes = tests.length >= 2 ? tests.map((_, i) => i + 1) : sets.map((_, i) => i);
   const pointOf = (scores: readonly number[]): Point => axes.map(i => (higherIsBetter ? scores[i] : -scores[i]));
   const rivals = lattice.outputs.map(output => ({
-    output: outputOf(sharesOf(output)),
+    output: statedShares(sharesOf(output)),
     ...scoresOf(0, { output }),
   }));
   const rivalPoints = rivals.map(r => pointOf(r.scores));
@@ -176,7 +176,7 @@ export async function sweepFront(
     return {
       ...p,
       positions: [...p.positions],
-      output: outputOf(sharesOf(p.output)),
+      output: statedShares(sharesOf(p.output)),
       beyond: beyond(at, surface),
       ...(higher !== undefined && { above: higher }),
       pareto: kept.has(i),

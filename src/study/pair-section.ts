@@ -40,7 +40,7 @@ export interface StudyFacts {
   readonly trainings: readonly CellTraining[];
 }
 
-export const scoreTitle = ({ metric }: StudyReport): string => (metric === undefined ? 'score' : metricTitles[metric]);
+const scoreTitle = ({ metric }: StudyReport): string => (metric === undefined ? 'score' : metricTitles[metric]);
 
 /** The row that scores best on the data of a site; undefined where nothing was scored there. */
 export function bestOn(site: number, { rows }: PairReport, { metric }: StudyReport): MethodRow | undefined {

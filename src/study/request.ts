@@ -10,7 +10,7 @@ import { type GivenOf, longName, type Options } from '../options/option.ts';
 import { labelsSchema } from '../run/config.ts';
 import { distillationOptions } from '../training/distill.ts';
 import { networkOptions } from '../training/network.ts';
-import { trainingOptions, withDefaults } from '../training/settings.ts';
+import { trainingOptions, withDefaults } from '../training/options.ts';
 
 /** What sites are compared by, in the order of the tables. */
 export const methods = [

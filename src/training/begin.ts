@@ -2,7 +2,7 @@
 import { stepBatch } from '../execution/fixed-batch.ts';
 import { isDense } from '../network/join.ts';
 import { type Model, sharedBatch } from '../network/model.ts';
-import { type BegunTraining, type TrainingRequest, usualBatch, withDefaults } from './settings.ts';
+import { type BegunTraining, type TrainingRequest, usualBatch, withDefaults } from './options.ts';
 
 /**
  * What is asked for, and what suits the networks for the rest.

@@ -7,8 +7,8 @@ import { prepare, prepareStep } from '../execution/execute.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
 import { type Evaluation, minimise } from './lbfgs.ts';
+import type { Training } from './options.ts';
 import { SettingSampler, settingFeeds } from './setting-sampler.ts';
-import type { Training } from './settings.ts';
 
 /** What the fit reads of the other stitches may take this many bytes of host memory; with more of it fewer images are looked at. */
 const maxKeptBytes = 2 ** 31;

@@ -31,7 +31,7 @@ export const distillationOptions = {
 /** All of it, with the defaults filled in, as a configuration keeps it. */
 export const distillationSchema = v.object(wholeEntries);
 
-export type DistillationSettings = v.InferOutput<typeof distillationSchema>;
+type Distillation = v.InferOutput<typeof distillationSchema>;
 
 /** What is trained on what. */
 export interface Distilled {
@@ -43,10 +43,10 @@ export interface Distilled {
   readonly labelled?: boolean;
 }
 
-export function distillationSettings(
+export function distillationWithDefaults(
   given: GivenOf<typeof distillationOptions>,
   { batch, branches = false, labelled = false }: Distilled,
-): DistillationSettings {
+): Distillation {
   const { steps, optimizer: by, shift } = distillationOptions;
   const optimizer = given.optimizer ?? by.standard;
   const { learningRate, weightDecay } = rates[optimizer];

@@ -8,8 +8,8 @@ import type { DiscreteSetting } from '../network/discrete.ts';
 import { FoundSampler } from './found.ts';
 import { batchShape, imageFeed, type TrainingJob } from './job.ts';
 import { LabelFeed } from './labels.ts';
+import type { Training } from './options.ts';
 import { type SettingDraws, SettingSampler, settingFeeds } from './setting-sampler.ts';
-import type { Training } from './settings.ts';
 
 export interface StepFeed {
   /** How many images there are to draw from. */

@@ -3,8 +3,8 @@ import type { Value } from '../../ir/index.ts';
 import type { SuperNetwork, Switch, SwitchMode } from '../../passes/index.ts';
 import { Random, type RandomState } from '../data/random.ts';
 import { type DiscreteSetting, weightsOf } from '../network/discrete.ts';
+import type { Training } from './options.ts';
 import type { SampleSettings, SettingDraws } from './setting-sampler.ts';
-import type { Training } from './settings.ts';
 
 /** Settings of the switches that differ, each once. Which outputs are looked at makes no other training. */
 const apart = (found: readonly DiscreteSetting[]): readonly DiscreteSetting['uses'][] => [

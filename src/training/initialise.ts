@@ -10,8 +10,8 @@ import { Random } from '../data/random.ts';
 import { Runnable } from '../execution/execute.ts';
 import { inTurns, throwIfInterrupted } from '../execution/progress.ts';
 import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
+import type { BegunTraining, Training } from './options.ts';
 import { fitInSequence, fitNote, what } from './sequential.ts';
-import type { BegunTraining, Training } from './settings.ts';
 
 /**
  * The first values of every stitch's parameters, by input name. The same seed gives the same values.

@@ -24,7 +24,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { bindingFor } from '../execution/execute.ts';
 import { freeBytes, gibibytes } from '../execution/room.ts';
 import { featuresOf } from './found.ts';
-import type { Training } from './settings.ts';
+import type { Training } from './options.ts';
 
 /**
  * Bytes for each parameter, the first values included. While they are trained: parameter and two moments before and after a step, and
@@ -222,7 +222,7 @@ export interface WholeMemory {
 }
 
 /** An estimate, as {@link stitchMemory}. */
-export function wholeMemory({ step, binding, teacher, optimizer }: WholeTraining): WholeMemory {
+function wholeMemory({ step, binding, teacher, optimizer }: WholeTraining): WholeMemory {
   const { graph } = step;
   const parameters = sum(step.parameters.map(name => numbersIn(graph.input(name), binding)));
   const forward = new Set(ancestors(graph.nodes, [graph.output(step.loss)]));

@@ -6,8 +6,8 @@ import type { Random } from '../data/random.ts';
 import { prepare } from '../execution/execute.ts';
 import { inTurns, throwIfInterrupted } from '../execution/progress.ts';
 import { batchLimit, bindingOfBatch, imageBatches, imageFeed, type TrainingJob } from './job.ts';
+import type { Training } from './options.ts';
 import { type SampleSettings, SettingSampler, settingFeeds } from './setting-sampler.ts';
-import type { Training } from './settings.ts';
 
 /** Features between two stages may take this many bytes of host memory; with larger ones fewer images are looked at. */
 const maxKeptBytes = 2 ** 31;

@@ -2,7 +2,7 @@
 import { type Binding, staticShape, substitute, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
 import { type SuperNetwork, settingInput, sourcesInput } from '../../passes/index.ts';
 import { Random, type RandomState } from '../data/random.ts';
-import type { Training } from './settings.ts';
+import type { Training } from './options.ts';
 
 /**
  * The settings of some samples, by the names of the inputs that take them: under `settingInput` each sample's weight on the original
@@ -21,7 +21,7 @@ export interface SettingDraws {
 }
 
 /** How likely a sample of a training step has every position stitched. */
-export const fullShare = 0.25;
+const fullShare = 0.25;
 
 export interface SettingShares {
   /** How likely a sample has every position stitched. */

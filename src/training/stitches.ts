@@ -3,7 +3,7 @@ import type { Tensor, TensorType } from '../../ir/index.ts';
 import type { SuperNetwork } from '../../passes/index.ts';
 import { stitchFeed } from './feed.ts';
 import type { TrainingJob } from './job.ts';
-import type { Training } from './settings.ts';
+import type { Training } from './options.ts';
 import { type Labelled, stepOf, Trainer } from './train.ts';
 
 /** The trainer of stitches; undefined where it takes no steps. @param values as of `Trainer.create`. */

@@ -22,7 +22,7 @@ import { type Execution, throwIfInterrupted, type WorkOptions } from '../executi
 import { usualWeight } from '../options/kinds.ts';
 import type { StepFeed } from './feed.ts';
 import { foundModes } from './found.ts';
-import { checkpointInterval, type Training } from './settings.ts';
+import { checkpointInterval, type Training } from './options.ts';
 
 /** A line of `metrics.jsonl`. */
 export interface MetricsEntry {
@@ -68,7 +68,7 @@ export interface TrainOptions {
 }
 
 /** Steps from one reading of the loss to the next, where nothing else is said. */
-export const metricsInterval = 10;
+const metricsInterval = 10;
 
 /** What switches do in the stitched stream. */
 function switchModes(given: Training): SwitchModes {
@@ -139,7 +139,7 @@ export type Schedule = Pick<Training, 'steps' | 'batch' | 'learningRate' | 'seed
 };
 
 /** The learning rate of a step (`trainingStep` computes the same on the device): half a cosine down to 0, or a polynomial. */
-export const learningRateAt = (step: number, { steps, learningRate, optimizer }: Schedule): number =>
+const learningRateAt = (step: number, { steps, learningRate, optimizer }: Schedule): number =>
   optimizer === 'sgd'
     ? learningRate * polynomialDecay(step, steps)
     : (learningRate * (1 + Math.cos((Math.PI * step) / steps))) / 2;

@@ -27,7 +27,7 @@ import { choice, count, memory, natural, nonNegative, positive, share, strength,
 import { optional, standing, unlessDenied } from '../options/option.ts';
 import type { StepFeed } from './feed.ts';
 import { LabelFeed } from './labels.ts';
-import { usualBatch } from './settings.ts';
+import { usualBatch } from './options.ts';
 
 /** Where nothing else is said, by optimiser. nnU-Net's decay for SGD. */
 export const rates = {

@@ -8,7 +8,7 @@ import { parseTiff } from './tiff.ts';
 import { type Geometry, invalid, type Role, requireHeld, unreadable, type Volume } from './volume.ts';
 
 /** Endings of the files that are read, as nnU-Net's `file_ending` has them. */
-export const volumeEndings = ['.nii.gz', '.nii', '.png', '.tif', '.tiff'] as const;
+const volumeEndings = ['.nii.gz', '.nii', '.png', '.tif', '.tiff'] as const;
 export type VolumeEnding = (typeof volumeEndings)[number];
 
 /** The ending of a file's name, in whatever case; undefined where the file is none that is read. */

@@ -14,7 +14,7 @@ export type { Execution, ProgressEvent } from '../execution/progress.ts';
 export { sutureVersion } from '../execution/suture-version.ts';
 export type { MetricName } from '../metrics/metric.ts';
 export type { Model } from '../network/model.ts';
-export type { Training, TrainingRequest } from '../training/settings.ts';
+export type { Training, TrainingRequest } from '../training/options.ts';
 export type { MetricsEntry } from '../training/train.ts';
 export {
   type CompareOptions,

@@ -18,7 +18,7 @@ import {
 import { type Model, modelOf, warningsOf } from '../network/model.ts';
 import { requireSeveral } from '../network/tags.ts';
 import { trainingFor } from '../training/begin.ts';
-import type { BegunTraining, TrainingRequest } from '../training/settings.ts';
+import type { BegunTraining, TrainingRequest } from '../training/options.ts';
 
 export interface ReadOptions {
   /** Of several outputs the name of the one that is used. Default: the one that is as large as the image. */

@@ -5,9 +5,9 @@ import { buildProgram } from '../../src/cli/program.ts';
 import { Terminal } from '../../src/cli/terminal.ts';
 import { type AnyOption, longName, type Options } from '../../src/options/option.ts';
 import { settingsOfStudy } from '../../src/study/request.ts';
-import { distillationSettings } from '../../src/training/distill.ts';
+import { distillationWithDefaults } from '../../src/training/distill.ts';
 import { networkTraining } from '../../src/training/network.ts';
-import { type TrainingRequest, trainingOptions, usualBatch, withDefaults } from '../../src/training/settings.ts';
+import { type TrainingRequest, trainingOptions, usualBatch, withDefaults } from '../../src/training/options.ts';
 
 const silent = { write: () => undefined };
 const streams = { stdout: silent, stderr: silent, env: {} };
@@ -100,7 +100,7 @@ function studyTable(): string {
     finetune: networkTraining({}, usualBatch),
     fedavg: networkTraining({ fresh: true, federate: true }, usualBatch),
     stitch: withDefaults(),
-    distill: distillationSettings({}, { batch: usualBatch, branches: true, labelled: true }),
+    distill: distillationWithDefaults({}, { batch: usualBatch, branches: true, labelled: true }),
   };
   const kindsOf = Object.entries<Options>(settingsOfStudy);
   const { stitch: _, ...networks } = settingsOfStudy;

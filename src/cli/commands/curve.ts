@@ -4,7 +4,7 @@ import { checkOutputFile, writeOutput } from '../../files/output.ts';
 import { metricTitles } from '../../metrics/metric.ts';
 import { counts } from '../../options/kinds.ts';
 import { optional, type ValuesOf } from '../../options/option.ts';
-import { batch, dataOf, executor, force, json, labelOptions, labels, maybeOutput, metric } from '../catalogue.ts';
+import { batch, dataOf, executor, force, json, labelOptions, labels, maybeOutputPath, metric } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
@@ -12,7 +12,7 @@ import { fixed, name, type Terminal } from '../terminal.ts';
 const options = {
   data: dataOf('images and labels'),
   counts: optional(counts, 'list', 'how many positions, as in 1,2,4', { otherwise: 'doubling, then by sixths' }),
-  output: maybeOutput('file', 'also draw the curves, as SVG'),
+  output: maybeOutputPath('file', 'also draw the curves, as SVG'),
   ...labels,
   metric,
   executor,

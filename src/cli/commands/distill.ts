@@ -3,7 +3,7 @@ import { type DistillOptions, type DistillSummary, distill, resumeDistill } from
 import { path } from '../../options/kinds.ts';
 import { optional, type ValuesOf } from '../../options/option.ts';
 import { distillationOptions } from '../../training/distill.ts';
-import { checkpointEvery, executor, force, json, labelOptions, labels, maybeOutput, metric } from '../catalogue.ts';
+import { checkpointEvery, executor, force, json, labelOptions, labels, maybeOutputPath, metric } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { missing } from '../resume.ts';
@@ -13,7 +13,7 @@ import { requireTarget, showTrained, wholeAction } from '../whole.ts';
 const options = {
   data: optional(path, 'file', 'an .npz file or a folder with images; labels, where it has some, teach the own branch'),
   val: optional(path, 'file', 'an .npz file or a folder with images and labels, on which all are scored'),
-  output: maybeOutput('student', 'the directory to make'),
+  output: maybeOutputPath('student', 'the directory to make'),
   force,
   resume: optional(path, 'student', 'go on with a training that was interrupted, as it was begun'),
   teacher: optional(path, 'which', 'what is learned from: gated, mean, a parent as b, a position, or setting:3', {

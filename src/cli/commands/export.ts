@@ -17,7 +17,7 @@ import { flag, optional, type ValuesOf } from '../../options/option.ts';
 import { combinationText } from '../../selection/combination.ts';
 import { rules } from '../../selection/select.ts';
 import { percent } from '../../selection/verdict.ts';
-import { depth, force, gateOver, json, outputOf, ruleRequest } from '../catalogue.ts';
+import { depth, force, gateOver, json, outputPath, ruleRequest } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { fixed, grouped, name } from '../terminal.ts';
@@ -60,7 +60,7 @@ const options = {
   gate: flag('weigh outputs on each image by how sure the parents are'),
   gateOver,
   half: flag('weights and features of float16, but for what needs more digits'),
-  output: outputOf('file', 'the ONNX file'),
+  output: outputPath('file', 'the ONNX file'),
   force,
   json,
 };

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
 import { type LoweredFile, lower, type NamedType, type RunGraph } from '../../api/lower.ts';
 import { flag, type ValuesOf } from '../../options/option.ts';
-import { force, json, outputOf } from '../catalogue.ts';
+import { force, json, outputPath } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { name, type Terminal } from '../terminal.ts';
@@ -12,7 +12,7 @@ const options = {
     conflicts: ['supernet'],
   }),
   supernet: flag('both networks with the trained stitches; the weights of the switches are inputs'),
-  output: outputOf('file', 'the ONNX file'),
+  output: outputPath('file', 'the ONNX file'),
   force,
   json,
 };

@@ -12,7 +12,7 @@ import {
   json,
   labelOptions,
   matchWith,
-  maybeOutput,
+  maybeOutputPath,
   outputNames,
   outputRequest,
   partnerPlans,
@@ -36,7 +36,7 @@ const options = {
   ...partnerPlans,
   images: optional(count, 'n', 'how many of the images --similarity looks at', { otherwise: String(defaultImages) }),
   executor,
-  output: maybeOutput('file', 'write the pairs to a JSON file'),
+  output: maybeOutputPath('file', 'write the pairs to a JSON file'),
   force,
   json,
 };

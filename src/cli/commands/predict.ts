@@ -3,7 +3,7 @@ import { SutureError } from '../../../ir/index.ts';
 import { type Prediction, predict } from '../../api/predict.ts';
 import { axes, path, shareAboveZero } from '../../options/kinds.ts';
 import { optional, required, type ValuesOf } from '../../options/option.ts';
-import { activation, batch, executor, force, json, onlyOutput, outputOf, outputRequest } from '../catalogue.ts';
+import { activation, batch, executor, force, json, onlyOutput, outputPath, outputRequest } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { name, type Terminal } from '../terminal.ts';
@@ -25,7 +25,7 @@ const options = {
   activation,
   batch,
   executor,
-  output: outputOf('folder', 'the folder for labels; what is there already of the same prediction is kept'),
+  output: outputPath('folder', 'the folder for labels; what is there already of the same prediction is kept'),
   force,
   json,
 };

@@ -2,14 +2,14 @@ import { Command } from 'commander';
 import { type ReportFile, report } from '../../api/report.ts';
 import { path } from '../../options/kinds.ts';
 import { optional, type ValuesOf } from '../../options/option.ts';
-import { executor, force, json, maybeOutput } from '../catalogue.ts';
+import { executor, force, json, maybeOutputPath } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { showKept } from '../kept.ts';
 import { addOptions } from '../options.ts';
 import { grouped, name, type Terminal } from '../terminal.ts';
 
 const options = {
-  output: maybeOutput('file', 'where the page is written, instead of report.html in the run'),
+  output: maybeOutputPath('file', 'where the page is written, instead of report.html in the run'),
   mlflow: optional(path, 'dir', "also keep the run in this folder as MLflow's file store does"),
   tensorboard: optional(path, 'dir', 'also keep the run in this folder as TensorBoard reads it'),
   executor,

@@ -11,7 +11,7 @@ import {
   classRequest,
   json,
   labelOptions,
-  maybeOutput,
+  maybeOutputPath,
   outputRequest,
   profile,
   training,
@@ -27,7 +27,7 @@ import { tuning } from '../tune.ts';
 
 const options = {
   data: optional(path, 'file', 'an .npz file or a folder with images; labels are not needed'),
-  output: maybeOutput('run', 'the run directory to make'),
+  output: maybeOutputPath('run', 'the run directory to make'),
   resume: optional(path, 'run', 'go on with a training that was interrupted, as it was begun'),
   setting: repeatable(
     repeated(numberOrName),

@@ -12,7 +12,7 @@ import {
 import { studyCell } from '../../api/study-cell.ts';
 import { count, path } from '../../options/kinds.ts';
 import { flag, optional, type ValuesOf } from '../../options/option.ts';
-import { json, maybeOutput } from '../catalogue.ts';
+import { json, maybeOutputPath } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { showKept } from '../kept.ts';
 import { addOptions } from '../options.ts';
@@ -20,7 +20,7 @@ import { durationText } from '../progress.ts';
 import { name, type Terminal } from '../terminal.ts';
 
 const options = {
-  output: maybeOutput('dir', 'the folder of the study, to make or to go on in'),
+  output: maybeOutputPath('dir', 'the folder of the study, to make or to go on in'),
   jobs: optional(count, 'n', 'cells at once, each in a process of its own', {
     otherwise: '1; with --slurm as many as the cluster will have',
   }),

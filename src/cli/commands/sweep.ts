@@ -21,7 +21,7 @@ import {
   json,
   labelOptions,
   labels,
-  maybeOutput,
+  maybeOutputPath,
   metric,
   stress,
   stressRequest,
@@ -54,7 +54,7 @@ const overSettings = {
   learned: flag('also score the weights that `suture weigh` learned'),
   loss: optional(share, 'x', 'what the choice `even` may lose on the validation data', { otherwise: String(evenLoss) }),
   test: repeatable(namedFiles, 'name=file', "a test set, the own site's first; may be repeated; decides nothing"),
-  output: maybeOutput('file', 'draw the front into this SVG file'),
+  output: maybeOutputPath('file', 'draw the front into this SVG file'),
   force,
 };
 
@@ -145,7 +145,7 @@ const shownRivals = (rivals: Front['rivals']): Front['rivals'] =>
   );
 
 /** The rivals, the settings that lie farthest beyond them, and the chosen ones. */
-export function showFront(front: Front, terminal: Terminal): void {
+function showFront(front: Front, terminal: Terminal): void {
   const { sets, stress, rivals, points, axes, chosen, metric } = front;
   const names = axes.map(i => name(sets[i].name, 24)).join(' and ');
   const scored = ({ scores, shift }: Front['rivals'][number]) => [

@@ -30,7 +30,7 @@ export function coveringTiles(extents: Extents, tile: Extents): readonly Tile[] 
 }
 
 /** One in so many tiles to train on has foreground in its middle, as nnU-Net's have. */
-export const foregroundEvery = 3;
+const foregroundEvery = 3;
 
 /**
  * Tiles drawn from a case: as many as cover it, anywhere within it, every third around a place of a class that is drawn among those that

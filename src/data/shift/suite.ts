@@ -101,7 +101,3 @@ export function shiftedDatasets(dataset: Dataset, changes: readonly Change[], se
     return shifted;
   });
 }
-
-/** As {@link shiftedDatasets}, for one change. */
-export const shiftedDataset = (dataset: Dataset, change: Change, seed: number): Dataset =>
-  shiftedDatasets(dataset, [change], seed)[0];

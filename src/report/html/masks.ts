@@ -9,7 +9,7 @@ import { legend } from './parts.ts';
 type Colour = readonly [number, number, number];
 
 /** Okabe and Ito's colours but black, first those that errors do not have; the style sheet has them for the legend. */
-export const classColours: readonly Colour[] = [
+const classColours: readonly Colour[] = [
   [230, 159, 0],
   [86, 180, 233],
   [0, 158, 115],
@@ -20,7 +20,7 @@ export const classColours: readonly Colour[] = [
 ];
 
 /** Where an answer differs. Each kind has a pattern of its own beside its colour. */
-export const errorKinds = ['more', 'missed', 'other'] as const;
+const errorKinds = ['more', 'missed', 'other'] as const;
 type ErrorKind = (typeof errorKinds)[number];
 
 export const errorColours: Readonly<Record<ErrorKind, Colour>> = {

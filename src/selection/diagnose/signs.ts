@@ -5,7 +5,7 @@ import type { Metric } from '../../metrics/metric.ts';
 import { differenceSchema, scoreSchema } from '../../metrics/schema.ts';
 import type { StitchError } from './errors.ts';
 
-export const signNames = ['collapse', 'ownSiteLoss', 'noGain', 'outOfDistribution'] as const;
+const signNames = ['collapse', 'ownSiteLoss', 'noGain', 'outOfDistribution'] as const;
 export type SignName = (typeof signNames)[number];
 
 const judged = {
@@ -69,7 +69,7 @@ export const notJudged = (reason: string): { readonly status: Status; readonly r
 const statusOf = (isSeen: boolean): Status => (isSeen ? 'seen' : 'not seen');
 
 /** A training that holds at every setting loses less than this share of the score of a single position, one for clean features more. */
-export const collapseShare = 0.1;
+const collapseShare = 0.1;
 
 /** A setting of some positions, measured. */
 export interface Counted {

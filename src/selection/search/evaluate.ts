@@ -11,7 +11,7 @@ import { type Blend, measure, type NamedData, prepare } from '../measure.ts';
 export type ScoresByOutput = ReadonlyMap<string, readonly number[]>;
 
 /** How a setting's outputs are put together. */
-export function blendOf({ parents }: SuperNetwork, output: string): Blend {
+function blendOf({ parents }: SuperNetwork, output: string): Blend {
   const alone = parents.findIndex(({ tag }) => tag === output);
   return alone < 0
     ? { output: alike(parents.length), gated: output === 'gated' }

@@ -29,7 +29,7 @@ import { loadModel } from '../../../src/network/load.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import { initialise } from '../../../src/training/initialise.ts';
 import { trainingJob } from '../../../src/training/job.ts';
-import { type TrainingRequest, withDefaults } from '../../../src/training/settings.ts';
+import { type TrainingRequest, withDefaults } from '../../../src/training/options.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, shared, suture } from '../cli/support.ts';
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { longName } from '../../../src/options/option.ts';
 import { commandOf, quoted } from '../../../src/report/command.ts';
 import type { RunConfig } from '../../../src/run/config.ts';
-import { type TrainingRequest, trainingOptions, withDefaults } from '../../../src/training/settings.ts';
+import { type TrainingRequest, trainingOptions, withDefaults } from '../../../src/training/options.ts';
 
 const parent = (file: string) => ({
   ...{ file, source: file, sha256: '0'.repeat(64), external: [] },

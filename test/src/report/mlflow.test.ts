@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { experimentText, mlflowFiles, mlflowFolder } from '../../../src/report/mlflow.ts';
 import { trackedRun } from '../../../src/report/tracked-run.ts';
-import { withDefaults } from '../../../src/training/settings.ts';
+import { withDefaults } from '../../../src/training/options.ts';
 
 const parent = {
   ...{ file: 'parents/a.onnx', source: 'A "x": [1].onnx', sha256: '', external: [] },

@@ -8,7 +8,7 @@ import { resumeStitch, stitch } from '../../../src/api/stitch.ts';
 import { resumeWeigh, weigh } from '../../../src/api/weigh.ts';
 import { loadRun } from '../../../src/run/load.ts';
 import type { StitchRequest } from '../../../src/run/plan.ts';
-import type { TrainingRequest } from '../../../src/training/settings.ts';
+import type { TrainingRequest } from '../../../src/training/options.ts';
 import { filesOf } from '../cli/files.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, shared, suture } from '../cli/support.ts';

@@ -10,13 +10,13 @@ import { loadModel } from '../../../src/network/load.ts';
 import { statedMeaning } from '../../../src/network/meaning.ts';
 import { networkOf } from '../../../src/network/network.ts';
 import { toProbabilities } from '../../../src/network/outputs.ts';
-import { distillationSettings } from '../../../src/training/distill.ts';
+import { distillationWithDefaults } from '../../../src/training/distill.ts';
 import { wholeFeed, wholeJob, wholeStep } from '../../../src/training/whole.ts';
 import { relativeError } from '../../passes/ort.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch } from '../cli/support.ts';
 
-async function small(given: Parameters<typeof distillationSettings>[0]) {
+async function small(given: Parameters<typeof distillationWithDefaults>[0]) {
   const folder = await scratch();
   const files = await smallParents(folder, [[3], [2, 3]]);
   const [teacher, student] = await Promise.all(
@@ -27,7 +27,7 @@ async function small(given: Parameters<typeof distillationSettings>[0]) {
   );
   const dataset: Dataset = await loadDataset(await smallData(join(folder, 'data.npz')));
   const job = wholeJob({ teacher, student, dataset, task: 'segmentation', ignore: false });
-  const settings = distillationSettings(given, { batch: 3 });
+  const settings = distillationWithDefaults(given, { batch: 3 });
   return { job, settings, step: wholeStep(job, settings) };
 }
 
@@ -67,7 +67,7 @@ it('have labels that are turned as the images are', () =>
   }));
 
 it('are as strong as is said, with the rate of the optimiser', () => {
-  expect(distillationSettings({}, { batch: 8 })).toEqual({
+  expect(distillationWithDefaults({}, { batch: 8 })).toEqual({
     steps: 400,
     batch: 8,
     optimizer: 'adamw',
@@ -78,7 +78,7 @@ it('are as strong as is said, with the rate of the optimiser', () => {
     labelShare: 0,
     seed: 0,
   });
-  expect(distillationSettings({ optimizer: 'sgd' }, { batch: 8 })).toMatchObject({
+  expect(distillationWithDefaults({ optimizer: 'sgd' }, { batch: 8 })).toMatchObject({
     learningRate: 1e-2,
     weightDecay: 3e-5,
   });
@@ -86,14 +86,14 @@ it('are as strong as is said, with the rate of the optimiser', () => {
 
 it('are of branches faster, and of labels where there are some', () => {
   const branches = { batch: 8, branches: true };
-  expect(distillationSettings({}, branches)).toMatchObject({ learningRate: 2e-3, labelShare: 0 });
-  expect(distillationSettings({}, { ...branches, labelled: true }).labelShare).toBe(0.3);
-  expect(distillationSettings({ labelShare: 0, learningRate: 1 }, { ...branches, labelled: true })).toMatchObject({
+  expect(distillationWithDefaults({}, branches)).toMatchObject({ learningRate: 2e-3, labelShare: 0 });
+  expect(distillationWithDefaults({}, { ...branches, labelled: true }).labelShare).toBe(0.3);
+  expect(distillationWithDefaults({ labelShare: 0, learningRate: 1 }, { ...branches, labelled: true })).toMatchObject({
     learningRate: 1,
     labelShare: 0,
   });
-  expect(distillationSettings({}, { batch: 8, labelled: true }).labelShare).toBe(0);
-  expect(distillationSettings({ optimizer: 'sgd' }, branches).learningRate).toBe(1e-2);
+  expect(distillationWithDefaults({}, { batch: 8, labelled: true }).labelShare).toBe(0);
+  expect(distillationWithDefaults({ optimizer: 'sgd' }, branches).learningRate).toBe(1e-2);
 });
 
 it.each(['classification', 'regression'] as const)('fit networks that answer once for an image: %s', task =>
@@ -117,7 +117,7 @@ it.each(['classification', 'regression'] as const)('fit networks that answer onc
       arrays: ['images', 'labels'],
     };
     const job = wholeJob({ teacher: network, student: network, dataset, task, ignore: false });
-    const settings = distillationSettings({ labelShare: 0.5 }, { batch: 3 });
+    const settings = distillationWithDefaults({ labelShare: 0.5 }, { batch: 3 });
     const step = wholeStep(job, settings);
     const feed = wholeFeed({ executor }, job, step, settings);
     const fed = await feed.begin().take([2, 0, 1], 0);

@@ -7,8 +7,8 @@ import { featureStatistics, fitBytesOf, type SuperNetwork, stitch } from '../../
 import { stitch as stitchFiles } from '../../../src/api/stitch.ts';
 import { npyArray } from '../../../src/data/npy.ts';
 import { formatNpz } from '../../../src/data/npz.ts';
+import { type TrainingRequest, withDefaults } from '../../../src/training/options.ts';
 import { requireRoom, stitchMemory } from '../../../src/training/room.ts';
-import { type TrainingRequest, withDefaults } from '../../../src/training/settings.ts';
 import { scratch } from '../cli/support.ts';
 
 /** Linear layers with activations; the last gives two classes. */

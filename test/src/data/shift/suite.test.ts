@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { imagesOf } from '../../../../src/data/batches.ts';
 import type { Dataset } from '../../../../src/data/dataset.ts';
 import { Random } from '../../../../src/data/random.ts';
-import { changeOf, defaultSuite, shiftedDataset, shiftedDatasets } from '../../../../src/data/shift/suite.ts';
+import { changeOf, defaultSuite, shiftedDatasets } from '../../../../src/data/shift/suite.ts';
 import { allImages } from '../support.ts';
 
 const dataset: Dataset = {
@@ -20,7 +20,7 @@ const dataset: Dataset = {
 describe('a data set under a change', () => {
   it('keeps all but the images, and says what it is', () => {
     const { images: before, ...rest } = dataset;
-    const { images, ...kept } = shiftedDataset(dataset, changeOf('bias-field'), 3);
+    const { images, ...kept } = shiftedDatasets(dataset, [changeOf('bias-field')], 3)[0];
     expect(kept).toEqual({ ...rest, source: 'val.npz under bias field' });
     expect(images).not.toEqual(before);
   });
@@ -29,23 +29,23 @@ describe('a data set under a change', () => {
     const suite = shiftedDatasets(dataset, defaultSuite, 3);
     const images = suite.map(shifted => allImages(shifted));
     for (const i of [3, 0, 5]) {
-      const alone = shiftedDataset(dataset, defaultSuite[i], 3);
+      const alone = shiftedDatasets(dataset, [defaultSuite[i]], 3)[0];
       expect(alone.images).toEqual(images[i]);
       expect(suite[i].images).toEqual(images[i]);
       expect(imagesOf(alone, [4, 1]).data.slice(128)).toEqual(images[i].slice(128, 256));
     }
-    const fewer = shiftedDataset(
+    const fewer = shiftedDatasets(
       { ...dataset, count: 2, images: allImages(dataset).slice(0, 256) },
-      changeOf('gaussian-noise'),
+      [changeOf('gaussian-noise')],
       3,
-    );
+    )[0];
     const noise = suite[defaultSuite.findIndex(({ name }) => name === 'gaussian-noise')];
     expect(allImages(noise).slice(0, 256)).toEqual(fewer.images);
   });
 
   it('differs between seeds and between images', () => {
     const same = { ...dataset, images: allImages(dataset).map((_, i, all) => all[i % 128]) };
-    const [first, other] = [3, 4].map(seed => allImages(shiftedDataset(same, changeOf('gaussian-noise'), seed)));
+    const [first, other] = [3, 4].map(seed => allImages(shiftedDatasets(same, [changeOf('gaussian-noise')], seed)[0]));
     expect(first).not.toEqual(other);
     expect(first.slice(0, 128)).not.toEqual(first.slice(128, 256));
   });

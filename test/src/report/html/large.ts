@@ -1,7 +1,7 @@
 /** The page of a run that there is not: six parents, 150 positions, 500 cases. */
 import { Random } from '../../../../src/data/random.ts';
 import { type RunPageParts, runPage } from '../../../../src/report/html/run.ts';
-import { withDefaults } from '../../../../src/training/settings.ts';
+import { withDefaults } from '../../../../src/training/options.ts';
 
 const hash = '0'.repeat(64);
 const tags = [...'abcdef'];

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { describe, expect, it } from 'vitest';
-import { type TrainingRequest, trainingSchema, withDefaults } from '../../../src/training/settings.ts';
+import { type TrainingRequest, trainingSchema, withDefaults } from '../../../src/training/options.ts';
 
 describe('defaults', () => {
   it('are those of the kind of training', () => {

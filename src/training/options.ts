@@ -21,10 +21,10 @@ import {
 import { type GivenOf, optional, standing, unlessDenied } from '../options/option.ts';
 
 export const methods = ['double-batched', 'direct', 'task'] as const;
-export const initialisations = ['sequential', 'ridge', 'kaiming', 'identity'] as const;
+const initialisations = ['sequential', 'ridge', 'kaiming', 'identity'] as const;
 /** Where the stitched half is compared with the reference: see `DoubleBatchOptions.terms`. */
 export const losses = ['all', 'last', 'outputs'] as const;
-export const settingsOfTraining = ['sampled', 'all', 'fixed'] as const;
+const settingsOfTraining = ['sampled', 'all', 'fixed'] as const;
 
 /** What depends on the kind of training: `sampled` settings, or the reference's (arXiv 2512.17592). */
 const standards = {
@@ -211,7 +211,6 @@ export const trainingSchema = v.variant('method', [
 ]);
 
 export type Method = (typeof methods)[number];
-export type Initialisation = (typeof initialisations)[number];
 export type Training = v.InferOutput<typeof trainingSchema>;
 /** Those that go on from a run's stitches. */
 export type FoundTraining = Extract<Training, { readonly settings: 'found' }>;
