@@ -73,7 +73,7 @@ await withExecutor({ executor: 'ort' }, async executor => {
     );
     for (let first = 0; first < fresh.length; first += together) {
       const some = fresh.slice(first, first + together);
-      const scores = await scoreUses({ executor }, run, some, sets, space.outputs);
+      const scores = await scoreUses({ executor }, run, some, { sets, outputs: space.outputs });
       for (const [i, uses] of some.entries()) {
         const told = [...scores[i]].map(([output, [score, ...others]]): [string, Point] => {
           const genome = canonical({ uses, output });

@@ -104,7 +104,7 @@ export async function exportNetwork(
     const position = await choosePosition(run, choice);
     const verdict = await run.directory.readJson('verdict', verdictSchema);
     const warnings = verdict ? lossTexts(verdict, positionText(position, choice)) : [];
-    const exported = await exportPosition(run, file, position, choice, verdict, options);
+    const exported = await exportPosition(run, { position, choice, verdict }, file, options);
     return { ...exported, ...(warnings.length > 0 && { warnings }) };
   }
   if ('budget' in choice || 'setting' in choice || 'trained' in choice) return exportFound(run, file, choice, options);
@@ -188,14 +188,19 @@ function scoredBy(graph: Graph, verdict: StoredVerdict | undefined, name: string
   return verdict && standing ? scored(graph, verdict.metric, standing) : graph;
 }
 
+/** A position with how it was chosen, and what a verdict has measured of it. */
+interface ChosenPosition {
+  readonly position: number;
+  readonly choice: Extract<Choice, { position: number } | { rule: Rule }>;
+  readonly verdict: StoredVerdict | undefined;
+}
+
 /** As {@link exportNetwork}, for a run that is loaded and a position that is chosen. */
 async function exportPosition(
   run: LoadedRun,
+  { position, choice, verdict }: ChosenPosition,
   file: string,
-  position: number,
-  choice: Extract<Choice, { position: number } | { rule: Rule }>,
-  verdict: StoredVerdict | undefined,
-  options: ExportOptions = {},
+  options: ExportOptions,
 ): Promise<ExportedNetwork> {
   const { gated, gateOver } = choice;
   const name = positionText(position, choice);

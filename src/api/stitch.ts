@@ -85,7 +85,7 @@ export async function trainLocked(
       force: plan.force,
       followUp,
     });
-    return await finishTraining(job, { directory, parents, network }, trainer, initial, work);
+    return await finishTraining({ directory, parents, network }, { job, trainer, initial }, work);
   } finally {
     trainer?.dispose();
   }
@@ -131,14 +131,21 @@ const stitches: TrainingKind<{ metrics: typeof metricsStateSchema }, 'checkpoint
     replaces ? `${printable(path)} holds the run that was there before until the new one is trained` : undefined,
 };
 
+/** A training that stands ready. */
+interface ReadyTraining {
+  readonly job: TrainingJob;
+  /** None where there are no steps. */
+  readonly trainer: Trainer | undefined;
+  /** Where it begins, or has come to. */
+  readonly initial: ReadonlyMap<string, Tensor>;
+  readonly from?: Reached<typeof stitches.entries> | undefined;
+}
+
 /** Runs a training to its end and writes what comes out of it. */
 async function finishTraining(
-  job: TrainingJob,
   run: OpenRun,
-  trainer: Trainer | undefined,
-  initial: ReadonlyMap<string, Tensor>,
+  { job, trainer, initial, from }: ReadyTraining,
   work: TrainingWork,
-  from?: Reached<typeof stitches.entries>,
 ): Promise<TrainedRun> {
   const { directory } = run;
   const { training } = directory.config;
@@ -227,7 +234,7 @@ export async function resumeLocked(run: OpenRun, work: ResumedWork): Promise<Tra
     const values = from?.values ?? (await beginning(job, config.training));
     const trainer = await stitchTrainer(job, config.training, config, values);
     try {
-      return await finishTraining(job, run, trainer, values, work, from);
+      return await finishTraining(run, { job, trainer, initial: values, from }, work);
     } finally {
       trainer?.dispose();
     }

@@ -18,21 +18,27 @@ function blendOf({ parents }: SuperNetwork, output: string): Blend {
     : { output: parents.map((_, i) => (i === alone ? 1 : 0)) };
 }
 
+/** What uses of the switches are scored on. */
+export interface Scoring {
+  readonly sets: readonly NamedData[];
+  /** Those of `SettingSpace`. */
+  readonly outputs: readonly string[];
+  /** Images at a time. Default 8. */
+  readonly batch?: number | undefined;
+}
+
 /**
  * Scores uses of the switches on data sets. Networks that answer with NaN have no scores.
  *
- * @param outputs those of `SettingSpace`.
- * @param batch images at a time. Default 8.
  * @throws SutureError `interrupted`.
  */
 export async function scoreUses(
   { executor, signal }: Execution,
   trained: TrainedNetwork,
   uses: readonly DiscreteSetting['uses'][],
-  sets: readonly NamedData[],
-  outputs: readonly string[],
-  batch?: number,
+  on: Scoring,
 ): Promise<readonly ScoresByOutput[]> {
+  const { sets, outputs, batch } = on;
   const { network } = trained;
   const blends = outputs.map(output => blendOf(network, output));
   const execution = { executor, ...(signal && { signal }) };
@@ -54,7 +60,7 @@ export async function scoreUses(
     if (!(error instanceof SutureError) || error.code !== 'output-not-finite') throw error;
     if (uses.length === 1) return [new Map(outputs.map(output => [output, sets.map(() => Number.NaN)]))];
     const each: ScoresByOutput[] = [];
-    for (const used of uses) each.push(...(await scoreUses(execution, trained, [used], sets, outputs, batch)));
+    for (const used of uses) each.push(...(await scoreUses(execution, trained, [used], on)));
     return each;
   }
 }

@@ -188,7 +188,11 @@ class Runs {
     const { execution, trained, searched, options } = this.#work;
     if (runs.length === 0) return [];
     throwIfInterrupted(execution.signal, 'The search');
-    const scores = await scoreUses(execution, trained, runs, setsOf(searched), this.#space.outputs, options.batch);
+    const scores = await scoreUses(execution, trained, runs, {
+      sets: setsOf(searched),
+      outputs: this.#space.outputs,
+      batch: options.batch,
+    });
     await this.#cost(runs.flatMap(uses => this.#space.outputs.map(output => this.#canonical({ uses, output }))));
     return runs.map((uses, i) => ({
       uses: { ...uses },

@@ -40,7 +40,7 @@ describe('the search over settings', () => {
     const uses = [...new Map(all.map(s => [JSON.stringify(s.uses), s.uses])).values()];
     const sets = [{ name: 'own', data: searched.own }, ...searched.stress];
     await withExecutor({ executor: 'ort' }, async executor => {
-      const scores = await scoreUses({ executor }, trained, uses, sets, space.outputs);
+      const scores = await scoreUses({ executor }, trained, uses, { sets, outputs: space.outputs });
       const cost = costsOf(trained, searched.own.dataset);
       const known = uses.map((used, i) => ({
         uses: used,
