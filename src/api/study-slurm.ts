@@ -96,14 +96,15 @@ export interface SubmittedJob {
  * ended, in whatever way: what needs a cell that failed ends at once. Last of all a job writes the report.
  *
  * @param program what computes a cell, as words of a command.
- * @throws SutureError `option-invalid` without Slurm; `study-invalid` with what it complains of.
+ * @throws SutureError `option-invalid` without Slurm, and for a folder that it cannot write in; `study-invalid` with what it complains of.
  */
 export async function submitStudy(
   folder: StudyFolder,
   program: ProgramCommand,
   { jobs: atOnce }: { readonly jobs?: number | undefined } = {},
 ): Promise<readonly SubmittedJob[]> {
-  const arrays = arraysOf(await folder.states(), new Set((await queueOf(folder))?.cells.keys()));
+  const queue = await queueOf(folder);
+  const arrays = arraysOf(await folder.states(), new Set(queue?.cells.keys()));
   if (arrays.length === 0) return [];
   await makeFolder(slurmFolder(folder));
   const made: SubmittedJob[] = [];
@@ -122,19 +123,25 @@ export async function submitStudy(
     if (answer === undefined) {
       throw new SutureError('option-invalid', 'There is no sbatch here: submit where Slurm is, or leave out --slurm.');
     }
-    const job = answer.trim().split(';')[0];
+    const [, job] = /^(\d+)(?:;\S*)?$/.exec(answer.trim().split('\n').at(-1)!) ?? [];
+    if (job === undefined) {
+      const text = `sbatch gave no number for ${printable(script)}, but: ${printable(answer.trim())}; \`squeue\` says what it took.`;
+      throw new SutureError('study-invalid', text);
+    }
     made.push({ job, script, cells, demand });
     known.push({ job, cells: [...cells] });
     // What runs is known even if the next is refused.
     await writeOutput(jobsFile(folder), jsonText(known), { force: true });
     return job;
   };
-  let before: string[] = [];
+  // What was handed over before and has not ended may be what these need.
+  let before = [...(queue?.jobs ?? [])];
   for (const stage of [...new Set(arrays.map(array => array.stage))]) {
     const here: string[] = [];
     for (const array of arrays.filter(a => a.stage === stage)) {
       const keys = array.cells.map(({ key }) => key);
-      here.push(await submit(array.kind, arrayScript(folder, array, program, atOnce), before, keys, array.demand));
+      const after = stage === 0 ? [] : before;
+      here.push(await submit(array.name, arrayScript(folder, array, program, atOnce), after, keys, array.demand));
     }
     before = [...before, ...here];
   }

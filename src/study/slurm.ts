@@ -1,5 +1,6 @@
 /** The cells of a study as Slurm's array jobs: scripts, what is asked of the cluster for each kind of cell, and what was submitted. */
 import { join } from 'node:path';
+import { printable, SutureError } from '../../ir/errors.ts';
 import { type Cell, type Kind, stageOf } from './cells.ts';
 import type { CellState, StudyFolder } from './folder.ts';
 
@@ -12,6 +13,9 @@ const usual = { minutes: 240, mebibytes: 8192 };
 /** Beside what was measured: starting, reading, writing. */
 export const least = { minutes: 10, mebibytes: 1024 };
 
+/** The most cells of one array: where nothing else is configured, Slurm takes no more than 1001. */
+const mostAtOnce = 1000;
+
 /** Seconds before its end at which a job is told to write its checkpoint. */
 const warning = 120;
 
@@ -22,6 +26,8 @@ export interface Demand {
 
 /** An array job: cells of one kind, which all take about the same. */
 export interface SlurmArray {
+  /** Of its script: the kind, and of further arrays of a kind a number. */
+  readonly name: string;
   readonly kind: Kind;
   readonly stage: number;
   readonly cells: readonly Cell[];
@@ -42,12 +48,14 @@ export function arraysOf(states: readonly CellState[], taken: ReadonlySet<string
   const open = states.filter(({ cell, status }) => status !== 'done' && status !== 'running' && !taken.has(cell.key));
   const kinds = [...new Set(open.map(({ cell }) => cell.kind))];
   return kinds
-    .map(kind => ({
-      kind,
-      stage: stageOf(kind),
-      cells: open.filter(({ cell }) => cell.kind === kind).map(({ cell }) => cell),
-      demand: demandOf(kind, states),
-    }))
+    .flatMap(kind => {
+      const cells = open.filter(({ cell }) => cell.kind === kind).map(({ cell }) => cell);
+      return Array.from({ length: Math.ceil(cells.length / mostAtOnce) }, (_, i) => ({
+        name: i === 0 ? kind : `${kind}-${i + 1}`,
+        ...{ kind, stage: stageOf(kind), demand: demandOf(kind, states) },
+        cells: cells.slice(i * mostAtOnce, (i + 1) * mostAtOnce),
+      }));
+    })
     .sort((p, q) => p.stage - q.stage);
 }
 
@@ -55,6 +63,20 @@ export const slurmFolder = (folder: StudyFolder): string => join(folder.path, 's
 
 /** For a shell, whatever is in it. */
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
+
+/**
+ * Where a job writes what it says: in a line for Slurm, which takes % for the begin of a pattern.
+ *
+ * @throws SutureError `option-invalid` for a folder that no such line can name.
+ */
+function outputLine(folder: StudyFolder, pattern: string): string {
+  const path = slurmFolder(folder);
+  if (/["\\\n\r]/.test(path)) {
+    const text = `Slurm cannot write below ${printable(folder.path)}: choose a folder without quotes and backslashes in its path.`;
+    throw new SutureError('option-invalid', text);
+  }
+  return `#SBATCH --output="${path.replaceAll('%', '%%')}/${pattern}"`;
+}
 
 /** The program as a command of a shell. */
 export type ProgramCommand = readonly string[];
@@ -79,7 +101,7 @@ export function arrayScript(
 #SBATCH --requeue
 #SBATCH --open-mode=append
 #SBATCH --signal=B:USR1@${warning}
-#SBATCH --output=${join(slurmFolder(folder), `${kind}-%A-%a.txt`)}
+${outputLine(folder, `${kind}-%A-%a.txt`)}
 cells=(
 ${cells.map(({ key }) => `  ${key}`).join('\n')}
 )
@@ -98,6 +120,6 @@ export const reportScript = (folder: StudyFolder, program: ProgramCommand): stri
 #SBATCH --job-name=suture-report
 #SBATCH --time=${least.minutes}
 #SBATCH --mem=${least.mebibytes}M
-#SBATCH --output=${join(slurmFolder(folder), 'report-%j.txt')}
+${outputLine(folder, 'report-%j.txt')}
 ${[...program, 'study', 'report', folder.path].map(quoted).join(' ')}
 `;

@@ -108,7 +108,8 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
   }, 180_000);
 
   it('shows a cell that fails, and ends what waits for it', async () => {
-    const output = join(folder(), 'failing');
+    // Whatever the folder is called.
+    const output = join(folder(), '5% failing');
     const broken = join(folder(), 'broken.json');
     const request = JSON.parse(await readFile(file, 'utf8'));
     const methods = ['gated', 'ensemble'];
@@ -123,6 +124,7 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
       gated: { status: 'blocked' },
     });
     expect(await readFile(join(output, 'study.md'), 'utf8')).toContain('1 failed');
+    expect(await readdir(join(output, 'slurm'))).toContainEqual(expect.stringMatching(/^run-\d+-0\.txt$/));
   }, 180_000);
 
   it('is cancelled, and goes on in order', async () => {
