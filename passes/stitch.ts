@@ -15,6 +15,7 @@ export {
   requireGateable,
   settleGated,
   settleSources,
+  weightsAgainst,
 } from './stitch/gate.ts';
 export { identityStitches, kaimingStitches, parametersOf, type StitchParameters } from './stitch/initial.ts';
 export type { TaggedGraph } from './stitch/inputs.ts';

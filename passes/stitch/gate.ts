@@ -135,6 +135,19 @@ export function addGate(
   b.output(output.name, combined);
 }
 
+/**
+ * The weights from which a gate weighs as with equal ones, where doubts have grown.
+ *
+ * @param growth of each answer's doubt, as logarithms. @returns weights with the sum 1.
+ */
+export function weightsAgainst(growth: readonly number[]): readonly number[] {
+  // Against the largest, because the square of a large factor may leave the range of the numbers.
+  const largest = Math.max(...growth);
+  const weights = growth.map(log => Math.exp(2 * (log - largest)));
+  const sum = weights.reduce((total, weight) => total + weight, 0);
+  return weights.map(weight => weight / sum);
+}
+
 /** Why a gate cannot act on the network; undefined where it can. */
 function obstacle({ outputs }: SuperNetwork): string | undefined {
   const [output, ...more] = outputs;

@@ -1,6 +1,6 @@
 /** Shares of branches before their gate that give each the say it had before training. */
 import { numbersOf, type Tensor } from '../../ir/index.ts';
-import { doubtAbreast, doubtsOutput } from '../../passes/index.ts';
+import { doubtAbreast, doubtsOutput, weightsAgainst } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Runnable } from '../execution/execute.ts';
 import type { Execution } from '../execution/progress.ts';
@@ -22,10 +22,9 @@ export interface Balanced {
 }
 
 /**
- * What learning has added to the doubt of each branch ({@link doubtAbreast}) is taken from it again: a gate that divides these shares by
- * doubts squared weighs the branches, on images as they were trained on and in the geometric mean, as it weighs their teachers.
- *
- *     w_i ∝ exp(2 · mean over images of log(doubt_i of the student / doubt_i of the teacher)),    Σ w_i = 1
+ * What learning has added to the doubt of each branch ({@link doubtAbreast}) is taken from it again: a gate that starts from these shares
+ * weighs the branches, on images as they were trained on and in the geometric mean, as it weighs their teachers. See
+ * {@link weightsAgainst}.
  */
 export async function balancedShares(
   execution: Execution,
@@ -40,9 +39,7 @@ export async function balancedShares(
     return drawn(numbers, steps + take).images;
   });
   const [after, before] = [await logDoubts(execution, student, batches), await logDoubts(execution, teacher, batches)];
-  const weights = after.map((mean, branch) => Math.exp(2 * (mean - before[branch])));
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  return weights.map(weight => weight / sum);
+  return weightsAgainst(after.map((mean, branch) => mean - before[branch]));
 }
 
 /** The mean over images of the logarithm of each branch's doubt. */
