@@ -13,14 +13,20 @@ export const main = join(folder, entry);
 let built: Promise<unknown> | undefined;
 
 /**
- * Writes the program as a few files: hundreds take a process most of a second to load, which is more than most of what is tested
- * here. The files that are published are started by the test of what is built.
+ * Writes the program as a few small files, with the packages that it takes: hundreds take a process most of a second to load, which is more
+ * than most of what is tested here. The files that are published are started by the test of what is built.
  */
 export async function buildProgram(): Promise<void> {
   built ??= build({
     configFile: false,
     logLevel: 'error',
+    // All but what is native.
+    ssr: {
+      noExternal: true,
+      external: ['@sparticuz/chromium', 'fs-native-extensions', 'onnxruntime-common', 'onnxruntime-node', 'webgpu'],
+    },
     build: {
+      minify: true,
       ssr: 'src/cli/main.ts',
       outDir: folder,
       target: 'node20',

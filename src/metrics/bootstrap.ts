@@ -31,9 +31,10 @@ function drawable(metric: Resampled, groups: Groups): Drawable {
   return { terms, sums: new Float64Array(terms[0]?.length ?? 0) };
 }
 
-function valueOver({ terms, sums }: Drawable, drawn: Uint32Array): number {
+/** The score over the groups that are named from `start` to `end`. */
+function valueOver({ terms, sums }: Drawable, drawn: Uint32Array, start: number, end: number): number {
   sums.fill(0);
-  for (let d = 0; d < drawn.length; d++) {
+  for (let d = start; d < end; d++) {
     const more = terms[drawn[d]];
     for (let i = 0; i < sums.length; i++) sums[i] += more[i];
   }
@@ -42,6 +43,36 @@ function valueOver({ terms, sums }: Drawable, drawn: Uint32Array): number {
 
 /** Fewer draws make the interval's ends uncertain. */
 const resamples = 2000;
+
+/** The groups of every resample, of sets with so many each, one set after the other. What is yielded is overwritten by the next. */
+function* drawResamples(counts: readonly number[]): Generator<Uint32Array> {
+  const random = Random.seeded(0, 'bootstrap');
+  const drawn = new Uint32Array(totalOf(counts));
+  for (let i = 0; i < resamples; i++) {
+    let at = 0;
+    for (const count of counts) for (let g = 0; g < count; g++) drawn[at++] = random.int(count);
+    yield drawn;
+  }
+}
+
+const totalOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
+
+/** Resamples by the counts that they were drawn for: a run asks for the intervals of many networks on few data sets. */
+const known = new Map<string, readonly Uint32Array[]>();
+/** So many groups are kept of each, and so many counts: 16 MB at most. */
+const [groupsKept, countsKept] = [2 ** 8, 2 ** 3];
+
+/** The same each time. */
+function resamplesOf(counts: readonly number[]): Iterable<Uint32Array> {
+  if (totalOf(counts) > groupsKept) return drawResamples(counts);
+  const key = counts.join();
+  const found = known.get(key);
+  if (found) return found;
+  const drawn = Array.from(drawResamples(counts), one => one.slice());
+  if (known.size >= countsKept) known.clear();
+  known.set(key, drawn);
+  return drawn;
+}
 
 /**
  * Images that are not independent of each other: those of one `group`, else of one `id`, else each image for itself. Groups that have
@@ -131,24 +162,24 @@ export function intervalOf(
   sets: readonly Drawn[],
   numberOf: (scores: readonly (readonly number[])[]) => number,
 ): Difference {
-  const drawables = sets.map(({ metrics, groups }) => ({ metrics: metrics.map(m => drawable(m, groups)), groups }));
-  const samples = new Map(sets.map(({ groups }) => [groups, Uint32Array.from(groups.keys())]));
-  /** Of what the samples hold now, some groups perhaps several times. */
-  const found = (): number =>
-    numberOf(drawables.map(({ metrics, groups }) => metrics.map(metric => valueOver(metric, samples.get(groups)!))));
-  const value = found();
-  const random = Random.seeded(0, 'bootstrap');
-  const drawn: number[] = [];
-  for (let i = 0; i < resamples; i++) {
-    for (const [groups, sample] of samples) {
-      for (let g = 0; g < sample.length; g++) sample[g] = random.int(groups.length);
-    }
-    const number = found();
+  const different = [...new Set(sets.map(({ groups }) => groups))];
+  const counts = different.map(groups => groups.length);
+  const drawables = sets.map(({ metrics, groups }) => {
+    const set = different.indexOf(groups);
+    const start = totalOf(counts.slice(0, set));
+    return { metrics: metrics.map(m => drawable(m, groups)), start, end: start + counts[set] };
+  });
+  const found = (drawn: Uint32Array): number =>
+    numberOf(drawables.map(({ metrics, start, end }) => metrics.map(metric => valueOver(metric, drawn, start, end))));
+  const value = found(Uint32Array.from(counts.flatMap(count => Array.from({ length: count }, (_, g) => g))));
+  const numbers: number[] = [];
+  for (const drawn of resamplesOf(counts)) {
+    const number = found(drawn);
     // Without anything to count there is no score.
-    if (!Number.isNaN(number)) drawn.push(number);
+    if (!Number.isNaN(number)) numbers.push(number);
   }
-  drawn.sort((p, q) => p - q);
-  const at = (share: number): number => drawn[Math.round(share * (drawn.length - 1))] ?? Number.NaN;
+  const ordered = Float64Array.from(numbers).sort();
+  const at = (share: number): number => ordered[Math.round(share * (ordered.length - 1))] ?? Number.NaN;
   return { value, low: at(0.025), high: at(0.975), groups: Math.min(...sets.map(({ groups }) => groups.length)) };
 }
 
