@@ -14,8 +14,8 @@ import {
 } from './graph.ts';
 import { type AttributeSpecs, type InferContext, type Inferred, type Operand, requirePossible } from './operator.ts';
 import { type OpName, operators } from './ops/index.ts';
-import { int64s, scalar, type Tensor, tensorType } from './tensor.ts';
-import type { TensorType } from './type.ts';
+import { int64s, sameTensor, scalar, type Tensor, tensorType } from './tensor.ts';
+import { sameShape, sameType, type TensorType } from './type.ts';
 
 export interface NodeOptions {
   /** The node's name, and the stem of its outputs' names. Made unique where it is taken already. */
@@ -175,8 +175,16 @@ export class GraphBuilder {
     for (const output of node.outputs) this.#producers.set(output, node);
   }
 
-  /** Takes over a node whose inputs changed: same operator, attributes and names, types inferred anew. */
-  reinfer(node: AnyNode): readonly Value[] {
+  /**
+   * Takes over a node whose inputs changed: same operator, attributes and names, types inferred anew.
+   *
+   * @param before the node on other operands. Where these are of the same types, nothing is inferred, and what it computes are the same values.
+   */
+  reinfer(node: AnyNode, before?: AnyNode): readonly Value[] {
+    if (before?.inputs.every((operand, i) => saysTheSame(operand, node.inputs[i]))) {
+      this.adopt(node);
+      return node.outputs;
+    }
     const types = inferTypes<OpName>(node.op, node.inputs, node.attributes, node.outputs.length, node.name, () =>
       this.#fresh(),
     );
@@ -268,6 +276,17 @@ function withDefaults<K extends OpName>(op: K, given: GivenAttributesOf<K>): Att
     }
   }
   return full as AttributesOf<K>;
+}
+
+/** Do type rules see no difference? */
+function saysTheSame(a: Operand | undefined, b: Operand | undefined): boolean {
+  if (a === b) return true;
+  if (!a || !b || !sameType(a.type, b.type)) return false;
+  const alike = (p: readonly Dim[] | undefined, q: readonly Dim[] | undefined): boolean =>
+    p === q || (p !== undefined && q !== undefined && sameShape(p, q));
+  const equal = (p: Tensor | undefined, q: Tensor | undefined): boolean =>
+    p === q || (p !== undefined && q !== undefined && sameTensor(p, q));
+  return alike(a.elements, b.elements) && equal(a.constant, b.constant);
 }
 
 /** Elements that no double holds exactly count as not known. */

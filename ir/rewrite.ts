@@ -14,40 +14,43 @@ interface RewriteOptions {
 
 /**
  * Rebuilds a graph node by node in order. Nodes that are kept and whose inputs did not change are shared with the old graph;
- * nodes whose inputs changed are inferred anew under their old names. Returns the same object when nothing changed.
+ * nodes whose inputs changed are inferred anew under their old names, where the types of their inputs changed. Returns the same
+ * object when nothing changed.
+ *
+ * @param visit is shown a node on values of the new graph, and what it was `before`.
  */
 export function rewrite(
   graph: Graph,
-  visit: (node: AnyNode, to: GraphBuilder) => Replacement,
+  visit: (node: AnyNode, to: GraphBuilder, before: AnyNode) => Replacement,
   options: RewriteOptions = {},
 ): Graph {
   const to = new GraphBuilder(graph.name, graph.info, graph);
+  /** What stands in another value's place. */
   const map = new Map<Value, Value>();
   let changed = false;
   for (const input of graph.inputs) {
     const replacement = options.inputs?.get(input.name) ?? input;
-    map.set(input, replacement);
+    if (replacement !== input) map.set(input, replacement);
     if (!replacement.constant) to.adoptInput(replacement);
     changed ||= replacement !== input;
   }
   const mapped = (value: Value): Value => map.get(value) ?? value;
 
   for (const node of graph.nodes) {
-    const inputs = node.inputs.map(v => v && mapped(v));
-    const moved = inputs.some((v, i) => v !== node.inputs[i]);
-    const shown = moved ? ({ ...node, inputs } as AnyNode) : node;
-    const replacement = visit(shown, to);
+    const moved = map.size > 0 && node.inputs.some(v => v && map.has(v));
+    const shown = moved ? ({ ...node, inputs: node.inputs.map(v => v && mapped(v)) } as AnyNode) : node;
+    const replacement = visit(shown, to, node);
     if (replacement === undefined) {
       if (moved) {
-        const outputs = to.reinfer(shown);
-        for (const [i, old] of node.outputs.entries()) map.set(old, outputs[i]);
+        const outputs = to.reinfer(shown, node);
+        for (const [i, old] of node.outputs.entries()) if (outputs[i] !== old) map.set(old, outputs[i]);
       } else to.keep(node);
       changed ||= moved;
       continue;
     }
     changed = true;
     const values = replacement instanceof Value ? [replacement] : replacement;
-    for (const [i, old] of node.outputs.entries()) map.set(old, values[i]);
+    for (const [i, old] of node.outputs.entries()) if (values[i] !== old) map.set(old, values[i]);
   }
   if (!changed) return graph;
   for (const { name, value } of graph.outputs) to.output(name, mapped(value));

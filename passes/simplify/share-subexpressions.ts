@@ -25,7 +25,7 @@ export function shareSubexpressions(graph: Graph, { apart = false }: { apart?: b
     return ids.get(value)!;
   };
   const seen = new Map<string, readonly Value[]>();
-  return rewrite(graph, (given, to) => {
+  return rewrite(graph, (given, to, before) => {
     const inputs = given.inputs.map(v => v && canonical(v));
     const same = inputs.every((v, i) => v === given.inputs[i]);
     const node = same ? given : ({ ...given, inputs } as AnyNode);
@@ -33,7 +33,7 @@ export function shareSubexpressions(graph: Graph, { apart = false }: { apart?: b
     const first = shared && seen.get(shared);
     if (first) return first;
     const kept = own.has(node);
-    const outputs = kept ? node.outputs : to.reinfer(node);
+    const outputs = kept ? node.outputs : to.reinfer(node, before);
     if (shared) seen.set(shared, outputs);
     return kept ? undefined : outputs;
   });

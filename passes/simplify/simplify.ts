@@ -40,7 +40,10 @@ export const applyRules = (graph: Graph, rules: readonly Rule[]): Graph =>
 
 function toFixpoint(graph: Graph, rules: readonly Rule[], { apart }: SimplifyOptions): Graph {
   for (let now = graph; ; ) {
-    const next = removeDeadCode(shareSubexpressions(applyRules(now, rules), { apart }));
+    const ruled = applyRules(now, rules);
+    // What was shared and cleared has nothing more to share or to clear.
+    if (ruled === now && now !== graph) return now;
+    const next = removeDeadCode(shareSubexpressions(ruled, { apart }));
     if (next === now) return now;
     now = next;
   }
