@@ -30,10 +30,10 @@ export const share = number('a number from 0 to 1', v.pipe(v.number(), v.minValu
 export const shareAboveZero = number('a number above 0, up to 1', v.pipe(v.number(), v.gtValue(0), v.maxValue(1)));
 export const shareBelowOne = number('a number from 0 to below 1', v.pipe(v.number(), v.minValue(0), v.ltValue(1)));
 
-/** How strong a change is, to what is usual. */
+/** How strong a change is, to what is usual. Beyond ten times that no image is left, and then no finite number. */
 export const strength = {
-  words: 'on, off, or a number from 0 on, as 0.5',
-  schema: nonNegative.schema,
+  words: 'on, off, or a number from 0 to 10, as 0.5',
+  schema: v.pipe(v.number(), v.minValue(0), v.maxValue(10)),
   read: text => (text === 'on' ? 1 : text === 'off' ? 0 : numberOf(text)),
 } satisfies Kind<number>;
 

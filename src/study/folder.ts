@@ -102,7 +102,8 @@ export class StudyFolder {
   /**
    * Makes a study's folder, or finds it with the same or another description: cells whose inputs are the same stay, others are new.
    *
-   * @throws SutureError `output-exists` for a folder that holds something else; as `cellsOf`.
+   * @throws SutureError `output-exists` for a folder that holds something else; `run-locked` for another description while cells of the one
+   * that is there are computed, which read it; as `cellsOf`.
    */
   static async make(path: string, request: StudyRequest): Promise<StudyFolder> {
     const present = await readdir(path).catch(() => [] as string[]);
@@ -112,10 +113,21 @@ export class StudyFolder {
         `${printable(path)} holds other files than a study's; choose another folder.`,
       );
     }
-    const cells = await cellsOf(request);
+    const folder = new StudyFolder(path, request, await cellsOf(request));
     await makeFolder(join(path, files.cells));
-    await writeOutput(join(path, files.request), jsonText(request), { force: true });
-    return new StudyFolder(path, request, cells);
+    const text = jsonText(request);
+    const kept = await readRegular(folder.requestFile).catch(() => undefined);
+    if (kept?.toString('utf8') === text) return folder;
+    for (const key of await readdir(join(path, files.cells))) {
+      if (!(await folder.#isRunning({ key }))) continue;
+      throw new SutureError(
+        'run-locked',
+        `${printable(path)} holds another description, and its cell ${printable(key)} is being computed; ` +
+          'wait until that has ended, or choose another folder.',
+      );
+    }
+    await writeOutput(folder.requestFile, text, { force: true });
+    return folder;
   }
 
   /** @throws SutureError `study-invalid`. */
@@ -193,7 +205,7 @@ export class StudyFolder {
     return needed.every(status => status === 'done') ? 'ready' : 'waiting';
   }
 
-  async #isRunning(cell: Cell): Promise<boolean> {
+  async #isRunning(cell: Pick<Cell, 'key'>): Promise<boolean> {
     try {
       await refuseLocked(this.folderOf(cell));
       return false;

@@ -13,6 +13,7 @@ import { npyArray } from '../../../src/data/npy.ts';
 import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
 import type { ProgressEvent } from '../../../src/execution/progress.ts';
 import { isThere } from '../../../src/files/there.ts';
+import { withNewLock } from '../../../src/run/lock.ts';
 import { cellsOf } from '../../../src/study/cells.ts';
 import { StudyFolder } from '../../../src/study/folder.ts';
 import { dataFor } from '../../../src/study/folds.ts';
@@ -168,6 +169,23 @@ describe('a study', () => {
     expect(notes).toContain('alone-a-s1, alone-b-s1');
     // In whatever order they come.
     expect(computed.slice(5).toSorted()).toEqual(['alone-a-s1', 'alone-b-s1', 'ensemble-a-b-s1', 'finetune-a-b-s1']);
+  });
+
+  it('of another description is refused while a cell of the one that is there is computed', async () => {
+    const few = { methods: ['alone'], pairs: [['a', 'b']] };
+    const [file, other] = [await described('one.json', few), await described('other.json', { ...few, seeds: [1] })];
+    const output = join(folder(), 'one');
+    const { cells } = await studyPlan(file, output);
+    const cell = join(output, 'cells', cells[0].key);
+    await withNewLock(cell, async () => {
+      await expect(studyPlan(other, output)).rejects.toThrow(
+        `holds another description, and its cell ${cells[0].key} is being computed`,
+      );
+      // The same one may look on.
+      expect((await studyPlan(file, output)).cells).toHaveLength(2);
+    });
+    expect((await StudyFolder.open(output)).request.seeds).toEqual([0]);
+    expect((await studyPlan(other, output)).cells[0].key).not.toBe(cells[0].key);
   });
 
   it('goes on past a cell that fails, says so, and computes it again', async () => {
