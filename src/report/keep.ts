@@ -1,10 +1,10 @@
 /** Runs written where other programs that track experiments find them. */
-import { readdir, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { makeFolder, refuseExisting, unwritable, type WriteOptions } from '../files/output.ts';
+import { makeFolder, refuseExisting, unwritable, type WriteOptions, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { defaultExperiment, type Experiment, experimentText, mlflowFiles, mlflowFolder } from './mlflow.ts';
-import { eventsName, eventsOf } from './tensorboard.ts';
+import { eventsName, eventsOf, isEventsName } from './tensorboard.ts';
 import { type TrackedRun, trackedName } from './tracked.ts';
 
 /** A run with files that are shown beside it, by their names. */
@@ -35,17 +35,36 @@ export async function keepInMlflow(
     await write(meta, experimentText(store, each));
   }
   for (const [i, { run, artifacts }] of runs.entries()) {
-    const target = targets[i];
-    await rm(target, { recursive: true, force: true });
     const files = new Map<string, string | Uint8Array>(mlflowFiles(store, experiment, run));
     for (const [name, content] of artifacts) files.set(`artifacts/${name}`, content);
-    for (const [name, content] of files) await write(join(target, name), content);
+    await replaceFolder(targets[i], files);
   }
   return targets;
 }
 
+/** Writes a folder beside the one that it takes the place of, which stays until the new one is whole. @throws SutureError `output-unwritable`. */
+async function replaceFolder(target: string, files: ReadonlyMap<string, string | Uint8Array>): Promise<void> {
+  const [made, old] = [`${target}.new`, `${target}.old`];
+  try {
+    // Of a process that was ended.
+    await remove(made);
+    for (const [name, content] of files) await write(join(made, name), content);
+    if (await isThere(target)) {
+      await remove(old);
+      await rename(target, old);
+    }
+    await rename(made, target);
+    await remove(old);
+  } catch (cause) {
+    await remove(made).catch(() => undefined);
+    throw unwritable(target, cause);
+  }
+}
+
+const remove = (path: string): Promise<void> => rm(path, { recursive: true, force: true });
+
 /**
- * Writes runs into a folder that TensorBoard reads, each in a folder of its name.
+ * Writes runs into a folder that TensorBoard reads, each in a folder of its name. Events that other programs wrote there stay.
  *
  * @returns the folders of the runs.
  * @throws SutureError as {@link keepInMlflow}.
@@ -59,11 +78,19 @@ export async function keepForTensorBoard(
   const present: string[] = [];
   for (const target of targets) {
     const names = await readdir(target).catch(() => [] as string[]);
-    present.push(...names.filter(name => name.includes('tfevents')).map(name => join(target, name)));
+    present.push(...names.filter(isEventsName).map(name => join(target, name)));
   }
   for (const file of present) await refuseExisting(file, options);
-  for (const file of present) await rm(file);
-  for (const [i, run] of runs.entries()) await write(join(targets[i], eventsName(run)), eventsOf(run));
+  const written = runs.map((run, i) => join(targets[i], eventsName(run)));
+  for (const [i, run] of runs.entries()) {
+    await makeFolder(targets[i]);
+    await writeOutput(written[i], eventsOf(run), { force: true });
+  }
+  for (const file of present.filter(before => !written.includes(before))) {
+    await rm(file, { force: true }).catch((cause: unknown) => {
+      throw unwritable(file, cause);
+    });
+  }
   return targets;
 }
 

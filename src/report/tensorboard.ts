@@ -11,6 +11,9 @@ import type { TrackedRun } from './tracked.ts';
 export const eventsName = ({ begun }: Pick<TrackedRun, 'begun'>): string =>
   `events.out.tfevents.${Math.floor(begun / 1000)}.suture`;
 
+/** Whether a file of that name is of {@link eventsName}, and not of another program. */
+export const isEventsName = (name: string): boolean => /^events\.out\.tfevents\.\d+\.suture$/.test(name);
+
 /** Bytes as a record: 8 bytes of length, little-endian, and behind them and behind the data what they add up to. */
 function recordOf(data: Uint8Array): Uint8Array {
   const record = new Uint8Array(data.length + 16);
