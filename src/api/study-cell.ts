@@ -74,6 +74,7 @@ export async function studyCell(path: string, key: string, training: TrainingWor
       });
     await keep({ status: 'begun' });
     try {
+      await requireNeeds(folder, cell);
       const said = task === undefined ? labels : labelsOfRun({ task }, labels);
       const both = await labelsFor(folder.request, cell, said);
       const result = await resultOf({ folder, cell, at, ...both, executor: { executor }, training });
@@ -86,6 +87,21 @@ export async function studyCell(path: string, key: string, training: TrainingWor
     }
     return (await folder.record(cell))!;
   });
+}
+
+/** @throws SutureError `study-invalid` where what a cell is made of was removed since it was made. */
+async function requireNeeds(folder: StudyFolder, cell: Cell): Promise<void> {
+  for (const needed of cell.needs.map(key => folder.cell(key))) {
+    const at = folder.folderOf(needed);
+    const { network } = (await folder.record(needed))?.result ?? {};
+    const made = needed.kind === 'run' ? join(at, 'run', 'parameters.npz') : network && join(folder.path, network);
+    // A site's own network is named where it is, and read there.
+    if (!made || (network !== undefined && isAbsolute(network)) || (await isThere(made))) continue;
+    throw new SutureError(
+      'study-invalid',
+      `${printable(made)} is gone, of which this cell is made; remove ${printable(at)} to compute that again.`,
+    );
+  }
 }
 
 async function resultOf(work: Work): Promise<CellResult> {

@@ -171,6 +171,22 @@ describe('a study', () => {
     expect(computed.slice(5).toSorted()).toEqual(['alone-a-s1', 'alone-b-s1', 'ensemble-a-b-s1', 'finetune-a-b-s1']);
   });
 
+  it('says what to remove where a network that others are made of is gone', async () => {
+    const few = { methods: ['alone', 'finetune'], pairs: [['a', 'b']] };
+    const output = join(folder(), 'gone');
+    const file = await described('gone.json', few);
+    await study(file, { output, launch });
+    const [made, user] = await Promise.all(['alone-b', 'finetune-a'].map(kind => keyOf(output, kind)));
+    await rm(join(output, 'cells', user), { recursive: true });
+    await rm(join(output, 'cells', made, 'net', 'network.onnx'));
+    const { details } = await study(file, { output, launch }).catch(error => error);
+    expect(details).toEqual([
+      expect.stringContaining(`is gone, of which this cell is made; remove ${join(output, 'cells', made)} to compute`),
+    ]);
+    await rm(join(output, 'cells', made), { recursive: true });
+    expect(new Set(Object.values(statuses(await study(file, { output, launch }))))).toEqual(new Set(['done']));
+  });
+
   it('of another description is refused while a cell of the one that is there is computed', async () => {
     const few = { methods: ['alone'], pairs: [['a', 'b']] };
     const [file, other] = [await described('one.json', few), await described('other.json', { ...few, seeds: [1] })];
