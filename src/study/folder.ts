@@ -162,27 +162,29 @@ export class StudyFolder {
     throw new SutureError('study-invalid', `${printable(this.path)} has no cell ${printable(key)}.`);
   }
 
-  /** What is kept of a cell; undefined where it was not begun. @throws SutureError `study-invalid`. */
+  /** What is kept of a cell; undefined where it was not begun. What cannot be read is that of a cell that failed. */
   async record(cell: Cell): Promise<CellRecord | undefined> {
     const file = this.recordOf(cell);
     if (!(await isThere(file))) return undefined;
     try {
       return v.parse(recordSchema, JSON.parse((await readRegular(file)).toString('utf8')));
-    } catch (cause) {
-      throw new SutureError('study-invalid', `${printable(file)} is damaged; remove it to compute the cell again.`, {
-        cause,
-      });
+    } catch {
+      const error = `${printable(file)} is damaged; the cell is computed again with the study.`;
+      return this.#recordOf(cell, { status: 'failed', seconds: 0, peakBytes: 0, error });
     }
   }
 
-  async write(cell: Cell, found: Omit<CellRecord, 'format' | 'version' | keyof Cell>): Promise<void> {
-    const document: CellRecord = {
+  #recordOf(cell: Cell, found: Omit<CellRecord, 'format' | 'version' | keyof Cell>): CellRecord {
+    return {
       ...{ format: 'suture-cell', version: 1 },
       ...{ ...cell, sites: [...cell.sites], needs: [...cell.needs] },
       ...found,
     };
+  }
+
+  async write(cell: Cell, found: Omit<CellRecord, 'format' | 'version' | keyof Cell>): Promise<void> {
     await makeFolder(this.folderOf(cell));
-    await writeOutput(this.recordOf(cell), jsonText(document), { force: true });
+    await writeOutput(this.recordOf(cell), jsonText(this.#recordOf(cell, found)), { force: true });
   }
 
   /** Where all cells are, in their order. */

@@ -187,6 +187,20 @@ describe('a study', () => {
     expect(new Set(Object.values(statuses(await study(file, { output, launch }))))).toEqual(new Set(['done']));
   });
 
+  it('shows a cell whose record is damaged as failed, and computes it again', async () => {
+    const file = await described('damaged.json', { methods: ['alone'], pairs: [['a', 'b']] });
+    const output = join(folder(), 'damaged');
+    const whole = await study(file, { output, launch });
+    const key = await keyOf(output, 'alone-a');
+    const record = join(output, 'cells', key, 'cell.json');
+    const text = await readFile(record, 'utf8');
+    await writeFile(record, text.slice(0, text.length / 2));
+    const { cells } = await studyStatus(output);
+    expect(cells.map(({ status }) => status).toSorted()).toEqual(['done', 'failed']);
+    expect(statuses(await study(file, { output, launch }))).toEqual(statuses(whole));
+    expect(JSON.parse(await readFile(record, 'utf8')).result).toEqual(JSON.parse(text).result);
+  });
+
   it('of another description is refused while a cell of the one that is there is computed', async () => {
     const few = { methods: ['alone'], pairs: [['a', 'b']] };
     const [file, other] = [await described('one.json', few), await described('other.json', { ...few, seeds: [1] })];
