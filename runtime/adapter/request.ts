@@ -2,6 +2,7 @@
 import { SutureError } from '../../ir/errors.ts';
 import { type Device, openDevice } from './device.ts';
 import type { AdapterOptions } from './facts.ts';
+import { lookLessOften } from './polling.ts';
 import { searchAdapter } from './search.ts';
 
 /**
@@ -19,5 +20,6 @@ export async function requestDevice(options: AdapterOptions = {}): Promise<Devic
       { details: [...tried, ...report.advice] },
     );
   }
+  if (found.facts.adapterClass === 'software') lookLessOften();
   return openDevice(found);
 }

@@ -109,6 +109,36 @@ describe.skipIf(!embedded)('a device', () => {
     expect(() => device.assertHealthy()).not.toThrow();
   });
 
+  it('is left the processors while it computes, and others call setImmediate as ever', async () => {
+    const code = `@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+      @compute @workgroup_size(1) fn main(@builtin(global_invocation_id) id: vec3u) {
+        var sum = f32(id.x);
+        for (var i = 0u; i < 400000u; i++) { sum = fma(sum, 0.5f, f32(i)); }
+        y[id.x] = sum;
+      }`;
+    const { gpu, queue } = device;
+    const compute = { module: gpu.createShaderModule({ code }), entryPoint: 'main' };
+    const pipeline = await gpu.createComputePipelineAsync({ layout: 'auto', compute });
+    const buffer = gpu.createBuffer({ size: 64, usage: GPUBufferUsage.STORAGE });
+    const entries = [{ binding: 0, resource: { buffer } }];
+    const group = gpu.createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries });
+    const encoder = gpu.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, group);
+    pass.dispatchWorkgroups(16);
+    pass.end();
+    const before = performance.eventLoopUtilization();
+    queue.submit([encoder.finish()]);
+    await queue.onSubmittedWorkDone();
+    const { active, idle, utilization } = performance.eventLoopUtilization(before);
+    expect(active + idle).toBeGreaterThan(20);
+    expect(utilization).toBeLessThan(0.5);
+    expect(await promisify(setImmediate)('as given')).toBe('as given');
+    expect(await new Promise(resolve => setImmediate((...given) => resolve(given), 1, 2))).toEqual([1, 2]);
+    clearImmediate(setImmediate(() => expect.fail('It was cleared.')));
+  });
+
   it('gives back what the commands return, and throws what they throw', async () => {
     expect(await device.attempt('nothing', () => 7)).toBe(7);
     const own = new RangeError('mine');
