@@ -8,6 +8,7 @@ import { linearAttention } from './linear-attention.ts';
 import { losses } from './losses.ts';
 import { quantized } from './quantized.ts';
 import { recurrent } from './recurrent.ts';
+import { resampled } from './resampled.ts';
 import { sampling } from './sampling.ts';
 import { transforms } from './transforms.ts';
 import { windows } from './windows.ts';
@@ -21,6 +22,7 @@ export const foreign: Readonly<Record<string, ForeignRule>> = {
   ...losses,
   ...quantized,
   ...recurrent,
+  ...resampled,
   ...sampling,
   ...transforms,
   ...windows,

@@ -1,118 +1,44 @@
-/** Sampling at points: grids of an affine map, and images read there. Images of rank 4 only. */
+/** Sampling at points: grids of an affine map, and images and volumes read there. */
 import type { GraphBuilder } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
-import { int64s, tensorFromNumbers } from '../../tensor.ts';
+import { int64s } from '../../tensor.ts';
 import type { DType } from '../../type.ts';
 import { type ForeignRule, type FormContext, requireInputs } from '../form.ts';
-
-const number = (b: GraphBuilder, dtype: DType, value: number): Value =>
-  b.constant(tensorFromNumbers(dtype, [], [value]));
-
-/** Arithmetic on values of one dtype, so that formulas can be read. */
-function arithmetic(b: GraphBuilder, dtype: DType) {
-  const of = (x: Value | number): Value => (typeof x === 'number' ? number(b, dtype, x) : x);
-  return {
-    add: (x: Value | number, y: Value | number): Value => b.op('Add', [of(x), of(y)]),
-    sub: (x: Value | number, y: Value | number): Value => b.op('Sub', [of(x), of(y)]),
-    mul: (x: Value | number, y: Value | number): Value => b.op('Mul', [of(x), of(y)]),
-    div: (x: Value | number, y: Value | number): Value => b.op('Div', [of(x), of(y)]),
-    clamp: (x: Value, least: number, most: Value): Value => b.op('Min', [b.op('Max', [x, of(least)]), most]),
-  };
-}
-type Arithmetic = ReturnType<typeof arithmetic>;
-
-/** The extent along an axis as a scalar of a dtype. */
-function extent(b: GraphBuilder, x: Value, axis: number, dtype: DType): Value {
-  const size = x.type.shape[axis];
-  if (typeof size === 'number') return number(b, dtype, size);
-  const shape = b.op('Shape', [x], { start: axis, end: axis + 1 });
-  return b.op('Cast', [b.op('Squeeze', [shape, b.ints([0])])], { to: dtype });
-}
+import {
+  type Arithmetic,
+  arithmetic,
+  type Beyond,
+  elementsAt,
+  extent,
+  number,
+  reflected,
+  weighted,
+} from './interpolation.ts';
 
 /** A coordinate in [-1, 1] as a position between the centres of the first and the last pixel. */
 const unnormalized = (m: Arithmetic, x: Value, size: Value, corners: boolean): Value =>
   corners ? m.mul(m.mul(m.add(x, 1), 0.5), m.sub(size, 1)) : m.mul(m.sub(m.mul(m.add(x, 1), size), 1), 0.5);
 
-/** A position folded back into the image as often as needed. */
-function reflected(b: GraphBuilder, m: Arithmetic, x: Value, size: Value, corners: boolean): Value {
-  const least = corners ? 0 : -0.5;
-  const span = corners ? m.sub(size, 1) : size;
-  const away = b.op('Abs', [m.sub(x, least)]);
-  const period = m.mul(span, 2);
-  const inside = m.sub(away, m.mul(b.op('Floor', [m.div(away, period)]), period));
-  return m.add(b.op('Min', [inside, m.sub(period, inside)]), least);
-}
-
-/** Pixels of [N, C, H, W] at whole positions [N, P], outside of the image as the padding says: [N, C, P]. */
-function pixels(
-  b: GraphBuilder,
-  m: Arithmetic,
-  image: Value,
-  x: Value,
-  y: Value,
-  sizes: Sizes,
-  padding: string,
-): Value {
-  const [w, h] = [sizes.width, sizes.height];
-  let [px, py] = [x, y];
-  if (padding === 'reflection') {
-    px = reflected(b, m, px, w, sizes.corners);
-    py = reflected(b, m, py, h, sizes.corners);
-  }
-  const [cx, cy] = [m.clamp(px, 0, m.sub(w, 1)), m.clamp(py, 0, m.sub(h, 1))];
-  const flat = b.op('Cast', [b.op('Round', [m.add(m.mul(cy, w), cx)])], { to: 'int64' });
-  const channels = b.op('Shape', [image], { start: 1, end: 2 });
-  const one = b.ints([1]);
-  const wide = b.op('Expand', [b.op('Unsqueeze', [flat, one]), b.op('Concat', [one, channels, one], { axis: 0 })]);
-  const picked = b.op('GatherElements', [b.op('Reshape', [image, b.ints([0, 0, -1])]), wide], { axis: 2 });
-  if (padding !== 'zeros') return picked;
-  const inside = b.op('And', [b.op('Equal', [cx, px]), b.op('Equal', [cy, py])]);
-  return b.op('Where', [b.op('Unsqueeze', [inside, one]), picked, number(b, image.type.dtype, 0)]);
-}
-
-interface Sizes {
-  readonly width: Value;
-  readonly height: Value;
-  readonly corners: boolean;
-}
-
-/** Weights of the four neighbours at distances 1 + t, t, 1 - t, 2 - t: Keys' cubic with a = -0.75. */
-function cubicWeights(m: Arithmetic, t: Value): readonly Value[] {
-  const a = -0.75;
-  const near = (d: Value): Value => m.add(m.mul(m.mul(m.sub(m.mul(d, a + 2), a + 3), d), d), 1);
-  const far = (d: Value): Value => m.sub(m.mul(m.add(m.mul(m.sub(m.mul(d, a), 5 * a), d), 8 * a), d), 4 * a);
-  return [far(m.add(t, 1)), near(t), near(m.sub(1, t)), far(m.sub(2, t))];
-}
-
-function sampled(b: GraphBuilder, image: Value, grid: Value, mode: string, padding: string, corners: boolean): Value {
-  const { dtype } = image.type;
+/** image [N, C, ...], grid [N, ..., d] with the last axis of space first: [N, C, P] for the P places of the grid. */
+function sampled(b: GraphBuilder, image: Value, grid: Value, mode: string, { padding, corners }: Beyond): Value {
+  const { dtype, shape } = image.type;
   const m = arithmetic(b, dtype);
-  const points = b.op('Reshape', [grid, b.ints([0, -1, 2])]);
-  const coordinate = (i: number): Value =>
-    b.op('Squeeze', [b.op('Slice', [points, b.ints([i]), b.ints([i + 1]), b.ints([2])]), b.ints([2])]);
-  const sizes: Sizes = { width: extent(b, image, 3, dtype), height: extent(b, image, 2, dtype), corners };
-  let x = unnormalized(m, coordinate(0), sizes.width, corners);
-  let y = unnormalized(m, coordinate(1), sizes.height, corners);
-  const at = (px: Value, py: Value): Value => pixels(b, m, image, px, py, sizes, padding);
-  if (mode === 'nearest') return at(b.op('Round', [x]), b.op('Round', [y]));
-  if (mode !== 'cubic' && padding === 'border') {
-    x = m.clamp(x, 0, m.sub(sizes.width, 1));
-    y = m.clamp(y, 0, m.sub(sizes.height, 1));
+  const rank = shape.length - 2;
+  const points = b.op('Reshape', [grid, b.ints([0, -1, rank])]);
+  const positions = Array.from({ length: rank }, (_, i) => {
+    const from = rank - 1 - i;
+    const slice = b.op('Slice', [points, b.ints([from]), b.ints([from + 1]), b.ints([2])]);
+    const size = extent(b, image, 2 + i, dtype);
+    const position = unnormalized(m, b.op('Squeeze', [slice, b.ints([2])]), size, corners);
+    if (mode !== 'linear' || padding === 'zeros') return position;
+    const turned = padding === 'reflection' ? reflected(b, m, position, size, corners) : position;
+    return m.clamp(turned, 0, m.sub(size, 1));
+  });
+  if (mode === 'nearest') {
+    const nearest = positions.map(p => b.op('Round', [p]));
+    return elementsAt(b, image, nearest, { padding, corners });
   }
-  if (mode !== 'cubic' && padding === 'reflection') {
-    x = m.clamp(reflected(b, m, x, sizes.width, corners), 0, m.sub(sizes.width, 1));
-    y = m.clamp(reflected(b, m, y, sizes.height, corners), 0, m.sub(sizes.height, 1));
-  }
-  const [left, top] = [b.op('Floor', [x]), b.op('Floor', [y])];
-  const [tx, ty] = [m.sub(x, left), m.sub(y, top)];
-  const weights = (t: Value): readonly Value[] => (mode === 'cubic' ? cubicWeights(m, t) : [m.sub(1, t), t]);
-  const first = mode === 'cubic' ? -1 : 0;
-  const terms = weights(ty).flatMap((wy, j) =>
-    weights(tx).map((wx, i) => {
-      const pixel = at(m.add(left, first + i), m.add(top, first + j));
-      return m.mul(pixel, b.op('Unsqueeze', [m.mul(wx, wy), b.ints([1])]));
-    }),
-  );
+  const terms = weighted(b, image, positions, mode === 'cubic' ? 'cubic' : 'linear', { padding, corners });
   return terms.reduce((sum, term) => b.op('Add', [sum, term]));
 }
 
@@ -164,15 +90,16 @@ export const sampling = {
     since: 16,
     build(form, context) {
       const [image, grid] = requireInputs(form, 2, context);
-      if (image!.type.shape.length !== 4) return context.refuse('images of other ranks than 4 are not supported');
+      const rank = image!.type.shape.length;
       // Before version 20 the modes were called bilinear and bicubic.
       const mode = (form.string('mode') ?? 'linear').replace(/^bi/, '');
       const padding = form.string('padding_mode') ?? 'zeros';
       const corners = form.int('align_corners') === 1;
+      if (mode === 'cubic' && rank !== 4) return context.refuse('its cubic mode is for images of rank 4 only');
       const [flat, shape] = context.within(b => {
         const of = (x: Value, start: number, end: number) => b.op('Shape', [x], { start, end });
-        const shape = b.op('Concat', [of(image!, 0, 2), of(grid!, 1, 3)], { axis: 0 });
-        return [sampled(b, image!, grid!, mode, padding, corners), shape];
+        const shape = b.op('Concat', [of(image!, 0, 2), of(grid!, 1, rank - 1)], { axis: 0 });
+        return [sampled(b, image!, grid!, mode, { padding, corners }), shape];
       });
       return [context.builder.op('Reshape', [flat, shape], {}, context.result())];
     },

@@ -89,6 +89,74 @@ const cases: readonly Case[] = [
     },
     given([2, 70]),
   ],
+  ...(['linear', 'nearest'] as const).flatMap(mode =>
+    (['zeros', 'border', 'reflection'] as const).map(
+      (padding_mode): Case => [
+        `GridSample of a volume, ${mode}, ${padding_mode}`,
+        {
+          opset: 20,
+          inputs: [value('x', ['N', 2, 3, 4, 5]), value('grid', ['N', 2, 3, 3, 3])],
+          nodes: [node('GridSample', 'x grid -> y', { mode, padding_mode, align_corners: mode === 'linear' ? 1 : 0 })],
+        },
+        new Map([
+          ['x', filled([2, 2, 3, 4, 5])],
+          ['grid', filled([2, 2, 3, 3, 3], 1.6)],
+        ]),
+      ],
+    ),
+  ),
+  [
+    'DeformConv in groups',
+    {
+      opset: 19,
+      inputs: [value('x', ['N', 4, 6, 7]), value('offset', ['N', 24, 2, 5]), value('mask', ['N', 12, 2, 5])],
+      constants: { w: filled([6, 2, 3, 2]), bias: filled([6]) },
+      nodes: [
+        node('DeformConv', 'x w offset bias mask -> y', {
+          group: 2,
+          offset_group: 2,
+          strides: [2, 1],
+          dilations: [1, 3],
+          pads: [0, 1, 0, 0],
+        }),
+      ],
+    },
+    new Map([
+      ['x', filled([2, 4, 6, 7])],
+      ['offset', filled([2, 24, 2, 5], 1.5)],
+      ['mask', filled([2, 12, 2, 5])],
+    ]),
+  ],
+  ...(
+    [
+      ['avg', 'half_pixel'],
+      ['avg', 'output_half_pixel'],
+      ['max', 'half_pixel'],
+    ] as const
+  ).map(
+    ([mode, coordinate_transformation_mode]): Case => [
+      `RoiAlign, ${mode}, ${coordinate_transformation_mode}`,
+      {
+        opset: 16,
+        inputs: [value('x', ['N', 2, 6, 7])],
+        constants: {
+          rois: tensor('float32', [3, 4], Float32Array.of(2, 1, 11, 9, 0, 0, 1, 1, -4, 3, 14, 13)),
+          images: int64s([1, 0, 1]),
+        },
+        nodes: [
+          node('RoiAlign', 'x rois images -> y', {
+            mode,
+            coordinate_transformation_mode,
+            output_height: 2,
+            output_width: 3,
+            sampling_ratio: 2,
+            spatial_scale: f(0.5),
+          }),
+        ],
+      },
+      given([2, 2, 6, 7]),
+    ],
+  ),
 ];
 
 describe('what ONNX Runtime reads as well', () => {
