@@ -153,6 +153,44 @@ export const basic = {
     },
   },
 
+  /** Writes an update [B, ..., L, ...] into a cache [B, ..., S, ...], for each batch from its own index on, or around its end. */
+  TensorScatter: {
+    since: 24,
+    build(form, context) {
+      const [cache, update, starts] = requireInputs(form, 2, context);
+      const rank = cache!.type.shape.length;
+      const given = form.int('axis') ?? -2;
+      const axis = given < 0 ? given + rank : given;
+      const circular = form.string('mode') === 'circular';
+      const indices = context.within(b => {
+        const whole = (value: number) => b.constant(tensorFromNumbers('int64', [], [value]));
+        const extent = (x: Value) => b.op('Squeeze', [b.op('Shape', [x], { start: axis, end: axis + 1 }), b.ints([0])]);
+        const others = (kept: number) => b.ints(Array.from({ length: rank }, (_, i) => i).filter(i => i !== kept));
+        const steps = b.op('Unsqueeze', [b.op('Range', [whole(0), extent(update!), whole(1)]), others(axis)]);
+        const moved = starts ? b.op('Add', [steps, b.op('Unsqueeze', [starts, others(0)])]) : steps;
+        const inside = circular ? b.op('Mod', [moved, extent(cache!)]) : moved;
+        return b.op('Expand', [inside, b.op('Shape', [update!])]);
+      });
+      return [context.builder.op('ScatterElements', [cache!, indices, update!], { axis }, context.result())];
+    },
+  },
+
+  /** A value of a graph is a tensor, and so it is there. */
+  Optional: {
+    since: 15,
+    build: (form, context) => [form.inputs[0] ?? context.refuse('an optional without a value is not supported')],
+  },
+
+  OptionalGetElement: { since: 15, build: (form, context) => [requireInputs(form, 1, context)[0]] },
+
+  OptionalHasElement: {
+    since: 15,
+    build(form, context) {
+      const there = tensor('bool', [], Uint8Array.of(form.inputs[0] === undefined ? 0 : 1));
+      return [context.builder.constant(there, form.outputs[0])];
+    },
+  },
+
   /** Reverses the first `lengths[b]` steps of each sequence. */
   ReverseSequence: {
     since: 10,

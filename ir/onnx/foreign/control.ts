@@ -1,7 +1,8 @@
-/** Control flow whose course is known: branches that are taken, loops that are unrolled. */
+/** Control flow: the branch that is taken or, if that depends on data, a choice between what both give; loops that are unrolled. */
 import type { Value } from '../../graph.ts';
 import { elementsOf, integersOf } from '../../operator.ts';
 import { int64s, tensor } from '../../tensor.ts';
+import { sameShape, typeText } from '../../type.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 
 /** Values made inside become the outputs of the file's node, under their names. */
@@ -31,17 +32,36 @@ const requireLength = (length: number | undefined, context: FormContext): number
 const perTensor = (form: NodeForm, name: string, count: number): readonly number[] =>
   form.ints(name) ?? Array<number>(count).fill(0);
 
+function branchOf(form: NodeForm, branch: 'then_branch' | 'else_branch', context: FormContext): readonly Value[] {
+  const graph = form.graph(branch) ?? context.refuse(`its ${branch} is missing`);
+  return context.subgraph(graph, [], branch);
+}
+
+/** A condition that depends on data: both branches are computed, and their results, which must be of the same types, chosen from. */
+function either(form: NodeForm, condition: Value, context: FormContext): readonly (Value | undefined)[] {
+  const [yes, no] = [branchOf(form, 'then_branch', context), branchOf(form, 'else_branch', context)];
+  const one =
+    condition.type.shape.length === 0 ? condition : context.within(b => b.op('Reshape', [condition, b.ints([])]));
+  return yes.map((then, i) => {
+    if (!context.isUsed(i)) return undefined;
+    const other = no[i] ?? context.refuse('its branches give different numbers of results');
+    if (then.type.dtype !== other.type.dtype || !sameShape(then.type.shape, other.type.shape)) {
+      return context.refuse(
+        `its condition depends on data, and its branches give ${typeText(then.type)} and ${typeText(other.type)}: a graph has one type for each value`,
+      );
+    }
+    return context.builder.op('Where', [one, then, other], {}, context.result(i));
+  });
+}
+
 export const control = {
   If: {
     since: 1,
     build(form, context) {
       const [condition] = requireInputs(form, 1, context);
       const [known] = elementsOf(condition) ?? [];
-      if (typeof known !== 'number') return context.refuse('its condition must be known before the run');
-      const branch = known ? 'then_branch' : 'else_branch';
-      const graph = form.graph(branch);
-      if (graph === undefined) return context.refuse(`its ${branch} is missing`);
-      return named(context.subgraph(graph, [], branch), context);
+      if (typeof known !== 'number') return either(form, condition!, context);
+      return named(branchOf(form, known ? 'then_branch' : 'else_branch', context), context);
     },
   },
 

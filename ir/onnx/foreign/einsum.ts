@@ -25,8 +25,6 @@ function parse(equation: string, operands: readonly Value[], context: FormContex
     if (labels.length !== operands[i].type.shape.length) {
       return context.refuse(`its equation '${equation}' does not fit the ranks of its inputs`);
     }
-    if (new Set(labels).size !== labels.length)
-      return context.refuse(`a label that an input has twice is not supported`);
   }
   const hidden = [...new Set(inputs.flat().filter(l => l.startsWith('.')))].sort().reverse();
   const all = inputs.flat().filter(l => !l.startsWith('.'));
@@ -64,6 +62,24 @@ function asMatrices(b: GraphBuilder, x: Labelled, y: Labelled, kept: ReadonlySet
   return { value: b.op('MatMul', [left, right]), labels: [...batch, ...free] };
 }
 
+/** Where an operand has a label twice only its diagonal counts: every (n + 1)th element of both axes in one. */
+function withoutTwins(b: GraphBuilder, x: Labelled, context: FormContext): Labelled {
+  const twin = x.labels.find((l, i) => x.labels.indexOf(l) !== i);
+  if (twin === undefined) return x;
+  const at = x.labels.flatMap((l, i) => (l === twin ? [i] : [])).slice(0, 2);
+  const rest = x.labels.flatMap((_, i) => (at.includes(i) ? [] : [i]));
+  const n = x.value.type.shape[at[0]];
+  if (typeof n !== 'number' || x.value.type.shape[at[1]] !== n)
+    return context.refuse(`the extents of its label '${twin}' must be known and the same`);
+  const last = [rest.length];
+  const flat = b.op('Reshape', [
+    b.op('Transpose', [x.value], { perm: [...rest, ...at] }),
+    b.ints([...rest.map(() => 0), n * n]),
+  ]);
+  const value = b.op('Slice', [flat, b.ints([0]), b.ints([n * n]), b.ints(last), b.ints([n + 1])]);
+  return withoutTwins(b, { value, labels: [...rest.map(i => x.labels[i]), twin] }, context);
+}
+
 function product(b: GraphBuilder, x: Labelled, y: Labelled, kept: ReadonlySet<string>): Labelled {
   const matrices = asMatrices(b, x, y, kept);
   if (matrices !== undefined) return matrices;
@@ -86,7 +102,7 @@ export const einsum = {
       const operands = requireInputs(form, Math.max(1, form.inputs.length), context) as readonly Value[];
       const { inputs, output } = parse(form.string('equation') ?? '', operands, context);
       const total = context.within(b => {
-        const rest = operands.map((value, i): Labelled => ({ value, labels: inputs[i] }));
+        const rest = operands.map((value, i) => withoutTwins(b, { value, labels: inputs[i] }, context));
         const needed = (from: number) => new Set([...output, ...rest.slice(from).flatMap(x => x.labels)]);
         let result = summed(b, rest[0], needed(1));
         for (let i = 1; i < rest.length; i++) result = product(b, result, rest[i], needed(i + 1));

@@ -14,13 +14,21 @@ const ranges: Partial<Record<DType, readonly [least: number, most: number]>> = {
   uint16: [0, 65535],
 };
 
-/** A scale or zero point for each element along an axis, so that it broadcasts over `x`. */
+/** A scale or zero point for each element along an axis, or for each block along it, so that it broadcasts over `x`. */
 function alongAxis(b: GraphBuilder, parameter: Value, x: Value, form: NodeForm, context: FormContext): Value {
-  if (form.int('block_size')) context.refuse('quantisation in blocks is not supported');
   const rank = x.type.shape.length;
+  const block = form.int('block_size') ?? 0;
+  const given = form.int('axis') ?? 1;
+  const axis = given < 0 ? given + rank : given;
+  if (block > 0) {
+    const length = x.type.shape[axis];
+    if (typeof length !== 'number') return context.refuse('the extent that it quantises in blocks must be known');
+    context.computes(8 * length);
+    const blocks = b.ints(Array.from({ length }, (_, i) => Math.floor(i / block)));
+    return b.op('Gather', [parameter, blocks], { axis });
+  }
   if (parameter.type.shape.length === 0 || parameter.type.shape[0] === 1 || rank === 0) return parameter;
-  const axis = form.int('axis') ?? 1;
-  const trailing = rank - 1 - (axis < 0 ? axis + rank : axis);
+  const trailing = rank - 1 - axis;
   return trailing === 0
     ? parameter
     : b.op('Unsqueeze', [parameter, b.ints(Array.from({ length: trailing }, (_, i) => i + 1))]);

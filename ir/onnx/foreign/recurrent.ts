@@ -1,6 +1,6 @@
 /**
  * Recurrent networks over a sequence of known length, unrolled: X [T, B, I], or [B, T, I] with `layout` 1. Weights are
- * [directions, gates · H, ...]. Sequences of different lengths are not supported.
+ * [directions, gates · H, ...]. Where sequences are of different lengths, a state stays as it is beyond the end, and its output is zero.
  */
 import type { GraphBuilder } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
@@ -31,6 +31,8 @@ interface Cell {
   readonly clip: number | undefined;
   /** A GRU's choice of where the reset gate acts. */
   readonly linearBeforeReset: boolean;
+  /** An LSTM that forgets as much as it takes in. */
+  readonly coupled: boolean;
 }
 
 type Step = (b: GraphBuilder, x: Value, state: State, cell: Cell) => State;
@@ -88,17 +90,57 @@ const lstm: Step = (b, x, { h, c }, cell) => {
     );
   };
   const before = c!;
-  const [input, forget] = [f(b, peeped(0, 0, before)), f(b, peeped(2, 2, before))];
+  const input = f(b, peeped(0, 0, before));
+  const forget = cell.coupled
+    ? b.op('Sub', [b.constant(tensorFromNumbers(x.type.dtype, [], [1])), input])
+    : f(b, peeped(2, 2, before));
   const candidate = g(b, clipped(b, gate(b, all, 3, hidden), cell));
   const now = b.op('Add', [b.op('Mul', [forget, before]), b.op('Mul', [input, candidate])]);
   return { h: b.op('Mul', [f(b, peeped(1, 1, now)), out(b, now)]), c: now };
 };
 
-const activations: Readonly<Record<string, (b: GraphBuilder, x: Value) => Value>> = {
-  sigmoid: (b, x) => b.op('Sigmoid', [x]),
-  tanh: (b, x) => b.op('Tanh', [x]),
-  relu: (b, x) => b.op('Relu', [x]),
+const scaled = (b: GraphBuilder, x: Value, factor: number): Value =>
+  b.op('Mul', [x, b.constant(tensorFromNumbers(x.type.dtype, [], [factor]))]);
+
+/** With the defaults of their numbers, if they have any; a file's lists of alphas and betas are for those alone. */
+const activations: Readonly<
+  Record<
+    string,
+    {
+      readonly alpha?: number;
+      readonly beta?: number;
+      readonly of: (b: GraphBuilder, x: Value, alpha: number, beta: number) => Value;
+    }
+  >
+> = {
+  sigmoid: { of: (b, x) => b.op('Sigmoid', [x]) },
+  tanh: { of: (b, x) => b.op('Tanh', [x]) },
+  relu: { of: (b, x) => b.op('Relu', [x]) },
+  softsign: { of: (b, x) => b.op('Softsign', [x]) },
+  softplus: { of: (b, x) => b.op('Softplus', [x]) },
+  leakyrelu: { alpha: 0.01, of: (b, x, alpha) => b.op('LeakyRelu', [x], { alpha }) },
+  thresholdedrelu: { alpha: 1, of: (b, x, alpha) => b.op('ThresholdedRelu', [x], { alpha }) },
+  elu: { alpha: 1, of: (b, x, alpha) => b.op('Elu', [x], { alpha }) },
+  hardsigmoid: { alpha: 0.2, beta: 0.5, of: (b, x, alpha, beta) => b.op('HardSigmoid', [x], { alpha, beta }) },
+  scaledtanh: { alpha: 1, beta: 1, of: (b, x, alpha, beta) => scaled(b, b.op('Tanh', [scaled(b, x, beta)]), alpha) },
+  affine: {
+    alpha: 1,
+    beta: 0,
+    of: (b, x, alpha, beta) =>
+      b.op('Add', [scaled(b, x, alpha), b.constant(tensorFromNumbers(x.type.dtype, [], [beta]))]),
+  },
 };
+
+/** The activations of all directions by name, each with the next of the file's numbers if it has any. */
+function activationsOf(names: readonly string[], form: NodeForm): Cell['activations'] {
+  const [alphas, betas] = [[...(form.floats('activation_alpha') ?? [])], [...(form.floats('activation_beta') ?? [])]];
+  return names.map(name => {
+    const { alpha, beta, of } = activations[name];
+    const a = alpha === undefined ? 0 : (alphas.shift() ?? alpha);
+    const c = beta === undefined ? 0 : (betas.shift() ?? beta);
+    return (b, x) => of(b, x, a, c);
+  });
+}
 
 interface Kind {
   readonly step: Step;
@@ -120,15 +162,13 @@ function build(kind: Kind, form: NodeForm, context: FormContext): (Value | undef
   if (hidden < 1) return context.refuse(`its hidden_size is ${hidden}, and must be positive`);
   context.unrolled(directions * steps, NODES_OF_STEP);
   context.computes(8 * kind.gates * hidden * 2 * directions);
-  if (form.int('input_forget')) return context.refuse('coupled gates (input_forget) are not supported');
-  if (lengths !== undefined && (integersOf(lengths) ?? [-1]).some(n => n !== steps)) {
-    return context.refuse('sequences of different lengths are not supported');
-  }
+  const cut = lengths !== undefined && (integersOf(lengths) ?? [-1]).some(n => n !== steps) ? lengths : undefined;
   const standard = Array.from({ length: directions }, () => kind.defaults).flat();
   const names = (form.strings('activations') ?? standard).map(name => name.toLowerCase());
   const unknown = names.find(name => !Object.hasOwn(activations, name));
   if (unknown !== undefined) return context.refuse(`its activation '${unknown}' is not supported`);
   const { dtype } = given!.type;
+  const steppers = activationsOf(names, form);
 
   const runs = context.within(b => {
     const x = batchFirst ? b.op('Transpose', [given!], { perm: [1, 0, 2] }) : given!;
@@ -154,9 +194,10 @@ function build(kind: Kind, form: NodeForm, context: FormContext): (Value | undef
         rb: part(1),
         p: peepholes && kind.cell ? at(peepholes, d) : undefined,
         hidden,
-        activations: names.slice(d * count, (d + 1) * count).map(name => activations[name]),
+        activations: steppers.slice(d * count, (d + 1) * count),
         clip: form.float('clip'),
         linearBeforeReset: form.int('linear_before_reset') === 1,
+        coupled: form.int('input_forget') === 1,
       };
       const axis = batchFirst ? 1 : 0;
       let state: State = {
@@ -167,8 +208,21 @@ function build(kind: Kind, form: NodeForm, context: FormContext): (Value | undef
       const outputs: Value[] = [];
       for (let t = 0; t < steps; t++) {
         const time = backwards ? steps - 1 - t : t;
-        state = kind.step(b, at(x, time), state, cell);
-        outputs[time] = state.h;
+        const next = kind.step(b, at(x, time), state, cell);
+        if (cut === undefined) {
+          state = next;
+          outputs[time] = next.h;
+          continue;
+        }
+        const there = b.op('Unsqueeze', [
+          b.op('Greater', [cut, b.constant(tensorFromNumbers(cut.type.dtype, [], [time]))]),
+          b.ints([1]),
+        ]);
+        outputs[time] = b.op('Where', [there, next.h, b.constant(tensorFromNumbers(dtype, [], [0]))]);
+        state = {
+          h: b.op('Where', [there, next.h, state.h]),
+          c: next.c && b.op('Where', [there, next.c, state.c!]),
+        };
       }
       return { state, outputs };
     });

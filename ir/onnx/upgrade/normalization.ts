@@ -1,7 +1,8 @@
-/** Old forms of normalisations, and training mode read as inference. */
+/** Old forms of normalisations, and training mode, which is read as inference where nothing else is asked for. */
 import type { GraphBuilder } from '../../builder.ts';
 import { pick } from '../../evaluate/layout.ts';
 import type { Value } from '../../graph.ts';
+import { tensorFromNumbers } from '../../tensor.ts';
 import { typeText } from '../../type.ts';
 import { ALWAYS, type FormContext, type NodeForm, requireInputs, type Upgrade } from '../form.ts';
 import { dropsConsumedInputs } from './elementwise.ts';
@@ -13,9 +14,11 @@ import { dropsConsumedInputs } from './elementwise.ts';
 const inference: Upgrade = {
   since: ALWAYS,
   apply(form, context) {
-    if (form.outputs.some((_, i) => i > 0 && context.isUsed(i)))
-      return context.refuse('its running or saved statistics are used, which only training computes');
-    if (inTraining(form, context)) {
+    const training = inTraining(form, context);
+    const statistics = form.outputs.some((_, i) => i > 0 && context.isUsed(i));
+    if (statistics && training && context.opset >= 14) return byBatch(form, context);
+    if (statistics) return context.refuse('its running or saved statistics are used, which only training computes');
+    if (training) {
       context.report.warn(
         'training-mode',
         `${context.where} is in training mode; it was read as inference: normalised by the running statistics.`,
@@ -25,6 +28,49 @@ const inference: Upgrade = {
     return form.without('spatial', 'is_test', 'training_mode', 'consumed_inputs').withOutputs(form.outputs.slice(0, 1));
   },
 };
+
+/**
+ * Training mode since 14, where its running statistics are asked for: x is normalised by the mean and the variance of its batch, and the
+ * running ones move towards them by a share of `1 - momentum`.
+ */
+function byBatch(form: NodeForm, context: FormContext): readonly Value[] {
+  const [x, scale, bias, mean, variance] = requireInputs(form, 5, context) as readonly Value[];
+  const { builder } = context;
+  context.report.warn(
+    'training-mode',
+    `${context.where} gives its running statistics, so it is read as training: normalised by the statistics of its batch.`,
+  );
+  const { dtype, shape } = x.type;
+  const number = (b: GraphBuilder, value: number, of = dtype) => b.constant(tensorFromNumbers(of, [], [value]));
+  const momentum = form.float('momentum') ?? 0.9;
+  const [scaled, wideBias, moved] = context.within(b => {
+    const axes = b.ints(shape.flatMap((_, i) => (i === 1 ? [] : [i])));
+    const wide = (value: Value): Value => {
+      const cast = value.type.dtype === dtype ? value : b.op('Cast', [value], { to: dtype });
+      return shape.length <= 2 ? cast : b.op('Unsqueeze', [cast, b.ints(shape.slice(2).map((_, i) => i + 1))]);
+    };
+    const centre = b.op('ReduceMean', [x, axes]);
+    const away = b.op('Sub', [x, centre]);
+    const spread = b.op('ReduceMean', [b.op('Mul', [away, away]), axes]);
+    const deviation = b.op('Sqrt', [b.op('Add', [spread, number(b, form.float('epsilon') ?? 1e-5)])]);
+    const towards = (before: Value, now: Value): readonly [Value, Value] => {
+      const flat = b.op('Cast', [b.op('Reshape', [now, b.ints([-1])])], { to: before.type.dtype });
+      return [
+        b.op('Mul', [before, number(b, momentum, before.type.dtype)]),
+        b.op('Mul', [flat, number(b, 1 - momentum, before.type.dtype)]),
+      ];
+    };
+    return [
+      b.op('Mul', [b.op('Div', [away, deviation]), wide(scale)]),
+      wide(bias),
+      [towards(mean, centre), towards(variance, spread)],
+    ] as const;
+  });
+  return [
+    builder.op('Add', [scaled, wideBias], {}, context.result()),
+    ...moved.map(([before, now], i) => builder.op('Add', [before, now], {}, context.result(i + 1))),
+  ];
+}
 
 function inTraining(form: NodeForm, context: FormContext): boolean {
   if (context.opset >= 14) return form.int('training_mode') === 1;

@@ -4,7 +4,7 @@ import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { DataType } from '../../../ir/onnx/proto/schema.ts';
 import { float32, int64s, numbersOf, type Tensor, tensor } from '../../../ir/tensor.ts';
 import { type Case, compare, filled, image } from './compare.ts';
-import { f, importOf, node, value } from './model.ts';
+import { f, importOf, node, subgraph, value } from './model.ts';
 
 const given = (shape: readonly number[]): ReadonlyMap<string, Tensor> => new Map([['x', filled(shape)]]);
 const axis = (at: number) => ({ ...int64s([at]), shape: [] });
@@ -157,7 +157,144 @@ const cases: readonly Case[] = [
       given([2, 2, 6, 7]),
     ],
   ),
+  ...[1, 2, 4].map(
+    (n): Case => [
+      `Det of ${n} rows`,
+      { opset: 11, inputs: [value('x', ['N', n, n])], nodes: [node('Det', 'x -> y')] },
+      new Map([['x', filled([3, n, n])]]),
+    ],
+  ),
+  ...(['TF', 'IDF', 'TFIDF'] as const).map(
+    (mode): Case => [
+      `TfIdfVectorizer, ${mode}`,
+      {
+        opset: 9,
+        inputs: [value('x', ['N', 9], DataType.INT32)],
+        nodes: [
+          node('TfIdfVectorizer', 'x -> y', {
+            mode,
+            min_gram_length: 1,
+            max_gram_length: 3,
+            max_skip_count: 2,
+            pool_int64s: [2, 3, 5, 4, 5, 6, 7, 8, 6, 7, 1, 2, 3],
+            ngram_counts: [0, 4, 10],
+            ngram_indexes: [0, 1, 2, 4, 5, 3, 6, 7],
+            weights: [1.5, 2.5, 0.5, 3.5, 4.5, 5.5, 6.5, 7.5],
+          }),
+        ],
+      },
+      new Map([['x', tensor('int32', [2, 9], Int32Array.of(1, 2, 1, 3, 5, 6, 7, 8, 3, 8, 6, 7, 2, 6, 7, 1, 2, 3))]]),
+    ],
+  ),
+  ...[0, 1].map(
+    (side): Case => [
+      `If whose condition depends on data, ${side}`,
+      {
+        opset: 16,
+        inputs: [value('x', ['N', 3])],
+        constants: { zero: filled([1], 0), two: tensor('float32', [1], Float32Array.of(side ? 100 : -100)) },
+        nodes: [
+          node('ReduceSum', 'x -> sum', { keepdims: 0 }),
+          node('Greater', 'sum two -> large'),
+          node('If', 'large -> y', {
+            then_branch: subgraph('-> a', [node('Relu', 'x -> a')], { a: value('a', ['N', 3]) }),
+            else_branch: subgraph('-> b', [node('Neg', 'x -> b')], { b: value('b', ['N', 3]) }),
+          }),
+        ],
+      },
+      given([2, 3]),
+    ],
+  ),
+  ...['linear', 'circular'].map(
+    (mode): Case => [
+      `TensorScatter, ${mode}`,
+      {
+        opset: 24,
+        inputs: [value('x', ['N', 2, 2, 3]), value('cache', ['N', 2, 5, 3])],
+        constants: { starts: int64s([mode === 'linear' ? 2 : 4, 1]) },
+        nodes: [node('TensorScatter', 'cache x starts -> y', { mode })],
+      },
+      new Map([
+        ['x', filled([2, 2, 2, 3])],
+        ['cache', filled([2, 2, 5, 3], 3)],
+      ]),
+    ],
+  ),
+  [
+    'quantisation in blocks along an axis',
+    {
+      opset: 21,
+      inputs: [value('x', ['N', 5])],
+      constants: {
+        scale: tensor('float32', [2, 3], Float32Array.of(0.1, 0.2, 0.05, 0.3, 0.01, 0.4)),
+        zero: tensor('uint8', [2, 3], Uint8Array.of(3, 7, 128, 1, 200, 0)),
+      },
+      nodes: [
+        node('QuantizeLinear', 'x scale zero -> q', { axis: 1, block_size: 2 }),
+        node('DequantizeLinear', 'q scale zero -> y', { axis: 1, block_size: 2 }),
+      ],
+    },
+    given([2, 5]),
+  ],
 ];
+
+/** As ONNX defines it; ONNX Runtime has no training mode on a CPU. */
+test('batch normalisation whose running statistics are outputs is that of training', () => {
+  const graph = importOf({
+    opset: 15,
+    inputs: [value('x', ['N', 2, 3])],
+    constants: {
+      scale: float32([2], [1.5, -2]),
+      bias: float32([2], [0.1, 0.2]),
+      mean: float32([2], [0.3, 1]),
+      variance: float32([2], [2, 3]),
+    },
+    nodes: [node('BatchNormalization', 'x scale bias mean variance -> y m v', { training_mode: 1, momentum: f(0.75) })],
+    outputs: ['y', 'm', 'v'],
+  });
+  const x = filled([2, 2, 3]);
+  const results = evaluateGraph(graph, { x });
+  const given = numbersOf(x);
+  for (const c of [0, 1]) {
+    const own = [0, 1].flatMap(n => [0, 1, 2].map(i => given[n * 6 + c * 3 + i]));
+    const mean = own.reduce((a, b) => a + b) / 6;
+    const variance = own.reduce((a, b) => a + (b - mean) ** 2, 0) / 6;
+    expect(numbersOf(results.get('m')!)[c]).toBeCloseTo([0.3, 1][c] * 0.75 + mean * 0.25, 5);
+    expect(numbersOf(results.get('v')!)[c]).toBeCloseTo([2, 3][c] * 0.75 + variance * 0.25, 5);
+    const y = ((own[0] - mean) / Math.sqrt(variance + 1e-5)) * [1.5, -2][c] + [0.1, 0.2][c];
+    expect(numbersOf(results.get('y')!)[c * 3]).toBeCloseTo(y, 4);
+  }
+});
+
+test('an optional that is a tensor is there', () => {
+  const graph = importOf({
+    opset: 18,
+    inputs: [value('x', ['N'])],
+    nodes: [
+      node('OptionalGetElement', 'x -> y'),
+      node('OptionalHasElement', 'x -> there'),
+      node('OptionalHasElement', '_ -> absent'),
+    ],
+    outputs: ['y', 'there', 'absent'],
+  });
+  const results = evaluateGraph(graph, { x: filled([2]) });
+  expect([...numbersOf(results.get('y')!)]).toEqual([...numbersOf(filled([2]))]);
+  expect(['there', 'absent'].map(name => numbersOf(results.get(name)!)[0])).toEqual([1, 0]);
+});
+
+test('branches of different types are refused where data choose', () => {
+  expect(() =>
+    importOf({
+      inputs: [value('x', ['N', 3]), value('choice', [], DataType.BOOL)],
+      nodes: [
+        node('If', 'choice -> y', {
+          then_branch: subgraph('-> a', [node('Relu', 'x -> a')]),
+          else_branch: subgraph('-> b', [node('ReduceMean', 'x -> b')]),
+        }),
+      ],
+    }),
+  ).toThrow(expect.objectContaining({ details: expect.arrayContaining([expect.stringContaining('depends on data')]) }));
+});
 
 describe('what ONNX Runtime reads as well', () => {
   for (const [title, parts, inputs] of cases) test(title, () => compare(parts, inputs));

@@ -16,11 +16,19 @@ type AttributeInit = MessageInit<'AttributeProto'>;
 export const f = (value: number) => ({ float: value });
 
 type GraphInit = MessageInit<'GraphProto'>;
-type Given = number | string | readonly number[] | { readonly float: number } | { readonly graph: GraphInit } | Tensor;
+type Given =
+  | number
+  | string
+  | readonly number[]
+  | { readonly strings: readonly string[] }
+  | { readonly float: number }
+  | { readonly graph: GraphInit }
+  | Tensor;
 
 function attribute(name: string, value: Given): AttributeInit {
   if (typeof value === 'number') return { name, type: AttributeType.INT, i: BigInt(value) };
   if (typeof value === 'string') return { name, type: AttributeType.STRING, s: Buffer.from(value) };
+  if ('strings' in value) return { name, type: AttributeType.STRINGS, strings: value.strings.map(s => Buffer.from(s)) };
   if ('graph' in value) return { name, type: AttributeType.GRAPH, g: value.graph };
   if ('float' in value) return { name, type: AttributeType.FLOAT, f: value.float };
   if ('dtype' in value) return { name, type: AttributeType.TENSOR, t: writeTensor(value) };

@@ -203,14 +203,24 @@ const cases: readonly Case[] = [
     },
     new Map([['x', filled([2, 5, 12])]]),
   ],
-  ...['nchw,nkhw->nck', 'nchw,cd->ndhw', '...hw->...wh', 'nchw->nc', 'nchw,nchw->n', 'nchw,hk'].map(
+  ...[
+    'nchw,nkhw->nck',
+    'nchw,cd->ndhw',
+    '...hw->...wh',
+    'nchw->nc',
+    'nchw,nchw->n',
+    'nchw,hk',
+    'nchh->nch',
+    'nccn,cd->dn',
+  ].map(
     (equation): Case => [
       `Einsum ${equation}`,
       {
-        inputs: image,
+        inputs: equation.startsWith('nccn') ? [value('x', [2, 4, 4, 2])] : image,
         constants: { w: filled([4, 3]), v: filled([6, 2]), u: filled([2, 5, 6, 6]) },
         nodes: [node('Einsum', equation.includes(',') ? `x ${operandOf(equation)} -> y` : 'x -> y', { equation })],
       },
+      new Map([['x', filled(equation.startsWith('nccn') ? [2, 4, 4, 2] : [2, 4, 6, 6])]]),
     ],
   ),
   ...(['RNN', 'GRU', 'LSTM'] as const).map(
@@ -248,6 +258,55 @@ const cases: readonly Case[] = [
     },
     new Map([['x', filled([3, 2, 4])]]),
   ],
+  ...(['forward', 'reverse', 'bidirectional'] as const).flatMap(direction =>
+    (['RNN', 'GRU', 'LSTM'] as const).map((op): Case => {
+      const count = direction === 'bidirectional' ? 2 : 1;
+      return [
+        `${op} of sequences of different lengths, ${direction}`,
+        {
+          opset: 14,
+          inputs: [value('x', [3, 'N', 4]), value('lengths', ['N'], DataType.INT32)],
+          constants: { w: filled([count, 3 * gates[op], 4]), r: filled([count, 3 * gates[op], 3], 0.5) },
+          nodes: [node(op, 'x w r _ lengths -> y h', { hidden_size: 3, direction })],
+          outputs: ['y', 'h'],
+        },
+        new Map([
+          ['x', filled([3, 3, 4])],
+          ['lengths', tensor('int32', [3], Int32Array.of(2, 3, 1))],
+        ]),
+      ];
+    }),
+  ),
+  ...(
+    [
+      [['Softsign', 'Softplus', 'Elu'], [1.1], []],
+      [
+        ['HardSigmoid', 'ScaledTanh', 'Affine'],
+        [0.7, 0.6, 1.2],
+        [0.4, 0.8, 0.1],
+      ],
+      [['Sigmoid', 'LeakyRelu', 'ThresholdedRelu'], [0.3, 0.25], []],
+    ] as const
+  ).map(
+    ([names, activation_alpha, activation_beta]): Case => [
+      `LSTM with the activations ${names.join(', ')} and coupled gates`,
+      {
+        opset: 14,
+        inputs: [value('x', [2, 'N', 4])],
+        constants: { w: filled([1, 12, 4]), r: filled([1, 12, 3], 0.5) },
+        nodes: [
+          node('LSTM', 'x w r -> y', {
+            hidden_size: 3,
+            input_forget: 1,
+            activations: { strings: names },
+            activation_alpha,
+            ...(activation_beta.length > 0 ? { activation_beta } : {}),
+          }),
+        ],
+      },
+      new Map([['x', filled([2, 3, 4])]]),
+    ],
+  ),
   [
     'GRU with the reset gate after the product',
     {
