@@ -233,7 +233,8 @@ function addInitializers(
     if (inputs.has(name) && (model.irVersion ?? 0n) >= 4n) {
       report.warn(
         'input-default',
-        `The input '${printable(name)}' has a default value in the file; it was read as a constant, not as an input.`,
+        'Inputs with a default value in the file were read as constants, not as inputs',
+        `'${printable(name)}'`,
       );
     }
     try {

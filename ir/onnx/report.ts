@@ -40,16 +40,27 @@ const codesOfFiles: readonly ErrorCode[] = ['model-unreadable', 'model-external-
 /** Lines of an error; a file that has more problems has them all of a kind. */
 const MOST_LINES = 100;
 
+/** Places that a warning names. */
+const MOST_PLACES = 4;
+
+/** A list for people, the first few of many. */
+const fewOf = (texts: readonly string[], most: number): string =>
+  texts.length > most ? `${texts.slice(0, most).join(', ')} and ${texts.length - most} more` : texts.join(', ');
+
 /** Names in a list for people, the first few of many. */
-export function listed(names: readonly string[], most = 8): string {
-  const shown = names.slice(0, most).map(name => `'${printable(name, 80)}'`);
-  return names.length > most ? `${shown.join(', ')} and ${names.length - most} more` : shown.join(', ');
-}
+export const listed = (names: readonly string[], most = 8): string =>
+  fewOf(
+    names.map(name => `'${printable(name, 80)}'`),
+    most,
+  );
 
 /** Collects while an import goes on. */
 export class ImportReport {
   readonly #problems: ImportProblem[] = [];
-  readonly #warnings = new Map<string, ImportWarning>();
+  readonly #warnings = new Map<
+    string,
+    { readonly code: ImportWarningCode; readonly text: string; readonly where: string[] }
+  >();
 
   problem(problem: ImportProblem): void {
     this.#problems.push(problem);
@@ -66,9 +77,12 @@ export class ImportReport {
     });
   }
 
-  /** Warnings with the same text are said once. */
-  warn(code: ImportWarningCode, message: string): void {
-    this.#warnings.set(`${code} ${message}`, { code, message });
+  /** Warnings with the same text are said once, for all that `where` names: a sentence without its full stop, then. */
+  warn(code: ImportWarningCode, text: string, where?: string): void {
+    const key = `${code} ${text}`;
+    const warning = this.#warnings.get(key) ?? { code, text, where: [] };
+    this.#warnings.set(key, warning);
+    if (where !== undefined && !warning.where.includes(where)) warning.where.push(where);
   }
 
   get problems(): readonly ImportProblem[] {
@@ -76,7 +90,10 @@ export class ImportReport {
   }
 
   get warnings(): readonly ImportWarning[] {
-    return [...this.#warnings.values()];
+    return [...this.#warnings.values()].map(({ code, text, where }) => ({
+      code,
+      message: where.length === 0 ? text : `${text}: ${fewOf(where, MOST_PLACES)}.`,
+    }));
   }
 
   /**

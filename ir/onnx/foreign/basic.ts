@@ -25,10 +25,7 @@ export const basic = {
       // At a ratio of zero, training mode drops nothing either.
       const drops = ratio?.constant === undefined || Number(ratio.constant.data[0]) !== 0;
       if ((drops && isTrue(training)) || (context.opset < 7 && form.int('is_test') === 0)) {
-        context.report.warn(
-          'training-mode',
-          `${context.where} is in training mode; it was read as inference: no dropout.`,
-        );
+        context.report.warn('training-mode', 'In training mode, and read as inference, without dropout', context.where);
       }
       if (!context.isUsed(1)) return [data];
       const shape = context.builder.op('Shape', [data!], {}, context.named('shape'));

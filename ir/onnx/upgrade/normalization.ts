@@ -21,7 +21,8 @@ const inference: Upgrade = {
     if (training) {
       context.report.warn(
         'training-mode',
-        `${context.where} is in training mode; it was read as inference: normalised by the running statistics.`,
+        'In training mode, and read as inference, normalised by the running statistics',
+        context.where,
       );
     }
     if (form.int('spatial') === 0) return perPosition(form, context);
@@ -38,7 +39,8 @@ function byBatch(form: NodeForm, context: FormContext): readonly Value[] {
   const { builder } = context;
   context.report.warn(
     'training-mode',
-    `${context.where} gives its running statistics, so it is read as training: normalised by the statistics of its batch.`,
+    'Running statistics are given, so it is read as training, normalised by the statistics of the batch',
+    context.where,
   );
   const { dtype, shape } = x.type;
   const number = (b: GraphBuilder, value: number, of = dtype) => b.constant(tensorFromNumbers(of, [], [value]));

@@ -210,17 +210,28 @@ describe('importing', () => {
     expect(warnings.map(w => w.code)).toEqual(['function-inlined']);
   });
 
-  test('reads training mode as inference and says so', () => {
+  test('reads training mode as inference and says so once, whatever the number of nodes', () => {
     const channel = () => float32([2], [1, 1]);
+    const layers = [...'abcdey'];
     const { graph, warnings } = imported(
       modelOf({
         inputs: [x],
         constants: { s: channel(), b: channel(), m: channel(), v: channel() },
-        nodes: [node('BatchNormalization', 'x s b m v -> y m2 v2', { training_mode: 1 })],
+        nodes: layers.map((to, i) =>
+          node('BatchNormalization', `${layers[i - 1] ?? 'x'} s b m v -> ${to} m_${to} v_${to}`, { training_mode: 1 }),
+        ),
       }),
     );
-    expect(graph.nodes.map(n => [n.op, n.outputs.length])).toEqual([['BatchNormalization', 1]]);
-    expect(warnings.map(w => w.code)).toEqual(['training-mode']);
+    expect(graph.nodes.map(n => [n.op, n.outputs.length])).toEqual(layers.map(() => ['BatchNormalization', 1]));
+    expect(warnings).toEqual([
+      {
+        code: 'training-mode',
+        message:
+          'In training mode, and read as inference, normalised by the running statistics: ' +
+          "BatchNormalization 'BatchNormalization_a', BatchNormalization 'BatchNormalization_b', " +
+          "BatchNormalization 'BatchNormalization_c', BatchNormalization 'BatchNormalization_d' and 2 more.",
+      },
+    ]);
   });
 
   test('says nothing of training mode where it drops nothing', () => {
