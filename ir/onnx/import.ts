@@ -25,6 +25,7 @@ import {
 } from './proto/schema.ts';
 import { ImportReport, type ImportWarning, listed } from './report.ts';
 import { failed, opsetsOf, Scope } from './scope.ts';
+import { Sequence } from './sequences.ts';
 import { dtypeOf, readTensor } from './tensor.ts';
 
 /** The newest operator set of ONNX whose operators are known. */
@@ -261,6 +262,8 @@ function addOutputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, repo
     const value = scope.get(name);
     if (value === undefined) {
       report.problem({ subject: `Output '${printable(name)}'`, message: 'it is computed nowhere' });
+    } else if (value instanceof Sequence) {
+      report.problem({ subject: `Output '${printable(name)}'`, message: 'it is a sequence of tensors' });
     } else if (value !== failed) {
       checkDeclared(output, value, report);
       if (name === UNUSABLE) report.problem({ subject: `Output '${name}'`, message: unusable });

@@ -23,7 +23,8 @@ import { bindAttributes, type FunctionTable, functionKey, sameFunction, sutureOp
 import { listingOf, sorted } from './listing.ts';
 import type { AttributeProto, FunctionProto, GraphProto, NodeProto } from './proto/schema.ts';
 import type { ImportReport } from './report.ts';
-import { domainOf, failed, opsetsOf, type Place, Scope } from './scope.ts';
+import { domainOf, failed, type Meaning, opsetsOf, type Place, Scope } from './scope.ts';
+import { type Operand, Sequence, sequences } from './sequences.ts';
 import { readTensor } from './tensor.ts';
 import { upgrades } from './upgrade/index.ts';
 
@@ -100,10 +101,19 @@ export class NodeImporter {
       if (output !== '' && place.scope.has(output))
         throw new Refusal(`the value '${printable(output)}' is defined twice`);
     }
-    const inputs = node.input.map(input => this.#resolve(input, place));
+    const operands = node.input.map(input => this.#resolve(input, place));
     const where = `${opType} '${printable(name)}'`;
     const called = this.#env.functions.get(functionKey(domain, opType, node.overload));
     const bound = bindAttributes(node.attribute, place.arguments);
+    if (domain === '' && called === undefined && Object.hasOwn(sequences, opType)) {
+      this.#addOfSequences(node, operands, bound, name, place);
+      return;
+    }
+    const inputs = operands.map((operand, i) => {
+      if (operand instanceof Sequence)
+        throw new Refusal(`its input '${printable(node.input[i])}' is a sequence of tensors`);
+      return operand;
+    });
     if (domain === 'suture') {
       const op = sutureOperator(opType);
       if (op !== undefined) {
@@ -154,7 +164,22 @@ export class NodeImporter {
     this.#build(opType, current, node, name, place);
   }
 
-  #resolve(input: string, { scope, listing }: Place): Value | undefined {
+  #addOfSequences(
+    node: NodeProto,
+    operands: readonly Operand[],
+    attributes: readonly AttributeProto[],
+    name: string,
+    place: Place,
+  ): void {
+    const rule = sequences[node.opType ?? ''];
+    const opset = place.opsets.get('') ?? 0;
+    if (opset < rule.since) throw new Refusal(versionMessage(opset, rule.since));
+    const where = `${node.opType} '${printable(name)}'`;
+    const form = this.#form(node, [], attributes, where, place);
+    this.#bind(node, [rule.build(operands, form, this.#context(node, form, name, where, opset, place))], place.scope);
+  }
+
+  #resolve(input: string, { scope, listing }: Place): Operand {
     if (input === '') return undefined;
     const value = scope.get(input);
     if (value === undefined) {
@@ -219,7 +244,7 @@ export class NodeImporter {
     this.#bind(node, built.outputs, place.scope);
   }
 
-  #bind(node: NodeProto, values: readonly (Value | undefined)[], scope: Scope): void {
+  #bind(node: NodeProto, values: readonly Operand[], scope: Scope): void {
     for (const [i, output] of node.output.entries()) {
       if (output !== '') scope.set(output, values[i] ?? failed);
     }
@@ -254,7 +279,7 @@ export class NodeImporter {
       isMatrixOf: columns =>
         (place.listing.readers.get(node.output[0]) ?? []).some(reader => {
           const weight = place.scope.get(reader.input[1]);
-          return weight !== undefined && weight !== failed && rowsOf(reader, weight) === columns;
+          return isValue(weight) && rowsOf(reader, weight) === columns;
         }),
       isUsed: i => node.output[i] !== '' && place.listing.used.has(node.output[i]),
       unrolled: (steps, nodes) => this.#env.budget.spendNodes(steps * nodes),
@@ -277,7 +302,11 @@ export class NodeImporter {
     this.#unfold(graph.node, { ...place, scope, prefix, listing: listingOf(graph), results: new Map() });
     return outputs.map(output => {
       const value = scope.get(output);
-      if (value === undefined || value === failed) throw new Refusal('its subgraph has a problem');
+      if (!isValue(value)) {
+        throw new Refusal(
+          value instanceof Sequence ? 'its subgraph gives a sequence of tensors' : 'its subgraph has a problem',
+        );
+      }
       return value;
     });
   }
@@ -336,6 +365,9 @@ function isBodyOf(called: FunctionProto, op: SutureOp, form: NodeForm): boolean 
     throw error;
   }
 }
+
+const isValue = (meaning: Meaning | undefined): meaning is Value =>
+  meaning !== undefined && meaning !== failed && !(meaning instanceof Sequence);
 
 const metadataOf = (node: NodeProto): Readonly<Record<string, string>> =>
   Object.fromEntries(node.metadataProps.map(p => [p.key ?? '', p.value ?? '']));

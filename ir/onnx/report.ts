@@ -2,6 +2,7 @@
 import { type ErrorCode, printable, SutureError } from '../errors.ts';
 import { isSutureOp, type OpName, operators } from '../ops/index.ts';
 import { foreign } from './foreign/index.ts';
+import { sequences } from './sequences.ts';
 
 /** Codes of import warnings. A code is stable. */
 const importWarnings = {
@@ -147,4 +148,8 @@ const shortened = (lines: readonly string[]): readonly string[] =>
 
 /** The ONNX operators that are read, for messages. */
 const supportedOperators = (): string[] =>
-  [...(Object.keys(operators) as OpName[]).filter(op => !isSutureOp(op)), ...Object.keys(foreign)].sort();
+  [
+    ...(Object.keys(operators) as OpName[]).filter(op => !isSutureOp(op)),
+    ...Object.keys(foreign),
+    ...Object.keys(sequences),
+  ].sort();

@@ -2,19 +2,23 @@
 import type { Value } from '../graph.ts';
 import type { Listing } from './listing.ts';
 import type { AttributeProto } from './proto/schema.ts';
+import type { Sequence } from './sequences.ts';
 
 export const failed = Symbol('failed');
 
-/** Names → values. A name whose node had a problem maps to `failed`. A subgraph sees the names around it. */
+/** What a name means: a value of the graph, a list of them, or nothing, after a problem. */
+export type Meaning = Value | Sequence | typeof failed;
+
+/** Names → what they mean. A subgraph sees the names around it. */
 export class Scope {
   readonly #around: Scope | undefined;
-  readonly #own = new Map<string, Value | typeof failed>();
+  readonly #own = new Map<string, Meaning>();
 
   constructor(around?: Scope) {
     this.#around = around;
   }
 
-  get(name: string): Value | typeof failed | undefined {
+  get(name: string): Meaning | undefined {
     return this.#own.get(name) ?? this.#around?.get(name);
   }
 
@@ -22,7 +26,7 @@ export class Scope {
     return this.get(name) !== undefined;
   }
 
-  set(name: string, value: Value | typeof failed): void {
+  set(name: string, value: Meaning): void {
     this.#own.set(name, value);
   }
 }

@@ -221,6 +221,41 @@ const cases: readonly Case[] = [
     ],
   ),
   [
+    'sequences of parts',
+    {
+      inputs: image,
+      constants: { sizes: int64s([1, 3]), two: axis(2), first: axis(0), last: axis(-1) },
+      nodes: [
+        node('SplitToSequence', 'x two -> halves', { axis: 1 }),
+        node('SplitToSequence', 'x sizes -> uneven', { axis: 1 }),
+        node('SequenceAt', 'halves last -> a'),
+        node('SequenceAt', 'uneven first -> b'),
+        node('SequenceErase', 'halves first -> rest'),
+        node('SequenceInsert', 'rest b -> more'),
+        node('SequenceInsert', 'more a first -> most'),
+        node('SequenceInsert', 'most b last -> all'),
+        node('ConcatFromSequence', 'all -> joined', { axis: 1 }),
+        node('SequenceLength', 'all -> count'),
+        node('Cast', 'count -> number', { to: DataType.FLOAT }),
+        node('Mul', 'joined number -> y'),
+      ],
+    },
+  ],
+  [
+    'sequences of rows, stacked',
+    {
+      inputs: [value('x', ['N', 3])],
+      constants: { at: axis(1) },
+      nodes: [
+        node('SplitToSequence', 'x -> columns', { axis: 1, keepdims: 0 }),
+        node('SequenceAt', 'columns at -> middle'),
+        node('SequenceConstruct', 'middle middle -> twice'),
+        node('ConcatFromSequence', 'twice -> y', { axis: -1, new_axis: 1 }),
+      ],
+    },
+    given([2, 3]),
+  ],
+  [
     'quantisation in blocks along an axis',
     {
       opset: 21,
@@ -280,6 +315,23 @@ test('an optional that is a tensor is there', () => {
   const results = evaluateGraph(graph, { x: filled([2]) });
   expect([...numbersOf(results.get('y')!)]).toEqual([...numbersOf(filled([2]))]);
   expect(['there', 'absent'].map(name => numbersOf(results.get(name)!)[0])).toEqual([1, 0]);
+});
+
+test('what is not known of sequences is refused', () => {
+  const problems = (nodes: readonly ReturnType<typeof node>[], outputs = ['y']): string => {
+    try {
+      importOf({ inputs: [value('x', ['N', 4]), value('n', [], DataType.INT64)], nodes, outputs });
+    } catch (error) {
+      return (error as { details: string[] }).details.join('\n');
+    }
+    return '';
+  };
+  const split = node('SplitToSequence', 'x -> s', { axis: 1 });
+  expect(problems([split, node('SequenceAt', 's n -> y')])).toMatch(/its position must be known before the run/);
+  expect(problems([split, node('Relu', 's -> y')])).toMatch(/its input 's' is a sequence of tensors/);
+  expect(problems([split], ['s'])).toMatch(/Output 's': it is a sequence of tensors/);
+  expect(problems([node('SplitToSequence', 'x -> y')])).toMatch(/the extent that it splits must be known/);
+  expect(problems([node('SequenceLength', 'x -> y')])).toMatch(/its first input is no sequence of tensors/);
 });
 
 test('branches of different types are refused where data choose', () => {

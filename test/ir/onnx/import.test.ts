@@ -212,7 +212,7 @@ describe('importing', () => {
 
   test('reads training mode as inference and says so once, whatever the number of nodes', () => {
     const channel = () => float32([2], [1, 1]);
-    const layers = [...'abcdey'];
+    const layers = ['h1', 'h2', 'h3', 'h4', 'h5', 'y'];
     const { graph, warnings } = imported(
       modelOf({
         inputs: [x],
@@ -228,8 +228,8 @@ describe('importing', () => {
         code: 'training-mode',
         message:
           'In training mode, and read as inference, normalised by the running statistics: ' +
-          "BatchNormalization 'BatchNormalization_a', BatchNormalization 'BatchNormalization_b', " +
-          "BatchNormalization 'BatchNormalization_c', BatchNormalization 'BatchNormalization_d' and 2 more.",
+          "BatchNormalization 'BatchNormalization_h1', BatchNormalization 'BatchNormalization_h2', " +
+          "BatchNormalization 'BatchNormalization_h3', BatchNormalization 'BatchNormalization_h4' and 2 more.",
       },
     ]);
   });
