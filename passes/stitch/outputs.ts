@@ -80,7 +80,7 @@ export function addOutputSwitch(
       continue;
     }
     const advice = isFloat(value.type.dtype)
-      ? 'both must return the same shape and dtype'
+      ? 'both must return the same shape and dtype; where they have other classes, say which are which (--classes-b)'
       : 'export the logits instead';
     throw new SutureError(
       'parents-incompatible',

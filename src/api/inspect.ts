@@ -1,7 +1,8 @@
 /** A network described: the data behind `suture inspect`. */
-import { print, typeText } from '../../ir/index.ts';
+import { type Graph, print, SutureError, typeText } from '../../ir/index.ts';
 import { type OutputMeaning, sizesText } from '../../passes/index.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
+import { interfaceOf } from '../network/interface.ts';
 import { loadModel } from '../network/load.ts';
 import { knownMeaning } from '../network/meaning.ts';
 import { needsOf, needsTexts } from '../network/needs.ts';
@@ -60,7 +61,18 @@ export async function inspect(path: string): Promise<ModelFacts> {
     metadata: Object.fromEntries(
       Object.entries(graph.info.metadata ?? {}).filter(([key]) => key.startsWith('suture.')),
     ),
-    warnings,
+    warnings: [...warnings, ...unfit(computed, path)],
     text: print(graph),
   };
+}
+
+/** Why data files cannot be used with a network that can be read; none where they can. */
+function unfit(graph: Graph, path: string): ModelFacts['warnings'] {
+  try {
+    interfaceOf(graph, path);
+    return [];
+  } catch (error) {
+    if (!(error instanceof SutureError)) throw error;
+    return [{ code: error.code, message: error.message }];
+  }
 }

@@ -2,7 +2,7 @@
 
 import { basename, join } from 'node:path';
 import { printable, SutureError } from '../../ir/index.ts';
-import { gatherImages } from '../data/dataset.ts';
+import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import { npyArray } from '../data/npy.ts';
 import { formatNpz } from '../data/npz.ts';
@@ -28,7 +28,7 @@ import { type DatasetNames, readNames } from '../preprocessing/dataset-json.ts';
 import { type Plans, readPlans } from '../preprocessing/plans.ts';
 import { type Decision, decided, preprocess, restore } from '../preprocessing/preprocess.ts';
 import { RunDirectory } from '../run/directory.ts';
-import { writeLabels } from '../volumes/files.ts';
+import { requireWritable, writeLabels } from '../volumes/files.ts';
 
 export interface PredictRequest extends ExecutorOptions, Pick<MeaningOptions, 'activation'> {
   /** An ONNX file, or a run directory: then the network that it exported. */
@@ -43,7 +43,7 @@ export interface PredictRequest extends ExecutorOptions, Pick<MeaningOptions, 'a
   readonly plans?: string | undefined;
   /** Of the plans. Default: `3d_fullres` or `2d`, as the network has axes. */
   readonly configuration?: string | undefined;
-  /** `dataset.json`, for the values of labels. Default: that of the data, or what the network's file says. */
+  /** `dataset.json`, for the values of labels. Default: what the network's file says, or that of the data. */
   readonly dataset?: string | undefined;
   /** Axes that windows are mirrored over too. Default: those that the plans name, else none. */
   readonly mirror?: readonly number[] | undefined;
@@ -109,9 +109,10 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
   const network = networkOf(model.graph, file, statedMeaning(model.graph, request));
   requireDense(network);
   const needs = needsOf(model.graph, file);
-  const asArrays = data.endsWith('.npz');
-  const plans = asArrays ? undefined : await plansFor(request, network, needs.plans);
-  const folder = asArrays ? undefined : await openCases(data);
+  const arrays = data.endsWith('.npz') ? await loadDataset(data) : undefined;
+  if (arrays) requireFittingArrays(arrays, network, request);
+  const plans = arrays ? undefined : await plansFor(request, network, needs.plans);
+  const folder = arrays ? undefined : await openCases(data);
   const names = await namesFor(request, folder?.names, needs.names);
   const mirror = request.mirror ?? plans?.mirrorAxes ?? [];
   requireAxes(mirror, network);
@@ -133,7 +134,7 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
   const cases = await withExecutor(request, async executor => {
     const runnable = new Runnable(executor, network.graph);
     try {
-      if (!folder) return [await predictArrays(runnable, setup, request, work)];
+      if (!folder) return [await predictArrays(runnable, setup, arrays!, request, work)];
       const found: PredictedCase[] = [];
       for (const [i, one] of folder.cases.entries()) {
         throwIfInterrupted(signal, 'The prediction');
@@ -160,6 +161,16 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
     cases,
     warnings: warningsOf([model]),
   };
+}
+
+/** @throws SutureError `option-invalid` for plans, as arrays are prepared already; as {@link requireFittingChannels}. */
+function requireFittingArrays({ imageShape }: Dataset, network: Network, { data, plans }: PredictRequest): void {
+  requireFittingChannels(network, imageShape[0], data);
+  if (plans === undefined) return;
+  throw new SutureError(
+    'option-invalid',
+    `--plans: the images of ${printable(data)} are taken as they are, as .npz files hold what is prepared; leave the option out.`,
+  );
 }
 
 async function plansFor(
@@ -218,6 +229,7 @@ async function predictCase(
   try {
     const image = await one.read();
     requireFittingChannels(network, image.shape[0], one.name);
+    requireWritable(file, image.shape.slice(1), image.geometry);
     const seen = plans ? preprocess(image, plans, one.name) : image;
     const field = await predictField(runnable, network, seen, plans, {
       ...looking,
@@ -244,15 +256,14 @@ const arraysName = (data: string): string => basename(data);
 async function predictArrays(
   runnable: Runnable,
   { network, plans, decision, looking }: Setup,
+  dataset: Dataset,
   { data, output, force }: PredictRequest,
   { onProgress }: WorkOptions,
 ): Promise<PredictedCase> {
   const name = basename(data, '.npz');
   const file = join(output, arraysName(data));
   if (!force && (await isThere(file))) return { name, file, already: true };
-  const dataset = await loadDataset(data);
   const { imageShape, count } = dataset;
-  requireFittingChannels(network, imageShape[0], data);
   const found: (Uint8Array | Uint16Array)[] = [];
   for (let i = 0; i < count; i++) {
     onProgress?.({ stage: 'predicting', done: i, total: count });

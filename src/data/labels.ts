@@ -230,7 +230,9 @@ class LabelReader {
     const { channels: count } = this.#output.meaning;
     const { regions: table } = this.#array;
     if (table && table.length !== count) {
-      this.#refuse(`--regions names ${table.length} regions, and ${this.#name} has ${count} channels`);
+      this.#refuse(
+        `--regions (or dataset.json) names ${table.length} regions, and ${this.#name} has ${count} channels`,
+      );
     }
     const layout = this.#layout();
     const shape = [count, ...this.#spatial(layout)];

@@ -6,6 +6,7 @@ import { constants, rmSync, type Stats } from 'node:fs';
 import { access, lstat, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { printable, SutureError } from '../../ir/errors.ts';
+import { isFolder } from './there.ts';
 
 export interface WriteOptions {
   /** Replace what is there. */
@@ -127,10 +128,26 @@ export async function writeOutput(
 /** Makes a folder and those above it. @throws SutureError `output-unwritable`. */
 export async function makeFolder(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true });
+    await make(resolve(path));
   } catch (cause) {
     throw unwritable(path, cause);
   }
+}
+
+/** Node's own recursion does not end where a folder is there and nothing can be made in it, as in /proc. */
+async function make(path: string): Promise<void> {
+  const attempt = (): Promise<NodeJS.ErrnoException | undefined> =>
+    mkdir(path).then(
+      () => undefined,
+      error => error,
+    );
+  let error = await attempt();
+  if (error?.code === 'ENOENT' && dirname(path) !== path) {
+    await make(dirname(path));
+    error = await attempt();
+  }
+  if (error === undefined || (await isFolder(path))) return;
+  throw error;
 }
 
 /** JSON as suture writes it: indented, floats as they are, a line feed at the end. NaN and infinities become null. */

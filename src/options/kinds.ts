@@ -102,7 +102,7 @@ export const regions: Kind<number[][]> = {
 /** Which classes of another network the channels of one are: each, or the path of what names them. */
 export const classMap: Kind<string | (number | null)[]> = {
   words: 'a class of the own network for each channel, or - for none, as in 0,2,1,-; or a dataset.json',
-  schema: v.union([v.string(), v.pipe(v.array(v.nullable(natural.schema)), v.minLength(1))]),
+  schema: v.union([v.pipe(v.string(), v.nonEmpty()), v.pipe(v.array(v.nullable(natural.schema)), v.minLength(1))]),
   read: said =>
     /^[\d\s,-]+$/.test(said) ? said.split(',').map(part => (part.trim() === '-' ? null : numberOf(part))) : said,
 };

@@ -1,9 +1,9 @@
 /** The cases of a folder of images, for prediction: no labels, no splits. */
 
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { readCase } from '../data/raw/case.ts';
 import { descriptionFile } from '../data/raw/description.ts';
-import { openRaw } from '../data/raw/open.ts';
+import { findCases } from '../data/raw/open.ts';
 import { isThere } from '../files/there.ts';
 import { type DatasetNames, namesOfFolder } from '../preprocessing/dataset-json.ts';
 import { endingOf } from '../volumes/files.ts';
@@ -27,22 +27,32 @@ export interface CaseFolder {
 }
 
 /**
- * The cases of a folder of images, as `openRaw` finds them; of a whole data set those of its `imagesTs`. Labels that are there are not read.
+ * The cases of a folder of images; of a whole data set those of its `imagesTs`. Labels that are there are not read. A case that cannot be
+ * used, as one that lacks a channel, says so where it is read.
  *
- * @throws SutureError as `openRaw`.
+ * @throws SutureError as `findCases`.
  */
 export async function openCases(path: string): Promise<CaseFolder> {
   const folder = (await isThere(join(path, descriptionFile))) ? join(path, 'imagesTs') : path;
-  const raw = await openRaw(folder);
+  const raw = await findCases(folder, false);
   const names = await namesOfFolder(folder);
-  const cases = raw.cases.map(({ name, images }): Case => {
-    const ending = endingOf(images[0]) ?? extname(images[0]);
-    return {
+  const labelsOf = (name: string, ending = raw.description?.ending ?? ''): string =>
+    `${name}${ending.startsWith('.nii') ? ending : '.png'}`;
+  const usable = raw.cases.map(
+    ({ name, images }): Case => ({
       name,
       images,
-      labels: `${name}${ending.startsWith('.nii') ? ending : '.png'}`,
+      labels: labelsOf(name, endingOf(images[0])),
       read: async () => (await readCase(raw, { name, images })).image,
-    };
-  });
-  return { cases, ...(names && { names }) };
+    }),
+  );
+  const unusable = raw.unusable.map(
+    ({ name, problem }): Case => ({
+      name,
+      images: [],
+      labels: labelsOf(name),
+      read: () => Promise.reject(problem),
+    }),
+  );
+  return { cases: [...usable, ...unusable], ...(names && { names }) };
 }

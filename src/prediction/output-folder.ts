@@ -2,8 +2,8 @@
  * The folder that labels are written to. `prediction.json` in it says what they were made by and of which files, so that what was interrupted
  * goes on, and labels of other making are neither mixed with these nor taken for them.
  */
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { readRegular } from '../files/input.ts';
@@ -53,11 +53,25 @@ async function recordIn(output: string): Promise<v.InferOutput<typeof recordSche
   }
 }
 
+/** Labels among the images that they are made of would be written over these, or be taken for images the next time. */
+async function requireApart(output: string, cases: readonly Labelled[]): Promise<void> {
+  const real = (path: string): Promise<string | undefined> => realpath(path).catch(() => undefined);
+  const target = await real(output);
+  if (target === undefined) return;
+  for (const folder of new Set(cases.flatMap(({ images }) => images.map(image => dirname(image))))) {
+    if ((await real(folder)) !== target) continue;
+    throw new SutureError(
+      'option-invalid',
+      `${printable(output)} is the folder of the images; choose another one for labels.`,
+    );
+  }
+}
+
 /**
  * Makes the folder, or finds it fit for labels of these cases: those that are there were made so, of files of the same sizes.
  *
  * @returns what is to be called when all labels are written.
- * @throws SutureError `output-exists`, `output-unwritable`.
+ * @throws SutureError `output-exists`, `output-unwritable`; `option-invalid` for the folder of the images.
  */
 export async function openOutput(
   output: string,
@@ -65,6 +79,7 @@ export async function openOutput(
   cases: readonly Labelled[],
   force: boolean,
 ): Promise<() => Promise<void>> {
+  await requireApart(output, cases);
   if (!(await isFolder(output))) {
     await refuseExisting(output, {});
     await makeFolder(output);

@@ -30,9 +30,20 @@ const schema = v.object({
   regions_class_order: v.nullish(v.array(value)),
 });
 
+/** Version 1 had the names of labels by their numbers. */
+const firstVersion = v.object({
+  labels: v.record(v.pipe(v.string(), v.regex(/^\d+$/)), v.pipe(v.string(), v.regex(/\D/))),
+});
+
 /** @throws SutureError `data-invalid`, naming all that is missing or wrong. */
 export function datasetNames(json: unknown, source: string): DatasetNames {
   const { success, output, issues = [] } = v.safeParse(schema, json);
+  if (!success && v.is(firstVersion, json)) {
+    throw new SutureError(
+      'data-invalid',
+      `${printable(source)} is of nnU-Net version 1, which names labels the other way round; nnUNetv2_convert_old_nnUNet_dataset makes it one of version 2.`,
+    );
+  }
   if (!success) {
     const keys = [...new Set(issues.map(issue => `"${printable(v.getDotPath(issue) ?? '', 60)}"`))].join(', ');
     throw new SutureError(
@@ -122,6 +133,12 @@ export function decisionFor(
   const { ignore: _, ...labels } = named.labels;
   if (regions) {
     const foreground = Object.values(labels).filter(isForeground);
+    if (!named.regionsClassOrder && foreground.some(label => typeof label !== 'number')) {
+      throw new SutureError(
+        'data-invalid',
+        `dataset.json has regions of several labels and no "regions_class_order", which says what each gives its places.`,
+      );
+    }
     const values = named.regionsClassOrder ?? foreground.filter(label => typeof label === 'number');
     requireAsMany(values.length, channels, 'regions', source);
     return { kind: 'regions', values, threshold };

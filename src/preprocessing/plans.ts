@@ -74,6 +74,9 @@ const fileSchema = v.object({
   inference_allowed_mirroring_axes: v.nullish(v.array(natural)),
 });
 
+/** What version 1 had in the place of configurations. */
+const firstVersion = v.object({ plans_per_stage: v.record(v.string(), v.unknown()) });
+
 const foregroundsSchema = (channel: number) =>
   v.object({
     foreground_intensity_properties_per_channel: v.object({
@@ -143,7 +146,8 @@ class PlansReader {
     const { success, output, issues = [] } = v.safeParse(schema, value);
     if (success) return output;
     const problems = issues.map(issue => {
-      const key = `"${printable(v.getDotPath(issue) ?? '', 60)}"`;
+      const path = v.getDotPath(issue);
+      const key = path === null ? 'it' : `"${printable(path, 60)}"`;
       if (issue.input === undefined) return `${key} is missing`;
       const given = printable(JSON.stringify(issue.input) ?? typeof issue.input, 60);
       return `${key} is ${given}${issue.expected ? `, not ${printable(issue.expected, 200)}` : `: ${issue.message}`}`;
@@ -229,6 +233,11 @@ export async function readPlans(source: string, configuration?: string, axes?: n
 /** As {@link readPlans}, of a document that is read. */
 export function plansFrom(json: unknown, source: string, configuration?: string, axes?: number): Plans {
   const reader = new PlansReader(source);
+  if (v.is(firstVersion, json)) {
+    return reader.fail(
+      'these are plans of nnU-Net version 1, whose networks are prepared for in another way; plan with version 2 (nnUNetv2_plan_experiment)',
+    );
+  }
   const file = reader.parse(fileSchema, json, 'these are no plans of nnU-Net v2: ');
   const name = configuration ?? reader.usual(file.configurations, axes);
   const found = reader.parse(

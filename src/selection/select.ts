@@ -83,7 +83,7 @@ export function whyNot(positions: readonly RankedPosition[], rule: ScoreRule): s
   return ruleTwoText(fault);
 }
 
-const noFolds = 'the validation data has none: add an array `fold`';
+const noFolds = 'the validation data has none: add an array `fold` (to a folder, splits_final.json)';
 const ruleTwoText = (fault: string): string => `Rule 2 takes the mean rank over folds, and ${fault}, or use rule 1.`;
 
 /** @throws SutureError `option-invalid` for a depth where no rule goes by it. */

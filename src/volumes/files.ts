@@ -8,7 +8,7 @@ import { parseTiff } from './tiff.ts';
 import { type Geometry, invalid, type Role, requireHeld, unreadable, type Volume } from './volume.ts';
 
 /** Endings of the files that are read, as nnU-Net's `file_ending` has them. */
-const volumeEndings = ['.nii.gz', '.nii', '.png', '.tif', '.tiff'] as const;
+export const volumeEndings = ['.nii.gz', '.nii', '.png', '.tif', '.tiff'] as const;
 export type VolumeEnding = (typeof volumeEndings)[number];
 
 /** The ending of a file's name, in whatever case; undefined where the file is none that is read. */
@@ -54,6 +54,24 @@ function requireFinite(path: string, { data, shape }: Volume): void {
 }
 
 /**
+ * Checks that labels of an image can be written to a file of this name, before they are made.
+ *
+ * @throws SutureError `data-invalid` where the geometry or the ending does not allow it.
+ */
+export function requireWritable(path: string, shape: readonly number[], geometry: Geometry): void {
+  const ending = endingOf(path);
+  if (ending === '.png') {
+    if (shape[0] === 1) return;
+    throw invalid(
+      path,
+      `a PNG file holds one slice, and there are ${shape[0]}; labels of volumes are written for NIfTI images: convert the image to .nii.gz`,
+    );
+  }
+  if (ending !== '.nii' && ending !== '.nii.gz') throw invalid(path, 'labels are written as .nii.gz, .nii or .png');
+  if (geometry.kind !== 'nifti') throw invalid(path, 'NIfTI labels need the header of a NIfTI image; name a .png file');
+}
+
+/**
  * Writes class numbers as NIfTI with the geometry of another file, or as PNG: 8 bits where the largest allows it, else 16.
  *
  * @param shape as {@link Volume}'s, without the channels.
@@ -66,16 +84,14 @@ export async function writeLabels(
   geometry: Geometry,
   options: WriteOptions = {},
 ): Promise<void> {
-  const ending = endingOf(path);
+  requireWritable(path, shape, geometry);
   const stored = narrowed(path, labels);
-  if (ending === '.png') {
-    const [depth, height, width] = shape as [number, number, number];
-    if (depth !== 1) throw invalid(path, `a PNG file holds one slice, and there are ${depth}`);
-    return writeOutput(path, formatPng(stored, width, height), options);
-  }
-  if (ending !== '.nii' && ending !== '.nii.gz') throw invalid(path, 'labels are written as .nii.gz, .nii or .png');
-  if (geometry.kind !== 'nifti') throw invalid(path, 'NIfTI labels need the header of a NIfTI image; name a .png file');
-  return writeOutput(path, await formatNifti(path, stored, geometry), options);
+  const [, height, width] = shape as [number, number, number];
+  const bytes =
+    geometry.kind === 'nifti' && endingOf(path) !== '.png'
+      ? await formatNifti(path, stored, geometry)
+      : formatPng(stored, width, height);
+  return writeOutput(path, bytes, options);
 }
 
 function narrowed(path: string, labels: ArrayLike<number>): Uint8Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {

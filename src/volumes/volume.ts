@@ -51,7 +51,10 @@ export function requireHeld(
   { stored, taken, length, compressed }: { stored: number; taken: number; length: number; compressed: boolean },
 ): void {
   if (!(stored <= length * (compressed ? mostPerByte : 1))) {
-    throw unreadable(path, `it is cut off: it declares ${gibibytes(stored)} of voxels, and has ${length} bytes`);
+    throw unreadable(
+      path,
+      `it is cut off: it declares ${stored < 2 ** 20 ? `${stored} bytes` : gibibytes(stored)} of voxels, and has ${length} bytes`,
+    );
   }
   const free = freeBytes();
   if (taken <= free) return;

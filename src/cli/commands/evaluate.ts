@@ -5,6 +5,7 @@ import { type Evaluation, evaluate } from '../../api/evaluate.ts';
 import { evaluateFolders } from '../../api/evaluate-folders.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
+import { isFolder } from '../../files/there.ts';
 import { summaryText } from '../../metrics/summary.ts';
 import type { SurfaceOptions } from '../../metrics/surface.ts';
 import { warningsOf } from '../../network/model.ts';
@@ -135,6 +136,13 @@ async function compareFolders(
     throw new SutureError(
       'option-invalid',
       'Name the data that networks are scored on by --data, or two folders of label files.',
+    );
+  }
+  for (const path of [predicted, reference]) {
+    if (await isFolder(path)) continue;
+    throw new SutureError(
+      'option-invalid',
+      `${name(path)} is no folder: name two folders of label files, or the data that networks are scored on by --data.`,
     );
   }
   const file = flags.summary ?? join(predicted, 'summary.json');

@@ -35,7 +35,13 @@ export async function readCase(dataset: RawDataset, { name, images, labels }: Ra
   const [found] = image.shape;
   if (names && found !== names.length) {
     const next = `${name}_${String(found).padStart(4, '0')}`;
-    const remedy = found < names.length ? `, and there is no ${printable(next)}` : '';
+    const isOpacity = images.length === 1 && found === names.length + 1 && (found === 2 || found === 4);
+    const remedy =
+      found < names.length
+        ? `, and there is no ${printable(next)}`
+        : isOpacity
+          ? '; the last may be how opaque it is: write the file without'
+          : '';
     throw new SutureError(
       'data-invalid',
       `${printable(images[0])}: it has ${found} channel${found === 1 ? '' : 's'}, and dataset.json names ${names.length} ` +
@@ -77,6 +83,9 @@ function joined(channels: readonly Volume[]): Volume {
 
 const extentText = (extents: readonly number[]): string => extents.toReversed().join(' x ');
 
+/** Without the digits that float32 headers add. */
+const spacingText = ({ spacing }: Volume): string => extentText(spacing.map(mm => Number(mm.toPrecision(6))));
+
 /** @throws SutureError `data-invalid` where two files do not have the same places. */
 export function requireSamePlace(path: string, volume: Volume, otherPath: string, other: Volume): void {
   const [, ...extents] = volume.shape;
@@ -97,7 +106,7 @@ export function requireSamePlace(path: string, volume: Volume, otherPath: string
       (mm, axis) => Math.abs(mm - other.spacing[axis]) > tolerance * Math.min(mm, other.spacing[axis]),
     )
   ) {
-    differs(`it has another spacing (${extentText(volume.spacing)}, not ${extentText(other.spacing)} mm)`);
+    differs(`it has another spacing (${spacingText(volume)}, not ${spacingText(other)} mm)`);
   }
   // Where the corners are decides: the same angle is more at the end of a long axis.
   const last = extents.toReversed().map(extent => extent - 1);

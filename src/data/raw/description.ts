@@ -67,7 +67,11 @@ function descriptionFrom(json: unknown, path: string): Description {
   };
   const { channels, labels, regionsClassOrder } = datasetNames(json, path);
   const { success, output: files, issues } = v.safeParse(schema, json);
-  if (!success) return fail(`at "${printable(v.getDotPath(issues[0]) ?? '')}": ${printable(issues[0].message)}`);
+  if (!success) {
+    const key = v.getDotPath(issues[0]) ?? '';
+    if (key === 'file_ending') return fail('"file_ending" must say what the names of its files end with, as ".nii.gz"');
+    return fail(`at "${printable(key)}": ${printable(issues[0].message)}`);
+  }
   if (channels.length === 0) fail('it has neither "channel_names" nor "modality"');
 
   const { ignore, ...meant } = labels;

@@ -55,7 +55,13 @@ function chosen({ source, cases, splits, isPart }: RawDataset, fold: number | un
     );
   }
   const names = new Set(use === 'training' ? splits[fold].train : splits[fold].val);
-  return cases.filter(({ name }) => names.has(name));
+  const found = cases.filter(({ name }) => names.has(name));
+  if (found.length > 0) return found;
+  const part = use === 'training' ? 'train' : 'val';
+  throw new SutureError(
+    'data-invalid',
+    `${printable(source)}: there are no cases: "${part}" of the fold ${fold} in splits_final.json is empty; name another by --fold.`,
+  );
 }
 
 /** One case as a network sees it. */

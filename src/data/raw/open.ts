@@ -9,7 +9,7 @@ import * as v from 'valibot';
 import { printable, SutureError } from '../../../ir/errors.ts';
 import { readFault } from '../../files/input.ts';
 import { isFolder, isThere } from '../../files/there.ts';
-import { endingOf } from '../../volumes/files.ts';
+import { endingOf, volumeEndings } from '../../volumes/files.ts';
 import { type Description, descriptionFile, readDescription, readJson } from './description.ts';
 
 /** One case and its files. */
@@ -34,6 +34,17 @@ export interface RawDataset {
   /** All files that it is made of, for hashing: names relative to `root`. */
   readonly root: string;
   readonly files: readonly string[];
+}
+
+/** A case that cannot be used, as the names of its files alone say. */
+export interface UnusableCase {
+  readonly name: string;
+  readonly problem: SutureError;
+}
+
+/** What a folder holds. */
+export interface FoundCases extends RawDataset {
+  readonly unusable: readonly UnusableCase[];
 }
 
 const splitsFile = 'splits_final.json';
@@ -87,15 +98,21 @@ const withoutEnding = (name: string): string => name.slice(0, name.length - (end
 /** What is told of a case that cannot be used. */
 type Fail = (name: string, problem: string) => void;
 
-/** Files by their names without endings. Of two that differ in their endings alone nobody knows which is meant. */
+/** Files by their names without endings. Of those that differ in their endings alone nobody knows which is meant: none is taken. */
 export function byStem(names: readonly string[], fail: Fail): ReadonlyMap<string, string> {
   const files = new Map<string, string>();
+  const unclear = new Set<string>();
   for (const name of names) {
     const stem = withoutEnding(name);
     const other = files.get(stem);
-    if (other === undefined) files.set(stem, name);
-    else fail(stem, `has two files, ${printable(other)} and ${printable(name)}: leave one of them there`);
+    if (other === undefined) {
+      files.set(stem, name);
+    } else if (!unclear.has(stem)) {
+      fail(stem, `has two files, ${printable(other)} and ${printable(name)}: leave one of them there`);
+      unclear.add(stem);
+    }
   }
+  for (const stem of unclear) files.delete(stem);
   return files;
 }
 
@@ -114,20 +131,36 @@ async function requireFolder(source: string): Promise<void> {
  * @throws SutureError `data-unreadable`, `data-invalid` naming all cases that lack a channel or labels.
  */
 export async function openRaw(source: string): Promise<RawDataset> {
+  const { unusable, ...found } = await findCases(source, true);
+  if (unusable.length === 0) return found;
+  const total = found.cases.length + unusable.length;
+  const problems = unusable.map(({ problem }) => problem);
+  throw casesError(source, `${problems.length} of ${total} cases cannot be used`, problems);
+}
+
+/**
+ * The same, where cases that cannot be used are left out of it.
+ *
+ * @param labelled whether labels are wanted: a case without them cannot be used then, where the folder has some.
+ * @throws SutureError `data-unreadable`, `data-invalid` for what concerns the whole folder.
+ */
+export async function findCases(source: string, labelled: boolean): Promise<FoundCases> {
   await requireFolder(source);
   const own = await readDescription(source);
-  if (own) return nnunet(source, source, own, 'imagesTr');
+  if (own) return nnunet({ source, root: source, part: 'imagesTr', labelled }, own);
   const above = parts[basename(source)] && (await readDescription(dirname(source)));
-  if (above) return nnunet(source, dirname(source), above, basename(source));
+  if (above) return nnunet({ source, root: dirname(source), part: basename(source), labelled }, above);
   if (await isFolder(join(source, 'imagesTr'))) {
     throw new SutureError(
       'data-invalid',
       `${printable(source)}: it has "imagesTr" and no ${descriptionFile}, which says what channels and labels are.`,
     );
   }
-  if (!(await isFolder(join(source, 'images')))) return plain(source, '.', undefined);
-  for (const folder of maskFolders) if (await isFolder(join(source, folder))) return plain(source, 'images', folder);
-  return plain(source, 'images', undefined);
+  if (!(await isFolder(join(source, 'images')))) return plain(source, '.', undefined, labelled);
+  for (const folder of maskFolders) {
+    if (await isFolder(join(source, folder))) return plain(source, 'images', folder, labelled);
+  }
+  return plain(source, 'images', undefined, labelled);
 }
 
 /** Files of cases by their names without endings: `CASE_0000`, `CASE_0001`, …; and the names of those that are called otherwise. */
@@ -150,7 +183,17 @@ function channelsOf(files: ReadonlyMap<string, string>): {
   return { cases, others };
 }
 
-async function nnunet(source: string, root: string, description: Description, part: string): Promise<RawDataset> {
+/** A part of an nnU-Net data set. */
+interface Part {
+  /** As it was named. */
+  readonly source: string;
+  readonly root: string;
+  /** Of {@link parts}. */
+  readonly part: string;
+  readonly labelled: boolean;
+}
+
+async function nnunet({ source, root, part, labelled: wanted }: Part, description: Description): Promise<FoundCases> {
   const { channels, ending, listed } = description;
   const read = endingOf(`a${ending}`);
   if (read === undefined) {
@@ -159,10 +202,7 @@ async function nnunet(source: string, root: string, description: Description, pa
       `${printable(join(root, descriptionFile))}: files of "${printable(ending)}" are not read; convert them to .nii.gz, .png or .tif.`,
     );
   }
-  const problems: SutureError[] = [];
-  const fail: Fail = (name, problem) => {
-    problems.push(new SutureError('data-invalid', `case ${printable(name)} ${problem}.`));
-  };
+  const { unusable, fail } = collected();
   const cases: RawCase[] = [];
   const add = (name: string, images: readonly string[], labels: string | undefined): void => {
     const absent = channels.flatMap((channel, n) =>
@@ -177,7 +217,12 @@ async function nnunet(source: string, root: string, description: Description, pa
       cases.push({ name, images: images.map(file => join(root, file)), ...(labels && { labels: join(root, labels) }) });
   };
   if (listed && part === 'imagesTr') {
-    for (const [name, { images, label }] of [...listed].sort(([a], [b]) => (a < b ? -1 : 1))) add(name, images, label);
+    const labelled = wanted && [...listed.values()].some(({ label }) => label !== undefined);
+    for (const [name, { images, label }] of [...listed].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      if (basename(name) !== name || name.startsWith('.')) fail(name, 'has a name that files cannot have');
+      else if (labelled && label === undefined) fail(name, `has no labels: ${descriptionFile} lists none for it`);
+      else add(name, images, labelled ? label : undefined);
+    }
   } else {
     // Files of other endings are none of the data set, as to nnU-Net.
     const filesIn = async (folder: string): Promise<ReadonlyMap<string, string>> =>
@@ -185,8 +230,8 @@ async function nnunet(source: string, root: string, description: Description, pa
         (await imagesIn(join(root, folder))).filter(name => endingOf(name) === read),
         fail,
       );
-    const labelled = (await isFolder(join(root, parts[part]))) ? await filesIn(parts[part]) : undefined;
-    if (!labelled && part === 'imagesTr') {
+    const labelled = wanted && (await isFolder(join(root, parts[part]))) ? await filesIn(parts[part]) : undefined;
+    if (wanted && !labelled && part === 'imagesTr') {
       throw new SutureError('data-unreadable', `${printable(join(root, parts[part]))}: there is no such folder.`);
     }
     const { cases: found, others } = channelsOf(await filesIn(part));
@@ -207,20 +252,19 @@ async function nnunet(source: string, root: string, description: Description, pa
         );
     }
   }
-  const total = cases.length + problems.length;
-  if (problems.length > 0) throw casesError(source, `${problems.length} of ${total} cases cannot be used`, problems);
-  if (total === 0) {
+  if (cases.length + unusable.length === 0) {
     throw new SutureError(
       'data-invalid',
-      `${printable(source)}: there are no cases: no file of ${part} is called as CASE_0000${printable(ending)}.`,
+      `${printable(source)}: there are no cases: no file of ${part} is called as CASE_0000${printable(ending)}${await othersText(join(root, part), read)}.`,
     );
   }
   const isPart = source !== root;
-  const splits = isPart ? undefined : await readSplits(root, cases);
+  const splits = isPart ? undefined : await readSplits(root, [...cases, ...unusable]);
   return {
     source,
     description,
     cases,
+    unusable,
     isPart,
     root,
     ...(splits && { splits }),
@@ -228,10 +272,26 @@ async function nnunet(source: string, root: string, description: Description, pa
   };
 }
 
+/** Cases that cannot be used, and what tells of one. */
+function collected(): { readonly unusable: UnusableCase[]; readonly fail: Fail } {
+  const unusable: UnusableCase[] = [];
+  const fail: Fail = (name, problem) => {
+    unusable.push({ name, problem: new SutureError('data-invalid', `case ${printable(name)} ${problem}.`) });
+  };
+  return { unusable, fail };
+}
+
+/** What image files of other endings there are, after a comma; nothing where there are none. */
+async function othersText(folder: string, read: string): Promise<string> {
+  const others = (await imagesIn(folder)).flatMap(name => endingOf(name) ?? []).filter(ending => ending !== read);
+  if (others.length === 0) return '';
+  return `, its "file_ending", and files of ${[...new Set(others)].join(', ')} are there`;
+}
+
 const filesOf = (root: string, cases: readonly RawCase[]): readonly string[] =>
   cases.flatMap(({ images, labels }) => [...images, ...(labels ? [labels] : [])].map(file => relative(root, file)));
 
-async function readSplits(root: string, cases: readonly RawCase[]): Promise<RawDataset['splits']> {
+async function readSplits(root: string, cases: readonly { readonly name: string }[]): Promise<RawDataset['splits']> {
   const path = join(root, splitsFile);
   const json = await readJson(path);
   if (json === undefined) return undefined;
@@ -254,19 +314,17 @@ async function readSplits(root: string, cases: readonly RawCase[]): Promise<RawD
 }
 
 /** Images beside masks of the same name, whatever their endings; without a folder of masks, images alone. */
-async function plain(source: string, images: string, masks: string | undefined): Promise<RawDataset> {
+async function plain(source: string, images: string, masks: string | undefined, wanted: boolean): Promise<FoundCases> {
   const names = await imagesIn(join(source, images));
   if (names.length === 0) {
     throw new SutureError(
       'data-invalid',
-      `${printable(source)}: it is no data set: it has no ${descriptionFile}, no folder "images" with "masks", and no image files.`,
+      `${printable(source)}: it is no data set: it has no ${descriptionFile}, no folder "images" with "masks", and no image files (${volumeEndings.join(', ')}).`,
     );
   }
-  const problems: SutureError[] = [];
-  const fail: Fail = (name, problem) => {
-    problems.push(new SutureError('data-invalid', `case ${printable(name)} ${problem}.`));
-  };
-  const labelled = masks === undefined ? undefined : byStem(await imagesIn(join(source, masks)), fail);
+  const { unusable, fail } = collected();
+  const labelled =
+    masks === undefined ? undefined : byStem(await imagesIn(join(source, masks)), wanted ? fail : () => undefined);
   const cases: RawCase[] = [];
   const stems = byStem(names, fail);
   const { cases: byChannel, others } = channelsOf(stems);
@@ -282,17 +340,15 @@ async function plain(source: string, images: string, masks: string | undefined):
     const mask = labelled?.get(name);
     if (Array.from(files).includes(undefined as unknown as string)) {
       fail(name, 'lacks a channel');
-    } else if (labelled && mask === undefined) {
+    } else if (wanted && labelled && mask === undefined) {
       fail(name, `has no file of its name in "${masks}"`);
     } else {
       cases.push({
         name,
         images: files.map(file => join(source, images, file)),
-        ...(mask !== undefined && { labels: join(source, masks!, mask) }),
+        ...(wanted && mask !== undefined && { labels: join(source, masks!, mask) }),
       });
     }
   }
-  if (problems.length > 0)
-    throw casesError(source, `${problems.length} of ${grouped.size} cases cannot be used`, problems);
-  return { source, cases, isPart: false, root: source, files: filesOf(source, cases) };
+  return { source, cases, unusable, isPart: false, root: source, files: filesOf(source, cases) };
 }

@@ -119,6 +119,9 @@ describe('two folders of labels', () => {
     const { code, stderr } = await suture('evaluate', predicted);
     expect(code).not.toBe(0);
     expect(stderr).toContain('--data, or two folders');
+    expect((await suture('evaluate', predicted, join(predicted, 'a.png'))).stderr).toMatch(
+      /a.png is no folder: name two/,
+    );
   });
 
   it('hold no labels but those that dataset.json names', async () => {

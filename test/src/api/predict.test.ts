@@ -1,5 +1,5 @@
 /** Prediction from files to files: what is written, what is left alone, what is refused. */
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportOnnx, float32, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
@@ -104,6 +104,35 @@ describe('prediction', () => {
     const folder = await scratch();
     const [model, data, output] = [await bands(folder), await images(folder), join(folder, 'out')];
     await writeFile(join(data, 'broken_0000.png'), 'no image');
+    // A TIFF file of two pages: its labels would be a volume without a NIfTI header.
+    const page = (next: number): Buffer => {
+      const entry = (tag: number, value: number): Buffer => {
+        const bytes = Buffer.alloc(12);
+        bytes.writeUInt16LE(tag, 0);
+        bytes.writeUInt16LE(3, 2);
+        bytes.writeUInt32LE(1, 4);
+        bytes.writeUInt32LE(value, 8);
+        return bytes;
+      };
+      const tags = [
+        [256, 1],
+        [257, 1],
+        [258, 8],
+        [259, 1],
+        [262, 1],
+        [273, 8],
+        [277, 1],
+        [278, 1],
+        [279, 1],
+      ] as const;
+      const count = Buffer.alloc(2);
+      count.writeUInt16LE(tags.length);
+      const last = Buffer.alloc(4);
+      last.writeUInt32LE(next);
+      return Buffer.concat([count, ...tags.map(([tag, value]) => entry(tag, value)), last]);
+    };
+    const head = Buffer.from([0x49, 0x49, 42, 0, 10, 0, 0, 0, 7, 0]);
+    await writeFile(join(data, 'pages_0000.tif'), Buffer.concat([head, page(10 + page(0).length), page(0)]));
     const { code, stdout, stderr } = await suture(
       'predict',
       model,
@@ -116,7 +145,10 @@ describe('prediction', () => {
       '--json',
     );
     expect(code).toBe(1);
-    expect(stderr).toMatch(/1 of 3 cases have no labels/);
+    expect(stderr).toMatch(/2 of 4 cases have no labels/);
+    expect(stderr).toMatch(
+      /pages.png: a PNG file holds one slice, and there are 2; labels of volumes are written for NIfTI/,
+    );
     expect(stderr).toMatch(/broken_0000.png/);
     const found = JSON.parse(stdout) as { cases: { name: string; problem?: string }[] };
     expect(found.cases.filter(({ problem }) => problem === undefined).map(({ name }) => name)).toEqual(['one', 'two']);
@@ -143,7 +175,20 @@ describe('prediction', () => {
     await refused({ data: model }).toThrow(/it is neither a folder of image files nor an .npz file/);
     await refused({ dataset: join(folder, 'none.json') }).toThrow(/no such file/);
     await refused({ model: folder }).toMatchObject({ code: 'run-invalid' });
+    const arrays = join(folder, 'other.npz');
+    await refused({ data: arrays }).toThrow(/other.npz/);
+    await writeFile(arrays, formatNpz({ images: npyArray(new Float32Array(12), [1, 1, 3, 4]) }));
+    await refused({ data: arrays, plans: join(folder, 'plans.json') }).toThrow(/--plans: .*are taken as they are/);
+    await writeFile(arrays, formatNpz({ images: npyArray(new Float32Array(24), [1, 2, 3, 4]) }));
+    await refused({ data: arrays }).toThrow(/has 2 channels, and .*bands.onnx takes 1/);
     await expect(stat(output)).rejects.toThrow();
+
+    const before = await readFile(join(data, 'one_0000.png'));
+    await symlink(data, join(folder, 'link'));
+    for (const same of [data, join(folder, 'link')])
+      await refused({ output: same, force: true }).toThrow(/is the folder of the images; choose another one/);
+    expect(await readFile(join(data, 'one_0000.png'))).toEqual(before);
+    expect(await readdir(data)).toEqual(['one_0000.png', 'two_0000.png']);
   });
 });
 

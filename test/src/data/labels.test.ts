@@ -198,7 +198,7 @@ describe('labels that do not fit', () => {
     [
       'a table of other regions',
       () => read(Uint8Array.of(0, 1), [1, 2], sigmoidOver(2, 2), { regions: [[1]] }),
-      /--regions names 1 regions, and net\.onnx has 2 channels/,
+      /--regions \(or dataset.json\) names 1 regions, and net\.onnx has 2 channels/,
     ],
     [
       'a class of no region',

@@ -1,8 +1,23 @@
 import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { checkOutputFile, writeOutput } from '../../../src/files/output.ts';
+import { checkOutputFile, makeFolder, writeOutput } from '../../../src/files/output.ts';
 import { scratch } from '../cli/support.ts';
+
+describe('makeFolder', () => {
+  it('makes those above it too, and says what is in the way', async () => {
+    const folder = await scratch();
+    for (const path of ['a/b/c', 'a/b', 'a/d']) await makeFolder(join(folder, path));
+    expect(await readdir(join(folder, 'a'))).toEqual(['b', 'd']);
+    await writeFile(join(folder, 'file'), 'x');
+    for (const path of ['file', 'file/below', 'file/far/below'])
+      await expect(makeFolder(join(folder, path))).rejects.toMatchObject({ code: 'output-unwritable' });
+  });
+
+  it.runIf(process.platform === 'linux')('ends where nothing can be made', async () => {
+    await expect(makeFolder('/proc/none/below')).rejects.toThrow(/\/proc\/none\/below cannot be written/);
+  });
+});
 
 describe('writeOutput', () => {
   it('leaves the file and nothing else', async () => {

@@ -45,6 +45,23 @@ describe('the cases of a folder', () => {
     }
   });
 
+  it('are all there, with what is wrong with those that cannot be used; no labels are wanted', async () => {
+    const folder = await scratch();
+    for (const part of ['imagesTs', 'labelsTs']) await mkdir(join(folder, part));
+    for (const name of ['x_0000', 'x_0001', 'y_0001', 'z_0000', 'z_0001', 'z_0002', 'odd'])
+      await png(join(folder, 'imagesTs'), `${name}.png`, [1, 2, 3, 4, 5, 6]);
+    const description = { channel_names: { 0: 'R', 1: 'G' }, labels: { background: 0, cell: 1 }, file_ending: '.png' };
+    await writeFile(join(folder, 'dataset.json'), JSON.stringify(description));
+    const { cases } = await openCases(folder);
+    expect((await cases[0].read()).shape).toEqual([2, 1, 2, 3]);
+    const problems = await Promise.all(cases.slice(1).map(one => one.read().catch(({ message }) => message)));
+    expect(problems).toEqual([
+      'case odd is called imagesTs/odd.png, and files of channels are called as CASE_0000.png.',
+      'case y lacks the channel 0 (R).',
+      'case z has 3 channels, and dataset.json names 2.',
+    ]);
+  });
+
   it('are pictures that are numbered, not channels, where none is 0', async () => {
     const folder = await scratch();
     for (const name of ['frame_0001.png', 'frame_0002.PNG', '._frame_0001.png'])
@@ -56,7 +73,9 @@ describe('the cases of a folder', () => {
     const folder = await scratch();
     for (const name of ['a.png', 'b.png']) await png(folder, name, [1, 2, 3, 4, 5, 6]);
     await writeFile(join(folder, 'a.tif'), '');
-    await expect(openCases(folder)).rejects.toThrow(/case a has two files, a.png and a.tif: leave one of them there/);
+    const { cases } = await openCases(folder);
+    expect(cases.map(({ name }) => name)).toEqual(['b', 'a']);
+    await expect(cases[1].read()).rejects.toThrow(/case a has two files, a.png and a.tif: leave one of them there/);
   });
 
   it('must be some', async () => {

@@ -51,6 +51,8 @@ describe('labels made of what a network says', () => {
     expect(() => decisionFor(names(classes), { ...softmax, channels: 4 }, 'network')).toThrow(
       /network gives 4 channels, and dataset.json names 3 classes/,
     );
-    expect(() => decisionFor(names(regions), sigmoid, 'network')).toThrow(/names 1 regions/);
+    expect(() => decisionFor(names(regions), sigmoid, 'network')).toThrow(/no "regions_class_order"/);
+    const order = { regions_class_order: [1, 2] };
+    expect(() => decisionFor(names(regions, order), sigmoid, 'network')).toThrow(/names 2 regions/);
   });
 });

@@ -74,6 +74,8 @@ describe('plans', () => {
 
   it.each([
     ['a list', [], /no plans of nnU-Net v2/],
+    ['nothing', null, /no plans of nnU-Net v2: it is null, not Object/],
+    ['those of version 1', { plans_per_stage: { 0: {} }, transpose_forward: [0, 1, 2] }, /plans of nnU-Net version 1/],
     ['everything missing', {}, /"configurations" is missing; "transpose_forward" is missing/],
     ['no such configuration', document({ fullres }), /no configuration "wanted"; there are fullres/],
     ['a circle', document({ wanted: { inherits_from: 'b' }, b: { inherits_from: 'wanted' } }), /inherits from itself/],

@@ -215,6 +215,32 @@ describe('what is refused of a raw data set, by case', () => {
       path => editJson(join(path, 'dataset.json'), json => (json.file_ending = '.mha')),
       /files of ".mha" are not read/,
     ],
+    [
+      'files of another ending',
+      path => editJson(join(path, 'dataset.json'), json => (json.file_ending = '.nii.gz')),
+      /no file of imagesTr is called as CASE_0000.nii.gz, its "file_ending", and files of .png are there/,
+    ],
+    [
+      'no ending',
+      path => editJson(join(path, 'dataset.json'), json => delete json.file_ending),
+      /"file_ending" must say what the names of its files end with, as ".nii.gz"/,
+    ],
+    [
+      'labels as in version 1',
+      path => editJson(join(path, 'dataset.json'), json => (json.labels = { 0: 'background', 1: 'cell' })),
+      /is of nnU-Net version 1, which names labels the other way round; nnUNetv2_convert_old_nnUNet_dataset/,
+    ],
+    [
+      'listed cases of which some have labels, or whose names lead elsewhere',
+      async path => {
+        await rm(join(path, 'splits_final.json'));
+        await editJson(join(path, 'dataset.json'), json => {
+          const images = [0, 1].map(c => `imagesTr/train_0001_000${c}.png`);
+          json.dataset = { a: { images, label: 'labelsTr/train_0001.png' }, b: { images }, '../c': { images } };
+        });
+      },
+      /2 of 3 cases cannot be used: case ..\/c has a name that files cannot have; and:/,
+    ],
     ['no background', path => editJson(join(path, 'dataset.json'), json => (json.labels = { a: 1 })), /no label is 0/],
     ['no JSON', path => writeFile(join(path, 'dataset.json'), '{'), /dataset.json: it is no JSON/],
     [
@@ -251,6 +277,10 @@ describe('what is refused of a raw data set, by case', () => {
   it('folds that there are not', async () => {
     await expect(loadDataset(raw(), { folder: { fold: 1 } })).rejects.toThrow(/--fold 1: .* has 1 folds/);
     const path = await copy();
+    await writeFile(join(path, 'splits_final.json'), '[{"train": ["train_0000"], "val": []}]');
+    await expect(loadDataset(path, { folder: { fold: 0 } })).rejects.toThrow(
+      /copy: there are no cases: "val" of the fold 0 in splits_final.json is empty/,
+    );
     await rm(join(path, 'splits_final.json'));
     await expect(loadDataset(path, { folder: { fold: 0 } })).rejects.toThrow(/no splits_final.json/);
   });
