@@ -119,18 +119,34 @@ const bytesOf = async (file: File): Promise<NamedBytes> => ({
 const filesOf = (name: string): Promise<readonly NamedBytes[]> =>
   Promise.all(Array.from(inputOf(name).files ?? [], bytesOf));
 
+/** @throws ComputationError where a field has more files than it takes. */
+function requireOne(name: string, given: readonly NamedBytes[], what: string): void {
+  if (given.length < 2) return;
+  const field = inputOf(name).closest('label')!.querySelector('.what')!.textContent;
+  const message = `${field}: one ${what} belongs here, and there are ${given.length} (${given.map(file => file.name).join(', ')}).`;
+  throw new ComputationError({ message, details: [], isInterruption: false });
+}
+
 async function networkOf(name: string): Promise<GivenNetwork> {
   const given = await filesOf(name);
-  const [model = given[0]] = given.filter(file => file.name.endsWith('.onnx'));
+  const models = given.filter(file => file.name.endsWith('.onnx'));
+  requireOne(name, models, 'ONNX file, beside its files of data,');
+  const [model = given[0]] = models;
   return { ...model, external: given.filter(file => file !== model) };
+}
+
+async function imagesOf(name: string): Promise<NamedBytes | undefined> {
+  const given = await filesOf(name);
+  requireOne(name, given, 'file');
+  return given[0];
 }
 
 files.addEventListener('submit', event => {
   event.preventDefault();
   void doing(async () => {
     for (const id of ['match-section', 'train-section', 'result-section']) section(id).hidden = true;
-    const [train] = await filesOf('train');
-    const [validation] = await filesOf('validation');
+    const train = (await imagesOf('train'))!;
+    const validation = await imagesOf('validation');
     const networks = [await networkOf('own'), await networkOf('partner')];
     showMatch(await computation.ask('match', { networks, train, validation }));
   });
@@ -199,6 +215,11 @@ training.addEventListener('submit', event => {
 });
 
 section('stop').addEventListener('click', () => computation.stop());
+
+// A page that is closed forgets what it trained.
+window.addEventListener('beforeunload', event => {
+  if (!section('stop').hidden) event.preventDefault();
+});
 
 // ------------------------------------------------------------------------------------------------ what was made
 

@@ -14,6 +14,7 @@ import {
   parseDataset,
   positionByDepth,
   readNetwork,
+  requireComparable,
   SutureError,
   type TrainedNetworks,
   trainStitches,
@@ -66,8 +67,10 @@ const perform: { readonly [K in Kind]: (ask: Requests[K]['ask']) => Promise<Requ
     for (const network of networks) models.push(await read(network));
     const dataset = parseDataset(train.bytes, train.name);
     const labelled = given && parseDataset(given.bytes, given.name);
-    joined = await joinNetworks(execution(), models, dataset);
-    validation = labelled;
+    const found = await joinNetworks(execution(), models, dataset);
+    // Not after minutes of training.
+    if (labelled) requireComparable(found, labelled);
+    [joined, validation] = [found, labelled];
     return matchedOf(joined);
   },
 

@@ -63,8 +63,8 @@ function factsOf(graph: Graph): Pick<ExportedNetwork, 'output' | 'batch' | 'size
 
 const asAsked = (run: LoadedRun, graph: Graph, { half }: ExportOptions): Graph => (half ? inHalf(run, graph) : graph);
 
-/** Resolves a choice. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
-async function choosePosition(
+/** The position that a choice means. @throws SutureError `option-invalid`, `run-invalid` when a rule is asked for without a sweep. */
+export async function choosePosition(
   run: LoadedRun,
   choice: Extract<Choice, { position: number } | { rule: Rule }>,
 ): Promise<number> {

@@ -1,7 +1,7 @@
 /** The page of a run: `suture report`, and what `suture run` ends with. */
 import { readFile, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
-import { printable, SutureError } from '../../ir/index.ts';
+import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import { matchableValues, original, settle, settledMeaning } from '../../passes/index.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { withExecutor } from '../execution/open.ts';
@@ -17,10 +17,11 @@ import { loadModel } from '../network/load.ts';
 import { knownMeaning } from '../network/meaning.ts';
 import { networkOf } from '../network/network.ts';
 import { tagOf } from '../network/tags.ts';
+import { usualWeight } from '../options/kinds.ts';
 import { channelNames, datasetNames } from '../preprocessing/dataset-json.ts';
 import { commandOf } from '../report/command.ts';
 import type { MatchParts } from '../report/html/match.ts';
-import { runPage } from '../report/html/run.ts';
+import { type RunPageParts, runPage } from '../report/html/run.ts';
 import { keepForTensorBoard, keepInMlflow } from '../report/keep.ts';
 import { defaultExperiment } from '../report/mlflow.ts';
 import { type NamedNetwork, type PicturedSet, picturesOf, whyNoPictures } from '../report/pictures.ts';
@@ -29,10 +30,11 @@ import type { TrackedRun } from '../report/tracked.ts';
 import { trackedRun } from '../report/tracked-run.ts';
 import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
+import { deployedCombination } from '../run/deployed.ts';
 import type { RunDirectory } from '../run/directory.ts';
 import { runFiles } from '../run/files.ts';
 import { sameData } from '../run/lifecycle.ts';
-import { type OpenRun, openNetwork, trainedParameters } from '../run/load.ts';
+import { loadRun, type OpenRun, openNetwork, trainedParameters } from '../run/load.ts';
 import { students } from '../run/student.ts';
 import { summaryOf } from '../run/summary.ts';
 import { WholeDirectory } from '../run/whole.ts';
@@ -135,6 +137,8 @@ export interface PageOptions {
   readonly given?: ReadonlyMap<string, { readonly data: LabelledData; readonly set?: CaseSet }>;
   /** Whether scores by case that had to be made are kept in the run, whose lock is held. */
   readonly keep: boolean;
+  /** Of a run that nothing was exported of: what is shown of cases. */
+  readonly shown?: ShownCases | undefined;
 }
 
 /** The training of the student that the run made, where it made one. */
@@ -160,7 +164,9 @@ export async function pageOf(
   const stored = await directory.readUnsealed('reportJson', storedReportSchema);
   const model = stored && (await directory.has('model')) ? await hashFile(directory.file('model')) : undefined;
   const shown =
-    stored && asked && model !== undefined ? await casesOf(execution, run, stored, asked, model, options) : nothing;
+    stored && asked && model !== undefined
+      ? await casesOf(execution, run, stored, asked, model, options)
+      : (options.shown ?? nothing);
   const text = runPage({
     summary: await summaryOf(run),
     match: matchOf(run),
@@ -184,13 +190,46 @@ export async function pageOf(
 }
 
 /** What there is to see of single cases. */
-interface ShownCases {
-  readonly cases: Cases | undefined;
-  readonly pictures: readonly PicturedSet[];
-  readonly leftOut: readonly string[];
+type ShownCases = Pick<RunPageParts, 'cases' | 'pictures' | 'leftOut' | 'shown'>;
+
+const nothing: ShownCases = { cases: [], pictures: [], leftOut: [] };
+
+/** A run at one position, on data sets by their names. */
+export interface PositionOnData {
+  readonly position: number;
+  readonly sets: ReadonlyMap<string, LabelledData>;
 }
 
-const nothing: ShownCases = { cases: undefined, pictures: [], leftOut: [] };
+/**
+ * Writes the page of a run of which nothing was exported, with what it answers at a position, beside its parents and their ensemble.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `output-unwritable`.
+ */
+export const writePositionPage = (
+  execution: Execution,
+  path: string,
+  { position, sets }: PositionOnData,
+): Promise<void> =>
+  withLockedRun(path, async () => {
+    const run = await loadRun(path);
+    const combination = { positions: [position], weight: usualWeight, output: usualWeight };
+    const shown = { name: `stitched at ${position}`, position };
+    const networks = networksBeside(run, shown.name, deployedCombination(run, combination));
+    const found: { cases: CaseSet[]; pictures: PicturedSet[]; leftOut: string[] } = {
+      cases: [],
+      pictures: [],
+      leftOut: [],
+    };
+    for (const [name, data] of sets) {
+      const set = await measuredCases(execution, name, networks, data);
+      found.cases.push(set);
+      const drawn = await drawnCases(execution, run, { networks, data, set, exported: shown.name });
+      if (typeof drawn === 'string') found.leftOut.push(drawn);
+      else found.pictures.push(drawn);
+    }
+    const { text } = await pageOf(execution, run, { keep: false, shown: { ...found, shown } });
+    await run.directory.write('page', text);
+  });
 
 /** A data set whose cases are shown: each test set, or the validation data where there is none. */
 interface Wanted {
@@ -217,10 +256,10 @@ async function casesOf(
   model: string,
   { given, keep }: PageOptions,
 ): Promise<ShownCases> {
-  const { directory, parents } = run;
+  const { directory } = run;
   const known = await directory.readJson('byCase', casesSchema);
   const kept = known?.model === model ? known.sets : [];
-  const networks = await shownNetworks(run, candidate);
+  const networks = networksBeside(run, candidate, (await loadModel(directory.file('model'))).graph);
   const sets: CaseSet[] = [];
   const pictures: PicturedSet[] = [];
   const leftOut: string[] = [];
@@ -235,16 +274,32 @@ async function casesOf(
     }
     const scored = set ?? (await measuredCases(execution, wanted.name, networks, data));
     sets.push(scored);
-    const reason = whyNoPictures(data.labelsFor(parents[0]));
-    if (reason !== undefined) {
-      leftOut.push(`There are no pictures of ${printable(wanted.name)}: ${reason}.`);
-      continue;
-    }
-    pictures.push(await picturesOf(execution, networks, data, scored, { exported: candidate, names: classNames(run) }));
+    const drawn = await drawnCases(execution, run, { networks, data, set: scored, exported: candidate });
+    if (typeof drawn === 'string') leftOut.push(drawn);
+    else pictures.push(drawn);
   }
-  const cases = { model, sets };
+  const cases: Cases = { model, sets };
   if (keep && sets.some(set => !kept.includes(set))) await directory.writeJson('byCase', cases);
-  return { cases, pictures, leftOut };
+  return { cases: sets, pictures, leftOut };
+}
+
+/** Networks that were scored on the cases of a data set, and the one that cases are ranked by. */
+interface Ranked {
+  readonly networks: readonly NamedNetwork[];
+  readonly data: LabelledData;
+  readonly set: CaseSet;
+  readonly exported: string;
+}
+
+/** Pictures of some cases, or why there are none. */
+async function drawnCases(
+  execution: Execution,
+  run: OpenRun,
+  { networks, data, set, exported }: Ranked,
+): Promise<PicturedSet | string> {
+  const reason = whyNoPictures(data.labelsFor(run.parents[0]));
+  if (reason !== undefined) return `There are no pictures of ${printable(set.name)}: ${reason}.`;
+  return picturesOf(execution, networks, data, set, { exported, names: classNames(run) });
 }
 
 /** The data of a set, or why they cannot be used. */
@@ -270,13 +325,10 @@ export const shownNames = (parents: number, exported: string): readonly string[]
   exported,
 ];
 
-async function shownNetworks(
-  { directory, network, parents }: OpenRun,
-  candidate: string,
-): Promise<readonly NamedNetwork[]> {
+/** @param graph the exported network. */
+function networksBeside({ network, parents }: OpenRun, candidate: string, graph: Graph): readonly NamedNetwork[] {
   const plain = original(network);
   const ensemble = networkOf(settle(network, plain), 'output ensemble', settledMeaning(network.outputs[0], plain));
-  const { graph } = await loadModel(directory.file('model'));
   const exported = networkOf(graph, candidate, knownMeaning(graph) ?? ensemble.meaning);
   return shownNames(parents.length, candidate).map(name => {
     const parent = parents.find((_, i) => name === `parent ${tagOf(i)}`);

@@ -1,7 +1,6 @@
 /** One cell of a study, from where it was to its scores: `suture study cell`. */
 import { isAbsolute, join, relative } from 'node:path';
 import { printable, SutureError } from '../../ir/errors.ts';
-import type { LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { onProcessor, withExecutor } from '../execution/open.ts';
@@ -10,36 +9,34 @@ import { isThere } from '../files/there.ts';
 import { classDifferences, differenceOf, groupsOf } from '../metrics/bootstrap.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import { measureNetworks } from '../metrics/score-networks.ts';
-import { loadModel } from '../network/load.ts';
+import { loadModels } from '../network/models.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
 import { usualWeight } from '../options/kinds.ts';
 import { labelsOfRun } from '../run/config.ts';
 import type { TrainingWork } from '../run/lifecycle.ts';
-import { loadRun } from '../run/load.ts';
+import { type LoadedRun, loadRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
-import { possibleRules } from '../selection/select.ts';
+import { possibleRules, type Rule } from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
 import { type Cell, otherWay, siteNamed } from '../study/cells.ts';
 import { type CellRecord, type CellResult, StudyFolder, type TestScores } from '../study/folder.ts';
 import { dataFor } from '../study/folds.ts';
-import { labelsFor } from '../study/sites.ts';
+import { type CellLabels, labelsFor } from '../study/sites.ts';
 import { curve } from './curve.ts';
 import { distill, resumeDistill } from './distill.ts';
-import { type Choice, exportNetwork } from './export.ts';
+import { type Choice, choosePosition, exportNetwork } from './export.ts';
+import { writePositionPage } from './report.ts';
 import { search } from './search.ts';
 import { resumeStitch, stitch } from './stitch.ts';
 import { sweep } from './sweep.ts';
 import { resumeTrain, type TrainOptions, train } from './train.ts';
 
 /** A cell that is computed. */
-interface Work {
+interface Work extends CellLabels {
   readonly folder: StudyFolder;
   readonly cell: Cell;
   /** Where its files are. */
   readonly at: string;
-  /** Of what is trained and validated on. */
-  readonly labels: LabelOptions;
-  readonly testLabels: LabelOptions;
   readonly executor: ExecutorOptions;
   readonly training: TrainingWork;
 }
@@ -228,18 +225,18 @@ async function stitched(work: Work): Promise<CellResult> {
   const swept = await sweep(output, validation, { ...scoring, labels });
   const run = await loadRun(output);
   const tests = new Map<string, Sweep>();
-  for (const name of cell.sites) {
-    const test = LabelledData.for(
-      run.parents,
-      await loadDataset(siteNamed(request, name).test, testLabels),
-      request.metric,
-    );
-    const execution = workOptions(training);
-    tests.set(
-      name,
-      await withExecutor(executor, opened => sweepPositions({ executor: opened, ...execution }, run, test)),
-    );
-  }
+  const sets = new Map<string, LabelledData>();
+  await withExecutor(executor, async opened => {
+    const execution = { executor: opened, ...workOptions(training) };
+    for (const name of cell.sites) {
+      const dataset = await loadDataset(siteNamed(request, name).test, labelsOfRun(run.directory.config, testLabels));
+      const test = LabelledData.for(run.parents, dataset, request.metric);
+      tests.set(name, await sweepPositions(execution, run, test));
+      sets.set(name, test);
+    }
+    const position = await choosePosition(run, await usualRule(run));
+    await writePositionPage(execution, output, { position, sets });
+  });
   const positions = swept.positions.map(({ position, depth, value }, i) => ({
     position,
     ...(depth !== undefined && { depth }),
@@ -277,7 +274,11 @@ async function exported(work: Work): Promise<CellResult> {
 async function choiceOf({ folder, cell }: Work, path: string): Promise<Choice> {
   if (cell.kind === 'trunk') return { budget: folder.request.budget };
   if (cell.kind === 'gated') return { combination: { positions: [], weight: usualWeight, gated: true } };
-  const { directory } = await loadRun(path);
+  return usualRule(await loadRun(path));
+}
+
+/** Over folds where there are some, else by the scores, else by depth. @param run one that was swept. */
+async function usualRule({ directory }: LoadedRun): Promise<{ readonly rule: Rule }> {
   const swept = (await directory.readJson('sweep', sweepSchema))!;
   return { rule: possibleRules(swept.positions).at(-1) ?? 3 };
 }
@@ -309,21 +310,27 @@ async function scored(work: Work, file: string | undefined, note?: string): Prom
     const tests: TestScores[] = [];
     let by: Pick<CellResult, 'metric' | 'higherIsBetter'> = {};
     for (const name of of) {
-      const dataset = await loadDataset(siteNamed(request, name).test, testLabels);
+      const { test } = siteNamed(request, name);
+      const { folder: said } = testLabels;
+      const files = [...parents, ...(file === undefined ? [] : [file])];
+      const read = await loadModels({ networks: files, folder: said, data: [test] });
+      const dataset = await loadDataset(test, { ...testLabels, ...(read.folder && { folder: read.folder }) });
       const networks: Parent[] = [];
-      for (const path of [...parents, ...(file === undefined ? [] : [file])]) {
-        networks.push(await parentOf(onProcessor, await loadModel(path), dataset, { task }));
-      }
-      const data = LabelledData.for(networks, dataset, metric);
+      for (const model of read.models) networks.push(await parentOf(onProcessor, model, dataset, { task }));
+      const labelled = LabelledData.for(networks, dataset, metric);
       const references = networks.slice(0, parents.length);
-      const known = parents.length > 0 ? await measureNetworks(execution, references, data, { ensemble: true }) : [];
+      const known =
+        parents.length > 0 ? await measureNetworks(execution, references, labelled, { ensemble: true }) : [];
       const names = [...cell.sites.map(site => `alone ${site}`), 'ensemble'];
-      const [ours] = file === undefined ? known.slice(-1) : await measureNetworks(execution, networks.slice(-1), data);
+      const [ours] =
+        file === undefined ? known.slice(-1) : await measureNetworks(execution, networks.slice(-1), labelled);
       const score = ours.metric.score();
       by = { metric: score.metric, higherIsBetter: ours.metric.higherIsBetter };
       const groups = groupsOf(dataset);
+      const data = cell.testData?.[name];
       tests.push({
         site: name,
+        ...(data !== undefined && { data }),
         value: score.value,
         pooled: score.pooled,
         classes: score.classes.map(({ name: title, mean }) => ({ name: title, mean })),

@@ -50,8 +50,14 @@ async function slurm(program: string, args: readonly string[]): Promise<string |
   } catch (error) {
     const { code, stderr = '' } = error as NodeJS.ErrnoException & { stderr?: string };
     if (code === 'ENOENT') return undefined;
-    const [first = 'no reason is known'] = stderr.trim().split('\n');
-    throw new SutureError('study-invalid', `${program}: ${printable(first)}`, { cause: error });
+    // It names itself, as a rule.
+    const [first] = stderr
+      .trim()
+      .split('\n')
+      .map(line => line.replace(/^\w+: (error: )?/, ''));
+    throw new SutureError('study-invalid', `${program}: ${printable(first || 'no reason is known', 300)}`, {
+      cause: error,
+    });
   }
 }
 

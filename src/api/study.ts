@@ -7,13 +7,15 @@ import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { WorkOptions } from '../execution/progress.ts';
 import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
-import { isFolder } from '../files/there.ts';
+import { isFolder, isThere } from '../files/there.ts';
 import { type KeptRun, keepForTensorBoard, keepInMlflow } from '../report/keep.ts';
 import { type MetricsLine, metricsLineSchema } from '../report/stored.ts';
+import { type Writer, withNewLock, writerOf } from '../run/lock.ts';
 import { type CellState, type CellStatus, StudyFolder } from '../study/folder.ts';
 import { studyPage } from '../study/page.ts';
+import type { CellPage } from '../study/pair-section.ts';
 import { type StudyReport, studyReportOf, studyText } from '../study/report.ts';
-import { readStudy } from '../study/request.ts';
+import { readStudy, type StudyRequest } from '../study/request.ts';
 import { experimentOf, trackedCell, trackedStudy } from '../study/tracked.ts';
 import type { CellTraining } from '../study/training-part.ts';
 import { cancelStudy, queueOf, type SubmittedJob, submitStudy } from './study-slurm.ts';
@@ -38,6 +40,8 @@ export interface CellFacts {
   readonly status: CellStatus;
   /** Of one that a job of Slurm has: in its words, as `PENDING`. */
   readonly queue: string | undefined;
+  /** The process that works on it, or has left it without a word, as `process 12 on node7`. */
+  readonly process: string | undefined;
   readonly seconds: number | undefined;
   readonly peakBytes: number | undefined;
   readonly error: string | undefined;
@@ -47,6 +51,8 @@ export interface StudyStatus {
   readonly study: string;
   /** Why nobody knows what Slurm has of the study; absent where that is known, or nothing was handed over. */
   readonly queueProblem?: string;
+  /** The process that computes the study or hands it over, or that began to and is gone without a word. */
+  readonly writer?: Writer;
   readonly cells: readonly CellFacts[];
 }
 
@@ -56,36 +62,62 @@ const statusOf = (
   queue: ReadonlyMap<string, string> = new Map(),
 ): StudyStatus => ({
   study: folder.path,
-  cells: states.map(({ cell, status, record }) => ({
+  cells: states.map(({ cell, status, record, writer }) => ({
     key: cell.key,
     needs: cell.needs,
     status,
     queue: queue.get(cell.key),
+    process: writer?.name,
     seconds: record?.seconds,
     peakBytes: record?.peakBytes,
     error: record?.status === 'failed' ? record.error : undefined,
   })),
 });
 
-/** The folder of a study that a file describes, or one that is there. */
-async function begun(file: string, output: string | undefined): Promise<StudyFolder> {
+/** A study that is there, in whose folder nothing is described anew, or one that a file describes. */
+type Described = { readonly path: string; readonly request?: StudyRequest };
+
+async function described(file: string, output: string | undefined): Promise<Described> {
   if (await isFolder(file)) {
-    if (output === undefined) return StudyFolder.open(file);
+    if (output === undefined) return { path: (await StudyFolder.open(file)).path };
     throw new SutureError('option-invalid', `${printable(file)} is a study's folder already: leave out -o.`);
   }
   if (output === undefined) throw new SutureError('option-invalid', 'Name the folder of the study, -o DIR.');
-  return StudyFolder.make(output, await readStudy(file));
+  return { path: output, request: await readStudy(file) };
+}
+
+/** Does work on a study while no other process computes it or hands it over. Cells have locks of their own, and may be with Slurm. */
+async function withLockedStudy<T>(
+  file: string,
+  output: string | undefined,
+  work: (folder: StudyFolder) => Promise<T>,
+): Promise<T> {
+  const { path, request } = await described(file, output);
+  let isBegun = false;
+  try {
+    return await withNewLock(path, async () => {
+      isBegun = true;
+      return work(request ? await StudyFolder.make(path, request, true) : await StudyFolder.open(path));
+    });
+  } catch (error) {
+    if (isBegun || !(error instanceof SutureError) || error.code !== 'run-locked') throw error;
+    const details = [`\`suture study status ${printable(path)}\` says where its cells are.`];
+    throw new SutureError(error.code, error.message, { cause: error, details });
+  }
 }
 
 /**
  * Computes every cell of a study that has not ended, each after those that it needs, and writes the report of all. Cells that failed are
  * computed again; one that fails does not end the study. Nothing but the folder says what is done: the same call goes on.
  *
- * @throws SutureError `study-invalid`, `output-exists`; `study-incomplete` where cells failed, when all others have ended, or where other
- * processes work on some; `interrupted`.
+ * @throws SutureError `study-invalid`, `output-exists`; `run-locked` where another process computes the study; `study-incomplete` where cells
+ * failed, when all others have ended, or where jobs of Slurm work on some; `interrupted`.
  */
 export async function study(file: string, options: StudyOptions = {}): Promise<StudyStatus> {
-  const folder = await begun(file, options.output);
+  return withLockedStudy(file, options.output, folder => studyLocked(folder, options));
+}
+
+async function studyLocked(folder: StudyFolder, options: StudyOptions): Promise<StudyStatus> {
   await computeAll(folder, options);
   await writeReport(folder);
   const status = statusOf(folder, await folder.states());
@@ -99,14 +131,15 @@ export async function study(file: string, options: StudyOptions = {}): Promise<S
     'study-incomplete',
     failed.length > 0
       ? `${failed.length} of ${total} cells failed, and ${blocked} wait for them; the same command computes them again.`
-      : `${total - done} of ${total} cells have not ended: another process works on this study; when that has ended, the same command goes on.`,
+      : `${total - done} of ${total} cells have not ended: other processes work on this study; when those have ended, the same command goes on.`,
     { details: failed.map(({ key, error }) => `${key}: ${error}`) },
   );
 }
 
 /** Makes the folder of a study, or changes what it is of, and computes nothing. @throws SutureError as {@link study}. */
 export async function studyPlan(file: string, output?: string): Promise<StudyStatus> {
-  const folder = await begun(file, output);
+  const { path, request } = await described(file, output);
+  const folder = request ? await StudyFolder.make(path, request) : await StudyFolder.open(path);
   return statusOf(folder, await folder.states());
 }
 
@@ -178,38 +211,52 @@ async function inProcess(folder: StudyFolder, key: string, signal?: AbortSignal)
 
 /** Keeps of a cell whose process ended without a word, killed for its memory say, that it failed. */
 async function requireEnd(folder: StudyFolder, key: string, how: string): Promise<void> {
-  const state = (await folder.states()).find(({ cell }) => cell.key === key)!;
-  const { cell, record, status } = state;
-  if (status !== 'interrupted' && status !== 'ready') return;
-  const error = `Its process ${how}; ${printable(folder.logOf(cell))} has what it said.`;
-  const { seconds = 0, peakBytes = 0 } = record ?? {};
-  await folder.write(cell, { status: 'failed', seconds, peakBytes, error });
+  const cell = folder.cell(key);
+  const keep = async (): Promise<void> => {
+    const { status, seconds = 0, peakBytes = 0 } = (await folder.record(cell)) ?? {};
+    if (status === 'done' || status === 'failed') return;
+    const error = `Its process ${how}; ${printable(folder.logOf(cell))} has what it said.`;
+    await folder.write(cell, { status: 'failed', seconds, peakBytes, error });
+  };
+  try {
+    await withNewLock(folder.folderOf(cell), keep);
+  } catch (error) {
+    // A job of Slurm came first, and computes it.
+    if (!(error instanceof SutureError) || error.code !== 'run-locked') throw error;
+  }
 }
 
 /** Where the cells of a study are. @throws SutureError `study-invalid`. */
 export async function studyStatus(path: string): Promise<StudyStatus> {
   const folder = await StudyFolder.open(path);
   const states = await folder.states();
+  const writer = await writerOf(path);
+  const found = (queue?: ReadonlyMap<string, string>): StudyStatus => ({
+    ...statusOf(folder, states, queue),
+    ...(writer && { writer }),
+  });
   try {
-    return statusOf(folder, states, (await queueOf(folder))?.cells);
+    return found((await queueOf(folder))?.cells);
   } catch (error) {
     // The state on disk can be read where no Slurm answers.
     if (!(error instanceof SutureError)) throw error;
-    return { ...statusOf(folder, states), queueProblem: error.message };
+    return { ...found(), queueProblem: error.message };
   }
 }
 
 /**
  * Hands the cells of a study that have not ended to Slurm, as array jobs: see `docs/study.md`.
  *
- * @throws SutureError as {@link study}; `option-invalid` without Slurm.
+ * @throws SutureError as {@link study}, also where one that hands it over has not ended; `option-invalid` without Slurm.
  */
 export async function studyOnSlurm(
   file: string,
   { output, jobs }: Pick<StudyOptions, 'output' | 'jobs'> = {},
 ): Promise<{ readonly study: string; readonly jobs: readonly SubmittedJob[] }> {
-  const folder = await begun(file, output);
-  return { study: folder.path, jobs: await submitStudy(folder, [process.execPath, program], { jobs }) };
+  return withLockedStudy(file, output, async folder => {
+    const submitted = await submitStudy(folder, [process.execPath, program], { jobs });
+    return { study: folder.path, jobs: submitted };
+  });
 }
 
 /** Cancels what a study has submitted. @returns the numbers of its jobs. */
@@ -251,7 +298,12 @@ async function writeReport(folder: StudyFolder): Promise<StudyReport> {
   const trainings: CellTraining[] = [];
   for (const { cell, record } of states)
     if (record) trainings.push({ cell, lines: await trainingOf(folder.folderOf(cell)) });
-  const texts = [jsonText(report), studyText(report), studyPage({ path, request, states, report, trainings })];
+  const pages: CellPage[] = [];
+  for (const { cell } of states) {
+    const page = folder.pageOf(cell);
+    if (page !== undefined && (await isThere(join(path, page)))) pages.push({ cell, path: page });
+  }
+  const texts = [jsonText(report), studyText(report), studyPage({ path, request, states, report, trainings, pages })];
   for (const [i, name] of reportFiles.entries()) await writeOutput(join(path, name), texts[i], { force: true });
   return report;
 }

@@ -14,6 +14,7 @@ import { versions } from '../execution/version.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { type ValidationScore, validationScores } from '../metrics/validation.ts';
+import { requireFittingImages } from '../network/interface.ts';
 import { taskOf } from '../network/join.ts';
 import { loadModel } from '../network/load.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
@@ -116,6 +117,7 @@ async function trainLocked(
   const dataset = joined(datasets);
   const validation = await loadDataset(options.validation, said);
   const parent = await parentOf(onProcessor, model, validation, options);
+  for (const data of datasets) requireFittingImages(data, parent.graph, path);
   const task = options.task ?? taskOf(parent);
   const labels = labelsOfRun({ task }, said);
   const training = networkTraining(options, stepBatch(fixedBatch(parent.graph), options.batch, usualBatch));

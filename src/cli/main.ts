@@ -8,8 +8,12 @@ import { execute } from './program.ts';
 process.env.XDG_RUNTIME_DIR ??= tmpdir();
 
 const controller = new AbortController();
-let interruptions = 0;
+/** When it was asked to stop, in milliseconds. */
+let asked: number | undefined;
 let listening = false;
+
+/** Schedulers send SIGTERM to every process of a job, and its script or the study passes its own on: within so many milliseconds that is one. */
+const passedOn = 5000;
 
 /**
  * From when work goes on that can stop where it can be resumed. Before that the system ends the process at once, which nothing is
@@ -20,8 +24,11 @@ function listen(): void {
   listening = true;
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
+      const now = performance.now();
+      if (asked !== undefined && signal === 'SIGTERM' && now - asked < passedOn) return;
       // The first asks the work to stop; whoever asks again wants it to end now.
-      if (++interruptions > 1) process.exit(130);
+      if (asked !== undefined) process.exit(130);
+      asked = now;
       controller.abort(signal);
     });
   }

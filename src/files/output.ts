@@ -125,28 +125,30 @@ export async function writeOutput(
   await syncFolder(path);
 }
 
-/** Makes a folder and those above it. @throws SutureError `output-unwritable`. */
-export async function makeFolder(path: string): Promise<void> {
+/** Makes a folder and those above it. @returns the first that was not there; undefined where all were. @throws SutureError `output-unwritable`. */
+export async function makeFolder(path: string): Promise<string | undefined> {
   try {
-    await make(resolve(path));
+    return await make(resolve(path));
   } catch (cause) {
     throw unwritable(path, cause);
   }
 }
 
-/** Node's own recursion does not end where a folder is there and nothing can be made in it, as in /proc. */
-async function make(path: string): Promise<void> {
+/** Node's own recursion does not end where a folder is there and nothing can be made in it, as in /proc. @returns as {@link makeFolder}. */
+async function make(path: string): Promise<string | undefined> {
   const attempt = (): Promise<NodeJS.ErrnoException | undefined> =>
     mkdir(path).then(
       () => undefined,
       error => error,
     );
+  let first: string | undefined;
   let error = await attempt();
   if (error?.code === 'ENOENT' && dirname(path) !== path) {
-    await make(dirname(path));
+    first = await make(dirname(path));
     error = await attempt();
   }
-  if (error === undefined || (await isFolder(path))) return;
+  if (error === undefined) return first ?? path;
+  if (await isFolder(path)) return first;
   throw error;
 }
 

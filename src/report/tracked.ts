@@ -79,30 +79,28 @@ export class TrackedMetrics {
   }
 }
 
-/** The loss, the learning rate and the terms of a training. */
-export function addTraining(
-  metrics: TrackedMetrics,
-  lines: readonly {
-    readonly step: number;
-    readonly loss: number;
-    readonly learningRate?: number | undefined;
-    readonly terms?: Readonly<Record<string, number>> | undefined;
-  }[],
-): void {
-  const over = (of: (line: (typeof lines)[number]) => number | undefined): readonly TrackedPoint[] =>
-    lines.map(line => ({ step: line.step, value: of(line) }));
-  metrics.add(
-    ['loss'],
-    over(({ loss }) => loss),
-  );
-  metrics.add(
-    ['learning rate'],
-    over(({ learningRate }) => learningRate),
-  );
-  for (const term of Object.keys(lines[0]?.terms ?? {})) {
-    metrics.add(
-      ['terms', term],
-      over(({ terms }) => terms?.[term]),
-    );
+/** A line of a training's metrics. */
+interface TrainingLine {
+  readonly step: number;
+  readonly loss: number;
+  readonly learningRate?: number | undefined;
+  readonly terms?: Readonly<Record<string, number>> | undefined;
+  /** Of a federated training: sites count their steps alike. */
+  readonly site?: number | undefined;
+}
+
+/** The loss, the learning rate and the terms of a training; of a federated one those of each site, so that no name has a step twice. */
+export function addTraining(metrics: TrackedMetrics, all: readonly TrainingLine[]): void {
+  const sites = [...new Set(all.map(({ site }) => site))];
+  for (const site of sites) {
+    const lines = all.filter(line => line.site === site);
+    const add = (name: readonly string[], of: (line: TrainingLine) => number | undefined): void =>
+      metrics.add(
+        sites.length > 1 ? [...name, `site ${site}`] : name,
+        lines.map(line => ({ step: line.step, value: of(line) })),
+      );
+    add(['loss'], ({ loss }) => loss);
+    add(['learning rate'], ({ learningRate }) => learningRate);
+    for (const term of Object.keys(lines[0]?.terms ?? {})) add(['terms', term], ({ terms }) => terms?.[term]);
   }
 }

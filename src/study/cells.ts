@@ -17,6 +17,11 @@ export interface Cell {
   readonly fold?: number | undefined;
   /** Keys of cells that must have ended, each before this one in the grid. */
   readonly needs: readonly string[];
+  /**
+   * Of a network alone the SHA-256 of the test data of each site, which are no part of its key: where another site comes, or has other test
+   * data, the network is scored again and not trained again.
+   */
+  readonly testData?: Readonly<Record<string, string>>;
 }
 
 /** What is computed with, in a stage after those that it needs: cells of one stage do not wait for each other. */
@@ -69,12 +74,15 @@ export async function cellsOf(request: StudyRequest): Promise<readonly Cell[]> {
   const { sites, seeds, folds, methods: asked, curves, task, metric, labels = {}, executor, architecture } = request;
   await requireValidation(request);
   const hashes = new Map<string, unknown>();
-  for (const { name, network, ...data } of sites) {
+  const testData: Record<string, string> = {};
+  for (const { name, network, plans, ...data } of sites) {
     const files: Record<string, string> = {};
     for (const [use, file] of Object.entries(data)) if (file !== undefined) files[use] = await hashData(file, labels);
+    testData[name] = files.test;
     hashes.set(name, {
       ...files,
       network: network === undefined ? undefined : await hashFile(network, 'model-unreadable'),
+      plans: plans === undefined ? undefined : await hashFile(plans),
     });
   }
   const layers = architecture === undefined ? undefined : await hashFile(architecture, 'model-unreadable');
@@ -91,7 +99,8 @@ export async function cellsOf(request: StudyRequest): Promise<readonly Cell[]> {
     const hash = hashBytes(JSON.stringify(inputs)).slice(0, 8);
     const where = fold === undefined ? '' : `-f${fold}`;
     const key = `${kind}-${of.join('-')}${where}-s${seed}-${hash}`;
-    cells.set(key, { key, kind, sites: of, seed, ...(fold !== undefined && { fold }), needs });
+    const place = { key, kind, sites: of, seed, ...(fold !== undefined && { fold }), needs };
+    cells.set(key, kind === 'alone' ? { ...place, testData } : place);
     return key;
   };
   const pairs =

@@ -8,13 +8,16 @@ import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { differenceSchema, scoreSchema } from '../metrics/schema.ts';
-import { refuseLocked } from '../run/lock.ts';
+import { runFiles } from '../run/files.ts';
+import { lockFile, type Writer, withNewLock, writerOf } from '../run/lock.ts';
 import { type Cell, cellsOf } from './cells.ts';
 import { readStudy, type StudyRequest } from './request.ts';
 
 /** A network's scores on the test data of one site. */
 const testSchema = v.object({
   site: v.string(),
+  /** The SHA-256 of its test data, of a network alone. */
+  data: v.optional(v.string()),
   value: scoreSchema,
   pooled: scoreSchema,
   classes: v.array(v.object({ name: v.string(), mean: scoreSchema })),
@@ -84,6 +87,8 @@ export interface CellState {
   readonly cell: Cell;
   readonly status: CellStatus;
   readonly record: CellRecord | undefined;
+  /** The process that works on it, or that left it without a word. */
+  readonly writer?: Writer | undefined;
 }
 
 const files = { request: 'request.json', cells: 'cells', record: 'cell.json', log: 'log.txt' } as const;
@@ -102,11 +107,12 @@ export class StudyFolder {
   /**
    * Makes a study's folder, or finds it with the same or another description: cells whose inputs are the same stay, others are new.
    *
-   * @throws SutureError `output-exists` for a folder that holds something else; `run-locked` for another description while cells of the one
-   * that is there are computed, which read it; as `cellsOf`.
+   * @param isLocked whether the caller holds the folder's lock; else it is taken where something has to be written.
+   * @throws SutureError `output-exists` for a folder that holds something else; `run-locked` for another description while the one that is
+   * there is computed, by cells that read it; as `cellsOf`.
    */
-  static async make(path: string, request: StudyRequest): Promise<StudyFolder> {
-    const present = await readdir(path).catch(() => [] as string[]);
+  static async make(path: string, request: StudyRequest, isLocked = false): Promise<StudyFolder> {
+    const present = (await readdir(path).catch(() => [] as string[])).filter(name => name !== lockFile);
     if (present.length > 0 && !present.includes(files.request)) {
       throw new SutureError(
         'output-exists',
@@ -114,20 +120,25 @@ export class StudyFolder {
       );
     }
     const folder = new StudyFolder(path, request, await cellsOf(request));
-    await makeFolder(join(path, files.cells));
     const text = jsonText(request);
     const kept = await readRegular(folder.requestFile).catch(() => undefined);
     if (kept?.toString('utf8') === text) return folder;
-    for (const key of await readdir(join(path, files.cells))) {
-      if (!(await folder.#isRunning({ key }))) continue;
+    await (isLocked ? folder.#describe(text) : withNewLock(path, () => folder.#describe(text)));
+    return folder;
+  }
+
+  async #describe(text: string): Promise<void> {
+    await makeFolder(join(this.path, files.cells));
+    for (const key of await readdir(join(this.path, files.cells))) {
+      const writer = await writerOf(this.folderOf({ key }));
+      if (!writer || writer.isGone) continue;
       throw new SutureError(
         'run-locked',
-        `${printable(path)} holds another description, and its cell ${printable(key)} is being computed; ` +
-          'wait until that has ended, or choose another folder.',
+        `${printable(this.path)} holds another description, and its cell ${printable(key)} is being computed by ` +
+          `${printable(writer.name)}; wait until that has ended, or choose another folder.`,
       );
     }
-    await writeOutput(folder.requestFile, text, { force: true });
-    return folder;
+    await writeOutput(this.requestFile, text, { force: true });
   }
 
   /** @throws SutureError `study-invalid`. */
@@ -156,25 +167,34 @@ export class StudyFolder {
     return join(this.folderOf(cell), files.log);
   }
 
+  /** The page of a cell's stitches, as a link of the study's page has it; undefined of a cell that has none. */
+  pageOf({ key, kind }: Pick<Cell, 'key' | 'kind'>): string | undefined {
+    return kind === 'run' ? `${files.cells}/${key}/run/${runFiles.page}` : undefined;
+  }
+
   cell(key: string): Cell {
     const found = this.cells.find(cell => cell.key === key);
     if (found) return found;
     throw new SutureError('study-invalid', `${printable(this.path)} has no cell ${printable(key)}.`);
   }
 
-  /** What is kept of a cell; undefined where it was not begun. What cannot be read is that of a cell that failed. */
+  /**
+   * What is kept of a cell; undefined where it was not begun. What cannot be read is that of a cell that failed, and a network alone that was
+   * not scored on the test data of every site has not ended.
+   */
   async record(cell: Cell): Promise<CellRecord | undefined> {
     const file = this.recordOf(cell);
     if (!(await isThere(file))) return undefined;
     try {
-      return v.parse(recordSchema, JSON.parse((await readRegular(file)).toString('utf8')));
+      const record = v.parse(recordSchema, JSON.parse((await readRegular(file)).toString('utf8')));
+      return record.status === 'done' && !hasAllTests(cell, record) ? { ...record, status: 'begun' } : record;
     } catch {
       const error = `${printable(file)} is damaged; the cell is computed again with the study.`;
       return this.#recordOf(cell, { status: 'failed', seconds: 0, peakBytes: 0, error });
     }
   }
 
-  #recordOf(cell: Cell, found: Omit<CellRecord, 'format' | 'version' | keyof Cell>): CellRecord {
+  #recordOf({ testData: _, ...cell }: Cell, found: Omit<CellRecord, 'format' | 'version' | keyof Cell>): CellRecord {
     return {
       ...{ format: 'suture-cell', version: 1 },
       ...{ ...cell, sites: [...cell.sites], needs: [...cell.needs] },
@@ -193,27 +213,29 @@ export class StudyFolder {
     for (const cell of this.cells) {
       const record = await this.record(cell);
       const needed = cell.needs.map(key => states.get(key)!.status);
-      states.set(cell.key, { cell, record, status: await this.#statusOf(cell, record, needed) });
+      const writer = record && record.status !== 'done' ? await writerOf(this.folderOf(cell)) : undefined;
+      states.set(cell.key, { cell, record, status: statusOf(record, writer, needed), ...(writer && { writer }) });
     }
     return [...states.values()];
   }
+}
 
-  async #statusOf(cell: Cell, record: CellRecord | undefined, needed: readonly CellStatus[]): Promise<CellStatus> {
-    if (record?.status === 'done') return 'done';
-    if (record && (await this.#isRunning(cell))) return 'running';
-    if (record?.status === 'failed') return 'failed';
-    if (needed.some(status => status === 'failed' || status === 'blocked')) return 'blocked';
-    if (record) return 'interrupted';
-    return needed.every(status => status === 'done') ? 'ready' : 'waiting';
-  }
+/** Whether a network was scored on what it is to be scored on. */
+const hasAllTests = ({ testData = {} }: Cell, { result }: CellRecord): boolean =>
+  Object.entries(testData).every(([site, data]) => {
+    const test = result?.tests?.find(found => found.site === site);
+    return test !== undefined && (test.data ?? data) === data;
+  });
 
-  async #isRunning(cell: Pick<Cell, 'key'>): Promise<boolean> {
-    try {
-      await refuseLocked(this.folderOf(cell));
-      return false;
-    } catch (error) {
-      if (error instanceof SutureError && error.code === 'run-locked') return true;
-      throw error;
-    }
-  }
+function statusOf(
+  record: CellRecord | undefined,
+  writer: Writer | undefined,
+  needed: readonly CellStatus[],
+): CellStatus {
+  if (record?.status === 'done') return 'done';
+  if (writer && !writer.isGone) return 'running';
+  if (record?.status === 'failed') return 'failed';
+  if (needed.some(status => status === 'failed' || status === 'blocked')) return 'blocked';
+  if (record) return 'interrupted';
+  return needed.every(status => status === 'done') ? 'ready' : 'waiting';
 }

@@ -16,6 +16,7 @@ import {
 } from '../report/html/index.ts';
 import { intervalChart } from '../report/intervals.ts';
 import { signed } from '../report/verdict.ts';
+import type { Cell } from './cells.ts';
 import {
   differenceTo,
   type MethodRow,
@@ -38,6 +39,13 @@ export interface StudyFacts {
   readonly report: StudyReport;
   /** Of the cells that train, in their order. */
   readonly trainings: readonly CellTraining[];
+  /** Of cells whose stitches have a page of their own, where it lies beside this one. */
+  readonly pages: readonly CellPage[];
+}
+
+export interface CellPage {
+  readonly cell: Cell;
+  readonly path: string;
 }
 
 const scoreTitle = ({ metric }: StudyReport): string => (metric === undefined ? 'score' : metricTitles[metric]);
@@ -74,10 +82,15 @@ const spreadCell = ({ mean, low, high }: Spread): Content =>
   low === high || Number.isNaN(mean) ? fixed(mean) : html`${fixed(mean)}<small>${fixed(low)} to ${fixed(high)}</small>`;
 
 /** @param index of the pair, for links. */
-export function pairSection(pair: PairReport, { report, request, trainings }: StudyFacts, index: number): Section {
+export function pairSection(
+  pair: PairReport,
+  { report, request, trainings, pages }: StudyFacts,
+  index: number,
+): Section {
   const { own, partner, rows, positions, curves } = pair;
   const body = [
     ...(rows.length > 0 ? [html`<h3>Own against partner's data</h3>\n`, ...methodParts(pair, report, request)] : []),
+    pagesPart(pair, pages),
     ...(positions.length > 0 ? [html`<h3>Every position</h3>\n`, ...positionsPart(pair, report)] : []),
     ...(curves.length > 0 ? [html`<h3>The number of stitches</h3>\n`, curvesPart(pair, report)] : []),
     trainingPart(pair, trainings),
@@ -87,6 +100,21 @@ export function pairSection(pair: PairReport, { report, request, trainings }: St
     title: `${own}, with ${partner} as partner`,
     body: body.some(Boolean) ? body : html`<p>Nothing of this pair has ended yet.</p>\n`,
   };
+}
+
+/** Links to the match and to masks over images, of each fold and seed. */
+function pagesPart({ own, partner }: PairReport, pages: readonly CellPage[]): Content {
+  const here = pages.filter(({ cell: { sites } }) => sites[0] === own && sites[1] === partner);
+  const links = here.map(({ cell: { fold, seed }, path }, i) => {
+    const which = `${fold === undefined ? '' : `fold ${fold}, `}seed ${seed}`;
+    return html`${i > 0 && '; '}<a href="${path}">${which}</a>`;
+  });
+  return (
+    links.length > 0 &&
+    html`<h3>The match, and answers over images</h3>
+<p>Of each training of the stitches there is a page with the layers that are joined, and with what the parents, their ensemble and the stitched network answer on the best, the median and the worst case of both test sets: ${links}.</p>
+`
+  );
 }
 
 /** Experiment 3. */

@@ -76,6 +76,8 @@ const siteSchema = objectOf({
   test: pathSchema,
   /** The site's network, where it has one; else it is trained, as `architecture` is. */
   network: v.optional(pathSchema),
+  /** What its network sees of folders of image files. Default: that of `labels.folder`. */
+  plans: v.optional(pathSchema),
 });
 
 const { steps: _steps, federate: _, fresh: _fresh, seed: _seed, rounds, localSteps, ...trainable } = networkOptions;
@@ -93,6 +95,9 @@ export const settingsOfStudy = {
 } as const;
 
 const { folder, ...otherLabels } = labelsSchema.entries;
+
+/** Networks have their plans by their sites, in whatever pair they are. */
+const { partners: _p, ...folderEntries } = folder.wrapped.entries;
 
 const requestSchema = objectOf({
   sites: v.pipe(
@@ -121,7 +126,7 @@ const requestSchema = objectOf({
   budget: v.optional(expected(budget), 0.65),
   task: v.optional(v.picklist(tasks)),
   metric: v.optional(v.picklist(metricNames)),
-  labels: v.optional(objectOf({ ...otherLabels, folder: v.optional(objectOf(folder.wrapped.entries)) })),
+  labels: v.optional(objectOf({ ...otherLabels, folder: v.optional(objectOf(folderEntries)) })),
   executor: v.optional(choice(['auto', 'webgpu', 'ort']).schema, 'auto'),
 });
 
@@ -180,6 +185,11 @@ export function parseStudy(text: string, file: string): StudyRequest {
   const strange = pairs?.flat().find(name => !names.has(name));
   if (strange !== undefined) return fail(`pairs: there is no site ${strange}`);
   if (pairs?.some(([own, partner]) => own === partner)) return fail('pairs: a site is no partner of itself');
+  const planless = sites.find(({ plans }) => plans === undefined);
+  if (planless && sites.some(({ plans }) => plans !== undefined) && labels?.folder?.plans === undefined)
+    return fail(
+      `site ${planless.name} has no plans, and another has: name them, or in labels.folder those of all others`,
+    );
   const untrained = sites.find(({ network }) => network === undefined);
   if (architecture === undefined) {
     if (untrained) return fail(`site ${untrained.name} has no network: name it, or an architecture to train`);
@@ -193,22 +203,22 @@ export function parseStudy(text: string, file: string): StudyRequest {
     ...(pairs && { pairs }),
     ...(architecture !== undefined && { architecture: at(architecture) }),
     ...(labels && { labels: { ...labels, ...(labels.folder && { folder: withPlansAt(labels.folder, at) }) } }),
-    sites: sites.map(({ name, network, train, validation, test }) => ({
+    sites: sites.map(({ name, network, train, validation, test, plans }) => ({
       name,
       train: at(train),
       ...(validation !== undefined && { validation: at(validation) }),
       test: at(test),
       ...(network !== undefined && { network: at(network) }),
+      ...(plans !== undefined && { plans: at(plans) }),
     })),
   };
 }
 
 type FolderLabels = NonNullable<NonNullable<StudyRequest['labels']>['folder']>;
 
-const withPlansAt = ({ plans, partners, ...others }: FolderLabels, at: (path: string) => string): FolderLabels => ({
+const withPlansAt = ({ plans, ...others }: FolderLabels, at: (path: string) => string): FolderLabels => ({
   ...others,
   ...(plans !== undefined && { plans: at(plans) }),
-  ...(partners && { partners: Object.fromEntries(Object.entries(partners).map(([tag, file]) => [tag, at(file)])) }),
 });
 
 /** @throws SutureError `study-invalid`. */

@@ -2,6 +2,7 @@
 import { printable, SutureError } from '../../ir/errors.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { foldsIn } from '../data/load.ts';
+import type { FolderOptions } from '../data/raw/load.ts';
 import { openRaw } from '../data/raw/open.ts';
 import { isFolder } from '../files/there.ts';
 import type { Cell } from './cells.ts';
@@ -23,7 +24,11 @@ export async function requireValidation({ sites, folds, labels }: StudyRequest):
   };
   let first: Site | undefined;
   for (const site of sites) {
-    const { train, validation } = site;
+    const { train, validation, test, plans } = site;
+    for (const file of plans === undefined ? [] : [train, validation ?? train, test]) {
+      if (!(await isFolder(file)))
+        fail(site, `plans are of folders of image files, and ${printable(file)} is none; leave out its plans`);
+    }
     if (!(await isFolder(train))) {
       if (validation === undefined && !folds)
         fail(site, `${printable(train)} is no folder with splits, so name validation data, or folds`);
@@ -68,21 +73,59 @@ async function requireFolds(
   if (known.size === 1) fail(site, `all images are of the fold ${all}, so nothing is left to train on`);
 }
 
-/** What is said of the data that a cell is trained and validated on, and of test data, of which all cases count. */
-export async function labelsFor(
-  { sites, labels: said }: StudyRequest,
-  { fold }: Pick<Cell, 'fold'>,
-  labels: LabelOptions,
-): Promise<{ readonly labels: LabelOptions; readonly testLabels: LabelOptions }> {
-  for (const site of sites) {
-    if (!(await leavesOut(site))) continue;
-    const left = fold ?? said?.folder?.fold ?? 0;
-    return { labels: withFold(labels, left), testLabels: withFold(labels, undefined) };
-  }
-  return { labels, testLabels: labels };
+/** How a cell reads data. */
+export interface CellLabels {
+  /** Of what is trained and validated on. */
+  readonly labels: LabelOptions;
+  /** Of test data, of which all cases count. */
+  readonly testLabels: LabelOptions;
 }
 
-const withFold = (labels: LabelOptions, fold: number | undefined): LabelOptions => ({
-  ...labels,
-  folder: { ...labels.folder, fold },
-});
+/** What is said of the data that a cell reads, with the plans of its networks, of the cell's own one last where it is compared with both. */
+export async function labelsFor(request: StudyRequest, cell: Cell, labels: LabelOptions): Promise<CellLabels> {
+  const { sites, labels: said } = request;
+  const { seen, compared } = plansFor(request, cell);
+  const [read, tested] = [withFolder(labels, seen), withFolder(labels, compared)];
+  for (const site of sites) {
+    if (!(await leavesOut(site))) continue;
+    const left = cell.fold ?? said?.folder?.fold ?? 0;
+    return { labels: withFolder(read, { fold: left }), testLabels: withFolder(tested, { fold: undefined }) };
+  }
+  return { labels: read, testLabels: tested };
+}
+
+const withFolder = (labels: LabelOptions, more: FolderOptions | undefined): LabelOptions =>
+  more ? { ...labels, folder: { ...labels.folder, ...more } } : labels;
+
+type SeenBy = Pick<FolderOptions, 'plans' | 'partners'>;
+
+/**
+ * The plans of what a cell trains or joins, and of the networks that it compares: of both sites', `a` and `b`, and its own, `c`. Nothing where
+ * sites have none of their own. A network that is tuned keeps those that it was trained by; merged data and FedAvg have those of all
+ * sites, or else of their first; what is made of both networks sees what the own one sees.
+ */
+function plansFor(
+  { sites, labels }: StudyRequest,
+  { kind, sites: [own, partner] }: Cell,
+): { readonly seen?: SeenBy; readonly compared?: SeenBy } {
+  if (sites.every(({ plans }) => plans === undefined)) return {};
+  const common = labels?.folder?.plans;
+  const of = (name: string): string => sites.find(site => site.name === name)!.plans ?? common!;
+  if (kind === 'alone') return { seen: { plans: of(own) }, compared: { plans: of(own) } };
+  const both = (c?: string): SeenBy => ({
+    plans: of(own),
+    partners: { b: of(partner), ...(c !== undefined && { c }) },
+  });
+  switch (kind) {
+    case 'merged':
+    case 'fedavg': {
+      const plans = common ?? of(own);
+      return { seen: { plans }, compared: both(plans) };
+    }
+    case 'finetune':
+    case 'finetune-shift':
+      return { seen: { plans: of(partner) }, compared: both(of(partner)) };
+    default:
+      return { seen: both(), compared: both() };
+  }
+}

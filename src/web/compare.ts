@@ -36,6 +36,19 @@ export interface Comparison {
 }
 
 /**
+ * Asks before a training whether networks can be compared on images after it.
+ *
+ * @throws SutureError `data-invalid`, `option-invalid`.
+ */
+export function requireComparable(
+  { parents }: Pick<TrainedNetworks, 'parents'>,
+  validation: Dataset,
+  { metric }: Pick<CompareOptions, 'metric'> = {},
+): void {
+  LabelledData.toChooseBy(parents, validation, metric);
+}
+
+/**
  * Scores every position, chooses one (rule 2 where there are folds, else rule 1), and judges what can be made of the networks.
  *
  * @param validation labelled images.

@@ -23,6 +23,7 @@ export {
   type Exported,
   exportNetwork,
   positionByDepth,
+  requireComparable,
 } from './compare.ts';
 export {
   type JoinedNetworks,

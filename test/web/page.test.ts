@@ -1,9 +1,11 @@
 /** The page in Chromium: files in, the match, a training, the verdict, a network saved; and nothing leaves it. */
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { importOnnx } from '../../ir/onnx/file.ts';
+import { npyArray } from '../../src/data/npy.ts';
+import { formatNpz } from '../../src/data/npz.ts';
 import { withoutChromium } from '../chromium.ts';
 import { smallData, smallParents } from '../src/cli/small.ts';
 import { bundled, insecureHost, launchWithAdapter, serve, watched } from './browser.ts';
@@ -15,11 +17,14 @@ describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
   let own: string;
   let partner: string;
   let data: string;
+  let unlabelled: string;
 
   beforeAll(async () => {
     site = await bundled('production');
     [own, partner] = await smallParents(site.folder);
     data = await smallData(join(site.folder, 'data.npz'));
+    unlabelled = join(site.folder, 'unlabelled.npz');
+    await writeFile(unlabelled, formatNpz({ images: npyArray(new Float32Array(2 * 64), [2, 1, 8, 8]) }));
     server = await serve(site.folder);
     browser = await launchWithAdapter();
   });
@@ -44,7 +49,7 @@ describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
     expect(await page.locator('#problem:not([hidden])').allTextContents()).toEqual([]);
   }
 
-  const give = async (page: Page, files: Readonly<Record<string, string>>): Promise<void> => {
+  const give = async (page: Page, files: Readonly<Record<string, string | readonly string[]>>): Promise<void> => {
     for (const [name, file] of Object.entries(files)) await page.setInputFiles(`input[name=${name}]`, file);
   };
 
@@ -84,12 +89,33 @@ describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
     await page.click('#match');
     await page.waitForSelector('#problem:not([hidden])');
     expect(await page.textContent('#problem')).toMatch(/'data\.npz' can't be read as ONNX/);
-    await give(page, { partner });
+    const refused = async (files: Readonly<Record<string, string | readonly string[]>>): Promise<string | null> => {
+      await give(page, files);
+      await page.click('#match');
+      await page.waitForSelector('#match:enabled');
+      return page.textContent('#problem');
+    };
+    expect(await refused({ partner: [own, partner] })).toMatch(
+      'Partner’s network: one ONNX file, beside its files of data, belongs here, and there are 2 (a.onnx, b.onnx).',
+    );
+    // Before the training, not after it.
+    expect(await refused({ partner, validation: unlabelled })).toMatch(/^unlabelled\.npz: /);
+    expect(await page.locator('#train-section').isHidden()).toBe(true);
+    await give(page, { validation: data });
     await page.click('#match');
     await shown(page, '#train-section');
     expect(await page.locator('#problem').isHidden()).toBe(true);
-    expect(faults).toEqual([]);
+    // Who closes the page while it trains is asked.
+    const isAsked = (): Promise<boolean> =>
+      page.evaluate<boolean>(`!window.dispatchEvent(new Event('beforeunload', { cancelable: true }))`);
+    expect(await isAsked()).toBe(false);
+    await page.fill('input[name=steps]', '100000');
+    await page.fill('input[name=batch]', '2');
+    await page.click('#train');
+    await page.waitForSelector('#stop:not([hidden])');
+    expect(await isAsked()).toBe(true);
     await page.close();
+    expect(faults).toEqual([]);
   });
 
   it('sends nothing even where it is told to, from the page or its worker', async () => {

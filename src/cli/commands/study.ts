@@ -130,13 +130,17 @@ async function compute({ terminal, signal }: Context, file: string, extra: strin
   });
 }
 
-function show({ cells, queueProblem }: StudyStatus, terminal: Terminal): void {
+function show({ study: path, cells, writer, queueProblem }: StudyStatus, terminal: Terminal): void {
   const size = (bytes: number | undefined) => (bytes === undefined ? '' : `${(bytes / 2 ** 20).toFixed(0)} MiB`);
   terminal.table(
     ['cell', 'status', 'time', 'memory'],
-    cells.map(({ key, status, queue, seconds, peakBytes }) => [
+    cells.map(({ key, status, queue, process, seconds, peakBytes }) => [
       key,
-      queue === undefined ? status : `${status}, ${queue.toLowerCase()}`,
+      [
+        status,
+        ...(queue === undefined ? [] : [`${queue.toLowerCase()} in Slurm`]),
+        ...(process === undefined ? [] : [`${name(process)}${status === 'running' ? '' : ' is gone'}`]),
+      ].join(', '),
       seconds === undefined ? '' : durationText(seconds),
       size(peakBytes),
     ]),
@@ -144,6 +148,14 @@ function show({ cells, queueProblem }: StudyStatus, terminal: Terminal): void {
   const failed = cells.filter(({ error }) => error !== undefined);
   if (failed.length > 0) terminal.line();
   for (const { key, error } of failed) terminal.line(`${key}: ${error}`);
+  if (writer) {
+    terminal.line();
+    terminal.line(
+      writer.isGone
+        ? `${name(writer.name)}, which computed it, is gone: \`suture study ${name(path)}\` goes on.`
+        : `${name(writer.name)} computes it.`,
+    );
+  }
   if (queueProblem !== undefined)
     terminal.warning(`This is the state on disk; what jobs have is not known: ${queueProblem}`);
 }

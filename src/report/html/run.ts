@@ -35,8 +35,10 @@ export interface RunPageParts {
   readonly sweep: Sweep | undefined;
   readonly front: Front | undefined;
   readonly search: Search | undefined;
-  readonly cases: Cases | undefined;
+  readonly cases: Cases['sets'];
   readonly pictures: readonly PicturedSet[];
+  /** The network that cases are in the order of, where that is not the exported one, and where it is stitched. */
+  readonly shown?: { readonly name: string; readonly position: number } | undefined;
   /** What cannot be shown of cases, in sentences. */
   readonly leftOut: readonly string[];
   readonly provenance: ProvenanceParts;
@@ -179,10 +181,10 @@ const percentText = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const scoreText = (score: number | undefined): string =>
   score === undefined || Number.isNaN(score) ? '–' : score.toFixed(4);
 
-function casesSections({ cases, pictures, report, leftOut }: RunPageParts): readonly Section[] {
-  if (!report) return [];
-  const { candidate } = report.exported;
-  const sets = cases?.sets.filter(set => set.cases.length > 1 && set.networks.includes(candidate)) ?? [];
+function casesSections({ cases, pictures, report, shown, leftOut }: RunPageParts): readonly Section[] {
+  const candidate = report?.exported.candidate ?? shown?.name;
+  if (candidate === undefined) return [];
+  const sets = cases.filter(set => set.cases.length > 1 && set.networks.includes(candidate));
   const drawn = pictures.map(
     (set, i) => html`<h3>${setTitle(set.name, report)}</h3>
 ${picturesOfSet(set, `picture-${i}`)}`,
@@ -199,7 +201,7 @@ ${picturesOfSet(set, `picture-${i}`)}`,
             id: 'pictures',
             title: 'Answers over images',
             body: [
-              html`<p>The best, the median and the worst case of the exported network. Above: the image and what each network answers. Below: the reference and where each answer differs from it.</p>
+              html`<p>The best, the median and the worst case of ${report ? 'the exported network' : html`<strong>${candidate}</strong>`}. Above: the image and what each network answers. Below: the reference and where each answer differs from it.</p>
 `,
               pictureLegend(pictures[0]),
               drawn,
@@ -210,11 +212,11 @@ ${picturesOfSet(set, `picture-${i}`)}`,
   ];
 }
 
-const setTitle = (name: string, report: StoredReport): string =>
-  report.tests.length > 0 ? `Test set ${name}` : 'Validation data';
+const setTitle = (name: string, report: StoredReport | undefined): string =>
+  report?.tests.length === 0 ? 'Validation data' : `Test set ${name}`;
 
-function matchSection({ match, report, verdict }: RunPageParts): Section {
-  const position = report?.exported.position ?? report?.selection.position;
+function matchSection({ match, report, shown, verdict }: RunPageParts): Section {
+  const position = report?.exported.position ?? report?.selection.position ?? shown?.position;
   const isStitched = report?.exported.position !== undefined;
   const chosenText = isStitched
     ? 'where the exported network is stitched'

@@ -1,6 +1,6 @@
 /** A study from its description to its report: in order, in parts, with a cell that fails. */
 import { getEventListeners } from 'node:events';
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeRawFolder } from '../../../fixtures/raw-folder.ts';
@@ -80,7 +80,16 @@ describe('a study', () => {
     expect(text).toMatch(/\| stitched \(position \d, by rule \d\) \|/);
     expect(text).toMatch(/\| shared trunk \([^|]+\) \|/);
     const report = await studyReport(output);
-    expect(await readFile(join(output, 'report.html'), 'utf8')).toContain('14 of 14 cells');
+    const page = await readFile(join(output, 'report.html'), 'utf8');
+    expect(page).toContain('14 of 14 cells');
+    // The page of the stitches has the match, and answers over images of both sites.
+    const [, link] = /<a href="(cells[^"]+)">seed 0<\/a>/.exec(page)!;
+    const runPage = await readFile(join(output, link), 'utf8');
+    expect([...runPage.matchAll(/<h3>Test set (.)<\/h3>/g)].map(([, name]) => name)).toEqual(['a', 'b']);
+    const [, position] = /stitched \(position (\d+), by rule/.exec(text)!;
+    expect(runPage).toContain(`The best, the median and the worst case of <strong>stitched at ${position}</strong>`);
+    for (const title of ['The match', 'Case by case', 'what output ensemble answers', 'what parent b answers'])
+      expect(runPage).toContain(title);
     const [{ rows, positions, curves }] = report.pairs;
     expect(rows.map(({ method, of }) => of ?? method)).toEqual([
       'a',
@@ -171,6 +180,33 @@ describe('a study', () => {
     expect(computed.slice(5).toSorted()).toEqual(['alone-a-s1', 'alone-b-s1', 'ensemble-a-b-s1', 'finetune-a-b-s1']);
   });
 
+  it('scores a network alone again, and trains it not again, where a site comes or has other test data', async () => {
+    const data = { train: 'data.npz', validation: 'data.npz', test: 'data.npz' };
+    const sites = ['a', 'b'].map(name => ({ name, ...data }));
+    const output = join(folder(), 'sites');
+    const withSites = (more: readonly object[]) => described('sites.json', { sites: more, methods: ['alone'] });
+    await study(await withSites(sites), { output, launch });
+    const key = await keyOf(output, 'alone-a');
+    const trainedAt = async () => (await stat(join(output, 'cells', key, 'net', 'network.onnx'))).mtimeMs;
+    const before = await trainedAt();
+    const others = Object.fromEntries(parseNpz(await readFile(join(folder(), 'data.npz'))));
+    const labels = npyArray(new Uint8Array(6 * 64).fill(1), [6, 8, 8]);
+    await writeFile(join(folder(), 'full.npz'), formatNpz({ ...others, labels }));
+    const changed = [sites[0], { ...sites[1], test: 'full.npz' }, { ...sites[0], name: 'c' }];
+    const file = await withSites(changed);
+    expect(statuses(await studyPlan(file, output))).toMatchObject({
+      'alone-a-s0': 'interrupted',
+      'alone-c-s0': 'ready',
+    });
+    await study(file, { output, launch });
+    expect(await trainedAt()).toBe(before);
+    const { result } = JSON.parse(await readFile(join(output, 'cells', key, 'cell.json'), 'utf8'));
+    const [a, b, c] = result.tests as { site: string; value: number }[];
+    expect([a, b, c].map(({ site }) => site)).toEqual(['a', 'b', 'c']);
+    expect(c.value).toBe(a.value);
+    expect(b.value).not.toBe(a.value);
+  });
+
   it('says what to remove where a network that others are made of is gone', async () => {
     const few = { methods: ['alone', 'finetune'], pairs: [['a', 'b']] };
     const output = join(folder(), 'gone');
@@ -209,7 +245,7 @@ describe('a study', () => {
     const cell = join(output, 'cells', cells[0].key);
     await withNewLock(cell, async () => {
       await expect(studyPlan(other, output)).rejects.toThrow(
-        `holds another description, and its cell ${cells[0].key} is being computed`,
+        `holds another description, and its cell ${cells[0].key} is being computed by process ${process.pid} on `,
       );
       // The same one may look on.
       expect((await studyPlan(file, output)).cells).toHaveLength(2);
@@ -335,6 +371,62 @@ describe('a study', () => {
         const { tests } = (await read(...at('stitched-a-b'), 'cell.json')).result;
         expect(tests[0].against[0].groups).toBe(6);
       }
+    });
+
+    it('reads them by the plans of each site, whose networks see the same images as in a network that is joined', async () => {
+      const plans = await read('RAWb', 'plans.json');
+      const channel = plans.foreground_intensity_properties_per_channel['0'];
+      Object.assign(channel, { std: 2 * channel.std, percentile_99_5: channel.mean + 1.5 * channel.std });
+      await writeFile(join(folder(), 'b-plans.json'), JSON.stringify(plans));
+      const [a, b] = [
+        { ...sites[0], network: 'a.onnx', plans: 'RAWa/plans.json' },
+        { ...sites[1], network: 'b.onnx', plans: 'b-plans.json' },
+      ];
+      const methods = ['alone', 'finetune', 'ensemble', 'gated'];
+      const more = { sites: [a, b], methods, curves: [], pairs: [['a', 'b']] };
+      const output = join(folder(), 'planned');
+      await study(await described('planned.json', more), { output, launch });
+      const { pairs } = await studyReport(output);
+      const scoreOf = (title: string, site: string): number =>
+        pairs[0].rows.find(({ method, of }) => (of ?? method) === title)!.sites.find(found => found.site === site)!
+          .mean;
+      const paths = [a, b].map(site => ({
+        ...{
+          network: join(folder(), site.network),
+          test: join(folder(), site.test),
+          plans: join(folder(), site.plans),
+        },
+      }));
+      for (const [i, name] of ['a', 'b'].entries()) {
+        for (const { test } of paths) {
+          const { rows } = await evaluate([paths[i].network], test, {
+            ...{ executor: 'ort', labels: { folder: { plans: paths[i].plans } } },
+          });
+          expect(scoreOf(name, test.endsWith('a') ? 'a' : 'b')).toBe(rows[0].score.value);
+        }
+      }
+      const both = { folder: { plans: paths[0].plans, partners: { b: paths[1].plans } } };
+      const networks = paths.map(({ network }) => network);
+      const { rows } = await evaluate(networks, paths[1].test, { executor: 'ort', labels: both, ensemble: true });
+      expect(scoreOf('ensemble', 'b')).toBe(rows.at(-1)!.score.value);
+      // The partner alone, as it sees its own images, and behind the own network's, is the same one.
+      expect(rows[1].score.value).toBeCloseTo(scoreOf('b', 'b'), 1);
+      const at = (kind: string) => keyOf(output, kind);
+      const config = await read('planned', 'cells', await at('run'), 'run', 'config.json');
+      expect(config.labels.folder).toMatchObject(both.folder);
+      // A network that is tuned sees what it was trained on.
+      const tuned = await read('planned', 'cells', await at('finetune'), 'net', 'config.json');
+      expect(tuned.labels.folder.plans).toBe(paths[1].plans);
+      // Other plans, other cells of that site's networks alone.
+      const before = (await studyStatus(output)).cells.map(({ key }) => key);
+      await writeFile(join(folder(), 'b-plans.json'), JSON.stringify({ ...plans, dataset_name: 'another' }));
+      const after = (await studyStatus(output)).cells.map(({ key }) => key);
+      expect(after.filter(key => before.includes(key))).toEqual([await at('alone-a')]);
+      const refused = async (changed: object) => cellsOf(await readStudy(await described('refused.json', changed)));
+      await expect(refused({ sites: [a, sites[1]] })).rejects.toThrow('site b has no plans, and another has');
+      await expect(refused({ sites: [a, { ...b, test: 'data.npz' }] })).rejects.toThrow(
+        /Site b: plans are of folders of image files, and .*data\.npz is none/,
+      );
     });
 
     it('validates on their first fold where none is named, and refuses folds that are not there', async () => {

@@ -321,6 +321,23 @@ describe('refuses', () => {
     expect(await readdir(folder())).not.toContain('never');
   });
 
+  it('images of other channels or sizes, and names their file', async () => {
+    const shapes: readonly (readonly [string, readonly number[]])[] = [
+      ['coloured', [2, 3, 8, 8]],
+      ['wide', [2, 1, 8, 16]],
+    ];
+    for (const [name, shape] of shapes) {
+      const file = join(folder(), `${name}.npz`);
+      const images = npyArray(new Float32Array(shape.reduce((p, q) => p * q)), shape);
+      const labels = npyArray(new Uint8Array(2 * shape[2] * shape[3]), [2, ...shape.slice(2)]);
+      await writeOutput(file, formatNpz({ images, labels }));
+      await expect(train(network, asked('never', { data: file }))).rejects.toMatchObject({
+        code: 'data-invalid',
+        message: expect.stringContaining(`${file}: "images" has the shape [${shape.join(', ')}], and `),
+      });
+    }
+  });
+
   it('a folder that holds something else, and says what makes one', async () => {
     await train(network, asked('there', { steps: 1 }));
     await expect(train(network, asked('there', { steps: 1 }))).rejects.toThrow('holds a network already');

@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { TrackedMetrics, trackedName } from '../../../src/report/tracked.ts';
+import { addTraining, TrackedMetrics, trackedName } from '../../../src/report/tracked.ts';
 
 /** What `_validate_metric_name` of MLflow 2 and 3 takes: these characters, and as a path nothing but itself. */
 const isTaken = (name: string): boolean =>
@@ -37,5 +37,18 @@ describe('metrics', () => {
         for (const one of names) for (const other of names) expect(other.startsWith(`${one}/`)).toBe(false);
       }),
     );
+  });
+
+  it('of a federated training are those of each site: no name has a step twice, which no database takes', () => {
+    const metrics = new TrackedMetrics();
+    const lines = [0, 10].flatMap(step =>
+      [0, 1].map(site => ({ step, loss: 1, learningRate: 0.1, terms: { a: 2 }, site })),
+    );
+    addTraining(metrics, lines);
+    const names = ['loss', 'learning rate', 'terms/a'];
+    expect([...metrics.all.keys()].toSorted()).toEqual(
+      names.flatMap(name => [`${name}/site 0`, `${name}/site 1`]).toSorted(),
+    );
+    for (const points of metrics.all.values()) expect(points.map(({ step }) => step)).toEqual([0, 10]);
   });
 });

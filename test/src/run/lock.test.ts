@@ -1,14 +1,15 @@
 /** One process at a time writes in a run. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, utimes, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { exportNetwork } from '../../../src/api/export.ts';
 import { resumeStitch, stitch } from '../../../src/api/stitch.ts';
 import { sweep } from '../../../src/api/sweep.ts';
 import { loadRun } from '../../../src/run/load.ts';
-import { withLock, withNewLock } from '../../../src/run/lock.ts';
+import { withLock, withNewLock, writerOf } from '../../../src/run/lock.ts';
 import { filesOf } from '../cli/files.ts';
 import { scratch, suture } from '../cli/support.ts';
 import { finished, interrupted, requestIn, withSeed } from './prepared.ts';
@@ -63,19 +64,81 @@ it('a process that is killed holds nothing, and while it lives others read', asy
   await resumeStitch(run);
 });
 
-it('a file that was left behind locks nothing, whatever it says', async () => {
-  const folder = await scratch();
-  const request = await requestIn(folder);
-  await mkdir(request.output);
-  const lock = join(request.output, '.suture-lock');
-  for (const text of ['', 'process 1 on elsewhere', `process ${process.pid} on here`]) {
-    await writeFile(lock, text);
-    await withLock(request.output, async () => undefined);
-    expect(await readdir(request.output)).toEqual([]);
+describe('a lock file that was left behind', () => {
+  /** As another start of a machine would have it: `text`, and its last sign of life. */
+  async function left(text: string, secondsAgo = 0): Promise<string> {
+    const folder = await scratch();
+    const file = join(folder, '.suture-lock');
+    await writeFile(file, text);
+    const at = Date.now() / 1000 - secondsAgo;
+    await utimes(file, at, at);
+    return folder;
   }
-  // Also where there is no run yet.
-  await writeFile(lock, 'process 1 on elsewhere');
-  await finished(request);
+
+  it.each(['', 'what\never', `process 1 on ${hostname()}`, `process ${process.pid} on ${hostname()}`])(
+    'by a process of this machine locks nothing: %j',
+    async text => {
+      const folder = await left(text);
+      expect(await writerOf(folder)).toEqual({
+        name: text.startsWith('process') ? text : 'another process',
+        isGone: true,
+      });
+      await withLock(folder, async () => undefined);
+      expect(await readdir(folder)).toEqual([]);
+    },
+  );
+
+  it('by another machine locks as long as it is fresh, for its lock may not be seen here', async () => {
+    const folder = await left('process 7 on node9\n0', 100);
+    expect(await writerOf(folder)).toEqual({ name: 'process 7 on node9', isGone: false });
+    await expect(withLock(folder, async () => undefined)).rejects.toMatchObject({
+      code: 'run-locked',
+      message: expect.stringMatching(/process 7 on node9 is writing in it, whose lock .* 100 s ago, and after 180 s/),
+    });
+    // Who is refused leaves it.
+    expect(await readdir(folder)).toEqual(['.suture-lock']);
+    const gone = await left('process 7 on node9\n0', 200);
+    expect(await writerOf(gone)).toEqual({ name: 'process 7 on node9', isGone: true });
+    await withLock(gone, async () => undefined);
+    expect(await readdir(gone)).toEqual([]);
+    // Also where there is no run yet.
+    const request = await requestIn(await scratch());
+    await rename(await left('process 7 on node9\n0', 200), request.output);
+    await finished(request);
+  });
+
+  it('is told by its process where the file system has no locks', async () => {
+    vi.doMock('fs-native-extensions', () => ({
+      tryLock: () => {
+        throw Object.assign(new Error('no locks'), { code: 'ENOLCK' });
+      },
+    }));
+    onTestFinished(() => void vi.doUnmock('fs-native-extensions'));
+    const alive = await left(`process ${process.ppid} on ${hostname()}`, 1000);
+    await expect(withLock(alive, async () => undefined)).rejects.toThrow(/is writing in it; wait/);
+    const dead = spawn('true');
+    await once(dead, 'close');
+    const folder = await left(`process ${dead.pid} on ${hostname()}`);
+    await withLock(folder, async () => {
+      await expect(withLock(folder, async () => undefined)).rejects.toThrow(`process ${process.pid} on`);
+      expect(await writerOf(folder)).toMatchObject({ isGone: false });
+    });
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
+
+it('to ask who writes disturbs nobody', async () => {
+  const folder = await scratch();
+  let isOver = false;
+  const asking = Array.from({ length: 4 }, async () => {
+    const said = new Set<unknown>();
+    while (!isOver) said.add((await writerOf(folder))?.isGone);
+    return said;
+  });
+  for (let i = 0; i < 40; i++) await withLock(folder, () => readdir(folder));
+  await withLock(folder, () => new Promise(resolve => setTimeout(resolve, 50)));
+  isOver = true;
+  for (const said of await Promise.all(asking)) expect(said).toContain(false);
 });
 
 it('a run that is not made leaves no folder, and one that is read on the way is whole', async () => {

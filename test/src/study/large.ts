@@ -65,7 +65,10 @@ export function largeStudy(): StudyPageParts {
     cell,
     lines: Array.from({ length: 151 }, (_, i) => ({ step: 10 * i, loss: 0.2 + 1 / (1 + i), site: i % 2 })),
   }));
-  return { path: '/studies/DIR', request, states, report: studyReportOf(request, states), trainings };
+  const pages = cells.flatMap(cell =>
+    cell.kind === 'run' ? [{ cell, path: `cells/${cell.key}/run/report.html` }] : [],
+  );
+  return { path: '/studies/DIR', request, states, report: studyReportOf(request, states), trainings, pages };
 }
 
 export const largeStudyPage = (): string => studyPage(largeStudy());

@@ -1,5 +1,6 @@
 /** The cells of a study as processes: some at once, one that fails, one that is killed, and all that stop and go on. */
 import { cp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -110,6 +111,20 @@ describe('a study that is stopped', () => {
   it('leaves no process behind, and goes on to the same numbers without computing anything twice', async () => {
     const { output, key, cell, child, ended } = await begun('stopped');
     const written = await others(output, key);
+    // A second one does not get in the way of the first, nor does one that would hand it over.
+    for (const more of [[], ['--slurm']]) {
+      const second = await suture('study', output, ...more);
+      expect(second).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`process ${child.pid} on ${hostname()}`),
+      });
+      expect(second.stderr).toContain(`suture study status ${output}`);
+    }
+    const shown = (await suture('study', 'status', output)).stdout;
+    expect(shown).toMatch(new RegExp(`^${key} +running, process \\d+ on `, 'm'));
+    expect(shown).toContain(`process ${child.pid} on ${hostname()} computes it.`);
+    // As a scheduler asks every process of a job, and this one passes it on.
+    for (const pid of (await processesOf(key)) ?? []) process.kill(pid, 'SIGTERM');
     child.kill('SIGINT');
     expect(await ended).toMatchObject({
       code: 130,
@@ -137,6 +152,9 @@ describe('a study that is stopped', () => {
     await until('the end of the cell', async () => (await statusNow()) !== 'running');
     expect(await statusNow()).toBe('interrupted');
     expect(await readFile(join(cell, 'log.txt'), 'utf8')).toMatch(/stopped after \d+ of 2500 steps/);
+    expect((await suture('study', 'status', output)).stdout).toContain(
+      `process ${child.pid} on ${hostname()}, which computed it, is gone: \`suture study ${output}\` goes on.`,
+    );
   });
 
   it('shows a cell whose process is killed as failed, and computes it again', async ({ skip }) => {

@@ -85,13 +85,10 @@ export function largePage(): string {
     },
     front: undefined,
     search: undefined,
-    cases: {
-      model: hash,
-      sets: ['home', 'away'].map(name => ({
-        ...{ name, source: `${name}.npz`, metric: 'dice', higherIsBetter: true, networks },
-        cases: Array.from({ length: 500 }, (_, i) => ({ case: i, name: `patient_${i}`, scores: networks.map(score) })),
-      })),
-    },
+    cases: ['home', 'away'].map(name => ({
+      ...{ name, source: `${name}.npz`, metric: 'dice', higherIsBetter: true, networks },
+      cases: Array.from({ length: 500 }, (_, i) => ({ case: i, name: `patient_${i}`, scores: networks.map(score) })),
+    })),
     pictures: [picturedSet(random, networks)],
     leftOut: ['Pictures of away are left out: away.npz: there is no such file.'],
     provenance: {
