@@ -4,6 +4,19 @@ import { defineConfig } from 'vitest/config';
 /** Tests that want a process of their own, as they change what a process has. */
 const apart = ['test/runtime/adapter/**', 'test/src/cli/process.test.ts', 'test/src/training/room.test.ts'];
 
+/** Tests that start processes or a browser: a process that holds little memory starts others soonest. */
+const starting = [
+  'test/built.test.ts',
+  'test/package.test.ts',
+  'test/ir/onnx/roundtrip.test.ts',
+  'test/src/report/command.test.ts',
+  'test/src/report/html/browser.test.ts',
+  'test/src/run/lock.test.ts',
+  'test/src/study/{processes,slurm,snakemake,submit}.test.ts',
+  'test/src/web/chromium.test.ts',
+  'test/web/page.test.ts',
+];
+
 const common = {
   testTimeout: 180_000,
   hookTimeout: 180_000,
@@ -23,7 +36,17 @@ export default defineConfig({
           ...common,
           name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: apart,
+          exclude: [...apart, ...starting],
+          isolate: false,
+          setupFiles: ['test/seed.ts', 'test/sessions.ts'],
+        },
+      },
+      // The same, in workers of their own. Playwright follows every promise of its process from then on, which makes them dear.
+      {
+        test: {
+          ...common,
+          name: 'starting',
+          include: starting,
           isolate: false,
           setupFiles: ['test/seed.ts', 'test/sessions.ts'],
         },
