@@ -20,25 +20,35 @@ export type Resampled = Pick<Metric, 'terms' | 'higherIsBetter'>;
 
 /** A metric by groups. */
 interface Drawable {
-  /** What each group adds to a score: see `Metric.terms`. */
-  readonly terms: readonly Float64Array[];
-  /** Room for their sum. */
-  readonly sums: Float64Array;
+  readonly metric: Resampled;
+  /** What each group adds to a score, one after the other: see `Metric.terms`. */
+  readonly terms: Float64Array;
+  /** How many there are of each group. */
+  readonly width: number;
 }
 
 function drawable(metric: Resampled, groups: Groups): Drawable {
-  const terms = groups.map(images => metric.terms(images));
-  return { terms, sums: new Float64Array(terms[0]?.length ?? 0) };
+  const found = groups.map(images => metric.terms(images));
+  const width = found[0]?.length ?? 0;
+  const terms = new Float64Array(groups.length * width);
+  for (const [g, one] of found.entries()) terms.set(one, g * width);
+  return { metric, terms, width };
 }
 
-/** The score over the groups that are named from `start` to `end`. */
-function valueOver({ terms, sums }: Drawable, drawn: Uint32Array, start: number, end: number): number {
+/** The score over the groups that are named from `start` to `end`. @param sums room for so many numbers as a group has. */
+function valueOver({ terms, width }: Drawable, drawn: Uint32Array, { start, end }: Range, sums: Float64Array): number {
   sums.fill(0);
   for (let d = start; d < end; d++) {
-    const more = terms[drawn[d]];
-    for (let i = 0; i < sums.length; i++) sums[i] += more[i];
+    const at = drawn[d] * width;
+    for (let i = 0; i < width; i++) sums[i] += terms[at + i];
   }
   return valueOfTerms(sums);
+}
+
+/** Where the groups of a set stand among all that are drawn. */
+interface Range {
+  readonly start: number;
+  readonly end: number;
 }
 
 /** Fewer draws make the interval's ends uncertain. */
@@ -73,6 +83,52 @@ function resamplesOf(counts: readonly number[]): Iterable<Uint32Array> {
   known.set(key, drawn);
   return drawn;
 }
+
+/** The scores of a network on all resamples that are drawn for some counts, of groups with these terms. */
+interface Scored {
+  readonly drawn: string;
+  readonly terms: Float64Array;
+  readonly scores: Float64Array;
+}
+
+/** A network is compared with many others: its scores on the same resamples are computed once. */
+const scored = new WeakMap<Resampled, Scored[]>();
+/** So many are kept of each network. */
+const scoredKept = 8;
+
+/** The scores of networks on every resample. @param sets the ranges of sets among `counts`, and the networks of each. */
+function scoresOf(
+  counts: readonly number[],
+  sets: readonly (Range & { readonly metrics: readonly Drawable[] })[],
+): readonly (readonly Float64Array[])[] {
+  const missing: {
+    readonly one: Drawable;
+    readonly range: Range;
+    readonly sums: Float64Array;
+    readonly scores: Float64Array;
+  }[] = [];
+  const found = sets.map(({ metrics, ...range }) =>
+    metrics.map(one => {
+      const drawn = `${counts} from ${range.start}`;
+      const known = scored.get(one.metric) ?? [];
+      const same = known.find(before => before.drawn === drawn && isSame(before.terms, one.terms));
+      if (same) return same.scores;
+      const scores = new Float64Array(resamples);
+      missing.push({ one, range, sums: new Float64Array(one.width), scores });
+      scored.set(one.metric, [{ drawn, terms: one.terms, scores }, ...known].slice(0, scoredKept));
+      return scores;
+    }),
+  );
+  if (missing.length === 0) return found;
+  let resample = 0;
+  for (const drawn of resamplesOf(counts)) {
+    for (const { one, range, sums, scores } of missing) scores[resample] = valueOver(one, drawn, range, sums);
+    resample++;
+  }
+  return found;
+}
+
+const isSame = (p: Float64Array, q: Float64Array): boolean => p.length === q.length && p.every((v, i) => v === q[i]);
 
 /**
  * Images that are not independent of each other: those of one `group`, else of one `id`, else each image for itself. Groups that have
@@ -169,12 +225,16 @@ export function intervalOf(
     const start = totalOf(counts.slice(0, set));
     return { metrics: metrics.map(m => drawable(m, groups)), start, end: start + counts[set] };
   });
-  const found = (drawn: Uint32Array): number =>
-    numberOf(drawables.map(({ metrics, start, end }) => metrics.map(metric => valueOver(metric, drawn, start, end))));
-  const value = found(Uint32Array.from(counts.flatMap(count => Array.from({ length: count }, (_, g) => g))));
+  const every = Uint32Array.from(counts.flatMap(count => Array.from({ length: count }, (_, g) => g)));
+  const value = numberOf(
+    drawables.map(({ metrics, ...range }) =>
+      metrics.map(one => valueOver(one, every, range, new Float64Array(one.width))),
+    ),
+  );
+  const scores = scoresOf(counts, drawables);
   const numbers: number[] = [];
-  for (const drawn of resamplesOf(counts)) {
-    const number = found(drawn);
+  for (let resample = 0; resample < resamples; resample++) {
+    const number = numberOf(scores.map(set => set.map(ofNetwork => ofNetwork[resample])));
     // Without anything to count there is no score.
     if (!Number.isNaN(number)) numbers.push(number);
   }

@@ -47,10 +47,22 @@ export function surfaceOf(points: readonly Point[], faces: readonly (readonly nu
       return {
         corners,
         highest: corners[0].map((_, i) => largest(corners.map(c => c[i]))),
-        choices: corners.length === 1 ? [[]] : subsets(sets, corners.length),
+        choices: corners.length === 1 ? noChoice : choicesOf(sets, corners.length),
       };
     });
 }
+
+const noChoice = [[]];
+
+/** Every choice of `size` of `count` numbers. The same few are asked for with every surface, of which an interval takes thousands. */
+function choicesOf(count: number, size: number): readonly (readonly number[])[] {
+  const key = `${count},${size}`;
+  const found = knownChoices.get(key) ?? subsets(count, size);
+  knownChoices.set(key, found);
+  return found;
+}
+
+const knownChoices = new Map<string, readonly (readonly number[])[]>();
 
 /** Every choice of some of the numbers from `first` on, in ascending order. */
 function subsets(count: number, size: number, first = 0): readonly (readonly number[])[] {

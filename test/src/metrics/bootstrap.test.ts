@@ -176,3 +176,40 @@ describe('a difference of scores', () => {
     expect(differenceOf(good, bad, alone(3))).toMatchObject({ value: 1, low: 1, high: 1 });
   });
 });
+
+describe('an interval', () => {
+  const right = (count: number, every: number) => Array.from({ length: count }, (_, i) => i % every > 0);
+
+  it('is the same whatever was compared before, alone and beside another set', () => {
+    const [p, q, r] = [3, 4, 5].map(every => () => accuracyOf(right(30, every)));
+    const [groups, others] = [alone(30), alone(30)];
+    const [kept, against] = [p(), q()];
+    const first = differenceOf(kept, against, groups);
+    const both = (ours: typeof kept, theirs: typeof against) =>
+      meanDifference([
+        { ours: r(), theirs: against, groups: others },
+        { ours, theirs, groups },
+      ]);
+    const joined = both(kept, against);
+    expect(joined).not.toEqual(first);
+    expect(differenceOf(kept, against, groups)).toEqual(first);
+    expect(differenceOf(p(), q(), alone(30))).toEqual(first);
+    expect(both(p(), q())).toEqual(joined);
+    expect(differenceOf(kept, r(), groups)).toEqual(differenceOf(p(), r(), alone(30)));
+  });
+
+  it('is of all that a metric was given, where it is given more in between', () => {
+    const labels = { kind: 'classes', data: new Uint8Array(8), shape: [], classes: 2, ignore: undefined } as const;
+    const growing = accuracyMetric({ ...labels, reading: '' });
+    const add = (wins: readonly number[], first: number): void =>
+      growing.add({ data: wins.flatMap(win => [win, 1 - win]), shape: [wins.length, 2] }, first);
+    add([1, 1, 0, 1], 0);
+    const before = differenceOf(growing, accuracyOf([true, false, false, true]), alone(4));
+    add([0, 0, 1, 0], 4);
+    const groups = Array.from({ length: 4 }, (_, i) => [i, i + 4]);
+    const all = accuracyOf([true, true, false, true, false, false, true, false]);
+    const theirs = accuracyOf([true, false, false, true, false, false, false, false]);
+    expect(differenceOf(growing, theirs, groups)).toEqual(differenceOf(all, theirs, groups));
+    expect(differenceOf(growing, theirs, groups)).not.toEqual(before);
+  });
+});
