@@ -25,19 +25,45 @@ export function centredGram({ values, channels }: SampledFeature): CentredGram {
   }
   const products = new Float64Array((samples * (samples + 1)) / 2);
   let at = 0;
-  let squares = 0;
   for (let i = 0; i < samples; i++) {
-    for (let j = i; j < samples; j++) {
-      let product = 0;
-      for (let c = 0; c < channels; c++) product += centred[i * channels + c] * centred[j * channels + c];
-      products[at] = i === j ? product : Math.SQRT2 * product;
-      squares += products[at] ** 2;
-      at++;
+    const own = i * channels;
+    let j = i;
+    // Four sums at a time, each in its own order: what one waits for, the others do not.
+    for (; j + 3 < samples; j += 4) {
+      const [p, q, r, s] = [j * channels, (j + 1) * channels, (j + 2) * channels, (j + 3) * channels];
+      let [ofP, ofQ, ofR, ofS] = [0, 0, 0, 0];
+      for (let c = 0; c < channels; c++) {
+        const value = centred[own + c];
+        ofP += value * centred[p + c];
+        ofQ += value * centred[q + c];
+        ofR += value * centred[r + c];
+        ofS += value * centred[s + c];
+      }
+      products[at++] = ofP;
+      products[at++] = ofQ;
+      products[at++] = ofR;
+      products[at++] = ofS;
     }
+    for (; j < samples; j++) {
+      let product = 0;
+      for (let c = 0; c < channels; c++) product += centred[own + c] * centred[j * channels + c];
+      products[at++] = product;
+    }
+  }
+  let squares = 0;
+  // Where the next entry of the diagonal is.
+  let diagonal = 0;
+  let length = samples;
+  for (let k = 0; k < products.length; k++) {
+    if (k === diagonal) diagonal += length--;
+    else products[k] *= Math.SQRT2;
+    squares += products[k] ** 2;
   }
   const varies = squares > 0 && Number.isFinite(squares);
   const norm = varies ? 1 / Math.sqrt(squares) : 0;
-  return { samples, entries: Float32Array.from(products, product => (varies ? norm * product : 0)) };
+  const entries = new Float32Array(products.length);
+  if (varies) for (let k = 0; k < products.length; k++) entries[k] = norm * products[k];
+  return { samples, entries };
 }
 
 /**
