@@ -95,7 +95,8 @@ describe('the page of a study', () => {
 
   it('of a study that has only begun says so', () => {
     const states = parts.states.map(({ cell }) => ({ cell, status: 'waiting' as const, record: undefined }));
-    const begun = studyPage({ ...parts, states, report: studyReportOf(parts.request, states), trainings: [] });
+    const report = studyReportOf(parts.request, states);
+    const begun = studyPage({ ...parts, states, report, trainings: [], pages: [] });
     expect(begun).toContain(`0 of ${states.length} cells`);
     expect(begun).toContain('Nothing of this pair has ended yet.');
   });
