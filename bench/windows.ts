@@ -23,7 +23,7 @@ if (!file || !folder) throw new Error('node dist/bench/windows.js MODEL.onnx FOL
 const { graph } = await loadModel(file);
 const network = networkOf(graph, file, statedMeaning(graph, {}));
 const plans = plansFile === undefined ? needsOf(graph, file).plans : await readPlans(plansFile, undefined, 3);
-if (!plans || plans.patchSize.length !== 3) throw new Error('plans for volumes are needed');
+if (plans?.patchSize.length !== 3) throw new Error('plans for volumes are needed');
 const { patchSize: tile } = plans;
 const decision = decisionOf(network, undefined);
 

@@ -45,9 +45,9 @@ export const profile = flag('say which kernels take the time; runs each graph on
 
 /** What is said of folders of image files. */
 export const folders = {
-  plans: optional(path, 'file', "plans.json, by which a folder's cases are prepared", {
+  plans: optional(path, 'file', 'plans.json, or a network that has it, by which cases are prepared', {
     alias: 'plans-a',
-    otherwise: 'as they are',
+    otherwise: 'in the own network, or none',
   }),
   configuration: optional(path, 'name', 'of the plans', { otherwise: '3d_fullres, or 2d' }),
   tile: optional(extents, 'list', "what a folder's cases are cut into, as in 256,256", {

@@ -30,7 +30,10 @@ export interface SharedModels {
   readonly models: readonly Model[];
   /** What they see by their plans; undefined without plans. */
   readonly shared: SharedByTag | undefined;
-  /** As it was said; where nobody says what folders are cut into and a network takes one size only, into that. */
+  /**
+   * As it was said; where nobody says what folders are cut into and a network takes one size only, into that, and where nobody says how their
+   * cases are prepared and the own network's file does, so.
+   */
   readonly folder: FolderOptions | undefined;
 }
 
@@ -52,16 +55,21 @@ export async function loadModels({
   requireTags(partners, 'plans', tags.slice(1));
   const read: Model[] = [];
   for (const [i, path] of networks.entries()) read.push(await loadModel(path, outputs[tagOf(i)], { rounds }));
-  const { grid = 'a' } = folder ?? {};
+  const hasFolder = await anyFolder(data);
+  // A network that says itself how its cases are prepared needs nobody else to.
+  const [own] = read;
+  const isSaid = folder?.plans !== undefined || !hasFolder || needsOf(own.file, own.path).plans === undefined;
+  const known = isSaid ? folder : { ...folder, plans: own.path };
+  const { grid = 'a' } = known ?? {};
   // Networks without plans see what the own one sees.
   const planOf = (i: number): string => (partners[tagOf(i)] === undefined ? 'a' : tagOf(i));
   const onGrid = read.filter((_, i) => planOf(i) === grid);
   const fixed = onGrid.map(({ graph }) => fixedExtents(graph)).find(extents => extents !== undefined);
-  const cuts = fixed !== undefined && !folder?.tile && (await anyFolder(data));
-  const shared = folder && (await readShared(folder, folder.tile?.length ?? (cuts ? fixed.length : undefined)));
+  const cuts = fixed !== undefined && !known?.tile && hasFolder;
+  const shared = known && (await readShared(known, known.tile?.length ?? (cuts ? fixed.length : undefined)));
   const order = shared?.fronts[grid].axes;
   const taken = fixed && order ? inOrder(fixed, order) : fixed;
-  const cut = cuts ? { ...folder, tile: taken } : folder;
+  const cut = cuts ? { ...known, tile: taken } : known;
   if (!shared) return { models: read, shared, folder: cut };
   const tile = cut?.tile ?? taken ?? shared.plans.patchSize;
   const models = read.map((model, i) => {

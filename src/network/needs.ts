@@ -1,7 +1,7 @@
 /** What an exported network says of itself in its file, so that nothing else has to be handed over: see `docs/onnx.md`. */
 import type { Graph } from '../../ir/index.ts';
 import { type DatasetNames, datasetDocument, datasetNames } from '../preprocessing/dataset-json.ts';
-import { type Plans, plansDocument, plansFrom, plansText } from '../preprocessing/plans.ts';
+import { type Plans, plansDocument, plansFrom, plansKey, plansText } from '../preprocessing/plans.ts';
 
 /** How a case becomes its input, and what its output is called; what is not known is absent. */
 export interface Needs {
@@ -9,7 +9,7 @@ export interface Needs {
   readonly names?: DatasetNames | undefined;
 }
 
-const keys = { plans: 'suture.plans', dataset: 'suture.dataset' } as const;
+const keys = { plans: plansKey, dataset: 'suture.dataset' } as const;
 
 /** As documents of nnU-Net, so that whoever writes them to files has what nnU-Net's own tools take. */
 export const needsMetadata = ({ plans, names }: Needs): Readonly<Record<string, string>> => ({

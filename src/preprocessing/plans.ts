@@ -1,6 +1,7 @@
 /** `plans.json` of nnU-Net v2: what it does to a case before its network sees it. What is not needed for that is not looked at. */
 import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
+import { readModelFile } from '../../ir/onnx/file.ts';
 import { readRegular } from '../files/input.ts';
 
 export const schemes = [
@@ -211,18 +212,36 @@ const resamplingOf = (
 ): Resampling | undefined =>
   fn === 'no_resampling_hack' ? undefined : { order, orderZ, separateZ: separateZ ?? undefined };
 
+/** Under which key an exported network has the plans of its cases in its metadata. */
+export const plansKey = 'suture.plans';
+
+/** The document in a network's file. @throws SutureError `model-unreadable`. */
+function documentIn(model: string, reader: PlansReader): string {
+  const { model: file, external } = readModelFile(model);
+  external.close();
+  const said = file.metadataProps.find(({ key }) => key === plansKey)?.value;
+  return (
+    said ??
+    reader.fail(
+      'it says nothing of how its cases are prepared: only what was exported here with plans does; name a plans.json',
+    )
+  );
+}
+
 /**
  * Reads plans.
  *
+ * @param source `plans.json`, or an exported network that has them in its file.
  * @param configuration where it is not named: `3d_fullres`, or else `2d`, or else the only one there is.
  * @param axes of the network's images: 2 or 3. Decides where no configuration is named.
  * @throws SutureError `plans-invalid`, naming all that is missing, and whatever of it is not known here.
  */
 export async function readPlans(source: string, configuration?: string, axes?: number): Promise<Plans> {
   const reader = new PlansReader(source);
+  const inModel = source.toLowerCase().endsWith('.onnx') ? documentIn(source, reader) : undefined;
   let json: unknown;
   try {
-    json = JSON.parse(asJson((await readRegular(source)).toString('utf8')));
+    json = JSON.parse(asJson(inModel ?? (await readRegular(source)).toString('utf8')));
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     reader.fail(missing ? 'there is no such file' : 'it is no JSON file that can be read', cause);

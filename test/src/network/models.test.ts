@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportOnnx, GraphBuilder, type Shape, symbol } from '../../../ir/index.ts';
 import { loadModels } from '../../../src/network/models.ts';
+import { needsMetadata } from '../../../src/network/needs.ts';
+import { readPlans } from '../../../src/preprocessing/plans.ts';
 import { scratch } from '../cli/support.ts';
 
 const fixture = (file: string): string => join('fixtures', 'volumes3d', file);
@@ -12,8 +14,10 @@ const [a, coarse] = [fixture('a.onnx'), fixture('coarse.onnx')];
 const plans = fixture('a/plans.json');
 
 /** A network that gives its images back. */
-async function taking(...spatial: Shape): Promise<string> {
-  const to = new GraphBuilder('net');
+const taking = (...spatial: Shape): Promise<string> => written(spatial, {});
+
+async function written(spatial: Shape, metadata: Readonly<Record<string, string>>): Promise<string> {
+  const to = new GraphBuilder('net', { metadata });
   const x = to.input('x', { dtype: 'float32', shape: [symbol('N'), 1, ...spatial] });
   to.output('y', to.op('Neg', [x]));
   const file = join(await scratch(), 'net.onnx');
@@ -30,6 +34,20 @@ describe('networks that are read together', () => {
     expect(await tileOf([open, a], ['data.npz'])).toBeUndefined();
     expect(await tileOf([open, open], [raw])).toBeUndefined();
     expect(await tileOf([open, a], [raw], [4, 8, 8])).toEqual([4, 8, 8]);
+  });
+
+  it('say how cases are prepared, where the own one has plans in its file', async () => {
+    const open = [symbol('D'), symbol('H'), symbol('W')];
+    const exported = await written(open, needsMetadata({ plans: await readPlans(plans) }));
+    const { folder, shared } = await loadModels({ networks: [exported, a], data: [raw] });
+    expect(folder?.plans).toBe(exported);
+    expect(shared?.plans).toMatchObject({ spacing: [2, 1, 1], patchSize: [8, 16, 16], source: exported });
+    expect((await loadModels({ networks: [exported, a], data: ['data.npz'] })).folder).toBeUndefined();
+    const said = { plans: fixture('b/plans.json') };
+    expect((await loadModels({ networks: [exported, a], data: [raw], folder: said })).folder?.plans).toBe(said.plans);
+    await expect(loadModels({ networks: [a], data: [raw], folder: { plans: a } })).rejects.toThrow(
+      /a.onnx: it says nothing of how its cases are prepared/,
+    );
   });
 
   it('see it on grids of their own by their plans', async () => {
