@@ -1,31 +1,12 @@
 /**
  * The public API: what each command does, as a function named after it, and what one needs beside. `docs/api.md` says what is what.
- * Graphs have more to them in `suture/ir`, and all that is done to them is in `suture/passes`.
+ * Graphs and their files are in `suture/ir`, and what is done to graphs in `suture/passes`.
  */
-export { GraphBuilder } from '../ir/builder.ts';
-export { type ErrorCode, errorCodes, SutureError } from '../ir/errors.ts';
-export { Graph, type Node, Value } from '../ir/graph.ts';
-export { type ExportOptions, exportOnnx } from '../ir/onnx/export.ts';
-export { importOnnx, writeOnnx } from '../ir/onnx/file.ts';
-export type { Imported, ImportOptions } from '../ir/onnx/import.ts';
-export type { ImportWarning, ImportWarningCode } from '../ir/onnx/report.ts';
-export { type PrintOptions, print } from '../ir/print.ts';
-export { float32, type Tensor, tensor } from '../ir/tensor.ts';
-export type { DType, Shape, TensorType } from '../ir/type.ts';
-export { verify } from '../ir/verify.ts';
+export { type ErrorCode, SutureError } from '../ir/errors.ts';
 export type { Activation, OutputMeaning, Task } from '../passes/index.ts';
 export type { AdapterChoice, AdapterFacts, AdapterOptions, AdapterReport } from '../runtime/adapter/facts.ts';
-export {
-  createOrtExecutor,
-  createWebgpuExecutor,
-  type Executor,
-  type OrtOptions,
-  type PrepareOptions,
-  type Profile,
-  type Session,
-  type WebgpuOptions,
-} from '../runtime/index.ts';
-export { type Curve, type CurveOptions, curve, curveChart } from './api/curve.ts';
+export type { Executor, PrepareOptions, Profile, Session } from '../runtime/executor.ts';
+export { type Curve, type CurveOptions, curve } from './api/curve.ts';
 export { type DiagnoseOptions, diagnose } from './api/diagnose.ts';
 export {
   type DistillOptions,
@@ -59,28 +40,26 @@ export { studyCell } from './api/study-cell.ts';
 export { type FrontRequest, front, type SweepRequest, sweep } from './api/sweep.ts';
 export { resumeTrain, type TrainOptions, type TrainSummary, train } from './api/train.ts';
 export { resumeWeigh, type WeighOptions, type WeighSummary, weigh } from './api/weigh.ts';
-export { type Dataset, type LabelOptions, parseDataset } from './data/dataset.ts';
+export type { Dataset, LabelOptions } from './data/dataset.ts';
 export { loadDataset } from './data/load.ts';
-export { prepare, Runnable } from './execution/execute.ts';
-export { type ExecutorChoice, type ExecutorOptions, executorChoices } from './execution/executors.ts';
-export { openExecutor, withExecutor } from './execution/open.ts';
-export { type GraphProfile, type KernelTime, kernelTimes } from './execution/profiling.ts';
+export { Runnable } from './execution/execute.ts';
+export type { ExecutorChoice, ExecutorOptions } from './execution/executors.ts';
+export { openExecutor } from './execution/open.ts';
+export type { GraphProfile } from './execution/profiling.ts';
 export type { ProgressEvent, WorkOptions } from './execution/progress.ts';
-export { type Versions, versions } from './execution/version.ts';
+export type { Versions } from './execution/version.ts';
 export type { CaseScore, ClassScore, MetricName, Score } from './metrics/metric.ts';
 export type { NetworkScore } from './metrics/score-networks.ts';
 export type { StressScore } from './metrics/stress.ts';
 export type { StressRequest } from './metrics/stress-sets.ts';
 export type { SurfaceCase, SurfaceClassScore, SurfaceOptions, SurfaceScore } from './metrics/surface.ts';
 export type { ValidationScore } from './metrics/validation.ts';
-export { loadModel } from './network/load.ts';
 export type { Model } from './network/model.ts';
 export type { Network, TrainedNetwork } from './network/network.ts';
 export { type PairsDocument, readPairs } from './network/pairs.ts';
 export type { OutputShares } from './options/kinds.ts';
-export { caseTable, type ListedCase } from './report/cases.ts';
-export { frontFigures } from './report/front-figure.ts';
-export { type Report, reportText } from './report/report.ts';
+export type { ListedCase } from './report/cases.ts';
+export type { Report } from './report/report.ts';
 export type { RunConfig } from './run/config.ts';
 export type { ExportedNetwork } from './run/deployed.ts';
 export type { Learnable, LearnedRecord } from './run/learned.ts';
@@ -95,4 +74,4 @@ export type { Search, SearchPoint } from './selection/search/search.ts';
 export type { Rule, Selection } from './selection/select.ts';
 export type { Sweep, SweepOptions } from './selection/sweep.ts';
 export type { Front, FrontPoint } from './selection/weighted.ts';
-export { type Training, type TrainingRequest, withDefaults } from './training/options.ts';
+export type { Training, TrainingRequest } from './training/options.ts';

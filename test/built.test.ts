@@ -37,7 +37,7 @@ const paths = Object.fromEntries(
 );
 
 /** What a wrong program is told, so that a right one is not found right by a compiler that looks at nothing. */
-const wrong = "import { importOnnx } from 'suture';\nexport const wrong: number = importOnnx('a.onnx').graph;";
+const wrong = "import { importOnnx } from 'suture/ir';\nexport const wrong: number = importOnnx('a.onnx').graph;";
 
 /**
  * Compiles programs, by the names of their files, and a wrong one beside them; returns what is said. The types of Node are there, those of

@@ -2,10 +2,11 @@
 
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
+import { exportOnnx, float32, importOnnx } from '../../ir/library.ts';
 import { averagedAt, doubleBatch, kaimingStitches, match, settle, stitch, trainingStep } from '../../passes/index.ts';
 import { commandNames } from '../../src/cli/program.ts';
 import * as api from '../../src/index.ts';
-import { exportOnnx, float32, importOnnx, Runnable, withExecutor } from '../../src/index.ts';
+import { openExecutor, Runnable } from '../../src/index.ts';
 import { smallParents } from './cli/small.ts';
 import { scratch } from './cli/support.ts';
 
@@ -30,10 +31,10 @@ describe('the public API', () => {
       [2, 1, 8, 8],
       Array.from({ length: 128 }, (_, i) => Math.sin(i)),
     );
-    await withExecutor({ executor: 'ort' }, async executor => {
-      const [before, after] = [new Runnable(executor, stitched), new Runnable(executor, again)];
-      expect((await after.run({ x })).logits).toEqual((await before.run({ x })).logits);
-    });
+    const executor = await openExecutor({ executor: 'ort' });
+    const [before, after] = [new Runnable(executor, stitched), new Runnable(executor, again)];
+    expect((await after.run({ x })).logits).toEqual((await before.run({ x })).logits);
+    executor.dispose();
   });
 
   it('is what docs/api.md lists, and no more', async () => {
