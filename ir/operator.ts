@@ -122,6 +122,15 @@ export interface Traits {
   readonly epilogue?: true;
   /** The result changes from run to run, or depends on more than the inputs: never folded, never shared. */
   readonly impure?: true;
+  /** The result says what shape the operand has, and nothing of its elements. */
+  readonly measures?: true;
+  /**
+   * The range or the digits of a float16 are too few inside: sums and products over many places, statistics, exponentials, logarithms, powers
+   * and roots. Convolutions and matrix products are not of these: their sums are kept in float32 wherever float16 is computed.
+   */
+  readonly wide?: true;
+  /** ONNX has no float16 form of it, or none of these operands. */
+  readonly noHalf?: true | readonly number[];
 }
 
 export interface OperatorSpec<I extends readonly Formal[], A extends AttributeSpecs> extends Traits {
@@ -155,6 +164,9 @@ export function operator<
 ): OperatorSpec<I, A> & T {
   return { domain: '', outputs: ['Y'], ...spec };
 }
+
+/** The same operator with {@link Traits.wide}. */
+export const wide = <S extends object>(spec: S): S & { readonly wide: true } => ({ ...spec, wide: true });
 
 // ---------------------------------------------------------------------------------------------- helpers for type rules
 

@@ -29,11 +29,11 @@ export interface NarrowOptions {
   readonly output: 'float16' | 'float32';
 }
 
-/** Operators that ONNX has no float16 form of. */
-const alwaysWide: ReadonlySet<OpName> = new Set<OpName>(['Range', 'CumProd']);
-
-/** Operands that ONNX wants in float32 whatever the others are: the scales of Resize. */
-const wideOperand = (op: OpName, index: number): boolean => op === 'Resize' && index === 2;
+/** Whether ONNX wants an operand in float32 whatever the others are. */
+function isWideOperand(op: OpName, index: number): boolean {
+  const { noHalf } = specOf(op);
+  return typeof noHalf === 'object' && noHalf.includes(index);
+}
 
 /**
  * The graph in float32: 16-bit floats become float32 in inputs, constants, attributes and casts, so in every type.
@@ -74,7 +74,7 @@ export function narrow(graph: Graph, { keep, input, output }: NarrowOptions): Gr
       dtype === 'float32' ? narrowed : dtype;
   const stay = (dtype: DType): DType => dtype;
   const half = to('float16');
-  return new Converter(graph, node => (keep(node) || alwaysWide.has(node.op) ? stay : half)).convert(
+  return new Converter(graph, node => (keep(node) || specOf(node.op).noHalf === true ? stay : half)).convert(
     to(input),
     to(output),
   );
@@ -117,7 +117,7 @@ class Converter {
   #add(node: AnyNode): void {
     const width = this.#widthOf(node);
     const inputs = node.inputs.map(
-      (value, i) => value && this.#as(value, wideOperand(node.op, i) ? value.type.dtype : width(value.type.dtype)),
+      (value, i) => value && this.#as(value, isWideOperand(node.op, i) ? value.type.dtype : width(value.type.dtype)),
     );
     const copy = { ...node, inputs, attributes: attributesIn(node, width) } as AnyNode;
     for (const [i, made] of this.#to.reinfer(copy).entries()) this.#keep(node.outputs[i], made);

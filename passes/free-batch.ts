@@ -12,11 +12,13 @@ import {
   productOf,
   type Shape,
   SutureError,
+  specOf,
   symbol,
   symbolsOf,
   Value,
 } from '../ir/index.ts';
 import { integersOf, normalizeAxis } from '../ir/operator.ts';
+import { isReduction } from '../ir/ops/reduction.ts';
 
 /**
  * A network that was exported for a fixed batch, as one for any batch, where that can be proven:
@@ -119,19 +121,16 @@ class Freeing {
       return true;
     }
     const samples = kinds.some(k => typeof k === 'number');
-    const rule = samples ? ruleOf(old.op) : keepsCount;
     const step = { node: shown, old, kinds, to: this.#to, batch: this.#batch };
-    const node = rule?.(step);
+    const { measures, view } = specOf(old.op);
+    const counts = countOperators[old.op] ?? (isElementwise(old.op) ? 'moves' : undefined);
+    const node = samples ? ruleOf(old.op)?.(step) : counts && shown;
     if (!node) return false;
     for (const [i, made] of this.#to.reinfer(node).entries()) {
-      const kind = this.#kindOf(made, samples && old.op !== 'Shape' && old.op !== 'Size');
-      if (kind === undefined || (!samples && typeof kind === 'number' && !fillers.has(old.op))) return false;
+      const kind = this.#kindOf(made, samples && !measures);
+      if (kind === undefined || (!samples && typeof kind === 'number' && counts !== 'fills')) return false;
       if (made.type.shape.length !== old.outputs[i].type.shape.length) return false;
-      if (
-        samples &&
-        movesBlocks.has(old.op) &&
-        !sameBlocks(inputAt(shown, 0), kinds[0] as number, made, kind as number)
-      ) {
+      if (samples && view && !sameBlocks(inputAt(shown, 0), kinds[0] as number, made, kind as number)) {
         return false;
       }
       this.#set(old.outputs[i], made, kind);
@@ -157,30 +156,27 @@ class Freeing {
   }
 }
 
-/** Operators that give the same elements in another shape: blocks must stay blocks. */
-const movesBlocks: ReadonlySet<OpName> = new Set<OpName>(['Reshape', 'Flatten', 'Squeeze', 'Unsqueeze']);
-
 /** Whether the samples lie in memory as they did: what is before their axis has the same extent. */
 const sameBlocks = (from: Value, fromAxis: number, to: Value, toAxis: number): boolean =>
   equalDims(productOf(from.type.shape.slice(0, fromAxis)), productOf(to.type.shape.slice(0, toAxis)));
 
-/** Operators that fill a shape with the same for every sample. */
-const fillers: ReadonlySet<OpName> = new Set<OpName>(['ConstantOfShape', 'Expand', 'Tile']);
-
-/** Operators on the number of samples alone: shape arithmetic. */
-const counting: ReadonlySet<OpName> = new Set<OpName>([
-  ...fillers,
-  'Gather',
-  'Slice',
-  'Concat',
-  'Unsqueeze',
-  'Squeeze',
-  'Reshape',
-  'Identity',
-  'Shape',
-]);
-
-const keepsCount: Rule = ({ node }) => (counting.has(node.op) || isElementwise(node.op) ? node : undefined);
+/**
+ * What shape arithmetic does with the number of samples, beside elementwise: it moves it, or fills a shape with the same for every sample. An
+ * operator that is not named may tell samples apart by their place.
+ */
+const countOperators: { readonly [op in OpName]?: 'moves' | 'fills' } = {
+  ConstantOfShape: 'fills',
+  Expand: 'fills',
+  Tile: 'fills',
+  Gather: 'moves',
+  Slice: 'moves',
+  Concat: 'moves',
+  Unsqueeze: 'moves',
+  Squeeze: 'moves',
+  Reshape: 'moves',
+  Identity: 'moves',
+  Shape: 'moves',
+};
 
 const rankOf = (value: Value | undefined): number => value?.type.shape.length ?? 0;
 
@@ -418,9 +414,9 @@ const resize: Rule = step => {
   } as AnyNode;
 };
 
-const shape: Rule = ({ node }) => node;
+const stays: Rule = ({ node }) => node;
 
-/** What is known of an operator's treatment of samples. One that has no rule may mix them. */
+/** What is known of an operator's treatment of samples, beside the elementwise ones and the reductions. One that has no rule may mix them. */
 const rules: { readonly [op in OpName]?: Rule } = {
   Conv: batchFirst,
   ConvTranspose: batchFirst,
@@ -439,16 +435,6 @@ const rules: { readonly [op in OpName]?: Rule } = {
   RMSNormalization: fromAttribute,
   LpNormalization: alongAttribute,
   MeanVarianceNormalization: along(({ attributes }) => (attributes as AttributesOf<'MeanVarianceNormalization'>).axes),
-  ReduceL1: reduction,
-  ReduceL2: reduction,
-  ReduceLogSum: reduction,
-  ReduceLogSumExp: reduction,
-  ReduceMax: reduction,
-  ReduceMean: reduction,
-  ReduceMin: reduction,
-  ReduceProd: reduction,
-  ReduceSum: reduction,
-  ReduceSumSquare: reduction,
   ArgMax: alongAttribute,
   ArgMin: alongAttribute,
   Softmax: alongAttribute,
@@ -475,8 +461,9 @@ const rules: { readonly [op in OpName]?: Rule } = {
   Expand: expand,
   Tile: tile,
   Resize: resize,
-  Shape: shape,
-  Size: shape,
+  Shape: stays,
+  Size: stays,
 };
 
-const ruleOf = (op: OpName): Rule | undefined => rules[op] ?? (isElementwise(op) ? broadcast : undefined);
+const ruleOf = (op: OpName): Rule | undefined =>
+  rules[op] ?? (isElementwise(op) ? broadcast : isReduction(op) ? reduction : undefined);

@@ -17,11 +17,12 @@ import {
   rewrite,
   type Shape,
   SutureError,
+  specOf,
   typeText,
   Value,
 } from '../ir/index.ts';
 import { integersOf, normalizeAxis } from '../ir/operator.ts';
-import { reducedAxes } from '../ir/ops/reduction.ts';
+import { isReduction, reducedAxes } from '../ir/ops/reduction.ts';
 
 /** The i-th axis of a value is the one that was the `layout[i]`-th of the same value before. */
 type Layout = readonly number[];
@@ -185,12 +186,12 @@ function onRows(
   const [x, second] = node.inputs as readonly [Value, Value | undefined];
   const rank = rankOf(x);
   if (node.op === 'InstanceNormalization' && rank > 2) return { node, result: 'rows' };
-  if (node.op === 'Shape') return { node, result: 'same' };
+  if (specOf(node.op).measures) return { node, result: 'same' };
   if (node.op === 'Reshape' && sameDims(node.outputs[0].type.shape, shape)) {
     const target = to.op('Gather', [second as Value, to.ints(layout)]);
     return { node: { ...node, inputs: [x, target] } as AnyNode, result: 'places' };
   }
-  if (rules[node.op] === reduction) {
+  if (isReduction(node.op)) {
     const { noop_with_empty_axes: noop } = node.attributes as AttributesOf<'ReduceSum'>;
     return reducedAxes(rank, second, noop)?.includes(rank - 1) ? { node, result: 'same' } : undefined;
   }
@@ -402,7 +403,7 @@ const shape: Rule = ({ node, layout, to }) => {
   return to.op('Gather', [found, to.ints(axes.map(axis => layout.indexOf(axis)))], {}, { name: node.name });
 };
 
-/** What is known of an operator beside the elementwise ones. One that has no rule may take places in their order. */
+/** What is known of an operator beside the elementwise ones and the reductions. One that has no rule may take places in their order. */
 const rules: { readonly [op in OpName]?: Rule } = {
   Identity: ({ layout }) => ({ layout }),
   Conv: convolution,
@@ -427,16 +428,6 @@ const rules: { readonly [op in OpName]?: Rule } = {
   ArgMin: alongAttribute,
   TopK: alongAttribute,
   Split: alongAttribute,
-  ReduceL1: reduction,
-  ReduceL2: reduction,
-  ReduceLogSum: reduction,
-  ReduceLogSumExp: reduction,
-  ReduceMax: reduction,
-  ReduceMean: reduction,
-  ReduceMin: reduction,
-  ReduceProd: reduction,
-  ReduceSum: reduction,
-  ReduceSumSquare: reduction,
   Concat: concat,
   Transpose: transpose,
   Squeeze: squeeze,
@@ -451,4 +442,5 @@ const rules: { readonly [op in OpName]?: Rule } = {
   Shape: shape,
 };
 
-const ruleOf = (op: OpName): Rule | undefined => rules[op] ?? (isElementwise(op) ? elementwise : undefined);
+const ruleOf = (op: OpName): Rule | undefined =>
+  rules[op] ?? (isElementwise(op) ? elementwise : isReduction(op) ? reduction : undefined);

@@ -4,27 +4,12 @@ import {
   GraphBuilder,
   isElementwise,
   numbersOf,
-  type OpName,
+  specOf,
   type Tensor,
   type Value,
 } from '../ir/index.ts';
 import { largestHalf } from './float-width.ts';
 import { removeDeadCode } from './simplify/remove-dead-code.ts';
-
-/**
- * Operators with the range or the digits of a float16 too few inside: sums and products over many places, the statistics of normalisations,
- * exponentials, logarithms, powers and roots. Convolutions and matrix products are none: their sums are kept in float32 wherever float16 is computed.
- */
-const sensitive: ReadonlySet<OpName> = new Set<OpName>([
-  ...(['BatchNormalization', 'InstanceNormalization', 'LayerNormalization', 'GroupNormalization'] as const),
-  ...(['RMSNormalization', 'LRN', 'LpNormalization', 'MeanVarianceNormalization'] as const),
-  ...(['Softmax', 'LogSoftmax', 'Softplus', 'Exp', 'Log', 'Pow', 'Sqrt', 'Reciprocal'] as const),
-  ...(['ReduceL1', 'ReduceL2', 'ReduceLogSum', 'ReduceLogSumExp', 'ReduceMean', 'ReduceProd'] as const),
-  ...(['ReduceSum', 'ReduceSumSquare', 'GlobalAveragePool', 'LpPool', 'CumSum'] as const),
-]);
-
-/** Operators by which a network makes its own images of those that it is given. */
-const preparing: ReadonlySet<OpName> = new Set<OpName>(['Mul', 'Add', 'Sub', 'Div', 'Min', 'Max', 'Clip', 'Cast']);
 
 /** The largest magnitudes of a graph's values. */
 export type Peaks = ReadonlyMap<Value, number>;
@@ -35,8 +20,8 @@ export const halfRange = largestHalf / 4;
 const isFloat32 = (value: Value | undefined): value is Value => value?.type.dtype === 'float32';
 
 /**
- * The nodes that stay in float32 when a graph is written in float16: what brings the outputs of several networks together, operators with
- * sums, exponentials or roots inside, elementwise operators between such, what changes the images before the first layer, and what has an
+ * The nodes that stay in float32 when a graph is written in float16: what brings the outputs of several networks together, operators that
+ * are `wide`, elementwise operators between such, what changes the images before the first layer, and what has an
  * operand or a result near or beyond float16's range.
  *
  * @param peaks what values reach; without it, only constants are looked at.
@@ -48,12 +33,12 @@ export function wideNodes(graph: Graph, peaks: Peaks = new Map()): ReadonlySet<A
   const images = new Set<Value>(graph.inputs);
   for (const node of graph.nodes) {
     const operands = node.inputs.filter(isFloat32);
-    const prepares = preparing.has(node.op) && operands.every(value => value.constant || images.has(value));
+    const prepares = isElementwise(node.op) && operands.every(value => value.constant || images.has(value));
     if (prepares) for (const made of node.outputs) images.add(made);
     if (
       prepares ||
       node.origin?.combines === true ||
-      sensitive.has(node.op) ||
+      specOf(node.op).wide ||
       [...operands, ...node.outputs.filter(isFloat32)].some(tooLarge)
     )
       kept.add(node);

@@ -21,6 +21,7 @@ import {
   reject,
   requireFloat,
   requireSameDType,
+  wide,
 } from '../operator.ts';
 import { type DType, isFloat, type Shape, typeText } from '../type.ts';
 
@@ -166,17 +167,17 @@ export const elementwise = {
   Cosh: unary([9, 22], none, 'float'),
   Elu: unary([1, 6, 22], { alpha: attr.float.default(1) }, 'float'),
   Erf: unary([9, 13], none, 'number'),
-  Exp: unary([1, 6, 13], none, 'float'),
+  Exp: wide(unary([1, 6, 13], none, 'float')),
   Floor: unary([1, 6, 13], none, 'float'),
   Gelu: unary([20], { approximate: attr.string.default('none') }, 'float'),
   HardSigmoid: unary([1, 6, 22], { alpha: attr.float.default(0.2), beta: attr.float.default(0.5) }, 'float'),
   HardSwish: unary([14, 22], none, 'float'),
   LeakyRelu: unary([1, 6, 16], { alpha: attr.float.default(0.01) }, 'float'),
-  Log: unary([1, 6, 13], none, 'float'),
+  Log: wide(unary([1, 6, 13], none, 'float')),
   Mish: unary([18, 22], none, 'float'),
   Neg: unary([1, 6, 13], none, 'signed', d => multiplyDims(-1, d)),
   Not: unary([1], none, 'bool'),
-  Reciprocal: unary([1, 6, 13], none, 'float'),
+  Reciprocal: wide(unary([1, 6, 13], none, 'float')),
   Relu: unary([1, 6, 13, 14], none, 'number'),
   Round: unary([11, 22], none, 'float'),
   Selu: unary(
@@ -189,9 +190,9 @@ export const elementwise = {
   Sign: unary([9, 13], none, 'number'),
   Sin: unary([7, 22], none, 'float'),
   Sinh: unary([9, 22], none, 'float'),
-  Softplus: unary([1, 22], none, 'float'),
+  Softplus: wide(unary([1, 22], none, 'float')),
   Softsign: unary([1, 22], none, 'float'),
-  Sqrt: unary([1, 6, 13], none, 'float'),
+  Sqrt: wide(unary([1, 6, 13], none, 'float')),
   Swish: unary([24], { alpha: attr.float.default(1) }, 'float'),
   Tan: unary([7, 22], none, 'float'),
   Tanh: unary([1, 6, 13], none, 'float'),
@@ -253,6 +254,7 @@ export const elementwise = {
     attributes: {},
     versions: [1, 7, 12, 13, 15],
     elementwise: true,
+    wide: true,
     infer([x, y]) {
       requireKind(x, 'number');
       return [{ dtype: x.type.dtype, shape: broadcast([x.type.shape, y.type.shape]) }];

@@ -239,6 +239,7 @@ export const interpolation = {
   /** Interpolation. `roi` counts for `tf_crop_and_resize` only. */
   Resize: operator({
     inputs: ['X', 'roi?', 'scales?', 'sizes?'],
+    noHalf: [2],
     attributes: {
       antialias: attr.int.default(0),
       axes: attr.ints.optional,

@@ -283,6 +283,7 @@ export const movement = {
   }),
   Shape: operator({
     inputs: ['data'],
+    measures: true,
     attributes: { start: attr.int.default(0), end: attr.int.optional },
     versions: [1, 13, 15, 19, 21, 23, 24, 25],
     infer([x], { start, end }): readonly Inferred[] {
@@ -292,6 +293,7 @@ export const movement = {
   }),
   Size: operator({
     inputs: ['data'],
+    measures: true,
     attributes: {},
     versions: [1, 13, 19, 21, 23, 24, 25],
     infer: ([x]) => [{ dtype: 'int64', shape: [], elements: [sizeOf(x.type.shape)] }],
@@ -315,6 +317,7 @@ export const movement = {
   }),
   Range: operator({
     inputs: ['start', 'limit', 'delta'],
+    noHalf: true,
     attributes: {},
     versions: [11, 27],
     infer([start, limit, delta], _, { fresh }): readonly Inferred[] {

@@ -16,6 +16,7 @@ export const normalization = {
   /** Inference form: `(X - mean) / sqrt(var + epsilon) * scale + B`, per channel. */
   BatchNormalization: operator({
     inputs: ['X', 'scale', 'B', 'input_mean', 'input_var'],
+    wide: true,
     attributes: { epsilon: attr.float.default(1e-5), momentum: attr.float.default(0.9) },
     versions: [1, 6, 7, 9, 14, 15],
     infer([x, scale, b, mean, variance]) {
@@ -27,6 +28,7 @@ export const normalization = {
   InstanceNormalization: operator({
     inputs: ['input', 'scale', 'B'],
     epilogue: true,
+    wide: true,
     attributes: { epsilon: attr.float.default(1e-5) },
     versions: [1, 6, 22],
     infer([x, scale, b]) {
@@ -38,6 +40,7 @@ export const normalization = {
   LayerNormalization: operator({
     inputs: ['X', 'Scale', 'B?'],
     epilogue: true,
+    wide: true,
     outputs: ['Y', 'Mean?', 'InvStdDev?'],
     attributes: {
       axis: attr.int.default(-1),
@@ -57,6 +60,7 @@ export const normalization = {
   GroupNormalization: operator({
     inputs: ['X', 'scale', 'bias'],
     epilogue: true,
+    wide: true,
     attributes: { epsilon: attr.float.default(1e-5), num_groups: attr.int.required, stash_type: attr.int.default(1) },
     versions: [18, 21],
     infer([x, scale, bias]) {
@@ -67,6 +71,7 @@ export const normalization = {
   RMSNormalization: operator({
     inputs: ['X', 'scale'],
     epilogue: true,
+    wide: true,
     attributes: {
       axis: attr.int.default(-1),
       epsilon: attr.float.default(1e-5),
@@ -81,6 +86,7 @@ export const normalization = {
   /** Across channels: `X / (bias + alpha / size · Σ X²) ^ beta`. */
   LRN: operator({
     inputs: ['X'],
+    wide: true,
     attributes: {
       alpha: attr.float.default(1e-4),
       beta: attr.float.default(0.75),
@@ -95,12 +101,14 @@ export const normalization = {
   }),
   LpNormalization: operator({
     inputs: ['input'],
+    wide: true,
     attributes: { axis: attr.int.default(-1), p: attr.int.default(2) },
     versions: [1, 22],
     infer: ([x]) => [x.type],
   }),
   MeanVarianceNormalization: operator({
     inputs: ['X'],
+    wide: true,
     attributes: { axes: attr.ints.default([0, 2, 3]) },
     versions: [9, 13],
     infer: ([x]) => [x.type],

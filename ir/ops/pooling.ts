@@ -1,4 +1,4 @@
-import { attr, type Inferred, type Operand, operator, reject } from '../operator.ts';
+import { attr, type Inferred, type Operand, operator, reject, wide } from '../operator.ts';
 import { typeText } from '../type.ts';
 import { windowOf, windowOutput } from './spatial.ts';
 
@@ -55,10 +55,11 @@ export const pooling = {
   }),
   LpPool: operator({
     inputs: ['X'],
+    wide: true,
     attributes: { ...windowAttributes, p: attr.int.default(2) },
     versions: [2, 11, 18, 22],
     infer: ([x], attributes) => [pooled(x, attributes)],
   }),
-  GlobalAveragePool: globally([1, 22]),
+  GlobalAveragePool: wide(globally([1, 22])),
   GlobalMaxPool: globally([1, 22]),
 };

@@ -9,6 +9,7 @@ import {
   operator,
   reject,
   requireFloat,
+  wide,
 } from '../operator.ts';
 import { isFloat, type Shape, typeText } from '../type.ts';
 
@@ -85,24 +86,34 @@ const cumulative = (versions: readonly number[]) =>
     },
   });
 
-export const reduction = {
-  ReduceL1: reduce([1, 11, 13, 18]),
-  ReduceL2: reduce([1, 11, 13, 18]),
-  ReduceLogSum: reduce([1, 11, 13, 18]),
-  ReduceLogSumExp: reduce([1, 11, 13, 18]),
+/** Those that are named after what they reduce by, with the axes as an operand. */
+const reductions = {
+  ReduceL1: wide(reduce([1, 11, 13, 18])),
+  ReduceL2: wide(reduce([1, 11, 13, 18])),
+  ReduceLogSum: wide(reduce([1, 11, 13, 18])),
+  ReduceLogSumExp: wide(reduce([1, 11, 13, 18])),
   ReduceMax: reduce([1, 11, 12, 13, 18, 20]),
-  ReduceMean: reduce([1, 11, 13, 18]),
+  ReduceMean: wide(reduce([1, 11, 13, 18])),
   ReduceMin: reduce([1, 11, 12, 13, 18, 20]),
-  ReduceProd: reduce([1, 11, 13, 18]),
-  ReduceSum: reduce([1, 11, 13]),
-  ReduceSumSquare: reduce([1, 11, 13, 18]),
+  ReduceProd: wide(reduce([1, 11, 13, 18])),
+  ReduceSum: wide(reduce([1, 11, 13])),
+  ReduceSumSquare: wide(reduce([1, 11, 13, 18])),
+};
+
+/** The operators that {@link reductions} holds. */
+export type ReductionOp = keyof typeof reductions;
+
+export const isReduction = (op: string): op is ReductionOp => Object.hasOwn(reductions, op);
+
+export const reduction = {
+  ...reductions,
   ArgMax: argument(),
   ArgMin: argument(),
-  Softmax: { ...alongAxis([1, 11, 13]), epilogue: true as const },
-  LogSoftmax: { ...alongAxis([1, 11, 13]), epilogue: true as const },
+  Softmax: wide({ ...alongAxis([1, 11, 13]), epilogue: true as const }),
+  LogSoftmax: wide({ ...alongAxis([1, 11, 13]), epilogue: true as const }),
   Hardmax: alongAxis([1, 11, 13]),
-  CumSum: cumulative([11, 14]),
-  CumProd: cumulative([26]),
+  CumSum: wide(cumulative([11, 14])),
+  CumProd: { ...cumulative([26]), noHalf: true as const },
   TopK: operator({
     inputs: ['X', 'K'],
     outputs: ['Values', 'Indices'],

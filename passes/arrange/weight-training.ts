@@ -4,8 +4,10 @@ import {
   type InputsOf,
   inputAt,
   isOp,
+  isSutureOp,
   type OpName,
   rewrite,
+  specOf,
   type Value,
 } from '../../ir/index.ts';
 import { producedBy, type Rule } from '../simplify/rule.ts';
@@ -27,11 +29,12 @@ export function arrangeWeightTraining(graph: Graph): Graph {
   return simplify(rewrite(joined, (node, to) => spelled(node, to, joined)));
 }
 
-const layers: ReadonlySet<OpName> = new Set<OpName>(['Conv', 'ConvTranspose', 'Gemm', 'MatMul']);
+/** Whether an operator is made of products with its second operand. Of stitches only the weights are trained, and no layers. */
+const isLayer = (op: OpName): boolean => specOf(op).macs !== undefined && !isSutureOp(op);
 
 function trainsLayers({ inputs, nodes }: Graph): boolean {
   const given = new Set(inputs);
-  return nodes.some(({ op, inputs: [, weight] }) => layers.has(op) && weight !== undefined && given.has(weight));
+  return nodes.some(({ op, inputs: [, weight] }) => isLayer(op) && weight !== undefined && given.has(weight));
 }
 
 /**

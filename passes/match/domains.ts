@@ -1,4 +1,4 @@
-import { type AnyNode, type Graph, isFloat, numbersOf, type Value } from '../../ir/index.ts';
+import { type AnyNode, type Graph, isFloat, numbersOf, type OpName, type Value } from '../../ir/index.ts';
 
 /**
  * The values of a graph that some reader takes only from a part of all numbers: a variance under a root, a norm that is divided by.
@@ -8,74 +8,64 @@ import { type AnyNode, type Graph, isFloat, numbersOf, type Value } from '../../
 export function restrictedValues(graph: Graph): ReadonlySet<Value> {
   const restricted = new Set<Value>();
   for (const node of graph.nodes.toReversed()) {
-    const passes = handsOn(node) && node.outputs.some(o => restricted.has(o));
+    const passes = handsOn[node.op]?.(node) && node.outputs.some(o => restricted.has(o));
     for (const [i, input] of node.inputs.entries()) {
       if (input === undefined || input.constant || !isFloat(input.type.dtype)) continue;
-      if (passes || takesOnlySome(node, i)) restricted.add(input);
+      if (passes || takesOnlySome[node.op]?.(node, i)) restricted.add(input);
     }
   }
   return restricted;
 }
 
-/** Whether an operator is defined, and bounded near every number, only for some values of an operand. */
-function takesOnlySome(node: AnyNode, operand: number): boolean {
-  switch (node.op) {
-    case 'Sqrt':
-    case 'Log':
-    case 'Reciprocal':
-    case 'Acos':
-    case 'Acosh':
-    case 'Asin':
-    case 'Atanh':
-    case 'ReduceLogSum':
-      return operand === 0;
-    case 'Div':
-      return operand === 1;
-    case 'Pow': {
-      const exponent = node.inputs[1]?.constant;
-      // A whole power of at least 0 is a polynomial.
-      return operand === 0 && !(exponent && Array.from(numbersOf(exponent)).every(e => Number.isInteger(e) && e >= 0));
-    }
-    case 'BatchNormalization':
-      return operand === 4;
-    default:
-      return false;
-  }
-}
+const first = (_node: AnyNode, operand: number): boolean => operand === 0;
+
+/** Whether an operator is defined, and bounded near every number, only for some values of an operand; those not named are for all. */
+const takesOnlySome: { readonly [op in OpName]?: (node: AnyNode, operand: number) => boolean } = {
+  Sqrt: first,
+  Log: first,
+  Reciprocal: first,
+  Acos: first,
+  Acosh: first,
+  Asin: first,
+  Atanh: first,
+  ReduceLogSum: first,
+  Div: (_node, operand) => operand === 1,
+  /** A whole power of at least 0 is a polynomial. */
+  Pow({ inputs: [, { constant: exponent } = {}] }, operand) {
+    return operand === 0 && !(exponent && Array.from(numbersOf(exponent)).every(e => Number.isInteger(e) && e >= 0));
+  },
+  BatchNormalization: (_node, operand) => operand === 4,
+};
+
+const always = (): boolean => true;
 
 /** Whether an operator's result leaves a part of all numbers where its operands do: sums of positive numbers are positive. */
-function handsOn(node: AnyNode): boolean {
-  switch (node.op) {
-    case 'Identity':
-    case 'Reshape':
-    case 'Flatten':
-    case 'Squeeze':
-    case 'Unsqueeze':
-    case 'Transpose':
-    case 'Expand':
-    case 'Tile':
-    case 'Cast':
-    case 'Concat':
-    case 'Split':
-    case 'Slice':
-    case 'Gather':
-    case 'ReduceMean':
-    case 'ReduceSum':
-    case 'ReduceProd':
-    case 'ReduceMax':
-    case 'ReduceMin':
-    case 'Add':
-    case 'Div':
-    case 'Sqrt':
-    case 'Sum':
-    case 'Mean':
-    case 'AveragePool':
-    case 'GlobalAveragePool':
-      return true;
-    case 'Mul':
-      // A square is positive whatever is squared.
-      return node.inputs[0] !== node.inputs[1];
-    default:
-      return false;
-  }
-}
+const handsOn: { readonly [op in OpName]?: (node: AnyNode) => boolean } = {
+  Identity: always,
+  Reshape: always,
+  Flatten: always,
+  Squeeze: always,
+  Unsqueeze: always,
+  Transpose: always,
+  Expand: always,
+  Tile: always,
+  Cast: always,
+  Concat: always,
+  Split: always,
+  Slice: always,
+  Gather: always,
+  ReduceMean: always,
+  ReduceSum: always,
+  ReduceProd: always,
+  ReduceMax: always,
+  ReduceMin: always,
+  Add: always,
+  Div: always,
+  Sqrt: always,
+  Sum: always,
+  Mean: always,
+  AveragePool: always,
+  GlobalAveragePool: always,
+  /** A square is positive whatever is squared. */
+  Mul: ({ inputs: [a, b] }) => a !== b,
+};

@@ -7,6 +7,7 @@ import {
   isFloat,
   isStatic,
   type Shape,
+  specOf,
   type Value,
 } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
@@ -126,7 +127,7 @@ function joined(
 
 /** A shape, or a number computed from one, says nothing of the data. */
 function carriesData(node: AnyNode, output: Value): boolean {
-  return node.op !== 'Shape' && node.op !== 'Size' && output.elements === undefined;
+  return !specOf(node.op).measures && output.elements === undefined;
 }
 
 /** The features that are outputs; for an output that is no feature (a class number), those that it is made from. */

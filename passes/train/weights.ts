@@ -36,16 +36,15 @@ const learned: { readonly [K in OpName]?: readonly (Role | undefined)[] } = {
   GroupNormalization: [undefined, 'scale', 'bias'],
   RMSNormalization: [undefined, 'scale'],
   PRelu: [undefined, 'scale'],
-  Add: ['bias', 'bias'],
-  Mul: ['scale', 'scale'],
 };
+
+/** The same of sums and products: of constants with more than one number. */
+const learnedOfMany: { readonly [K in OpName]?: readonly Role[] } = { Add: ['bias', 'bias'], Mul: ['scale', 'scale'] };
 
 const running: ReadonlySet<Role> = new Set<Role>(['mean', 'variance']);
 
 /** Whether it is learned from batches, and not by gradients. */
 export const isRunning = (role: Role | undefined): boolean => role !== undefined && running.has(role);
-
-const elementwise: ReadonlySet<OpName> = new Set<OpName>(['Add', 'Mul']);
 
 /** A network whose weights are inputs, so that they can be trained. */
 export interface OpenNetwork {
@@ -64,13 +63,13 @@ export interface OpenOptions {
 function learnedConstants(graph: Graph, { statistics = false }: OpenOptions): ReadonlyMap<Value, Role> {
   const roles = new Map<Value, Role>();
   for (const { op, inputs, name } of graph.nodes) {
-    for (const [i, role] of (learned[op] ?? []).entries()) {
+    for (const [i, role] of (learned[op] ?? learnedOfMany[op] ?? []).entries()) {
       const value = inputs[i];
       if (!role || !value?.constant || !isFloat(value.type.dtype) || (isRunning(role) && !statistics)) continue;
       const known = roles.get(value);
       if (known !== undefined && isRunning(known) !== isRunning(role)) throw mixedUp(value, name);
       if (known !== undefined) continue;
-      if (elementwise.has(op) && value.constant.data.length === 1) continue;
+      if (learnedOfMany[op] && value.constant.data.length === 1) continue;
       roles.set(value, role);
     }
   }

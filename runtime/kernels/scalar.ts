@@ -77,6 +77,14 @@ const helper =
   (c, [x]) =>
     c.call(name, x);
 
+/** For floats only, although the vocabulary takes more. */
+const ofFloats =
+  <K extends ElementwiseOp>(rule: Rule<K>): Rule<K> =>
+  (c, operands, node) => {
+    if (kindOf(node) !== 'f32') throw new SutureError('kernel-missing', `${node.op} of ${dtypeOf(node)}`);
+    return rule(c, operands, node);
+  };
+
 /** `a` where it is the larger (or smaller) one or NaN, so that a NaN in either operand comes through. */
 const extremum =
   (operator: '>' | '<') =>
@@ -120,7 +128,7 @@ const scalarRules: { readonly [K in ElementwiseOp]: Rule<K> } = {
   Cos: helper('cos'),
   Cosh: helper('cosh'),
   Elu: (c, [x], { attributes }) => elu(c, x, attributes.alpha),
-  Erf: helper('erf'),
+  Erf: ofFloats(helper('erf')),
   Exp: helper('exp'),
   Floor: builtin('floor'),
   Gelu(c, [x], { attributes: { approximate } }) {
@@ -190,7 +198,7 @@ const scalarRules: { readonly [K in ElementwiseOp]: Rule<K> } = {
   Max: extremum('>'),
   Min: extremum('<'),
   Sum: (_c, operands) => sum(operands),
-  Mean: (c, operands) => `(${sum(operands)} / ${c.number(operands.length)})`,
+  Mean: ofFloats((c, operands) => `(${sum(operands)} / ${c.number(operands.length)})`),
   Pow(c, [x, y], node) {
     const base = kindOf(node);
     const exponent = kindOf(node, 1);
@@ -283,17 +291,11 @@ function powerOf(c: ScalarContext, x: string, y: string, known: number | undefin
   }
 }
 
-/** Operators whose kernels exist for floats only, although the vocabulary takes more. */
-const floatOnly: ReadonlySet<ElementwiseOp> = new Set(['Erf', 'Mean']);
-
 /**
  * The expression of an elementwise node over the given operands.
  *
  * @param operands one identifier for each operand that is present, in order.
  */
 export function scalarExpression(c: ScalarContext, node: Node<ElementwiseOp>, operands: readonly string[]): string {
-  if (floatOnly.has(node.op) && kindOf(node) !== 'f32') {
-    throw new SutureError('kernel-missing', `${node.op} of ${dtypeOf(node)}`);
-  }
   return (scalarRules[node.op] as Rule<ElementwiseOp>)(c, operands, node);
 }
