@@ -69,9 +69,9 @@ await withExecutor({ executor: 'ort' }, async executor => {
     const places = extents.reduce((product, extent) => product * extent, 1);
     const size = tile.reduce((product, extent) => product * extent, 1);
     let joined: Float32Array<ArrayBuffer> | undefined;
-    for (const { start, from } of coveringTiles(extents, tile)) {
-      const given = { data: imageOf(data, extents, tile, { start, from }), shape: [shape[0], ...tile] };
-      const said = await predict(runnable, network, given, plans, { step: 1, mirrorAxes: [] });
+    for (const { start, from } of coveringTiles({ extents, tile })) {
+      const given = { data: imageOf(data, { extents, tile }, { start, from }), shape: [shape[0], ...tile] };
+      const said = await predict({ runnable, network, plans }, given, { step: 1, mirrorAxes: [] });
       joined ??= new Float32Array(said.shape[0] * places);
       for (let i = 0; i < size; i++) {
         const at = [Math.floor(i / tile[1] / tile[2]), Math.floor(i / tile[2]) % tile[1], i % tile[2]];
@@ -84,7 +84,7 @@ await withExecutor({ executor: 'ort' }, async executor => {
     if (joined) score('tiles', { data: joined, shape: [joined.length / places, ...extents] });
     for (const step of [1, 0.5]) {
       const looking = { step, mirrorAxes: [] };
-      score(`windows, step ${step}`, await predict(runnable, network, { data, shape }, plans, looking));
+      score(`windows, step ${step}`, await predict({ runnable, network, plans }, { data, shape }, looking));
     }
   }
   runnable.dispose();

@@ -8,7 +8,7 @@ import { scalar } from './tensor.ts';
  * What our own operators mean, in ONNX's: one graph for each, over the types of the node's operands. It is what the exporter
  * writes as a model-local function, what ONNX Runtime runs, and what kernels are checked against.
  */
-export const bodies: { readonly [K in SutureOp]: (node: Node<K>) => Graph } = {
+const bodies: { readonly [K in SutureOp]: (node: Node<K>) => Graph } = {
   Stitch: node =>
     body(node, (b, [x, weight, bias]) => {
       const rank = x.type.shape.length;

@@ -8,6 +8,7 @@ import {
   type GraphInfo,
   type InputsOf,
   type Node,
+  nodeWith,
   type Origin,
   type Output,
   Value,
@@ -131,7 +132,7 @@ export class GraphBuilder {
     const required = operators[op].outputs.filter(f => !f.endsWith('?') && !f.startsWith('...')).length;
     const name = this.unique(this.#scoped(options.name ?? op.toLowerCase()), 'node');
     const count = Math.max(options.outputs?.length ?? 0, required);
-    const types = inferTypes(op, inputs, full, count, name, () => this.#fresh());
+    const types = inferTypes({ op, name, inputs, attributes: full, outputs: { length: count } }, () => this.#fresh());
     const outputs = types.map(({ elements, ...type }, i) => {
       const stem = options.outputs?.[i] ?? (types.length > 1 ? `${name}_${i}` : name);
       return new Value(this.unique(stem), type, { elements });
@@ -185,14 +186,12 @@ export class GraphBuilder {
       this.adopt(node);
       return node.outputs;
     }
-    const types = inferTypes<OpName>(node.op, node.inputs, node.attributes, node.outputs.length, node.name, () =>
-      this.#fresh(),
-    );
+    const types = inferTypes(node, () => this.#fresh());
     const outputs = node.outputs.map((old, i) => {
       const { elements, ...type } = types[i];
       return new Value(old.name, type, { elements });
     });
-    this.adopt({ ...node, outputs } as AnyNode);
+    this.adopt(nodeWith(node, { outputs }));
     return outputs;
   }
 
@@ -295,18 +294,20 @@ function withKnownElements(type: Inferred): Inferred {
   return exact ? type : { ...type, elements: undefined };
 }
 
-/** Runs an operator's type rule. An error names the operator and the node. */
-export function inferTypes<K extends OpName>(
-  op: K,
-  inputs: readonly (Operand | undefined)[],
-  attributes: AttributesOf<K>,
-  outputs: number,
-  where: string,
-  fresh: () => Dim,
-): readonly Inferred[] {
+/** What decides the types of a node's results. */
+interface Typed {
+  readonly op: OpName;
+  readonly name: string;
+  readonly inputs: readonly (Operand | undefined)[];
+  readonly attributes: object;
+  readonly outputs: { readonly length: number };
+}
+
+/** Runs the type rule of a node's operator. An error names the operator and the node. */
+export function inferTypes({ op, name, inputs, attributes, outputs }: Typed, fresh: () => Dim): readonly Inferred[] {
   const { inputs: formals, infer } = operators[op];
   const fail = (problem: string): never => {
-    throw new SutureError('type-mismatch', `${op} '${printable(where)}': ${problem}.`);
+    throw new SutureError('type-mismatch', `${op} '${printable(name)}': ${problem}.`);
   };
   const variadic = formals.at(-1)?.startsWith('...') ?? false;
   if (!variadic && inputs.length > formals.length) fail(`takes at most ${formals.length} inputs, not ${inputs.length}`);
@@ -316,7 +317,7 @@ export function inferTypes<K extends OpName>(
   const absent = variadic ? inputs.findIndex((input, i) => i >= formals.length - 1 && !input) : -1;
   if (absent >= 0) fail(`its input ${absent + 1} of ${inputs.length} is missing`);
   try {
-    const types = (infer as UntypedInfer)(inputs, attributes, { outputs, fresh });
+    const types = (infer as UntypedInfer)(inputs, attributes, { outputs: outputs.length, fresh });
     types.forEach(requirePossible);
     return types.map(withKnownElements);
   } catch (error) {

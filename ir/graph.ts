@@ -63,6 +63,12 @@ export interface Node<K extends OpName = OpName> {
 /** A node whose attributes are known once `op` has been compared. */
 export type AnyNode = { [K in OpName]: Node<K> }[OpName];
 
+/** A copy of a node with some of it changed. Types are those that the change leaves it: a builder infers them anew (`reinfer`). */
+export const nodeWith = (
+  node: AnyNode,
+  changes: Partial<Omit<Node, 'attributes'>> & { readonly attributes?: object },
+): AnyNode => ({ ...node, ...changes }) as AnyNode;
+
 /** An input that every node of this operator has; `node.inputs` is for those that may be absent. */
 export function inputAt(node: Pick<Node, 'inputs'> & { readonly op: string }, index: number): Value {
   const value = node.inputs[index];

@@ -1,5 +1,5 @@
 import { GraphBuilder } from './builder.ts';
-import { type AnyNode, type Graph, Value } from './graph.ts';
+import { type AnyNode, type Graph, nodeWith, Value } from './graph.ts';
 
 /**
  * What to put in a node's place: nothing (`undefined`: keep it), or one value for each of its outputs. The node that is shown
@@ -38,7 +38,7 @@ export function rewrite(
 
   for (const node of graph.nodes) {
     const moved = map.size > 0 && node.inputs.some(v => v && map.has(v));
-    const shown = moved ? ({ ...node, inputs: node.inputs.map(v => v && mapped(v)) } as AnyNode) : node;
+    const shown = moved ? nodeWith(node, { inputs: node.inputs.map(v => v && mapped(v)) }) : node;
     const replacement = visit(shown, to, node);
     if (replacement === undefined) {
       if (moved) {

@@ -11,7 +11,7 @@ type Rule = (graph: Graph) => Iterable<string>;
 const where = (node: AnyNode): string => `${node.op} '${printable(node.name)}'`;
 
 /** The rules of the IR, each a statement that every valid graph satisfies. */
-export const rules: Readonly<Record<string, Rule>> = {
+const rules: Readonly<Record<string, Rule>> = {
   *'every value is defined before it is read, by an input, a constant or one node'(graph) {
     const defined = new Set<Value>(graph.inputs);
     for (const input of graph.inputs) if (input.constant) yield `the input '${input.name}' is a constant`;
@@ -73,7 +73,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       let unknowns = 0;
       const fresh = () => symbol(`unk${unknowns++}`);
       try {
-        const types = inferTypes(node.op, node.inputs, node.attributes as never, node.outputs.length, node.name, fresh);
+        const types = inferTypes(node, fresh);
         for (const [i, output] of node.outputs.entries()) {
           // Fresh symbols stand for anything, so only what is known can disagree.
           const open = unknowns > 0;

@@ -4,6 +4,7 @@ import {
   type DType,
   type Graph,
   GraphBuilder,
+  nodeWith,
   numbersOf,
   type OpName,
   printable,
@@ -119,7 +120,7 @@ class Converter {
     const inputs = node.inputs.map(
       (value, i) => value && this.#as(value, isWideOperand(node.op, i) ? value.type.dtype : width(value.type.dtype)),
     );
-    const copy = { ...node, inputs, attributes: attributesIn(node, width) } as AnyNode;
+    const copy = nodeWith(node, { inputs, attributes: attributesIn(node, width) });
     for (const [i, made] of this.#to.reinfer(copy).entries()) this.#keep(node.outputs[i], made);
   }
 

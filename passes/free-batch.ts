@@ -8,6 +8,7 @@ import {
   inputAt,
   isElementwise,
   isStatic,
+  nodeWith,
   type OpName,
   productOf,
   type Shape,
@@ -115,7 +116,7 @@ class Freeing {
   #add(old: AnyNode): boolean {
     const inputs = old.inputs.map(v => v && this.#read(v));
     const kinds = inputs.map(v => v && this.#kind(v));
-    const shown = { ...old, inputs } as AnyNode;
+    const shown = nodeWith(old, { inputs });
     if (kinds.every(k => k === undefined || k === 'free')) {
       this.#to.adopt(old);
       return true;
@@ -265,7 +266,7 @@ const reshape: Rule = ({ node, old, kinds, to, batch }) => {
   const copied = at === axis && equalDims(extent, inputAt(old, 0).type.shape[axis]);
   const open = given.map((d, i) => (i === at ? (copied ? 0 : -1) : d === -1 && isStatic(shape[i]) ? shape[i] : d));
   if (open.filter(d => d === -1).length > 1) return undefined;
-  return { ...node, inputs: [data, to.ints(open)] } as AnyNode;
+  return nodeWith(node, { inputs: [data, to.ints(open)] });
 };
 
 /** Changes of shape by attributes or axes: the type says where the samples are. */
@@ -289,7 +290,7 @@ const concat: Rule = ({ node, kinds, to, batch }) => {
     );
     return to.op('Expand', [v, to.op('Concat', parts, { axis: 0 })], {}, { name: `${node.name}/repeated` });
   });
-  return inputs.every(v => v !== undefined) ? ({ ...node, inputs } as AnyNode) : undefined;
+  return inputs.every(v => v !== undefined) ? nodeWith(node, { inputs }) : undefined;
 };
 
 /** From the start to the end, in steps of one, a Slice may go along the samples: exporters write such slices. */
@@ -356,7 +357,7 @@ const gemm: Rule = ({ node, kinds, to, batch }) => {
   }
   const apart = to.op('Reshape', [rows, to.ints([-1, summed])]);
   const made = to.op('Gemm', [apart, weight, bias], attributes, { name: `${node.name}/apart` });
-  return { ...node, op: 'Reshape', inputs: [made, to.ints([tokens, -1])], attributes: { allowzero: 0 } } as AnyNode;
+  return nodeWith(node, { op: 'Reshape', inputs: [made, to.ints([tokens, -1])], attributes: { allowzero: 0 } });
 };
 
 const pad: Rule = step => {
@@ -382,7 +383,7 @@ const expand: Rule = ({ node, kinds, to, batch }) => {
   if (at < 0 || given[at] === 1) return node;
   if (given[at] % batch !== 0) return undefined;
   const kept = given.map((d, i) => (i === at ? 1 : d));
-  return { ...node, inputs: [data, to.ints(kept)] } as AnyNode;
+  return nodeWith(node, { inputs: [data, to.ints(kept)] });
 };
 
 const tile: Rule = ({ node, kinds: [axis, repeats] }) => {
@@ -407,11 +408,10 @@ const resize: Rule = step => {
   if (listed === undefined || listed.length === 0) return node;
   if (scales && scales.type.shape[0] !== 0) return undefined;
   const kept = axes.flatMap((a, i) => (a === axis ? [] : [i]));
-  return {
-    ...node,
+  return nodeWith(node, {
     inputs: [data, undefined, undefined, to.ints(kept.map(i => listed[i]))],
     attributes: { ...attributes, axes: kept.map(i => axes[i]) },
-  } as AnyNode;
+  });
 };
 
 const stays: Rule = ({ node }) => node;

@@ -11,6 +11,7 @@ import {
   isElementwise,
   isStatic,
   type Node,
+  nodeWith,
   type OpName,
   printable,
   productOf,
@@ -138,7 +139,7 @@ export function permuteSpace(graph: Graph, order: readonly number[], what: strin
       if (!found) return refuse();
       if (found instanceof Value) return found;
       const { inputs = node.inputs, attributes } = found;
-      const outputs = to.reinfer({ ...node, inputs, attributes: { ...node.attributes, ...attributes } } as AnyNode);
+      const outputs = to.reinfer(nodeWith(node, { inputs, attributes: { ...node.attributes, ...attributes } }));
       for (const output of outputs) note(output, found.layout);
       return outputs;
     },
@@ -189,7 +190,7 @@ function onRows(
   if (specOf(node.op).measures) return { node, result: 'same' };
   if (node.op === 'Reshape' && sameDims(node.outputs[0].type.shape, shape)) {
     const target = to.op('Gather', [second as Value, to.ints(layout)]);
-    return { node: { ...node, inputs: [x, target] } as AnyNode, result: 'places' };
+    return { node: nodeWith(node, { inputs: [x, target] }), result: 'places' };
   }
   if (isReduction(node.op)) {
     const { noop_with_empty_axes: noop } = node.attributes as AttributesOf<'ReduceSum'>;

@@ -34,9 +34,7 @@ const rules: EvaluationRules<EvaluatedOp> = {
 export function evaluate(node: AnyNode, inputs: readonly (Tensor | undefined)[]): readonly Tensor[] | undefined {
   if (specOf(node.op).impure) return undefined;
   const operands = inputs.map(t => t && { type: tensorType(t), constant: t });
-  const types = inferTypes(node.op, operands, node.attributes as never, node.outputs.length, node.name, () =>
-    symbol('?'),
-  );
+  const types = inferTypes({ ...node, inputs: operands }, () => symbol('?'));
   const outputs: StaticType[] = [];
   for (const { dtype, shape } of types) {
     const known = staticShape(shape);

@@ -24,6 +24,12 @@ function transpose(x: Tensor, perm: readonly number[] | undefined, shape: readon
   );
 }
 
+/** Axes of a tensor in another order, and the same elements in another shape then. */
+function permuted(x: Tensor, perm: readonly number[], shape: readonly number[]): Tensor {
+  const moved = perm.map(i => x.shape[i]);
+  return reshaped(transpose(x, perm, moved), shape);
+}
+
 /** Where index `i` of a padded axis reads: in [0, size), or -1 for the fill. */
 const padded: Readonly<Record<string, (i: number, size: number) => number>> = {
   constant: (i, size) => (i >= 0 && i < size ? i : -1),
@@ -137,32 +143,14 @@ export const movementRules: EvaluationRules<keyof typeof movement> = {
     const dcr = mode === 'DCR';
     const split = reshaped(x!, dcr ? [n, b, b, channels, h, w] : [n, channels, b, b, h, w]);
     const perm = dcr ? [0, 3, 4, 1, 5, 2] : [0, 1, 4, 2, 5, 3];
-    return [
-      reshaped(
-        transpose(
-          split,
-          perm,
-          perm.map(i => split.shape[i]),
-        ),
-        shape,
-      ),
-    ];
+    return [permuted(split, perm, shape)];
   },
 
   SpaceToDepth([x], { blocksize: b }, [{ shape }]) {
     const [n, c, h, w] = x!.shape;
     const split = reshaped(x!, [n, c, h / b, b, w / b, b]);
     const perm = [0, 3, 5, 1, 2, 4];
-    return [
-      reshaped(
-        transpose(
-          split,
-          perm,
-          perm.map(i => split.shape[i]),
-        ),
-        shape,
-      ),
-    ];
+    return [permuted(split, perm, shape)];
   },
 
   Shape: ([x], { start, end }) => [int64s(x!.shape.slice(start, end))],

@@ -90,9 +90,10 @@ function graphOf(
 
   const builder = new GraphBuilder(graph.name || 'graph', infoOf(model, graph));
   const scope = new Scope();
-  addInputs(graph, builder, scope, report);
+  const reading = { model, graph, builder, scope, report };
+  addInputs(reading);
   const listing = listingOf(graph);
-  addInitializers(model, graph, builder, scope, report, external, listing.used);
+  addInitializers(reading, external, listing.used);
   const nodes = new NodeImporter({
     builder,
     report,
@@ -112,7 +113,7 @@ function graphOf(
     arguments: new Map(),
     calls: [],
   });
-  addOutputs(graph, builder, scope, report);
+  addOutputs(reading);
   report.throwIfAny(what);
   return { graph: withoutFolded(builder.build(), listing.used), warnings: report.warnings };
 }
@@ -175,7 +176,16 @@ function reportDropped(model: ModelProto, graph: GraphProto, report: ImportRepor
 const UNUSABLE = '__proto__';
 const unusable = 'the name has a meaning of its own in JavaScript; give it another one';
 
-function addInputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, report: ImportReport): void {
+/** A file on its way into a graph. */
+interface Reading {
+  readonly model: ModelProto;
+  readonly graph: GraphProto;
+  readonly builder: GraphBuilder;
+  readonly scope: Scope;
+  readonly report: ImportReport;
+}
+
+function addInputs({ graph, builder, scope, report }: Reading): void {
   const initialized = new Set(graph.initializer.map(t => t.name ?? ''));
   for (const input of graph.input) {
     const name = input.name ?? '';
@@ -210,11 +220,7 @@ function typeOf({ name, type }: ValueInfoProto, subject: string, report: ImportR
 }
 
 function addInitializers(
-  model: ModelProto,
-  graph: GraphProto,
-  builder: GraphBuilder,
-  scope: Scope,
-  report: ImportReport,
+  { model, graph, builder, scope, report }: Reading,
   external: ExternalSource | undefined,
   used: ReadonlySet<string>,
 ): void {
@@ -256,7 +262,7 @@ function addInitializers(
   }
 }
 
-function addOutputs(graph: GraphProto, builder: GraphBuilder, scope: Scope, report: ImportReport): void {
+function addOutputs({ graph, builder, scope, report }: Reading): void {
   for (const output of graph.output) {
     const name = output.name ?? '';
     const value = scope.get(name);

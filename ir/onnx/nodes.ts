@@ -41,6 +41,18 @@ interface NodeEnvironment {
   readonly apart: boolean;
 }
 
+/** A node on its way into the graph. */
+interface Visit {
+  readonly node: NodeProto;
+  readonly name: string;
+  /** Operator and name, for messages. */
+  readonly where: string;
+  readonly inputs: Inputs;
+  /** With those of the function's call that they refer to. */
+  readonly attributes: readonly AttributeProto[];
+  readonly place: Place;
+}
+
 /** An error that stands for one problem of one node. */
 class Refusal extends Error {}
 
@@ -102,11 +114,11 @@ export class NodeImporter {
         throw new Refusal(`the value '${printable(output)}' is defined twice`);
     }
     const operands = node.input.map(input => this.#resolve(input, place));
-    const where = `${opType} '${printable(name)}'`;
+    const attributes = bindAttributes(node.attribute, place.arguments);
+    const about = { node, name, place, where: `${opType} '${printable(name)}'`, attributes };
     const called = this.#env.functions.get(functionKey(domain, opType, node.overload));
-    const bound = bindAttributes(node.attribute, place.arguments);
     if (domain === '' && called === undefined && Object.hasOwn(sequences, opType)) {
-      this.#addOfSequences(node, operands, bound, name, place);
+      this.#addOfSequences({ ...about, inputs: [] }, operands);
       return;
     }
     const inputs = operands.map((operand, i) => {
@@ -114,26 +126,27 @@ export class NodeImporter {
         throw new Refusal(`its input '${printable(node.input[i])}' is a sequence of tensors`);
       return operand;
     });
+    const visit: Visit = { ...about, inputs };
     if (domain === 'suture') {
       const op = sutureOperator(opType);
       if (op !== undefined) {
-        const form = this.#form(node, inputs, bound, where, place);
+        const form = this.#form(visit);
         if (called === undefined || isBodyOf(called, op, form)) {
-          this.#build(op, form, node, name, place);
+          this.#build(op, form, visit);
           return;
         }
       }
     }
     if (called !== undefined) {
-      this.#inline(node, inputs, bound, name, place);
+      this.#inline(visit);
       return;
     }
     if (domain !== '') throw new Refusal('its domain is not supported and the file holds no function of that name');
     const opset = place.opsets.get('');
     if (opset === undefined) throw new Refusal('the file names no version of the operator set of ONNX');
 
-    const form = this.#form(node, inputs, bound, where, place);
-    const context = this.#context(node, form, name, where, opset, place);
+    const form = this.#form(visit);
+    const context = this.#context(visit, form, opset);
     if (Object.hasOwn(foreign, opType)) {
       const rule = foreign[opType];
       if (opset < rule.since) throw new Refusal(versionMessage(opset, rule.since));
@@ -161,22 +174,16 @@ export class NodeImporter {
       }
       current = result;
     }
-    this.#build(opType, current, node, name, place);
+    this.#build(opType, current, visit);
   }
 
-  #addOfSequences(
-    node: NodeProto,
-    operands: readonly Operand[],
-    attributes: readonly AttributeProto[],
-    name: string,
-    place: Place,
-  ): void {
+  #addOfSequences(visit: Visit, operands: readonly Operand[]): void {
+    const { node, place } = visit;
     const rule = sequences[node.opType ?? ''];
     const opset = place.opsets.get('') ?? 0;
     if (opset < rule.since) throw new Refusal(versionMessage(opset, rule.since));
-    const where = `${node.opType} '${printable(name)}'`;
-    const form = this.#form(node, [], attributes, where, place);
-    this.#bind(node, [rule.build(operands, form, this.#context(node, form, name, where, opset, place))], place.scope);
+    const form = this.#form(visit);
+    this.#bind(node, [rule.build(operands, form, this.#context(visit, form, opset))], place.scope);
   }
 
   #resolve(input: string, { scope, listing }: Place): Operand {
@@ -192,7 +199,7 @@ export class NodeImporter {
     return value === failed ? undefined : value;
   }
 
-  #form(node: NodeProto, inputs: Inputs, attributes: readonly AttributeProto[], where: string, place: Place): NodeForm {
+  #form({ node, where, inputs, attributes, place }: Visit): NodeForm {
     const read = new Map<string, AttributeValue>();
     for (const proto of attributes) {
       const name = proto.name ?? '';
@@ -213,7 +220,7 @@ export class NodeImporter {
     this.#env.report.warn('field-dropped', `The graph can't hold ${what}; it was left out.`);
   }
 
-  #build(op: OpName, form: NodeForm, node: NodeProto, name: string, place: Place): void {
+  #build(op: OpName, form: NodeForm, { node, name, place }: Visit): void {
     const { attributes: specs, outputs: formals } = specOf(op);
     const variadic = formals.at(-1)?.startsWith('...') ?? false;
     // Optional outputs at the end that nothing reads are not computed.
@@ -256,7 +263,7 @@ export class NodeImporter {
     return name;
   }
 
-  #context(node: NodeProto, form: NodeForm, name: string, where: string, opset: number, place: Place): FormContext {
+  #context({ node, name, where, place }: Visit, form: NodeForm, opset: number): FormContext {
     const { builder, report } = this.#env;
     const constant = (tensor: Tensor, what: string): Value =>
       builder.constant(tensor, this.#fresh(`${place.prefix}${name}/${what}`));
@@ -311,7 +318,7 @@ export class NodeImporter {
     });
   }
 
-  #inline(call: NodeProto, inputs: Inputs, attributes: readonly AttributeProto[], name: string, place: Place): void {
+  #inline({ node: call, inputs, attributes, name, place }: Visit): void {
     const key = functionKey(domainOf(call.domain), call.opType ?? '', call.overload);
     const called = this.#env.functions.get(key)!;
     if (place.calls.includes(key)) throw new Refusal('the function calls itself');

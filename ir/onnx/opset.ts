@@ -5,6 +5,7 @@
 import type { AnyNode } from '../graph.ts';
 import { integersOf } from '../operator.ts';
 import { type OpName, specOf } from '../ops/index.ts';
+import { isReduction } from '../ops/reduction.ts';
 
 /** Model-local functions are well supported from here on. */
 export const LOWEST_OPSET = 17;
@@ -72,4 +73,4 @@ export function opsetOf(node: AnyNode): number {
 
 /** Whether a reduction writes its axes as an attribute at an operator set. ReduceSum has the input since 13. */
 export const hasAxesAttribute = (op: OpName, opset: number): boolean =>
-  opset < 18 && op.startsWith('Reduce') && op !== 'ReduceSum';
+  opset < 18 && isReduction(op) && op !== 'ReduceSum';

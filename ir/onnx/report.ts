@@ -126,7 +126,7 @@ export class ImportReport {
       });
     }
     const subjects = [...new Set(this.#problems.map(p => p.subject))];
-    const missing = subjects.some(subject => subject.startsWith('Operator '));
+    const missing = this.#problems.some(problem => problem.node !== undefined);
     const shown = subjects.slice(0, 6).map(s => printable(s, 60));
     throw new SutureError(
       'model-unsupported',

@@ -65,7 +65,7 @@ const describe = (proto: TensorProto, what: string): string =>
  *
  * @throws SutureError `model-unreadable` for a dim that is negative or too large.
  */
-export function shapeOf(proto: TensorProto, what = 'Tensor'): readonly number[] {
+function shapeOf(proto: TensorProto, what = 'Tensor'): readonly number[] {
   if (proto.dims.length > MOST_AXES) {
     throw unreadable(`${describe(proto, what)} has ${proto.dims.length} axes; ${MOST_AXES} are the most.`);
   }

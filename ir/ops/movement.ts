@@ -39,7 +39,7 @@ function lengthOf(operand: Operand, what: string): number {
 }
 
 /** The shape that a Reshape to `target` gives; 0 copies a dim, -1 takes what is left. */
-export function reshaped(from: Shape, target: readonly Dim[], allowzero: boolean): Dim[] {
+function reshaped(from: Shape, target: readonly Dim[], allowzero: boolean): Dim[] {
   const shape = target.map((d, i) => (d === 0 && !allowzero ? (from[i] ?? reject(`0 at ${i} copies no dim`)) : d));
   const open = shape.indexOf(-1);
   if (open >= 0) {

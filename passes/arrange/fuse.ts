@@ -4,6 +4,7 @@ import {
   type Graph,
   GraphBuilder,
   isElementwise,
+  nodeWith,
   specOf,
   type Value,
 } from '../../ir/index.ts';
@@ -95,7 +96,7 @@ function rebuilt(graph: Graph, partition: Partition): Graph {
         to.adopt(first);
         continue;
       }
-      const outputs = to.reinfer({ ...first, inputs } as AnyNode);
+      const outputs = to.reinfer(nodeWith(first, { inputs }));
       for (const [i, old] of first.outputs.entries()) replaced.set(old, outputs[i]);
       continue;
     }

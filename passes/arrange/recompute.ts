@@ -5,6 +5,7 @@ import {
   GraphBuilder,
   isElementwise,
   macsOf,
+  nodeWith,
   SutureError,
   sizeOf,
   substitute,
@@ -207,7 +208,7 @@ function recomputing(graph: Graph, pass: ForwardPass, again: ReadonlySet<AnyNode
       to.adopt(node);
       continue;
     }
-    const outputs = to.reinfer({ ...node, inputs } as AnyNode);
+    const outputs = to.reinfer(nodeWith(node, { inputs }));
     for (const [i, old] of node.outputs.entries()) moved.set(old, outputs[i]);
   }
   for (const { name, value } of graph.outputs) to.output(name, moved.get(value) ?? value);

@@ -5,9 +5,9 @@ import { cliqueBound, roundCost } from './cliques.ts';
 import { topologicalOrder } from './dag.ts';
 import { isLinear } from './linearise.ts';
 import { improveByParts } from './neighbourhoods.ts';
-import { orderCounts, type Poset, posetOf } from './poset.ts';
+import { orderCounts, posetOf } from './poset.ts';
 import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
-import { ascend, type PosetScores, relax, tableOf } from './relaxation.ts';
+import { ascend, type PosetPair, relax, tableOf } from './relaxation.ts';
 import { type SearchBounds, searchLattice, TOLERANCE } from './search.ts';
 import { StreamedAlignment } from './streamed.ts';
 
@@ -92,7 +92,7 @@ function solve(problem: MatchProblem, budget: Budget): ProvenMatching {
   }
   const a = posetOf(problem.a, inA);
   const b = posetOf(problem.b, inB);
-  return new TableSolver(problem, a, b, aligned, budget).run();
+  return new TableSolver(problem, { a, b, table: tableOf(a, b, problem.scores) }, aligned, budget).run();
 }
 
 /** Without a table there is no search, but a bound that takes account of the order. */
@@ -108,7 +108,7 @@ function streamedBound(
   const [a, b] = [orderCounts(problem.a, inA), orderCounts(problem.b, inB)];
   const worker = new StreamedAlignment(a, b, problem.scores.arrange(a.vertex, b.vertex));
   if (worker.cost > budget.left) return bound;
-  return Math.min(bound, ascend(worker, a.size, b.size, target, budget).bound);
+  return Math.min(bound, ascend(worker, a.size, b.size, { target, budget }).bound);
 }
 
 /** What is known once no matching can score more than `bound`. */
@@ -119,34 +119,31 @@ function judged(best: VertexMatching, bound: number, budget: Budget): ProvenMatc
 
 class TableSolver {
   readonly #problem: MatchProblem;
-  readonly #a: Poset;
-  readonly #b: Poset;
-  readonly #table: PosetScores;
+  readonly #whole: PosetPair;
   readonly #budget: Budget;
   #best: VertexMatching;
   #bound = Infinity;
 
-  constructor(problem: MatchProblem, a: Poset, b: Poset, start: VertexMatching, budget: Budget) {
+  constructor(problem: MatchProblem, whole: PosetPair, start: VertexMatching, budget: Budget) {
     this.#problem = problem;
-    this.#a = a;
-    this.#b = b;
+    this.#whole = whole;
     this.#best = start;
     this.#budget = budget;
-    this.#table = tableOf(a, b, problem.scores);
   }
 
   /** Narrow graphs are done with windows alone; the cliques' bound is for the others. */
   run(): ProvenMatching {
     const work = this.#budget.left;
-    const windows = relax(this.#a, this.#b, this.#table, this.#target, this.#budget.part(WINDOWS_SHARE * work));
+    const { a, b, table } = this.#whole;
+    const windows = relax(this.#whole, { target: this.#target, budget: this.#budget.part(WINDOWS_SHARE * work) });
     this.#bound = windows.bound;
     if (!this.#done) this.#searchWider({ windows }, this.#budget.part(FIRST_SHARE * work));
-    const cost = roundCost(this.#a, this.#b, this.#table);
+    const cost = roundCost(a, b, table);
     const rounds = Math.min(MAX_ROUNDS, Math.floor((CLIQUES_SHARE * work) / cost));
     let bounds: SearchBounds = { windows };
-    if (!this.#done && rounds >= MIN_ROUNDS && this.#table.values.length <= MAX_CLIQUE_CELLS) {
+    if (!this.#done && rounds >= MIN_ROUNDS && table.values.length <= MAX_CLIQUE_CELLS) {
       const limits = { rounds, target: this.#target, budget: this.#budget };
-      const cliques = cliqueBound(this.#a, this.#b, this.#table, limits);
+      const cliques = cliqueBound(a, b, table, limits);
       this.#bound = Math.min(this.#bound, cliques.bound);
       bounds = { windows, cliques };
     }
@@ -181,9 +178,10 @@ class TableSolver {
   /** One search; returns how many states it made. */
   #search(bounds: SearchBounds, width: number, budget: Budget): number {
     const limits = { width, maxStates: MAX_STATES, budget };
-    const { pairs, bound, states } = searchLattice(this.#a, this.#b, this.#table, bounds, this.#best.score, limits);
+    const { pairs, bound, states } = searchLattice(this.#whole, bounds, this.#best.score, limits);
     if (pairs !== undefined) {
-      const found = pairs.map(pair => ({ a: this.#a.vertex[pair.a], b: this.#b.vertex[pair.b] }));
+      const { a, b } = this.#whole;
+      const found = pairs.map(pair => ({ a: a.vertex[pair.a], b: b.vertex[pair.b] }));
       this.#best = scored(found, this.#problem.scores);
     }
     this.#bound = Math.min(this.#bound, bound);

@@ -3,9 +3,9 @@ import type { Budget } from './budget.ts';
 import { cliqueBound } from './cliques.ts';
 import type { VertexPair } from './contraction.ts';
 import { jointOrder } from './linearise.ts';
-import { type Poset, posetOf } from './poset.ts';
+import { posetOf } from './poset.ts';
 import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
-import { relax, tableOf } from './relaxation.ts';
+import { type PosetPair, relax, tableOf } from './relaxation.ts';
 import { searchLattice, TOLERANCE } from './search.ts';
 
 /** How many vertices that can be matched a part of the walk holds, of both graphs, and how far the next part lies. */
@@ -85,21 +85,21 @@ function matchPart(
   ).score;
   const a = posetOf(problem.a, v => part.has(v));
   const b = posetOf(problem.b, v => part.has(size + v));
-  const found = searchPart(a, b, problem, own, budget);
+  const found = searchPart({ a, b, table: tableOf(a, b, problem.scores) }, own, budget);
   if (found === undefined) return undefined;
   const before = pairs.filter(pair => rank[pair.a] < first);
   const behind = pairs.filter(pair => rank[pair.a] > last);
   return scored([...before, ...found, ...behind], problem.scores);
 }
 
-function searchPart(a: Poset, b: Poset, problem: MatchProblem, own: number, budget: Budget): VertexPair[] | undefined {
-  const table = tableOf(a, b, problem.scores);
+function searchPart(part: PosetPair, own: number, budget: Budget): VertexPair[] | undefined {
+  const { a, b, table } = part;
   const target = own + TOLERANCE;
-  const windows = relax(a, b, table, target, budget, WINDOW_ROUNDS);
+  const windows = relax(part, { target, budget, maxRounds: WINDOW_ROUNDS });
   if (windows.bound <= target) return undefined;
   const cliques = cliqueBound(a, b, table, { rounds: CLIQUE_ROUNDS, target, budget });
   if (cliques.bound <= target) return undefined;
   const limits = { width: WIDTH, maxStates: PART_STATES, budget };
-  const { pairs } = searchLattice(a, b, table, { windows, cliques }, own, limits);
+  const { pairs } = searchLattice(part, { windows, cliques }, own, limits);
   return pairs?.map(pair => ({ a: a.vertex[pair.a], b: b.vertex[pair.b] }));
 }

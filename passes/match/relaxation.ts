@@ -9,6 +9,13 @@ export interface PosetScores {
   readonly values: Float64Array;
 }
 
+/** Two orders and what each pair of their elements is worth. */
+export interface PosetPair {
+  readonly a: Poset;
+  readonly b: Poset;
+  readonly table: PosetScores;
+}
+
 /** The scores of two posets' elements. */
 export function tableOf(a: Poset, b: Poset, scores: PairScores): PosetScores {
   const values = new Float64Array(a.size * b.size);
@@ -55,18 +62,19 @@ export interface Ascending<T extends Prices = Prices> {
   uses(): { readonly usesA: Int32Array; readonly usesB: Int32Array };
 }
 
+/** Where an ascent ends. */
+export interface AscentLimits {
+  /** No better bound is wanted. */
+  readonly target: number;
+  readonly budget: Budget;
+  readonly maxRounds?: number;
+}
+
 export type Prices = Pick<Relaxation, 'pricesA' | 'pricesB' | 'bound'>;
 
 /** The relaxation with good prices, see {@link ascend}. */
-export function relax(
-  a: Poset,
-  b: Poset,
-  scores: PosetScores,
-  target: number,
-  budget: Budget,
-  maxRounds = MAX_ROUNDS,
-): Relaxation {
-  return ascend(new RelaxedAlignment(a, b, scores), a.size, b.size, target, budget, maxRounds);
+export function relax({ a, b, table }: PosetPair, limits: AscentLimits): Relaxation {
+  return ascend(new RelaxedAlignment(a, b, table), a.size, b.size, limits);
 }
 
 /**
@@ -77,9 +85,7 @@ export function ascend<T extends Prices>(
   worker: Ascending<T>,
   rows: number,
   columns: number,
-  target: number,
-  budget: Budget,
-  maxRounds = MAX_ROUNDS,
+  { target, budget, maxRounds = MAX_ROUNDS }: AscentLimits,
 ): T {
   let best = worker.solve(new Float64Array(rows), new Float64Array(columns));
   let { pricesA, pricesB } = best;

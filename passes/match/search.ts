@@ -3,7 +3,7 @@ import type { CliqueBound } from './cliques.ts';
 import type { VertexPair } from './contraction.ts';
 import { DownsetLattice, enlarged } from './downsets.ts';
 import type { Poset } from './poset.ts';
-import type { PosetScores, Relaxation } from './relaxation.ts';
+import type { PosetPair, PosetScores, Relaxation } from './relaxation.ts';
 import { Remainders } from './remainders.ts';
 
 /** What one search through the lattice came to. */
@@ -48,14 +48,12 @@ export const TOLERANCE = 1e-9;
  *   state given up, also of those that a search leaves open when it is broken off.
  */
 export function searchLattice(
-  a: Poset,
-  b: Poset,
-  scores: PosetScores,
+  pair: PosetPair,
   bounds: SearchBounds,
   toBeat: number,
   limits: SearchLimits,
 ): SearchOutcome {
-  return new LatticeSearch(a, b, scores, bounds, toBeat, limits).run();
+  return new LatticeSearch(pair, bounds, toBeat, limits).run();
 }
 
 const NO_PAIR = -1;
@@ -87,14 +85,13 @@ class LatticeSearch {
   #pair = new Int32Array(1024);
   #slots = new Int32Array(4096).fill(-1);
 
-  constructor(a: Poset, b: Poset, scores: PosetScores, bounds: SearchBounds, toBeat: number, limits: SearchLimits) {
-    const { windows, cliques } = bounds;
-    this.#scores = scores;
+  constructor({ a, b, table }: PosetPair, { windows, cliques }: SearchBounds, toBeat: number, limits: SearchLimits) {
+    this.#scores = table;
     this.#relaxation = windows;
     this.#limits = limits;
     this.#incumbent = toBeat;
-    this.#sideA = new Side(a, windows.pricesA, partnerLists(scores, false));
-    this.#sideB = new Side(b, windows.pricesB, partnerLists(scores, true));
+    this.#sideA = new Side(a, windows.pricesA, partnerLists(table, false));
+    this.#sideB = new Side(b, windows.pricesB, partnerLists(table, true));
     this.#remainders = cliques && new Remainders(cliques, this.#sideA.lattice, this.#sideB.lattice);
     this.#layers = Array.from({ length: a.size + b.size + 1 }, () => []);
   }

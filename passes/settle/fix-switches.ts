@@ -1,5 +1,5 @@
 import { pick } from '../../ir/evaluate/layout.ts';
-import { type AnyNode, inputAt, numbersOf, type Tensor } from '../../ir/index.ts';
+import { inputAt, nodeWith, numbersOf, type Tensor } from '../../ir/index.ts';
 import { inPlace, type Rule } from '../simplify/rule.ts';
 
 /**
@@ -18,7 +18,7 @@ export const fixSwitches: Rule = (node, to) => {
   if (used.length === 1 && rows[used[0]].every(w => w === 1)) return [inputAt(node, used[0] + 1)];
   if (used.length === features.length || used.length === 0) return undefined;
   const kept = to.constant(selected(weights, used), given!.name);
-  return inPlace(to, { ...node, inputs: [kept, ...used.map(s => features[s])] } as AnyNode);
+  return inPlace(to, nodeWith(node, { inputs: [kept, ...used.map(s => features[s])] }));
 };
 
 /** The weights of each source. */

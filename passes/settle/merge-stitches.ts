@@ -1,4 +1,4 @@
-import { type AnyNode, inputAt, isOp, staticShape, tensorFromNumbers } from '../../ir/index.ts';
+import { type AnyNode, inputAt, isOp, nodeWith, staticShape, tensorFromNumbers } from '../../ir/index.ts';
 import { convTransposeWindow, convWindow } from '../../ir/ops/linear.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { inPlace, nodeNamed, type Rule, readOnce } from '../simplify/rule.ts';
@@ -20,13 +20,12 @@ export const mergeStitches: Rule = (node, to, graph) => {
   const merged = isOp(node, 'Stitch') ? afterLayer(inner, node) : beforeLayer(inner, node);
   if (!merged) return undefined;
   const layer = isOp(node, 'Stitch') ? inner : node;
-  const named = {
-    ...layer,
+  const named = nodeWith(layer, {
     name: node.name,
     outputs: node.outputs,
     inputs: [inner.inputs[0], layer.inputs[1], layer.inputs[2]],
     origin: layer.origin,
-  } as AnyNode;
+  });
   return inPlace(
     to,
     withParameters(named, merged, (tensor, name) => to.constant(tensor, name)),

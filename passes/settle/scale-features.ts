@@ -3,6 +3,7 @@ import {
   type Graph,
   inputAt,
   isFloat,
+  nodeWith,
   numbersOf,
   rewrite,
   type Tensor,
@@ -43,7 +44,7 @@ export function scaleFeatures(graph: Graph): Graph {
     if (left.every((w, s) => w === numbersOf(given)[s])) continue;
     edits.set(node.name, (shown, constant) => {
       const tensor = tensorFromNumbers(given.dtype, [left.length], left);
-      return { ...shown, inputs: [constant(tensor, weights!.name), ...shown.inputs.slice(1)] } as AnyNode;
+      return nodeWith(shown, { inputs: [constant(tensor, weights!.name), ...shown.inputs.slice(1)] });
     });
   }
   if (edits.size === 0) return graph;
@@ -73,7 +74,7 @@ function planFor(graph: Graph, reader: AnyNode, feature: Value, factor: number):
     if (!weight || other.inputs[2] === feature) return undefined;
     edits.set(other.name, (node, constant) => {
       const [x, w, b] = node.inputs;
-      return { ...node, inputs: [x, constant(times(weight, 1 / factor), w!.name), b] } as AnyNode;
+      return nodeWith(node, { inputs: [x, constant(times(weight, 1 / factor), w!.name), b] });
     });
   }
   let value = feature;
@@ -111,7 +112,7 @@ function scaledProducer(
       if (!a || (shift && !b)) return undefined;
       return (shown, constant) => {
         const parameters = [constant(times(a, factor), scale!.name), b && constant(times(b, factor), shift!.name)];
-        return { ...shown, inputs: [shown.inputs[0], ...parameters, ...shown.inputs.slice(3)] } as AnyNode;
+        return nodeWith(shown, { inputs: [shown.inputs[0], ...parameters, ...shown.inputs.slice(3)] });
       };
     }
     case 'Conv':

@@ -3,6 +3,7 @@ import {
   type GraphBuilder,
   inputAt,
   isStatic,
+  nodeWith,
   numbersOf,
   type Shape,
   type Tensor,
@@ -43,7 +44,7 @@ export const scaleLayers: Rule = (node, to, graph) => {
   const left = rows.flatMap((row, s) => (scaled[s] ? row.map(() => 1) : row));
   const constant = to.constant(tensorFromNumbers(weights.dtype, weights.shape, left), inputAt(node, 0).name);
   const features = node.inputs.slice(1).map((feature, s) => scaled[s] ?? feature);
-  return inPlace(to, { ...node, inputs: [constant, ...features] } as AnyNode);
+  return inPlace(to, nodeWith(node, { inputs: [constant, ...features] }));
 };
 
 /** A switch whose weights are all one adds its sources: `Switch([1, 1], %a, %b)  →  Add(%a, %b)`. */
@@ -54,7 +55,7 @@ export const addSources: Rule = (node, to) => {
   if (features.length < 2) return features;
   const [last, ...rest] = features.toReversed();
   const sum = rest.reverse().reduce((a, b) => to.op('Add', [a, b], {}, { name: `${node.name}/sum` }));
-  return inPlace(to, { ...node, op: 'Add', attributes: {}, inputs: [sum, last] } as AnyNode);
+  return inPlace(to, nodeWith(node, { op: 'Add', attributes: {}, inputs: [sum, last] }));
 };
 
 /** The weights of one source as one number for each channel of the feature; undefined when they vary over other axes. */

@@ -1,4 +1,4 @@
-import { type AnyNode, type Dim, equalDims, isOp, isStatic, type Shape } from '../../ir/index.ts';
+import { type Dim, equalDims, isOp, isStatic, nodeWith, type Shape } from '../../ir/index.ts';
 import { elementsOf } from '../../ir/operator.ts';
 import { inPlace, type Rule } from './rule.ts';
 
@@ -18,7 +18,7 @@ export const constantShapes: Rule = (node, to) => {
     : reshapeTarget(x.type.shape, node.outputs[0].type.shape);
   if (!target) return undefined;
   const attributes = isOp(node, 'Expand') ? {} : { allowzero: 0 };
-  return inPlace(to, { ...node, inputs: [x, to.ints(target)], attributes } as AnyNode);
+  return inPlace(to, nodeWith(node, { inputs: [x, to.ints(target)], attributes }));
 };
 
 /**

@@ -1,4 +1,4 @@
-import { type AnyNode, isFloat, isOp, numbersOf } from '../../ir/index.ts';
+import { type AnyNode, isFloat, isOp, nodeWith, numbersOf } from '../../ir/index.ts';
 import { integersOf, normalizeAxis } from '../../ir/operator.ts';
 import { inPlace, producedBy, type Rule } from './rule.ts';
 
@@ -23,11 +23,13 @@ export const foldPads: Rule = (node, to) => {
   if (isOp(node, 'AveragePool') && !node.attributes.count_include_pad && own?.some(p => p !== 0)) return undefined;
   const pads = added.map((p, i) => p + (own?.[i] ?? 0));
   const counting = isOp(node, 'AveragePool') ? { count_include_pad: 1 } : {};
-  return inPlace(to, {
-    ...node,
-    inputs: [pad.inputs[0], ...node.inputs.slice(1)],
-    attributes: { ...node.attributes, ...counting, auto_pad: 'NOTSET', pads },
-  } as AnyNode);
+  return inPlace(
+    to,
+    nodeWith(node, {
+      inputs: [pad.inputs[0], ...node.inputs.slice(1)],
+      attributes: { ...node.attributes, ...counting, auto_pad: 'NOTSET', pads },
+    }),
+  );
 };
 
 /** Begins, then ends, of the spatial axes; undefined when the Pad does anything else. */

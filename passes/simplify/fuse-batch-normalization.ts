@@ -1,4 +1,4 @@
-import { type AnyNode, inputAt } from '../../ir/index.ts';
+import { inputAt, nodeWith } from '../../ir/index.ts';
 import { inPlace, nodeNamed, type Rule, readOnce } from './rule.ts';
 import { numbers, scaledLayer, withParameters } from './scaled-layer.ts';
 
@@ -19,7 +19,7 @@ export const fuseBatchNormalization: Rule = (node, to, graph) => {
   const scale = Float64Array.from(gamma, (g, c) => g / Math.sqrt(variance[c] + node.attributes.epsilon));
   const scaled = scaledLayer(layer, scale, (bias, c) => (bias - mean[c]) * scale[c] + beta[c]);
   if (!scaled) return undefined;
-  const named = { ...layer, name: node.name, outputs: node.outputs } as AnyNode;
+  const named = nodeWith(layer, { name: node.name, outputs: node.outputs });
   return inPlace(
     to,
     withParameters(named, scaled, (tensor, name) => to.constant(tensor, name)),

@@ -1,4 +1,4 @@
-import { type AnyNode, inputAt, specOf } from '../../ir/index.ts';
+import { inputAt, nodeWith, specOf } from '../../ir/index.ts';
 import { reshapeTarget } from './constant-shapes.ts';
 import { inPlace, type Rule } from './rule.ts';
 
@@ -13,10 +13,5 @@ export const mergeReshapes: Rule = (node, to) => {
   const x = inputAt(inner, 0);
   const target = reshapeTarget(x.type.shape, node.outputs[0].type.shape);
   if (!target) return undefined;
-  return inPlace(to, {
-    ...node,
-    op: 'Reshape',
-    inputs: [x, to.ints(target)],
-    attributes: { allowzero: 0 },
-  } as AnyNode);
+  return inPlace(to, nodeWith(node, { op: 'Reshape', inputs: [x, to.ints(target)], attributes: { allowzero: 0 } }));
 };

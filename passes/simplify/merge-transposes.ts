@@ -1,4 +1,4 @@
-import { type AnyNode, isOp } from '../../ir/index.ts';
+import { isOp, nodeWith } from '../../ir/index.ts';
 import { inPlace, producedBy, type Rule } from './rule.ts';
 
 /**
@@ -13,7 +13,7 @@ export const mergeTransposes: Rule = (node, to) => {
   const rank = node.outputs[0].type.shape.length;
   const [first, second] = [inner, node].map(n => n.attributes.perm ?? reversed(rank));
   const perm = second.map(axis => first[axis]);
-  return inPlace(to, { ...node, inputs: inner.inputs, attributes: { perm } } as AnyNode);
+  return inPlace(to, nodeWith(node, { inputs: inner.inputs, attributes: { perm } }));
 };
 
 const reversed = (rank: number): number[] => Array.from({ length: rank }, (_, i) => rank - 1 - i);

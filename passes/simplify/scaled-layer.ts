@@ -1,4 +1,12 @@
-import { type AnyNode, numbersOf, staticShape, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
+import {
+  type AnyNode,
+  nodeWith,
+  numbersOf,
+  staticShape,
+  type Tensor,
+  tensorFromNumbers,
+  type Value,
+} from '../../ir/index.ts';
 
 /** New constant operands of a linear layer, and what changes in its attributes. */
 export interface LayerParameters {
@@ -70,13 +78,12 @@ export function withParameters(
   constant: (tensor: Tensor, name: string) => Value,
 ): AnyNode {
   const [x, weight, bias] = node.inputs;
-  return {
-    ...node,
+  return nodeWith(node, {
     attributes: { ...node.attributes, ...parameters.attributes },
     inputs: [
       x,
       constant(parameters.weight, weight!.name),
       constant(parameters.bias, bias?.name ?? `${node.name}/bias`),
     ],
-  } as AnyNode;
+  });
 }

@@ -1,5 +1,5 @@
 import { TensorKeys } from '../../ir/content.ts';
-import { type AnyNode, type Graph, rewrite, type Tensor, type Value } from '../../ir/index.ts';
+import { type AnyNode, type Graph, nodeWith, rewrite, type Tensor, type Value } from '../../ir/index.ts';
 import { specOf } from '../../ir/ops/index.ts';
 
 /**
@@ -28,7 +28,7 @@ export function shareSubexpressions(graph: Graph, { apart = false }: { apart?: b
   return rewrite(graph, (given, to, before) => {
     const inputs = given.inputs.map(v => v && canonical(v));
     const same = inputs.every((v, i) => v === given.inputs[i]);
-    const node = same ? given : ({ ...given, inputs } as AnyNode);
+    const node = same ? given : nodeWith(given, { inputs });
     const shared = specOf(node.op).impure || node.op === 'Fused' ? undefined : keyOf(node, inputs.map(idOf), tensors);
     const first = shared && seen.get(shared);
     if (first) return first;

@@ -81,7 +81,9 @@ export function gateAbreast(graph: Graph, meaning: OutputMeaning, shares?: reado
   const [{ name }] = graph.outputs;
   const mean = meaning.kind === 'probabilities' ? 'plain' : 'probabilities';
   const given = shares ?? Array<number>(answers.length).fill(1 / answers.length);
-  return graphWith(graph, b => addGate(b, { name, meaning, mean }, answers, given, 'image'));
+  return graphWith(graph, b =>
+    addGate(b, { name, meaning, mean }, { features: answers, shares: given, over: 'image' }),
+  );
 }
 
 /** The output of {@link doubtAbreast}. */

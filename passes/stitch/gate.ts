@@ -31,6 +31,7 @@ import { type SettleOptions, settle, sourceNames } from '../settle.ts';
 import { removeDeadCode } from '../simplify/remove-dead-code.ts';
 import { simplify } from '../simplify/simplify.ts';
 import { doubtOf, type GateScope } from './doubt.ts';
+import type { OutputMeaning } from './meaning.ts';
 import { type OutputSwitch, onlySource, type Setting, type SuperNetwork } from './network.ts';
 import { combine, combining } from './outputs.ts';
 
@@ -65,7 +66,7 @@ export function settleGated(
   const given = setting.get(output.weights)!;
   const shares = 'data' in given ? Array.from(numbersOf(given)) : given;
   const b = continued(graph.with({ outputs: [] }));
-  addGate(b, output, features, shares, over);
+  addGate(b, output, { features, shares, over });
   const own = parentOutputs ? network.parents.flatMap(p => p.outputs) : [];
   for (const name of own) b.output(name, graph.output(name));
   const simple = simplify(removeDeadCode(b.build()));
@@ -86,7 +87,7 @@ export function gateOutput(
   const output = requireGateable(network, over);
   const b = continued(network.graph.with({ outputs: [] }));
   const count = output.sources.length;
-  addGate(b, output, output.features, shares ?? Array<number>(count).fill(1 / count), over);
+  addGate(b, output, { features: output.features, shares: shares ?? Array<number>(count).fill(1 / count), over });
   return removeDeadCode(b.build());
 }
 
@@ -112,24 +113,29 @@ export function settleSources(
   for (const [p, tag] of output.sources.entries()) b.output(tag, features[p]);
   if (gated.length > 0) {
     const rows = output.sources.map((_, p) => gated.map(shares => shares[p]));
-    const shares = combining(b, output.name, () => gateWeights(b, output, features, rows, over));
+    const shares = combining(b, output.name, () => gateWeights(b, output.meaning, { features, shares: rows, over }));
     // Images come first, as in every output of a network.
     b.output(gateShares, b.op('Transpose', [shares], { perm: [2, 0, 1] }));
   }
   return simplify(removeDeadCode(b.build()));
 }
 
+/** Answers that a gate weighs. @template S what each weighs before the gate. */
+interface Gated<S> {
+  readonly features: readonly Value[];
+  readonly shares: readonly S[];
+  readonly over: GateScope;
+}
+
 /** Puts answers together by a gate, as the graph's output. */
 export function addGate(
   b: GraphBuilder,
   output: Pick<OutputSwitch, 'name' | 'meaning' | 'mean'>,
-  features: readonly Value[],
-  shares: readonly number[],
-  over: GateScope,
+  { features, shares, over }: Gated<number>,
 ): void {
   const combined = combining(b, output.name, () => {
     const rows = shares.map(share => [share]);
-    const weights = gateWeights(b, output, features, rows, over);
+    const weights = gateWeights(b, output.meaning, { features, shares: rows, over });
     return combine(b, output, b.op('Squeeze', [weights, b.ints(over === 'case' ? [1, 2] : [1])]), features);
   });
   b.output(output.name, combined);
@@ -190,10 +196,8 @@ export function requireGateable(network: SuperNetwork, over: GateScope = 'image'
  */
 function gateWeights(
   b: GraphBuilder,
-  { meaning }: Pick<OutputSwitch, 'meaning'>,
-  features: readonly Value[],
-  shares: readonly (readonly number[])[],
-  over: GateScope,
+  meaning: OutputMeaning,
+  { features, shares, over }: Gated<readonly number[]>,
 ): Value {
   const { dtype } = features[0].type;
   const wide = dtype === 'float16' ? 'float32' : dtype;

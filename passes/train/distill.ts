@@ -86,7 +86,7 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
     teacher = taken('teacher', answerType(output.type, meaning));
     const first = { ...meaning, ...(meaning.kind !== 'values' && { channelAxis: 1 }) };
     for (const [i, answer] of answers.entries()) {
-      const loss = teacherLoss(b, answer, part(teacher, i, first), task, meaning, { dice });
+      const loss = teacherLoss(b, answer, part(teacher, i, first), { task, meaning, dice });
       const counts = (i === 0 ? 1 - share : 1) / abreast;
       if (counts > 0) terms.add(loss, { name: i === 0 ? 'teacher' : `teacher/${i}` }, counts);
     }
@@ -97,7 +97,7 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
     const shares = outputShares(graph.outputs.length);
     for (const [i, { name, value }] of graph.outputs.entries()) {
       const own = i === 0 ? all : nearestPlaces(b, all, output.type, value.type, meaning);
-      const loss = taskLoss(b, i === 0 ? answers[0] : value, own, task, meaning, { ignore, dice });
+      const loss = taskLoss(b, i === 0 ? answers[0] : value, own, { task, meaning, ignore, dice });
       terms.add(loss, { name: i === 0 ? 'labels' : `labels/${name}` }, (share * shares[i]) / abreast);
     }
     labels = all;

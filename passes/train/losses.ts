@@ -98,6 +98,14 @@ const diceSmoothing = 1e-5;
 export const diceOvers = ['batch', 'image'] as const;
 export type DiceOver = (typeof diceOvers)[number];
 
+/** What an output says, and how its loss is taken. */
+interface Judging {
+  readonly task: Task;
+  readonly meaning: OutputMeaning;
+  /** Default: the batch. */
+  readonly dice?: DiceOver | undefined;
+}
+
 /**
  * The loss of a network's output against labels. Segmentation: cross-entropy plus one minus the mean soft Dice of the foreground
  * classes, as nnU-Net trains. Classification: cross-entropy. Regression: mean squared error.
@@ -111,10 +119,9 @@ export function taskLoss(
   b: GraphBuilder,
   given: Value,
   labels: Value,
-  task: Task,
-  meaning: OutputMeaning,
-  { ignore = false, dice }: { readonly ignore?: boolean; readonly dice?: DiceOver | undefined } = {},
+  { ignore = false, ...judging }: Judging & { readonly ignore?: boolean },
 ): Value {
+  const { task, meaning } = judging;
   if (task === 'regression') return b.op('FeatureLoss', [given, labels], { normalize: 0 });
   const output = channelsFirst(b, logitsOf(b, given, meaning), meaning);
   const { shape, dtype } = output.type;
@@ -129,7 +136,7 @@ export function taskLoss(
   if (binary) {
     const all = b.op('Cast', [wide], { to: dtype });
     const truth = counts ? b.op('Mul', [all, counts]) : all;
-    return probabilityLoss(b, output, truth, meaning, { task, counts, dice });
+    return probabilityLoss(b, output, truth, { ...judging, counts });
   }
   const classes = tensorFromNumbers(
     'int32',
@@ -138,7 +145,7 @@ export function taskLoss(
   );
   // Of a place that does not count no class is true.
   const truth = b.op('Cast', [b.op('Equal', [wide, b.constant(classes, 'classes')])], { to: dtype });
-  return probabilityLoss(b, output, truth, meaning, { task, counts, dice });
+  return probabilityLoss(b, output, truth, { ...judging, counts });
 }
 
 /** What {@link taskLoss} takes for an output. */
@@ -157,17 +164,11 @@ export function labelType(
  * As {@link taskLoss}, against the probabilities of a teacher, [N, C, spatial...] (of values those themselves, in the output's layout): no
  * class is true, each is as far as the teacher thinks so.
  */
-export function teacherLoss(
-  b: GraphBuilder,
-  given: Value,
-  teacher: Value,
-  task: Task,
-  meaning: OutputMeaning,
-  { dice }: { readonly dice?: DiceOver | undefined } = {},
-): Value {
+export function teacherLoss(b: GraphBuilder, given: Value, teacher: Value, judging: Judging): Value {
+  const { meaning } = judging;
   if (meaning.kind === 'values') return b.op('FeatureLoss', [given, teacher], { normalize: 0 });
   const output = channelsFirst(b, logitsOf(b, given, meaning), meaning);
-  return probabilityLoss(b, output, teacher, meaning, { task, dice });
+  return probabilityLoss(b, output, teacher, judging);
 }
 
 /**
@@ -180,13 +181,9 @@ function probabilityLoss(
   b: GraphBuilder,
   output: Value,
   truth: Value,
-  { activation, channels }: OutputMeaning,
-  {
-    task,
-    counts,
-    dice: over = 'batch',
-  }: { readonly task: Task; readonly counts?: Value | undefined; readonly dice?: DiceOver | undefined },
+  { task, meaning, counts, dice: over = 'batch' }: Judging & { readonly counts?: Value | undefined },
 ): Value {
+  const { activation, channels } = meaning;
   const { shape, dtype } = output.type;
   const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
   const binary = activation === 'sigmoid';

@@ -184,7 +184,7 @@ export function taskMatching(network: SuperNetwork, options: TaskLossOptions = {
   const { dtype } = combined.type;
   const labels = b.input(labelsInput, labelType(combined.type, task, output.combined));
   draft.data.push(labels.name);
-  const loss = taskLoss(b, combined, labels, task, output.combined, { ignore });
+  const loss = taskLoss(b, combined, labels, { task, meaning: output.combined, ignore });
   if (loss.type.dtype !== dtype) throw new TypeError('a loss has the dtype of the output');
   const terms = new Terms(b);
   terms.add(loss, { name: task });

@@ -10,17 +10,22 @@ import { f32, product, u32 } from './wgsl.ts';
 /** Keeps the normalised loss of a feature that never varies finite; the same as in the operator's body. */
 const varianceFloor = 1e-8;
 
+/** A feature of so many elements, taken in so many pieces. */
+interface Moments {
+  readonly length: number;
+  readonly pieces: number;
+  readonly label: string;
+  readonly normalize: boolean;
+}
+
 /**
  * The moments that a normalised loss needs, by pieces: the sum of squared differences, the sum of the reference, and the
  * squared deviations of the reference from the piece's own mean. Deviations of pieces combine exactly (Chan, Golub and
  * LeVeque 1979), so one pass over memory does.
  */
 function momentPass(
-  length: number,
-  pieces: number,
-  label: string,
+  { length, pieces, label, normalize }: Moments,
   operands: { readonly x: Operand | undefined; readonly reference: Operand; readonly to: Operand },
-  normalize: boolean,
   context: KernelContext,
 ): Dispatch {
   const each = length / pieces;
@@ -74,11 +79,8 @@ export function featureLoss(node: Node<'FeatureLoss'>, context: KernelContext): 
   const normalize = node.attributes.normalize !== 0;
   const label = `featureLoss ${shape.join('x')}`;
   const first = momentPass(
-    length,
-    pieces,
-    label,
+    { length, pieces, label, normalize },
     { x: input(0), reference: input(1), to: scratch(0) },
-    normalize,
     context,
   );
   const module = new ModuleBuilder();
@@ -102,7 +104,7 @@ export function featureLossGrad(node: Node<'FeatureLossGrad'>, context: KernelCo
   const given = normalize && node.inputs[3] !== undefined;
   const anew = normalize && !given;
   const moments = anew
-    ? [momentPass(length, pieces, label, { x: undefined, reference: input(2), to: scratch(0) }, true, context)]
+    ? [momentPass({ length, pieces, label, normalize }, { x: undefined, reference: input(2), to: scratch(0) }, context)]
     : [];
   const factor: Dispatch[] = [];
   if (anew) {

@@ -17,9 +17,8 @@ import {
   instanceNormalizationGrad,
   instanceNormalizationGradFromOutput,
   inverseDeviation,
-  layerNormalization,
   layerNormalizationGrad,
-  rmsNormalization,
+  normalizationOverLast,
 } from './normalization.ts';
 import { requireFit } from './operands.ts';
 import { averagePool, lpPool, maxPool, maxPoolGrad } from './pooling.ts';
@@ -53,9 +52,9 @@ const kernels: { readonly [K in Exclude<OpName, ElementwiseOp | OpWith<'view'>>]
 
   BatchNormalization: batchNormalization,
   InstanceNormalization: instanceNormalization,
-  LayerNormalization: layerNormalization,
+  LayerNormalization: normalizationOverLast,
   GroupNormalization: groupNormalization,
-  RMSNormalization: rmsNormalization,
+  RMSNormalization: normalizationOverLast,
   LRN: localResponse,
   LpNormalization: lpNormalization,
   MeanVarianceNormalization: meanVariance,

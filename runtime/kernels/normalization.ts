@@ -116,65 +116,28 @@ export function groupNormalization(
   );
 }
 
-export function layerNormalization(
-  node: Node<'LayerNormalization'>,
+/** Over all axes from one on. */
+export function normalizationOverLast(
+  node: Node<'LayerNormalization' | 'RMSNormalization'>,
   context: KernelContext,
   epilogue?: Epilogue,
 ): KernelPlan {
-  const [x, scale, bias] = node.inputs;
-  return overLast(
-    node,
-    { axis: node.attributes.axis, epsilon: node.attributes.epsilon, centred: true },
-    context,
-    epilogue,
-    {
-      shape: sizesOf(x!),
-      parameters: [scale!, bias].filter(v => v !== undefined).map(v => sizesOf(v)),
-      bias: bias !== undefined,
-    },
-  );
-}
-
-export function rmsNormalization(
-  node: Node<'RMSNormalization'>,
-  context: KernelContext,
-  epilogue?: Epilogue,
-): KernelPlan {
-  const [x, scale] = node.inputs;
-  return overLast(
-    node,
-    { axis: node.attributes.axis, epsilon: node.attributes.epsilon, centred: false },
-    context,
-    epilogue,
-    {
-      shape: sizesOf(x!),
-      parameters: [sizesOf(scale!)],
-      bias: false,
-    },
-  );
-}
-
-function overLast(
-  node: Node,
-  options: { axis: number; epsilon: number; centred: boolean },
-  context: KernelContext,
-  epilogue: Epilogue | undefined,
-  operands: { shape: readonly number[]; parameters: readonly (readonly number[])[]; bias: boolean },
-): KernelPlan {
-  const { shape, parameters, bias } = operands;
-  const first = options.axis < 0 ? options.axis + shape.length : options.axis;
+  const [shape, ...parameters] = node.inputs.flatMap(v => (v ? [sizesOf(v)] : []));
+  const { axis, epsilon } = node.attributes;
+  const first = axis < 0 ? axis + shape.length : axis;
   const length = product(shape.slice(first));
+  const centred = node.op === 'LayerNormalization';
   if (parameters.some(p => product(p) !== length)) {
     throw new SutureError('kernel-missing', 'its scale or bias does not have the shape of the normalised axes');
   }
   return rowNormalization(
     {
-      label: `${node.op === 'RMSNormalization' ? 'rmsNorm' : 'layerNorm'} ${text(shape)}`,
+      label: `${centred ? 'layerNorm' : 'rmsNorm'} ${text(shape)}`,
       shape: { outer: product(shape.slice(0, first)), length, inner: 1 },
-      epsilon: options.epsilon,
+      epsilon,
       parameter: k => k,
-      centred: options.centred,
-      bias,
+      centred,
+      bias: parameters.length > 1,
       ownInputs: node.inputs.length,
       ...placeOf(shape),
       statistics: node.outputs.length - 1,

@@ -144,15 +144,18 @@ function reducePass(
   }
 }
 
+/** Operand 0, of a shape, reduced along axes. */
+interface ReductionSpec {
+  readonly reduction: Reduction;
+  readonly shape: readonly number[];
+  readonly axes: readonly number[];
+  readonly type: Stored;
+  readonly label: string;
+}
+
 /** What a reduction of no elements gives. */
-function emptyReduction(
-  { how, after, exponential }: Reduction,
-  shape: readonly number[],
-  axes: readonly number[],
-  type: Stored,
-  label: string,
-  context: KernelContext,
-): KernelPlan {
+function emptyReduction({ reduction, shape, axes, type, label }: ReductionSpec, context: KernelContext): KernelPlan {
+  const { how, after, exponential } = reduction;
   const least = { f32: Number.NEGATIVE_INFINITY, i32: -2147483648, u32: 0 }[type];
   const most = { f32: Number.POSITIVE_INFINITY, i32: 2147483647, u32: 4294967295 }[type];
   const start = { sum: 0, product: 1, max: least, min: most }[how];
@@ -172,16 +175,10 @@ function emptyReduction(
 }
 
 /** Plans a reduction of operand 0 to output 0. */
-function planReduction(
-  reduction: Reduction,
-  shape: readonly number[],
-  axes: readonly number[],
-  type: Stored,
-  label: string,
-  context: KernelContext,
-): KernelPlan {
+function planReduction(spec: ReductionSpec, context: KernelContext): KernelPlan {
+  const { reduction, shape, axes, type, label } = spec;
   const count = product(axes.map(a => shape[a]));
-  if (count === 0) return emptyReduction(reduction, shape, axes, type, label, context);
+  if (count === 0) return emptyReduction(spec, context);
   const found = passesOf(shape, axes);
   const passes = found.length > 0 ? found : [{ outer: product(shape), length: 1, inner: 1 }];
   const scratch: Scratch[] = [];
@@ -209,7 +206,8 @@ export function reduce(node: Node<ReduceOp>, context: KernelContext): KernelPlan
   const type = storageOf(data!.type.dtype);
   if (reductions[node.op].exponential && type !== 'f32')
     throw new SutureError('kernel-missing', 'its kernel takes floats');
-  return planReduction(reductions[node.op], shape, axes, type, `${node.op} ${shape.join('x')}`, context);
+  const label = `${node.op} ${shape.join('x')}`;
+  return planReduction({ reduction: reductions[node.op], shape, axes, type, label }, context);
 }
 
 /** A pooling over all spatial axes. */
@@ -217,7 +215,7 @@ export function globalPool(node: Node<'GlobalAveragePool' | 'GlobalMaxPool'>, co
   const shape = sizesOf(inputAt(node, 0));
   const axes = shape.map((_, i) => i).slice(2);
   const reduction = reductions[node.op === 'GlobalMaxPool' ? 'ReduceMax' : 'ReduceMean'];
-  return planReduction(reduction, shape, axes, 'f32', `${node.op} ${shape.join('x')}`, context);
+  return planReduction({ reduction, shape, axes, type: 'f32', label: `${node.op} ${shape.join('x')}` }, context);
 }
 
 function alongAxis(

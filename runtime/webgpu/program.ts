@@ -3,7 +3,7 @@
  * what is a mere view, and what is known already.
  */
 import { printable, SutureError } from '../../ir/errors.ts';
-import { type AnyNode, type Graph, inputAt, type Node, Value } from '../../ir/graph.ts';
+import { type AnyNode, type Graph, inputAt, type Node, nodeWith, Value } from '../../ir/graph.ts';
 import { isElementwise } from '../../ir/ops/index.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { ancestors } from '../../ir/walk.ts';
@@ -87,7 +87,7 @@ class Compiler {
   /** Folded operands in the form of constants, so that rules need to look in one place only. */
   #withKnown(node: AnyNode): AnyNode {
     if (!node.inputs.some(v => v && !v.constant && this.known(v))) return node;
-    return { ...node, inputs: node.inputs.map(v => v && this.#constant(v)) } as AnyNode;
+    return nodeWith(node, { inputs: node.inputs.map(v => v && this.#constant(v)) });
   }
 
   #constant(value: Value): Value {
@@ -181,8 +181,8 @@ function expanded(node: Node<'Fused'>): AnyNode[] {
     map.set(value, fresh);
     return fresh;
   };
-  return body.nodes.map(
-    n => ({ ...n, inputs: n.inputs.map(v => v && mapped(v)), outputs: n.outputs.map(mapped) }) as AnyNode,
+  return body.nodes.map(n =>
+    nodeWith(n, { inputs: n.inputs.map(v => v && mapped(v)), outputs: n.outputs.map(mapped) }),
   );
 }
 

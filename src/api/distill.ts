@@ -15,26 +15,32 @@ import { hashData } from '../data/raw/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { withExecutor } from '../execution/open.ts';
-import { type Execution, workOptions } from '../execution/progress.ts';
+import type { TrainingExecution, TrainingWork } from '../execution/progress.ts';
 import { versions } from '../execution/version.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { type ValidationScore, validationScores } from '../metrics/validation.ts';
 import { abreastFor, gatedFor } from '../network/deployable.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
+import { distilledName } from '../network/names.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import { usualWeight } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
-import { withLockedRun } from '../run/access.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
 import { deployed, deployedCombination, described } from '../run/deployed.ts';
 import { type FoundSetting, foundIn } from '../run/found.ts';
-import { sameData, type TrainingWork } from '../run/lifecycle.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { type StudentConfig, type StudentDirectory, students } from '../run/student.ts';
-import { lossesOf, requireTrainable, requireUnfinished, trainWhole, wholeTraining } from '../run/train-whole.ts';
-import { checkWholeOutput, type Given, notWhole, scoresSchema, WholeDirectory } from '../run/whole.ts';
+import {
+  outcomeOf,
+  requireTrainable,
+  resumeWhole,
+  trainWhole,
+  type WholeOutcome,
+  wholeTraining,
+} from '../run/train-whole.ts';
+import { checkWholeOutput, type Given, WholeDirectory } from '../run/whole.ts';
 import { alike, type Combination, settingOf, statedShares } from '../selection/combination.ts';
 import { costsOf } from '../selection/search/cost.ts';
 import { trunkAtOneCost, trunkName, trunkWithin } from '../selection/search/trunks.ts';
@@ -70,7 +76,7 @@ export interface DistillOptions extends GivenOf<typeof distillationOptions> {
 }
 
 /** What `suture distill` shows. */
-export interface DistillSummary {
+export interface DistillSummary extends WholeOutcome<StudentConfig['training']> {
   readonly student: string;
   /** The network. */
   readonly file: string;
@@ -78,12 +84,6 @@ export interface DistillSummary {
   /** What it is of the run: `b`. */
   readonly from: string;
   readonly teacher: string;
-  readonly training: StudentConfig['training'];
-  readonly executor: string;
-  readonly firstLoss: number | undefined;
-  readonly lastLoss: number | undefined;
-  readonly metric: MetricName;
-  readonly scores: readonly ValidationScore[];
 }
 
 /** What a name stands for. @throws SutureError `option-invalid`. */
@@ -124,7 +124,7 @@ function settingFound(run: LoadedRun, named: string): Promise<FoundSetting> {
 function networkFound(run: LoadedRun, found: FoundSetting): Given {
   const setting = settingOfDiscrete(run.network, found);
   const meaning = settledMeaning(run.network.outputs[0], setting);
-  return { graph: deployed(run, setting, found.name, found.output === 'gated'), of: found.name, meaning };
+  return { graph: deployed(run, setting, found.name, { gated: found.output === 'gated' }), of: found.name, meaning };
 }
 
 /** What is trained, what it learns from, and of branches that are trained side by side what the gated network's output means. */
@@ -177,27 +177,23 @@ export const distill = (
   options: DistillOptions & ExecutorOptions,
   work: TrainingWork = {},
 ): Promise<DistillSummary> =>
-  withExecutor(options, async executor =>
-    distillLoaded({ executor, ...workOptions(work) }, await loadRun(path), options, work),
-  );
+  withExecutor(options, async executor => distillLoaded({ ...work, executor }, await loadRun(path), options));
 
 /** As {@link distill}, for a run that is loaded. */
 export const distillLoaded = (
-  execution: Execution,
+  execution: TrainingExecution,
   run: LoadedRun,
   options: DistillOptions,
-  work: TrainingWork,
 ): Promise<DistillSummary> =>
   withNewLock(options.output, async () => {
     await checkWholeOutput(students, options.output, options.force);
-    return distillLocked(execution, run, options, work);
+    return distillLocked(execution, run, options);
   });
 
 async function distillLocked(
-  execution: Execution,
+  execution: TrainingExecution,
   run: LoadedRun,
   options: DistillOptions,
-  work: TrainingWork,
 ): Promise<DistillSummary> {
   const { config } = run.directory;
   const { parents } = run.network;
@@ -228,7 +224,11 @@ async function distillLocked(
   const about = { task: config.task, gated: branches?.gated };
   // Of what cannot be trained, or on these labels, it is said before anything is computed or written.
   for (const one of asked ? [asked] : own) {
-    const job = jobOf(about, labels, named(one, 'the student'), named(teacher, 'the teacher'), dataset);
+    const job = jobOf(about, labels, {
+      student: named(one, 'the student'),
+      teacher: named(teacher, 'the teacher'),
+      dataset,
+    });
     requireTrainable(execution, job, training, 'The student');
   }
   const scores = await validationScores(execution, scored, judged, training.seed);
@@ -257,7 +257,7 @@ async function distillLocked(
     }),
     { force: options.force },
   );
-  return trainStudent(execution, directory, { dataset, validation }, work);
+  return trainStudent(execution, directory, { dataset, validation });
 }
 
 /** The branches that are trained where no student is named: those on a partner's trunk at one network's cost. */
@@ -288,38 +288,20 @@ function steadiest(scores: readonly ValidationScore[], higherIsBetter: boolean):
 const jobOf = (
   { task, gated }: Pick<StudentConfig, 'task' | 'gated'>,
   { ignoreLabel }: LabelOptions,
-  student: Network,
-  teacher: Network,
-  dataset: Dataset,
+  { student, teacher, dataset }: Required<Pick<WholeJob, 'student' | 'teacher' | 'dataset'>>,
 ): WholeJob => {
   const abreast = gated && answersAbreast(student.graph, student.meaning).length;
   return wholeJob({ student, abreast, teacher, dataset, task, ignore: ignoreLabel !== undefined });
 };
 
-/**
- * Goes on with a distillation that was interrupted, as it was begun. What comes out is the same to the last bit as without the
- * interruption, on the same adapter and versions.
- *
- * @throws SutureError `run-invalid`, `run-locked`, `data-invalid` when a data file is not the one that it was begun with.
- */
+/** Goes on with a distillation that was interrupted: see `resumeWhole`. @throws SutureError `run-invalid`, `run-locked`, `data-invalid`. */
 export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<DistillSummary> =>
-  withLockedRun(
-    path,
-    async () => {
-      const directory = await WholeDirectory.openUnfinished(students, path);
-      const { config } = directory;
-      await requireUnfinished(directory);
-      const labels = labelsOfRun(config);
-      const since = 'the training was begun';
-      const dataset = await sameData(config.data, labels, since, 'training');
-      const validation = await sameData(config.validation, labels, since);
-      await directory.removeTemporaries();
-      return withExecutor({ executor: config.executor.name }, executor =>
-        trainStudent({ executor, ...workOptions(work) }, directory, { dataset, validation }, work),
-      );
-    },
-    missing => notWhole(students, missing),
-  );
+  resumeWhole(path, work, {
+    kind: students,
+    sources: ({ data }) => [data],
+    train: (execution, directory, { datasets: [dataset], validation }) =>
+      trainStudent(execution, directory, { dataset, validation }),
+  });
 
 const studentTraining = wholeTraining<StudentConfig, 'teacher'>(
   'training the student',
@@ -329,14 +311,13 @@ const studentTraining = wholeTraining<StudentConfig, 'teacher'>(
 
 /** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */
 async function trainStudent(
-  execution: Execution,
+  execution: TrainingExecution,
   directory: StudentDirectory,
   { dataset, validation }: { readonly dataset: Dataset; readonly validation: Dataset },
-  work: TrainingWork,
 ): Promise<DistillSummary> {
   const { config } = directory;
   const [start, teacher] = [await directory.network('start'), await directory.network('teacher')];
-  const job = jobOf(config, labelsOfRun(config), start, teacher, dataset);
+  const job = jobOf(config, labelsOfRun(config), { student: start, teacher, dataset });
   const completed =
     config.gated &&
     (async (graph: Graph) => {
@@ -344,29 +325,26 @@ async function trainStudent(
       const shares = await balancedShares(execution, { student: { ...start, graph }, teacher, dataset, training });
       return gatedFor(graph, start.meaning, shares);
     });
-  const origin = `${config.student.of}, distilled from ${config.teacher.of}`;
-  await trainWhole(
-    execution,
-    directory,
-    { kind: studentTraining, job, validation, name: 'student', origin, completed },
-    work,
-  );
+  const origin = `${config.student.of}, ${distilledName(config.teacher.of)}`;
+  await trainWhole(execution, directory, {
+    kind: studentTraining,
+    job,
+    validation,
+    name: 'student',
+    origin,
+    completed,
+  });
   return summaryOf(directory);
 }
 
 async function summaryOf(directory: StudentDirectory): Promise<DistillSummary> {
   const { config, path } = directory;
-  const { metric, scores } = (await directory.readJson('scores', scoresSchema))!;
   return {
     student: path,
     file: directory.file('model'),
     run: config.run,
     from: config.student.of,
     teacher: config.teacher.of,
-    training: config.training,
-    executor: config.executor.description,
-    ...(await lossesOf(directory)),
-    metric,
-    scores,
+    ...(await outcomeOf(directory)),
   };
 }

@@ -31,7 +31,7 @@ export interface EvaluateOptions extends WorkOptions, ExecutorOptions, MeaningOp
   readonly labels?: LabelOptions;
   /** Default: what suits the labels, Dice for dense ones. */
   readonly metric?: MetricName | undefined;
-  /** Also list every class of every case, for `caseTable`. */
+  /** Also list every class of every case. */
   readonly cases?: boolean | undefined;
   /** Also count them as nnU-Net does, for its `summary.json`: of one network. */
   readonly summary?: boolean | undefined;

@@ -128,7 +128,7 @@ async function exportFound(
   options: ExportOptions,
 ): Promise<ExportedNetwork> {
   const found = await foundIn(run, choice);
-  const wide = deployed(run, settingOfDiscrete(run.network, found), found.name, found.output === 'gated');
+  const wide = deployed(run, settingOfDiscrete(run.network, found), found.name, { gated: found.output === 'gated' });
   const graph = asAsked(run, wide, options);
   await writeModel(graph, file, options);
   const { uses: _, output, ...facts } = found;
@@ -204,7 +204,7 @@ async function exportPosition(
 ): Promise<ExportedNetwork> {
   const { gated, gateOver } = choice;
   const name = positionText(position, choice);
-  const wide = deployed(run, averagedAt(run.network, position), name, gated, gateOver);
+  const wide = deployed(run, averagedAt(run.network, position), name, choice);
   const graph = asAsked(run, scoredBy(wide, verdict, name), options);
   await writeModel(graph, file, options);
   const found = run.network.positions.find(p => p.id === position)!;
@@ -219,20 +219,23 @@ async function exportPosition(
   };
 }
 
+/** What a verdict is for, and where it is written to. */
+interface CandidateExport extends Pick<Gating, 'gateOver'>, Pick<ExportedNetwork, 'rule' | 'file'> {
+  readonly verdict: StoredVerdict;
+}
+
 /** Writes what a verdict is for, over what is there; the graph is what the file holds. */
 export async function exportCandidate(
   run: LoadedRun,
-  file: string,
   candidate: Blueprint | Student,
-  verdict: StoredVerdict,
-  { gateOver, ...rest }: Pick<Gating, 'gateOver'> & Pick<ExportedNetwork, 'rule'>,
+  { verdict, file, gateOver, ...rest }: CandidateExport,
 ): Promise<{ readonly exported: ExportedNetwork; readonly graph: Graph }> {
   const { name, positions, cost } = candidate;
   const gated = 'network' in candidate ? undefined : candidate.blend.gated;
   const made =
     'network' in candidate
       ? described(run, candidate.network.graph, name)
-      : deployed({ ...run, network: candidate.joined }, candidate.setting, name, gated, gateOver);
+      : deployed({ ...run, network: candidate.joined }, candidate.setting, name, { gated, gateOver });
   const graph = scoredBy(made, verdict, name);
   await writeModel(graph, file, { force: true });
   const found = run.network.positions.find(p => positions.length === 1 && p.id === positions[0]);

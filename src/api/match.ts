@@ -154,13 +154,13 @@ async function measured(
   const dataset = await loadDataset(data, labels);
   const found = new Map<string, Similarity>();
   const isMatched = (i: number, j: number): boolean => i < j && (i === 0 || options.matchWith === 'all');
-  await withExecutor(options, async on => {
+  await withExecutor(options, async executor => {
     for (const [i, a] of models.entries()) {
       for (const [j, b] of models.entries()) {
         if (!isMatched(i, j)) continue;
         const names = [roleOf(a, tagOf(i)), roleOf(b, tagOf(j))] as const;
-        const work = { ...workOptions(options), names, ...(images !== undefined && { images }) };
-        found.set(tagOf(i) + tagOf(j), await ckaSimilarity(a, b, dataset, on, work));
+        const execution = { ...workOptions(options), executor };
+        found.set(tagOf(i) + tagOf(j), await ckaSimilarity(execution, [a, b], dataset, { names, images }));
       }
     }
   });

@@ -22,7 +22,14 @@ import { type Network, networkOf } from '../network/network.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { type Case, openCases } from '../prediction/cases.ts';
 import { type Making, openOutput } from '../prediction/output-folder.ts';
-import { axesOf, decisionOf, type Looking, predict as predictField, requireDense } from '../prediction/predictor.ts';
+import {
+  axesOf,
+  decisionOf,
+  type Looking,
+  type Predictor,
+  predict as predictField,
+  requireDense,
+} from '../prediction/predictor.ts';
 import type { Field } from '../prediction/sliding.ts';
 import { type DatasetNames, readNames } from '../preprocessing/dataset-json.ts';
 import { type Plans, readPlans } from '../preprocessing/plans.ts';
@@ -89,9 +96,7 @@ async function modelFileOf(path: string): Promise<string> {
 }
 
 /** All that a prediction needs, read and found to fit. */
-interface Setup {
-  readonly network: Network;
-  readonly plans: Plans | undefined;
+interface Setup extends Predictor {
   readonly decision: Decision;
   readonly looking: Looking;
 }
@@ -130,11 +135,11 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
   const finish = await openOutput(output, making, labelled, request.force === true);
   const { signal, onProgress } = work;
   const looking = { step, mirrorAxes: mirror, batch: request.batch, signal };
-  const setup: Setup = { network, plans, decision, looking };
   const cases = await withExecutor(request, async executor => {
     const runnable = new Runnable(executor, network.graph);
+    const setup: Setup = { runnable, network, plans, decision, looking };
     try {
-      if (!folder) return [await predictArrays(runnable, setup, arrays!, request, work)];
+      if (!folder) return [await predictArrays(setup, arrays!, request, work)];
       const found: PredictedCase[] = [];
       for (const [i, one] of folder.cases.entries()) {
         throwIfInterrupted(signal, 'The prediction');
@@ -142,7 +147,7 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
         const tell = (share: number): void =>
           onProgress?.({ stage: 'predicting', ...at, done: i + share, note: one.name });
         tell(0);
-        found.push(await predictCase(runnable, setup, one, request, tell));
+        found.push(await predictCase(setup, one, request, tell));
       }
       onProgress?.({ stage: 'predicting', done: folder.cases.length, total: folder.cases.length });
       return found;
@@ -217,12 +222,12 @@ const ofOneCase: ReadonlySet<string> = new Set([
 ]);
 
 async function predictCase(
-  runnable: Runnable,
-  { network, plans, decision, looking }: Setup,
+  setup: Setup,
   one: Case,
   { output, force }: PredictRequest,
   tell: (share: number) => void,
 ): Promise<PredictedCase> {
+  const { network, plans, decision, looking } = setup;
   const file = join(output, one.labels);
   const known = { name: one.name, file };
   if (!force && (await isThere(file))) return { ...known, already: true };
@@ -231,7 +236,7 @@ async function predictCase(
     requireFittingChannels(network, image.shape[0], one.name);
     requireWritable(file, image.shape.slice(1), image.geometry);
     const seen = plans ? preprocess(image, plans, one.name) : image;
-    const field = await predictField(runnable, network, seen, plans, {
+    const field = await predictField(setup, seen, {
       ...looking,
       onLook: (done, total) => tell(done / total),
     });
@@ -254,12 +259,12 @@ const arraysName = (data: string): string => basename(data);
 
 /** The labels [N, ...spatial] of the images of an `.npz` file, as an `.npz` file. */
 async function predictArrays(
-  runnable: Runnable,
-  { network, plans, decision, looking }: Setup,
+  setup: Setup,
   dataset: Dataset,
   { data, output, force }: PredictRequest,
   { onProgress }: WorkOptions,
 ): Promise<PredictedCase> {
+  const { decision, looking } = setup;
   const name = basename(data, '.npz');
   const file = join(output, arraysName(data));
   if (!force && (await isThere(file))) return { name, file, already: true };
@@ -268,7 +273,7 @@ async function predictArrays(
   for (let i = 0; i < count; i++) {
     onProgress?.({ stage: 'predicting', done: i, total: count });
     const field = { data: gatherImages(dataset, [i]), shape: imageShape };
-    found.push(decidedOf(await predictField(runnable, network, field, plans, looking), decision));
+    found.push(decidedOf(await predictField(setup, field, looking), decision));
   }
   onProgress?.({ stage: 'predicting', done: count, total: count });
   const [first] = found;

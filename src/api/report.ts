@@ -15,6 +15,7 @@ import { measureNetworks } from '../metrics/score-networks.ts';
 import { isDense } from '../network/join.ts';
 import { loadModel } from '../network/load.ts';
 import { knownMeaning } from '../network/meaning.ts';
+import { ensembleName, parentName } from '../network/names.ts';
 import { networkOf } from '../network/network.ts';
 import { tagOf } from '../network/tags.ts';
 import { usualWeight } from '../options/kinds.ts';
@@ -25,7 +26,7 @@ import { type RunPageParts, runPage } from '../report/html/run.ts';
 import { keepForTensorBoard, keepInMlflow } from '../report/keep.ts';
 import { defaultExperiment } from '../report/mlflow.ts';
 import { type NamedNetwork, type PicturedSet, picturesOf, whyNoPictures } from '../report/pictures.ts';
-import { type MetricsLine, metricsLineSchema, type StoredReport, storedReportSchema } from '../report/stored.ts';
+import { type MetricsLine, metricsLineSchema, storedReportSchema } from '../report/stored.ts';
 import type { TrackedRun } from '../report/tracked.ts';
 import { trackedRun } from '../report/tracked-run.ts';
 import { withLockedRun } from '../run/access.ts';
@@ -165,7 +166,7 @@ export async function pageOf(
   const model = stored && (await directory.has('model')) ? await hashFile(directory.file('model')) : undefined;
   const shown =
     stored && asked && model !== undefined
-      ? await casesOf(execution, run, stored, asked, model, options)
+      ? await casesOf(execution, run, { ...options, asked, model, candidate: stored.exported.candidate })
       : (options.shown ?? nothing);
   const text = runPage({
     summary: await summaryOf(run),
@@ -244,6 +245,13 @@ const wantedOf = ({ tests, validation }: FollowUp): readonly Wanted[] =>
 /** What the validation data is called among sets. */
 export const validationName = 'validation';
 
+interface AskedCases extends PageOptions {
+  readonly asked: FollowUp;
+  /** The exported network, and the hash of its file. */
+  readonly candidate: string;
+  readonly model: string;
+}
+
 /**
  * Scores by case and pictures of some. Scores that the run has kept are not made again; without them, and for pictures, the data must be
  * what it was.
@@ -251,10 +259,7 @@ export const validationName = 'validation';
 async function casesOf(
   execution: Execution,
   run: OpenRun,
-  { exported: { candidate } }: StoredReport,
-  asked: FollowUp,
-  model: string,
-  { given, keep }: PageOptions,
+  { asked, candidate, model, given, keep }: AskedCases,
 ): Promise<ShownCases> {
   const { directory } = run;
   const known = await directory.readJson('byCase', casesSchema);
@@ -319,7 +324,7 @@ async function dataOf(
 
 /** The networks whose answers are shown: each parent, their plain ensemble, and last the exported one. */
 export const shownNames = (parents: number, exported: string): readonly string[] => [
-  ...[...Array.from({ length: parents }, (_, i) => `parent ${tagOf(i)}`), 'output ensemble'].filter(
+  ...[...Array.from({ length: parents }, (_, i) => parentName(tagOf(i))), ensembleName].filter(
     name => name !== exported,
   ),
   exported,
@@ -328,10 +333,10 @@ export const shownNames = (parents: number, exported: string): readonly string[]
 /** @param graph the exported network. */
 function networksBeside({ network, parents }: OpenRun, candidate: string, graph: Graph): readonly NamedNetwork[] {
   const plain = original(network);
-  const ensemble = networkOf(settle(network, plain), 'output ensemble', settledMeaning(network.outputs[0], plain));
+  const ensemble = networkOf(settle(network, plain), ensembleName, settledMeaning(network.outputs[0], plain));
   const exported = networkOf(graph, candidate, knownMeaning(graph) ?? ensemble.meaning);
   return shownNames(parents.length, candidate).map(name => {
-    const parent = parents.find((_, i) => name === `parent ${tagOf(i)}`);
+    const parent = parents.find((_, i) => name === parentName(tagOf(i)));
     return { ...(name === candidate ? exported : (parent ?? ensemble)), network: name };
   });
 }

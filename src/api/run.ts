@@ -8,7 +8,7 @@ import type { LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import { hashData } from '../data/raw/load.ts';
 import { withExecutor } from '../execution/open.ts';
-import { type Execution, workOptions } from '../execution/progress.ts';
+import { type Execution, type TrainingExecution, type TrainingWork, workOptions } from '../execution/progress.ts';
 import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { differenceOf, groupsOf } from '../metrics/bootstrap.ts';
@@ -19,6 +19,7 @@ import { isChangeable, type StressSet } from '../metrics/stress.ts';
 import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
 import { summaryOfScores, summaryText } from '../metrics/summary.ts';
 import { placedPositions } from '../network/depth.ts';
+import { ensembleName, parentName } from '../network/names.ts';
 import type { Network } from '../network/network.ts';
 import type { Parent } from '../network/parent.ts';
 import { networkForImages } from '../network/sizes.ts';
@@ -30,7 +31,7 @@ import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
 import type { RunDirectory } from '../run/directory.ts';
 import { writeHalf } from '../run/half.ts';
-import { sameData, type TrainingWork } from '../run/lifecycle.ts';
+import { sameData } from '../run/lifecycle.ts';
 import type { LoadedRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { type OnOwnGrid, scoresOnOwnGrids } from '../run/own-grid.ts';
@@ -204,9 +205,9 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
   for (const { data: set } of stress) networkForImages(plan.network, set.dataset);
   const result = await withExecutor(request, executor =>
     withNewLock(request.output, async () => {
-      const execution = { executor, ...workOptions(work) };
-      const trained = await trainLocked(plan, execution, work, followUp);
-      return afterTraining(execution, trained, { asked: followUp, choosable, stress, tests: data }, work);
+      const execution = { ...work, executor };
+      const trained = await trainLocked(plan, execution, followUp);
+      return afterTraining(execution, trained, { asked: followUp, choosable, stress, tests: data });
     }),
   );
   return { ...result, warnings: [...plan.warnings, ...result.warnings] };
@@ -248,7 +249,7 @@ export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunRes
     const stress = await stressOf(followUp, choosable, parents, said);
     const trained = await resumeLocked(run, work);
     return withExecutor({ executor: directory.config.executor.name }, executor =>
-      afterTraining({ executor, ...workOptions(work) }, trained, { asked: followUp, choosable, stress, tests }, work),
+      afterTraining({ ...work, executor }, trained, { asked: followUp, choosable, stress, tests }),
     );
   });
 
@@ -266,13 +267,12 @@ async function stressOf(
 
 /** What follows a training; an error that ends it says how to go on. */
 async function afterTraining(
-  execution: Execution,
+  execution: TrainingExecution,
   trained: TrainedRun,
   following: Following,
-  work: TrainingWork,
 ): Promise<RunResult> {
   try {
-    return await follow(execution, trained, following, work);
+    return await follow(execution, trained, following);
   } catch (error) {
     if (!(error instanceof SutureError)) throw error;
     const resume = `suture run --resume ${printable(trained.run.directory.path)}`;
@@ -286,10 +286,9 @@ async function afterTraining(
  * are not computed again.
  */
 async function follow(
-  execution: Execution,
+  execution: TrainingExecution,
   { run, summary }: TrainedRun,
   { asked, choosable, stress, tests }: Following,
-  work: TrainingWork,
 ): Promise<RunResult> {
   const { directory, parents } = run;
   let swept = await directory.readJson('sweep', sweepSchema);
@@ -302,7 +301,7 @@ async function follow(
   const selection = chooseBy(swept, run.network, asked);
   const { gate, gateOver, budget } = asked;
   const position = asked.position ?? selection.position;
-  const students = asked.distill === undefined ? [] : [await studentOf(execution, run, asked, choosable, work)];
+  const students = asked.distill === undefined ? [] : [await studentOf(execution, run, asked, choosable)];
   const candidates = Candidates.of(run, choosable.dataset, { position, gate, gateOver, budget, students });
   let verdict = await directory.readJson('verdict', verdictSchema);
   if (!verdict) {
@@ -311,8 +310,8 @@ async function follow(
   }
   const chosen = asked.position === undefined ? chosenOf(candidates, verdict) : candidates.stitched;
   const file = directory.file('model');
-  const { exported, graph } = await exportCandidate(run, file, chosen, verdict, {
-    gateOver,
+  const { exported, graph } = await exportCandidate(run, chosen, {
+    ...{ verdict, file, gateOver },
     ...(asked.position === undefined && chosen.positions.includes(position) && { rule: selection.rule }),
   });
   const half = asked.half
@@ -327,7 +326,7 @@ async function follow(
     const metricOf = (network: string): Metric => onTests[set].get(network)!;
     const groups = groupsOf(data.dataset);
     // What costs no training, and the own network.
-    const rivals = ['output ensemble', 'parent a'].filter(rival => rival !== chosen.name);
+    const rivals = [ensembleName, parentName('a')].filter(rival => rival !== chosen.name);
     results.push({
       name,
       data: source,
@@ -342,7 +341,10 @@ async function follow(
     });
   }
   await writeCases(directory, chosen.name, tests, onTests);
-  const front = tests.length < 2 ? undefined : await frontOf(execution, run, tests, onTests, shown, chosen.name);
+  const front =
+    tests.length < 2
+      ? undefined
+      : await frontOf(execution, run, { tests, measured: onTests, networks: shown, chosen: chosen.name });
   const grids: OnOwnGrid[] = [];
   const ownScores = new Map(verdict.standings.map(({ name, own }) => [name, own]));
   grids.push(
@@ -411,9 +413,7 @@ async function writeCases(
   tests: readonly TestData[],
   measured: readonly ReadonlyMap<string, Metric>[],
 ): Promise<void> {
-  const shown = [
-    ...new Set([chosen, ...Object.keys(directory.config.parents).map(tag => `parent ${tag}`), 'output ensemble']),
-  ];
+  const shown = [...new Set([chosen, ...Object.keys(directory.config.parents).map(parentName), ensembleName])];
   const rows: ListedCase[] = [];
   const folder = directory.file('summaries');
   const files = fileNames(tests.map(({ name }) => name));
@@ -441,14 +441,19 @@ function fileNames(names: readonly string[]): readonly string[] {
   });
 }
 
+/** What was measured on each test set, of which networks, the exported one among them. */
+interface MeasuredTests {
+  readonly tests: readonly TestData[];
+  readonly measured: readonly ReadonlyMap<string, Metric>[];
+  readonly networks: readonly string[];
+  readonly chosen: string;
+}
+
 /** How far networks lie beyond the output ensembles, by what was measured on each test set. */
 async function frontOf(
   execution: Execution,
   run: LoadedRun,
-  tests: readonly TestData[],
-  measured: readonly ReadonlyMap<string, Metric>[],
-  networks: readonly string[],
-  chosen: string,
+  { tests, measured, networks, chosen }: MeasuredTests,
 ): Promise<FrontResult> {
   const rivals = await Rivals.measure(execution, run, tests);
   const metricsOf = (network: string): readonly Metric[] => measured.map(metrics => metrics.get(network)!);
@@ -467,11 +472,10 @@ async function frontOf(
 
 /** The student of a run: what there is of it, gone on with, or a new one. */
 async function studentOf(
-  execution: Execution,
+  execution: TrainingExecution,
   run: LoadedRun,
   { distill: steps, budget, gate = isGateable(run.network), gateOver }: Following['asked'],
   choosable: LabelledData,
-  work: TrainingWork,
 ): Promise<Network> {
   const { config } = run.directory;
   const output = run.directory.file('student');
@@ -484,12 +488,12 @@ async function studentOf(
     const student = within ? `${budget * 100}%` : undefined;
     const teacher = isGated || !isGateable(run.network) ? undefined : 'gated';
     const options = { data: data.source, validation: choosable.dataset.source, output, steps, seed: training.seed };
-    await distillLoaded(execution, run, { ...options, student, teacher, metric: choosable.metric }, work);
+    await distillLoaded(execution, run, { ...options, student, teacher, metric: choosable.metric });
   }
   const student = await WholeDirectory.open(students, output);
   const known = await student.trained();
   if (known) return known;
-  await resumeDistill(output, work);
+  await resumeDistill(output, execution);
   return (await student.trained())!;
 }
 

@@ -4,7 +4,7 @@ import type { StitchParameters } from '../../passes/index.ts';
 import type { Executor } from '../../runtime/executor.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { withExecutor } from '../execution/open.ts';
-import { type Execution, workOptions } from '../execution/progress.ts';
+import { type TrainingExecution, type TrainingWork, workOptions } from '../execution/progress.ts';
 import { versions } from '../execution/version.ts';
 import type { Parent } from '../network/parent.ts';
 import { checkRunOutput, withLockedRun } from '../run/access.ts';
@@ -18,7 +18,6 @@ import {
   resumable,
   sameData,
   type TrainingKind,
-  type TrainingWork,
   train,
 } from '../run/lifecycle.ts';
 import { joinOpened, type LoadedRun, type OpenRun, trainedParameters } from '../run/load.ts';
@@ -42,7 +41,7 @@ import { type MetricsEntry, stepOf, type Trainer } from '../training/train.ts';
  * @throws SutureError `output-unwritable`, `run-locked`, `kernel-missing`, `device-memory`, `loss-not-finite`, `interrupted`.
  */
 export const trainRun = (plan: RunPlan, executor: Executor, work: TrainingWork = {}): Promise<TrainedRun> =>
-  withNewLock(plan.output, () => trainLocked(plan, { executor, ...workOptions(work) }, work));
+  withNewLock(plan.output, () => trainLocked(plan, { ...work, executor }));
 
 /** A run whose training has ended, and what there is to say of it. */
 export interface TrainedRun {
@@ -53,8 +52,7 @@ export interface TrainedRun {
 /** As {@link trainRun}, where the caller holds the run's lock. @param followUp what is to be done with the run then. */
 export async function trainLocked(
   plan: RunPlan,
-  execution: Execution,
-  work: TrainingWork,
+  execution: TrainingExecution,
   followUp?: FollowUp,
 ): Promise<TrainedRun> {
   const { dataset, training, parents, network } = plan;
@@ -85,7 +83,7 @@ export async function trainLocked(
       force: plan.force,
       followUp,
     });
-    return await finishTraining({ directory, parents, network }, { job, trainer, initial }, work);
+    return await finishTraining({ directory, parents, network }, { job, trainer, initial });
   } finally {
     trainer?.dispose();
   }
@@ -142,11 +140,7 @@ interface ReadyTraining {
 }
 
 /** Runs a training to its end and writes what comes out of it. */
-async function finishTraining(
-  run: OpenRun,
-  { job, trainer, initial, from }: ReadyTraining,
-  work: TrainingWork,
-): Promise<TrainedRun> {
+async function finishTraining(run: OpenRun, { job, trainer, initial, from }: ReadyTraining): Promise<TrainedRun> {
   const { directory } = run;
   const { training } = directory.config;
   const metrics = await directory.openMetrics(from?.more.metrics);
@@ -167,7 +161,7 @@ async function finishTraining(
         more,
         constant: parameters,
       };
-      const trained = await train(directory, stitches, planned, work);
+      const trained = await train(directory, stitches, planned);
       for (const [name, value] of trained) parameters.set(name, value);
     }
     await metrics.sync();
@@ -225,7 +219,7 @@ export async function resumeLocked(run: OpenRun, work: ResumedWork): Promise<Tra
   const dataset = await sameData(config.data, labelsOfRun(config), 'the run was started', 'training');
   await directory.removeTemporaries();
   return withExecutor({ executor: config.executor.name, ...(onProfile && { onProfile }) }, async executor => {
-    const job = trainingJob({ executor, ...workOptions(work) }, run.network, dataset);
+    const job = trainingJob({ ...work, executor }, run.network, dataset);
     const from = await readCheckpoint(directory, stitches);
     if (from) {
       const step = stepOf(job.network, config.training, config);
@@ -234,7 +228,7 @@ export async function resumeLocked(run: OpenRun, work: ResumedWork): Promise<Tra
     const values = from?.values ?? (await beginning(job, config.training));
     const trainer = await stitchTrainer(job, config.training, config, values);
     try {
-      return await finishTraining(run, { job, trainer, initial: values, from }, work);
+      return await finishTraining(run, { job, trainer, initial: values, from });
     } finally {
       trainer?.dispose();
     }

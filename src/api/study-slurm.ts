@@ -116,11 +116,9 @@ export async function submitStudy(
   const made: SubmittedJob[] = [];
   const known = await submitted(folder);
   const submit = async (
-    name: string,
-    text: string,
+    { name, text }: { readonly name: string; readonly text: string },
     after: readonly string[],
-    cells: readonly string[],
-    demand: Demand,
+    { cells, demand }: Pick<SubmittedJob, 'cells' | 'demand'>,
   ) => {
     const script = join(slurmFolder(folder), `${name}.sh`);
     await writeOutput(script, text, { force: true });
@@ -145,13 +143,14 @@ export async function submitStudy(
   for (const stage of [...new Set(arrays.map(array => array.stage))]) {
     const here: string[] = [];
     for (const array of arrays.filter(a => a.stage === stage)) {
-      const keys = array.cells.map(({ key }) => key);
-      const after = stage === 0 ? [] : before;
-      here.push(await submit(array.name, arrayScript(folder, array, program, atOnce), after, keys, array.demand));
+      const { name, demand } = array;
+      const cells = array.cells.map(({ key }) => key);
+      const text = arrayScript(folder, array, program, atOnce);
+      here.push(await submit({ name, text }, stage === 0 ? [] : before, { cells, demand }));
     }
     before = [...before, ...here];
   }
-  await submit('report', reportScript(folder, program), before, [], least);
+  await submit({ name: 'report', text: reportScript(folder, program) }, before, { cells: [], demand: least });
   return made;
 }
 

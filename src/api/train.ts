@@ -9,11 +9,11 @@ import { hashData } from '../data/raw/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { onProcessor, withExecutor } from '../execution/open.ts';
-import { type Execution, workOptions } from '../execution/progress.ts';
+import type { TrainingExecution, TrainingWork } from '../execution/progress.ts';
 import { versions } from '../execution/version.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
-import { type ValidationScore, validationScores } from '../metrics/validation.ts';
+import { validationScores } from '../metrics/validation.ts';
 import { requireFittingImages } from '../network/interface.ts';
 import { taskOf } from '../network/join.ts';
 import { loadModel } from '../network/load.ts';
@@ -24,14 +24,19 @@ import { parentOf } from '../network/parent.ts';
 import { firstOutput, withCoarserOutputs } from '../network/supervision.ts';
 import type { NamedFile } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
-import { withLockedRun } from '../run/access.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
-import { sameData, type TrainingWork } from '../run/lifecycle.ts';
 import { withNewLock } from '../run/lock.ts';
 
-import { lossesOf, requireTrainable, requireUnfinished, trainWhole, wholeTraining } from '../run/train-whole.ts';
+import {
+  outcomeOf,
+  requireTrainable,
+  resumeWhole,
+  trainWhole,
+  type WholeOutcome,
+  wholeTraining,
+} from '../run/train-whole.ts';
 import { type TrainedConfig, type TrainedDirectory, trainedNetworks } from '../run/trained.ts';
-import { checkWholeOutput, notWhole, scoresSchema, WholeDirectory } from '../run/whole.ts';
+import { checkWholeOutput, WholeDirectory } from '../run/whole.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
 import { networkOptions, networkTraining } from '../training/network.ts';
 import { usualBatch } from '../training/options.ts';
@@ -56,7 +61,7 @@ export interface TrainOptions extends GivenOf<typeof networkOptions>, Pick<Meani
 }
 
 /** What `suture train` shows. */
-export interface TrainSummary {
+export interface TrainSummary extends WholeOutcome<TrainedConfig['training']> {
   readonly directory: string;
   /** The network. */
   readonly file: string;
@@ -65,12 +70,6 @@ export interface TrainSummary {
   readonly sites: readonly { readonly name: string; readonly images: number }[];
   /** The outputs that are trained, the network's own first, where there are several. */
   readonly outputs?: readonly string[] | undefined;
-  readonly training: TrainedConfig['training'];
-  readonly executor: string;
-  readonly firstLoss: number | undefined;
-  readonly lastLoss: number | undefined;
-  readonly metric: MetricName;
-  readonly scores: readonly ValidationScore[];
 }
 
 /** What the data of one site is called where nobody names it. */
@@ -100,15 +99,10 @@ export const train = (
 ): Promise<TrainSummary> =>
   withNewLock(options.output, async () => {
     await checkWholeOutput(trainedNetworks, options.output, options.force);
-    return withExecutor(options, executor => trainLocked({ executor, ...workOptions(work) }, path, options, work));
+    return withExecutor(options, executor => trainLocked({ ...work, executor }, path, options));
   });
 
-async function trainLocked(
-  execution: Execution,
-  path: string,
-  options: TrainOptions,
-  work: TrainingWork,
-): Promise<TrainSummary> {
+async function trainLocked(execution: TrainingExecution, path: string, options: TrainOptions): Promise<TrainSummary> {
   const { executor } = execution;
   const model = await loadModel(path, options.outputs?.a, { apart: true });
   const said = { ...options.labels, ...(options.task && { task: options.task }) };
@@ -153,7 +147,7 @@ async function trainLocked(
     stored => ({ format: 'suture-network', version: 1, start: stored.start, ...rest }),
     { force: options.force },
   );
-  return trainIn(execution, directory, { datasets, validation }, work);
+  return trainIn(execution, directory, { datasets, validation });
 }
 
 /** A network as it would be before any training. */
@@ -173,31 +167,9 @@ const jobOf = (
 ): WholeJob =>
   wholeJob({ student: start, supervised: graph, dataset, task, ignore: labels?.ignoreLabel !== undefined });
 
-/**
- * Goes on with a training that was interrupted, as it was begun. What comes out is the same to the last bit as without the interruption, on
- * the same adapter and versions.
- *
- * @throws SutureError `run-invalid`, `run-locked`, `data-invalid` when a data file is not the one that it was begun with.
- */
+/** Goes on with a training that was interrupted: see `resumeWhole`. @throws SutureError `run-invalid`, `run-locked`, `data-invalid`. */
 export const resumeTrain = (path: string, work: TrainingWork = {}): Promise<TrainSummary> =>
-  withLockedRun(
-    path,
-    async () => {
-      const directory = await WholeDirectory.openUnfinished(trainedNetworks, path);
-      const { config } = directory;
-      await requireUnfinished(directory);
-      const labels = labelsOfRun(config);
-      const since = 'the training was begun';
-      const datasets: Dataset[] = [];
-      for (const site of config.sites) datasets.push(await sameData(site, labels, since, 'training'));
-      const validation = await sameData(config.validation, labels, since);
-      await directory.removeTemporaries();
-      return withExecutor({ executor: config.executor.name }, executor =>
-        trainIn({ executor, ...workOptions(work) }, directory, { datasets, validation }, work),
-      );
-    },
-    missing => notWhole(trainedNetworks, missing),
-  );
+  resumeWhole(path, work, { kind: trainedNetworks, sources: ({ sites }) => sites, train: trainIn });
 
 const kind = wholeTraining<TrainedConfig, never>(
   'training the network',
@@ -207,10 +179,9 @@ const kind = wholeTraining<TrainedConfig, never>(
 
 /** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */
 async function trainIn(
-  execution: Execution,
+  execution: TrainingExecution,
   directory: TrainedDirectory,
   { datasets, validation }: { readonly datasets: readonly Dataset[]; readonly validation: Dataset },
-  work: TrainingWork,
 ): Promise<TrainSummary> {
   const { config } = directory;
   const { training, sites, start } = config;
@@ -219,23 +190,18 @@ async function trainIn(
   const how = training.rounds === undefined ? 'trained' : 'trained in rounds';
   const origin = `${start.of}, ${training.fresh ? 'fresh, ' : ''}${how} on ${sites.map(({ name }) => name).join(', ')}`;
   const federated = training.rounds !== undefined && { sites: datasets };
-  await trainWhole(execution, directory, { kind, job, ...federated, validation, name: 'network', origin }, work);
+  await trainWhole(execution, directory, { kind, job, ...federated, validation, name: 'network', origin });
   return summaryOf(directory);
 }
 
 async function summaryOf(directory: TrainedDirectory): Promise<TrainSummary> {
   const { config, path } = directory;
-  const { metric, scores } = (await directory.readJson('scores', scoresSchema))!;
   return {
     directory: path,
     file: directory.file('model'),
     from: config.start.of,
     sites: config.sites.map(({ name, images }) => ({ name, images })),
     ...(config.outputs && { outputs: config.outputs }),
-    training: config.training,
-    executor: config.executor.description,
-    ...(await lossesOf(directory)),
-    metric,
-    scores,
+    ...(await outcomeOf(directory)),
   };
 }

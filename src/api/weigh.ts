@@ -15,7 +15,7 @@ import { hashData } from '../data/raw/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { withExecutor } from '../execution/open.ts';
-import { workOptions } from '../execution/progress.ts';
+import type { TrainingWork } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { OutputShares } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
@@ -30,7 +30,6 @@ import {
   resumable,
   sameData,
   type TrainingKind,
-  type TrainingWork,
   train,
 } from '../run/lifecycle.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
@@ -94,7 +93,7 @@ async function weighLocked(
   };
   await run.directory.remove('weighing');
   return withExecutor({ ...options, ...(choice && { executor: choice }) }, executor =>
-    learnWeights(trainingJob({ executor, ...workOptions(work) }, run.network, dataset), run, plan, work),
+    learnWeights(trainingJob({ ...work, executor }, run.network, dataset), run, plan),
   );
 }
 
@@ -126,7 +125,7 @@ async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSumm
   planOf(run.network, { ...plan, learn: plan.learned });
   requireCarried(from, stepFor(run, plan), directory.file('weighing'));
   return withExecutor({ executor }, open =>
-    learnWeights(trainingJob({ executor: open, ...workOptions(work) }, run.network, dataset), run, plan, work, from),
+    learnWeights(trainingJob({ ...work, executor: open }, run.network, dataset), run, plan, from),
   );
 }
 
@@ -187,7 +186,6 @@ async function learnWeights(
   job: TrainingJob,
   run: LoadedRun,
   plan: LearningPlan,
-  work: TrainingWork,
   from?: Reached<typeof weighingEntries>,
 ): Promise<WeighSummary> {
   const { directory } = run;
@@ -195,7 +193,7 @@ async function learnWeights(
   const step = stepFor({ directory, network }, plan);
   const losses = [...(from?.more.losses ?? [])];
   const values = new Map([...run.parameters, ...(from?.values ?? firstLogits(network, plan, step))]);
-  const trainer = await Trainer.create(job, step, plan, values, stitchFeed(job, step, plan));
+  const trainer = await Trainer.create(job, { step, schedule: plan, feed: stitchFeed(job, step, plan) }, values);
   let learned: ReadonlyMap<string, Tensor>;
   try {
     const planned = {
@@ -205,7 +203,7 @@ async function learnWeights(
       onMetrics: ({ loss }: MetricsEntry) => void losses.push(loss),
       more: async () => ({ plan, executor: executor.name, losses }),
     };
-    learned = await resumable(directory, weighing, () => train(directory, weighing, planned, work));
+    learned = await resumable(directory, weighing, () => train(directory, weighing, planned));
   } finally {
     trainer.dispose();
   }

@@ -1,56 +1,68 @@
 /** What the commands share that train a whole network in a directory of its own: `train` and `distill`. */
 import type { Command } from 'commander';
-import { type MetricName, metricTitles } from '../metrics/metric.ts';
-import type { ValidationScore } from '../metrics/validation.ts';
-import type { TrainingWork } from '../run/lifecycle.ts';
+import type { LabelOptions } from '../data/dataset.ts';
+import type { TrainingWork } from '../execution/progress.ts';
+import { metricTitles } from '../metrics/metric.ts';
+import { path } from '../options/kinds.ts';
+import { optional, type ValuesOf } from '../options/option.ts';
+import type { WholeOutcome } from '../run/train-whole.ts';
+import { checkpointEvery, executor, force, json, labelOptions, labels, maybeOutputPath, metric } from './catalogue.ts';
 import type { Context } from './context.ts';
 import { missing, resumable } from './resume.ts';
 import { fixed, name, type Terminal } from './terminal.ts';
 
+/** Where the network goes. @param directory as the help names it. */
+export const directoryOptions = (directory: string) => ({
+  output: maybeOutputPath(directory, 'the directory to make'),
+  force,
+  resume: optional(path, directory, 'go on with a training that was interrupted, as it was begun'),
+});
+
+/** What comes last of such a command's options. */
+export const closingOptions = { metric, ...labels, executor, checkpointEvery, json };
+
 /** What is said to such a command; what to train, on which data, and where to has no default. */
-interface WholeFlags {
+type WholeFlags = ValuesOf<ReturnType<typeof directoryOptions> & typeof closingOptions> & {
   readonly val?: string | undefined;
-  readonly output?: string | undefined;
-  readonly resume?: string | undefined;
-  readonly checkpointEvery?: number | undefined;
-}
+};
+
+/** The same with what must be said. */
+type WholeRequest<F> = Omit<F, 'labels'> & {
+  readonly validation: string;
+  readonly output: string;
+  readonly labels: LabelOptions;
+};
 
 interface WholeCommand<F, S> {
   /** What a training begins with, for the message where it is not named. */
   readonly from: string;
-  readonly begin: (from: string, flags: F, work: TrainingWork) => Promise<S>;
+  /** What it makes, as the help names it. */
+  readonly directory: string;
+  readonly begin: (from: string, request: WholeRequest<F>, work: TrainingWork) => Promise<S>;
   readonly resume: (directory: string, work: TrainingWork) => Promise<S>;
   readonly show: (summary: S, terminal: Terminal) => void;
 }
 
 /** Begins a training, or goes on with the one that `--resume` names, and shows what came of it. */
 export const wholeAction =
-  <F extends WholeFlags, S extends object>(
+  <F extends WholeFlags, S extends WholeSummary>(
     { terminal, signal }: Context,
-    { from, begin, resume, show }: WholeCommand<F, S>,
+    { from, directory, begin, resume, show }: WholeCommand<F, S>,
   ) =>
   async (named: string | undefined, flags: F, command: Command): Promise<void> => {
     const work = { signal, onProgress: terminal.progress, checkpointSeconds: flags.checkpointEvery };
     const began = (): Promise<S> => {
       if (named === undefined) throw missing(from);
-      return begin(named, flags, work);
+      const { val: validation, output } = flags;
+      if (validation === undefined) throw missing('the labelled images to score on, --val VAL.npz');
+      if (output === undefined) throw missing(`the directory to make, -o ${directory}`);
+      return begin(named, { ...flags, validation, output, labels: labelOptions(flags) }, work);
     };
     const summary = flags.resume === undefined ? await began() : await resume(resumable(flags.resume, command), work);
     terminal.result(summary, () => show(summary, terminal));
   };
 
-/** What a network is scored on, and the directory. @param directory as the help names it. */
-export function requireTarget({ val, output }: WholeFlags, directory: string) {
-  if (val === undefined) throw missing('the labelled images to score on, --val VAL.npz');
-  if (output === undefined) throw missing(`the directory to make, -o ${directory}`);
-  return { validation: val, output };
-}
-
-interface WholeSummary {
-  readonly firstLoss: number | undefined;
-  readonly lastLoss: number | undefined;
-  readonly metric: MetricName;
-  readonly scores: readonly ValidationScore[];
+interface WholeSummary extends WholeOutcome {
   readonly file: string;
 }
 

@@ -5,6 +5,7 @@
  * Every byte order and both memory orders are read; what comes out is always in C order. A file that holds fewer or more
  * numbers than its shape says is an error, never a shorter array.
  */
+import { float16ToNumber } from '../../ir/tensor.ts';
 
 /** Element types, by NumPy's names. */
 export type NpyDtype =
@@ -63,23 +64,13 @@ const CODECS: { readonly [D in NpyDtype]: Codec } = {
   uint32: { code: 'u4', bytes: 4, view: (b, at, n) => new Uint32Array(b, at, n) },
   int64: { code: 'i8', bytes: 8, view: (b, at, n) => new BigInt64Array(b, at, n) },
   uint64: { code: 'u8', bytes: 8, view: (b, at, n) => new BigUint64Array(b, at, n) },
-  float16: { code: 'f2', bytes: 2, view: (b, at, n) => Float32Array.from(new Uint16Array(b, at, n), halfToFloat) },
+  float16: { code: 'f2', bytes: 2, view: (b, at, n) => Float32Array.from(new Uint16Array(b, at, n), float16ToNumber) },
   float32: { code: 'f4', bytes: 4, view: (b, at, n) => new Float32Array(b, at, n) },
   float64: { code: 'f8', bytes: 8, view: (b, at, n) => new Float64Array(b, at, n) },
 };
 
 const DTYPES = Object.keys(CODECS) as NpyDtype[];
 const BY_CODE = new Map(DTYPES.map(dtype => [CODECS[dtype].code, dtype]));
-
-/** The value of an IEEE 754 half-precision number, given its bits. */
-function halfToFloat(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
 
 /** The number of elements of a shape. */
 export const elementCount = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);

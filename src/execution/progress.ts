@@ -24,6 +24,15 @@ export interface Execution extends WorkOptions {
   readonly executor: Executor;
 }
 
+/** What every training takes besides. */
+export interface TrainingWork extends WorkOptions {
+  /** Seconds from one checkpoint to the next, 20 without; 0 writes one after every step. */
+  readonly checkpointSeconds?: number | undefined;
+}
+
+/** What a training is given. */
+export interface TrainingExecution extends Execution, TrainingWork {}
+
 /** Hands an executor to some work, where the work turns out to need one. */
 export type Opening = <T>(work: (executor: Executor) => Promise<T>) => Promise<T>;
 

@@ -243,7 +243,7 @@ export function intervalOf(
   return { value, low: at(0.025), high: at(0.975), groups: Math.min(...sets.map(({ groups }) => groups.length)) };
 }
 
-export const verdicts = ['better', 'worse', 'no difference shown'] as const;
+const verdicts = ['better', 'worse', 'no difference shown'] as const;
 export type Verdict = (typeof verdicts)[number];
 
 /** What an interval shows: a difference where it leaves out 0, and nothing where a single group was seen. */

@@ -7,7 +7,7 @@ import { type Graph, numbersOf, type Tensor } from '../../ir/index.ts';
 import type { OutputMeaning } from '../../passes/index.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { type Opening, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
-import { type Asking, imagesToLookAt, withAnswers } from './answers.ts';
+import { type Answers, type Asking, imagesToLookAt, withAnswers } from './answers.ts';
 import { bestAssignment } from './assignment.ts';
 import type { Network } from './network.ts';
 import { argmax, channelsFirst, thresholdOf } from './outputs.ts';
@@ -44,8 +44,7 @@ const hardly = 0.1;
 /** Compares two parents' answers. Undefined where they are real values, of which there are no classes to compare. */
 export async function compareAnswers(
   open: Opening,
-  a: Network,
-  b: Network,
+  [a, b]: readonly [Network, Network],
   dataset: Dataset,
   work: WorkOptions = {},
 ): Promise<AnswerAgreement | undefined> {
@@ -65,7 +64,7 @@ export async function compareAnswers(
     if (classes.some((c, i) => c !== i) && reordered >= agreement + gain && reordered >= worth) {
       return { ...facts, order: { classes, agreement: reordered } };
     }
-    const input = await bestInput(a, b, dataset, own.output, ask, own.images, work);
+    const input = await bestInput({ ...own, graph: a.graph, meaning: a.meaning }, { ...b, ask }, dataset, work);
     return input && input.agreement >= agreement + gain && input.agreement >= worth ? { ...facts, input } : facts;
   });
 }
@@ -169,12 +168,9 @@ const searched = 4;
 
 /** The change of the partner's images under which it agrees best: what the graphs say, a coarse grid, and finer steps from its best. */
 async function bestInput(
-  a: Network,
-  b: Network,
+  { output, images, ...a }: Answers & Pick<Network, 'graph' | 'meaning'>,
+  b: Pick<Network, 'graph' | 'meaning'> & { readonly ask: Asking },
   dataset: Dataset,
-  output: Tensor,
-  ask: Asking,
-  images: readonly number[],
   { onProgress, signal }: WorkOptions,
 ): Promise<(Affine & { agreement: number }) | undefined> {
   const few = images.slice(0, searched);
@@ -189,7 +185,7 @@ async function bestInput(
   );
   const agreementOf = async ({ scale, offset }: Affine): Promise<number> => {
     throwIfInterrupted(signal, 'The comparison of the parents');
-    const found = await ask(few, value => value * scale + offset);
+    const found = await b.ask(few, value => value * scale + offset);
     const overlaps =
       found.images.length === few.length ? overlapsOf(own, answered(found.output, b.meaning)) : undefined;
     return overlaps ? meanOf(overlaps.similar.map((row, i) => row[i])) : 0;

@@ -31,6 +31,8 @@ export interface JoinRequest extends MeaningOptions {
   /** Default: they are matched. */
   readonly pairs?: readonly FeaturePair[] | undefined;
   readonly outputMean: NonNullable<OutputOptions['outputMean']>;
+  /** Data whose labels tell what outputs mean, where neither the networks nor the request say. Default: the data that are joined on. */
+  readonly labelled?: Dataset | undefined;
   /** Which of the own network's classes (or regions) a partner's channels are. Default: the same in the same order. */
   readonly classesOf?: ((partner: Parent, own: Parent, role: string, tag: Tag) => Promise<PartnerClasses>) | undefined;
 }
@@ -108,7 +110,6 @@ export const joinParents = (
  *
  * @param open what answers are computed with where a file leaves open what its output means.
  * @param dataset images that fit (`requireImages`).
- * @param labelled data whose labels tell what outputs mean, where neither the networks nor the request say.
  * @throws SutureError whatever is wrong with the networks, or does not go together.
  */
 export async function joinModels(
@@ -116,8 +117,8 @@ export async function joinModels(
   models: readonly Model[],
   dataset: Dataset,
   request: JoinRequest,
-  labelled: Dataset = dataset,
 ): Promise<Joined> {
+  const { labelled = dataset } = request;
   const matching = request.pairs ? undefined : matchModels(models, dataset, request.matchWith);
   const pairs = request.pairs ?? matching!.pairs;
   const classed: string[] = [];
@@ -147,7 +148,7 @@ export async function disagreementsOf(
 ): Promise<readonly string[]> {
   const texts: string[] = [];
   for (const [i, partner] of partners.entries()) {
-    const agreement = await compareAnswers(open, first, partner, dataset, work);
+    const agreement = await compareAnswers(open, [first, partner], dataset, work);
     if (agreement) texts.push(...disagreementTexts(agreement, tagOf(i + 1)));
   }
   return texts;

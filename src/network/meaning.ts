@@ -125,13 +125,11 @@ function completed(
  * What the output of a network means, with answers of the network on the data where its file leaves it open.
  *
  * @param open what answers are computed with.
- * @param name how messages name the network.
  * @throws SutureError `option-invalid` where the activation cannot be known, or contradicts the graph.
  */
 export async function establishMeaning(
   open: Opening,
-  network: Graph,
-  name: string,
+  { graph: network, path: name }: { readonly graph: Graph; readonly path: string },
   dataset: Dataset,
   options: MeaningOptions = {},
 ): Promise<OutputMeaning> {

@@ -14,6 +14,7 @@ import {
   withDemandedSizes,
 } from '../../passes/index.ts';
 import { batchText, fixedBatch } from '../execution/fixed-batch.ts';
+import { parentName } from './names.ts';
 import { takenText, withOneOutput } from './one-output.ts';
 import { tagOf } from './tags.ts';
 
@@ -52,7 +53,7 @@ export const warningsOf = (models: readonly Model[]): readonly string[] =>
   models.flatMap(({ path, warnings }) => warnings.map(({ message }) => `${printable(path)}: ${message}`));
 
 /** What messages call one of the networks that are to be joined: `parent a (A.onnx)`. */
-export const roleOf = ({ path }: Pick<Model, 'path'>, tag: Tag): string => `parent ${tag} (${printable(path)})`;
+export const roleOf = ({ path }: Pick<Model, 'path'>, tag: Tag): string => `${parentName(tag)} (${printable(path)})`;
 
 /** How many images networks that are joined take at a time, as `fixedBatch`. @throws SutureError `parents-incompatible` where they differ. */
 export function sharedBatch(models: readonly Model[]): number | undefined {

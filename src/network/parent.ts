@@ -24,7 +24,7 @@ export const parentOf = async (
   model: Model,
   dataset: Dataset,
   options?: MeaningOptions,
-): Promise<Parent> => parentWith(model, await establishMeaning(open, model.graph, model.path, dataset, options));
+): Promise<Parent> => parentWith(model, await establishMeaning(open, model, dataset, options));
 
 /**
  * A partner whose channels are put in the own network's order.

@@ -3,19 +3,18 @@
 import { printable, SutureError, type Tensor, type Value } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { type CentredGram, centredGram, cka, matchableValues, observedOnShared } from '../../passes/index.ts';
-import type { Executor } from '../../runtime/executor.ts';
 import { imagesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { Runnable } from '../execution/execute.ts';
 import { imagesAtATime } from '../execution/fixed-batch.ts';
-import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import { type Execution, throwIfInterrupted } from '../execution/progress.ts';
 import { requireFittingImages } from './interface.ts';
 import type { Model } from './model.ts';
 
-export interface SimilarityOptions extends WorkOptions {
+interface SimilarityOptions {
   /** How many images are looked at, spread evenly over the data; all of them if there are fewer. Default {@link defaultImages}. */
-  readonly images?: number;
+  readonly images?: number | undefined;
   /** What messages call the networks. Default: their paths. */
   readonly names?: readonly [string, string];
 }
@@ -37,11 +36,10 @@ const USUAL_BATCH = 4;
  * @throws SutureError `data-invalid` if the images do not fit a network, or are fewer than four.
  */
 export async function ckaSimilarity(
-  a: Model,
-  b: Model,
+  { executor, onProgress, signal }: Execution,
+  [a, b]: readonly [Model, Model],
   dataset: Dataset,
-  executor: Executor,
-  { images = defaultImages, names = [a.path, b.path], onProgress, signal }: SimilarityOptions = {},
+  { images = defaultImages, names = [a.path, b.path] }: SimilarityOptions = {},
 ): Promise<Similarity> {
   for (const { graph, path } of [a, b]) requireFittingImages(dataset, graph, path);
   const count = Math.min(images, dataset.count);

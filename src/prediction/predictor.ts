@@ -41,12 +41,17 @@ function windowFor({ inputType }: Network, plans: Plans | undefined, extents: re
   );
 }
 
+/** A network that stands ready, and by which plans its images are prepared. */
+export interface Predictor {
+  readonly runnable: Runnable;
+  readonly network: Network;
+  readonly plans: Plans | undefined;
+}
+
 /** What a network says of a case [C, ...spatial] that is as the network wants it, for each of its channels. */
 export function predict(
-  runnable: Runnable,
-  network: Network,
+  { runnable, network, plans }: Predictor,
   field: Field,
-  plans: Plans | undefined,
   { batch, ...looking }: Looking,
 ): Promise<Field> {
   const { input, output, meaning, name } = network;

@@ -38,7 +38,7 @@ export interface Box {
   readonly extents: Extents;
 }
 
-export const spans = (box: Box, extents: Extents): boolean => extents.every((extent, i) => box.extents[i] === extent);
+const spans = (box: Box, extents: Extents): boolean => extents.every((extent, i) => box.extents[i] === extent);
 
 /** Visits the rows along the last axis of a box: where each begins in the whole and in the part. */
 function eachRow(

@@ -4,7 +4,7 @@ import { printable, SutureError } from '../../ir/errors.ts';
 import { readModelFile } from '../../ir/onnx/file.ts';
 import { readRegular } from '../files/input.ts';
 
-export const schemes = [
+const schemes = [
   'ZScoreNormalization',
   'CTNormalization',
   'NoNormalization',

@@ -19,7 +19,6 @@ function trainingWord(name: string, value: unknown): string {
 
 /** The options of a training that are not what would hold without them. Options that a shorter list decides are tried without. */
 function trainingWords(training: Training, dense: boolean): readonly string[] {
-  const wanted = JSON.stringify(training);
   const given: Record<string, unknown> = {};
   const isReached = (some: Readonly<Record<string, unknown>>): boolean => {
     try {
@@ -32,9 +31,7 @@ function trainingWords(training: Training, dense: boolean): readonly string[] {
       throw error;
     }
   };
-  const known = Object.entries(JSON.parse(wanted) as Record<string, unknown>).filter(
-    ([name]) => name in trainingOptions,
-  );
+  const known = Object.entries(training).filter(([name, value]) => value !== undefined && name in trainingOptions);
   for (const [name, value] of known) given[name] = value;
   for (const [name] of known.toReversed()) {
     const { [name]: _, ...others } = given;

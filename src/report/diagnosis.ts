@@ -1,5 +1,6 @@
 /** A diagnosis in words: each sign, the figure that shows it, and what to do. */
 import { printable } from '../../ir/errors.ts';
+import { ensembleName } from '../network/names.ts';
 import type { RunDiagnosis } from '../selection/diagnose/diagnose.ts';
 import { farDistance, type SignName, type Signs, type Status } from '../selection/diagnose/signs.ts';
 import { fixed } from './decimals.ts';
@@ -48,7 +49,7 @@ function figureOf(sign: SignName, signs: Signs): string {
     case 'noGain': {
       const { position, comparisons = [] } = signs.noGain;
       return comparisons
-        .filter(({ against }) => against === 'output ensemble')
+        .filter(({ against }) => against === ensembleName)
         .map(({ data, difference }) => `on ${printable(data)} ${differenceText(difference)}`)
         .join(', ')
         .replace(/^/, `stitched at ${position} − output ensemble: `);

@@ -1,4 +1,5 @@
 /** What of a run directory is tracked. */
+import { parentName } from '../network/names.ts';
 import type { RunConfig } from '../run/config.ts';
 import type { Sweep } from '../selection/sweep.ts';
 import type { StoredVerdict } from '../selection/verdict.ts';
@@ -34,7 +35,7 @@ export function trackedRun(parts: RunParts): TrackedRun {
   }
   const { parents, training: settings, data, executor, task, versions } = config;
   const parameters: Readonly<Record<string, unknown>> = {
-    ...Object.fromEntries(Object.entries(parents).map(([tag, { source }]) => [`parent ${tag}`, source])),
+    ...Object.fromEntries(Object.entries(parents).map(([tag, { source }]) => [parentName(tag), source])),
     ...{ data: data.source, task, executor: executor.description, ...settings },
     ...(exported !== undefined && { exported }),
   };

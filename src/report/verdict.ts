@@ -1,6 +1,7 @@
 /** A verdict in words. */
 import { printable } from '../../ir/errors.ts';
 import { type Difference, verdictOf } from '../metrics/bootstrap.ts';
+import { isDistilledName, isEnsembleName, isParentName } from '../network/names.ts';
 import { percent, type StoredVerdict } from '../selection/verdict.ts';
 import { fixed } from './decimals.ts';
 
@@ -41,16 +42,16 @@ export function verdictText({ standings, chosen, bar, incumbent, stress, budget 
 
 /** What a user might not expect. */
 function kindText(name: string): string {
-  if (name.startsWith('parent'))
+  if (isParentName(name))
     return ' It is one of the networks as it was: nothing that was made of them is shown to be better.';
-  if (name.startsWith('output ensemble')) return ' Its parents are not stitched: no stitch is shown to be better.';
+  if (isEnsembleName(name)) return ' Its parents are not stitched: no stitch is shown to be better.';
   return '';
 }
 
 /** Where the student is that was not chosen before a parent, for whom that is what they want all the same. */
 function studentText(standings: StoredVerdict['standings'], chosen: number): string {
-  const student = standings.find(({ name, affordable }) => name.startsWith('distilled from') && affordable);
-  if (!standings[chosen].name.startsWith('parent') || !student?.chosenBetterBy) return '';
+  const student = standings.find(({ name, affordable }) => isDistilledName(name) && affordable);
+  if (!isParentName(standings[chosen].name) || !student?.chosenBetterBy) return '';
   return ` Against what was distilled it is at ${intervalText(student.chosenBetterBy.own)} at home; no score here says what that knows of other sites, and whoever is to serve those too finds it in student/student.onnx.`;
 }
 

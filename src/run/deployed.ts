@@ -1,6 +1,6 @@
 /** A run's super-network under one setting: what is deployed. */
 import type { Graph, TensorType } from '../../ir/index.ts';
-import { type GateScope, narrow, type OutputMeaning, type Peaks, type Setting, wideNodes } from '../../passes/index.ts';
+import { narrow, type OutputMeaning, type Peaks, type Setting, wideNodes } from '../../passes/index.ts';
 import { describedAs, settledFor } from '../network/deployable.ts';
 import { type Needs, needsMetadata, needsTexts } from '../network/needs.ts';
 import type { FeatureEntries } from '../network/tags.ts';
@@ -53,10 +53,9 @@ export function deployed(
   run: LoadedRun,
   setting: Setting,
   note: string,
-  gated = false,
-  over: GateScope = 'image',
+  { gated = false, gateOver = 'image' }: Pick<Combination, 'gated' | 'gateOver'> = {},
 ): Graph {
-  return described(run, settledFor(run, setting, gated, over), note);
+  return described(run, settledFor(run, setting, gated, gateOver), note);
 }
 
 /** As {@link describedAs}, with the run that it is of. @param note which of all that can be made of the run it is. */
@@ -79,7 +78,7 @@ export function deployedCombination(run: LoadedRun, combination: Combination, le
   const { network } = run;
   checkCombination(network, combination);
   const setting = settingOf(network, combination, learned);
-  return deployed(run, setting, combinationText(combination), combination.gated, combination.gateOver);
+  return deployed(run, setting, combinationText(combination), combination);
 }
 
 /**

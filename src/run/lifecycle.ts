@@ -8,16 +8,10 @@ import type { TrainingStep } from '../../passes/index.ts';
 import type { Dataset, LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import { hashData, type Use } from '../data/raw/load.ts';
-import type { WorkOptions } from '../execution/progress.ts';
 import type { Checkpoint, MetricsEntry, Trainer } from '../training/train.ts';
 import { isReached, naturalSchema, randomStateSchema, samplerStateSchema } from './checkpoint.ts';
 import { requireTensors } from './load.ts';
 import type { SealedArrays } from './sealed-folder.ts';
-
-export interface TrainingWork extends WorkOptions {
-  /** Seconds from one checkpoint to the next, 20 without; 0 writes one after every step. */
-  readonly checkpointSeconds?: number | undefined;
-}
 
 /** What decides how far a training has come. */
 export interface Extent {
@@ -132,7 +126,6 @@ export function train<E extends v.ObjectEntries, F extends string, D extends Tra
   directory: D,
   kind: TrainingKind<E, F, D>,
   { trainer, from, until, metricsEvery, keepEnd, onMetrics, more, constant = new Map() }: PlannedTraining<E>,
-  { checkpointSeconds }: Pick<TrainingWork, 'checkpointSeconds'>,
 ): Promise<ReadonlyMap<string, Tensor>> {
   return trainer.run({
     stage: kind.stage,
@@ -140,7 +133,6 @@ export function train<E extends v.ObjectEntries, F extends string, D extends Tra
     ...(until !== undefined && { until }),
     ...(metricsEvery !== undefined && { metricsEvery }),
     ...(keepEnd !== undefined && { keepEnd }),
-    checkpointSeconds,
     onMetrics,
     onCheckpoint: async ({ step, sampler, settings, values }) => {
       const state = { step, sampler, settings, ...(await more()) };

@@ -7,6 +7,7 @@ import type { MetricName } from '../metrics/metric.ts';
 import { measureNetworks } from '../metrics/score-networks.ts';
 import { loadModel } from '../network/load.ts';
 import { fromStored } from '../network/meaning.ts';
+import { parentName } from '../network/names.ts';
 import { parentWith, withClasses } from '../network/parent.ts';
 import { inOrder, inverseOrder } from '../preprocessing/grid.ts';
 import { labelsOfRun } from './config.ts';
@@ -43,7 +44,7 @@ export async function scoresOnOwnGrids(
   for (const [i, { tag }] of network.parents.entries()) {
     const { grid, meaning, output, classes } = config.parents[tag];
     if (!grid) continue;
-    const parent = `parent ${tag}`;
+    const parent = parentName(tag);
     const known = { parent, set: name, shared: sharedOf(parent) };
     if (!(await isFolder(file))) {
       found.push(known);

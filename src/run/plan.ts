@@ -123,18 +123,13 @@ export async function planRun(
   if (training.steps > 0) requireBatch(training.batch, dataset);
   requireImages(models, dataset);
   const names = await namesOfFolder(request.data);
-  const joined = await joinModels(
-    onProcessor,
-    models,
-    dataset,
-    {
-      ...request,
-      pairs: said,
-      outputMean,
-      classesOf: (parent, own, role, tag) => partnerClasses(request.classes?.[tag], { own, names, parent, role }),
-    },
+  const joined = await joinModels(onProcessor, models, dataset, {
+    ...request,
+    pairs: said,
+    outputMean,
     labelled,
-  );
+    classesOf: (parent, own, role, tag) => partnerClasses(request.classes?.[tag], { own, names, parent, role }),
+  });
   const { parents, network } = joined;
   checkPositions(network, training.positions ?? []);
   requireRoom(network, training, dataset);

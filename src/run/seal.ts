@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import type { Tensor } from '../../ir/index.ts';
 
 /** The seal of a document. Members that JSON leaves out do not count. */
-export function sealOf(document: object, tensors: ReadonlyMap<string, Tensor> = new Map()): string {
+function sealOf(document: object, tensors: ReadonlyMap<string, Tensor> = new Map()): string {
   const { seal: _, ...rest } = document as { readonly seal?: unknown };
   const hash = createHash('sha256').update(JSON.stringify(rest));
   for (const name of [...tensors.keys()].sort()) {

@@ -84,7 +84,7 @@ export async function readSealedConfig<S extends v.GenericSchema>(
 }
 
 /** The file that every sealed folder begins with. */
-export const configFile = 'config.json';
+const configFile = 'config.json';
 
 export abstract class SealedFolder<T extends string, D extends string, F extends string> {
   readonly #layout: Layout<T, D, F>;

@@ -1,14 +1,19 @@
 /** The directory of a student: what `suture distill` makes. See `docs/distill.md`. */
 import * as v from 'valibot';
 import { tasks } from '../../passes/index.ts';
-import { metricNames } from '../metrics/metric.ts';
 import { meaningSchema } from '../network/meaning.ts';
+import { distilledName } from '../network/names.ts';
 import { distillationSchema } from '../training/distill.ts';
-import { hashSchema, naturalSchema } from './checkpoint.ts';
+import { naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
-import { storedNetworkSchema, validationSchema, type WholeDirectory, type WholeKind, wholeLayout } from './whole.ts';
-
-const dataSchema = { source: v.string(), sha256: hashSchema };
+import {
+  closingEntries,
+  dataEntries,
+  storedNetworkSchema,
+  type WholeDirectory,
+  type WholeKind,
+  wholeLayout,
+} from './whole.ts';
 
 const configSchema = v.object({
   format: v.literal('suture-student'),
@@ -22,13 +27,9 @@ const configSchema = v.object({
   task: v.picklist(tasks),
   labels: v.optional(labelsSchema),
   training: distillationSchema,
-  data: v.object({ ...dataSchema, images: naturalSchema }),
-  validation: v.object(dataSchema),
-  metric: v.picklist(metricNames),
-  /** Of the parents, the teacher, and the student before it was trained, on the validation data. */
-  scores: v.array(validationSchema),
-  executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
-  versions: v.record(v.string(), v.optional(v.string())),
+  data: v.object({ ...dataEntries, images: naturalSchema }),
+  /** Scores are those of the parents, the teacher, and the student before it was trained. */
+  ...closingEntries,
 });
 
 export type StudentConfig = v.InferOutput<typeof configSchema>;
@@ -46,7 +47,7 @@ export const students: WholeKind<StudentConfig, 'teacher'> = {
   titles: {
     teacher: of => `the teacher (${of})`,
     start: of => `the student (from ${of})`,
-    model: of => `distilled from ${of}`,
+    model: distilledName,
   },
   stored: ({ teacher, student, gated }, which) => {
     if (which === 'teacher') return teacher;

@@ -2,10 +2,12 @@
 import * as v from 'valibot';
 import { type Graph, printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
 import { closeWeights, type TrainingStep } from '../../passes/index.ts';
+import type { ExecutorName } from '../../runtime/executor.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { BatchSampler } from '../data/sampler.ts';
 import { bindingFor } from '../execution/execute.ts';
-import { type Execution, type WorkOptions, workOptions } from '../execution/progress.ts';
+import { withExecutor } from '../execution/open.ts';
+import type { Execution, TrainingExecution, TrainingWork, WorkOptions } from '../execution/progress.ts';
 import { hashFile } from '../files/hash.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
@@ -19,27 +21,37 @@ import { checkpointInterval } from '../training/options.ts';
 import { requireRoomForWhole } from '../training/room.ts';
 import { type MetricsEntry, Trainer } from '../training/train.ts';
 import { type WholeJob, type WholeSettings, type WholeStep, wholeFeed, wholeStep } from '../training/whole.ts';
+import { withLockedRun } from './access.ts';
 import { naturalSchema } from './checkpoint.ts';
+import { labelsOfRun, type RunConfig } from './config.ts';
 import {
   type PlannedTraining,
   type Reached,
   readCheckpoint,
   requireCarried,
   resumable,
+  sameData,
   type TrainingKind,
-  type TrainingWork,
   train,
 } from './lifecycle.ts';
 import { requireTensors } from './load.ts';
 import { metricsStateSchema } from './metrics.ts';
-import type { WholeDirectory } from './whole.ts';
+import { notWhole, scoresSchema, WholeDirectory, type WholeKind } from './whole.ts';
 
 /** What the configurations of all such directories say. */
-export interface WholeConfig {
+export interface WholeConfig extends Pick<RunConfig, 'task' | 'labels'> {
   readonly training: WholeSettings;
   readonly metric: MetricName;
   /** Of other networks, on the validation data. */
   readonly scores: readonly ValidationScore[];
+  readonly validation: StoredData;
+  readonly executor: { readonly name: ExecutorName; readonly description: string };
+}
+
+/** A data file, and what it was when a training was begun with it. */
+interface StoredData {
+  readonly source: string;
+  readonly sha256: string;
 }
 
 const entries = {
@@ -127,10 +139,9 @@ export interface WholeWork<C extends WholeConfig, N extends string> {
 
 /** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */
 export async function trainWhole<C extends WholeConfig, N extends string>(
-  execution: Execution,
+  execution: TrainingExecution,
   directory: WholeDirectory<C, N>,
   given: WholeWork<C, N>,
-  work: TrainingWork,
 ): Promise<void> {
   const { kind, job, validation, name, origin, completed = async graph => graph } = given;
   const { metric, training, scores } = directory.config;
@@ -141,7 +152,7 @@ export async function trainWhole<C extends WholeConfig, N extends string>(
   if (from) requireCarried(from, planned.step, directory.file('checkpoint'), keptOfRound(planned.step, from));
   const known = (await directory.readTensors('parameters'))?.tensors;
   if (known) requireTensors(known, types, directory.file('parameters'));
-  const trained = closeWeights(open, known ?? (await trainWeights(execution, directory, given, planned, work, from)));
+  const trained = closeWeights(open, known ?? (await trainWeights(execution, directory, { ...given, planned, from })));
   const closed = await completed(firstOutput(trained));
   const { meaning } = directory;
   const metadata = { ...closed.info.metadata, ...meaningMetadata(meaning), 'suture.setting': origin };
@@ -155,22 +166,24 @@ export async function trainWhole<C extends WholeConfig, N extends string>(
   await directory.finish();
 }
 
+interface PlannedWork<C extends WholeConfig, N extends string> extends WholeWork<C, N> {
+  readonly planned: WholeStep;
+  readonly from: Reached<Entries> | undefined;
+}
+
 async function trainWeights<C extends WholeConfig, N extends string>(
-  execution: Execution,
+  execution: TrainingExecution,
   directory: WholeDirectory<C, N>,
-  given: WholeWork<C, N>,
-  planned: WholeStep,
-  work: TrainingWork,
-  from?: Reached<Entries>,
+  given: PlannedWork<C, N>,
 ): Promise<ReadonlyMap<string, Tensor>> {
-  const { kind, job, sites } = given;
+  const { kind, job, sites, planned, from } = given;
   const { training } = directory.config;
   const feed = wholeFeed(execution, job, planned, training);
   const metrics = await directory.openMetrics(from?.more.metrics);
   try {
     return await resumable(directory, kind, async () => {
       const values = from?.values ?? planned.loss.student.weights;
-      const trainer = await Trainer.create(execution, planned.step, training, values, feed);
+      const trainer = await Trainer.create(execution, { step: planned.step, schedule: training, feed }, values);
       try {
         const onMetrics = (entry: MetricsEntry) => metrics.append(entry);
         const more = async () => {
@@ -179,8 +192,8 @@ async function trainWeights<C extends WholeConfig, N extends string>(
         };
         const parts = { trainer, onMetrics, more };
         const trained = sites
-          ? await federated(execution, directory, { ...given, sites }, { planned, from, ...parts }, work)
-          : await train(directory, kind, { from, ...parts }, work);
+          ? await federated(execution, directory, { ...given, sites }, parts)
+          : await train(directory, kind, { from, ...parts });
         await metrics.sync();
         await directory.writeTensors('parameters', trained);
         return trained;
@@ -213,22 +226,16 @@ function keptOfRound(step: TrainingStep, { more: { federation } }: Reached<Entri
   );
 }
 
-interface FederatedParts extends Pick<PlannedTraining<Entries>, 'trainer' | 'onMetrics' | 'more'> {
-  readonly planned: WholeStep;
-  readonly from: Reached<Entries> | undefined;
-}
-
 /** Round after round, site after site. A site that ends after the time of a checkpoint leaves one. */
 async function federated<C extends WholeConfig, N extends string>(
-  execution: Execution,
+  execution: TrainingExecution,
   directory: WholeDirectory<C, N>,
-  { kind, job, sites }: WholeWork<C, N> & { readonly sites: readonly Dataset[] },
-  { planned, from, trainer, onMetrics, more }: FederatedParts,
-  work: TrainingWork,
+  { kind, job, sites, planned, from }: PlannedWork<C, N> & { readonly sites: readonly Dataset[] },
+  { trainer, onMetrics, more }: Pick<PlannedTraining<Entries>, 'trainer' | 'onMetrics' | 'more'>,
 ): Promise<Weights> {
   const { steps, rounds = 1, batch, seed } = directory.config.training;
   const { step } = planned;
-  const { checkpointSeconds = checkpointInterval } = work;
+  const { checkpointSeconds = checkpointInterval } = execution;
   const local = steps / rounds;
   const keptUnder = (prefix: string): Weights =>
     new Map(step.learned.map(name => [name, from!.values.get(`${prefix}/${name}`)!]));
@@ -257,26 +264,21 @@ async function federated<C extends WholeConfig, N extends string>(
           note: [`round ${round + 1} of ${rounds}`, event.note].filter(text => text !== undefined).join(', '),
         });
       const feed = wholeFeed(execution, { ...job, dataset: sites[site] }, planned, directory.config.training);
-      const trained = await train(
-        directory,
-        kind,
-        {
-          trainer: trainer.fedBy(feed, { ...workOptions(execution), onProgress }),
-          from: at,
-          until: done + local,
-          keepEnd: performance.now() - saved > checkpointSeconds * 1000,
-          onMetrics: entry => onMetrics({ ...entry, site }),
-          more: async () => {
-            saved = performance.now();
-            return { ...(await more()), federation: { round, site } };
-          },
-          constant: new Map([
-            ...under(startOfRound, common),
-            ...ended.flatMap((weights, other) => under(ofSite(other), weights)),
-          ]),
+      const trained = await train(directory, kind, {
+        trainer: trainer.fedBy(feed, { onProgress }),
+        from: at,
+        until: done + local,
+        keepEnd: performance.now() - saved > checkpointSeconds * 1000,
+        onMetrics: entry => onMetrics({ ...entry, site }),
+        more: async () => {
+          saved = performance.now();
+          return { ...(await more()), federation: { round, site } };
         },
-        work,
-      );
+        constant: new Map([
+          ...under(startOfRound, common),
+          ...ended.flatMap((weights, other) => under(ofSite(other), weights)),
+        ]),
+      });
       feed.dispose();
       ended.push(trained);
     }
@@ -289,19 +291,77 @@ async function federated<C extends WholeConfig, N extends string>(
 
 const lossSchema = v.object({ loss: v.number() });
 
-/** The loss of the first step that was read, and of the last. */
-export async function lossesOf<C extends object, N extends string>(
-  directory: WholeDirectory<C, N>,
-): Promise<{ readonly firstLoss: number | undefined; readonly lastLoss: number | undefined }> {
-  const losses = await directory.readMetrics(lossSchema);
-  return { firstLoss: losses[0]?.loss, lastLoss: losses.at(-1)?.loss };
+/** What a training came to. */
+export interface WholeOutcome<T extends WholeSettings = WholeSettings> {
+  readonly training: T;
+  /** What computed, in words. */
+  readonly executor: string;
+  /** Of the first step that was read, and of the last. */
+  readonly firstLoss: number | undefined;
+  readonly lastLoss: number | undefined;
+  readonly metric: MetricName;
+  readonly scores: readonly ValidationScore[];
 }
 
-/** Refuses to go on with what has ended. @throws SutureError `run-invalid`. */
-export async function requireUnfinished<C extends object, N extends string>(
+/** What the training of a directory came to. */
+export async function outcomeOf<C extends WholeConfig, N extends string>(
   directory: WholeDirectory<C, N>,
-): Promise<void> {
-  if (!(await directory.trained())) return;
-  const text = `The training of ${printable(directory.path)} has ended: there is nothing to resume.`;
-  throw new SutureError('run-invalid', text);
+): Promise<WholeOutcome<C['training']>> {
+  const { training, executor } = directory.config;
+  const { metric, scores } = (await directory.readJson('scores', scoresSchema))!;
+  const losses = await directory.readMetrics(lossSchema);
+  return {
+    training,
+    executor: executor.description,
+    firstLoss: losses[0]?.loss,
+    lastLoss: losses.at(-1)?.loss,
+    metric,
+    scores,
+  };
 }
+
+/** How what was interrupted goes on. */
+interface WholeResumption<C extends WholeConfig, N extends string, S> {
+  readonly kind: WholeKind<C, N>;
+  /** What is trained on. */
+  readonly sources: (config: C) => readonly StoredData[];
+  /** Trains what the directory says, on these data and then those that it is scored on. */
+  readonly train: (
+    execution: TrainingExecution,
+    directory: WholeDirectory<C, N>,
+    data: { readonly datasets: readonly Dataset[]; readonly validation: Dataset },
+  ) => Promise<S>;
+}
+
+/**
+ * Goes on with a training that was interrupted, as it was begun. What comes out is the same to the last bit as without the interruption, on
+ * the same adapter and versions.
+ *
+ * @throws SutureError `run-invalid`, `run-locked`, `data-invalid` when a data file is not the one that it was begun with.
+ */
+export const resumeWhole = <C extends WholeConfig, N extends string, S>(
+  path: string,
+  work: TrainingWork,
+  { kind, sources, train: trainOn }: WholeResumption<C, N, S>,
+): Promise<S> =>
+  withLockedRun(
+    path,
+    async () => {
+      const directory = await WholeDirectory.openUnfinished(kind, path);
+      const { config } = directory;
+      if (await directory.trained()) {
+        const text = `The training of ${printable(path)} has ended: there is nothing to resume.`;
+        throw new SutureError('run-invalid', text);
+      }
+      const labels = labelsOfRun(config);
+      const since = 'the training was begun';
+      const datasets: Dataset[] = [];
+      for (const source of sources(config)) datasets.push(await sameData(source, labels, since, 'training'));
+      const validation = await sameData(config.validation, labels, since);
+      await directory.removeTemporaries();
+      return withExecutor({ executor: config.executor.name }, executor =>
+        trainOn({ ...work, executor }, directory, { datasets, validation }),
+      );
+    },
+    missing => notWhole(kind, missing),
+  );

@@ -1,13 +1,17 @@
 /** The directory of a network that is trained on labels: what `suture train` makes. See `docs/train.md`. */
 import * as v from 'valibot';
 import { tasks } from '../../passes/index.ts';
-import { metricNames } from '../metrics/metric.ts';
 import { networkTrainingSchema } from '../training/network.ts';
-import { hashSchema, naturalSchema } from './checkpoint.ts';
+import { naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
-import { storedNetworkSchema, validationSchema, type WholeDirectory, type WholeKind, wholeLayout } from './whole.ts';
-
-const dataSchema = { source: v.string(), sha256: hashSchema };
+import {
+  closingEntries,
+  dataEntries,
+  storedNetworkSchema,
+  type WholeDirectory,
+  type WholeKind,
+  wholeLayout,
+} from './whole.ts';
 
 const configSchema = v.object({
   format: v.literal('suture-network'),
@@ -20,13 +24,9 @@ const configSchema = v.object({
   labels: v.optional(labelsSchema),
   training: networkTrainingSchema,
   /** Whose data it is trained on. */
-  sites: v.pipe(v.array(v.object({ name: v.string(), ...dataSchema, images: naturalSchema })), v.minLength(1)),
-  validation: v.object(dataSchema),
-  metric: v.picklist(metricNames),
-  /** Of the network before it was trained, on the validation data; none of fresh weights. */
-  scores: v.array(validationSchema),
-  executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
-  versions: v.record(v.string(), v.optional(v.string())),
+  sites: v.pipe(v.array(v.object({ name: v.string(), ...dataEntries, images: naturalSchema })), v.minLength(1)),
+  /** Scores are those of the network before it was trained; none of fresh weights. */
+  ...closingEntries,
 });
 
 export type TrainedConfig = v.InferOutput<typeof configSchema>;

@@ -34,8 +34,11 @@ export interface WrittenSetting {
   readonly gateOver?: GateScope | undefined;
 }
 
+/** So many images are compared on at the most. */
+const comparedImages = 8;
+
 /** What float32 arithmetic in another order may differ by. */
-export const tolerance = 1e-4;
+const tolerance = 1e-4;
 
 /**
  * Runs an exported file in ONNX Runtime on the CPU and compares its output with what an executor makes of the whole
@@ -46,7 +49,6 @@ export async function compareWithFile(
   { network, parameters }: TrainedNetwork,
   { file, setting, gated = false, gateOver }: WrittenSetting,
   dataset: Dataset,
-  images = 8,
 ): Promise<Agreement> {
   const [input] = network.parents[0].inputs as readonly [string, ...string[]];
   const [output] = network.outputs as readonly [SuperNetwork['outputs'][number]];
@@ -62,7 +64,7 @@ export async function compareWithFile(
   const needed = new Set(graph.inputs.map(i => i.name));
   const given = [...parameters, ...settingTensors(network, setting)].filter(([tensor]) => needed.has(tensor));
   const runnable = new Runnable(executor, graph, new Map(given));
-  return compare(runnable, { file, input, output: name, open: network.graph }, dataset, images);
+  return compare(runnable, { file, input, output: name, open: network.graph }, dataset);
 }
 
 /** As {@link compareWithFile}, for a network that is no setting of another. */
@@ -71,8 +73,7 @@ export const compareNetworkWithFile = (
   { graph, input, output }: Network,
   file: string,
   dataset: Dataset,
-  images = 8,
-): Promise<Agreement> => compare(new Runnable(executor, graph), { file, input, output, open: graph }, dataset, images);
+): Promise<Agreement> => compare(new Runnable(executor, graph), { file, input, output, open: graph }, dataset);
 
 /** @param runnable is disposed of. */
 async function compare(
@@ -84,10 +85,9 @@ async function compare(
     open,
   }: { readonly file: string; readonly input: string; readonly output: string; readonly open: Graph },
   dataset: Dataset,
-  limit: number,
 ): Promise<Agreement> {
   try {
-    const atATime = imagesAtATime([{ name: 'the exported network', graph: open }], undefined, limit);
+    const atATime = imagesAtATime([{ name: 'the exported network', graph: open }], undefined, comparedImages);
     const { value: batch } = batchesOf(dataset, atATime).next();
     if (!batch) throw new RangeError('There is no image to compare with.');
     const session = await onnxRuntime().InferenceSession.create(file, { logSeverityLevel: 4 });

@@ -30,13 +30,26 @@ export const storedNetworkSchema = v.object({
 
 export type StoredNetwork = v.InferOutput<typeof storedNetworkSchema>;
 
-export const validationSchema = v.object({ network: v.string(), value: scoreSchema, shift: scoreSchema });
+const validationSchema = v.object({ network: v.string(), value: scoreSchema, shift: scoreSchema });
 
 export const scoresSchema = v.object({
   metric: v.picklist(metricNames),
   model: hashSchema,
   scores: v.array(validationSchema),
 });
+
+/** Data that are used, as configurations keep them. */
+export const dataEntries = { source: v.string(), sha256: hashSchema };
+
+/** What the configurations of all kinds end with: what the network is scored on, what others score there, and what computed. */
+export const closingEntries = {
+  validation: v.object(dataEntries),
+  metric: v.picklist(metricNames),
+  /** Of networks that there were before the training, on the validation data. */
+  scores: v.array(validationSchema),
+  executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
+  versions: v.record(v.string(), v.optional(v.string())),
+};
 
 /** A network that a training begins with, and what it is. */
 export interface Given {

@@ -20,6 +20,7 @@ import { measureNetworks } from '../metrics/score-networks.ts';
 import { flopsPerSample } from '../network/cost.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
 import { gateScopeOf } from '../network/gate.ts';
+import { ensembleName, parentName } from '../network/names.ts';
 import type { Network, TrainedNetwork } from '../network/network.ts';
 import { graphForImages } from '../network/sizes.ts';
 import { alike, gatedText, outputText, sharesOf, statedShares } from './combination.ts';
@@ -172,8 +173,8 @@ export class Candidates {
       return named('committee', at, `committee with stitched at ${position}`);
     };
     const bases = [
-      ...network.parents.map(({ tag }, i) => alone(network, `parent ${tag}`, i, costOf)),
-      named('ensemble', { setting: plain, positions: [] }, 'output ensemble'),
+      ...network.parents.map(({ tag }, i) => alone(network, parentName(tag), i, costOf)),
+      named('ensemble', { setting: plain, positions: [] }, ensembleName),
       weightedEnsembles(network, plain, gate, gateOver),
       named('stitched', { setting: stitched, positions: [position] }, `stitched at ${position}`),
       ...(budget > 1 ? [committeeAt()].filter(({ cost }) => cost <= budget) : []),
@@ -248,7 +249,7 @@ export function parentCosts(network: SuperNetwork, dataset: Dataset): readonly P
   const plain = original(network);
   const together = flopsOf(network, plain, dataset);
   return network.parents.map(({ tag }) => ({
-    name: `parent ${tag}`,
+    name: parentName(tag),
     cost: flopsOf(network, withOutputOf(network, plain, tag), dataset) / together,
   }));
 }
@@ -276,8 +277,8 @@ function weightedEnsembles(
     outputs.map(output => {
       const end = gated ? gatedText(gateOver) : '';
       return {
-        name: `output ensemble, weights ${outputText(sharesOf(output))}${end}`,
-        family: `output ensemble, weighted${end}`,
+        name: `${ensembleName}, weights ${outputText(sharesOf(output))}${end}`,
+        family: `${ensembleName}, weighted${end}`,
         kind: gated ? ('gated weighted' as const) : ('weighted' as const),
         blend: { output, gated },
       };

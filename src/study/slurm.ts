@@ -5,7 +5,7 @@ import { type Cell, type Kind, stageOf } from './cells.ts';
 import type { CellState, StudyFolder } from './folder.ts';
 
 /** How many times the longest and the largest of the finished cells of a kind is asked for. */
-export const marginFactor = { time: 3, memory: 1.5 } as const;
+const marginFactor = { time: 3, memory: 1.5 } as const;
 
 /** What is asked for where no cell of a kind has ended. */
 const usual = { minutes: 240, mebibytes: 8192 };
@@ -35,7 +35,7 @@ export interface SlurmArray {
 }
 
 /** Time and memory for a cell of a kind, from those of the study that have ended. */
-export function demandOf(kind: Kind, states: readonly CellState[]): Demand {
+function demandOf(kind: Kind, states: readonly CellState[]): Demand {
   const records = states.flatMap(({ record }) => (record?.kind === kind && record.status === 'done' ? [record] : []));
   if (records.length === 0) return usual;
   const minutes = (marginFactor.time * Math.max(...records.map(({ seconds }) => seconds))) / 60;

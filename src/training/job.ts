@@ -5,16 +5,16 @@ import { batchSizes, imagesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { bindingFor } from '../execution/execute.ts';
 import { fixedBatch } from '../execution/fixed-batch.ts';
-import type { Execution } from '../execution/progress.ts';
+import type { TrainingExecution } from '../execution/progress.ts';
 import { networkForImages } from '../network/sizes.ts';
 
-export interface TrainingJob extends Execution {
+export interface TrainingJob extends TrainingExecution {
   /** For the images of the data: every size but the batch is a number. */
   readonly network: SuperNetwork;
   readonly dataset: Dataset;
 }
 
-export const trainingJob = (execution: Execution, network: SuperNetwork, dataset: Dataset): TrainingJob => ({
+export const trainingJob = (execution: TrainingExecution, network: SuperNetwork, dataset: Dataset): TrainingJob => ({
   ...execution,
   network: networkForImages(network, dataset),
   dataset,

@@ -20,10 +20,10 @@ import {
 } from '../options/kinds.ts';
 import { type GivenOf, optional, standing, unlessDenied } from '../options/option.ts';
 
-export const methods = ['double-batched', 'direct', 'task'] as const;
+const methods = ['double-batched', 'direct', 'task'] as const;
 const initialisations = ['sequential', 'ridge', 'kaiming', 'identity'] as const;
 /** Where the stitched half is compared with the reference: see `DoubleBatchOptions.terms`. */
-export const losses = ['all', 'last', 'outputs'] as const;
+const losses = ['all', 'last', 'outputs'] as const;
 const settingsOfTraining = ['sampled', 'all', 'fixed'] as const;
 
 /** What depends on the kind of training: `sampled` settings, or the reference's (arXiv 2512.17592). */

@@ -15,7 +15,7 @@ export async function stitchTrainer(
 ): Promise<Trainer | undefined> {
   if (training.steps === 0) return undefined;
   const step = stepOf(job.network, training, how);
-  return Trainer.create(job, step, training, values, stitchFeed(job, step, training));
+  return Trainer.create(job, { step, schedule: training, feed: stitchFeed(job, step, training) }, values);
 }
 
 /** The parameters of all stitches, by name. */

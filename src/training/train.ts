@@ -18,7 +18,12 @@ import type { LabelOptions } from '../data/dataset.ts';
 import type { RandomState } from '../data/random.ts';
 import { BatchSampler, type SamplerState } from '../data/sampler.ts';
 import { bindingFor, prepareStep } from '../execution/execute.ts';
-import { type Execution, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
+import {
+  type TrainingExecution,
+  type TrainingWork,
+  throwIfInterrupted,
+  type WorkOptions,
+} from '../execution/progress.ts';
 import { usualWeight } from '../options/kinds.ts';
 import type { StepFeed } from './feed.ts';
 import { foundModes } from './found.ts';
@@ -59,10 +64,8 @@ export interface TrainOptions {
   readonly metricsEvery?: number;
   /** Takes the metrics of every `metricsEvery`th step and the last. */
   readonly onMetrics?: (entry: MetricsEntry) => Promise<void> | void;
-  /** Takes checkpoints: every `checkpointSeconds`, and before an interruption ends the training. */
+  /** Takes checkpoints: now and then, and before an interruption ends the training. */
   readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void> | void;
-  /** Default {@link checkpointInterval}; more where checkpoints would take over a tenth of the time. 0: after every step. */
-  readonly checkpointSeconds?: number | undefined;
   /** Also a checkpoint after the last step, where more is to come that may be interrupted. Default false. */
   readonly keepEnd?: boolean;
 }
@@ -100,7 +103,7 @@ const sharesFrom = (first: number, count: number): readonly number[] =>
   Array.from({ length: count }, (_, i) => (i === 0 ? first : (1 - first) / (count - 1)));
 
 /** The loss of a method. */
-export function lossOf(network: SuperNetwork, given: Training, { task, labels }: Labelled = {}): LossGraph {
+function lossOf(network: SuperNetwork, given: Training, { task, labels }: Labelled = {}): LossGraph {
   const { method, loss, normalize, probabilityWeight, output = 1 / network.parents.length } = given;
   const switches = switchModes(given);
   switch (method) {
@@ -144,20 +147,27 @@ const learningRateAt = (step: number, { steps, learningRate, optimizer }: Schedu
     ? learningRate * polynomialDecay(step, steps)
     : (learningRate * (1 + Math.cos((Math.PI * step) / steps))) / 2;
 
+/** What is trained, and on what. */
+export interface Trainable {
+  readonly step: TrainingStep;
+  readonly schedule: Schedule;
+  readonly feed: StepFeed;
+}
+
 /** A training that is planned and ready to run. */
 export class Trainer {
   readonly #session: Session;
-  readonly #work: WorkOptions;
-  readonly #feed: StepFeed;
+  readonly #work: TrainingWork;
   readonly #step: TrainingStep;
   readonly #schedule: Schedule;
+  readonly #feed: StepFeed;
 
-  private constructor(session: Session, work: WorkOptions, feed: StepFeed, step: TrainingStep, schedule: Schedule) {
+  private constructor(session: Session, work: TrainingWork, { step, schedule, feed }: Trainable) {
     this.#session = session;
     this.#work = work;
-    this.#feed = feed;
     this.#step = step;
     this.#schedule = schedule;
+    this.#feed = feed;
   }
 
   /**
@@ -167,12 +177,11 @@ export class Trainer {
    * @throws SutureError `adjoint-missing`, `kernel-missing`, `device-memory`, `data-invalid`.
    */
   static async create(
-    { executor, ...work }: Execution,
-    step: TrainingStep,
-    schedule: Schedule,
+    { executor, ...work }: TrainingExecution,
+    given: Trainable,
     values: ReadonlyMap<string, Tensor>,
-    feed: StepFeed,
   ): Promise<Trainer> {
+    const { step, schedule, feed } = given;
     const { memory } = schedule;
     const resident = new Map(step.state);
     for (const { name } of step.graph.inputs) {
@@ -181,12 +190,13 @@ export class Trainer {
     }
     const binding = bindingFor(step.graph, feed.shapes);
     const session = await prepareStep(executor, step, binding, { resident, memory });
-    return new Trainer(session, work, feed, step, schedule);
+    return new Trainer(session, work, given);
   }
 
   /** The same plan, fed by something else. */
-  fedBy(feed: StepFeed, work: WorkOptions = this.#work): Trainer {
-    return new Trainer(this.#session, work, feed, this.#step, this.#schedule);
+  fedBy(feed: StepFeed, work: WorkOptions = {}): Trainer {
+    const given = { step: this.#step, schedule: this.#schedule, feed };
+    return new Trainer(this.#session, { ...this.#work, ...work }, given);
   }
 
   /** Sets what is carried from step to step: parameters, and the optimiser's state. */
@@ -200,8 +210,9 @@ export class Trainer {
    * @throws SutureError `loss-not-finite` (the last checkpoint is kept), `interrupted`, `device-lost`.
    */
   async run(options: TrainOptions = {}): Promise<ReadonlyMap<string, Tensor>> {
-    const { onProgress, signal } = this.#work;
-    const { from, onMetrics, onCheckpoint, checkpointSeconds = checkpointInterval } = options;
+    // More where checkpoints would take over a tenth of the time.
+    const { onProgress, signal, checkpointSeconds = checkpointInterval } = this.#work;
+    const { from, onMetrics, onCheckpoint } = options;
     const { stage = 'training the stitches', metricsEvery: every = metricsInterval, keepEnd = false } = options;
     const { steps, batch, seed } = this.#schedule;
     const { until = steps } = options;

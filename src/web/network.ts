@@ -61,7 +61,7 @@ export interface JoinedNetworks extends Joined {
   readonly training: BegunTraining;
 }
 
-export interface JoinOptions extends Partial<JoinRequest> {
+export interface JoinOptions extends Partial<Omit<JoinRequest, 'labelled'>> {
   /** What is not given is as for `suture stitch`. */
   readonly training?: TrainingRequest | undefined;
 }

@@ -11,7 +11,7 @@ import { resize } from './resize.ts';
 import { stitching } from './stitching.ts';
 
 /** The adjoint of every operator, or null where there is none. */
-export const adjoints: AdjointTable<OpName> = {
+const adjoints: AdjointTable<OpName> = {
   ...elementwise,
   ...linear,
   ...normalization,

@@ -61,11 +61,9 @@ function show({ runs, recipes, counts, metric, data, executor }: Curve, terminal
     );
   }
   terminal.line();
-  const pairs = [
-    ...new Set(runs.map(({ references: { a, b, ensemble } }) => [a, b, ensemble].map(v => fixed(v)).join(' '))),
-  ];
-  for (const pair of pairs) {
-    const [a, b, ensemble] = pair.split(' ');
-    terminal.line(`Nothing stitched: parent a ${a}, parent b ${b}, the ensemble of their outputs ${ensemble}.`);
-  }
+  const unstitched = runs.map(
+    ({ references: { a, b, ensemble } }) =>
+      `Nothing stitched: parent a ${fixed(a)}, parent b ${fixed(b)}, the ensemble of their outputs ${fixed(ensemble)}.`,
+  );
+  for (const line of new Set(unstitched)) terminal.line(line);
 }

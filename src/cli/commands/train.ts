@@ -1,46 +1,25 @@
 import { Command } from 'commander';
-import { resumeTrain, type TrainOptions, type TrainSummary, train } from '../../api/train.ts';
+import { resumeTrain, type TrainSummary, train } from '../../api/train.ts';
 import { namedFiles, path } from '../../options/kinds.ts';
 import { optional, repeatable, type ValuesOf } from '../../options/option.ts';
 import { networkOptions } from '../../training/network.ts';
-import {
-  activation,
-  checkpointEvery,
-  executor,
-  force,
-  json,
-  labelOptions,
-  labels,
-  maybeOutputPath,
-  metric,
-  onlyOutput,
-  outputRequest,
-  task,
-} from '../catalogue.ts';
+import { activation, onlyOutput, outputRequest, task } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { name, type Terminal } from '../terminal.ts';
-import { requireTarget, showTrained, wholeAction } from '../whole.ts';
+import { closingOptions, directoryOptions, showTrained, wholeAction } from '../whole.ts';
 
 const options = {
   data: optional(path, 'file', 'an .npz file or a folder with images and labels', { conflicts: ['site'] }),
   site: repeatable(namedFiles, 'name=file', 'the data of one of several sites, instead; may be repeated'),
   val: optional(path, 'file', 'an .npz file or a folder with images and labels, on which the network is scored'),
-  output: maybeOutputPath('net', 'the directory to make'),
-  force,
-  resume: optional(path, 'net', 'go on with a training that was interrupted, as it was begun'),
+  ...directoryOptions('net'),
   ...networkOptions,
   ...onlyOutput,
   task,
   activation,
-  metric,
-  ...labels,
-  executor,
-  checkpointEvery,
-  json,
+  ...closingOptions,
 };
-
-type Flags = ValuesOf<typeof options>;
 
 export const trainCommand = (context: Context): Command =>
   addOptions(
@@ -49,21 +28,15 @@ export const trainCommand = (context: Context): Command =>
       .argument('[network]', 'an ONNX file'),
     options,
   ).action(
-    wholeAction(context, {
+    wholeAction<ValuesOf<typeof options>, TrainSummary>(context, {
       from: 'the network to train, an ONNX file',
-      begin: (network, flags: Flags, work) => train(network, requestOf(flags), work),
+      directory: 'NET',
+      begin: (network, request, work) =>
+        train(network, { ...request, ...outputRequest(request), sites: request.site }, work),
       resume: resumeTrain,
       show,
     }),
   );
-
-const requestOf = (flags: Flags): TrainOptions & Pick<Flags, 'executor'> => ({
-  ...flags,
-  ...outputRequest(flags),
-  ...requireTarget(flags, 'NET'),
-  sites: flags.site,
-  labels: labelOptions(flags),
-});
 
 function show(summary: TrainSummary, terminal: Terminal): void {
   const { from, sites, outputs, training, executor } = summary;

@@ -124,14 +124,14 @@ export async function loadFolder(source: string, said: LabelOptions, use: Use): 
       tile ??= extents[0] === 1 ? extents.slice(1) : extents;
       channels ??= count;
       requireAlike(of, { count, extents }, { channels, tile, given: asked ?? plans?.patchSize });
-      const full = tile.length === 2 ? [1, ...tile] : tile;
+      const cut = { extents, tile: tile.length === 2 ? [1, ...tile] : tile };
       const tiles =
         use === 'scoring'
-          ? coveringTiles(extents, full)
-          : drawnTiles(extents, full, found.labels, counts, Random.seeded(0, of.name), id.length);
+          ? coveringTiles(cut)
+          : drawnTiles(cut, { labels: found.labels, counts }, Random.seeded(0, of.name), id.length);
       for (const each of tiles) {
-        images.add(imageOf(found.data, extents, full, each));
-        if (found.labels) labels.push(labelsOf(found.labels, extents, full, each, ignore));
+        images.add(imageOf(found.data, cut, each));
+        if (found.labels) labels.push(labelsOf(found.labels, cut, each, ignore));
         id.push(number);
         foldOf.push(folds?.get(of.name) ?? -1);
         if (found.spacing) spacing.push(found.spacing.slice(-tile.length));

@@ -3,6 +3,12 @@ import type { Random } from '../random.ts';
 
 type Extents = readonly number[];
 
+/** Extents of a case, and of the tiles that it is cut into. */
+export interface Cut {
+  readonly extents: Extents;
+  readonly tile: Extents;
+}
+
 /** One tile of a case. */
 export interface Tile {
   /** Its first place in the case; negative where the case is smaller than a tile and lies in the middle of it. */
@@ -24,7 +30,7 @@ function along(extent: number, tile: number): readonly (readonly [start: number,
 }
 
 /** Tiles that cover a case; every place counts in exactly one of them. */
-export function coveringTiles(extents: Extents, tile: Extents): readonly Tile[] {
+export function coveringTiles({ extents, tile }: Cut): readonly Tile[] {
   const [zs, ys, xs] = extents.map((extent, axis) => along(extent, tile[axis]));
   return zs.flatMap(z => ys.flatMap(y => xs.map(x => ({ start: [z[0], y[0], x[0]], from: [z[1], y[1], x[1]] }))));
 }
@@ -40,15 +46,15 @@ const foregroundEvery = 3;
  * @param counts whether a label is foreground.
  */
 export function drawnTiles(
-  extents: Extents,
-  tile: Extents,
-  labels: TileLabels | undefined,
-  counts: (label: number) => boolean,
+  cut: Cut,
+  { labels, counts }: { readonly labels: TileLabels | undefined; readonly counts: (label: number) => boolean },
   random: Random,
   drawn: number,
 ): readonly Tile[] {
-  const count = coveringTiles(extents, tile).length;
-  if (count === 1) return coveringTiles(extents, tile);
+  const { extents, tile } = cut;
+  const covering = coveringTiles(cut);
+  const count = covering.length;
+  if (count === 1) return covering;
   const places = labels ? placesByClass(labels, counts) : [];
   return Array.from({ length: count }, (_, i) => {
     const middle =
@@ -92,10 +98,8 @@ function placesByClass(labels: TileLabels, counts: (label: number) => boolean): 
 
 /** Visits the rows along x that a tile shares with the case: where each begins in both, and how long it is. */
 function eachRow(
-  extents: Extents,
-  tile: Extents,
-  start: Extents,
-  from: Extents,
+  { extents, tile }: Cut,
+  { start, from }: Tile,
   visit: (inCase: number, inTile: number, length: number) => void,
 ): void {
   const low = start.map((first, axis) => Math.max(first, from[axis], 0));
@@ -113,16 +117,11 @@ function eachRow(
 const placesOf = (extents: Extents): number => extents.reduce((product, extent) => product * extent, 1);
 
 /** What a tile shows of a case [C, z, y, x], zeros beyond it. */
-export function imageOf(
-  data: Float32Array,
-  extents: Extents,
-  tile: Extents,
-  { start }: Tile,
-): Float32Array<ArrayBuffer> {
-  const [places, size] = [placesOf(extents), placesOf(tile)];
+export function imageOf(data: Float32Array, cut: Cut, { start }: Tile): Float32Array<ArrayBuffer> {
+  const [places, size] = [placesOf(cut.extents), placesOf(cut.tile)];
   const channels = data.length / places;
   const result = new Float32Array(channels * size);
-  eachRow(extents, tile, start, [0, 0, 0], (inCase, inTile, length) => {
+  eachRow(cut, { start, from: [0, 0, 0] }, (inCase, inTile, length) => {
     for (let c = 0; c < channels; c++) {
       const first = c * places + inCase;
       result.set(data.subarray(first, first + length), c * size + inTile);
@@ -132,16 +131,11 @@ export function imageOf(
 }
 
 /** The labels of a tile, in 8 bits where they fit; `ignore` beyond the case, and where another tile counts. */
-export function labelsOf(
-  labels: TileLabels,
-  extents: Extents,
-  tile: Extents,
-  { start, from }: Tile,
-  ignore: number,
-): TileLabels {
+export function labelsOf(labels: TileLabels, cut: Cut, tile: Tile, ignore: number): TileLabels {
   const isNarrow = labels instanceof Uint8Array && ignore < 256;
-  const result = (isNarrow ? new Uint8Array(placesOf(tile)) : new Uint16Array(placesOf(tile))).fill(ignore);
-  eachRow(extents, tile, start, from, (inCase, inTile, length) => {
+  const places = placesOf(cut.tile);
+  const result = (isNarrow ? new Uint8Array(places) : new Uint16Array(places)).fill(ignore);
+  eachRow(cut, tile, (inCase, inTile, length) => {
     result.set(labels.subarray(inCase, inCase + length), inTile);
   });
   return result;

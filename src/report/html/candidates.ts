@@ -1,6 +1,7 @@
 /** What could be made of the networks: the table of candidates with their intervals, and where they lie. */
 import { type Difference, verdictOf } from '../../metrics/bootstrap.ts';
 import { isPooled, type MetricName, metricTitles } from '../../metrics/metric.ts';
+import { ensembleName, isParentName } from '../../network/names.ts';
 import { paretoSet } from '../../selection/front.ts';
 import { percent, type Standing, type StoredVerdict } from '../../selection/verdict.ts';
 import { type ChartSeries, scatterChart } from '../chart.ts';
@@ -185,12 +186,12 @@ export function candidateFigures(verdict: StoredVerdict, report: StoredReport | 
 `;
 }
 
-const isGiven = (name: string): boolean => name.startsWith('parent') || name === 'output ensemble';
+const isGiven = (name: string): boolean => isParentName(name) || name === ensembleName;
 
 /** Candidates are many, and their names long. */
 const shortName = (name: string): string =>
   name
-    .replace('output ensemble', 'ensemble')
+    .replace(ensembleName, 'ensemble')
     .replace('stitched at', 'stitched')
     .replace('shared trunk at', 'trunk')
     .replace(/^trunk of (\w+) for (\w+(?:, \w+)*) at/, 'trunk $1');

@@ -1,5 +1,6 @@
 /** How a training went, and what each position scores. */
 import { metricTitles } from '../../metrics/metric.ts';
+import { ensembleName, parentName } from '../../network/names.ts';
 import type { Sweep } from '../../selection/sweep.ts';
 import { type ChartOptions, type ChartSeries, lineChart } from '../chart.ts';
 import { fixed } from '../decimals.ts';
@@ -88,7 +89,7 @@ export function positionsFigure(
     title: `position ${position}: ${fixed(value)}`,
   });
   const ends = [positions[0].position, positions.at(-1)!.position];
-  const titleOf = (name: string): string => (name === 'ensemble' ? 'output ensemble' : `parent ${name}`);
+  const titleOf = (name: string): string => (name === 'ensemble' ? ensembleName : parentName(name));
   const series: readonly ChartSeries[] = [
     { name: 'stitched at one position', points: positions.map(pointOf), color: '#0072b2' },
     ...references.map(

@@ -23,7 +23,7 @@ const classColours: readonly Colour[] = [
 const errorKinds = ['more', 'missed', 'other'] as const;
 type ErrorKind = (typeof errorKinds)[number];
 
-export const errorColours: Readonly<Record<ErrorKind, Colour>> = {
+const errorColours: Readonly<Record<ErrorKind, Colour>> = {
   more: [213, 94, 0],
   missed: [204, 121, 167],
   other: [240, 228, 66],

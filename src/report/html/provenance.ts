@@ -1,4 +1,5 @@
 /** What was run: everything that is needed to do it again, and to see that it is the same. */
+import { parentName } from '../../network/names.ts';
 import type { FollowUp, RunConfig } from '../../run/config.ts';
 import { type Content, html, type Markup } from '../markup.ts';
 import { code, facts, listing, table } from './parts.ts';
@@ -21,7 +22,7 @@ const trainingText = ({ method, settings, steps, batch }: RunConfig['training'])
 export function provenance({ config, asked, command, model, seals }: ProvenanceParts): Markup {
   const { parents, data, training, executor, versions } = config;
   const files: (readonly [string, string, string])[] = [
-    ...Object.entries(parents).map(([tag, { source, sha256 }]) => [`parent ${tag}`, source, sha256] as const),
+    ...Object.entries(parents).map(([tag, { source, sha256 }]) => [parentName(tag), source, sha256] as const),
     ['training data', data.source, data.sha256],
     ...(asked
       ? [

@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { type Difference, verdictOf } from '../../metrics/bootstrap.ts';
 import type { Cases } from '../../metrics/by-case.ts';
+import { ensembleName, parentName } from '../../network/names.ts';
 import type { RunSummary } from '../../run/summary.ts';
 import type { Search } from '../../selection/search/search.ts';
 import type { Sweep } from '../../selection/sweep.ts';
@@ -67,7 +68,7 @@ export function runPage(parts: RunPageParts): string {
 function leadOf(verdict: StoredVerdict, report: StoredReport | undefined): Markup {
   const { standings, chosen } = verdict;
   const exported = report?.exported.candidate ?? standings[chosen].name;
-  const rivals = ['parent a', 'output ensemble'].filter(name => name !== exported);
+  const rivals = [parentName('a'), ensembleName].filter(name => name !== exported);
   const sure = rivals.flatMap(rival => {
     const isChosen = exported === standings[chosen].name;
     const by = isChosen ? standings.find(({ name }) => name === rival)?.chosenBetterBy : undefined;
@@ -193,7 +194,7 @@ ${picturesOfSet(set, `picture-${i}`)}`,
     {
       id: 'cases',
       title: 'Case by case',
-      body: [sets.map(set => casesFigure(set, candidate, ['output ensemble', 'parent a'])), leftOut.map(warning)],
+      body: [sets.map(set => casesFigure(set, candidate, [ensembleName, parentName('a')])), leftOut.map(warning)],
     },
     ...(pictures.length > 0
       ? [

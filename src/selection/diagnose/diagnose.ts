@@ -12,6 +12,7 @@ import { type Metric, metricNames } from '../../metrics/metric.ts';
 import { scoreSchema } from '../../metrics/schema.ts';
 import { isChangeable, sampleOf } from '../../metrics/stress.ts';
 import { compareAnswers, disagreementTexts } from '../../network/agreement.ts';
+import { parentName } from '../../network/names.ts';
 import type { TrainedNetwork } from '../../network/network.ts';
 import type { Parent } from '../../network/parent.ts';
 import { tagOf } from '../../network/tags.ts';
@@ -111,7 +112,7 @@ export async function diagnoseNetwork(
   }));
   const plain = original(network);
   const alone: readonly NamedSetting[] = network.parents.map(({ tag }) => ({
-    name: `parent ${tag}`,
+    name: parentName(tag),
     setting: withOutputOf(network, plain, tag),
   }));
   const settings = [
@@ -175,7 +176,7 @@ export async function diagnoseNetwork(
       counts.map(c => ({ ...c, metric: metricOf(answers, together(c.count)) })),
       groups,
     ),
-    ownSiteLoss: ownSiteLossOf(metric, metricOf(answers, 'parent a'), groups),
+    ownSiteLoss: ownSiteLossOf(metric, metricOf(answers, parentName('a')), groups),
     noGain: { ...noGainOf(best, gains), ...(await agreementsOf(execution, parents, dataset)) },
     outOfDistribution,
   };
@@ -192,7 +193,7 @@ async function agreementsOf(
   const disagreements: string[] = [];
   for (const [i, network] of partners.entries()) {
     const partner = tagOf(i + 1);
-    const found = await compareAnswers(onProcessor, own, network, dataset, execution);
+    const found = await compareAnswers(onProcessor, [own, network], dataset, execution);
     if (!found) continue;
     agreements.push({ partner, images: found.images, agreement: found.agreement });
     disagreements.push(...disagreementTexts(found, partner));

@@ -86,7 +86,7 @@ export function diagnosedPositions(
  * @throws SutureError `data-invalid` for fewer images than it takes.
  */
 export async function similaritiesOf(
-  { executor, ...work }: Execution,
+  execution: Execution,
   parents: readonly Parent[],
   positions: readonly Position[],
   dataset: Dataset,
@@ -95,9 +95,9 @@ export async function similaritiesOf(
   const pairs = new Map(positions.flatMap(({ links }) => links).map(link => [link.join(), link]));
   const known = new Map<string, Similarity>();
   for (const [key, [p, q]] of pairs) {
-    const [a, b] = [parents[tags.indexOf(p)], parents[tags.indexOf(q)]];
+    const models = [parents[tags.indexOf(p)], parents[tags.indexOf(q)]] as const;
     const names = [printable(p), printable(q)] as const;
-    known.set(key, await ckaSimilarity(a, b, dataset, executor, { names, ...work }));
+    known.set(key, await ckaSimilarity(execution, models, dataset, { names }));
   }
   return ({ links, features }) => meanOf(links.map(([p, q]) => known.get([p, q].join())!(features[p], features[q])));
 }

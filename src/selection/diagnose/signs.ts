@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { type Difference, differenceOf, type Groups, verdictOf } from '../../metrics/bootstrap.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import { differenceSchema, scoreSchema } from '../../metrics/schema.ts';
+import { ensembleName } from '../../network/names.ts';
 import type { StitchError } from './errors.ts';
 
 const signNames = ['collapse', 'ownSiteLoss', 'noGain', 'outOfDistribution'] as const;
@@ -119,13 +120,13 @@ export interface Gain {
 export function noGainOf(position: number, gains: readonly Gain[]): Signs['noGain'] {
   const against = (gain: Gain, metric: Metric): Difference => differenceOf(gain.stitched, metric, gain.groups);
   const comparisons = gains.flatMap(gain =>
-    [['output ensemble', gain.ensemble] as const, ...gain.parents].map(([name, metric]) => ({
+    [[ensembleName, gain.ensemble] as const, ...gain.parents].map(([name, metric]) => ({
       data: gain.data,
       against: name,
       difference: against(gain, metric),
     })),
   );
-  const gained = comparisons.some(c => c.against === 'output ensemble' && verdictOf(c.difference) === 'better');
+  const gained = comparisons.some(c => c.against === ensembleName && verdictOf(c.difference) === 'better');
   return { status: statusOf(!gained), position, comparisons };
 }
 

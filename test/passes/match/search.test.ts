@@ -7,9 +7,9 @@ import { createDag, type Dag } from '../../../passes/match/dag.ts';
 import { DownsetLattice } from '../../../passes/match/downsets.ts';
 import { exactMatching } from '../../../passes/match/exact.ts';
 import { improveByParts } from '../../../passes/match/neighbourhoods.ts';
-import { elementsOf, type Poset, posetOf } from '../../../passes/match/poset.ts';
+import { elementsOf, posetOf } from '../../../passes/match/poset.ts';
 import type { MatchProblem } from '../../../passes/match/problem.ts';
-import { ascend, type PosetScores, type Prices, relax, tableOf } from '../../../passes/match/relaxation.ts';
+import { ascend, type PosetPair, type Prices, relax, tableOf } from '../../../passes/match/relaxation.ts';
 import { Remainders } from '../../../passes/match/remainders.ts';
 import { matrixScores } from '../../../passes/match/scores.ts';
 import { searchLattice } from '../../../passes/match/search.ts';
@@ -19,7 +19,7 @@ import { distinctProblems, exhaustiveOptimum, mulberry, networks, structuredProb
 const endless = (): Budget => new Budget(Infinity);
 
 /** A whole problem as posets and a table, all vertices kept. */
-function wholeOf({ a, b, scores }: MatchProblem): { a: Poset; b: Poset; table: PosetScores } {
+function wholeOf({ a, b, scores }: MatchProblem): PosetPair {
   const [posetA, posetB] = [posetOf(a, () => true), posetOf(b, () => true)];
   return { a: posetA, b: posetB, table: tableOf(posetA, posetB, scores) };
 }
@@ -86,14 +86,15 @@ describe('bounds', () => {
         fc.integer({ min: 1, max: 40 }),
         (problem, width, rounds, maxStates) => {
           const best = exhaustiveOptimum(problem);
-          const { a, b, table } = wholeOf(problem);
-          const windows = relax(a, b, table, 0, endless(), rounds);
+          const whole = wholeOf(problem);
+          const { a, b, table } = whole;
+          const windows = relax(whole, { target: 0, budget: endless(), maxRounds: rounds });
           expect(windows.bound).toBeGreaterThanOrEqual(best - 1e-9);
           const cliques = cliqueBound(a, b, table, { rounds, target: 0, budget: endless() });
           expect(cliques.bound).toBeGreaterThanOrEqual(best - 1e-9);
           for (const bounds of [{ windows }, { windows, cliques }]) {
             const search = (limits: { width: number; maxStates: number }) =>
-              searchLattice(a, b, table, bounds, 0, { ...limits, budget: endless() });
+              searchLattice(whole, bounds, 0, { ...limits, budget: endless() });
             for (const limits of [
               { width, maxStates: 1e6 },
               { width: 1e6, maxStates },
@@ -183,11 +184,11 @@ describe('bounds', () => {
         fc.oneof(structuredProblems({ maxLayers: 40 }), distinctProblems({ maxLayers: 40 })),
         fc.integer({ min: 0, max: 12 }),
         (problem, rounds) => {
-          const { a, b, table } = wholeOf(problem);
+          const whole = wholeOf(problem);
+          const { a, b } = whole;
           const streamed = new StreamedAlignment(a, b, problem.scores.arrange(a.vertex, b.vertex));
-          expect(ascend(streamed, a.size, b.size, 0, endless(), rounds)).toEqual(
-            pick(relax(a, b, table, 0, endless(), rounds)),
-          );
+          const limits = () => ({ target: 0, budget: endless(), maxRounds: rounds });
+          expect(ascend(streamed, a.size, b.size, limits())).toEqual(pick(relax(whole, limits())));
         },
       ),
       { numRuns: 40 },
@@ -197,8 +198,8 @@ describe('bounds', () => {
   it('are tight on two chains after one round', () => {
     fc.assert(
       fc.property(distinctProblems({ maxLayers: 8, chain: true }), problem => {
-        const { a, b, table } = wholeOf(problem);
-        expect(relax(a, b, table, 0, endless(), 0).bound).toBeCloseTo(exhaustiveOptimum(problem), 9);
+        const { bound } = relax(wholeOf(problem), { target: 0, budget: endless(), maxRounds: 0 });
+        expect(bound).toBeCloseTo(exhaustiveOptimum(problem), 9);
       }),
       { numRuns: 30 },
     );

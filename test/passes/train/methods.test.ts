@@ -317,7 +317,10 @@ describe('task loss', () => {
     const truth = b.input('labels', { dtype: 'int32', shape: [n, size] });
     b.output(
       'loss',
-      taskLoss(b, output, truth, 'segmentation', { kind: 'logits', activation: mean, channelAxis: 1, channels: c }),
+      taskLoss(b, output, truth, {
+        task: 'segmentation',
+        meaning: { kind: 'logits', activation: mean, channelAxis: 1, channels: c },
+      }),
     );
     const logits = Float32Array.from({ length: n * c * size }, () => 4 * draw() - 2);
     const labels = Int32Array.from({ length: n * size }, (_, i) => (mean === 'softmax' ? i % 3 : i % 2));
@@ -363,7 +366,7 @@ describe('task loss', () => {
       const shape = [1, ...(truth.length > 1 ? [truth.length] : []), places.length];
       const labels = b.input('labels', { dtype: 'int32', shape });
       const meaning = { kind: 'logits', activation, channelAxis: 1, channels } as const;
-      b.output('loss', taskLoss(b, output, labels, 'segmentation', meaning, { ignore }));
+      b.output('loss', taskLoss(b, output, labels, { task: 'segmentation', meaning, ignore }));
       const { graph, gradients } = differentiate(b.build(), { loss: 'loss', parameters: ['logits'] });
       const at = (rows: number[][]) => rows.flatMap(row => places.map(p => row[p]));
       const result = await runOrt(verify(graph), {

@@ -44,7 +44,7 @@ function network(
 }
 
 const compare = (a: Graph, b: Graph) =>
-  compareAnswers(onProcessor, networkOf(a, 'a', meaning), networkOf(b, 'b', meaning), dataset);
+  compareAnswers(onProcessor, [networkOf(a, 'a', meaning), networkOf(b, 'b', meaning)], dataset);
 
 describe('parents that', () => {
   it('answer alike give no warning', async () => {
@@ -86,6 +86,6 @@ describe('parents that', () => {
       expect.stringMatching(/hardly at all/),
     ]);
     const values = networkOf(network([0, 1, 2]), 'a', { ...meaning, kind: 'values', activation: undefined });
-    expect(await compareAnswers(onProcessor, values, values, dataset)).toBeUndefined();
+    expect(await compareAnswers(onProcessor, [values, values], dataset)).toBeUndefined();
   });
 });

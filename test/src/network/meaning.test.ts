@@ -64,7 +64,7 @@ describe('what an output means', () => {
     );
     const probabilities = { kind: 'probabilities', activation: 'softmax', channelAxis: 3, channels: 2 };
     expect(statedMeaning(last)).toEqual(probabilities);
-    expect(await establishMeaning(onProcessor, last, 'a', dataset())).toEqual(probabilities);
+    expect(await establishMeaning(onProcessor, { graph: last, path: 'a' }, dataset())).toEqual(probabilities);
     const one = network([[3, 0]], (b, x) => b.op('Squeeze', [b.op('Sigmoid', [x]), b.ints([1])]));
     expect(statedMeaning(one)).toEqual({
       kind: 'probabilities',
@@ -80,9 +80,15 @@ describe('what an output means', () => {
       const e = b.op('Exp', [x]);
       return b.op('Div', [e, b.op('ReduceSum', [e, b.ints([1])])]);
     });
-    expect(await establishMeaning(onProcessor, spelt, 'a', dataset())).toEqual({ ...softmax, kind: 'probabilities' });
+    expect(await establishMeaning(onProcessor, { graph: spelt, path: 'a' }, dataset())).toEqual({
+      ...softmax,
+      kind: 'probabilities',
+    });
     const log = network(classes, (b, x) => b.op('Sub', [x, b.op('ReduceLogSumExp', [x, b.ints([1])])]));
-    expect(await establishMeaning(onProcessor, log, 'a', dataset())).toEqual({ ...softmax, kind: 'log-probabilities' });
+    expect(await establishMeaning(onProcessor, { graph: log, path: 'a' }, dataset())).toEqual({
+      ...softmax,
+      kind: 'log-probabilities',
+    });
   });
 
   it('is not told by numbers that lie between 0 and 1 by chance, as small logits do', async () => {
@@ -90,12 +96,12 @@ describe('what an output means', () => {
       [0.1, 0.4],
       [-0.1, 0.5],
     ]);
-    expect(await establishMeaning(onProcessor, small, 'a', dataset())).toEqual(softmax);
+    expect(await establishMeaning(onProcessor, { graph: small, path: 'a' }, dataset())).toEqual(softmax);
     // 1 / (1 + exp -x), spelt out
     const spelt = network(regions, (b, x) =>
       b.op('Reciprocal', [b.op('Add', [b.op('Exp', [b.op('Neg', [x])]), b.scalar(1)])]),
     );
-    expect(await establishMeaning(onProcessor, spelt, 'a', dataset())).toEqual({
+    expect(await establishMeaning(onProcessor, { graph: spelt, path: 'a' }, dataset())).toEqual({
       ...softmax,
       kind: 'probabilities',
       activation: 'sigmoid',
@@ -103,18 +109,20 @@ describe('what an output means', () => {
   });
 
   it('is classes, or regions where labels say so, and asked for where nothing does', async () => {
-    expect(await establishMeaning(onProcessor, network(classes), 'a', dataset())).toEqual(softmax);
-    expect(await establishMeaning(onProcessor, network(classes), 'a', dataset(left))).toEqual(softmax);
+    expect(await establishMeaning(onProcessor, { graph: network(classes), path: 'a' }, dataset())).toEqual(softmax);
+    expect(await establishMeaning(onProcessor, { graph: network(classes), path: 'a' }, dataset(left))).toEqual(softmax);
     const sigmoid = { ...softmax, activation: 'sigmoid' };
-    expect(await establishMeaning(onProcessor, network(regions), 'a', dataset(left))).toEqual(sigmoid);
+    expect(await establishMeaning(onProcessor, { graph: network(regions), path: 'a' }, dataset(left))).toEqual(sigmoid);
     const masks = [...left, ...left];
-    expect(await establishMeaning(onProcessor, network(regions), 'a', dataset(masks, [2, side, side]))).toEqual(
-      sigmoid,
-    );
-    expect(await establishMeaning(onProcessor, network(regions), 'a', dataset(), { activation: 'softmax' })).toEqual(
-      softmax,
-    );
-    await expect(establishMeaning(onProcessor, network(regions), 'net.onnx', dataset())).rejects.toMatchObject({
+    expect(
+      await establishMeaning(onProcessor, { graph: network(regions), path: 'a' }, dataset(masks, [2, side, side])),
+    ).toEqual(sigmoid);
+    expect(
+      await establishMeaning(onProcessor, { graph: network(regions), path: 'a' }, dataset(), { activation: 'softmax' }),
+    ).toEqual(softmax);
+    await expect(
+      establishMeaning(onProcessor, { graph: network(regions), path: 'net.onnx' }, dataset()),
+    ).rejects.toMatchObject({
       code: 'option-invalid',
       message: expect.stringMatching(/^The output of net\.onnx .*say --activation softmax or --activation sigmoid\.$/),
     });
@@ -122,12 +130,12 @@ describe('what an output means', () => {
 
   it('contradicts no option', async () => {
     const given = network(classes, (b, x) => b.op('Sigmoid', [x]));
-    await expect(establishMeaning(onProcessor, given, 'a', dataset(), { activation: 'softmax' })).rejects.toMatchObject(
-      {
-        code: 'option-invalid',
-        message: expect.stringContaining('comes from a sigmoid, and so has no softmax'),
-      },
-    );
+    await expect(
+      establishMeaning(onProcessor, { graph: given, path: 'a' }, dataset(), { activation: 'softmax' }),
+    ).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringContaining('comes from a sigmoid, and so has no softmax'),
+    });
   });
 
   it('survives in the metadata of a file', async () => {
@@ -139,7 +147,7 @@ describe('what an output means', () => {
       const graph = network(classes);
       const kept = graph.with({ info: { ...graph.info, metadata: meaningMetadata(meaning) } });
       expect(statedMeaning(kept)).toEqual(meaning);
-      expect(await establishMeaning(onProcessor, kept, 'a', dataset(left))).toEqual(meaning);
+      expect(await establishMeaning(onProcessor, { graph: kept, path: 'a' }, dataset(left))).toEqual(meaning);
     }
   });
 });

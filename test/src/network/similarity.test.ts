@@ -40,7 +40,7 @@ describe('the similarity of features on data', () => {
     const dataset = await loadDataset(await smallData(join(folder, 'data.npz')));
     const [a, b] = [models[0], models[1]];
     const values = matchableValues(a.graph, b.graph);
-    const measured = await withExecutor({ executor: 'ort' }, on => ckaSimilarity(a, b, dataset, on));
+    const measured = await withExecutor({ executor: 'ort' }, executor => ckaSimilarity({ executor }, [a, b], dataset));
 
     const features = async (
       model: typeof a,
@@ -66,8 +66,8 @@ describe('the similarity of features on data', () => {
   it('is 1 between a feature and itself, and mostly less elsewhere, at sampled positions', async () => {
     const parent = await loadModel(demo('parent_a.onnx'));
     const dataset = await loadDataset(demo('site_a_val.npz'));
-    const similarity = await withExecutor({ executor: 'ort' }, on =>
-      ckaSimilarity(parent, parent, dataset, on, { images: 8 }),
+    const similarity = await withExecutor({ executor: 'ort' }, executor =>
+      ckaSimilarity({ executor }, [parent, parent], dataset, { images: 8 }),
     );
     const { pairs, score } = match(parent.graph, parent.graph, { similarity });
     expect(pairs.every(({ features: { a, b } }) => a === b)).toBe(true);
@@ -82,7 +82,7 @@ describe('the similarity of features on data', () => {
     const [a, b] = await Promise.all((await smallParents(folder)).map(file => loadModel(file)));
     const dataset = await loadDataset(await smallData(join(folder, 'data.npz')));
     await expect(
-      withExecutor({ executor: 'ort' }, on => ckaSimilarity(a, b, dataset, on, { images: 3 })),
+      withExecutor({ executor: 'ort' }, executor => ckaSimilarity({ executor }, [a, b], dataset, { images: 3 })),
     ).rejects.toMatchObject({ code: 'data-invalid' });
   });
 });

@@ -48,7 +48,7 @@ describe.each([2, 3])('what can be made of %i networks', count => {
       const [measured] = await candidates.measure({ executor }, [{ name: 'data', data }]);
       const networks = blueprints.map(({ name, joined, setting, blend }) =>
         networkOf(
-          deployed({ ...run, network: joined }, setting, name, blend.gated),
+          deployed({ ...run, network: joined }, setting, name, blend),
           name,
           settledMeaning(joined.outputs[0], setting),
         ),

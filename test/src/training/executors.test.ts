@@ -46,7 +46,11 @@ it('the embedded adapter and ONNX Runtime fit and train the same stitches', asyn
         const job = trainingJob({ executor: open }, network, dataset);
         const initial = await initialise(job, training);
         const step = stepOf(network, training);
-        const trainer = await Trainer.create(job, step, training, initial, stitchFeed(job, step, training));
+        const trainer = await Trainer.create(
+          job,
+          { step, schedule: training, feed: stitchFeed(job, step, training) },
+          initial,
+        );
         const trained = await trainer.run();
         trainer.dispose();
         const closed = await fitToOutputs(job, training, trained);

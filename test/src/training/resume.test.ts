@@ -23,16 +23,15 @@ it('a training under sampled settings goes on from any step with the same bytes'
   });
   expect(training.settings).toBe('sampled');
   await withExecutor({ executor: 'ort' }, async executor => {
-    const job = trainingJob({ executor }, network, dataset);
+    const job = trainingJob({ executor, checkpointSeconds: 0 }, network, dataset);
     const initial = await initialise(job, training);
     const train = async (from?: Checkpoint) => {
       const checkpoints: Checkpoint[] = [];
       const step = stepOf(network, training);
       const feed = stitchFeed(job, step, training);
-      const trainer = await Trainer.create(job, step, training, from?.values ?? initial, feed);
+      const trainer = await Trainer.create(job, { step, schedule: training, feed }, from?.values ?? initial);
       const parameters = await trainer.run({
         ...(from && { from }),
-        checkpointSeconds: 0,
         onCheckpoint: c => void checkpoints.push(c),
       });
       trainer.dispose();
@@ -74,12 +73,16 @@ it('checkpoints that take long are fewer', async () => {
       const values = await initialise(job, training);
       const step = stepOf(network, training);
       const feed = stitchFeed(job, step, training);
-      const trainer = await Trainer.create({ ...job, onProgress }, step, training, values, feed);
+      const trainer = await Trainer.create(
+        { ...job, onProgress, checkpointSeconds },
+        { step, schedule: training, feed },
+        values,
+      );
       const onCheckpoint = ({ step }: Checkpoint): void => {
         clock += 2000;
         steps.push(step);
       };
-      await trainer.run({ checkpointSeconds, onCheckpoint });
+      await trainer.run({ onCheckpoint });
       trainer.dispose();
       return steps;
     };

@@ -350,9 +350,9 @@ describe('tiles', () => {
         const size = extents[0] * extents[1] * extents[2];
         const numbers = Uint16Array.from({ length: size }, (_, i) => i);
         const seen: number[] = [];
-        for (const each of coveringTiles(extents, tile)) {
-          const labels = labelsOf(numbers, extents, tile, each, 9999);
-          const image = imageOf(Float32Array.from(numbers), extents, tile, each);
+        for (const each of coveringTiles({ extents, tile })) {
+          const labels = labelsOf(numbers, { extents, tile }, each, 9999);
+          const image = imageOf(Float32Array.from(numbers), { extents, tile }, each);
           for (const [at, label] of labels.entries()) {
             if (label === 9999) continue;
             seen.push(label);
@@ -370,15 +370,15 @@ describe('tiles', () => {
         const size = extents[0] * extents[1] * extents[2];
         const labels = new Uint8Array(size);
         labels[Random.seeded(seed).int(size)] = 4;
-        const drawn = drawnTiles(extents, tile, labels, label => label === 4, Random.seeded(seed), 0);
-        const covering = coveringTiles(extents, tile);
+        const drawn = drawnTiles({ extents, tile }, { labels, counts: label => label === 4 }, Random.seeded(seed), 0);
+        const covering = coveringTiles({ extents, tile });
         expect(drawn.length).toBe(covering.length);
         for (const [i, each] of drawn.entries()) {
           for (const [axis, start] of each.start.entries()) {
             if (tile[axis] >= extents[axis]) expect(start).toBe(covering[0].start[axis]);
             else expect(start >= 0 && start + tile[axis] <= extents[axis]).toBe(true);
           }
-          if (i % 3 === 2 || drawn.length === 1) expect([...labelsOf(labels, extents, tile, each, 0)]).toContain(4);
+          if (i % 3 === 2 || drawn.length === 1) expect([...labelsOf(labels, { extents, tile }, each, 0)]).toContain(4);
         }
       }),
     );
