@@ -6,12 +6,15 @@ import { optimizerHelp, optimizers, rates, shiftHelp, wholeEntries, wholeOptions
 
 const { batch, weightDecay, turn, seed, memory } = wholeOptions;
 
+/** Where nothing else is said. */
+const usualSteps = 400;
+
 /** Where nothing else is said of branches that learn side by side: see `docs/experiments/distill.md`. */
-const usualBranches = { learningRate: 2e-3, labelShare: 0.3 };
+const usualBranches = { steps: 1500, learningRate: 2e-3, labelShare: 0.3 };
 
 /** What may be said of a distillation. */
 export const distillationOptions = {
-  steps: standing(count, 'n', 'training steps', 400),
+  steps: optional(count, 'n', 'training steps', { otherwise: `${usualSteps}, of branches ${usualBranches.steps}` }),
   batch,
   optimizer: standing(choice(optimizers), 'name', optimizerHelp, 'adamw'),
   learningRate: optional(positive, 'x', 'learning rate at the start', {
@@ -47,11 +50,11 @@ export function distillationWithDefaults(
   given: GivenOf<typeof distillationOptions>,
   { batch, branches = false, labelled = false }: Distilled,
 ): Distillation {
-  const { steps, optimizer: by, shift } = distillationOptions;
+  const { optimizer: by, shift } = distillationOptions;
   const optimizer = given.optimizer ?? by.standard;
   const { learningRate, weightDecay } = rates[optimizer];
   return {
-    steps: given.steps ?? steps.standard,
+    steps: given.steps ?? (branches ? usualBranches.steps : usualSteps),
     batch,
     optimizer,
     learningRate: given.learningRate ?? (branches && optimizer === 'adamw' ? usualBranches.learningRate : learningRate),

@@ -84,9 +84,9 @@ it('are as strong as is said, with the rate of the optimiser', () => {
   });
 });
 
-it('are of branches faster, and of labels where there are some', () => {
+it('are of branches longer and faster, and of labels where there are some', () => {
   const branches = { batch: 8, branches: true };
-  expect(distillationWithDefaults({}, branches)).toMatchObject({ learningRate: 2e-3, labelShare: 0 });
+  expect(distillationWithDefaults({}, branches)).toMatchObject({ steps: 1500, learningRate: 2e-3, labelShare: 0 });
   expect(distillationWithDefaults({}, { ...branches, labelled: true }).labelShare).toBe(0.3);
   expect(distillationWithDefaults({ labelShare: 0, learningRate: 1 }, { ...branches, labelled: true })).toMatchObject({
     learningRate: 1,
