@@ -78,8 +78,8 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   /** The highest cost of the exported network, as a share of what all parents together cost. Default: any. */
   readonly budget?: number | undefined;
   /**
-   * Also train one network for so many steps to give the ensemble's answers: see `distill`. Where the budget pays for a shared trunk, its
-   * branches, each to give its parent's. Default: none.
+   * Also train one network for so many steps: see `distill`. It is the trunk that the budget pays for, by default 65 %, with branches that each
+   * learn to give their parent's answers; where there is none, or no gate, one that gives the ensemble's. Default: none.
    */
   readonly distill?: number | undefined;
   /** By which the stitched position is chosen. Default: 2 where there are folds to rank in, else 1. */
@@ -470,6 +470,9 @@ async function frontOf(
   };
 }
 
+/** What a student may cost where ensembles may be had, as a share of all parents: see `docs/experiments/distill.md`. */
+const usualStudentCost = 0.65;
+
 /** The student of a run: what there is of it, gone on with, or a new one. */
 async function studentOf(
   execution: TrainingExecution,
@@ -481,11 +484,11 @@ async function studentOf(
   const output = run.directory.file('student');
   if (!(await isThere(join(output, 'config.json')))) {
     const { data, training } = config;
-    // What a budget leaves beyond one parent pays for branches on a shared trunk; they are for networks that may be gated.
+    // What may be spent beyond one parent pays for branches on a shared trunk; they are for networks that may be gated.
     const isGated = gate && gateOver !== 'case';
-    const costOf = costsOf(run, choosable.dataset);
-    const within = budget !== undefined && budget < 1 && isGated && trunkWithin(run.network, budget, costOf);
-    const student = within ? `${budget * 100}%` : undefined;
+    const spent = budget !== undefined && budget < 1 ? budget : usualStudentCost;
+    const within = isGated && trunkWithin(run.network, spent, costsOf(run, choosable.dataset));
+    const student = within ? `${spent * 100}%` : undefined;
     const teacher = isGated || !isGateable(run.network) ? undefined : 'gated';
     const options = { data: data.source, validation: choosable.dataset.source, output, steps, seed: training.seed };
     await distillLoaded(execution, run, { ...options, student, teacher, metric: choosable.metric });

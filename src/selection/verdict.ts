@@ -14,8 +14,8 @@ export const kinds = [
 ] as const;
 export type Kind = (typeof kinds)[number];
 
-/** What stands in for an ensemble that costs too much. */
-const standIns: ReadonlySet<Kind> = new Set(['gated student', 'gated trunk', 'trunk', 'student']);
+/** What stands in for an ensemble that costs too much: of what a partner alone knows it has less, or says nothing of how sure it is. */
+const standIns: ReadonlySet<Kind> = new Set(['gated trunk', 'trunk', 'student']);
 
 /** A network that could be deployed, measured. */
 export interface Candidate {
@@ -146,7 +146,7 @@ export interface Eligible {
  */
 export function eligibleOf(candidates: readonly Candidate[], groups: Judged, budget: number): Eligible {
   const affordable = affordableOf(candidates, budget);
-  const isWhole = affordable.some(({ kind }) => !standIns.has(kind) && kind !== 'parent');
+  const isWhole = affordable.some(({ kind }) => kind !== 'parent' && kind !== 'gated student' && !standIns.has(kind));
   const pool = affordable.filter(({ kind }) => !(isWhole && standIns.has(kind)));
   const given = pool.filter(({ kind }) => kind === 'parent' || kind === 'ensemble');
   const bar = bestOf(given.length > 0 ? given : pool, c => worthOf(c, atHome(c)));
@@ -164,9 +164,9 @@ export function eligibleOf(candidates: readonly Candidate[], groups: Judged, bud
 /**
  * Which of some candidates is worth deploying.
  *
- * 1. What costs more than the budget is out. Stand-ins (shared trunks, students) compete only where all ensembles are: what a partner's own
- *    branch knows of its site shows in no change of the own images, so no score speaks for dropping it but the cost. Of them the first are
- *    students that were taught each parent's answers apart, and gate them.
+ * 1. What costs more than the budget is out. Stand-ins (shared trunks, students of one answer) compete only where all ensembles are: what a
+ *    partner's own branch knows of its site shows in no change of the own images, so no score speaks for dropping it but the cost. Students that
+ *    were taught each parent's answers apart, and gate them, have kept it, and compete with ensembles.
  * 2. Of the rest, what is shown to be worse at home than the best of what is given (the parents, their plain ensemble), or is more than 1 %
  *    behind it, is out, and so is what is shown to be worse than the plain ensemble under shift.
  * 3. The first kind that is left, in the order of {@link kinds}, has the word; of one kind the one whose shares are nearest to equal. Another

@@ -102,6 +102,16 @@ describe('the verdict', () => {
     expect(chosenOf([...all, trunk], 2, 0.7)).toBe('shared trunk');
   });
 
+  it('is for a student of gated branches where it stands changes better than an ensemble and loses nothing at home', () => {
+    const gated = candidate('gated ensemble', 'gated', 1, 1, 0.6, 0.6);
+    const student = candidate('gated student', 'student', 0.65, 1, 0.8, 0.8);
+    expect(chosenOf([...all, gated, student], 2)).toBe('student');
+    expect(chosenOf([...all, gated, { ...student, own: rightOn(0.9) }], 2)).toBe('gated');
+    expect(chosenOf([...all, gated, { ...student, stress: gated.stress }], 2)).toBe('gated');
+    // One answer alone says nothing of how sure it is.
+    expect(chosenOf([...all, gated, { ...student, kind: 'student' }], 2)).toBe('gated');
+  });
+
   it('is for a student of gated branches before an own trunk that stands changes of the own images better', () => {
     const student = candidate('gated student', 'student', 0.65, 1, 0.6, 0.5);
     const own = { ...candidate('gated trunk', 'shared trunk', 0.7, 1, 1, 1), share: 1 };
