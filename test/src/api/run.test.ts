@@ -189,8 +189,8 @@ describe('what is exported', () => {
     }
   });
 
-  it('may be a student, which is compared as all others are and is the same after an interruption', async () => {
-    const wishes = { distill: 6 };
+  it('may be a student of one answer, which is compared as all others are and is the same after an interruption', async () => {
+    const wishes = { distill: 6, gate: false };
     const { verdict, tests } = await runOf('distilled', wishes);
     const student = verdict.standings.at(-1)!;
     expect(student.name).toMatch(/^distilled from [ab]$/);
