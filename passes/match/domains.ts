@@ -17,6 +17,23 @@ export function restrictedValues(graph: Graph): ReadonlySet<Value> {
   return restricted;
 }
 
+/**
+ * The values of a graph whose channels and places lie in one axis: what a group normalisation is written with where the operator is
+ * missing (before version 18), features reshaped to [N, groups, channels / groups · places] for an InstanceNormalization. A stitch
+ * there would be a matrix over all places, and a network for one size only.
+ */
+export function regroupedValues(graph: Graph): ReadonlySet<Value> {
+  const regrouped = new Set<Value>();
+  for (const node of graph.nodes) {
+    if (node.op !== 'InstanceNormalization') continue;
+    const [x] = node.inputs;
+    if (graph.producer(x!)?.op !== 'Reshape') continue;
+    regrouped.add(x!);
+    regrouped.add(node.outputs[0]);
+  }
+  return regrouped;
+}
+
 const first = (_node: AnyNode, operand: number): boolean => operand === 0;
 
 /** Whether an operator is defined, and bounded near every number, only for some values of an operand; those not named are for all. */

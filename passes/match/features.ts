@@ -13,7 +13,7 @@ import {
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { type BranchGrid, shapeOnShared } from '../other-grid.ts';
 import { createDag, type Dag, type Edge } from './dag.ts';
-import { restrictedValues } from './domains.ts';
+import { regroupedValues, restrictedValues } from './domains.ts';
 import { positionalProgress } from './progress.ts';
 
 /** A network as the matchers see it: activations and how they depend on each other. */
@@ -26,7 +26,8 @@ export interface FeatureGraph {
   readonly progress: Float64Array;
   /**
    * What a vertex can be paired with: two features are compatible iff their keys are equal. Undefined for what is never
-   * matched: inputs, outputs, features that no stitch can be made for, and those that must stay in a part of all numbers.
+   * matched: inputs, outputs, features that no stitch can be made for, those that must stay in a part of all numbers, and those
+   * regrouped for a normalisation.
    */
   readonly keys: readonly (string | undefined)[];
   /** What each vertex is, for telling apart vertices that the edges do not: its operator, attributes and shape. */
@@ -81,12 +82,8 @@ export function featureGraph(graph: Graph, dims: DimMap = dim => dim, grid?: Bra
   const outputs = outputVertices(graph, vertexOf, behind);
   const inputs = graph.inputs.map((_, v) => v);
   const size = values.length;
-  const restricted = restrictedValues(graph);
-  const excluded = new Set([
-    ...inputs,
-    ...outputs,
-    ...values.flatMap((value, v) => (restricted.has(value) ? [v] : [])),
-  ]);
+  const unmatched = new Set([...restrictedValues(graph), ...regroupedValues(graph)]);
+  const excluded = new Set([...inputs, ...outputs, ...values.flatMap((value, v) => (unmatched.has(value) ? [v] : []))]);
   const batch = dims(graph.inputs[0]?.type.shape[0] ?? 1);
   const progress = positionalProgress(createDag(size, flowEdges), inputs, outputs);
   return {

@@ -12,7 +12,7 @@ import {
   specialize,
   stitch,
 } from '../../../passes/index.ts';
-import { restrictedValues } from '../../../passes/match/domains.ts';
+import { regroupedValues, restrictedValues } from '../../../passes/match/domains.ts';
 import { featureGraph } from '../../../passes/match/features.ts';
 import { random } from '../ort.ts';
 
@@ -74,6 +74,39 @@ describe('features that must stay in a part of all numbers', () => {
     });
     expect(squared).toEqual(['square']);
     expect(restrictedIn((b, x) => b.op('Softmax', [b.op('Add', [x, b.op('Exp', [x])])]))).toEqual([]);
+  });
+});
+
+describe('features regrouped for a normalisation', () => {
+  /** As exporters write group normalisation where the operator set has no word for it. */
+  function grouped(channels: number) {
+    const b = new GraphBuilder('net');
+    const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), 1, 4, 4] });
+    const convolved = (from: Value, to: number, name: string): Value => {
+      const inner = from.type.shape[1] as number;
+      return b.op('Conv', [from, b.constant(float32([to, inner, 1, 1], new Float32Array(to * inner)))], {}, { name });
+    };
+    const feature = convolved(x, channels, 'feature');
+    const groups = b.op('Reshape', [feature, b.ints([0, 2, -1])], {}, { name: 'groups' });
+    const ones = b.constant(float32([2], [1, 1]));
+    const normal = b.op(
+      'InstanceNormalization',
+      [groups, ones, b.constant(float32([2], [0, 0]))],
+      {},
+      { name: 'normal' },
+    );
+    const back = b.op('Reshape', [normal, b.op('Shape', [feature])], {}, { name: 'back' });
+    b.output('y', convolved(b.op('Relu', [back], {}, { name: 'relu' }), 3, 'head'));
+    return b.build();
+  }
+
+  test('are matched with nothing; what they come from and become is', () => {
+    const graph = grouped(4);
+    expect([...regroupedValues(graph)].map(v => v.name)).toEqual(['groups', 'normal']);
+    const { pairs } = match(graph, grouped(6));
+    expect(pairs.map(({ features: { a, b } }) => [a, b])).toEqual(
+      ['feature', 'back', 'relu'].map(name => [name, name]),
+    );
   });
 });
 
