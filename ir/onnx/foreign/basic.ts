@@ -1,6 +1,7 @@
 /** What is only another name, form or constant. */
 import type { Value } from '../../graph.ts';
 import { float32, tensor, tensorFromNumbers } from '../../tensor.ts';
+import { bytesPerElement, type DType, isFloat } from '../../type.ts';
 import { asTensor } from '../attributes.ts';
 import { type ForeignRule, requireInputs } from '../form.ts';
 import { dtypeOf } from '../tensor.ts';
@@ -81,6 +82,22 @@ export const basic = {
     build(form, context) {
       const [input, like] = requireInputs(form, 2, context);
       return [context.builder.op('Cast', [input!], { to: like!.type.dtype }, context.result())];
+    },
+  },
+
+  /** The same bits as another dtype: between integers of one width that is a cast, which wraps around. */
+  BitCast: {
+    since: 26,
+    build(form, context) {
+      const [input] = requireInputs(form, 1, context);
+      const { dtype } = input!.type;
+      const to = dtypeOf(form.int('to') ?? 0) ?? context.refuse('its element type is not supported');
+      const whole = (type: DType): boolean => !isFloat(type) && type !== 'bool';
+      if (to !== dtype && !(whole(to) && whole(dtype) && bytesPerElement[to] === bytesPerElement[dtype]))
+        return context.refuse(
+          `the bits of ${dtype} as ${to} are not supported; those of integers as integers of the same width are`,
+        );
+      return [context.builder.op('Cast', [input!], { to }, context.result())];
     },
   },
 

@@ -301,6 +301,19 @@ test('batch normalisation whose running statistics are outputs is that of traini
   }
 });
 
+test('the bits of integers as other integers are those of two complements', () => {
+  const parts = { opset: 26, inputs: [value('x', [4], DataType.INT8)] };
+  const graph = importOf({ ...parts, nodes: [node('BitCast', 'x -> y', { to: DataType.UINT8 })] });
+  const x = tensor('int8', [4], Int8Array.of(-1, -128, 127, 0));
+  const y = evaluateGraph(graph, { x }).get('y')!;
+  expect([y.dtype, ...y.data]).toEqual(['uint8', 255, 128, 127, 0]);
+  expect(() => importOf({ ...parts, nodes: [node('BitCast', 'x -> y', { to: DataType.UINT16 })] })).toThrow(
+    expect.objectContaining({
+      details: expect.arrayContaining([expect.stringContaining('the bits of int8 as uint16')]),
+    }),
+  );
+});
+
 test('an optional that is a tensor is there', () => {
   const graph = importOf({
     opset: 18,
