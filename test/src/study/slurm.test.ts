@@ -105,7 +105,7 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
       .ended;
     expect(elsewhere).toMatchObject({ code: 0, stderr: expect.stringMatching(/not known: squeue: /) });
     expect(elsewhere.stdout).toContain(tuned);
-  }, 180_000);
+  }, 600_000);
 
   it('shows a cell that fails, and ends what waits for it', async () => {
     // Whatever the folder is called.
@@ -125,7 +125,7 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
     });
     expect(await readFile(join(output, 'study.md'), 'utf8')).toContain('1 failed');
     expect(await readdir(join(output, 'slurm'))).toContainEqual(expect.stringMatching(/^run-\d+-0\.txt$/));
-  }, 180_000);
+  }, 600_000);
 
   it('is cancelled, and goes on in order', async () => {
     const output = join(folder(), 'cancelled');
@@ -141,5 +141,5 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
     await suture('study', output);
     const cells = await cellsOf(output);
     expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
-  }, 180_000);
+  }, 600_000);
 });

@@ -16,10 +16,15 @@ const schemes = ['light', 'dark'] as const;
 const pages = ['run', 'large', 'study'] as const;
 let browser: Browser;
 
-/** Opens a page, and lists what it must not do. */
-async function opened(
-  name: (typeof pages)[number],
-): Promise<{ readonly page: Page; readonly faults: readonly string[] }> {
+interface Opened {
+  readonly page: Page;
+  /** What it must not do. */
+  readonly faults: readonly string[];
+  /** The processor time in seconds that the page's main thread took until it was there. */
+  readonly busy: number;
+}
+
+async function opened(name: (typeof pages)[number]): Promise<Opened> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
   const { href } = pathToFileURL(join(folder(), `${name}.html`));
   const faults: string[] = [];
@@ -29,8 +34,11 @@ async function opened(
   page.on('request', request => {
     if (request.url() !== href && !request.url().startsWith('data:')) faults.push(`request: ${request.url()}`);
   });
+  const session = await page.context().newCDPSession(page);
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
   await page.goto(href);
-  return { page, faults };
+  const { metrics } = await session.send('Performance.getMetrics');
+  return { page, faults, busy: metrics.find(metric => metric.name === 'TaskDuration')?.value ?? Number.NaN };
 }
 
 /** What a script says that the page runs. It is text: of the names that a page has, the tests' compiler knows none. */
@@ -85,8 +93,9 @@ describe.skipIf(withoutChromium !== '')(`the page in Chromium${withoutChromium}`
   describe.each(pages)('of %s', name => {
     let page: Page;
     let faults: readonly string[];
+    let busy: number;
     beforeAll(async () => {
-      ({ page, faults } = await opened(name));
+      ({ page, faults, busy } = await opened(name));
     });
     afterAll(() => page.close());
 
@@ -97,16 +106,10 @@ describe.skipIf(withoutChromium !== '')(`the page in Chromium${withoutChromium}`
       expect(faults).toEqual([]);
     });
 
-    it('is there in less than two seconds', async () => {
-      const timeOf = (of: Page) => inPage<number>(of, `performance.getEntriesByType('navigation')[0].duration`);
-      const times = [await timeOf(page)];
-      // The machine may be busy: the best of a few says what the page takes.
-      for (let i = 0; i < 3 && !times.some(time => time < 2000); i++) {
-        const { page: again } = await opened(name);
-        times.push(await timeOf(again));
-        await again.close();
-      }
-      expect(Math.min(...times)).toBeLessThan(2000);
+    // Not by the clock: the machine may be busy.
+    it('takes less than two seconds of a processor to be there', () => {
+      expect(busy).toBeGreaterThan(0.001);
+      expect(busy).toBeLessThan(2);
     });
 
     it('fits a wide and a narrow window', async () => {
