@@ -168,13 +168,17 @@ export const namedFiles: Kind<NamedFile[]> = {
   },
 };
 
+/** Above it a number without its % is taken for one that lacks it: no network costs ten times what its parents do together. */
+const mostShare = 10;
+
 /** A share of a cost: `65%`, or 0.65. */
 export const budget: Kind<number> = {
   words: "a share of the output ensemble's cost, as in 65% or 0.65",
   schema: positive.schema,
   read: text => {
     const [, digits, percent] = /^\s*(\d+(?:\.\d+)?)\s*(%?)\s*$/.exec(text) ?? [];
-    return Number(digits) / (percent ? 100 : 1);
+    const share = Number(digits) / (percent ? 100 : 1);
+    return !percent && share > mostShare ? Number.NaN : share;
   },
 };
 

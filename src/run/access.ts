@@ -73,7 +73,7 @@ export async function checkRunOutput(
 export const notRun = (path: string): SutureError =>
   new SutureError(
     'run-invalid',
-    `${printable(path)} is no run directory: there is no config.json in it; \`suture stitch -o\` makes one.`,
+    `${printable(path)} is no run directory: there is no config.json in it; \`suture run -o\` or \`suture stitch -o\` makes one.`,
   );
 
 /**
