@@ -25,7 +25,14 @@ import type { MatchParts } from '../report/html/match.ts';
 import { type RunPageParts, runPage } from '../report/html/run.ts';
 import { keepForTensorBoard, keepInMlflow } from '../report/keep.ts';
 import { defaultExperiment } from '../report/mlflow.ts';
-import { type NamedNetwork, type PicturedSet, picturesOf, whyNoPictures } from '../report/pictures.ts';
+import {
+  type AskedNetwork,
+  type NamedNetwork,
+  type PicturedSet,
+  picturesOf,
+  whyNoPictures,
+  withAsked,
+} from '../report/pictures.ts';
 import { type MetricsLine, metricsLineSchema, storedReportSchema } from '../report/stored.ts';
 import type { TrackedRun } from '../report/tracked.ts';
 import { trackedRun } from '../report/tracked-run.ts';
@@ -221,13 +228,15 @@ export const writePositionPage = (
       pictures: [],
       leftOut: [],
     };
-    for (const [name, data] of sets) {
-      const set = await measuredCases(execution, name, networks, data);
-      found.cases.push(set);
-      const drawn = await drawnCases(execution, run, { networks, data, set, exported: shown.name });
-      if (typeof drawn === 'string') found.leftOut.push(drawn);
-      else found.pictures.push(drawn);
-    }
+    await withAsked(execution, networks, async asked => {
+      for (const [name, data] of sets) {
+        const set = await measuredCases(execution, name, asked, data);
+        found.cases.push(set);
+        const drawn = await drawnCases(execution, run, { networks: asked, data, set, exported: shown.name });
+        if (typeof drawn === 'string') found.leftOut.push(drawn);
+        else found.pictures.push(drawn);
+      }
+    });
     const { text } = await pageOf(execution, run, { keep: false, shown: { ...found, shown } });
     await run.directory.write('page', text);
   });
@@ -264,25 +273,27 @@ async function casesOf(
   const { directory } = run;
   const known = await directory.readJson('byCase', casesSchema);
   const kept = known?.model === model ? known.sets : [];
-  const networks = networksBeside(run, candidate, (await loadModel(directory.file('model'))).graph);
+  const { graph } = await loadModel(directory.file('model'));
   const sets: CaseSet[] = [];
   const pictures: PicturedSet[] = [];
   const leftOut: string[] = [];
-  for (const wanted of wantedOf(asked)) {
-    const at = given?.get(wanted.name);
-    const set = at?.set ?? kept.find(({ name }) => name === wanted.name);
-    const data = at?.data ?? (await dataOf(run, wanted, asked));
-    if (typeof data === 'string') {
-      if (set) sets.push(set);
-      leftOut.push(`Pictures ${set ? '' : 'and scores by case '}of ${printable(wanted.name)} are left out: ${data}`);
-      continue;
+  await withAsked(execution, networksBeside(run, candidate, graph), async networks => {
+    for (const wanted of wantedOf(asked)) {
+      const at = given?.get(wanted.name);
+      const set = at?.set ?? kept.find(({ name }) => name === wanted.name);
+      const data = at?.data ?? (await dataOf(run, wanted, asked));
+      if (typeof data === 'string') {
+        if (set) sets.push(set);
+        leftOut.push(`Pictures ${set ? '' : 'and scores by case '}of ${printable(wanted.name)} are left out: ${data}`);
+        continue;
+      }
+      const scored = set ?? (await measuredCases(execution, wanted.name, networks, data));
+      sets.push(scored);
+      const drawn = await drawnCases(execution, run, { networks, data, set: scored, exported: candidate });
+      if (typeof drawn === 'string') leftOut.push(drawn);
+      else pictures.push(drawn);
     }
-    const scored = set ?? (await measuredCases(execution, wanted.name, networks, data));
-    sets.push(scored);
-    const drawn = await drawnCases(execution, run, { networks, data, set: scored, exported: candidate });
-    if (typeof drawn === 'string') leftOut.push(drawn);
-    else pictures.push(drawn);
-  }
+  });
   const cases: Cases = { model, sets };
   if (keep && sets.some(set => !kept.includes(set))) await directory.writeJson('byCase', cases);
   return { cases: sets, pictures, leftOut };
@@ -290,7 +301,7 @@ async function casesOf(
 
 /** Networks that were scored on the cases of a data set, and the one that cases are ranked by. */
 interface Ranked {
-  readonly networks: readonly NamedNetwork[];
+  readonly networks: readonly AskedNetwork[];
   readonly data: LabelledData;
   readonly set: CaseSet;
   readonly exported: string;

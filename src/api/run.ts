@@ -22,7 +22,7 @@ import { placedPositions } from '../network/depth.ts';
 import { ensembleName, parentName } from '../network/names.ts';
 import type { Network } from '../network/network.ts';
 import type { Parent } from '../network/parent.ts';
-import { networkForImages } from '../network/sizes.ts';
+import { requireSizes } from '../network/sizes.ts';
 import type { NamedFile } from '../options/kinds.ts';
 import { caseTable, type ListedCase, listedCases } from '../report/cases.ts';
 import { type FrontResult, type Report, reportText, type TestResult } from '../report/report.ts';
@@ -199,10 +199,12 @@ export async function run(request: RunRequest, work: TrainingWork = {}): Promise
     requireGateable(plan.network, gateOver);
     for (const { data: test } of data) casesAtATime(test.dataset);
   }
-  for (const { dataset } of [choosable, ...data.map(test => test.data)]) networkForImages(plan.network, dataset);
   const followUp = await followUpOf(request);
   const stress = await stressOf(followUp, choosable, parents, said);
-  for (const { data: set } of stress) networkForImages(plan.network, set.dataset);
+  requireSizes(
+    plan.network,
+    [choosable, ...data.map(test => test.data), ...stress.map(set => set.data)].map(({ dataset }) => dataset),
+  );
   const result = await withExecutor(request, executor =>
     withNewLock(request.output, async () => {
       const execution = { ...work, executor };

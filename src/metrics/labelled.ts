@@ -9,18 +9,24 @@ import type { Metric, MetricName } from './metric.ts';
 import { metricFor } from './metric-for.ts';
 import { SurfaceMetric, type SurfaceOptions } from './surface.ts';
 
+/** What a data set's labels were found to be to outputs. */
+interface FoundLabels {
+  readonly byGraph: WeakMap<Graph, Labels>;
+  /** By what the output means and its extents. */
+  readonly byOutput: Map<string, Labels>;
+}
+
 /** A data set with labels. What they are to outputs of a kind is worked out once, for the first network of the kind. */
 export class LabelledData {
   readonly dataset: Dataset;
   /** What it is scored by; undefined where the labels say. */
   readonly metric: MetricName | undefined;
-  readonly #byGraph = new WeakMap<Graph, Labels>();
-  /** By what the output means and its extents. */
-  readonly #byOutput = new Map<string, Labels>();
+  readonly #found: FoundLabels;
 
-  private constructor(dataset: Dataset, metric: MetricName | undefined) {
+  private constructor(dataset: Dataset, metric: MetricName | undefined, found: FoundLabels) {
     this.dataset = dataset;
     this.metric = metric;
+    this.#found = found;
   }
 
   /**
@@ -30,9 +36,14 @@ export class LabelledData {
    * labels.
    */
   static for(networks: readonly Network[], dataset: Dataset, metric?: MetricName): LabelledData {
-    const data = new LabelledData(dataset, metric);
+    const data = new LabelledData(dataset, metric, { byGraph: new WeakMap(), byOutput: new Map() });
     for (const network of networks) data.metricFor(network);
     return data;
+  }
+
+  /** The same labels with other images of the same shape, changed ones say: what labels are to outputs is not worked out again. */
+  withImages(dataset: Dataset): LabelledData {
+    return new LabelledData(dataset, this.metric, this.#found);
   }
 
   /** Data that can tell networks apart: see `requireForeground`. @throws SutureError as {@link for}. */
@@ -67,15 +78,16 @@ export class LabelledData {
 
   /** What the labels are to a network's output. @throws SutureError `data-invalid`. */
   labelsFor({ graph, meaning, name }: Pick<Network, 'graph' | 'meaning' | 'name'>): Labels {
-    const known = this.#byGraph.get(graph);
+    const { byGraph, byOutput } = this.#found;
+    const known = byGraph.get(graph);
     if (known) return known;
     requireFittingImages(this.dataset, graph, name);
     const { outputType } = interfaceOf(graphForImages(graph, this.dataset, name), name);
     const output = { meaning, spatial: spatialExtents(outputType, meaning) };
     const key = JSON.stringify(output);
-    const labels = this.#byOutput.get(key) ?? labelsFor(this.dataset, { ...output, name });
-    this.#byOutput.set(key, labels);
-    this.#byGraph.set(graph, labels);
+    const labels = byOutput.get(key) ?? labelsFor(this.dataset, { ...output, name });
+    byOutput.set(key, labels);
+    byGraph.set(graph, labels);
     return labels;
   }
 

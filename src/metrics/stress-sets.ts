@@ -55,9 +55,9 @@ export async function stressSets(
     );
   }
   const suite = changes ? [...new Set(changes)].map(name => changeOf(name)) : defaultSuite;
-  const sample = sampleOf(dataset, images ?? shiftImages, seed);
-  return shiftedDatasets(sample, suite, seed).map((shifted, i) => ({
+  const sample = LabelledData.for(networks, sampleOf(dataset, images ?? shiftImages, seed), metric);
+  return shiftedDatasets(sample.dataset, suite, seed).map((shifted, i) => ({
     name: suite[i].name,
-    data: LabelledData.for(networks, shifted, metric),
+    data: sample.withImages(shifted),
   }));
 }

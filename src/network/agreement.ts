@@ -4,13 +4,19 @@
  * it is given, makes them agree.
  */
 import { type Graph, numbersOf, type Tensor } from '../../ir/index.ts';
-import type { OutputMeaning } from '../../passes/index.ts';
+import type { OutputMeaning, Tag } from '../../passes/index.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { type Opening, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { type Answers, type Asking, imagesToLookAt, withAnswers } from './answers.ts';
 import { bestAssignment } from './assignment.ts';
 import type { Network } from './network.ts';
 import { argmax, channelsFirst, thresholdOf } from './outputs.ts';
+import { tagOf } from './tags.ts';
+
+/** How the first parent agrees with a partner. */
+export interface PartnerAgreement extends AnswerAgreement {
+  readonly partner: Tag;
+}
 
 /** `x · scale + offset`, done to every number of an image. */
 export interface Affine {
@@ -41,16 +47,41 @@ const worth = 0.6;
 /** Below it networks say the same hardly anywhere. */
 const hardly = 0.1;
 
-/** Compares two parents' answers. Undefined where they are real values, of which there are no classes to compare. */
+/**
+ * Compares the first parent's answers with each partner's, but for real values, of which there are no classes to compare.
+ *
+ * @throws SutureError `interrupted`.
+ */
 export async function compareAnswers(
   open: Opening,
-  [a, b]: readonly [Network, Network],
+  [own, ...partners]: readonly Network[],
   dataset: Dataset,
   work: WorkOptions = {},
+): Promise<readonly PartnerAgreement[]> {
+  if (own.meaning.kind === 'values') return [];
+  return withAnswers(open, own.graph, dataset, async ask => {
+    const found: PartnerAgreement[] = [];
+    for (const [i, partner] of partners.entries()) {
+      const agreement = await comparePair(open, { ...own, ask }, partner, dataset, work);
+      if (agreement) found.push({ ...agreement, partner: tagOf(i + 1) });
+    }
+    return found;
+  });
+}
+
+/** A network that is open for questions. */
+type Asked = Pick<Network, 'graph' | 'meaning'> & { readonly ask: Asking };
+
+async function comparePair(
+  open: Opening,
+  a: Asked,
+  b: Network,
+  dataset: Dataset,
+  work: WorkOptions,
 ): Promise<AnswerAgreement | undefined> {
-  if (a.meaning.kind === 'values' || b.meaning.kind === 'values') return undefined;
+  if (b.meaning.kind === 'values') return undefined;
   const images = imagesToLookAt(dataset, [a.graph, b.graph]);
-  const own = await withAnswers(open, a.graph, dataset, ask => ask(images));
+  const own = await a.ask(images);
   return withAnswers(open, b.graph, dataset, async ask => {
     const theirs = await ask(images);
     const overlaps = overlapsOf(answered(own.output, a.meaning), answered(theirs.output, b.meaning));
@@ -73,10 +104,7 @@ export async function compareAnswers(
 const inverse = (classes: readonly number[]): readonly number[] => classes.map((_, theirs) => classes.indexOf(theirs));
 
 /** In words, what is wrong with the first parent and a partner together, and what to do; none where nothing seems wrong. */
-export function disagreementTexts(
-  { agreement, order, input, images }: AnswerAgreement,
-  partner = 'b',
-): readonly string[] {
+export function disagreementTexts({ agreement, order, input, images, partner }: PartnerAgreement): readonly string[] {
   const whose = partner === 'b' ? "the parents' answers" : `the answers of parents a and ${partner}`;
   const figure = `On ${images} of the images ${whose} agree by a Dice of ${agreement.toFixed(2)}`;
   if (order) {
@@ -169,7 +197,7 @@ const searched = 4;
 /** The change of the partner's images under which it agrees best: what the graphs say, a coarse grid, and finer steps from its best. */
 async function bestInput(
   { output, images, ...a }: Answers & Pick<Network, 'graph' | 'meaning'>,
-  b: Pick<Network, 'graph' | 'meaning'> & { readonly ask: Asking },
+  b: Asked,
   dataset: Dataset,
   { onProgress, signal }: WorkOptions,
 ): Promise<(Affine & { agreement: number }) | undefined> {

@@ -139,17 +139,10 @@ export async function joinModels(
   return { parents, pairs, network, task, warnings: [...matched, ...classed] };
 }
 
-/** What seems wrong with the first parent and each partner together, in sentences: see `compareAnswers`. @throws SutureError `interrupted`. */
-export async function disagreementsOf(
+/** What seems wrong with the first parent and each partner together, in sentences. @throws SutureError as {@link compareAnswers}. */
+export const disagreementsOf = async (
   open: Opening,
-  [first, ...partners]: readonly Parent[],
+  parents: readonly Parent[],
   dataset: Dataset,
-  work: WorkOptions = {},
-): Promise<readonly string[]> {
-  const texts: string[] = [];
-  for (const [i, partner] of partners.entries()) {
-    const agreement = await compareAnswers(open, [first, partner], dataset, work);
-    if (agreement) texts.push(...disagreementTexts(agreement, tagOf(i + 1)));
-  }
-  return texts;
-}
+  work?: WorkOptions,
+): Promise<readonly string[]> => (await compareAnswers(open, parents, dataset, work)).flatMap(disagreementTexts);

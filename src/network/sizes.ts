@@ -83,3 +83,13 @@ export function networkForImages(
     `the joined networks, whose pairs are for a ${asked}: pad or crop them, or match anew`,
   );
 }
+
+/** Checks that a super-network takes the images of data sets, once for each size. @throws SutureError as {@link networkForImages}. */
+export function requireSizes(network: SuperNetwork, datasets: readonly Pick<Dataset, 'imageShape' | 'source'>[]): void {
+  const fitting = new Set<string>();
+  for (const dataset of datasets) {
+    const size = dataset.imageShape.join();
+    if (!fitting.has(size)) networkForImages(network, dataset);
+    fitting.add(size);
+  }
+}

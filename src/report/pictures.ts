@@ -56,6 +56,25 @@ export interface NamedNetwork extends Network {
   readonly network: string;
 }
 
+/** One that is compiled for the images that it is asked about. */
+export interface AskedNetwork extends NamedNetwork {
+  readonly runnable: Runnable;
+}
+
+/** Opens networks for as long as some work takes: each is compiled once, whatever data sets pictures are drawn of. */
+export async function withAsked<T>(
+  { executor }: Execution,
+  networks: readonly NamedNetwork[],
+  work: (asked: readonly AskedNetwork[]) => Promise<T>,
+): Promise<T> {
+  const asked = networks.map(network => ({ ...network, runnable: new Runnable(executor, network.graph) }));
+  try {
+    return await work(asked);
+  } finally {
+    for (const { runnable } of asked) runnable.dispose();
+  }
+}
+
 /** More regions than bits of a code are not told apart. */
 const mostRegions = 30;
 
@@ -90,8 +109,8 @@ export function extremes<T>(ranked: readonly T[]): readonly { readonly which: st
  * @param labels dense ones of two or three axes: see {@link whyNoPictures}.
  */
 export async function picturesOf(
-  { executor, signal, onProgress }: Execution,
-  networks: readonly NamedNetwork[],
+  { signal, onProgress }: Execution,
+  networks: readonly AskedNetwork[],
   data: LabelledData,
   set: CaseSet,
   { exported, names }: { readonly exported: string; readonly names?: readonly string[] | undefined },
@@ -101,42 +120,37 @@ export async function picturesOf(
   if (labels.kind === 'values') throw new RangeError('Real numbers are no masks.');
   const byCase = imagesByCase(dataset);
   const cases: PicturedCase[] = [];
-  const runnables = networks.map(({ graph }) => new Runnable(executor, graph));
   const shown = extremes(rankedCases(set, exported));
   const stage = `drawing cases of ${printable(set.name, 40)}`;
-  try {
-    for (const { which, entry } of shown) {
-      onProgress?.({ stage, done: cases.length, total: shown.length });
-      throwIfInterrupted(signal, 'The report');
-      const images = byCase.get(entry.case)!;
-      const image = images.reduce((p, q) => (foreground(labels, q) > foreground(labels, p) ? q : p));
-      const slice = sliceOf(labels, image);
-      const answers = [];
-      for (const [i, network] of networks.entries()) {
-        const whole = gateScopeOf(network.graph) === 'case';
-        const given = imagesOf(dataset, whole ? images : [image]);
-        const outputs = await runnables[i].run({ [network.input]: given }, [network.output]);
-        const mask = answerOf(outputs[network.output], network, whole ? images.indexOf(image) : 0, slice);
-        answers.push({ network: network.network, score: entry.scores[set.networks.indexOf(network.network)], mask });
-      }
-      const parts = [
-        ...(images.length > 1 ? [`image ${images.indexOf(image) + 1} of ${images.length}`] : []),
-        ...(slice.count > 1 ? [`slice ${slice.at + 1} of ${slice.count}`] : []),
-      ];
-      cases.push({
-        which,
-        case: entry.case,
-        name: entry.name,
-        part: parts.length > 0 ? parts.join(', ') : undefined,
-        image: planeOf(gatherImages(dataset, [image]), dataset.imageShape, slice),
-        reference: maskOf(slice, place => codeOf(labels, image, place)),
-        answers,
-      });
+  for (const { which, entry } of shown) {
+    onProgress?.({ stage, done: cases.length, total: shown.length });
+    throwIfInterrupted(signal, 'The report');
+    const images = byCase.get(entry.case)!;
+    const image = images.reduce((p, q) => (foreground(labels, q) > foreground(labels, p) ? q : p));
+    const slice = sliceOf(labels, image);
+    const answers = [];
+    for (const network of networks) {
+      const whole = gateScopeOf(network.graph) === 'case';
+      const given = imagesOf(dataset, whole ? images : [image]);
+      const outputs = await network.runnable.run({ [network.input]: given }, [network.output]);
+      const mask = answerOf(outputs[network.output], network, whole ? images.indexOf(image) : 0, slice);
+      answers.push({ network: network.network, score: entry.scores[set.networks.indexOf(network.network)], mask });
     }
-    onProgress?.({ stage, done: shown.length, total: shown.length });
-  } finally {
-    for (const runnable of runnables) runnable.dispose();
+    const parts = [
+      ...(images.length > 1 ? [`image ${images.indexOf(image) + 1} of ${images.length}`] : []),
+      ...(slice.count > 1 ? [`slice ${slice.at + 1} of ${slice.count}`] : []),
+    ];
+    cases.push({
+      which,
+      case: entry.case,
+      name: entry.name,
+      part: parts.length > 0 ? parts.join(', ') : undefined,
+      image: planeOf(gatherImages(dataset, [image]), dataset.imageShape, slice),
+      reference: maskOf(slice, place => codeOf(labels, image, place)),
+      answers,
+    });
   }
+  onProgress?.({ stage, done: shown.length, total: shown.length });
   const count = labels.kind === 'classes' ? labels.classes - 1 : labels.names.length;
   const usual = Array.from({ length: count }, (_, k) =>
     labels.kind === 'classes' ? `class ${k + 1}` : `region ${labels.names[k]}`,

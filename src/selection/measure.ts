@@ -13,7 +13,7 @@ import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import type { OutputShares } from '../options/kinds.ts';
-import { blendable, scoreBlend } from './blend.ts';
+import { type Blendable, blendable, scoreBlend } from './blend.ts';
 import { sharesOf } from './combination.ts';
 import type { MergedPart } from './merge.ts';
 import { runParts } from './parts.ts';
@@ -104,10 +104,17 @@ export async function measure(
   const cases = over === 'case' && parts.some(({ gated }) => gated.size > 0);
   const staged = sets.map(({ name, data }) => ({ dataset: data.dataset, stage: `scoring settings on ${name}` }));
   await runParts(execution, { parts, sets: staged, batch, cases }, (round, outputs, set, first) => {
+    // Settings have outputs in common: those of the parents as they are.
+    const known = new Map<Tensor, Blendable>();
     for (const part of round) {
       const { sources, mean } = part.answers;
       const found = (output: string): Tensor => outputs[`${part.name}/${output}`];
-      const blended = blendable(sources.map(found), mean, meaning);
+      const blended = sources.map(source => {
+        const output = found(source);
+        const shown = known.get(output) ?? blendable(output, mean, meaning);
+        known.set(output, shown);
+        return shown;
+      });
       const { plain, gated } = metrics[set].get(part)!;
       for (const [key, shares] of part.plain) scoreBlend(plain.get(key)!, blended, parent => shares[parent], first);
       if (part.gated.size === 0) continue;

@@ -44,7 +44,7 @@ function rounds<P extends MergedPart>(parts: readonly P[]): readonly (readonly P
 
 /**
  * Runs graphs that have the same input on all images of data sets. `take` gets the outputs of a batch by name, for the parts of
- * one round at a time; `set` is the number of the data set, and `first` that of the batch's first image.
+ * one round at a time, as one tensor where parts have an output in common; `set` is the number of the data set, and `first` that of the batch's first image.
  *
  * @throws SutureError `interrupted`, `option-invalid` for a number of images at a time that the network does not take.
  */
@@ -64,13 +64,20 @@ export async function runParts<P extends MergedPart>(
   for (const round of all) {
     const runnable = new Runnable(executor, mergeGraphs('sweep', round));
     const input = runnable.graph.inputs[0].name;
+    const { outputs } = runnable.graph;
+    const firsts = new Map(outputs.toReversed().map(({ name, value }) => [value, name] as const));
+    const fetched = [...firsts.values()];
+    const run = async (images: Tensor): Promise<Readonly<Record<string, Tensor>>> => {
+      const found = await runnable.run({ [input]: images }, fetched);
+      return Object.fromEntries(outputs.map(({ name, value }) => [name, found[firsts.get(value)!]]));
+    };
     try {
       for (const [set, work] of works.entries()) {
         const { dataset, stage, atATime, total } = work;
         onProgress?.({ stage, done: work.done, total });
         for (const { first, images } of batchesOf(dataset, atATime)) {
           throwIfInterrupted(signal, 'The sweep');
-          take(round, await runnable.run({ [input]: images }), set, first);
+          take(round, await run(images), set, first);
           onProgress?.({ stage, done: ++work.done, total });
         }
       }

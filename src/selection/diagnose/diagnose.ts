@@ -15,7 +15,6 @@ import { compareAnswers, disagreementTexts } from '../../network/agreement.ts';
 import { parentName } from '../../network/names.ts';
 import type { TrainedNetwork } from '../../network/network.ts';
 import type { Parent } from '../../network/parent.ts';
-import { tagOf } from '../../network/tags.ts';
 import type { NamedData } from '../measure.ts';
 import { select } from '../select.ts';
 import { defaultCounts, evenlySpread } from '../spread.ts';
@@ -186,18 +185,12 @@ export async function diagnoseNetwork(
 /** Whether the networks say the same at all. */
 async function agreementsOf(
   execution: Execution,
-  [own, ...partners]: readonly Parent[],
+  parents: readonly Parent[],
   dataset: Dataset,
 ): Promise<Pick<Signs['noGain'], 'agreements' | 'disagreements'>> {
-  const agreements: NonNullable<Signs['noGain']['agreements']> = [];
-  const disagreements: string[] = [];
-  for (const [i, network] of partners.entries()) {
-    const partner = tagOf(i + 1);
-    const found = await compareAnswers(onProcessor, [own, network], dataset, execution);
-    if (!found) continue;
-    agreements.push({ partner, images: found.images, agreement: found.agreement });
-    disagreements.push(...disagreementTexts(found, partner));
-  }
+  const found = await compareAnswers(onProcessor, parents, dataset, execution);
+  const agreements = found.map(({ partner, images, agreement }) => ({ partner, images, agreement }));
+  const disagreements = found.flatMap(disagreementTexts);
   return { ...(agreements.length > 0 && { agreements }), ...(disagreements.length > 0 && { disagreements }) };
 }
 

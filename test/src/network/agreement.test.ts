@@ -6,6 +6,7 @@ import { Random } from '../../../src/data/random.ts';
 import { onProcessor } from '../../../src/execution/open.ts';
 import { compareAnswers, disagreementTexts, preparationOf } from '../../../src/network/agreement.ts';
 import { networkOf } from '../../../src/network/network.ts';
+import { tagOf } from '../../../src/network/tags.ts';
 
 const random = Random.seeded(5, 'images');
 const dataset: Dataset = {
@@ -43,19 +44,22 @@ function network(
   return b.build();
 }
 
-const compare = (a: Graph, b: Graph) =>
-  compareAnswers(onProcessor, [networkOf(a, 'a', meaning), networkOf(b, 'b', meaning)], dataset);
+const compare = async (...graphs: readonly [Graph, Graph, ...Graph[]]) => {
+  const networks = graphs.map((graph, i) => networkOf(graph, tagOf(i), meaning));
+  return compareAnswers(onProcessor, networks, dataset);
+};
 
 describe('parents that', () => {
   it('answer alike give no warning', async () => {
-    const found = (await compare(network([0, 1, 2]), network([0, 1, 2])))!;
+    const [found] = await compare(network([0, 1, 2]), network([0, 1, 2]));
     expect(found.agreement).toBe(1);
     expect(found.confusion.flat().reduce((x, y) => x + y)).toBe(5 * 64);
     expect(disagreementTexts(found)).toEqual([]);
   });
 
-  it('order their classes differently are told how', async () => {
-    const found = (await compare(network([0, 1, 2]), network([2, 0, 1])))!;
+  it('order their classes differently are told how, each partner for itself', async () => {
+    const [found, third] = await compare(network([0, 1, 2]), network([2, 0, 1]), network([0, 1, 2]));
+    expect(third).toMatchObject({ partner: 'c', agreement: 1 });
     expect(found.agreement).toBeLessThan(0.1);
     expect(found.order).toEqual({ classes: [1, 2, 0], agreement: 1 });
     expect(disagreementTexts(found)).toEqual([expect.stringMatching(/b's 1 is a's 0, b's 2 is a's 1, b's 0 is a's 2/)]);
@@ -64,10 +68,10 @@ describe('parents that', () => {
   it('say in their graphs that they take other scales are told the change', async () => {
     const scaled = network([0, 1, 2], (b, x) => b.op('Div', [b.op('Sub', [x, b.scalar(120)]), b.scalar(40)]));
     expect(preparationOf(scaled)).toEqual({ scale: 1 / 40, offset: -3 });
-    const found = (await compare(network([0, 1, 2]), scaled))!;
+    const [found] = await compare(network([0, 1, 2]), scaled);
     expect(found.input).toEqual({ scale: 40, offset: 120, agreement: 1 });
     expect(disagreementTexts(found)).toEqual([expect.stringMatching(/given x·40 \+ 120 instead of x/)]);
-    const back = (await compare(scaled, network([0, 1, 2])))!;
+    const [back] = await compare(scaled, network([0, 1, 2]));
     expect(back.input).toMatchObject({ scale: 1 / 40, offset: -3 });
   });
 
@@ -75,17 +79,17 @@ describe('parents that', () => {
     // The same classes of 40 x + 120.
     const [w, v] = [0.5 / 40, -0.35];
     const folded = network([0, 1, 2], undefined, [0, v + 3 * 0.5, v - 3 * 0.5], [0, -w, w]);
-    const found = (await compare(network([0, 1, 2]), folded))!;
+    const [found] = await compare(network([0, 1, 2]), folded);
     expect(found.agreement).toBeLessThan(0.5);
     expect(found.input!.agreement).toBeGreaterThan(0.7);
     expect(found.input!.scale).toBeGreaterThan(10);
   });
 
   it('hardly agree are asked after, and real values are not compared', async () => {
-    expect(disagreementTexts({ images: 5, agreement: 0.05, confusion: [] })).toEqual([
+    expect(disagreementTexts({ images: 5, agreement: 0.05, confusion: [], partner: 'b' })).toEqual([
       expect.stringMatching(/hardly at all/),
     ]);
     const values = networkOf(network([0, 1, 2]), 'a', { ...meaning, kind: 'values', activation: undefined });
-    expect(await compareAnswers(onProcessor, [values, values], dataset)).toBeUndefined();
+    expect(await compareAnswers(onProcessor, [values, values], dataset)).toEqual([]);
   });
 });

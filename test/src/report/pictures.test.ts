@@ -7,7 +7,7 @@ import { LabelledData } from '../../../src/metrics/labelled.ts';
 import { measureNetworks } from '../../../src/metrics/score-networks.ts';
 import { networkOf } from '../../../src/network/network.ts';
 import { errorOf, picturesOfSet } from '../../../src/report/html/masks.ts';
-import { extremes, picturesOf } from '../../../src/report/pictures.ts';
+import { extremes, picturesOf, withAsked } from '../../../src/report/pictures.ts';
 
 it('an error is what an answer has too much, misses, or takes for something else', () => {
   expect([errorOf(0, 0, 'classes'), errorOf(2, 2, 'classes'), errorOf(-1, 2, 'classes')]).toEqual([
@@ -53,7 +53,9 @@ describe('pictures of volumes', () => {
       const [{ metric }] = await measureNetworks({ executor }, [network], data);
       const set = scoresByCase('v', dataset, [{ network: 'sign', metric }]);
       const named = [{ ...network, network: 'sign' }];
-      const { cases, classes } = await picturesOf({ executor }, named, data, set, { exported: 'sign' });
+      const { cases, classes } = await withAsked({ executor }, named, asked =>
+        picturesOf({ executor }, asked, data, set, { exported: 'sign' }),
+      );
       expect(classes).toEqual(['class 1']);
       expect(cases).toHaveLength(2);
       for (const { case: image, image: plane, reference, answers, part } of cases) {
