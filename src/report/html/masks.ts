@@ -68,48 +68,52 @@ function imagePng({ width, height, channels, data }: Plane): Uint8Array {
   return encode({ width: w, height: h, channels, data: pixels });
 }
 
-/** A picture to lie over an image. @param at the colour and opacity of a pixel, which is of a place. */
+/** Colour and opacity of pixels, by number. What is opaque comes last, as files say the opacity of the first ones only. */
+type Palette = readonly (readonly [...Colour, number])[];
+
+/** A picture to lie over an image. @param at the number in the palette of a pixel, which is of a place; 0 is nothing. */
 function overlayPng(
   mask: Pick<Mask, 'width' | 'height'>,
-  at: (
-    place: number,
-    x: number,
-    y: number,
-    edge: (codes: Int32Array) => boolean,
-  ) => readonly [Colour, number] | undefined,
+  palette: Palette,
+  at: (place: number, x: number, y: number, around: readonly [number, number, number, number]) => number,
 ): Uint8Array {
   const scale = scaleOf(mask);
   const [w, h] = [mask.width, mask.height].map(side => Math.max(1, Math.round(side * scale)));
-  const placeAt = (x: number, y: number): number =>
-    Math.min(mask.height - 1, Math.floor(y / scale)) * mask.width + Math.min(mask.width - 1, Math.floor(x / scale));
-  const pixels = new Uint8Array(w * h * 4);
+  const columns = Int32Array.from({ length: w }, (_, x) => Math.min(mask.width - 1, Math.floor(x / scale)));
+  const rows = Int32Array.from({ length: h }, (_, y) => mask.width * Math.min(mask.height - 1, Math.floor(y / scale)));
+  const pixels = new Uint8Array(w * h);
   for (let y = 0; y < h; y++) {
+    const [row, above, below] = [rows[y], rows[Math.max(0, y - 1)], rows[Math.min(h - 1, y + 1)]];
     for (let x = 0; x < w; x++) {
-      const place = placeAt(x, y);
-      const edge = (codes: Int32Array): boolean =>
-        [
-          placeAt(Math.max(0, x - 1), y),
-          placeAt(Math.min(w - 1, x + 1), y),
-          placeAt(x, Math.max(0, y - 1)),
-          placeAt(x, Math.min(h - 1, y + 1)),
-        ].some(other => codes[other] !== codes[place]);
-      const found = at(place, x, y, edge);
-      if (found) pixels.set([...found[0], found[1]], (y * w + x) * 4);
+      const column = columns[x];
+      const [left, right] = [columns[Math.max(0, x - 1)], columns[Math.min(w - 1, x + 1)]];
+      pixels[y * w + x] = at(row + column, x, y, [row + left, row + right, above + column, below + column]);
     }
   }
-  return encode({ width: w, height: h, channels: 4, data: pixels });
+  return encode({ width: w, height: h, channels: 1, palette: palette.map(colour => [...colour]), data: pixels });
 }
+
+const nothing = [0, 0, 0, 0] as const;
 
 /** The class that is shown of a code; of regions, the last that has the place. */
 const shownClass = (code: number, kind: PicturedSet['kind']): number =>
   kind === 'classes' ? code : 32 - Math.clz32(code);
 
-const maskPng = (mask: Mask, kind: PicturedSet['kind']): Uint8Array =>
-  overlayPng(mask, (place, _x, _y, edge) => {
-    const code = mask.codes[place];
-    if (code <= 0) return undefined;
-    return [classColours[(shownClass(code, kind) - 1) % classColours.length], edge(mask.codes) ? 255 : 120];
+/** Nothing, then each class within, then each class at its edge. */
+const maskPalette: Palette = [
+  nothing,
+  ...[120, 255].flatMap(opacity => classColours.map(colour => [...colour, opacity] as const)),
+];
+
+function maskPng(mask: Mask, kind: PicturedSet['kind']): Uint8Array {
+  const { codes } = mask;
+  return overlayPng(mask, maskPalette, (place, _x, _y, around) => {
+    const code = codes[place];
+    if (code <= 0) return 0;
+    const edge = around.some(other => codes[other] !== code);
+    return 1 + ((shownClass(code, kind) - 1) % classColours.length) + (edge ? classColours.length : 0);
   });
+}
 
 /** How an answer differs from what is true; undefined where it does not, and where what is true is not known. */
 export function errorOf(truth: number, answer: number, kind: PicturedSet['kind']): ErrorKind | undefined {
@@ -119,18 +123,27 @@ export function errorOf(truth: number, answer: number, kind: PicturedSet['kind']
   return both === answer ? 'missed' : 'other';
 }
 
+const errorPalette: Palette = [
+  nothing,
+  [...errorColours.more, 225],
+  [...errorColours.missed, 90],
+  [...errorColours.other, 90],
+  [...errorColours.missed, 255],
+  [...errorColours.other, 255],
+];
+
 const errorPng = (answer: Mask, reference: Mask, kind: PicturedSet['kind']): Uint8Array =>
-  overlayPng(answer, (place, x, y) => {
+  overlayPng(answer, errorPalette, (place, x, y) => {
     const error = errorOf(reference.codes[place], answer.codes[place], kind);
     switch (error) {
       case undefined:
-        return undefined;
+        return 0;
       case 'more':
-        return [errorColours.more, 225];
+        return 1;
       case 'missed':
-        return [errorColours.missed, (x + y) % 6 < 3 ? 255 : 90];
+        return (x + y) % 6 < 3 ? 4 : 2;
       case 'other':
-        return [errorColours.other, x % 4 < 2 && y % 4 < 2 ? 255 : 90];
+        return x % 4 < 2 && y % 4 < 2 ? 5 : 3;
       default:
         return error satisfies never;
     }
