@@ -9,9 +9,10 @@ import { versions } from '../execution/version.ts';
 import type { Parent } from '../network/parent.ts';
 import { checkRunOutput, withLockedRun } from '../run/access.ts';
 import { type FollowUp, keptLabels, labelsOfRun } from '../run/config.ts';
-import { type ParentSource, RunDirectory, type RunSpecification } from '../run/directory.ts';
+import { type ParentSource, RunDirectory } from '../run/directory.ts';
 import { type FurtherStitchRequest, planFurther, startOf } from '../run/further.ts';
 import {
+  errorThatLeaves,
   type Reached,
   readCheckpoint,
   requireCarried,
@@ -36,7 +37,7 @@ import { stitchParameters, stitchTrainer, stitchTypes } from '../training/stitch
 import { type MetricsEntry, stepOf, type Trainer } from '../training/train.ts';
 
 /**
- * Trains the stitches of a plan and makes its run directory. A run is there only when the training is ready to start.
+ * Trains the stitches of a plan and makes its run directory. Where the training cannot begin, nothing is left of it.
  *
  * @throws SutureError `output-unwritable`, `run-locked`, `kernel-missing`, `device-memory`, `loss-not-finite`, `interrupted`.
  */
@@ -61,14 +62,9 @@ export async function trainLocked(
   await checkRunOutput(plan.output, { force: plan.force, locked: true });
   requireBudgetSupport(executor, training);
   requireRoom(network, training, dataset, { withSession: executor.name === 'ort' });
-  const initial = await beginning(job, training).catch((error: unknown) => {
-    if (!(error instanceof SutureError) || error.code !== 'interrupted') throw error;
-    const message = `${error.message.replace(/\.$/, '')}; nothing is kept of it yet, so start the command again.`;
-    throw new SutureError(error.code, message, { cause: error });
-  });
-  const trainer = await stitchTrainer(job, training, plan, initial);
-  try {
-    const specification: RunSpecification = {
+  const directory = await RunDirectory.create(
+    plan.output,
+    {
       parents: parents.map(recordOf),
       task: plan.task,
       ...keptLabels(plan.labels),
@@ -78,16 +74,20 @@ export async function trainLocked(
       ...(plan.input && { input: plan.input }),
       executor: { name: executor.name, description: executor.describe() },
       versions: { ...versions() },
-    };
-    const directory = await RunDirectory.create(plan.output, specification, plan.pairs, {
-      force: plan.force,
-      followUp,
-    });
-    return await finishTraining({ directory, parents, network }, { job, trainer, initial });
-  } finally {
-    trainer?.dispose();
-  }
+    },
+    plan.pairs,
+    { force: plan.force, followUp },
+  );
+  const run = { directory, parents, network };
+  const ready = await readied(run, job).catch(async (error: unknown) => {
+    if (!isInterruption(error)) await directory.discard();
+    throw error;
+  });
+  return trainReady(run, job, ready);
 }
+
+const isInterruption = (error: unknown): error is SutureError =>
+  error instanceof SutureError && error.code === 'interrupted';
 
 /** The first values of every stitch's parameters, by input name. */
 const beginning = (job: TrainingJob, training: Training): Promise<StitchParameters> =>
@@ -131,7 +131,6 @@ const stitches: TrainingKind<{ metrics: typeof metricsStateSchema }, 'checkpoint
 
 /** A training that stands ready. */
 interface ReadyTraining {
-  readonly job: TrainingJob;
   /** None where there are no steps. */
   readonly trainer: Trainer | undefined;
   /** Where it begins, or has come to. */
@@ -139,8 +138,37 @@ interface ReadyTraining {
   readonly from?: Reached<typeof stitches.entries> | undefined;
 }
 
+/** Makes a training ready to go on from its last checkpoint or, without one, to begin. */
+async function readied({ directory, network }: OpenRun, job: TrainingJob): Promise<ReadyTraining> {
+  const { config } = directory;
+  const from = await readCheckpoint(directory, stitches);
+  if (from) {
+    const step = stepOf(job.network, config.training, config);
+    requireCarried(from, step, directory.file('checkpoint'), stitchTypes(network));
+  }
+  const begun = () =>
+    beginning(job, config.training).catch(async (error: unknown) => {
+      throw isInterruption(error) ? await errorThatLeaves(directory, stitches, error) : error;
+    });
+  const initial = from?.values ?? (await begun());
+  return { trainer: await stitchTrainer(job, config.training, config, initial), initial, from };
+}
+
+async function trainReady(run: OpenRun, job: TrainingJob, ready: ReadyTraining): Promise<TrainedRun> {
+  try {
+    await run.directory.begin();
+    return await finishTraining(run, job, ready);
+  } finally {
+    ready.trainer?.dispose();
+  }
+}
+
 /** Runs a training to its end and writes what comes out of it. */
-async function finishTraining(run: OpenRun, { job, trainer, initial, from }: ReadyTraining): Promise<TrainedRun> {
+async function finishTraining(
+  run: OpenRun,
+  job: TrainingJob,
+  { trainer, initial, from }: ReadyTraining,
+): Promise<TrainedRun> {
   const { directory } = run;
   const { training } = directory.config;
   const metrics = await directory.openMetrics(from?.more.metrics);
@@ -220,18 +248,7 @@ export async function resumeLocked(run: OpenRun, work: ResumedWork): Promise<Tra
   await directory.removeTemporaries();
   return withExecutor({ executor: config.executor.name, ...(onProfile && { onProfile }) }, async executor => {
     const job = trainingJob({ ...work, executor }, run.network, dataset);
-    const from = await readCheckpoint(directory, stitches);
-    if (from) {
-      const step = stepOf(job.network, config.training, config);
-      requireCarried(from, step, directory.file('checkpoint'), stitchTypes(run.network));
-    }
-    const values = from?.values ?? (await beginning(job, config.training));
-    const trainer = await stitchTrainer(job, config.training, config, values);
-    try {
-      return await finishTraining(run, { job, trainer, initial: values, from });
-    } finally {
-      trainer?.dispose();
-    }
+    return trainReady(run, job, await readied(run, job));
   });
 }
 

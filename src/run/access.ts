@@ -1,5 +1,5 @@
 /** Who may make a run directory, and write in one: whether it can be made at a path, its lock, and replacements that are going on. */
-import { constants } from 'node:fs';
+import { constants, existsSync } from 'node:fs';
 import { access, readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -70,11 +70,20 @@ export async function checkRunOutput(
   );
 }
 
+/** The error for a path where a directory of a kind was expected. @param what the kind, and what commands make one. */
+export function notDirectory(
+  path: string,
+  { kind, maker }: { readonly kind: string; readonly maker: string },
+): SutureError {
+  const where = printable(path);
+  const text = existsSync(path)
+    ? `${where} is no ${kind}: there is no config.json of one in it; ${maker} makes one.`
+    : `${where} does not exist; ${maker} makes a ${kind}.`;
+  return new SutureError('run-invalid', text);
+}
+
 export const notRun = (path: string): SutureError =>
-  new SutureError(
-    'run-invalid',
-    `${printable(path)} is no run directory: there is no config.json in it; \`suture run -o\` or \`suture stitch -o\` makes one.`,
-  );
+  notDirectory(path, { kind: 'run directory', maker: '`suture run -o` or `suture stitch -o`' });
 
 /**
  * Does work on a run that is there while no other process writes in it.

@@ -47,13 +47,21 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
   readonly config: RunConfig;
   /** Of the configuration: the same for runs that were made in the same way of the same files. */
   readonly seal: string;
-  /** Where the files are: `path`, or a folder inside it while the run is to replace another. */
+  /** Whether the run takes another one's place when its training has ended. */
+  readonly replaces: boolean;
+  /** Where the files are: `path`, or a folder inside it until the training stands ready, and until its end where the run replaces another. */
   #root: string;
 
-  private constructor(path: string, root: string, config: RunConfig, seal: string) {
+  private constructor(
+    path: string,
+    { root, replaces }: { readonly root: string; readonly replaces: boolean },
+    config: RunConfig,
+    seal: string,
+  ) {
     super({ files: runFiles, owners, remedies, foreign }, seal);
     this.path = path;
     this.seal = seal;
+    this.replaces = replaces;
     this.#root = root;
     this.config = config;
   }
@@ -66,14 +74,9 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
     return join(this.#root, this.config.parents[tag].file);
   }
 
-  /** Whether the run takes another one's place when its training has ended. */
-  get replaces(): boolean {
-    return this.#root !== this.path;
-  }
-
   /**
-   * Makes a run directory with the parents copied into it. Where it replaces a run, that one stays until `finish`. The caller holds
-   * the run's lock.
+   * Makes a run directory with the parents copied into it, in a folder inside `path`, from where `begin` takes it; where it replaces a run,
+   * that one stays until `finish`. The caller holds the run's lock.
    *
    * @throws SutureError as {@link checkRunOutput}, and `model-unreadable` when a parent's file is no longer what was read.
    */
@@ -102,10 +105,9 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
         ...rest,
       };
       const document = sealed(config);
-      const run = new RunDirectory(path, root, config, document.seal);
+      const run = new RunDirectory(path, { root, replaces: await isRunThere(path) }, config, document.seal);
       if (followUp) await run.writeJson('request', followUp);
       await writeOutput(join(root, runFiles.config), jsonText(document));
-      if (!(await isThere(join(path, runFiles.config)))) await run.#promote();
       return run;
     } catch (cause) {
       await rm(root, { recursive: true, force: true }).catch(() => undefined);
@@ -118,10 +120,20 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
     this.#root = this.path;
   }
 
+  /** The training stands ready: puts a run that replaces none in its place. @throws SutureError `output-unwritable`. */
+  async begin(): Promise<void> {
+    if (!this.replaces && this.#root !== this.path) await this.#promote();
+  }
+
   /** The training has ended and its parameters are written: puts the run in its place. @throws SutureError `output-unwritable`. */
   async finish(): Promise<void> {
     await this.remove('checkpoint');
-    if (this.replaces) await this.#promote();
+    if (this.#root !== this.path) await this.#promote();
+  }
+
+  /** Removes a run whose training cannot begin. */
+  async discard(): Promise<void> {
+    if (this.#root !== this.path) await rm(this.#root, { recursive: true, force: true });
   }
 
   /**
@@ -134,7 +146,7 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
     return RunDirectory.#openAt(path, path);
   }
 
-  /** Opens the run whose training is to go on: the one that is to replace the run there, if such a one was begun. */
+  /** Opens the run whose training is to go on: the one that is not in its place yet, if such a one was begun. */
   static async openUnfinished(path: string): Promise<RunDirectory> {
     await recoverUnlocked(path);
     const next = join(path, nextFolder);
@@ -152,7 +164,8 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
         ),
       otherVersion: version => otherVersion(path, version),
     });
-    const run = new RunDirectory(path, root, config, seal);
+    const replaces = root !== path && (await isRunThere(path));
+    const run = new RunDirectory(path, { root, replaces }, config, seal);
     for (const parent of Object.values(config.parents)) await run.#checkParent(parent);
     return run;
   }
@@ -186,6 +199,8 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
     return v.parse(pairsSchema, JSON.parse(bytes.toString('utf8'))).pairs;
   }
 }
+
+const isRunThere = (path: string): Promise<boolean> => isThere(join(path, runFiles.config));
 
 /** Copies a parent and its external data into the folder of a run, with their hashes. */
 async function copiedParent(

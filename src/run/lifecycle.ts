@@ -150,17 +150,25 @@ export async function resumable<T, E extends v.ObjectEntries, F extends string, 
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof SutureError)) throw error;
-    const isKept = await directory.has(kind.file);
-    const resume = error.code === 'loss-not-finite' ? undefined : await kind.resume(directory, isKept);
-    const next =
-      resume !== undefined
-        ? `go on with \`${resume}\``
-        : isKept
-          ? 'the last good checkpoint is kept'
-          : 'there is no checkpoint yet';
-    const parts = [error.message.replace(/\.$/, ''), next, kind.untouched(directory)];
-    const text = `${parts.filter(part => part !== undefined).join('; ')}.`;
-    throw new SutureError(error.code, text, { details: error.details, cause: error });
+    throw error instanceof SutureError ? await errorThatLeaves(directory, kind, error) : error;
   }
+}
+
+/** An error that ended a training, with what it leaves. */
+export async function errorThatLeaves<E extends v.ObjectEntries, F extends string, D extends TrainingFolder<F>>(
+  directory: D,
+  kind: TrainingKind<E, F, D>,
+  error: SutureError,
+): Promise<SutureError> {
+  const isKept = await directory.has(kind.file);
+  const resume = error.code === 'loss-not-finite' ? undefined : await kind.resume(directory, isKept);
+  const next =
+    resume !== undefined
+      ? `go on with \`${resume}\``
+      : isKept
+        ? 'the last good checkpoint is kept'
+        : 'there is no checkpoint yet';
+  const parts = [error.message.replace(/\.$/, ''), next, kind.untouched(directory)];
+  const text = `${parts.filter(part => part !== undefined).join('; ')}.`;
+  return new SutureError(error.code, text, { details: error.details, cause: error });
 }

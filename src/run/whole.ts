@@ -14,7 +14,7 @@ import { computable } from '../network/model.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import { firstOutput } from '../network/supervision.ts';
 import { writeModel } from '../network/write.ts';
-import { checkRunOutput } from './access.ts';
+import { checkRunOutput, notDirectory } from './access.ts';
 import { hashSchema } from './checkpoint.ts';
 import { isFolderThere, nextFolder, promote, recover } from './replacement.ts';
 import { sealed } from './seal.ts';
@@ -266,5 +266,4 @@ export async function checkWholeOutput<C extends object, N extends string>(
 export const notWhole = (
   { whose, maker }: Pick<WholeKind<object, string>, 'whose' | 'maker'>,
   path: string,
-): SutureError =>
-  new SutureError('run-invalid', `${printable(path)} is no ${whose} directory; \`${maker}\` makes one.`);
+): SutureError => notDirectory(path, { kind: `${whose} directory`, maker: `\`${maker}\`` });

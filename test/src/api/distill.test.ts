@@ -199,7 +199,9 @@ describe('refuses', () => {
   it('a folder that holds something, and leaves it', async () => {
     await expect(distill(run, asked('run'))).rejects.toThrow("exists and holds other files than a student's");
     await expect(resumeDistill(run)).rejects.toThrow("is no student's directory");
-    await expect(resumeDistill(join(folder(), 'nowhere'))).rejects.toThrow("is no student's directory");
+    await expect(resumeDistill(join(folder(), 'nowhere'))).rejects.toThrow(
+      "nowhere does not exist; `suture distill -o` makes a student's directory.",
+    );
   });
 
   it.each([

@@ -98,11 +98,25 @@ describe('an interruption where no step is being trained', () => {
     expect(await filesOf(again.output)).toEqual(await filesOf(request.output));
   });
 
-  it('of the initialisation: nothing is left, and the message says so', async () => {
-    const request = await requestOf({});
-    const stopped = stitch(request, endedAfter(1, 'initialising the stitches'));
-    await expect(stopped).rejects.toThrow(/nothing is kept of it yet, so start the command again\.$/);
-    expect(existsSync(request.output)).toBe(false);
+  it('of the initialisation: it is begun again, and the bytes are the same; what cannot begin leaves nothing', async () => {
+    const request = await requestOf({ steps: 1, batch: 2, closingImages: 0 });
+    await stitch(request);
+    const again = { ...request, output: `${request.output}-again` };
+    const stopped = stitch(again, endedAfter(1, 'initialising the stitches'));
+    await expect(stopped).rejects.toThrow(/go on with `suture stitch --resume [^;]*`\.$/);
+    await expect(loadRun(again.output)).rejects.toThrow(/is no run directory/);
+    await resumeStitch(again.output);
+    expect(await filesOf(again.output)).toEqual(await filesOf(request.output));
+
+    const failed = { ...request, output: `${request.output}-failed` };
+    const failing = stitch(failed, {
+      onProgress: ({ stage }) => {
+        if (stage === 'initialising the stitches') throw new RangeError('no room');
+      },
+    });
+    await expect(failing).rejects.toThrow('no room');
+    expect(existsSync(failed.output)).toBe(false);
+    await expect(resumeStitch(failed.output)).rejects.toThrow(/failed does not exist; `suture run -o`/);
   });
 });
 
