@@ -62,3 +62,10 @@ export function printable(text: string, limit = 120): string {
   const half = Math.floor((limit - 1) / 2);
   return `${safe.slice(0, half)}…${safe.slice(safe.length - half)}`;
 }
+
+/** Names in a sentence, the first few of many: `a, b, …`. */
+export const someOf = (names: readonly string[], most = 5): string =>
+  names
+    .slice(0, most)
+    .map(name => printable(name))
+    .join(', ') + (names.length > most ? ', …' : '');

@@ -1,7 +1,7 @@
 /** The graph: values, types, operators, verification, printing, ONNX in and out as bytes. Imports nothing above it, and nothing of Node. */
 export { GraphBuilder, type NodeOptions } from './builder.ts';
 export * from './dim.ts';
-export { type ErrorCode, errorCodes, printable, SutureError } from './errors.ts';
+export { type ErrorCode, errorCodes, printable, SutureError, someOf } from './errors.ts';
 export * from './graph.ts';
 export { type ExportOptions, exportModel, exportOnnx } from './onnx/export.ts';
 export { type Imported, type ImportOptions, importModel } from './onnx/import.ts';

@@ -1,6 +1,6 @@
 /** Folders of label files compared, as nnU-Net does. */
 import { dirname, join, resolve } from 'node:path';
-import { printable, SutureError } from '../../ir/errors.ts';
+import { printable, SutureError, someOf } from '../../ir/errors.ts';
 import type { LabelOptions } from '../data/dataset.ts';
 import { readLabels } from '../data/raw/case.ts';
 import { type Description, readDescription } from '../data/raw/description.ts';
@@ -57,10 +57,7 @@ export async function evaluateFolders(
     throw new SutureError(
       'data-invalid',
       `${printable(predicted)}: ${alone.length} of ${pairs.length} files have none of their name in ${printable(reference)}: ` +
-        `${alone
-          .slice(0, 5)
-          .map(({ name }) => printable(name))
-          .join(', ')}${alone.length > 5 ? ', …' : ''}.`,
+        `${someOf(alone.map(({ name }) => name))}.`,
     );
   }
   const unpredicted = Array.from(known, ([stem, name]) => (found.has(stem) ? [] : [name])).flat();

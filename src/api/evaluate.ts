@@ -2,6 +2,7 @@
 import { SutureError } from '../../ir/errors.ts';
 import type { Dataset, LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
+import { unpreparedTexts } from '../data/raw/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { onProcessor, withExecutor } from '../execution/open.ts';
 import { type WorkOptions, workOptions } from '../execution/progress.ts';
@@ -19,6 +20,7 @@ import { stressFacts, stressScore } from '../metrics/stress.ts';
 import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
 import { type Summary, summaryOfScores } from '../metrics/summary.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
+import { warningsOf } from '../network/model.ts';
 import { loadModels } from '../network/models.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { type Parent, parentOf } from '../network/parent.ts';
@@ -67,7 +69,7 @@ export async function evaluate(
   models: readonly string[],
   data: string,
   options: EvaluateOptions = {},
-): Promise<Evaluation & { readonly models: readonly Parent[] }> {
+): Promise<Evaluation & { readonly warnings: readonly string[] }> {
   const { outputs, labels = {}, stress: asked } = options;
   const files = asked?.files?.map(({ file }) => file) ?? [];
   const request = { networks: models, outputs, folder: labels.folder, data: [data, ...files], rounds: true };
@@ -105,7 +107,7 @@ export async function evaluate(
       ...(options.summary && {
         summary: summaryOfScores(measured[0].metric.cases(), key => caseName(dataset, key)),
       }),
-      models: loaded,
+      warnings: [...warningsOf(loaded), ...(await unpreparedTexts([data, ...files], said))],
     };
   });
 }

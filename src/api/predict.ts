@@ -1,7 +1,7 @@
 /** Labels of cases: what a network says, window by window, in the files' own grids. */
 
 import { basename, join } from 'node:path';
-import { printable, SutureError } from '../../ir/index.ts';
+import { printable, SutureError, someOf } from '../../ir/index.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import { npyArray } from '../data/npy.ts';
@@ -80,7 +80,7 @@ export interface Prediction {
   readonly configuration?: string;
   readonly mirror: readonly number[];
   readonly cases: readonly PredictedCase[];
-  /** What is to be said of the network. */
+  /** What is to be said of the network, and of labels of other cases beside these. */
   readonly warnings: readonly string[];
 }
 
@@ -132,7 +132,7 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
     labels: [...decision.values],
   } satisfies Making;
   const labelled = folder?.cases ?? [{ labels: arraysName(data), images: [data] }];
-  const finish = await openOutput(output, making, labelled, request.force === true);
+  const { others, finish } = await openOutput(output, making, labelled, request.force === true);
   const { signal, onProgress } = work;
   const looking = { step, mirrorAxes: mirror, batch: request.batch, signal };
   const cases = await withExecutor(request, async executor => {
@@ -164,7 +164,14 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
     ...(plans && { configuration: plans.configuration }),
     mirror,
     cases,
-    warnings: warningsOf([model]),
+    warnings: [
+      ...warningsOf([model]),
+      ...(others.length > 0
+        ? [
+            `${printable(output)} also holds labels of other images by this network (${someOf(others)}), which \`suture evaluate\` takes for labels of the same data.`,
+          ]
+        : []),
+    ],
   };
 }
 

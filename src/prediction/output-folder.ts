@@ -5,7 +5,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import * as v from 'valibot';
-import { printable, SutureError } from '../../ir/errors.ts';
+import { printable, SutureError, someOf } from '../../ir/errors.ts';
 import { readRegular } from '../files/input.ts';
 import { jsonText, makeFolder, refuseExisting, writeOutput } from '../files/output.ts';
 import { isFolder, isThere } from '../files/there.ts';
@@ -70,7 +70,7 @@ async function requireApart(output: string, cases: readonly Labelled[]): Promise
 /**
  * Makes the folder, or finds it fit for labels of these cases: those that are there were made so, of files of the same sizes.
  *
- * @returns what is to be called when all labels are written.
+ * @returns the labels of other cases that are there, and what is to be called when all labels are written.
  * @throws SutureError `output-exists`, `output-unwritable`; `option-invalid` for the folder of the images.
  */
 export async function openOutput(
@@ -78,7 +78,7 @@ export async function openOutput(
   making: Making,
   cases: readonly Labelled[],
   force: boolean,
-): Promise<() => Promise<void>> {
+): Promise<{ readonly others: readonly string[]; readonly finish: () => Promise<void> }> {
   await requireApart(output, cases);
   if (!(await isFolder(output))) {
     await refuseExisting(output, {});
@@ -96,6 +96,10 @@ export async function openOutput(
   if (known && !same) refuse('holds labels of another network or other settings');
   if (known?.replacing) refuse('holds labels that were being written over when that was stopped');
   const images: Record<string, readonly number[]> = same ? { ...known.images } : {};
+  const others: string[] = [];
+  for (const file of Object.keys(images)) {
+    if (!cases.some(({ labels }) => labels === file) && (await isThere(join(output, file)))) others.push(file);
+  }
   const foreign: string[] = [];
   let there = 0;
   for (const one of cases) {
@@ -107,18 +111,16 @@ export async function openOutput(
     images[one.labels] = sizes;
   }
   if (foreign.length > 0) {
-    const some = foreign.slice(0, 5).map(name => printable(name));
     refuse(
-      `holds ${foreign.length} of ${cases.length} files that this prediction did not make, or made of other images (${some.join(', ')}${
-        foreign.length > 5 ? ', …' : ''
-      })`,
+      `holds ${foreign.length} of ${cases.length} files that this prediction did not make, or made of other images (${someOf(foreign)})`,
     );
   }
   const write = (more: object): Promise<void> =>
     writeOutput(join(output, recordName), jsonText({ ...making, images, ...more }), { force: true });
   const replacing = force && there > 0;
   await write(replacing ? { replacing } : {});
-  return async () => {
+  const finish = async (): Promise<void> => {
     if (replacing) await write({});
   };
+  return { others, finish };
 }

@@ -2,7 +2,7 @@
 import { printable } from '../../ir/errors.ts';
 import { type Difference, verdictOf } from '../metrics/bootstrap.ts';
 import { isDistilledName, isEnsembleName, isParentName } from '../network/names.ts';
-import { percent, type StoredVerdict } from '../selection/verdict.ts';
+import { outs, percent, type Standing, type StoredVerdict } from '../selection/verdict.ts';
 import { fixed } from './decimals.ts';
 
 /** `+0.0123`, `−0.0123`, `0.0000`; `–` of no number. */
@@ -25,14 +25,14 @@ export function verdictText({ standings, chosen, bar, incumbent, stress, budget 
   const { name } = winner;
   const where = stress.length === 0 ? 'at home' : 'under shift';
   const within = budget === undefined ? '' : ` within ${percent(budget)}`;
-  const others = standings.filter(s => s.eligible).length - 1;
+  const others = standings.filter((s, i) => s.eligible && i !== chosen).map(s => s.name);
   const at = `${name}, at ${percent(winner.cost)} of what the parents cost together`;
   const why =
     chosen !== incumbent
       ? `is shown to be better ${where} than ${standings[incumbent].name}`
-      : others === 0
+      : others.length === 0
         ? `is the only one of the candidates${within} that is not worse at home than ${standings[bar].name}`
-        : `and nothing is shown to be better ${where} of the ${others === 1 ? 'one other candidate' : `${others} other candidates`}${within} that ${others === 1 ? 'is' : 'are'} not worse at home`;
+        : `and of what competes with it (${others.join('; ')}) nothing is shown to be better ${where}`;
   const scores = [
     `at home ${fixed(winner.own)}${chosen === bar ? '' : ` (${standings[bar].name}: ${fixed(standings[bar].own)})`}`,
     ...(winner.shift === undefined ? [] : [`under shift ${fixed(winner.shift)}`]),
@@ -72,17 +72,24 @@ function ownText(standings: StoredVerdict['standings'], chosen: number): string 
   return ` Of networks in which the own one has a larger say, ${first.name} is better ${first.text}: the own images, changed or not, do not show what partners know of other sites, so that this decides nothing.`;
 }
 
-/** What the chosen network is better by than each of the others, at home and under shift: heads and rows of a table. */
+/** Whether a candidate may be chosen, and if not, why. */
+export const competesText = ({ eligible, out }: Standing): string =>
+  eligible ? 'yes' : out === undefined ? 'no' : `no: ${outs[out]}`;
+
+/** What the chosen network is better by than each of the others, at home and under shift, and which of them compete: heads and rows of a table. */
 export function standingTable({ standings, chosen, stress }: StoredVerdict): {
   readonly head: readonly string[];
   readonly rows: readonly (readonly string[])[];
 } {
   const isShifted = stress.length > 0;
   return {
-    head: [`${standings[chosen].name} less`, 'at home', ...(isShifted ? ['under shift'] : [])],
-    rows: standings.flatMap(({ name, chosenBetterBy: by }) =>
-      by ? [[name, differenceText(by.own), ...(isShifted ? [by.shift ? differenceText(by.shift) : '–'] : [])]] : [],
-    ),
+    head: [`${standings[chosen].name} less`, 'at home', ...(isShifted ? ['under shift'] : []), 'competes'],
+    rows: standings.flatMap(standing => {
+      const { name, chosenBetterBy: by } = standing;
+      if (!by) return [];
+      const shifted = isShifted ? [by.shift ? differenceText(by.shift) : '–'] : [];
+      return [[name, differenceText(by.own), ...shifted, competesText(standing)]];
+    }),
   };
 }
 

@@ -4,7 +4,7 @@ import type { FeaturePair, MatchWith, SuperNetwork, Task } from '../../passes/in
 import { requireBatch } from '../data/batches.ts';
 import type { Dataset, LabelOptions } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
-import { hashData } from '../data/raw/load.ts';
+import { hashData, unpreparedTexts } from '../data/raw/load.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { onProcessor } from '../execution/open.ts';
 import type { WorkOptions } from '../execution/progress.ts';
@@ -151,6 +151,7 @@ export async function planRun(
     warnings: [
       ...warningsOf(models),
       ...joined.warnings,
+      ...(await unpreparedTexts([request.data], labels)),
       ...((await isCutNarrowly(request.data, shared)) ? [narrowText(request.data)] : []),
       ...disagreements,
     ],

@@ -17,6 +17,15 @@ export type Kind = (typeof kinds)[number];
 /** What stands in for an ensemble that costs too much: of what a partner alone knows it has less, or says nothing of how sure it is. */
 const standIns: ReadonlySet<Kind> = new Set(['gated trunk', 'trunk', 'student']);
 
+/** Why a candidate may not be chosen. */
+export const outs = {
+  cost: 'costs more than the budget',
+  'stand-in': 'stands in for an ensemble',
+  home: 'worse at home',
+  shift: 'worse under shift',
+} as const;
+export type Out = keyof typeof outs;
+
 /** A network that could be deployed, measured. */
 export interface Candidate {
   readonly kind: Kind;
@@ -55,6 +64,8 @@ const standingSchema = v.object({
   affordable: v.boolean(),
   /** Whether it may be chosen: see `judge`. */
   eligible: v.boolean(),
+  /** Why it may not be; absent of what may, and in files of earlier versions. */
+  out: v.optional(v.picklist(Object.keys(outs) as Out[])),
   /** What the chosen one is better by, so that more is better; absent of the chosen one itself. */
   chosenBetterBy: v.optional(v.object({ own: differenceSchema, shift: v.optional(differenceSchema) })),
 });
@@ -133,10 +144,11 @@ export function affordableOf<C extends Pick<Candidate, 'name' | 'cost'>>(
 
 /** What may be chosen. */
 export interface Eligible {
-  readonly affordable: readonly Candidate[];
   /** See {@link Verdict}. */
   readonly bar: Candidate;
   readonly eligible: readonly Candidate[];
+  /** Why the others may not be. */
+  readonly out: ReadonlyMap<Candidate, Out>;
 }
 
 /**
@@ -152,13 +164,21 @@ export function eligibleOf(candidates: readonly Candidate[], groups: Judged, bud
   const bar = bestOf(given.length > 0 ? given : pool, c => worthOf(c, atHome(c)));
   const least = worthOf(bar, atHome(bar)) - tolerance * Math.abs(atHome(bar));
   const ensemble = pool.find(({ kind }) => kind === 'ensemble');
-  const isNotWorse = (candidate: Candidate): boolean => {
-    if (worthOf(candidate, atHome(candidate)) < least) return false;
-    if (verdictOf(differences(candidate, bar, { ...groups, stress: [] }).own) === 'worse') return false;
+  const outOf = (candidate: Candidate): Out | undefined => {
+    if (!affordable.includes(candidate)) return 'cost';
+    if (!pool.includes(candidate)) return 'stand-in';
+    if (candidate === bar) return undefined;
+    if (worthOf(candidate, atHome(candidate)) < least) return 'home';
+    if (verdictOf(differences(candidate, bar, { ...groups, stress: [] }).own) === 'worse') return 'home';
     const shifted = ensemble && differences(candidate, ensemble, groups).shift;
-    return !shifted || verdictOf(shifted) !== 'worse';
+    return shifted && verdictOf(shifted) === 'worse' ? 'shift' : undefined;
   };
-  return { affordable, bar, eligible: pool.filter(candidate => candidate === bar || isNotWorse(candidate)) };
+  const out = new Map<Candidate, Out>();
+  for (const candidate of candidates) {
+    const reason = outOf(candidate);
+    if (reason) out.set(candidate, reason);
+  }
+  return { bar, eligible: candidates.filter(candidate => !out.has(candidate)), out };
 }
 
 /**
@@ -180,7 +200,7 @@ export function eligibleOf(candidates: readonly Candidate[], groups: Judged, bud
  * @throws SutureError `option-invalid` where nothing is as cheap as the budget.
  */
 export function judge(candidates: readonly Candidate[], groups: Judged, budget = Number.POSITIVE_INFINITY): Verdict {
-  const { affordable, bar, eligible } = eligibleOf(candidates, groups, budget);
+  const { bar, eligible, out } = eligibleOf(candidates, groups, budget);
   const even = candidates.find(({ kind }) => kind === 'ensemble')?.share ?? 0.5;
   const rankOf = ({ kind, share }: Candidate): number => kinds.indexOf(kind) + Math.abs(share - even);
   const first = (some: readonly Candidate[]): Candidate => bestOf(some, c => -rankOf(c));
@@ -204,14 +224,16 @@ export function judge(candidates: readonly Candidate[], groups: Judged, budget =
   return {
     standings: shown.map(candidate => {
       const shift = underShift(candidate);
+      const reason = out.get(candidate);
       return {
         name: candidate.name,
         cost: candidate.cost,
         share: candidate.share,
         own: atHome(candidate),
         ...(shift !== undefined && { shift }),
-        affordable: affordable.includes(candidate),
-        eligible: eligible.includes(candidate),
+        affordable: reason !== 'cost',
+        eligible: reason === undefined,
+        ...(reason && { out: reason }),
         ...(candidate !== chosen && { chosenBetterBy: differences(chosen, candidate, groups) }),
       };
     }),

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { SutureError } from '../../../ir/index.ts';
+import { SutureError, someOf } from '../../../ir/index.ts';
 import { type Evaluation, evaluate } from '../../api/evaluate.ts';
 import { evaluateFolders } from '../../api/evaluate-folders.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
@@ -8,7 +8,6 @@ import { checkOutputFile, writeOutput } from '../../files/output.ts';
 import { isFolder } from '../../files/there.ts';
 import { summaryText } from '../../metrics/summary.ts';
 import type { SurfaceOptions } from '../../metrics/surface.ts';
-import { warningsOf } from '../../network/model.ts';
 import { distances, nonNegative, path } from '../../options/kinds.ts';
 import { flag, optional, type ValuesOf } from '../../options/option.ts';
 import { caseTable } from '../../report/cases.ts';
@@ -98,7 +97,7 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     for (const output of [file, flags.summary]) if (output !== undefined) await checkOutputFile(output, { force });
     let profiles: readonly GraphProfile[] | undefined;
     const { stress: _, ...rest } = flags;
-    const { models, cases, summary, ...evaluation } = await evaluate(paths, data, {
+    const { warnings, cases, summary, ...evaluation } = await evaluate(paths, data, {
       ...rest,
       ...outputRequest(flags),
       ...stressRequest({ ...flags, shift: flags.shift ?? (flags.shiftEach && !flags.stress) }),
@@ -117,7 +116,7 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     });
     if (file !== undefined) await writeOutput(file, caseTable(cases ?? []), { force });
     if (flags.summary !== undefined && summary) await writeOutput(flags.summary, summaryText(summary), { force });
-    for (const message of warningsOf(models)) terminal.warning(message);
+    for (const message of warnings) terminal.warning(message);
     terminal.result({ ...evaluation, ...(profiles && { profiles }) }, () => {
       show(evaluation, terminal, flags.shiftEach ?? false);
       if (file !== undefined) terminal.line(`Every case is in ${name(file)}.`);
@@ -153,9 +152,8 @@ async function compareFolders(
     signal,
     onProgress: terminal.progress,
     onUnpredicted: files => {
-      const some = files.slice(0, 5).map(each => name(each));
       terminal.warning(
-        `${files.length} files of ${name(reference)} have no prediction in ${name(predicted)} and are in no mean: ${some.join(', ')}${files.length > 5 ? ', …' : ''}.`,
+        `${files.length} files of ${name(reference)} have no prediction in ${name(predicted)} and are in no mean: ${someOf(files)}.`,
       );
     },
   });

@@ -39,6 +39,21 @@ export async function hashData(path: string, { folder }: LabelOptions = {}): Pro
   return hash.digest('hex');
 }
 
+/** What is to be said of folders of image files that nothing prepares as networks were trained, each once. */
+export async function unpreparedTexts(
+  sources: readonly string[],
+  { folder }: LabelOptions,
+): Promise<readonly string[]> {
+  if (folder?.plans !== undefined) return [];
+  const folders: string[] = [];
+  for (const source of new Set(sources)) if (await isFolder(source)) folders.push(source);
+  return folders.map(
+    source =>
+      `${printable(source)}: there are no plans, so intensities and spacings are taken as they are; say --plans plans.json if the networks were ` +
+      'trained on normalised ones.',
+  );
+}
+
 function chosen({ source, cases, splits, isPart }: RawDataset, fold: number | undefined, use: Use): readonly RawCase[] {
   if (fold === undefined || isPart) return cases;
   if (!splits) {

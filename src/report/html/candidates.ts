@@ -3,7 +3,7 @@ import { type Difference, verdictOf } from '../../metrics/bootstrap.ts';
 import { isPooled, type MetricName, metricTitles } from '../../metrics/metric.ts';
 import { ensembleName, isParentName } from '../../network/names.ts';
 import { paretoSet } from '../../selection/front.ts';
-import { percent, type Standing, type StoredVerdict } from '../../selection/verdict.ts';
+import { outs, percent, type Standing, type StoredVerdict } from '../../selection/verdict.ts';
 import { type ChartSeries, scatterChart } from '../chart.ts';
 import { fixed } from '../decimals.ts';
 import { intervalChart } from '../intervals.ts';
@@ -57,7 +57,7 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
     ...(standings.every(({ eligible }) => eligible)
       ? []
       : [
-          'What may not be chosen costs too much, is worse at home or under shift than what was given, or stands in for a whole that was not needed.',
+          'Worse at home: than the best of what was given, the parents and their plain ensemble; worse under shift: than the plain ensemble. What stands in for an ensemble competes only where the budget rules all of them out.',
         ]),
     ...(tests.length > 0 ? ['Test sets decided nothing.'] : []),
   ].join(' ');
@@ -65,14 +65,14 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
 }
 
 function notesOf(
-  { affordable, eligible }: Standing,
+  { affordable, eligible, out }: Standing,
   what: 'exported' | 'chosen' | undefined,
   budget: number | undefined,
 ): readonly Markup[] {
   const notes = [
     ...(what ? [what] : []),
     ...(affordable || budget === undefined ? [] : [`costs more than ${percent(budget)}`]),
-    ...(affordable && !eligible ? ['may not be chosen'] : []),
+    ...(affordable && !eligible ? [out ? `may not be chosen: ${outs[out]}` : 'may not be chosen'] : []),
   ];
   return notes.length > 0 ? [html` <small>${notes.join(', ')}</small>`] : [];
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { encode } from 'fast-png';
 import { beforeAll, expect, it } from 'vitest';
 import { writeRawFolder } from '../../../fixtures/raw-folder.ts';
+import { evaluate } from '../../../src/api/evaluate.ts';
 import { evaluateFolders } from '../../../src/api/evaluate-folders.ts';
 import { predict } from '../../../src/api/predict.ts';
 import { type RunRequest, type RunResult, resumeRun, run } from '../../../src/api/run.ts';
@@ -142,6 +143,11 @@ it("counts every case as nnU-Net's evaluation of the label files does", async ()
   expect(await readFile(summary, 'utf8')).toBe(ofRun);
   expect((await suture(...asked, '--summary', summary)).stderr).toContain('exists already');
   expect((await suture(...asked, model, '--summary', `${summary}2`)).stderr).toContain('is of one network');
+  // The exported network has plans in its file, and a parent has not.
+  const warningsFor = async (network: string) =>
+    (await evaluate([network], join(raw, 'imagesTs'), { executor: 'ort' })).warnings;
+  expect(await warningsFor(model)).toEqual([]);
+  expect(await warningsFor(request.networks[0])).toEqual([expect.stringContaining('imagesTs: there are no plans')]);
 });
 
 it('lists every class of every case of the exported network, the parents and the ensemble', async () => {

@@ -1,5 +1,5 @@
 /** Prediction from files to files: what is written, what is left alone, what is refused. */
-import { mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { exportOnnx, float32, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
@@ -83,6 +83,10 @@ describe('prediction', () => {
 
     await writeLabels(join(data, 'two_0000.png'), [...values, ...values], [1, 6, 4], pixels, { force: true });
     await expect(predict(request)).rejects.toThrow(/made of other images \(two\.png\)/);
+    // What is of images that are gone stays, with a word.
+    await rename(join(data, 'two_0000.png'), join(data, 'three_0000.png'));
+    expect((await predict(request)).warnings).toEqual([expect.stringMatching(/labels of other images .*\(two\.png\)/)]);
+    await rename(join(data, 'three_0000.png'), join(data, 'two_0000.png'));
     await rm(join(output, 'two.png'));
     expect((await predict(request)).cases.map(({ already }) => already)).toEqual([true, undefined]);
   });

@@ -3,8 +3,8 @@ import { lossTexts, standingTable, verdictText } from '../../../src/report/verdi
 import type { StoredVerdict } from '../../../src/selection/verdict.ts';
 
 const found = (value: number) => ({ value, low: value - 0.01, high: value + 0.01, groups: 9 });
-const standing = (name: string, cost: number, share: number, own: number, shift: number, eligible: boolean) => ({
-  ...{ name, cost, share, own, shift, affordable: true, eligible },
+const standing = (name: string, cost: number, share: number, own: number, shift: number, out?: 'home') => ({
+  ...{ name, cost, share, own, shift, affordable: true, eligible: !out, ...(out && { out }) },
 });
 
 const verdict: StoredVerdict = {
@@ -12,9 +12,9 @@ const verdict: StoredVerdict = {
   metric: 'dice',
   stress: [{ name: 'gamma', source: 'val.npz under gamma', images: 20 }],
   standings: [
-    { ...standing('parent a', 0.6, 1, 0.93, 0.7, true), chosenBetterBy: { own: found(-0.002), shift: found(0.1) } },
-    { ...standing('parent b', 0.4, 0, 0.8, 0.6, false), chosenBetterBy: { own: found(0.128), shift: found(0.2) } },
-    standing('output ensemble, gated', 1, 0.5, 0.928, 0.8, true),
+    { ...standing('parent a', 0.6, 1, 0.93, 0.7), chosenBetterBy: { own: found(-0.002), shift: found(0.1) } },
+    { ...standing('parent b', 0.4, 0, 0.8, 0.6, 'home'), chosenBetterBy: { own: found(0.128), shift: found(0.2) } },
+    standing('output ensemble, gated', 1, 0.5, 0.928, 0.8),
   ],
   chosen: 2,
   bar: 0,
@@ -23,8 +23,8 @@ const verdict: StoredVerdict = {
 
 it('says which network is worth most, why, and where it is none that was made', () => {
   expect(verdictText(verdict)).toBe(
-    'The verdict: output ensemble, gated, at 100 % of what the parents cost together, and nothing is shown to be better under shift of the one ' +
-      'other candidate that is not worse at home. It scores at home 0.9280 (parent a: 0.9300), under shift 0.8000. ' +
+    'The verdict: output ensemble, gated, at 100 % of what the parents cost together, and of what competes with it (parent a) nothing ' +
+      'is shown to be better under shift. It scores at home 0.9280 (parent a: 0.9300), under shift 0.8000. ' +
       'Its parents are not stitched: no stitch is shown to be better.',
   );
   expect(verdictText({ ...verdict, chosen: 0, budget: 0.6 })).toBe(
@@ -36,7 +36,7 @@ it('says which network is worth most, why, and where it is none that was made', 
 
 it('says where a student is that loses to a parent', () => {
   const student = {
-    ...standing('distilled from trunk of b for a at 2', 0.5, 0.5, 0.92, 0.6, false),
+    ...standing('distilled from trunk of b for a at 2', 0.5, 0.5, 0.92, 0.6, 'home'),
     chosenBetterBy: { own: found(0.01) },
   };
   const { chosenBetterBy: _, ...winner } = verdict.standings[0];
@@ -57,10 +57,10 @@ it('says that a larger say of the own network does better on the own images', ()
 
 it('holds the chosen one against all others', () => {
   expect(standingTable(verdict)).toEqual({
-    head: ['output ensemble, gated less', 'at home', 'under shift'],
+    head: ['output ensemble, gated less', 'at home', 'under shift', 'competes'],
     rows: [
-      ['parent a', '−0.0020 [−0.0120, +0.0080]: no difference shown', '+0.1000 [+0.0900, +0.1100]: better'],
-      ['parent b', '+0.1280 [+0.1180, +0.1380]: better', '+0.2000 [+0.1900, +0.2100]: better'],
+      ['parent a', '−0.0020 [−0.0120, +0.0080]: no difference shown', '+0.1000 [+0.0900, +0.1100]: better', 'yes'],
+      ['parent b', '+0.1280 [+0.1180, +0.1380]: better', '+0.2000 [+0.1900, +0.2100]: better', 'no: worse at home'],
     ],
   });
 });

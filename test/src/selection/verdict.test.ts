@@ -48,7 +48,7 @@ describe('the verdict', () => {
     const best = candidate('gated stitched', 'best', 1, 1, 0.9, 0.8);
     expect(chosenOf([...all, better, { ...best, kind: 'weighted' }], 2)).toBe('best');
     const { standings, incumbent } = judge([...all, better], groups(2));
-    expect(standings.map(s => s.eligible)).toEqual([true, false, true, true]);
+    expect(standings.map(s => s.out)).toEqual([undefined, 'home', undefined, undefined]);
     expect(standings[incumbent].name).toBe('output ensemble');
     expect(standings[2].shift).toBeCloseTo(0.55, 12);
     expect(standings[2].chosenBetterBy).toMatchObject({ own: { value: 0 }, shift: { groups: count } });
@@ -81,6 +81,12 @@ describe('the verdict', () => {
   it('takes none that is shown to be worse than the plain ensemble under shift', () => {
     const gated = candidate('gated ensemble', 'gated', 1, 1, 0.3, 0.3);
     expect(chosenOf([...all, gated], 2)).toBe('output ensemble');
+    expect(judge([...all, gated], groups(2)).standings.map(s => s.out)).toEqual([
+      undefined,
+      'home',
+      undefined,
+      'shift',
+    ]);
   });
 
   it('goes by the scores at home where nothing is known of other sites', () => {
@@ -100,6 +106,9 @@ describe('the verdict', () => {
     const trunk = candidate('trunk', 'shared trunk', 0.7, 1, 1, 1);
     expect(chosenOf([...all, trunk], 2)).toBe('output ensemble');
     expect(chosenOf([...all, trunk], 2, 0.7)).toBe('shared trunk');
+    const outOf = (budget?: number) => judge([...all, trunk], groups(2), budget).standings.map(s => s.out);
+    expect(outOf()).toEqual([undefined, 'home', undefined, 'stand-in']);
+    expect(outOf(0.7)).toEqual([undefined, 'home', 'cost', undefined]);
   });
 
   it('is for a student of gated branches where it stands changes better than an ensemble and loses nothing at home', () => {
@@ -179,6 +188,10 @@ describe('the verdict', () => {
           expect(standings[chosen].cost).toBeLessThanOrEqual(budget + 1e-9);
           expect(standings[chosen].eligible).toBe(true);
           expect(standings[incumbent].eligible).toBe(true);
+          for (const { eligible, affordable, out } of standings) {
+            expect(eligible).toBe(out === undefined);
+            expect(affordable).toBe(out !== 'cost');
+          }
           if (bar !== chosen) expect(verdictOf(standings[bar].chosenBetterBy!.own)).not.toBe('worse');
           // What displaces the incumbent is shown to be better than it.
           expect(standings[chosen].share).toBeLessThanOrEqual(standings[incumbent].share);
