@@ -1,9 +1,8 @@
-/** What operators do, computed in JavaScript: for folding constants, and a reference that needs no executor. */
+/** What operators do, computed in JavaScript: for folding constants. */
 import { bodyOf } from '../bodies.ts';
 import { inferTypes } from '../builder.ts';
 import { symbol } from '../dim.ts';
-import { printable, SutureError } from '../errors.ts';
-import type { AnyNode, Graph, Node, Value } from '../graph.ts';
+import type { AnyNode, Node, Value } from '../graph.ts';
 import { isElementwise, isSutureOp, type SutureOp, specOf } from '../ops/index.ts';
 import { type Tensor, tensorType } from '../tensor.ts';
 import { staticShape } from '../type.ts';
@@ -47,45 +46,18 @@ export function evaluate(node: AnyNode, inputs: readonly (Tensor | undefined)[])
   return rule(inputs, node.attributes as never, outputs);
 }
 
+/** Undefined when a node can't be computed. */
 function evaluateBody(node: Node<SutureOp>, inputs: readonly Tensor[]): readonly Tensor[] | undefined {
   const body = bodyOf(node);
-  return run(body, new Map(body.inputs.map((input, i) => [input, inputs[i]])));
-}
-
-/** The outputs of a graph for the given inputs, or undefined when a node can't be computed. */
-function run(
-  graph: Graph,
-  values: Map<Value, Tensor>,
-  failed?: (node: AnyNode) => void,
-): readonly Tensor[] | undefined {
+  const values = new Map<Value, Tensor>(body.inputs.map((input, i) => [input, inputs[i]]));
   const read = (value: Value): Tensor => value.constant ?? values.get(value)!;
-  for (const node of graph.nodes) {
+  for (const inner of body.nodes) {
     const results = evaluate(
-      node,
-      node.inputs.map(v => v && read(v)),
+      inner,
+      inner.inputs.map(v => v && read(v)),
     );
-    if (!results) {
-      failed?.(node);
-      return undefined;
-    }
-    for (const [i, output] of node.outputs.entries()) values.set(output, results[i]);
+    if (!results) return undefined;
+    for (const [i, output] of inner.outputs.entries()) values.set(output, results[i]);
   }
-  return graph.outputs.map(o => read(o.value));
-}
-
-/**
- * Runs a whole graph in JavaScript: slow, exact to the rounding of each operator, and in need of no executor. Returns the
- * outputs by name. Throws `kernel-missing` when a node can't be computed on what it is given.
- */
-export function evaluateGraph(graph: Graph, inputs: Readonly<Record<string, Tensor>>): Map<string, Tensor> {
-  const values = new Map<Value, Tensor>();
-  for (const input of graph.inputs) {
-    const given = inputs[input.name];
-    if (!given) throw new SutureError('data-invalid', `The input '${printable(input.name)}' was not given.`);
-    values.set(input, given);
-  }
-  const results = run(graph, values, node => {
-    throw new SutureError('kernel-missing', `${node.op} '${printable(node.name)}' can't be computed by reference.`);
-  })!;
-  return new Map(graph.outputs.map((o, i) => [o.name, results[i]]));
+  return body.outputs.map(o => read(o.value));
 }

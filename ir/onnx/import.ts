@@ -11,6 +11,7 @@ import type { Graph, GraphInfo, Value } from '../graph.ts';
 import { Budget, LimitError, type Limits, limitsFrom, withBudget } from '../limits.ts';
 import { MOST_AXES } from '../operator.ts';
 import { type TensorType, typeText } from '../type.ts';
+import { ancestors } from '../walk.ts';
 import { type ExternalSource, externalLocations } from './external.ts';
 import { functionTable } from './functions.ts';
 import { listingOf } from './listing.ts';
@@ -280,13 +281,10 @@ function addOutputs({ graph, builder, scope, report }: Reading): void {
 
 /** Leaves out nodes that only fed what was folded. Nodes that nothing reads in the file itself stay. */
 function withoutFolded(graph: Graph, used: ReadonlySet<string>): Graph {
-  const live = new Set(graph.outputs.map(output => output.value));
-  const kept = graph.nodes.toReversed().filter(node => {
-    const needed = node.outputs.some(value => live.has(value)) || node.outputs.every(value => !used.has(value.name));
-    if (needed) for (const input of node.inputs) if (input) live.add(input);
-    return needed;
-  });
-  return kept.length === graph.nodes.length ? graph : graph.with({ nodes: kept.reverse() });
+  const unread = graph.nodes.filter(node => node.outputs.every(value => !used.has(value.name)));
+  const ends = [...graph.outputs.map(output => output.value), ...unread.flatMap(node => node.outputs)];
+  const nodes = ancestors(graph.nodes, ends);
+  return nodes.length === graph.nodes.length ? graph : graph.with({ nodes });
 }
 
 /** The file's own statement of an output's type must not contradict what follows from the operators. */

@@ -1,6 +1,6 @@
 /** ONNX's backend tests on the evaluation in JavaScript, which folds constants and is the reference of kernels. */
 import { describe, expect, test } from 'vitest';
-import { evaluateGraph } from '../../ir/evaluate/index.ts';
+import { evaluateGraph } from '../ir/evaluate/graph.ts';
 import { conformanceCases, conformancePresent, type Executor, runCase } from './harness.ts';
 
 /** How many of the tests can be expressed, which is how many are evaluated; raise it when the vocabulary grows. */

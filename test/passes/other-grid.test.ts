@@ -1,10 +1,10 @@
 /** Networks on grids of their own, and their features at the places of others, against interpolation by the book. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluateGraph } from '../../ir/evaluate/index.ts';
 import { type Graph, GraphBuilder, numbersOf, substitute, symbol, tensor } from '../../ir/index.ts';
 import { matchParents, observedOnShared, onOtherGrid, stitch, withDemandedSizes } from '../../passes/index.ts';
 import { atPlacesOf, type BranchGrid, shapeOnShared } from '../../passes/other-grid.ts';
+import { evaluateGraph } from '../ir/evaluate/graph.ts';
 import { resized, within } from './fields.ts';
 import { relativeError, runOrt } from './ort.ts';
 

@@ -7,7 +7,6 @@
  */
 import { describe, expect, test } from 'vitest';
 import { SutureError } from '../../ir/errors.ts';
-import { evaluateGraph } from '../../ir/evaluate/index.ts';
 import { bigintsOf, isInteger, tensorFromBigints, wrap } from '../../ir/evaluate/integers.ts';
 import { type GivenAttributesOf, GraphBuilder, numbersOf, type Tensor, tensorFromNumbers } from '../../ir/index.ts';
 import { elementwise } from '../../ir/ops/elementwise.ts';
@@ -15,6 +14,7 @@ import { type OpName, specOf } from '../../ir/ops/index.ts';
 import { reduction } from '../../ir/ops/reduction.ts';
 import type { DType } from '../../ir/type.ts';
 import type { Executor } from '../../runtime/executor.ts';
+import { evaluateGraph } from '../ir/evaluate/graph.ts';
 import { executors } from './oracle.ts';
 
 const { NaN: nan, POSITIVE_INFINITY: inf } = Number;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluate, evaluateGraph } from '../../../ir/evaluate/index.ts';
+import { evaluate } from '../../../ir/evaluate/index.ts';
 import { scalars } from '../../../ir/evaluate/scalars.ts';
 import {
   type AnyNode,
@@ -17,6 +17,7 @@ import {
 } from '../../../ir/index.ts';
 import { type ElementwiseOp, isSutureOp, type OpName, operators } from '../../../ir/ops/index.ts';
 import { random, relativeError, runOrt } from '../../passes/ort.ts';
+import { evaluateGraph } from './graph.ts';
 
 const floats = (...shape: number[]): Tensor => {
   const next = random(shape.reduce((h, d) => h * 31 + d, 17));

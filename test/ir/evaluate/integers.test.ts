@@ -1,11 +1,11 @@
 /** Arithmetic of integers that wraps around, and beyond 2^53, against ONNX Runtime. Elementwise operators: `edges.test.ts`. */
 import { expect, test } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { bigintsOf, integerOf, tensorFromBigints } from '../../../ir/evaluate/integers.ts';
 import { type GivenAttributesOf, GraphBuilder, int64s, type Tensor } from '../../../ir/index.ts';
 import type { OpName } from '../../../ir/ops/index.ts';
 import type { DType } from '../../../ir/type.ts';
 import { runInOnnxRuntime } from '../../conformance/onnxruntime.ts';
+import { evaluateGraph } from './graph.ts';
 
 /** Numbers over the whole range of a dtype. */
 function wide(dtype: DType, shape: readonly number[], seed = 1): Tensor {

@@ -1,8 +1,8 @@
 /** Operators said in other words whose operands decide what graph they become. */
 import { describe, expect, test } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { DataType } from '../../../ir/onnx/proto/schema.ts';
 import { float32, int64s, numbersOf, type Tensor, tensor } from '../../../ir/tensor.ts';
+import { evaluateGraph } from '../evaluate/graph.ts';
 import { type Case, compare, filled, image } from './compare.ts';
 import { f, importOf, node, subgraph, value } from './model.ts';
 

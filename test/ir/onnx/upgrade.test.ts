@@ -3,11 +3,11 @@
  * exported as from the file. Forms that it does not read any more are compared with their text.
  */
 import { describe, expect, test } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { DataType } from '../../../ir/onnx/proto/schema.ts';
 import { print } from '../../../ir/print.ts';
 import { float32, int64s, numbersOf, scalar, type Tensor, tensor, tensorFromNumbers } from '../../../ir/tensor.ts';
 import { runInOnnxRuntime } from '../../conformance/onnxruntime.ts';
+import { evaluateGraph } from '../evaluate/graph.ts';
 import { type Case, compare, filled, image } from './compare.ts';
 import { f, importOf, type ModelParts, node, subgraph, value } from './model.ts';
 

@@ -1,10 +1,10 @@
 import { expect } from 'vitest';
 import { GraphBuilder } from '../../../ir/builder.ts';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import type { Graph, Value } from '../../../ir/graph.ts';
 import { float32, numbersOf, type Tensor } from '../../../ir/tensor.ts';
 import { verify } from '../../../ir/verify.ts';
 import { differentiate } from '../../../passes/differentiate/index.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { type Numbers, random, session } from '../ort.ts';
 
 export type Draw = (random: () => number, i: number) => number;

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findFault, type VertexPair } from '../../../passes/match/contraction.ts';
+import type { VertexPair } from '../../../passes/match/contraction.ts';
 import { createDag, type Dag } from '../../../passes/match/dag.ts';
+import { findFault } from './fault.ts';
 import { mulberry, networks } from './problems.ts';
 
 const chain = createDag(4, [

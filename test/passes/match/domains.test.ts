@@ -1,6 +1,5 @@
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { float32, GraphBuilder, numbersOf, symbol, type Value } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/file.ts';
 import {
@@ -14,6 +13,7 @@ import {
 } from '../../../passes/index.ts';
 import { regroupedValues, restrictedValues } from '../../../passes/match/domains.ts';
 import { featureGraph } from '../../../passes/match/features.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { random } from '../ort.ts';
 
 const tokens = { dtype: 'float32' as const, shape: [symbol('N'), 5, 8] };

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { alignmentMatching } from '../../../passes/match/alignment.ts';
-import { findFault } from '../../../passes/match/contraction.ts';
 import { createDag, edgesOf } from '../../../passes/match/dag.ts';
 import { exactMatching } from '../../../passes/match/exact.ts';
 import type { MatchProblem, VertexMatching } from '../../../passes/match/problem.ts';
 import { matrixScores, progressScores } from '../../../passes/match/scores.ts';
+import { findFault } from './fault.ts';
 import {
   bestAlignment,
   distinctProblems,

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { alignmentMatching } from '../../../passes/match/alignment.ts';
-import { findFault } from '../../../passes/match/contraction.ts';
 import { exactMatching } from '../../../passes/match/exact.ts';
 import type { MatchProblem, VertexMatching } from '../../../passes/match/problem.ts';
+import { findFault } from './fault.ts';
 import { hasReference, readPair, readSmallProblems, SENTINEL_SCORE } from './reference.ts';
 
 const folder = join(import.meta.dirname, '../../../../shared/matching');

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Budget } from '../../../passes/match/budget.ts';
 import { cliqueBound } from '../../../passes/match/cliques.ts';
-import { findFault } from '../../../passes/match/contraction.ts';
 import { createDag, type Dag } from '../../../passes/match/dag.ts';
 import { DownsetLattice } from '../../../passes/match/downsets.ts';
 import { exactMatching } from '../../../passes/match/exact.ts';
@@ -14,6 +13,7 @@ import { Remainders } from '../../../passes/match/remainders.ts';
 import { matrixScores } from '../../../passes/match/scores.ts';
 import { searchLattice } from '../../../passes/match/search.ts';
 import { StreamedAlignment } from '../../../passes/match/streamed.ts';
+import { findFault } from './fault.ts';
 import { distinctProblems, exhaustiveOptimum, mulberry, networks, structuredProblems } from './problems.ts';
 
 const endless = (): Budget => new Budget(Infinity);

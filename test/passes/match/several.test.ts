@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { type Graph, GraphBuilder, numbersOf, symbol, type Value, verify } from '../../../ir/index.ts';
 import {
   averagedAt,
@@ -13,6 +12,7 @@ import {
   stitchedAt,
 } from '../../../passes/index.ts';
 import { acyclicUnion } from '../../../passes/match/several.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { networks, randomNetwork, samples } from '../networks.ts';
 import { random } from '../ort.ts';
 

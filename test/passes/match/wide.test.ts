@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { alignmentMatching } from '../../../passes/match/alignment.ts';
-import { findFault } from '../../../passes/match/contraction.ts';
 import { exactMatching, type ProvenMatching } from '../../../passes/match/exact.ts';
 import type { MatchProblem } from '../../../passes/match/problem.ts';
 import { branchNet, cellNet, problemOf, wiredNet } from './architectures.ts';
+import { findFault } from './fault.ts';
 import { permutation, renamed, transposed } from './problems.ts';
 
 /** So much is done on every machine; the clock must not cut in. */

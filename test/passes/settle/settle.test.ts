@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import {
   type Graph,
   GraphBuilder,
@@ -26,6 +25,7 @@ import {
   withOutputOf,
   withOutputs,
 } from '../../../passes/index.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { draw, networks, randomNetwork, samples } from '../networks.ts';
 import { random, relativeError, runOrt } from '../ort.ts';
 

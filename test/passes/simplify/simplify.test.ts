@@ -1,11 +1,11 @@
 import { existsSync, readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { float32, type Graph, GraphBuilder, numbersOf, print, symbol, type Value, verify } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/file.ts';
 import { simplify } from '../../../passes/index.ts';
 import { removeDeadCode } from '../../../passes/simplify/remove-dead-code.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { draw, networks, samples } from '../networks.ts';
 import { random, relativeError } from '../ort.ts';
 

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { type Graph, verify } from '../../../ir/index.ts';
 import {
   averagedAt,
@@ -19,6 +18,7 @@ import {
   weightedAt,
   withOutputs,
 } from '../../../passes/index.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { draw } from '../networks.ts';
 import { random, relativeError, runOrt, values } from '../ort.ts';
 import { joined } from './joined.ts';

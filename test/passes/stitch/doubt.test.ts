@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { type Graph, GraphBuilder, symbol, type Tensor, tensorFromNumbers, verify } from '../../../ir/index.ts';
 import { type GateScope, type OutputMeaning, specialize } from '../../../passes/index.ts';
 import { doubtOf } from '../../../passes/stitch/doubt.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { executors } from '../../runtime/oracle.ts';
 import { random, runOrt, values } from '../ort.ts';
 

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { type Graph, tensorFromNumbers, verify } from '../../../ir/index.ts';
 import {
   allStitched,
@@ -20,6 +19,7 @@ import {
   stitch,
   withOutputs,
 } from '../../../passes/index.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { draw } from '../networks.ts';
 import { type Numbers, random, relativeError, runOrt, values } from '../ort.ts';
 import { joined, parent } from './joined.ts';

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { float32, type Graph, GraphBuilder, numbersOf, symbol, type Tensor, verify } from '../../../ir/index.ts';
 import {
   featureStatistics,
@@ -11,6 +10,7 @@ import {
   stitch,
   withoutStops,
 } from '../../../passes/index.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { random, relativeError, runOrt } from '../ort.ts';
 import { momentsOf } from './moments.ts';
 

@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { type Graph, GraphBuilder, numbersOf, print, symbol, type Tensor, verify } from '../../../ir/index.ts';
 import {
   allStitched,
@@ -15,6 +14,7 @@ import {
   stitch,
   withOutputs,
 } from '../../../passes/index.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { networks, randomNetwork, samples } from '../networks.ts';
 import { random, relativeError, runOrt } from '../ort.ts';
 

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { exportModel, float32, type Graph, GraphBuilder, numbersOf, symbol } from '../../../ir/index.ts';
 import { createOrtExecutor, LARGE_WEIGHT } from '../../../runtime/index.ts';
 import { detachWeights } from '../../../runtime/ort/weights.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 import { draw } from '../../passes/networks.ts';
 import { random, relativeError } from '../../passes/ort.ts';
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { evaluateGraph } from '../../../ir/evaluate/index.ts';
 import { GraphBuilder, tensor } from '../../../ir/index.ts';
 import { mapChannels } from '../../../passes/index.ts';
 import { normalize } from '../../../src/preprocessing/normalize.ts';
 import type { Normalization, Plans } from '../../../src/preprocessing/plans.ts';
 import { sharedInput } from '../../../src/preprocessing/shared-input.ts';
+import { evaluateGraph } from '../../ir/evaluate/graph.ts';
 
 const plansWith = (normalizations: readonly Normalization[], more: Partial<Plans> = {}): Plans => ({
   ...{ source: 'plans.json', configuration: '3d_fullres', spacing: [1, 1, 1], patchSize: [4, 4, 4] },
