@@ -13,6 +13,7 @@ import { type Tensor, type TensorData, tensor } from '../../ir/tensor.ts';
 import { bytesPerElement, staticShape, type TensorType, typeText } from '../../ir/type.ts';
 import type { Executor, MemoryReport, PrepareOptions, Session } from '../executor.ts';
 import { onnxRuntime } from './onnxruntime.ts';
+import { idleRewrites } from './rewrites.ts';
 import { detachWeights } from './weights.ts';
 
 export interface OrtOptions {
@@ -80,6 +81,7 @@ async function create(model: MessageInit<'ModelProto'>, options: OrtOptions): Pr
     executionProviders: ['cpu'],
     graphOptimizationLevel: 'all',
     logSeverityLevel: 4,
+    extra: { optimization: { disable_specified_optimizers: idleRewrites(model).join(';') } },
     ...(options.threads === undefined ? {} : { intraOpNumThreads: options.threads }),
   };
   const held = (model.graph?.initializer ?? []).reduce((sum, { rawData }) => sum + (rawData?.byteLength ?? 0), 0);
@@ -96,6 +98,8 @@ async function create(model: MessageInit<'ModelProto'>, options: OrtOptions): Pr
 
 class OrtSession implements Session {
   readonly memory: MemoryReport;
+  /** Is called when the session is disposed of. */
+  onDisposed: (() => void) | undefined;
   readonly #session: InferenceSession;
   readonly #weights: Feeds;
   readonly #graph: Graph;
@@ -172,6 +176,7 @@ class OrtSession implements Session {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.onDisposed?.();
     void this.#running.then(() => this.#session.release());
   }
 
@@ -247,6 +252,8 @@ class OrtExecutor implements Executor {
       });
     }
     const prepared = new OrtSession(opened, graph, options);
+    // Whoever goes through many graphs need not keep them all, with their weights, until the end.
+    prepared.onDisposed = () => this.#sessions.delete(prepared);
     this.#sessions.add(prepared);
     return prepared;
   }

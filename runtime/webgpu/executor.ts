@@ -67,6 +67,8 @@ export class WebgpuExecutor implements Executor {
       if (measured.size > size) program = compile(graph, context);
     }
     const session = await WebgpuSession.create(this.#device, this.#pipelines, program, options);
+    // Whoever goes through many graphs need not keep them all, with their weights, until the end.
+    session.onDisposed = () => this.#sessions.delete(session);
     this.#sessions.add(session);
     return session;
   }

@@ -135,6 +135,8 @@ export class WebgpuSession implements Session {
   readonly #valued = new Set<string>();
   readonly #queued: Promise<unknown>[] = [];
   #disposed = false;
+  /** Is called when the session is disposed of. */
+  onDisposed: (() => void) | undefined;
 
   private constructor(parts: {
     device: Device;
@@ -270,6 +272,7 @@ export class WebgpuSession implements Session {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.onDisposed?.();
     this.#readback.dispose();
     this.#buffers.dispose();
   }
