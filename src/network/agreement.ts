@@ -4,7 +4,7 @@
  * it is given, makes them agree.
  */
 import { type Graph, numbersOf, type Tensor } from '../../ir/index.ts';
-import type { OutputMeaning, Tag } from '../../passes/index.ts';
+import type { ClassMap, OutputMeaning, Tag } from '../../passes/index.ts';
 import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { type Opening, throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
 import { type Answers, type Asking, imagesToLookAt, withAnswers } from './answers.ts';
@@ -16,7 +16,12 @@ import { tagOf } from './tags.ts';
 /** How the first parent agrees with a partner. */
 export interface PartnerAgreement extends AnswerAgreement {
   readonly partner: Tag;
+  /** The map by which its channels were put in the first network's order already; absent where they are as its file has them. */
+  readonly classes?: ClassMap;
 }
+
+/** A network whose channels may have been put in another order. */
+type Ordered = Network & { readonly classes?: ClassMap | undefined };
 
 /** `x · scale + offset`, done to every number of an image. */
 export interface Affine {
@@ -54,7 +59,7 @@ const hardly = 0.1;
  */
 export async function compareAnswers(
   open: Opening,
-  [own, ...partners]: readonly Network[],
+  [own, ...partners]: readonly Ordered[],
   dataset: Dataset,
   work: WorkOptions = {},
 ): Promise<readonly PartnerAgreement[]> {
@@ -63,7 +68,8 @@ export async function compareAnswers(
     const found: PartnerAgreement[] = [];
     for (const [i, partner] of partners.entries()) {
       const agreement = await comparePair(open, { ...own, ask }, partner, dataset, work);
-      if (agreement) found.push({ ...agreement, partner: tagOf(i + 1) });
+      const { classes } = partner;
+      if (agreement) found.push({ ...agreement, partner: tagOf(i + 1), ...(classes && { classes }) });
     }
     return found;
   });
@@ -100,18 +106,23 @@ async function comparePair(
   });
 }
 
-/** For each class of the second network that of the first, of the other way round. */
-const inverse = (classes: readonly number[]): readonly number[] => classes.map((_, theirs) => classes.indexOf(theirs));
-
 /** In words, what is wrong with the first parent and a partner together, and what to do; none where nothing seems wrong. */
-export function disagreementTexts({ agreement, order, input, images, partner }: PartnerAgreement): readonly string[] {
+export function disagreementTexts(found: PartnerAgreement): readonly string[] {
+  const { agreement, order, input, images, partner } = found;
   const whose = partner === 'b' ? "the parents' answers" : `the answers of parents a and ${partner}`;
   const figure = `On ${images} of the images ${whose} agree by a Dice of ${agreement.toFixed(2)}`;
   if (order) {
-    const pairs = order.classes.flatMap((c, i) => (c === i ? [] : [`${partner}'s ${c} is a's ${i}`]));
+    const { classes: said = order.classes.map((_, i) => i) } = found;
+    // Of each channel in the partner's file the own class: by the map that there is, and then by what was found of what that gives.
+    const classes = said.map(given => (given === null ? null : order.classes.indexOf(given)));
+    const pairs = order.classes.flatMap((_, own) =>
+      classes.flatMap((c, theirs) =>
+        c !== own || said[theirs] === own ? [] : [`${partner}'s ${theirs} is a's ${own}`],
+      ),
+    );
     return [
       `${figure}, and of ${order.agreement.toFixed(2)} with the channels in another order: ${pairs.join(', ')}. They seem to differ in ` +
-        `the order of their classes: say --classes-${partner} ${inverse(order.classes).join()} and stitch again.`,
+        `the order of their classes: say --classes-${partner} ${classes.map(c => c ?? '-').join()} and stitch again.`,
     ];
   }
   if (input) {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { float32, type Graph, GraphBuilder, symbol, type Value } from '../../../ir/index.ts';
-import type { OutputMeaning } from '../../../passes/index.ts';
+import { type ClassMap, mapClasses, type OutputMeaning } from '../../../passes/index.ts';
 import type { Dataset } from '../../../src/data/dataset.ts';
 import { Random } from '../../../src/data/random.ts';
 import { onProcessor } from '../../../src/execution/open.ts';
@@ -62,7 +62,30 @@ describe('parents that', () => {
     expect(third).toMatchObject({ partner: 'c', agreement: 1 });
     expect(found.agreement).toBeLessThan(0.1);
     expect(found.order).toEqual({ classes: [1, 2, 0], agreement: 1 });
-    expect(disagreementTexts(found)).toEqual([expect.stringMatching(/b's 1 is a's 0, b's 2 is a's 1, b's 0 is a's 2/)]);
+    expect(disagreementTexts(found)).toEqual([
+      expect.stringMatching(/b's 1 is a's 0, b's 2 is a's 1, b's 0 is a's 2.* say --classes-b 2,0,1 /),
+    ]);
+  });
+
+  it('were put in a wrong order are told the right one of the channels in their files', async () => {
+    const own = networkOf(network([0, 1, 2]), 'a', meaning);
+    const partner = network([2, 0, 1]);
+    const mapped = (classes: ClassMap) => ({
+      ...networkOf(mapClasses(partner, meaning, classes, 3), 'b', meaning),
+      classes,
+    });
+    const textsFor = async (classes: ClassMap) =>
+      (await compareAnswers(onProcessor, [own, mapped(classes)], dataset)).flatMap(disagreementTexts);
+    expect(await textsFor([2, 0, 1])).toEqual([]);
+    for (const wrong of [
+      [1, 2, 0],
+      [0, 1, 2],
+      [0, 2, 1],
+    ]) {
+      expect(await textsFor(wrong)).toEqual([expect.stringMatching(/ say --classes-b 2,0,1 and stitch again/)]);
+    }
+    // Of two channels that are swapped nothing is said of the third.
+    expect((await textsFor([2, 1, 0]))[0]).toMatch(/order: b's 1 is a's 0, b's 2 is a's 1\. /);
   });
 
   it('say in their graphs that they take other scales are told the change', async () => {
