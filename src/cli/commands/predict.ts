@@ -54,7 +54,7 @@ function show({ model, output, configuration, mirror, cases }: Prediction, termi
   const made = cases.filter(({ already, problem }) => !already && problem === undefined).length;
   const there = cases.filter(({ already }) => already).length;
   terminal.line(
-    `${name(output)}: labels of ${made} cases${there > 0 ? `, and of ${there} that were there` : ''}, by ${name(model)}.`,
+    `${name(output)}: labels of ${made} ${made === 1 ? 'case' : 'cases'}${there > 0 ? `, and of ${there} that were there` : ''}, by ${name(model)}.`,
   );
   terminal.line(
     configuration === undefined
