@@ -64,14 +64,14 @@ export interface Peak {
 /** Bytes of the activations while each node runs, in the order given. A node's operands and outputs are alive together. */
 export function occupancy(graph: Graph, binding: Binding = {}): readonly number[] {
   const bytes: number[] = [];
-  walk(graph, binding, (_, living) => bytes.push(living));
+  walk(graph, new Storage(graph, binding), (_, living) => bytes.push(living));
   return bytes;
 }
 
 /** The peak of the activations when the nodes run in the order given: the highest `occupancy`. */
 export function peak(graph: Graph, binding: Binding = {}): Peak {
   let best: Peak = { bytes: 0, node: undefined, living: [] };
-  walk(graph, binding, (node, bytes, living) => {
+  walk(graph, new Storage(graph, binding), (node, bytes, living) => {
     if (bytes > best.bytes) best = { bytes, node, living: living() };
   });
   return { ...best, living: best.living.toSorted((a, b) => b.bytes - a.bytes) };
@@ -80,13 +80,16 @@ export function peak(graph: Graph, binding: Binding = {}): Peak {
 /** Visits the nodes in order, each with the bytes that are alive while it runs and a function that lists them. */
 function walk(
   graph: Graph,
-  binding: Binding,
+  storage: Storage,
   visit: (node: AnyNode, bytes: number, living: () => { value: Value; bytes: number }[]) => void,
 ): void {
-  const storage = new Storage(graph, binding);
   const last = lastUses(graph, storage);
   const ends = new Map<number, Value[]>();
-  for (const [root, at] of last) ends.set(at, [...(ends.get(at) ?? []), root]);
+  for (const [root, at] of last) {
+    const ending = ends.get(at);
+    if (ending) ending.push(root);
+    else ends.set(at, [root]);
+  }
   const living = new Set<Value>();
   const list = () => [...living].map(value => ({ value, bytes: storage.bytes(value) }));
   let bytes = 0;
@@ -101,8 +104,14 @@ function walk(
   }
 }
 
-/** The peak in bytes. */
-export const peakBytes = (graph: Graph, binding?: Binding): number => peak(graph, binding).bytes;
+/** The peak in bytes. @param storage of the same nodes, in any order, where it is known. */
+export function peakBytes(graph: Graph, binding: Binding = {}, storage = new Storage(graph, binding)): number {
+  let most = 0;
+  walk(graph, storage, (_, bytes) => {
+    most = Math.max(most, bytes);
+  });
+  return most;
+}
 
 /** For each memory the index of the node that touches it last; the number of nodes where it outlasts them. */
 function lastUses(graph: Graph, storage: Storage): Map<Value, number> {

@@ -13,72 +13,114 @@ import { peakBytes, Storage } from './memory.ts';
  * at all. Going by memory alone is tried too, and the best order is taken.
  */
 export function schedule(graph: Graph, binding: Binding = {}): Graph {
-  const candidates = [graph, ...[false, true].map(greedy => graph.with({ nodes: listed(graph, binding, greedy) }))];
-  const peaks = candidates.map(c => peakBytes(c, binding));
+  const storage = new Storage(graph, binding);
+  const flow = flowOf(graph, storage);
+  const candidates = [graph, ...[false, true].map(greedy => graph.with({ nodes: listed(flow, greedy) }))];
+  const peaks = candidates.map(c => peakBytes(c, binding, storage));
   return candidates[peaks.indexOf(Math.min(...peaks))];
 }
 
-function listed(graph: Graph, binding: Binding, greedy: boolean): AnyNode[] {
-  const run = new Run(graph, binding);
+/** Who waits for whom, and what of memory: the same for every order of the nodes, which are numbered in the order given. */
+interface Flow {
+  readonly nodes: readonly AnyNode[];
+  /** For each node how many of its operands other nodes compute. */
+  readonly missing: readonly number[];
+  /** The nodes that read what a node computes, once for each of their operands. */
+  readonly readers: readonly (readonly number[])[];
+  /** The memories that a node reads, numbered. */
+  readonly operands: readonly (readonly number[])[];
+  /** For each memory its bytes, the nodes that read it, and how many are to: infinitely many of one that is a graph output. */
+  readonly memories: readonly { readonly bytes: number; readonly readers: readonly number[]; readonly uses: number }[];
+  /** The bytes that a node allocates. */
+  readonly allocated: readonly number[];
+}
+
+function flowOf({ nodes, outputs }: Graph, storage: Storage): Flow {
+  const producers = new Map<Value, number>();
+  for (const [i, node] of nodes.entries()) for (const output of node.outputs) producers.set(output, i);
+  const readers = nodes.map((): number[] => []);
+  const missing = nodes.map((node, i) => {
+    const computed = [...new Set(node.inputs)].flatMap(v => (v && producers.has(v) ? [producers.get(v)!] : []));
+    for (const producer of computed) readers[producer].push(i);
+    return computed.length;
+  });
+  const numbers = new Map<Value, number>();
+  const memories: { bytes: number; readers: number[]; uses: number }[] = [];
+  const numberOf = (root: Value): number => {
+    const known = numbers.get(root);
+    if (known !== undefined) return known;
+    numbers.set(root, memories.length);
+    return memories.push({ bytes: storage.bytes(root), readers: [], uses: 0 }) - 1;
+  };
+  const operands = nodes.map((node, i) => {
+    const read = [...new Set(node.inputs.flatMap(v => (v ? [numberOf(storage.rootOf(v))] : [])))];
+    for (const memory of read) {
+      memories[memory].readers.push(i);
+      memories[memory].uses++;
+    }
+    return read;
+  });
+  for (const { value } of outputs) memories[numberOf(storage.rootOf(value))].uses = Number.POSITIVE_INFINITY;
+  const allocated = nodes.map(node =>
+    node.outputs.reduce((sum, output) => sum + (numbers.has(output) ? storage.bytes(output) : 0), 0),
+  );
+  return { nodes, missing, readers, operands, memories, allocated };
+}
+
+function listed(flow: Flow, greedy: boolean): AnyNode[] {
+  const run = new Run(flow);
   const order: AnyNode[] = [];
-  while (order.length < graph.nodes.length) {
+  while (order.length < flow.nodes.length) {
     let [best, least] = [-1, Number.POSITIVE_INFINITY];
     let first = -1;
     for (const i of run.ready) {
       if (first < 0 || i < first) first = i;
-      const growth = run.growth(i);
+      const growth = run.growth[i];
       if (growth < least || (growth === least && i < best)) [best, least] = [i, growth];
     }
     const next = least <= 0 || greedy ? best : first;
     run.execute(next);
-    order.push(graph.nodes[next]);
+    order.push(flow.nodes[next]);
   }
   return order;
 }
 
 /** A run of the nodes in some order: which could be next, and what that would do to memory. */
 class Run {
-  readonly #nodes: readonly AnyNode[];
-  readonly #storage: Storage;
   /** Indices of nodes whose operands are all there. */
   readonly ready = new Set<number>();
+  /** The bytes that running a node adds to what is alive after it. */
+  readonly growth: number[];
+  readonly #flow: Flow;
   readonly #missing: number[];
-  readonly #readers = new Map<Value, number[]>();
-  /** For each memory how many nodes are still to read it; infinite for graph outputs. */
-  readonly #uses = new Map<Value, number>();
-  readonly #operands: readonly (readonly Value[])[];
+  /** For each memory how many nodes are still to read it. */
+  readonly #uses: number[];
+  readonly #ran: boolean[];
 
-  constructor(graph: Graph, binding: Binding) {
-    this.#nodes = graph.nodes;
-    this.#storage = new Storage(graph, binding);
-    const computed = new Set(graph.nodes.flatMap(n => n.outputs));
-    this.#operands = graph.nodes.map(n => [...new Set(n.inputs.flatMap(v => (v ? [this.#storage.rootOf(v)] : [])))]);
-    this.#missing = graph.nodes.map((node, i) => {
-      const inputs = new Set(node.inputs.filter(v => v !== undefined && computed.has(v)) as Value[]);
-      for (const input of inputs) this.#readers.set(input, [...(this.#readers.get(input) ?? []), i]);
-      return inputs.size;
-    });
-    for (const roots of this.#operands) for (const root of roots) this.#uses.set(root, (this.#uses.get(root) ?? 0) + 1);
-    for (const { value } of graph.outputs) this.#uses.set(this.#storage.rootOf(value), Number.POSITIVE_INFINITY);
+  constructor(flow: Flow) {
+    this.#flow = flow;
+    this.#missing = [...flow.missing];
+    this.#uses = flow.memories.map(({ uses }) => uses);
+    this.#ran = flow.nodes.map(() => false);
+    this.growth = [...flow.allocated];
+    for (const { uses, bytes, readers } of flow.memories) if (uses === 1) this.growth[readers[0]] -= bytes;
     for (const [i, count] of this.#missing.entries()) if (count === 0) this.ready.add(i);
   }
 
-  /** The bytes that running the node adds to what is alive after it. */
-  growth(i: number): number {
-    let bytes = 0;
-    for (const output of this.#nodes[i].outputs) if (this.#uses.has(output)) bytes += this.#storage.bytes(output);
-    for (const root of this.#operands[i]) if (this.#uses.get(root) === 1) bytes -= this.#storage.bytes(root);
-    return bytes;
-  }
-
   execute(i: number): void {
+    const { operands, memories, readers } = this.#flow;
     this.ready.delete(i);
-    for (const root of this.#operands[i]) this.#uses.set(root, this.#uses.get(root)! - 1);
-    for (const output of this.#nodes[i].outputs) {
-      for (const reader of this.#readers.get(output) ?? []) {
-        this.#missing[reader] -= 1;
-        if (this.#missing[reader] === 0) this.ready.add(reader);
-      }
+    this.#ran[i] = true;
+    for (const memory of operands[i]) {
+      this.#uses[memory] -= 1;
+      if (this.#uses[memory] !== 1) continue;
+      // Whoever reads it last frees it.
+      const last = memories[memory].readers.find(reader => !this.#ran[reader])!;
+      this.growth[last] -= memories[memory].bytes;
+    }
+    for (const reader of readers[i]) {
+      this.#missing[reader] -= 1;
+      if (this.#missing[reader] === 0) this.ready.add(reader);
     }
   }
 }
