@@ -1,5 +1,4 @@
 import {
-  type Dim,
   type Graph,
   greatestCommonDivisor,
   isStatic,
@@ -19,7 +18,7 @@ import {
   wholeMultiples,
 } from '../sizes.ts';
 import { type DimMap, type FeatureGraph, featureGraph } from './features.ts';
-import { type Names, type SharedDims, shareDims } from './unify.ts';
+import { type Names, remembered, type SharedDims, shareDims } from './unify.ts';
 import { hasPartner, widthsOf } from './widths.ts';
 
 /** The features of two networks, their sizes as they were compared. */
@@ -45,14 +44,12 @@ export function comparedFeatures(
   grids: readonly (BranchGrid | undefined)[] = [],
 ): Compared {
   const dims = shareDims(a, b, names);
-  const under = (sizes: Readonly<Record<string, Dim>>): Compared => {
-    const at =
-      (map: DimMap): DimMap =>
-      dim =>
-        substitute(map(dim), sizes);
-    return { a: featureGraph(a, at(dims.a), grids[0]), b: featureGraph(b, at(dims.b), grids[1]), dims };
-  };
-  const plain = under({});
+  const under = (at: (map: DimMap) => DimMap): Compared => ({
+    a: featureGraph(a, at(dims.a), grids[0]),
+    b: featureGraph(b, at(dims.b), grids[1]),
+    dims,
+  });
+  const plain = under(map => map);
   const open = openSizes(dims.inputs);
   if (open.size === 0) return plain;
   const shapes = [
@@ -61,7 +58,8 @@ export function comparedFeatures(
   ];
   const multiples = within(wholeMultiples(shapes.flat(), open), dims.inputs, imageShape);
   if (multiples.size === 0) return plain;
-  const even = under(multiplesAsDims(multiples));
+  const sizes = multiplesAsDims(multiples);
+  const even = under(map => remembered(dim => substitute(map(dim), sizes)));
   return partnered(even) > partnered(plain) ? even : plain;
 }
 

@@ -1,6 +1,8 @@
 import {
   type Dim,
+  dimKey,
   type Graph,
+  isStatic,
   printable,
   type Shape,
   SutureError,
@@ -61,11 +63,23 @@ export function shareDims(a: Graph, b: Graph, names: Names): SharedDims {
   // What is still open is named by where it first occurs, so that the networks' own names leave no trace.
   const open = new Set(a.inputs.flatMap(input => input.type.shape.flatMap(dim => [...symbolsOf(resolve(dim))])));
   const symbols = Object.fromEntries([...open].map((name, i) => [name, symbol(`d${i}`)]));
-  const ofA = (dim: Dim): Dim => substitute(resolve(dim), symbols);
+  const ofA = remembered(dim => substitute(resolve(dim), symbols));
   return {
     a: ofA,
-    b: dim => substitute(resolve(ofB(dim)), symbols),
+    b: remembered(dim => substitute(resolve(ofB(dim)), symbols)),
     inputs: a.inputs.map(({ type }) => type.shape.map(ofA)),
+  };
+}
+
+/** The features of a network have few dims that differ. */
+export function remembered(map: DimMap): DimMap {
+  const known = new Map<string, Dim>();
+  return dim => {
+    if (isStatic(dim)) return dim;
+    const key = dimKey(dim);
+    const found = known.get(key) ?? map(dim);
+    known.set(key, found);
+    return found;
   };
 }
 

@@ -73,7 +73,7 @@ function ownText(standings: StoredVerdict['standings'], chosen: number): string 
 }
 
 /** Whether a candidate may be chosen, and if not, why. */
-export const competesText = ({ eligible, out }: Standing): string =>
+const competesText = ({ eligible, out }: Standing): string =>
   eligible ? 'yes' : out === undefined ? 'no' : `no: ${outs[out]}`;
 
 /** What the chosen network is better by than each of the others, at home and under shift, and which of them compete: heads and rows of a table. */
