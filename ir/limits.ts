@@ -89,6 +89,7 @@ export class Budget {
   #bytes = 0;
   #work = 0;
   #depth = 0;
+  #refused = false;
 
   constructor(limits: Limits) {
     this.limits = limits;
@@ -107,16 +108,26 @@ export class Budget {
 
   /** Spends bytes if there are so many left: for what can be done without. */
   hasBytes(count: number): boolean {
-    if (!(this.#bytes + count <= this.limits.bytes)) return false;
+    if (!(this.#bytes + count <= this.limits.bytes)) return this.#refuse();
     this.#bytes += count;
     return true;
   }
 
   /** As `hasBytes`, for operations. */
   hasWork(count: number): boolean {
-    if (!(this.#work + count <= this.limits.work)) return false;
+    if (!(this.#work + count <= this.limits.work)) return this.#refuse();
     this.#work += count;
     return true;
+  }
+
+  /** Whether something was asked for that there was no room for. */
+  get refused(): boolean {
+    return this.#refused;
+  }
+
+  #refuse(): false {
+    this.#refused = true;
+    return false;
   }
 
   /** Runs `body` one level deeper. @throws LimitError */

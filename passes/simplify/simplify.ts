@@ -1,5 +1,5 @@
 import { type Graph, rewrite } from '../../ir/index.ts';
-import { withBudget } from '../../ir/limits.ts';
+import { activeBudget, withBudget } from '../../ir/limits.ts';
 import { constantShapes } from './constant-shapes.ts';
 import { foldConstants, foldingBudget } from './fold-constants.ts';
 import { foldPads } from './fold-pads.ts';
@@ -38,9 +38,21 @@ export const applyRules = (graph: Graph, rules: readonly Rule[]): Graph =>
     return undefined;
   });
 
-function toFixpoint(graph: Graph, rules: readonly Rule[], { apart }: SimplifyOptions): Graph {
+/** Graphs that nothing is left to be done to, by whether equal constants stay apart. Graphs do not change. */
+const simplified = { apart: new WeakSet<Graph>(), shared: new WeakSet<Graph>() };
+
+function toFixpoint(graph: Graph, options: SimplifyOptions): Graph {
+  const known = simplified[options.apart ? 'apart' : 'shared'];
+  if (known.has(graph)) return graph;
+  const found = fixpointOf(graph, options);
+  // What there was no room for may be folded another time.
+  if (!activeBudget()?.refused) known.add(found);
+  return found;
+}
+
+function fixpointOf(graph: Graph, { apart }: SimplifyOptions): Graph {
   for (let now = graph; ; ) {
-    const ruled = applyRules(now, rules);
+    const ruled = applyRules(now, exact);
     // What was shared and cleared has nothing more to share or to clear.
     if (ruled === now && now !== graph) return now;
     const next = removeDeadCode(shareSubexpressions(ruled, { apart }));
@@ -58,9 +70,9 @@ function toFixpoint(graph: Graph, rules: readonly Rule[], { apart }: SimplifyOpt
  */
 export function simplify(graph: Graph, options: SimplifyOptions = {}): Graph {
   return withBudget(foldingBudget(graph), () => {
-    const simple = toFixpoint(graph, exact, options);
+    const simple = toFixpoint(graph, options);
     if (!options.fuse) return simple;
     const fused = applyRules(simple, [fuseBatchNormalization]);
-    return fused === simple ? simple : toFixpoint(fused, exact, options);
+    return fused === simple ? simple : toFixpoint(fused, options);
   });
 }

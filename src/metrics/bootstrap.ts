@@ -212,7 +212,7 @@ export function meanDifference(pairings: readonly [Pairing<Resampled>, ...Pairin
  * scores all networks of a set on it; what is drawn twice counts twice. Sets whose `groups` are one object have the same images under different
  * changes, and the same groups are drawn of each; of other sets groups are drawn apart. The same numbers come out each time.
  *
- * @param numberOf computes it from the scores of each set's networks. Resamples for which it is NaN, as nothing can be scored, count for nothing.
+ * @param numberOf computes it from the scores of each set's networks, which it must not keep. Resamples for which it is NaN, as nothing can be scored, count for nothing.
  */
 export function intervalOf(
   sets: readonly Drawn[],
@@ -233,8 +233,11 @@ export function intervalOf(
   );
   const scores = scoresOf(counts, drawables);
   const numbers: number[] = [];
+  // Those of one resample, overwritten by the next.
+  const drawn = scores.map(set => set.map(() => 0));
   for (let resample = 0; resample < resamples; resample++) {
-    const number = numberOf(scores.map(set => set.map(ofNetwork => ofNetwork[resample])));
+    for (const [s, set] of scores.entries()) for (let n = 0; n < set.length; n++) drawn[s][n] = set[n][resample];
+    const number = numberOf(drawn);
     // Without anything to count there is no score.
     if (!Number.isNaN(number)) numbers.push(number);
   }
