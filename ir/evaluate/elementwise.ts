@@ -19,7 +19,8 @@ export function evaluateElementwise(
   output: StaticType,
 ): readonly Tensor[] | undefined {
   if (!isFloat(output.dtype)) {
-    const f = integerScalars[op] as ((attributes: AnyNode['attributes']) => IntegerScalar) | undefined;
+    const known: { readonly [K in ElementwiseOp]?: unknown } = integerScalars;
+    const f = known[op] as ((attributes: AnyNode['attributes']) => IntegerScalar) | undefined;
     if (f && inputs.every(t => !t || !isFloat(t.dtype))) return onIntegers(f(attributes), inputs, output);
   }
   const f = (scalars[op] as (attributes: AnyNode['attributes']) => Scalar)(attributes);

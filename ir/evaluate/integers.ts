@@ -3,7 +3,7 @@
  * products it is the same whether each step wraps or the last result does.
  */
 import type { AttributesOf } from '../graph.ts';
-import type { ElementwiseOp } from '../ops/index.ts';
+import type { IntegerOp } from '../ops/index.ts';
 import { arrayFor, type Tensor, tensor } from '../tensor.ts';
 import { bytesPerElement, type DType, isFloat } from '../type.ts';
 
@@ -69,50 +69,17 @@ function power(x: bigint, y: bigint): bigint | undefined {
   return result;
 }
 
-/** The elementwise operators on integers; undefined for those of floats or booleans only. */
+/** The elementwise operators on integers; undefined for those that are computed as floats are, or give no number. */
 export const integerScalars: {
-  readonly [K in ElementwiseOp]: ((attributes: AttributesOf<K>) => IntegerScalar) | undefined;
+  readonly [K in IntegerOp]: ((attributes: AttributesOf<K>) => IntegerScalar) | undefined;
 } = {
   Abs: () => abs,
-  Acos: undefined,
-  Acosh: undefined,
-  Asin: undefined,
-  Asinh: undefined,
-  Atan: undefined,
-  Atanh: undefined,
   BitwiseNot: () => x => ~x,
-  Ceil: undefined,
-  Celu: undefined,
-  Cos: undefined,
-  Cosh: undefined,
-  Elu: undefined,
   Erf: undefined,
-  Exp: undefined,
-  Floor: undefined,
-  Gelu: undefined,
-  HardSigmoid: undefined,
-  HardSwish: undefined,
-  LeakyRelu: undefined,
-  Log: undefined,
-  Mish: undefined,
   Neg: () => x => -x,
-  Not: undefined,
-  Reciprocal: undefined,
   Relu: () => x => most(x, 0n),
-  Round: undefined,
-  Selu: undefined,
   Shrink: undefined,
-  Sigmoid: undefined,
   Sign: () => x => bool(x > 0n) - bool(x < 0n),
-  Sin: undefined,
-  Sinh: undefined,
-  Softplus: undefined,
-  Softsign: undefined,
-  Sqrt: undefined,
-  Swish: undefined,
-  Tan: undefined,
-  Tanh: undefined,
-  ThresholdedRelu: undefined,
 
   Add: () => (a, b) => a + b,
   Sub: () => (a, b) => a - b,
@@ -121,9 +88,6 @@ export const integerScalars: {
   BitwiseAnd: () => (a, b) => a & b,
   BitwiseOr: () => (a, b) => a | b,
   BitwiseXor: () => (a, b) => a ^ b,
-  And: undefined,
-  Or: undefined,
-  Xor: undefined,
   Equal: () => (a, b) => bool(a === b),
   Greater: () => (a, b) => bool(a > b),
   GreaterOrEqual: () => (a, b) => bool(a >= b),

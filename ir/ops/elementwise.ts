@@ -60,9 +60,10 @@ function mapElements(
 }
 
 /** What an operator takes of all dtypes. `number`: all but booleans. */
-type Kind = 'float' | 'integer' | 'unsigned' | 'signed' | 'number' | 'bool';
+type Kind = 'any' | 'float' | 'integer' | 'unsigned' | 'signed' | 'number' | 'bool';
 
 const kinds: { readonly [K in Kind]: (dtype: DType) => boolean } = {
+  any: () => true,
   float: isFloat,
   integer: dtype => !isFloat(dtype) && dtype !== 'bool',
   unsigned: dtype => dtype.startsWith('uint'),
@@ -71,9 +72,9 @@ const kinds: { readonly [K in Kind]: (dtype: DType) => boolean } = {
   bool: dtype => dtype === 'bool',
 };
 
-function requireKind(x: Operand, kind: Kind | undefined): void {
+function requireKind(x: Operand, kind: Kind): void {
   if (kind === 'float') requireFloat(x, 'the input');
-  else if (kind !== undefined && !kinds[kind](x.type.dtype)) {
+  else if (!kinds[kind](x.type.dtype)) {
     reject(`the input must be of a dtype that is ${kind}, not ${typeText(x.type)}`);
   }
 }
@@ -81,32 +82,35 @@ function requireKind(x: Operand, kind: Kind | undefined): void {
 /** Written out for the declarations of the package, which know no type parameter of an inner function. */
 type Elementwise = { readonly elementwise: true };
 
-const unary = <const A extends AttributeSpecs>(
+/** What one takes is stated in its type too, for tables of what is done to integers. */
+type Takes<K extends Kind> = { readonly takes: K };
+
+const unary = <const A extends AttributeSpecs, const K extends Kind>(
   versions: readonly number[],
   attributes: A,
-  only?: Kind,
+  takes: K,
   elements?: (d: Dim) => Dim | undefined,
-): OperatorSpec<readonly ['X'], A> & Elementwise => {
+): OperatorSpec<readonly ['X'], A> & Elementwise & Takes<K> => {
   const spec = operator({
     inputs: ['X'],
     attributes,
     versions,
     elementwise: true,
     infer([x]): readonly Inferred[] {
-      requireKind(x, only);
+      requireKind(x, takes);
       return [{ ...x.type, elements: mapElements([x], elements) }];
     },
   });
-  return spec;
+  return { ...spec, takes };
 };
 
-const nary = <const I extends readonly Formal[]>(
+const nary = <const I extends readonly Formal[], const K extends Kind = 'any'>(
   inputs: I,
   versions: readonly number[],
   result?: DType,
   elements?: (...dims: Dim[]) => Dim | undefined,
-  only?: Kind,
-): OperatorSpec<I, Record<never, never>> & Elementwise => {
+  takes: K = 'any' as K,
+): OperatorSpec<I, Record<never, never>> & Elementwise & Takes<K> => {
   const spec = operator({
     inputs,
     attributes: {},
@@ -116,7 +120,7 @@ const nary = <const I extends readonly Formal[]>(
     infer(actuals: Actuals<I, Operand>): readonly Inferred[] {
       const given = actuals as readonly Operand[];
       if (given.length === 0) reject('at least one input is needed');
-      requireKind(given[0], only);
+      requireKind(given[0], takes);
       const dtype = requireSameDType(given);
       const shape = broadcast(given.map(g => g.type.shape));
       return [
@@ -124,7 +128,7 @@ const nary = <const I extends readonly Formal[]>(
       ];
     },
   });
-  return spec;
+  return { ...spec, takes };
 };
 
 const none = {};

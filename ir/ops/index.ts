@@ -36,6 +36,10 @@ export type OpWith<T extends keyof Traits> = {
 }[OpName];
 /** Operators of which one output element depends on one element of each input. */
 export type ElementwiseOp = keyof typeof elementwise;
+/** Those of them that integers may be given to: all that do not state that they take floats or booleans alone. */
+export type IntegerOp = {
+  [K in ElementwiseOp]: Operators[K] extends { readonly takes: 'float' | 'bool' } ? never : K;
+}[ElementwiseOp];
 /** Our own operators, each with a body in ONNX's. */
 export type SutureOp = keyof typeof own;
 
