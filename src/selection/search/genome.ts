@@ -1,8 +1,8 @@
 /** Settings as genomes: one small number for each switch, and one for the output. */
-import { isGateable, type SuperNetwork } from '../../../passes/index.ts';
+import { isGateable, type SuperNetwork, type Switch } from '../../../passes/index.ts';
 import type { Random } from '../../data/random.ts';
-import { type DiscreteSetting, togethers, type Use, usesOf } from '../../network/discrete.ts';
-import { Liveness } from './liveness.ts';
+import { type DiscreteSetting, togethers, type Use, usesOf, weightsOf } from '../../network/discrete.ts';
+import { Liveness, type Section } from './liveness.ts';
 
 /** For each gene the index of its choice; 0 leaves a switch as it was. The last gene is the output. */
 export type Genome = readonly number[];
@@ -15,16 +15,25 @@ export class SettingSpace {
   /** The parents' tags, then what puts their outputs together. */
   readonly outputs: readonly string[];
   readonly #uses: readonly (readonly Use[])[];
-  readonly #liveness: Liveness;
-  /** By the keys of any genomes. */
-  readonly #canonical = new Map<string, Genome>();
+  /** By gene and choice the genes of the switches that a switch, or an output, then comes to first. */
+  readonly #needs: readonly (readonly (readonly number[])[])[];
 
   constructor(network: SuperNetwork) {
     this.network = network;
     this.#uses = network.switches.map(usesOf);
-    this.#liveness = new Liveness(network);
     const gated = isGateable(network);
     this.outputs = [...network.parents.map(p => p.tag), ...togethers.filter(t => gated || t !== 'gated')];
+    const liveness = new Liveness(network);
+    const genes = new Map(network.switches.map((s, i) => [s, i]));
+    const nextTo = (section: Section): readonly number[] => section.switches.map(s => genes.get(s)!);
+    const needsOf = (s: Switch, use: Use): readonly number[] => {
+      const weights = weightsOf(s, use);
+      return s.features.flatMap((feature, i) => (weights[i] === 0 ? [] : nextTo(liveness.sectionOf(feature))));
+    };
+    this.#needs = [
+      ...network.switches.map((s, i) => this.#uses[i].map(use => needsOf(s, use))),
+      this.outputs.map(output => liveness.rootsOf(output).flatMap(nextTo)),
+    ];
     this.choices = [...this.#uses.map(uses => uses.length), this.outputs.length];
   }
 
@@ -43,12 +52,12 @@ export class SettingSpace {
 
   /** The same network by the genome in which switches that it does not need are as they were: equal genomes, equal networks. */
   canonical(genome: Genome): Genome {
-    const key = keyOf(genome);
-    const known = this.#canonical.get(key);
-    if (known) return known;
-    const live = new Set(this.#liveness.switchesAmong(this.#liveness.nodesOf(this.settingOf(genome))));
-    const found = genome.map((gene, i) => (i === genome.length - 1 || live.has(this.network.switches[i]) ? gene : 0));
-    this.#canonical.set(key, found);
+    const found = new Array<number>(genome.length).fill(0);
+    const reached = new Set([genome.length - 1]);
+    for (const gene of reached) {
+      found[gene] = genome[gene];
+      for (const next of this.#needs[gene][genome[gene]]) reached.add(next);
+    }
     return found;
   }
 

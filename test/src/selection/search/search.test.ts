@@ -13,6 +13,7 @@ import { Evolution } from '../../../../src/selection/search/evolve.ts';
 import { type Genome, keyOf, SettingSpace } from '../../../../src/selection/search/genome.ts';
 import { hypervolume } from '../../../../src/selection/search/hypervolume.ts';
 import { linkages } from '../../../../src/selection/search/linkage.ts';
+import { Liveness } from '../../../../src/selection/search/liveness.ts';
 import { naturalSettings } from '../../../../src/selection/search/natural.ts';
 import { type Search, type SearchOptions, searchSettings } from '../../../../src/selection/search/search.ts';
 import { labelled, unets } from './unets.ts';
@@ -197,6 +198,22 @@ describe('the evolution', () => {
       return sum;
     };
     expect(await over(true)).toBeGreaterThan(1.1 * (await over(false)));
+  });
+});
+
+describe('canonical genomes', () => {
+  it('keep the uses of exactly the switches that are needed', () => {
+    const { network } = unets([2, 3, 2]);
+    const space = new SettingSpace(network);
+    const liveness = new Liveness(network);
+    const random = Random.seeded(1, 'canonical');
+    for (let i = 0; i < 50; i++) {
+      const genome = space.choices.map(choices => random.int(choices));
+      const setting = space.settingOf(genome);
+      const live = liveness.switchesAmong(liveness.nodesOf(setting)).map(s => s.weights);
+      const uses = Object.fromEntries(Object.entries(setting.uses).filter(([weights]) => live.includes(weights)));
+      expect(space.settingOf(space.canonical(genome))).toEqual({ uses, output: setting.output });
+    }
   });
 });
 
