@@ -344,7 +344,7 @@ describe('refuses', () => {
     await train(network, asked('there', { steps: 2, force: true }));
     expect(JSON.parse(await readFile(join(folder(), 'there', 'config.json'), 'utf8')).training.steps).toBe(2);
     await expect(resumeTrain(folder())).rejects.toThrow(
-      "is no trained network's directory; `suture train -o` makes one",
+      "is no trained network's directory: there is no config.json of one in it; `suture train -o` makes one",
     );
     const { code, stderr } = await suture('train', network, '--data', data, '--val', data);
     expect(code).toBe(2);
