@@ -177,9 +177,12 @@ describe('a training that is ended from outside', () => {
         parameters,
       });
     }
-    if ((await filesOf(run))['config.json'] === old['config.json']) {
-      const next = existsSync(join(run, '.suture-next', 'config.json'));
-      const end = next ? ['stitch', '--resume', run] : [...args, run, ...another, '--force'];
+    // A replacement that was begun may lie beside the old run, and beside the new one where that was begun again.
+    const next = join(run, '.suture-next');
+    if (existsSync(next) || (await filesOf(run))['config.json'] === old['config.json']) {
+      const end = existsSync(join(next, 'config.json'))
+        ? ['stitch', '--resume', run]
+        : [...args, run, ...another, '--force'];
       await finished(moments, ...end);
     }
     expect(await filesOf(run), `killed after ${moments} ms`).toEqual(wanted);
