@@ -26,7 +26,6 @@ import type { NamedFile } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
 import { withNewLock } from '../run/lock.ts';
-
 import {
   outcomeOf,
   requireTrainable,

@@ -13,6 +13,7 @@ import { formatNpz } from '../../../src/data/npz.ts';
 import { Random } from '../../../src/data/random.ts';
 import type { ProgressEvent } from '../../../src/execution/progress.ts';
 import { summaryText } from '../../../src/metrics/summary.ts';
+import { planRun } from '../../../src/run/plan.ts';
 import { smallParents } from '../cli/small.ts';
 import { shared, suture } from '../cli/support.ts';
 
@@ -88,6 +89,15 @@ it('scores networks as on the .npz files that the folder was made of', () => {
     const scoreIn = (of: typeof rows) => of.find(row => row.network === network)!.score;
     expect(scoreIn(rows).value).toBeCloseTo(scoreIn(onFiles.tests[0].rows).value, 3);
   }
+});
+
+it('says before a training that there are no plans, and nothing of it where there are', async () => {
+  const { networks, training = {} } = request;
+  const asked = { networks, training, data: raw, output: join(kept(), 'planned') };
+  const about = async (labels: object) =>
+    (await planRun({ ...asked, labels })).warnings.filter(text => text.includes('there are no plans'));
+  expect(await about({})).toHaveLength(1);
+  expect(await about({ folder: { plans } })).toEqual([]);
 });
 
 it('goes on where it was interrupted, to the same report; and not with a file that has changed', async () => {
