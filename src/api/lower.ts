@@ -2,6 +2,7 @@
 import { type Graph, rewrite, type Tensor, tensorType, typeText, Value } from '../../ir/index.ts';
 import { type SuperNetwork, simplify } from '../../passes/index.ts';
 import { checkOutputFile, type WriteOptions } from '../files/output.ts';
+import { withMetadata } from '../network/metadata.ts';
 import { networkForImages } from '../network/sizes.ts';
 import { writeModel } from '../network/write.ts';
 import { type LoadedRun, loadRun, openNetwork } from '../run/load.ts';
@@ -66,9 +67,6 @@ function superNetworkGraph({ network, parameters }: Pick<LoadedRun, 'network' | 
     'suture.switches': JSON.stringify(Object.fromEntries(sources)),
   });
 }
-
-const withMetadata = (graph: Graph, metadata: Readonly<Record<string, string>>): Graph =>
-  graph.with({ info: { ...graph.info, metadata: { ...graph.info.metadata, ...metadata } } });
 
 /**
  * Writes a graph of a run as one ONNX file of standard operators; ours are functions in the file. A training step can be written of

@@ -16,14 +16,17 @@ import type { MetricName } from '../metrics/metric.ts';
 import { validationScores } from '../metrics/validation.ts';
 import { requireFittingImages } from '../network/interface.ts';
 import { taskOf } from '../network/join.ts';
-import { loadModel } from '../network/load.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
+import { withMetadata } from '../network/metadata.ts';
+import { loadModels } from '../network/models.ts';
+import { needsMetadata } from '../network/needs.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { parentOf } from '../network/parent.ts';
 import { firstOutput, withCoarserOutputs } from '../network/supervision.ts';
 import type { NamedFile } from '../options/kinds.ts';
 import type { GivenOf } from '../options/option.ts';
+import { namesOfFolder } from '../preprocessing/dataset-json.ts';
 import { keptLabels, labelsOfRun } from '../run/config.ts';
 import { withNewLock } from '../run/lock.ts';
 import {
@@ -85,7 +88,7 @@ function sitesOf({ data, sites }: TrainOptions): readonly NamedFile[] {
 
 /**
  * Trains a network on labels and keeps it in a directory of its own, as `network.onnx`, with the names of inputs and outputs that the file
- * has. What was interrupted goes on with {@link resumeTrain}. The weights of the last step are kept.
+ * has, and the plans that its folders of images were prepared by: those that are said, or else the file's own. What was interrupted goes on with {@link resumeTrain}. The weights of the last step are kept.
  *
  * @param path an ONNX file: trained, or with `fresh` any that has the layers.
  * @throws SutureError `model-unreadable`, `option-invalid`, `data-invalid`, `output-exists`, `adjoint-missing`, `loss-not-finite`,
@@ -103,10 +106,21 @@ export const train = (
 
 async function trainLocked(execution: TrainingExecution, path: string, options: TrainOptions): Promise<TrainSummary> {
   const { executor } = execution;
-  const model = await loadModel(path, options.outputs?.a, { apart: true });
-  const said = { ...options.labels, ...(options.task && { task: options.task }) };
   const named = sitesOf(options);
-  const datasets = await Promise.all(named.map(({ file }) => loadDataset(file, said, 'training')));
+  const files = named.map(({ file }) => file);
+  const {
+    models: [model],
+    shared,
+    folder,
+  } = await loadModels({
+    networks: [path],
+    outputs: options.outputs,
+    folder: options.labels?.folder,
+    data: [...files, options.validation],
+    apart: true,
+  });
+  const said = { ...options.labels, ...(folder && { folder }), ...(options.task && { task: options.task }) };
+  const datasets = await Promise.all(files.map(file => loadDataset(file, said, 'training')));
   const dataset = joined(datasets);
   const validation = await loadDataset(options.validation, said);
   const parent = await parentOf(onProcessor, model, validation, options);
@@ -118,7 +132,9 @@ async function trainLocked(execution: TrainingExecution, path: string, options: 
   const { deepSupervision = networkOptions.deepSupervision.standard } = options;
   const deep = deepSupervision && task === 'segmentation';
   const given = (deep ? withCoarserOutputs(model, parent.meaning, dataset) : undefined) ?? parent.graph;
-  const graph = training.fresh ? withFreshWeights(given, training.seed) : given;
+  const names = await namesOfFolder(files[0]);
+  const known = shared ? withMetadata(given, needsMetadata({ plans: shared.plans, names })) : given;
+  const graph = training.fresh ? withFreshWeights(known, training.seed) : known;
   const start = networkOf(firstOutput(graph), 'start', parent.meaning);
   const labelled = LabelledData.for([start], validation, options.metric);
   requireTrainable(execution, jobOf({ task, labels: keptLabels(labels).labels }, { start, graph }, dataset), training);

@@ -17,6 +17,7 @@ import { fixedBatch } from '../execution/fixed-batch.ts';
 import { gateMetadata } from './gate.ts';
 import type { NetworkInterface } from './interface.ts';
 import { knownMeaning, meaningMetadata } from './meaning.ts';
+import { withMetadata } from './metadata.ts';
 import type { TrainedNetwork } from './network.ts';
 import type { ByTag } from './tags.ts';
 
@@ -55,9 +56,6 @@ export const abreastFor = ({ network, parameters, parents }: Deployable, setting
 /** What {@link abreastFor} gave, with its gate. @param meaning of each answer. @param shares of the answers before the gate. */
 export const gatedFor = (graph: Graph, meaning: OutputMeaning, shares: readonly number[]): Graph =>
   withMetadata(gateAbreast(graph, meaning, shares), gateMetadata('image'));
-
-const withMetadata = (graph: Graph, more: Readonly<Record<string, string>>): Graph =>
-  graph.with({ info: { ...graph.info, metadata: { ...graph.info.metadata, ...more } } });
 
 /** What is known of a network that was made, beside its graph. */
 export interface Making {

@@ -24,6 +24,8 @@ export interface ModelsRequest {
   readonly data: readonly string[];
   /** Whether features of 16 bits keep their roundings, as `modelOf` has it. */
   readonly rounds?: boolean;
+  /** As of `importOnnx`. */
+  readonly apart?: boolean;
 }
 
 export interface SharedModels {
@@ -48,13 +50,14 @@ export async function loadModels({
   folder,
   data,
   rounds = false,
+  apart = false,
 }: ModelsRequest): Promise<SharedModels> {
   const tags = tagsOf(networks);
   const { partners = {} } = folder ?? {};
   requireTags(outputs, 'outputs', tags);
   requireTags(partners, 'plans', tags.slice(1));
   const read: Model[] = [];
-  for (const [i, path] of networks.entries()) read.push(await loadModel(path, outputs[tagOf(i)], { rounds }));
+  for (const [i, path] of networks.entries()) read.push(await loadModel(path, outputs[tagOf(i)], { rounds, apart }));
   const hasFolder = await anyFolder(data);
   // A network that says itself how its cases are prepared needs nobody else to.
   const [own] = read;

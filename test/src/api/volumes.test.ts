@@ -7,6 +7,7 @@ import { exportNetwork } from '../../../src/api/export.ts';
 import { inspect } from '../../../src/api/inspect.ts';
 import { predict } from '../../../src/api/predict.ts';
 import { type RunRequest, type RunResult, run } from '../../../src/api/run.ts';
+import { train } from '../../../src/api/train.ts';
 import { needsOf } from '../../../src/network/needs.ts';
 import { readVolume } from '../../../src/volumes/files.ts';
 import { shared } from '../cli/support.ts';
@@ -81,6 +82,21 @@ describe('two networks with plans of their own', () => {
       truth.data.filter((label, i) => label > 0 && found.data[i] > 0).length,
     ];
     expect(both / organ).toBeGreaterThan(0.5);
+  });
+
+  it('become one that is trained on folders as its file says, and says so too', async () => {
+    const from = join(output(), 'stitched.onnx');
+    const files = { data: sets.train, validation: sets.validation, output: join(folder(), 'tuned') };
+    const { file, scores } = await train(from, { ...files, steps: 1, batch: 1, executor: 'ort' });
+    const needs = (path: string) => needsOf(importOnnx(path).graph, '');
+    expect(needs(file)).toEqual(needs(from));
+    const { rows } = await evaluate([from], sets.validation, { executor: 'ort' });
+    expect(scores[0].value).toBeCloseTo(rows[0].score.value, 6);
+    // What is said goes before it, for the network that comes out too.
+    const labels = { folder: { plans: fixture('b/plans.json') } };
+    const told = { ...files, output: join(folder(), 'told'), labels, steps: 1, batch: 1, executor: 'ort' } as const;
+    const { plans } = needs((await train(from, told)).file);
+    expect(plans?.normalizations[0].foreground).toMatchObject({ low: -20, high: 310 });
   });
 
   it('see each what it would see by its own plans', async () => {
