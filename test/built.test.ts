@@ -1,6 +1,6 @@
 /**
- * What is built: a program that starts, and declarations for programs in TypeScript, compiled strictly and with every declaration
- * checked.
+ * What is compiled: a library that Node loads, and declarations for programs in TypeScript, compiled strictly and with every declaration
+ * checked. The program itself is started by other tests (`program.ts`).
  */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -84,9 +84,17 @@ it.each([
   ]);
 });
 
-it('the program starts, prints one JSON document and exits with 0', async () => {
+it('the library is loaded by Node', async () => {
   const [a, b] = await smallParents(await scratch());
-  const { code, stdout } = await startFile(join(folder, 'src', 'cli', 'main.js'), ['match', a, b, '--json']).ended;
-  expect(JSON.parse(stdout)).toHaveProperty('pairs');
-  expect(code).toBe(0);
+  const file = join(folder, 'matching.js');
+  const networks = JSON.stringify([a, b]);
+  await writeFile(
+    file,
+    `import { match } from './src/index.js';\nconsole.log((await match(${networks})).pairs.length);`,
+  );
+  expect(await startFile(file, []).ended).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^[1-9]/),
+    stderr: '',
+  });
 });

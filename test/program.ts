@@ -4,36 +4,16 @@ import { join } from 'node:path';
 import { build } from 'vite';
 
 // Below the package, so that dependencies and package.json are found from there; workers do not wait for each other.
-const folder = join('dist', `.test-${process.env.VITEST_POOL_ID ?? '1'}`);
-const entry = join('src', 'cli', 'main.js');
+const folder = join('dist', `.test-${process.env.VITEST_POOL_ID ?? '1'}`, 'src', 'cli');
 
 /** What Node is given to run the program. */
-export const main = join(folder, entry);
+export const main = join(folder, 'main.js');
 
 let built: Promise<unknown> | undefined;
 
-/**
- * Writes the program as a few small files, with the packages that it takes: hundreds take a process most of a second to load, which is more
- * than most of what is tested here. The files that are published are started by the test of what is built.
- */
+/** Writes the program as it is published. */
 export async function buildProgram(): Promise<void> {
-  built ??= build({
-    configFile: false,
-    logLevel: 'error',
-    // All but what is native.
-    ssr: {
-      noExternal: true,
-      external: ['@sparticuz/chromium', 'fs-native-extensions', 'onnxruntime-common', 'onnxruntime-node', 'webgpu'],
-    },
-    build: {
-      minify: true,
-      ssr: 'src/cli/main.ts',
-      outDir: folder,
-      target: 'node20',
-      // Beside the entry, as the code finds files from where it lies.
-      rolldownOptions: { output: { entryFileNames: entry, chunkFileNames: join('src', 'cli', '[name]-[hash].js') } },
-    },
-  });
+  built ??= build({ logLevel: 'error', build: { outDir: folder } });
   await built;
 }
 

@@ -5,10 +5,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cacheDirectories, ensurePrivate } from '../adapter/cache.ts';
 import type { AdapterClass, AdapterFacts } from '../adapter/facts.ts';
+import { ownFolder } from '../package.ts';
 import type { Measurements } from './tuning.ts';
 
 /** What makes two adapters the same for measurements. */
@@ -31,13 +32,13 @@ const digest = (text: string | Buffer): string => createHash('sha256').update(te
 
 let version: string | undefined;
 
-/** The version of the code that generates kernels: a hash of it. Empty where the code does not lie in files of its own. */
+/** The version of the code that generates kernels: a hash of it, as it lies in the package. Empty where it does not. */
 function kernelVersion(): string {
   if (version !== undefined) return version;
-  const own = fileURLToPath(import.meta.url);
-  const folder = join(dirname(own), '..', 'kernels');
+  const extension = extname(fileURLToPath(import.meta.url));
+  const folder = join(ownFolder, extension === '.js' ? 'dist' : '', 'runtime', 'kernels');
   try {
-    const files = readdirSync(folder).filter(f => extname(f) === extname(own) && !f.endsWith('.d.ts'));
+    const files = readdirSync(folder).filter(f => extname(f) === extension && !f.endsWith('.d.ts'));
     version = digest(
       files
         .sort()
