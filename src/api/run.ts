@@ -20,7 +20,6 @@ import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
 import { summaryOfScores, summaryText } from '../metrics/summary.ts';
 import { placedPositions } from '../network/depth.ts';
 import { ensembleName, parentName } from '../network/names.ts';
-import type { Network } from '../network/network.ts';
 import type { Parent } from '../network/parent.ts';
 import { requireSizes } from '../network/sizes.ts';
 import type { NamedFile } from '../options/kinds.ts';
@@ -32,14 +31,14 @@ import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
 import type { RunDirectory } from '../run/directory.ts';
 import { writeHalf } from '../run/half.ts';
 import { sameData } from '../run/lifecycle.ts';
-import type { LoadedRun } from '../run/load.ts';
+import { joinStudent, type LoadedRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { type OnOwnGrid, scoresOnOwnGrids } from '../run/own-grid.ts';
 import { openRequest, planRun, type StitchRequest } from '../run/plan.ts';
 import { students } from '../run/student.ts';
 import { compareNetworkWithFile, compareWithFile } from '../run/verify.ts';
 import { WholeDirectory } from '../run/whole.ts';
-import { type Blueprint, Candidates, parentCosts } from '../selection/candidates.ts';
+import { type Blueprint, Candidates, type Distilled, parentCosts } from '../selection/candidates.ts';
 import { checkPositions } from '../selection/combination.ts';
 import { chosenOf, contest } from '../selection/contest.ts';
 import { Rivals } from '../selection/rivals.ts';
@@ -481,7 +480,7 @@ async function studentOf(
   run: LoadedRun,
   { distill: steps, budget, gate = isGateable(run.network), gateOver }: Following['asked'],
   choosable: LabelledData,
-): Promise<Network> {
+): Promise<Distilled> {
   const { config } = run.directory;
   const output = run.directory.file('student');
   if (!(await isThere(join(output, 'config.json')))) {
@@ -496,10 +495,9 @@ async function studentOf(
     await distillLoaded(execution, run, { ...options, student, teacher, metric: choosable.metric });
   }
   const student = await WholeDirectory.open(students, output);
-  const known = await student.trained();
-  if (known) return known;
-  await resumeDistill(output, execution);
-  return (await student.trained())!;
+  if (!(await student.trained())) await resumeDistill(output, execution);
+  const network = (await student.trained())!;
+  return { network, joined: await joinStudent(run, network) };
 }
 
 /** The networks of a report, in the verdict's order. */

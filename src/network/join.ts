@@ -11,6 +11,7 @@ import {
   type SuperNetwork,
   stitch,
   type Tag,
+  type TaggedGraph,
   type Task,
 } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -98,12 +99,21 @@ const matchModels = (
     ...(matchWith && { with: matchWith }),
   });
 
-/** Joins parents at pairs that are known. */
+/**
+ * Joins parents at pairs that are known.
+ *
+ * @param besides networks without positions, whose answers meet the parents' at the output, behind them.
+ */
 export const joinParents = (
   parents: readonly Parent[],
   pairs: readonly FeaturePair[],
   how: Pick<JoinRequest, 'task' | 'outputMean'>,
-): SuperNetwork => stitch(tagged(parents), pairs, { outputMean: how.outputMean, ...(how.task && { task: how.task }) });
+  besides: readonly TaggedGraph[] = [],
+): SuperNetwork =>
+  stitch([...tagged(parents), ...besides], pairs, {
+    outputMean: how.outputMean,
+    ...(how.task && { task: how.task }),
+  });
 
 /**
  * Matches networks, finds out what their outputs mean, and joins them.

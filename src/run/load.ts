@@ -5,7 +5,7 @@ import { joinParents } from '../network/join.ts';
 import { loadModel } from '../network/load.ts';
 import { fromStored } from '../network/meaning.ts';
 import { fronted } from '../network/model.ts';
-import type { TrainedNetwork } from '../network/network.ts';
+import type { Network, TrainedNetwork } from '../network/network.ts';
 import { type Parent, parentWith, withClasses } from '../network/parent.ts';
 import { stitchTypes } from '../training/stitches.ts';
 import { RunDirectory } from './directory.ts';
@@ -34,6 +34,15 @@ export async function joinOpened(directory: RunDirectory): Promise<OpenRun> {
     parents.push(withClasses(parent, classes, known.channels, `network ${tag}`));
   }
   return { directory, parents, network: joinParents(parents, pairs, directory.config) };
+}
+
+/** The parents of a run joined as they are, and a network that was distilled from them: its answer comes behind theirs. */
+export async function joinStudent(
+  { directory, parents }: OpenRun,
+  { graph, meaning }: Pick<Network, 'graph' | 'meaning'>,
+): Promise<SuperNetwork> {
+  const student = { tag: 'student', graph, meaning };
+  return joinParents(parents, await directory.readPairs(), directory.config, [student]);
 }
 
 /** Opens a run whose stitches are trained. @throws SutureError `run-invalid`. */

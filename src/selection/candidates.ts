@@ -53,6 +53,13 @@ export interface Blueprint extends Known {
   readonly blend: Blend;
 }
 
+/** What was distilled from the parents. */
+export interface Distilled {
+  readonly network: Network;
+  /** The parents and it, joined: the answers of the parents, then its own. */
+  readonly joined: SuperNetwork;
+}
+
 /** A network of its own weights. */
 export interface Student extends Known {
   readonly network: Network;
@@ -70,7 +77,7 @@ export interface CandidateOptions {
    */
   readonly budget?: number | undefined;
   /** Networks that were distilled from the parents. */
-  readonly students?: readonly Network[] | undefined;
+  readonly students?: readonly Distilled[] | undefined;
 }
 
 /** Trunks of one network that are looked at, from the cheapest to the dearest; `suture search` looks further. */
@@ -128,6 +135,7 @@ export class Candidates {
   static of(trained: TrainedNetwork, dataset: Dataset, options: CandidateOptions): Candidates {
     const { network, parameters } = trained;
     const { position, gate = isGateable(network), gateOver, budget = 1, students = [] } = options;
+    const most = options.budget ?? Number.POSITIVE_INFINITY;
     const plain = original(network);
     const together = flopsOf(network, plain, dataset);
     const costOf = (setting: Setting, joined = network): number =>
@@ -172,12 +180,24 @@ export class Candidates {
       const at = { joined, setting, positions: [position], minor: true };
       return named('committee', at, `committee with stitched at ${position}`);
     };
+    // A student may have lost at home what the own network still knows; its own say, which is one parent's as much as another's, stays even.
+    const withStudent = ({ joined }: Distilled): Base => {
+      const setting = original(joined);
+      const name = `${ensembleName} with the student${gatedText(gateOver)}`;
+      const blend = { output: statedShares(alike(joined.outputs[0].sources.length)), gated: true };
+      return {
+        ...{ joined, setting, positions: [], minor: true, share: 1 / network.parents.length },
+        cost: costOf(setting, joined),
+        ways: [{ name, family: name, kind: 'gated student ensemble', blend }],
+      };
+    };
     const bases = [
       ...network.parents.map(({ tag }, i) => alone(network, parentName(tag), i, costOf)),
       named('ensemble', { setting: plain, positions: [] }, ensembleName),
       weightedEnsembles(network, plain, gate, gateOver),
       named('stitched', { setting: stitched, positions: [position] }, `stitched at ${position}`),
       ...(budget > 1 ? [committeeAt()].filter(({ cost }) => cost <= budget) : []),
+      ...(gate ? students.map(withStudent).filter(({ cost }) => cost <= most) : []),
       ...network.parents.flatMap(({ tag }) =>
         evenly(
           trunks.filter(({ own }) => own === tag),
@@ -185,7 +205,7 @@ export class Candidates {
         ),
       ),
     ];
-    const distilled = students.map((found): Student => {
+    const distilled = students.map(({ network: found }): Student => {
       const flops = flopsPerSample(graphForImages(found.graph, dataset, found.name))!;
       return {
         name: found.name,

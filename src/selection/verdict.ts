@@ -10,7 +10,7 @@ import { stressScore } from '../metrics/stress.ts';
 export const kinds = [
   ...(['gated ensemble', 'gated committee', 'gated stitched', 'gated weighted'] as const),
   ...(['ensemble', 'committee', 'stitched', 'weighted'] as const),
-  ...(['gated student', 'gated trunk', 'trunk', 'student', 'parent'] as const),
+  ...(['gated student ensemble', 'gated student', 'gated trunk', 'trunk', 'student', 'parent'] as const),
 ] as const;
 export type Kind = (typeof kinds)[number];
 

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { settledMeaning } from '../../../passes/index.ts';
@@ -7,10 +8,11 @@ import { withExecutor } from '../../../src/execution/open.ts';
 import { LabelledData } from '../../../src/metrics/labelled.ts';
 import { measureNetworks } from '../../../src/metrics/score-networks.ts';
 import { flopsPerSample } from '../../../src/network/cost.ts';
+import { loadModel } from '../../../src/network/load.ts';
 import { networkOf } from '../../../src/network/network.ts';
 import { deployed } from '../../../src/run/deployed.ts';
-import { type LoadedRun, loadRun } from '../../../src/run/load.ts';
-import { Candidates } from '../../../src/selection/candidates.ts';
+import { joinStudent, type LoadedRun, loadRun } from '../../../src/run/load.ts';
+import { Candidates, type Distilled } from '../../../src/selection/candidates.ts';
 import { smallData, smallNetworks } from '../cli/small.ts';
 import { shared } from '../cli/support.ts';
 
@@ -26,6 +28,15 @@ async function trained(networks: number): Promise<{ readonly run: LoadedRun; rea
   return { run, data: LabelledData.for(run.parents, await loadDataset(data, {})) };
 }
 
+/** A network of weights of its own, in a student's place. */
+async function standIn(run: LoadedRun): Promise<Distilled> {
+  const other = join(folder(), 'other');
+  await mkdir(other, { recursive: true });
+  const [file] = await smallNetworks(other, [[2, 6]]);
+  const network = networkOf((await loadModel(file)).graph, 'the student', run.parents[1].meaning);
+  return { network, joined: await joinStudent(run, network) };
+}
+
 describe.each([2, 3])('what can be made of %i networks', count => {
   let run: LoadedRun;
   let data: LabelledData;
@@ -34,14 +45,14 @@ describe.each([2, 3])('what can be made of %i networks', count => {
   });
 
   it('scores as the files that are deployed of it, and costs what they cost', async () => {
-    const candidates = Candidates.of(run, data.dataset, { position: 0, budget: 2 });
+    const candidates = Candidates.of(run, data.dataset, { position: 0, budget: 2, students: [await standIn(run)] });
     const { blueprints } = candidates;
     const names = blueprints.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
     expect(names).toEqual(
       expect.arrayContaining([
         ...['parent a', 'output ensemble', 'output ensemble, gated', 'stitched at 0, gated'],
-        'committee with stitched at 0, gated',
+        ...['committee with stitched at 0, gated', 'output ensemble with the student, gated'],
       ]),
     );
     await withExecutor({ executor: 'ort' }, async executor => {
@@ -82,6 +93,20 @@ describe.each([2, 3])('what can be made of %i networks', count => {
         .map(({ name }) => name);
     expect(committees(2)).toEqual(['committee with stitched at 0', 'committee with stitched at 0, gated']);
     for (const budget of [undefined, 1, 1.0001]) expect(committees(budget)).toEqual([]);
+  });
+
+  it('has the student beside the parents where the budget allows it, with an even say for the own network', async () => {
+    const students = [await standIn(run)];
+    const withStudent = (budget?: number, gate?: boolean) =>
+      Candidates.of(run, data.dataset, { position: 0, budget, gate, students }).blueprints.filter(
+        ({ kind }) => kind === 'gated student ensemble',
+      );
+    const [found] = withStudent();
+    expect(found.share).toBe(1 / count);
+    expect(found.cost).toBeGreaterThan(1);
+    expect(withStudent(found.cost)).toHaveLength(1);
+    expect(withStudent(found.cost - 0.01)).toEqual([]);
+    expect(withStudent(undefined, false)).toEqual([]);
   });
 
   it('has no gate where none is wanted, and no trunk that is beyond the budget', () => {

@@ -117,6 +117,10 @@ describe('the verdict', () => {
     expect(chosenOf([...all, gated, student], 2)).toBe('student');
     expect(chosenOf([...all, gated, { ...student, own: rightOn(0.9) }], 2)).toBe('gated');
     expect(chosenOf([...all, gated, { ...student, stress: gated.stress }], 2)).toBe('gated');
+    const together = candidate('gated student ensemble', 'with the student', 1.65, 1, 0.7, 0.7);
+    expect(chosenOf([...all, gated, { ...student, own: rightOn(0.9) }, together], 2)).toBe('with the student');
+    expect(chosenOf([...all, gated, student, together], 2)).toBe('student');
+    expect(chosenOf([...all, gated, { ...student, own: rightOn(0.9) }, together], 2, 1)).toBe('gated');
     // One answer alone says nothing of how sure it is.
     expect(chosenOf([...all, gated, { ...student, kind: 'student' }], 2)).toBe('gated');
   });
