@@ -1,5 +1,6 @@
 import { GraphBuilder } from './builder.ts';
 import type { Graph, Node, Value } from './graph.ts';
+import { range } from './numbers.ts';
 import type { SutureOp } from './ops/index.ts';
 import { channelAxis } from './ops/stitching.ts';
 import { scalar } from './tensor.ts';
@@ -139,9 +140,6 @@ function body(node: Node, make: (b: GraphBuilder, inputs: readonly Value[]) => r
   for (const [i, value] of make(b, inputs).entries()) b.output(`y${i}`, value);
   return b.build();
 }
-
-const range = (from: number, to: number): number[] =>
-  Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
 
 const number = (b: GraphBuilder, value: number, like: Value): Value =>
   like.type.dtype === 'float32' ? b.scalar(value) : b.op('Cast', [b.constant(scalar(value))], { to: like.type.dtype });

@@ -1,5 +1,6 @@
 import { sameBytes } from './bytes.ts';
 import { SutureError } from './errors.ts';
+import { product } from './numbers.ts';
 import { type DType, sameShape, type TensorType } from './type.ts';
 
 interface ArrayOf {
@@ -49,14 +50,12 @@ const constructors: { readonly [D in DType]: new (length: number) => TensorData<
 /** A zero-filled array that holds elements of `dtype`. */
 export const arrayFor = <D extends DType>(dtype: D, length: number): TensorData<D> => new constructors[dtype](length);
 
-const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
-
 /** A tensor over existing data, which is not copied. Throws when the length is not the shape's. */
 export function tensor<D extends DType>(dtype: D, shape: readonly number[], data: TensorData<D>): Tensor<D> {
-  if (data.length !== count(shape)) {
+  if (data.length !== product(shape)) {
     throw new SutureError(
       'graph-invalid',
-      `A ${dtype} tensor of shape [${shape.join(', ')}] needs ${count(shape)} elements, but ${data.length} were given.`,
+      `A ${dtype} tensor of shape [${shape.join(', ')}] needs ${product(shape)} elements, but ${data.length} were given.`,
     );
   }
   return { dtype, shape, data };

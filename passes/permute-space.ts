@@ -1,10 +1,9 @@
 /** Networks whose images have their axes of space in another order than those that they share with others. */
-import { offsets, pick, stridesOf } from '../ir/evaluate/layout.ts';
+import { offsets, pick } from '../ir/evaluate/layout.ts';
 import {
   type AnyNode,
   type AttributesOf,
   divideExactly,
-  equalDims,
   type Graph,
   type GraphBuilder,
   inputAt,
@@ -18,10 +17,12 @@ import {
   rewrite,
   type Shape,
   SutureError,
+  sameShape,
   specOf,
   typeText,
   Value,
 } from '../ir/index.ts';
+import { range, stridesOf } from '../ir/numbers.ts';
 import { integersOf, normalizeAxis } from '../ir/operator.ts';
 import { isReduction, reducedAxes } from '../ir/ops/reduction.ts';
 
@@ -86,7 +87,7 @@ export function permuteSpace(graph: Graph, order: readonly number[], what: strin
   };
   if (shape.length !== order.length + 2) return fail(`takes ${typeText(old.type)}`);
   const layouts = new Map<Value, Layout>();
-  const layoutOf = (value: Value): Layout => layouts.get(value) ?? identity(rankOf(value));
+  const layoutOf = (value: Value): Layout => layouts.get(value) ?? range(rankOf(value));
   const note = (value: Value, layout: Layout): void => {
     if (moves(value, layout)) layouts.set(value, layout);
   };
@@ -130,7 +131,7 @@ export function permuteSpace(graph: Graph, order: readonly number[], what: strin
       if (node.op === 'Reshape') {
         const data = inputAt(node, 0);
         const made = layoutOf(data) === layout && toRows(node, layout) ? to.reinfer(node) : refuse();
-        if (!sameDims(made[0].type.shape, node.outputs[0].type.shape)) return refuse();
+        if (!sameShape(made[0].type.shape, node.outputs[0].type.shape)) return refuse();
         const now = data.type.shape;
         rows.set(made[0], { shape: now.map((_, axis) => now[layout.indexOf(axis)]), layout });
         return made;
@@ -155,19 +156,14 @@ export function permuteSpace(graph: Graph, order: readonly number[], what: strin
 
 const rankOf = (value: Value): number => value.type.shape.length;
 
-const identity = (rank: number): Layout => Array.from({ length: rank }, (_, axis) => axis);
-
 const isIdentity = (layout: Layout): boolean => layout.every((axis, i) => axis === i);
 
 /** The axes of space from one on in the new order, all others in their places. */
 const natural = (rank: number, from: number, order: readonly number[]): Layout =>
-  identity(rank).map(axis => (axis < from || axis >= from + order.length ? axis : from + order[axis - from]));
+  range(rank).map(axis => (axis < from || axis >= from + order.length ? axis : from + order[axis - from]));
 
 /** Whether a permutation changes a value: not where all that it moves has one place. */
 const moves = ({ type }: Value, layout: Layout): boolean => layout.some((axis, i) => axis !== i && type.shape[i] !== 1);
-
-const sameDims = (a: Shape, b: Shape): boolean =>
-  a.length === b.length && a.every((dim, axis) => equalDims(dim, b[axis]));
 
 /** Whether each row of a Reshape's result holds all of what moves. */
 function toRows({ inputs, outputs }: Node<'Reshape'>, layout: Layout): boolean {
@@ -188,7 +184,7 @@ function onRows(
   const rank = rankOf(x);
   if (node.op === 'InstanceNormalization' && rank > 2) return { node, result: 'rows' };
   if (specOf(node.op).measures) return { node, result: 'same' };
-  if (node.op === 'Reshape' && sameDims(node.outputs[0].type.shape, shape)) {
+  if (node.op === 'Reshape' && sameShape(node.outputs[0].type.shape, shape)) {
     const target = to.op('Gather', [second as Value, to.ints(layout)]);
     return { node: nodeWith(node, { inputs: [x, target] }), result: 'places' };
   }
@@ -198,7 +194,7 @@ function onRows(
   }
   const wide = Math.max(...node.inputs.map(v => (v ? rankOf(v) : 0)));
   const apart = node.inputs.every((v, i) =>
-    held[i] ? rankOf(v as Value) === wide && sameDims(held[i].shape, shape) : (v?.type.shape.at(-1) ?? 1) === 1,
+    held[i] ? rankOf(v as Value) === wide && sameShape(held[i].shape, shape) : (v?.type.shape.at(-1) ?? 1) === 1,
   );
   return isElementwise(node.op) && apart ? { node, result: 'rows' } : undefined;
 }
@@ -221,7 +217,7 @@ function turned(source: Constant, perm: Layout): Constant {
 /** A layout with axes in front that stay. */
 const behind = (layout: Layout, rank: number): Layout => {
   const front = rank - layout.length;
-  return [...identity(front), ...layout.map(axis => axis + front)];
+  return [...range(front), ...layout.map(axis => axis + front)];
 };
 
 /** A layout without some of the old axes. */
@@ -237,8 +233,8 @@ function broadcastTo({ to, layoutOf, placed }: Step, value: Value, layout: Layou
   const perm = layout.map(axis => behind(layoutOf(value), layout.length).indexOf(axis));
   if (perm.every((axis, i) => axis === i || shape[i] === 1)) return value;
   const own = layout.slice(front);
-  if (own.every(axis => axis >= front)) return placed(value, without(own, identity(front)));
-  return to.op('Transpose', [to.op('Unsqueeze', [value, to.ints(identity(front))])], { perm });
+  if (own.every(axis => axis >= front)) return placed(value, without(own, range(front)));
+  return to.op('Transpose', [to.op('Unsqueeze', [value, to.ints(range(front))])], { perm });
 }
 
 const elementwise: Rule = step => {
@@ -323,7 +319,7 @@ const overAttribute: Rule = ({ node, layout }) => {
 };
 
 const transpose: Rule = ({ node, layout }) => {
-  const { perm = identity(layout.length).toReversed() } = node.attributes as AttributesOf<'Transpose'>;
+  const { perm = range(layout.length).toReversed() } = node.attributes as AttributesOf<'Transpose'>;
   return { layout: perm.map(axis => perm.indexOf(layout[axis])) };
 };
 
@@ -341,14 +337,14 @@ const unsqueeze: Rule = ({ node, layout }) => {
   if (!given) return undefined;
   const rank = layout.length + given.length;
   const added = given.map(axis => normalizeAxis(axis, rank));
-  const others = identity(rank).filter(axis => !added.includes(axis));
+  const others = range(rank).filter(axis => !added.includes(axis));
   const rest = layout.map(axis => others[axis]);
-  return { layout: identity(rank).map(axis => (added.includes(axis) ? axis : rest.shift()!)) };
+  return { layout: range(rank).map(axis => (added.includes(axis) ? axis : rest.shift()!)) };
 };
 
 /** The axes that an operand lists, or else so many from the first on. */
 const listed = (axes: Value | undefined, count: number): readonly number[] | undefined =>
-  axes ? integersOf(axes) : identity(count);
+  axes ? integersOf(axes) : range(count);
 
 const slice: Rule = ({ node, layout, to }) => {
   const [x, starts, ends, axes, steps] = node.inputs;
@@ -363,7 +359,7 @@ const pad: Rule = ({ node, layout, to }) => {
 };
 
 const resize: Rule = ({ node, layout }) => {
-  const { axes = identity(layout.length) } = node.attributes as AttributesOf<'Resize'>;
+  const { axes = range(layout.length) } = node.attributes as AttributesOf<'Resize'>;
   return { attributes: { axes: axes.map(axis => newAxis(layout, axis)) }, layout };
 };
 
@@ -399,7 +395,7 @@ const matmul: Rule = ({ node, layout, layoutOf }) => {
 /** Of the value as it was, so that what is computed from it stays. */
 const shape: Rule = ({ node, layout, to }) => {
   const { start, end } = node.attributes as AttributesOf<'Shape'>;
-  const axes = identity(layout.length).slice(start, end);
+  const axes = range(layout.length).slice(start, end);
   const found = to.op('Shape', [node.inputs[0] as Value]);
   return to.op('Gather', [found, to.ints(axes.map(axis => layout.indexOf(axis)))], {}, { name: node.name });
 };

@@ -1,9 +1,10 @@
 import type { AnyNode } from '../graph.ts';
+import { product } from '../numbers.ts';
 import type { ElementwiseOp } from '../ops/index.ts';
 import { type Tensor, tensorFromNumbers } from '../tensor.ts';
 import { isFloat } from '../type.ts';
 import { bigintsOf, type IntegerScalar, integerOf, integerScalars, isInteger, tensorFromBigints } from './integers.ts';
-import { broadcastStrides, countOf, offsets } from './layout.ts';
+import { broadcastStrides, offsets } from './layout.ts';
 import { nearestNumbers } from './numbers.ts';
 import type { StaticType } from './rule.ts';
 import { type Scalar, scalars } from './scalars.ts';
@@ -25,7 +26,7 @@ export function evaluateElementwise(
   }
   const f = (scalars[op] as (attributes: AnyNode['attributes']) => Scalar)(attributes);
   const operands = inputs.map(t => t && operandOf(nearestNumbers(t), t.shape, output.shape));
-  const values = new Float64Array(countOf(output.shape));
+  const values = new Float64Array(product(output.shape));
   const x = new Array<number>(operands.length);
   for (let i = 0; i < values.length; i++) {
     for (let k = 0; k < x.length; k++) x[k] = at(operands[k], i) as number;
@@ -49,7 +50,7 @@ function onIntegers(
 ): readonly Tensor[] | undefined {
   const operands = inputs.map(t => t && operandOf(bigintsOf(t), t.shape, shape));
   const values: bigint[] = [];
-  for (let i = 0; i < countOf(shape); i++) {
+  for (let i = 0; i < product(shape); i++) {
     const value = f(...operands.map(operand => at(operand, i) as bigint));
     if (value === undefined) return undefined;
     values.push(value);

@@ -1,13 +1,12 @@
+import { product, range, stridesOf } from '../numbers.ts';
 import { normalizeAxis } from '../operator.ts';
 import type { indexing } from '../ops/indexing.ts';
 import { numbersOf, type Tensor } from '../tensor.ts';
 import { isFloat } from '../type.ts';
 import { bigintsOf, tensorFromBigints } from './integers.ts';
-import { countOf, offsets, pick, stridesOf, tabled } from './layout.ts';
+import { offsets, pick, tabled } from './layout.ts';
 import { exactNumbers, result } from './numbers.ts';
 import type { EvaluationRules, StaticType } from './rule.ts';
-
-const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
 
 /** Indices along an axis of `size`, negative ones counted from the end; undefined when one is outside. */
 function indicesIn(t: Tensor, size: number): number[] | undefined {
@@ -23,9 +22,9 @@ function tupleOffsets(shape: readonly number[], indices: Tensor, batchDims: numb
   if (!numbers) return undefined;
   const length = indices.shape[indices.shape.length - 1];
   const strides = stridesOf(shape);
-  const tuples = countOf(indices.shape.slice(0, -1));
-  const perBatch = countOf(indices.shape.slice(batchDims, -1));
-  const batch = countOf(shape.slice(batchDims));
+  const tuples = product(indices.shape.slice(0, -1));
+  const perBatch = product(indices.shape.slice(batchDims, -1));
+  const batch = product(shape.slice(batchDims));
   const starts = new Int32Array(tuples);
   for (let t = 0; t < tuples; t++) {
     let base = Math.floor(t / perBatch) * batch;
@@ -113,7 +112,7 @@ export const indexingRules: EvaluationRules<keyof typeof indexing> = {
   GatherND([x, indices], { batch_dims }, [{ shape }]) {
     const starts = tupleOffsets(x!.shape, indices!, batch_dims);
     const length = indices!.shape[indices!.shape.length - 1];
-    return starts && [pick(x!, shape, runsFrom(starts, countOf(x!.shape.slice(batch_dims + length))))];
+    return starts && [pick(x!, shape, runsFrom(starts, product(x!.shape.slice(batch_dims + length))))];
   },
 
   ScatterElements([data, indices, updates], { axis, reduction }, [output]) {
@@ -124,7 +123,7 @@ export const indexingRules: EvaluationRules<keyof typeof indexing> = {
   ScatterND([data, indices, updates], { reduction }, [output]) {
     const starts = tupleOffsets(data!.shape, indices!, 0);
     const length = indices!.shape[indices!.shape.length - 1];
-    const inner = countOf(data!.shape.slice(length));
+    const inner = product(data!.shape.slice(length));
     return starts && scattered(data!, updates!, runsFrom(starts, inner), reduction, output);
   },
 
@@ -142,8 +141,8 @@ export const indexingRules: EvaluationRules<keyof typeof indexing> = {
     const size = shape[at];
     const list = exactNumbers(indices!);
     if (!list) return undefined;
-    const inner = countOf(shape.slice(at + 1));
-    const from = new Int32Array(countOf(shape));
+    const inner = product(shape.slice(at + 1));
+    const from = new Int32Array(product(shape));
     for (let i = 0; i < from.length; i++) {
       const [outer, hot] = [Math.floor(i / (inner * size)), Math.floor(i / inner) % size];
       const index = list[outer * inner + (i % inner)];

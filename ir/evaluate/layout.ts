@@ -1,14 +1,6 @@
+import { product, stridesOf } from '../numbers.ts';
 import { arrayFor, type Tensor, type TensorData, tensor } from '../tensor.ts';
 import type { DType } from '../type.ts';
-
-/** Row-major strides, in elements. */
-export function stridesOf(shape: readonly number[]): number[] {
-  const strides = Array<number>(shape.length).fill(1);
-  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * shape[i + 1];
-  return strides;
-}
-
-export const countOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
 /** Strides with which a tensor of `shape` is read as one of `out`, as numpy broadcasts. */
 export function broadcastStrides(shape: readonly number[], out: readonly number[]): number[] {
@@ -19,7 +11,7 @@ export function broadcastStrides(shape: readonly number[], out: readonly number[
 
 /** `base + Σ index[i] · strides[i]` for every index into `shape`, in row-major order. */
 export function offsets(shape: readonly number[], strides: readonly number[], base = 0): Int32Array {
-  const result = new Int32Array(countOf(shape));
+  const result = new Int32Array(product(shape));
   if (result.length === 0) return result;
   const index = shape.map(() => 0);
   let offset = base;

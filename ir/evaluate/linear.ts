@@ -1,7 +1,8 @@
+import { product } from '../numbers.ts';
 import { convTransposeWindow, convWindow, type linear } from '../ops/linear.ts';
 import { numbersOf, type Tensor } from '../tensor.ts';
 import { bigintsOf, isInteger, tensorFromBigints } from './integers.ts';
-import { broadcastStrides, countOf, offsets } from './layout.ts';
+import { broadcastStrides, offsets } from './layout.ts';
 import { exactNumbers, result } from './numbers.ts';
 import type { EvaluationRules } from './rule.ts';
 import { tapTable } from './taps.ts';
@@ -86,9 +87,9 @@ export const linearRules: EvaluationRules<keyof typeof linear> = {
     const [batch, channels, ...spatial] = x!.shape;
     const [outputs, perGroup] = w!.shape;
     const taps = tapTable(spatial, output.shape.slice(2), convWindow(attributes, x!.shape, w!.shape));
-    const kernel = countOf(w!.shape.slice(2));
-    const [plane, positions] = [countOf(spatial), taps.length / kernel];
-    const values = new Float64Array(countOf(output.shape));
+    const kernel = product(w!.shape.slice(2));
+    const [plane, positions] = [product(spatial), taps.length / kernel];
+    const values = new Float64Array(product(output.shape));
     const outputsPerGroup = outputs / attributes.group;
     for (let n = 0, i = 0; n < batch; n++) {
       for (let m = 0; m < outputs; m++) {
@@ -118,9 +119,9 @@ export const linearRules: EvaluationRules<keyof typeof linear> = {
     const outputs = output.shape[1];
     // The transposed convolution scatters where the convolution from its output to its input would read.
     const taps = tapTable(output.shape.slice(2), spatial, convTransposeWindow(attributes, x!.shape, w!.shape));
-    const kernel = countOf(w!.shape.slice(2));
-    const [plane, outPlane] = [countOf(spatial), countOf(output.shape.slice(2))];
-    const values = new Float64Array(countOf(output.shape));
+    const kernel = product(w!.shape.slice(2));
+    const [plane, outPlane] = [product(spatial), product(output.shape.slice(2))];
+    const values = new Float64Array(product(output.shape));
     if (bias) for (let i = 0; i < values.length; i++) values[i] = bias[Math.floor(i / outPlane) % outputs];
     const inputsPerGroup = channels / attributes.group;
     for (let n = 0; n < batch; n++) {

@@ -1,8 +1,9 @@
+import { product, range, stridesOf, sum } from '../numbers.ts';
 import { integersOf, normalizeAxis } from '../operator.ts';
 import { type movement, sliceRanges } from '../ops/movement.ts';
 import { int64s, numbersOf, type Tensor, tensorFromNumbers, tensorType } from '../tensor.ts';
 import { bigintsOf, isInteger, tensorFromBigints } from './integers.ts';
-import { broadcastStrides, countOf, offsets, pick, reshaped, stridesOf, tabled } from './layout.ts';
+import { broadcastStrides, offsets, pick, reshaped, tabled } from './layout.ts';
 import type { EvaluationRule, EvaluationRules } from './rule.ts';
 
 type Reshaping = 'Identity' | 'Reshape' | 'Flatten' | 'Squeeze' | 'Unsqueeze';
@@ -43,8 +44,6 @@ const padded: Readonly<Record<string, (i: number, size: number) => number>> = {
   wrap: (i, size) => ((i % size) + size) % size,
 };
 
-const range = (length: number): number[] => Array.from({ length }, (_, i) => i);
-
 const minus1 = (text: string): boolean => text !== 'constant';
 
 /** Operators that move elements: bits are kept. */
@@ -72,19 +71,19 @@ export const movementRules: EvaluationRules<keyof typeof movement> = {
 
   Concat(inputs, { axis }, [{ dtype, shape }]) {
     const at = normalizeAxis(axis, shape.length);
-    const inner = countOf(shape.slice(at + 1));
+    const inner = product(shape.slice(at + 1));
     const chunks = inputs.map(t => t!.shape[at] * inner);
-    const row = chunks.reduce((a, b) => a + b, 0);
+    const row = sum(chunks);
     // Element offsets into the inputs laid end to end.
-    const starts = inputs.map((_, k) => inputs.slice(0, k).reduce((sum, t) => sum + countOf(t!.shape), 0));
-    const from = new Int32Array(countOf(shape));
+    const starts = inputs.map((_, k) => inputs.slice(0, k).reduce((sum, t) => sum + product(t!.shape), 0));
+    const from = new Int32Array(product(shape));
     for (let outer = 0, i = 0; row > 0 && i < from.length; outer++) {
       for (const [k, chunk] of chunks.entries()) {
         for (let j = 0; j < chunk; j++) from[i++] = starts[k] + outer * chunk + j;
       }
     }
     const all = joinedData(inputs as readonly Tensor[]);
-    return [pick({ dtype, shape: [countOf(all.shape)], data: all.data }, shape, from)];
+    return [pick({ dtype, shape: [product(all.shape)], data: all.data }, shape, from)];
   },
 
   Split([x], { axis }, outputs) {
@@ -154,9 +153,9 @@ export const movementRules: EvaluationRules<keyof typeof movement> = {
   },
 
   Shape: ([x], { start, end }) => [int64s(x!.shape.slice(start, end))],
-  Size: ([x]) => [tensorFromNumbers('int64', [], [countOf(x!.shape)])],
+  Size: ([x]) => [tensorFromNumbers('int64', [], [product(x!.shape)])],
 
-  ConstantOfShape: (_, { value }, [{ shape }]) => [pick(value, shape, new Int32Array(countOf(shape)))],
+  ConstantOfShape: (_, { value }, [{ shape }]) => [pick(value, shape, new Int32Array(product(shape)))],
 
   Range([start, , delta], _, [{ dtype, shape }]) {
     if (isInteger(dtype)) {
@@ -182,14 +181,14 @@ export const movementRules: EvaluationRules<keyof typeof movement> = {
 
 /** The elements of tensors of one dtype, end to end. */
 function joinedData(tensors: readonly Tensor[]): Tensor {
-  const total = tensors.reduce((sum, t) => sum + countOf(t.shape), 0);
+  const total = tensors.reduce((sum, t) => sum + product(t.shape), 0);
   const [first] = tensors;
   const joined = pick(first, [total], new Int32Array(total).fill(-1));
   const data = joined.data as { set(from: unknown, at: number): void };
   let at = 0;
   for (const t of tensors) {
     data.set(t.data, at);
-    at += countOf(t.shape);
+    at += product(t.shape);
   }
   return joined;
 }

@@ -1,7 +1,8 @@
+import { product, stridesOf } from '../numbers.ts';
 import { normalizeAxis } from '../operator.ts';
 import type { normalization } from '../ops/normalization.ts';
 import { type Tensor, tensorFromNumbers } from '../tensor.ts';
-import { broadcastStrides, countOf, offsets, stridesOf } from './layout.ts';
+import { broadcastStrides, offsets } from './layout.ts';
 import { exactNumbers, result } from './numbers.ts';
 import { alongLines } from './reduction.ts';
 import type { EvaluationRules, StaticType } from './rule.ts';
@@ -54,7 +55,7 @@ function innerReader(inner: readonly number[], parameter: Tensor | undefined, ab
 /** The element of a per-channel parameter that element `i` of x uses. */
 function channelReader(x: Tensor, parameter: Tensor | undefined, absent: number): (i: number) => number {
   const values = parameter && exactNumbers(parameter);
-  const [channels, plane] = [x.shape[1], countOf(x.shape.slice(2))];
+  const [channels, plane] = [x.shape[1], product(x.shape.slice(2))];
   return values ? i => values[Math.floor(i / plane) % channels] : () => absent;
 }
 
@@ -74,7 +75,7 @@ export const normalizationRules: EvaluationRules<keyof typeof normalization> = {
     normalizeRuns(
       x!,
       output,
-      countOf(x!.shape.slice(2)),
+      product(x!.shape.slice(2)),
       epsilon,
       channelReader(x!, scale, 1),
       channelReader(x!, b, 0),
@@ -84,7 +85,7 @@ export const normalizationRules: EvaluationRules<keyof typeof normalization> = {
     normalizeRuns(
       x!,
       output,
-      countOf(x!.shape.slice(1)) / num_groups,
+      product(x!.shape.slice(1)) / num_groups,
       epsilon,
       channelReader(x!, scale, 1),
       channelReader(x!, bias, 0),
@@ -95,12 +96,12 @@ export const normalizationRules: EvaluationRules<keyof typeof normalization> = {
     const normal = normalizeRuns(
       x!,
       output,
-      countOf(inner),
+      product(inner),
       epsilon,
       innerReader(inner, scale, 1),
       innerReader(inner, b, 0),
     );
-    const runs = runsOf(x!, countOf(inner));
+    const runs = runsOf(x!, product(inner));
     if (!normal || !runs) return undefined;
     const moments = runs.map(momentsOf);
     const columns = [moments.map(m => m.mean), moments.map(m => 1 / Math.sqrt(m.variance + epsilon))];
@@ -110,7 +111,7 @@ export const normalizationRules: EvaluationRules<keyof typeof normalization> = {
   RMSNormalization([x, scale], { axis, epsilon }, [output]) {
     const inner = x!.shape.slice(normalizeAxis(axis, x!.shape.length));
     const factor = innerReader(inner, scale, 1);
-    const runs = runsOf(x!, countOf(inner));
+    const runs = runsOf(x!, product(inner));
     return (
       runs &&
       result(

@@ -1,7 +1,7 @@
+import { product, sum } from '../numbers.ts';
 import type { pooling } from '../ops/pooling.ts';
 import { windowOf } from '../ops/spatial.ts';
 import type { Tensor } from '../tensor.ts';
-import { countOf } from './layout.ts';
 import { computed, exactNumbers, result } from './numbers.ts';
 import type { EvaluationRule, EvaluationRules } from './rule.ts';
 import { indices, tapTable } from './taps.ts';
@@ -33,9 +33,9 @@ function pooled(
 ): Float64Array {
   const spatial = x.shape.slice(2);
   const table = tapTable(spatial, shape.slice(2), window);
-  const kernel = countOf(window.kernel);
-  const [plane, positions] = [countOf(spatial), countOf(shape.slice(2))];
-  return Float64Array.from({ length: countOf(shape) }, (_, i) => {
+  const kernel = product(window.kernel);
+  const [plane, positions] = [product(spatial), product(shape.slice(2))];
+  return Float64Array.from({ length: product(shape) }, (_, i) => {
     const [channel, position] = [Math.floor(i / positions), i % positions];
     const values: number[] = [];
     const at: number[] = [];
@@ -48,8 +48,6 @@ function pooled(
     return f(values, at, position);
   });
 }
-
-const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
 /** For each output position how many of its window's elements lie in the input or in its padding: a ceiling adds others. */
 function countsWithPads(window: PoolWindow, spatial: readonly number[], out: readonly number[]): number[] {
@@ -64,10 +62,10 @@ function countsWithPads(window: PoolWindow, spatial: readonly number[], out: rea
 
 /** The index of an element of a row-major plane in one that is column-major. */
 function columnMajor(index: number, spatial: readonly number[]): number {
-  const plane = countOf(spatial);
+  const plane = product(spatial);
   let [rest, at] = [index % plane, 0];
   for (let axis = spatial.length - 1; axis >= 0; axis--) {
-    at += (rest % spatial[axis]) * countOf(spatial.slice(0, axis));
+    at += (rest % spatial[axis]) * product(spatial.slice(0, axis));
     rest = Math.floor(rest / spatial[axis]);
   }
   return index - (index % plane) + at;
@@ -85,7 +83,7 @@ export const poolingRules: EvaluationRules<keyof typeof pooling> = {
   MaxPool([x], attributes, [output, where]) {
     const input = exactNumbers(x!);
     if (!input) return undefined;
-    const places = new Float64Array(countOf(output.shape));
+    const places = new Float64Array(product(output.shape));
     let i = 0;
     const values = pooled(x!, input, poolWindow(attributes, x!), output.shape, (window, at) => {
       let best = 0;

@@ -1,15 +1,14 @@
+import { product, stridesOf, sum } from '../numbers.ts';
 import { normalizeAxis } from '../operator.ts';
 import { reducedAxes, type reduction } from '../ops/reduction.ts';
 import { type Tensor, tensorFromNumbers, tensorType } from '../tensor.ts';
 import { bigintsOf, isInteger, tensorFromBigints, wrap } from './integers.ts';
-import { countOf, offsets, pick, stridesOf } from './layout.ts';
+import { offsets, pick } from './layout.ts';
 import { comparableNumbers, exactNumbers, result } from './numbers.ts';
 import type { EvaluationRule, EvaluationRules, StaticType } from './rule.ts';
 
 /** A function of the elements that are reduced to one. There may be none. */
 type Reducer = (x: readonly number[]) => number;
-
-const sum: Reducer = x => x.reduce((a, b) => a + b, 0);
 
 /** NaN if there is one. */
 const largestOf: Reducer = x => x.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
@@ -29,7 +28,7 @@ const reducers = {
   ReduceMax: largestOf,
   ReduceMean: (x: readonly number[]) => sum(x) / x.length,
   ReduceMin: (x: readonly number[]) => x.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY),
-  ReduceProd: (x: readonly number[]) => x.reduce((a, b) => a * b, 1),
+  ReduceProd: product,
   ReduceSum: sum,
   ReduceSumSquare: (x: readonly number[]) => x.reduce((a, b) => a + b * b, 0),
 };
@@ -98,7 +97,7 @@ const reduce =
     const operand = axes && { type: tensorType(axes), constant: axes };
     const over = reducedAxes(x!.shape.length, operand, noop_with_empty_axes);
     if (!over) return undefined;
-    const onIntegers = isInteger(output.dtype) && countOf(x!.shape) > 0 ? integerReducers[op] : undefined;
+    const onIntegers = isInteger(output.dtype) && product(x!.shape) > 0 ? integerReducers[op] : undefined;
     return onIntegers ? reduceIntegers(x!, over, output, onIntegers) : reduceOver(x!, over, output, reducers[op]);
   };
 
@@ -129,7 +128,7 @@ function mapLines<T>(
     );
   const firsts = starts(to);
   const [step, stride] = [stridesOf(from)[at], stridesOf(to)[at]];
-  const done = new Array<T>(countOf(to));
+  const done = new Array<T>(product(to));
   for (const [i, start] of starts(from).entries()) {
     const line = Array.from({ length: from[at] }, (_, k) => values[start + k * step]);
     const mapped = f(line);

@@ -1,5 +1,5 @@
+import { product, stridesOf } from '../numbers.ts';
 import { resizedAxes } from '../ops/interpolation.ts';
-import { countOf, stridesOf } from './layout.ts';
 import { exactNumbers, result } from './numbers.ts';
 import type { EvaluationRule } from './rule.ts';
 
@@ -15,8 +15,8 @@ export const resize: EvaluationRule<'Resize'> = ([x, roi, scales, sizes], attrib
   let now: ArrayLike<number> = values;
   const shape = [...x!.shape];
   for (const { axis, size, taps } of axes) {
-    const inner = countOf(shape.slice(axis + 1));
-    const outer = countOf(shape.slice(0, axis));
+    const inner = product(shape.slice(axis + 1));
+    const outer = product(shape.slice(0, axis));
     const next = new Float64Array(outer * taps.length * inner);
     for (let o = 0; o < outer; o++) {
       for (const [at, list] of taps.entries()) {

@@ -1,5 +1,5 @@
+import { stridesOf } from '../numbers.ts';
 import type { Window } from '../ops/spatial.ts';
-import { stridesOf } from './layout.ts';
 
 /**
  * For each output position and kernel tap, the offset into one channel of the input, or -1 in the padding:

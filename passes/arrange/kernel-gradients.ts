@@ -1,5 +1,6 @@
 import type { GraphBuilder } from '../../ir/builder.ts';
 import { type Graph, type InputsOf, isOp, type Node, rewrite, staticShape, type Value } from '../../ir/index.ts';
+import { product } from '../../ir/numbers.ts';
 import { convWindow } from '../../ir/ops/linear.ts';
 
 /**
@@ -24,14 +25,14 @@ function asProducts({ name, inputs, outputs: [y], attributes }: Node<'Conv'>, to
   const [given, kernel, result] = [x, w, y].map(v => staticShape(v.type.shape));
   if (!given || !kernel || !result || bias || w.constant || attributes.group !== 1) return undefined;
   const [places, window] = [result.slice(2), kernel.slice(2)];
-  if (sizeOf(window) <= sizeOf(places) || sizeOf(places) > mostPlaces) return undefined;
+  if (product(window) <= product(places) || product(places) > mostPlaces) return undefined;
   const { pads, strides, dilations } = convWindow(attributes, given, kernel);
   const rank = places.length;
   const axes = places.map((_, i) => i + 2);
   const padded = pads.some(p => p !== 0)
     ? to.op('Pad', [x, to.ints([0, 0, ...pads.slice(0, rank), 0, 0, ...pads.slice(rank)])])
     : x;
-  const [channels, count, rows] = [given[0], given[1] * sizeOf(window), kernel[0]];
+  const [channels, count, rows] = [given[0], given[1] * product(window), kernel[0]];
   const right = to.op('Transpose', [to.op('Reshape', [w, to.ints([rows, count])])], { perm: [1, 0] });
   const products = placesOf(places).map(place => {
     const starts = place.map((at, i) => at * strides[i]);
@@ -42,8 +43,6 @@ function asProducts({ name, inputs, outputs: [y], attributes }: Node<'Conv'>, to
   });
   return to.op('Reshape', [to.op('Concat', products, { axis: 2 }), to.ints(result)], {}, { name });
 }
-
-const sizeOf = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
 
 /** All places of a grid, the last axis fastest. */
 const placesOf = (extents: readonly number[]): readonly (readonly number[])[] =>

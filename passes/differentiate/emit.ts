@@ -2,14 +2,12 @@ import type { GraphBuilder } from '../../ir/builder.ts';
 import { type Dim, productOf } from '../../ir/dim.ts';
 import { SutureError } from '../../ir/errors.ts';
 import type { Value } from '../../ir/graph.ts';
+import { range } from '../../ir/numbers.ts';
 import { float32, numbersOf, type Tensor, tensorFromNumbers } from '../../ir/tensor.ts';
 import { type Shape, sameShape, staticShape, typeText } from '../../ir/type.ts';
 
 /** A value, or a number that stands for a constant of the other operand's dtype. */
 export type Operand = Value | number;
-
-export const range = (from: number, to: number): number[] =>
-  Array.from({ length: Math.max(0, to - from) }, (_, i) => from + i);
 
 /** Computes once, on the first call. */
 export function once<T>(make: () => T): () => T {

@@ -1,3 +1,4 @@
+import { sameNumbers } from '../../ir/numbers.ts';
 import { contract, type VertexPair } from './contraction.ts';
 import {
   type Dag,
@@ -39,11 +40,7 @@ export function candidateOrders(dag: Dag): Int32Array[] {
     ),
   );
   orders.push(depthFirstOrder(dag, height, 1), depthFirstOrder(dag, height, -1));
-  return orders.filter((order, i) => orders.findIndex(other => equalOrders(order, other)) === i);
-}
-
-function equalOrders(x: Int32Array, y: Int32Array): boolean {
-  return x.every((v, i) => v === y[i]);
+  return orders.filter((order, i) => orders.findIndex(other => sameNumbers(order, other)) === i);
 }
 
 /** Does the graph have one topological order only, because a path runs through all vertices? */

@@ -1,4 +1,5 @@
 import { type AnyNode, inputAt, isOp, nodeWith, staticShape, tensorFromNumbers } from '../../ir/index.ts';
+import { product } from '../../ir/numbers.ts';
 import { convTransposeWindow, convWindow } from '../../ir/ops/linear.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { inPlace, nodeNamed, type Rule, readOnce } from '../simplify/rule.ts';
@@ -33,7 +34,7 @@ export const mergeStitches: Rule = (node, to, graph) => {
 };
 
 /** `left` [m, c] times `right` [c, n], row-major. */
-function product(left: Float64Array, right: Float64Array, m: number, c: number, n: number): Float64Array {
+function matrixProduct(left: Float64Array, right: Float64Array, m: number, c: number, n: number): Float64Array {
   const result = new Float64Array(m * n);
   for (let i = 0; i < m; i++) {
     for (let k = 0; k < c; k++) {
@@ -58,8 +59,6 @@ function parametersOf(layer: AnyNode) {
   return weight && shape && !(b && !bias) ? { weight, bias, shape, dtype: w.type.dtype } : undefined;
 }
 
-const multiplied = (list: readonly number[]): number => list.reduce((a, b) => a * b, 1);
-
 /** A layer and then a stitch [M, C], as one layer. */
 function afterLayer(layer: AnyNode, stitch: AnyNode): LayerParameters | undefined {
   const [first, second] = [parametersOf(layer), parametersOf(stitch)];
@@ -67,7 +66,7 @@ function afterLayer(layer: AnyNode, stitch: AnyNode): LayerParameters | undefine
   const [m, c] = second.shape;
   const { dtype } = first;
   const bias = plus(
-    first.bias ? product(second.weight, scaledBias(layer, first.bias), m, c, 1) : new Float64Array(m),
+    first.bias ? matrixProduct(second.weight, scaledBias(layer, first.bias), m, c, 1) : new Float64Array(m),
     second.bias,
   );
   const made = (weight: Float64Array, shape: readonly number[], attributes: object = {}): LayerParameters => ({
@@ -76,39 +75,39 @@ function afterLayer(layer: AnyNode, stitch: AnyNode): LayerParameters | undefine
     attributes,
   });
   const kernel = first.shape.slice(2);
-  const taps = multiplied(kernel);
+  const taps = product(kernel);
   // A stitch takes rank 3 for tokens, whose channels are not a 1-D convolution's.
   if (kernel.length === 1) return undefined;
   switch (layer.op) {
     case 'Conv': {
       const inputs = first.shape[1];
       if (layer.attributes.group !== 1 || inputs * taps * m > inputs * taps * c + c * m) return undefined;
-      return made(product(second.weight, first.weight, m, c, inputs * taps), [m, inputs, ...kernel]);
+      return made(matrixProduct(second.weight, first.weight, m, c, inputs * taps), [m, inputs, ...kernel]);
     }
     case 'ConvTranspose': {
       const [inputs] = first.shape;
       const shape = staticShape(inputAt(layer, 1).type.shape)!;
       const { strides } = convTransposeWindow(layer.attributes, inputAt(layer, 0).type.shape, shape);
-      const perOutput = (inputs * taps) / multiplied(strides);
+      const perOutput = (inputs * taps) / product(strides);
       if (layer.attributes.group !== 1 || perOutput * m > perOutput * c + c * m) return undefined;
       const weight = new Float64Array(inputs * m * taps);
       for (let i = 0; i < inputs; i++) {
         const row = first.weight.subarray(i * c * taps, (i + 1) * c * taps);
-        weight.set(product(second.weight, row, m, c, taps), i * m * taps);
+        weight.set(matrixProduct(second.weight, row, m, c, taps), i * m * taps);
       }
       return made(weight, [inputs, m, ...kernel]);
     }
     case 'Stitch': {
       const inputs = first.shape[1];
       if (inputs * m > inputs * c + c * m) return undefined;
-      return made(product(second.weight, first.weight, m, c, inputs), [m, inputs]);
+      return made(matrixProduct(second.weight, first.weight, m, c, inputs), [m, inputs]);
     }
     case 'Gemm': {
       const { transA, transB } = layer.attributes;
       const inputs = first.shape[transB ? 1 : 0];
       if (transA || (first.bias && first.bias.length !== c) || inputs * m > inputs * c + c * m) return undefined;
       const rows = transB ? first.weight : transposed(first.weight, inputs, c);
-      return made(product(second.weight, rows, m, c, inputs), [m, inputs], { transB: 1, beta: 1 });
+      return made(matrixProduct(second.weight, rows, m, c, inputs), [m, inputs], { transB: 1, beta: 1 });
     }
     default:
       return undefined;
@@ -129,9 +128,9 @@ function beforeLayer(stitch: AnyNode, layer: AnyNode): LayerParameters | undefin
   switch (layer.op) {
     case 'Conv': {
       const [outputs, , ...kernel] = second.shape;
-      const taps = multiplied(kernel);
+      const taps = product(kernel);
       const window = convWindow(layer.attributes, inputAt(layer, 0).type.shape, second.shape);
-      const perInput = (taps * outputs) / multiplied(window.strides);
+      const perInput = (taps * outputs) / product(window.strides);
       // In the padding the stitch would have given its bias, and the merged layer gives zero.
       if (layer.attributes.group !== 1 || window.pads.some(p => p !== 0)) return undefined;
       if (channelAxis(kernel.length + 2) !== 1 || c * perInput > c * m + m * perInput) return undefined;
@@ -139,7 +138,7 @@ function beforeLayer(stitch: AnyNode, layer: AnyNode): LayerParameters | undefin
       const constant = new Float64Array(outputs);
       for (let o = 0; o < outputs; o++) {
         const rows = second.weight.subarray(o * m * taps, (o + 1) * m * taps);
-        weight.set(product(transposed(first.weight, m, c), rows, c, m, taps), o * c * taps);
+        weight.set(matrixProduct(transposed(first.weight, m, c), rows, c, m, taps), o * c * taps);
         for (let i = 0; i < m * taps; i++) constant[o] += rows[i] * first.bias![Math.floor(i / taps)];
       }
       return {
@@ -154,9 +153,9 @@ function beforeLayer(stitch: AnyNode, layer: AnyNode): LayerParameters | undefin
       if (transA || (second.bias && second.bias.length !== outputs) || c * outputs > c * m + m * outputs)
         return undefined;
       const rows = transB ? second.weight : transposed(second.weight, m, outputs);
-      const constant = product(rows, first.bias!, outputs, m, 1).map(v => v * alpha);
+      const constant = matrixProduct(rows, first.bias!, outputs, m, 1).map(v => v * alpha);
       return {
-        weight: tensorFromNumbers(dtype, [outputs, c], product(rows, first.weight, outputs, m, c)),
+        weight: tensorFromNumbers(dtype, [outputs, c], matrixProduct(rows, first.weight, outputs, m, c)),
         bias: tensorFromNumbers(
           dtype,
           [outputs],

@@ -10,6 +10,7 @@ import {
   type Value,
 } from '../../ir/index.ts';
 import { activeBudget, Budget, limitsFrom } from '../../ir/limits.ts';
+import { product } from '../../ir/numbers.ts';
 import type { Rule } from './rule.ts';
 
 /**
@@ -62,7 +63,7 @@ function evaluated(node: AnyNode): readonly Tensor[] | undefined {
     const shape = staticShape(type.shape);
     // Its operands have only just become constants: next time its size is known.
     if (!shape) return undefined;
-    const elements = shape.reduce((a, b) => a * b, 1);
+    const elements = product(shape);
     made += elements;
     bytes += elements * bytesPerElement[type.dtype];
   }
@@ -75,7 +76,6 @@ function evaluated(node: AnyNode): readonly Tensor[] | undefined {
 /** About how many elements one element of the result is made of. */
 function reach(node: AnyNode): number {
   const [x, weight] = node.inputs.map(v => (v ? (staticShape(v.type.shape) ?? []) : []));
-  const product = (list: readonly number[]): number => list.reduce((a, b) => a * b, 1);
   switch (node.op) {
     case 'MatMul':
       return x.at(-1) ?? 1;

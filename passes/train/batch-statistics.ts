@@ -1,5 +1,6 @@
 import { type Graph, isOp, rewrite, type Value } from '../../ir/index.ts';
-import { Emit, range } from '../differentiate/emit.ts';
+import { range } from '../../ir/numbers.ts';
+import { Emit } from '../differentiate/emit.ts';
 
 /** What a running value keeps of itself in a step where the file has 1, which would leave it at its first value for ever. */
 const usualMomentum = 0.9;

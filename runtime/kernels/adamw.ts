@@ -1,8 +1,9 @@
 import { inputAt, type Node } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { sizesOf } from './shape.ts';
-import { f32, product } from './wgsl.ts';
+import { f32 } from './wgsl.ts';
 
 /** The parameter and both moments are updated where they lie. */
 export function adamW(node: Node<'AdamW'>, context: KernelContext): KernelPlan {

@@ -1,12 +1,13 @@
 /** Normalisations other than over rows: with given statistics, across channels, by norms. */
 import { SutureError } from '../../ir/errors.ts';
 import { inputAt, type Node } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { ModuleBuilder, single } from './module.ts';
 import { Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
-import { f32, i32, product, u32 } from './wgsl.ts';
+import { f32, i32, u32 } from './wgsl.ts';
 
 export function batchNormalization(node: Node<'BatchNormalization'>, context: KernelContext): KernelPlan {
   const shape = sizesOf(inputAt(node, 0));

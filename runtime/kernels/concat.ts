@@ -1,10 +1,11 @@
 /** Joining and cutting along an axis: copies of whole stretches, several elements at a time where they allow it. */
 import type { Node } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import type { Dispatch, KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { around, sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
-import { add, product, times, u32 } from './wgsl.ts';
+import { add, times, u32 } from './wgsl.ts';
 
 /** One dispatch for each input: a stretch of the input goes to its place in each stretch of the output. */
 export function concat(node: Node<'Concat'>, context: KernelContext): KernelPlan {

@@ -7,6 +7,7 @@
  * each input is loaded once per block and serves all taps, outputs and channels; and since every lane needs the same
  * weights, each lane of a quad loads one of four and the quad passes them around.
  */
+import { product, range } from '../../ir/numbers.ts';
 import {
   type AxisPattern,
   alwaysInside,
@@ -18,7 +19,7 @@ import {
 } from './conv-spec.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { bindEpilogue, ModuleBuilder } from './module.ts';
-import { add, ceilDiv, foldGrid, i32, product, range, times, u32, unravel } from './wgsl.ts';
+import { add, ceilDiv, foldGrid, i32, times, u32, unravel } from './wgsl.ts';
 
 /** The sizes of a direct convolution. */
 export interface DirectTile {

@@ -1,4 +1,5 @@
 /** Convolution on GPUs as an implicit matrix product: channels are rows, positions columns, and taps of channels the sum. */
+import { product } from '../../ir/numbers.ts';
 import { axesOf, type ConvSpec, convLabel, convMacs, kernelSize } from './conv-spec.ts';
 import { convFinish } from './conv-store.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
@@ -14,7 +15,7 @@ import {
 } from './matmul-gpu.ts';
 import { type Pieces, pieceRange } from './matmul-parts.ts';
 import { ModuleBuilder } from './module.ts';
-import { i32, product, u32, unravel } from './wgsl.ts';
+import { i32, u32, unravel } from './wgsl.ts';
 
 /** WGSL of the function that reads the input for element `k` of the sum and column `column` of the output. */
 function inputReader(spec: ConvSpec, groupIn: number): string {

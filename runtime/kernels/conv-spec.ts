@@ -1,5 +1,6 @@
 /** What a convolution is, in numbers, and how its outputs draw on its inputs, axis by axis. */
-import { ceilDiv, product, range } from './wgsl.ts';
+import { product, range } from '../../ir/numbers.ts';
+import { ceilDiv } from './wgsl.ts';
 
 /**
  * A convolution (ONNX `Conv`) or a transposed one (ONNX `ConvTranspose`, which is also the adjoint of `Conv` with respect

@@ -1,9 +1,10 @@
 /** The end of convolutions whose sum may be cut into pieces: bias, epilogue and store, at once or after adding the pieces. */
+import { product } from '../../ir/numbers.ts';
 import type { ConvSpec } from './conv-spec.ts';
 import { convLabel } from './conv-spec.ts';
 import type { Dispatch, Epilogue, KernelContext, Scratch } from './kernel.ts';
 import { bindEpilogue, ModuleBuilder } from './module.ts';
-import { ceilDiv, foldGrid, product, u32 } from './wgsl.ts';
+import { ceilDiv, foldGrid, u32 } from './wgsl.ts';
 
 interface ConvFinish {
   /** Stores the element at batch `n`, channel `channel`, flat position `position`; `split` is in scope if there are pieces. */

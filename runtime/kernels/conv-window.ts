@@ -3,12 +3,13 @@
  * into pieces where there are few outputs. The gradient of a convolution's weights is of this kind: its window is a whole
  * feature map, its outputs a handful.
  */
+import { range } from '../../ir/numbers.ts';
 import { axesOf, type ConvSpec, convLabel, convMacs } from './conv-spec.ts';
 import { convFinish } from './conv-store.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { pieceRange, piecesOfSum } from './matmul-parts.ts';
 import { ModuleBuilder } from './module.ts';
-import { add, ceilDiv, foldGrid, i32, range, times, u32, unravel } from './wgsl.ts';
+import { add, ceilDiv, foldGrid, i32, times, u32, unravel } from './wgsl.ts';
 
 // Conditions are joined by `&`, which evaluates both sides: `&&` is a branch, and branches are what compiling chokes on.
 

@@ -1,4 +1,5 @@
 /** Convolutions: which kernel computes which, and with what sizes. */
+import { product } from '../../ir/numbers.ts';
 import { choiceKey, chosenPlan } from './choice.ts';
 import { convDirect, type DirectTile } from './conv-direct.ts';
 import { convTiled, convTiles } from './conv-gpu.ts';
@@ -8,7 +9,7 @@ import type { Candidate, Epilogue, KernelContext, KernelPlan, Operand } from './
 import { planMatMul } from './matmul.ts';
 import { tileName } from './matmul-gpu.ts';
 import type { MatMulSpec } from './matmul-spec.ts';
-import { ceilDiv, product } from './wgsl.ts';
+import { ceilDiv } from './wgsl.ts';
 
 /** Multiplications that one pass of an unrolled body may hold: compiling a kernel takes time in proportion, and more. */
 const largestBody = 600;

@@ -1,13 +1,14 @@
 /** Kernels of elementwise regions, with numpy's broadcasting, and the epilogues that other kernels take such regions as. */
 import { SutureError } from '../../ir/errors.ts';
 import type { Value } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import { FunctionSet, type Lane } from './functions.ts';
 import type { Epilogue, KernelContext, KernelPlan, Operand, OutputIndex } from './kernel.ts';
 import { ModuleBuilder, single } from './module.ts';
 import { type Region, regionCode } from './region.ts';
 import { sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
-import { add, ceilDiv, foldGrid, product, times, u32, unravel, zero } from './wgsl.ts';
+import { add, ceilDiv, foldGrid, times, u32, unravel, zero } from './wgsl.ts';
 
 /** A shape with some operands' strides along it; 0 where an operand is broadcast. */
 interface Walk {

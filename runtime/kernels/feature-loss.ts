@@ -1,11 +1,12 @@
 /** The loss between a feature and its reference, and its adjoint. */
 import { inputAt, type Node } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import type { Dispatch, KernelContext, KernelPlan, Operand } from './kernel.ts';
 import { input, mappedPlan, output, scratch } from './mapped.ts';
 import { ModuleBuilder } from './module.ts';
 import { piecesOf, Rows } from './rows.ts';
 import { sizesOf } from './shape.ts';
-import { f32, product, u32 } from './wgsl.ts';
+import { f32, u32 } from './wgsl.ts';
 
 /** Keeps the normalised loss of a feature that never varies finite; the same as in the operator's body. */
 const varianceFloor = 1e-8;

@@ -4,11 +4,12 @@
  */
 import { SutureError } from '../../ir/errors.ts';
 import type { Node, Value } from '../../ir/graph.ts';
+import { product, stridesOf } from '../../ir/numbers.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
-import { around, sizesOf, stridesOf } from './shape.ts';
+import { around, sizesOf } from './shape.ts';
 import { type Stored, storageOf } from './storage.ts';
-import { add, i32, product, times, u32, zero } from './wgsl.ts';
+import { add, i32, times, u32, zero } from './wgsl.ts';
 
 /** An index of either sign as a position on an axis. */
 const position = (index: string, size: number): string =>

@@ -1,6 +1,7 @@
 /** The kernels: one entry for each operator of the vocabulary. */
 import { SutureError } from '../../ir/errors.ts';
 import type { AnyNode, Node } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import { type ElementwiseOp, type OpName, type OpWith, specOf } from '../../ir/ops/index.ts';
 import { numbersOf, type Tensor, tensorFromNumbers } from '../../ir/tensor.ts';
 import { adamW } from './adamw.ts';
@@ -27,7 +28,6 @@ import { resize } from './resize.ts';
 import { sizesOf } from './shape.ts';
 import { stitchGrad } from './stitch-grad.ts';
 import { switchGrad, switchPlan } from './switch.ts';
-import { product } from './wgsl.ts';
 
 /**
  * Plans a node. The plan's operands are the node's inputs and outputs by their position; the extra inputs of an epilogue, which only

@@ -1,6 +1,7 @@
 /** Convolutions and matrix products: from nodes to the specifications of their kernels. */
 import { SutureError } from '../../ir/errors.ts';
 import { inputAt, type Node } from '../../ir/graph.ts';
+import { product, stridesOf } from '../../ir/numbers.ts';
 import { convTransposeWindow, convWindow } from '../../ir/ops/linear.ts';
 import type { Window } from '../../ir/ops/spatial.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
@@ -9,9 +10,9 @@ import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { planMatMul } from './matmul.ts';
 import type { MatMulSpec, MatrixStrides } from './matmul-spec.ts';
-import { sizesOf, stridesOf } from './shape.ts';
+import { sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
-import { add, product, times, u32, unravel, zero } from './wgsl.ts';
+import { add, times, u32, unravel, zero } from './wgsl.ts';
 
 export function conv(node: Node<'Conv'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
   const [x, w] = node.inputs;

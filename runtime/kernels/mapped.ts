@@ -1,7 +1,8 @@
 /** Kernels that compute each output element from a few input elements that its coordinates determine: movement, pooling. */
+import { product } from '../../ir/numbers.ts';
 import type { KernelContext, KernelPlan, Operand } from './kernel.ts';
 import { ModuleBuilder, single } from './module.ts';
-import { ceilDiv, foldGrid, product, times, u32, unravel } from './wgsl.ts';
+import { ceilDiv, foldGrid, times, u32, unravel } from './wgsl.ts';
 
 interface MappedSpec {
   readonly label: string;

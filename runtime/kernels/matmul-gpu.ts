@@ -2,11 +2,12 @@
  * Matrix products for GPUs: workgroup-memory tiles, four by four elements per invocation. Both operands are read through
  * functions, so that a convolution is the same kernel with another way to read its input (an implicit product).
  */
+import { product, range } from '../../ir/numbers.ts';
 import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
 import { type MatMulSpec, matmulLabel } from './matmul-spec.ts';
 import { type Entry, ModuleBuilder } from './module.ts';
-import { add, ceilDiv, foldGrid, product, range, times, u32, unravel } from './wgsl.ts';
+import { add, ceilDiv, foldGrid, times, u32, unravel } from './wgsl.ts';
 
 /** The tile that a workgroup computes from workgroup memory, and what of it an invocation computes. */
 export interface WorkgroupTile {

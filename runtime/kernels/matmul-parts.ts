@@ -2,10 +2,11 @@
  * What matrix products share on every class of adapter: how a long sum is cut, where an element of the batch lies, scale, bias and
  * epilogue at the store, and the sum over the pieces.
  */
+import { product, range } from '../../ir/numbers.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { type MatMulSpec, matmulLabel, matmulMacs } from './matmul-spec.ts';
 import { bindEpilogue, ModuleBuilder, single } from './module.ts';
-import { add, ceilDiv, f32, foldGrid, product, range, times, u32, unravel } from './wgsl.ts';
+import { add, ceilDiv, f32, foldGrid, times, u32, unravel } from './wgsl.ts';
 
 /** A long sum in pieces of consecutive terms: the last may be shorter. */
 export interface Pieces {

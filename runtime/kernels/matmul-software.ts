@@ -3,11 +3,12 @@
  * columns, each invocation computes some rows and columns, and long sums over few elements are cut into pieces that a second
  * dispatch adds up. See `conv-direct.ts` for what is dear and what is cheap there.
  */
+import { product, range } from '../../ir/numbers.ts';
 import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
 import { type MatMulSpec, matmulLabel } from './matmul-spec.ts';
 import { ModuleBuilder } from './module.ts';
-import { add, ceilDiv, foldGrid, product, range, times, u32, unravel } from './wgsl.ts';
+import { add, ceilDiv, foldGrid, times, u32, unravel } from './wgsl.ts';
 
 interface RegisterTile {
   readonly rows: number;

@@ -1,5 +1,5 @@
 /** What a matrix product is, before it has a kernel. */
-import { product } from './wgsl.ts';
+import { product } from '../../ir/numbers.ts';
 
 /** Strides of one operand in elements; 0 along axes that it is broadcast over. */
 export interface MatrixStrides {

@@ -3,12 +3,12 @@
  *
  * Plan inputs: 0 A, 1 B, 2 C if there is one. Plan output: 0 the product `[...batch, m, n]`.
  */
+import { product } from '../../ir/numbers.ts';
 import { choiceKey, chosenPlan } from './choice.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { tiledProducts } from './matmul-gpu.ts';
 import { registerProducts } from './matmul-software.ts';
 import type { MatMulSpec } from './matmul-spec.ts';
-import { product } from './wgsl.ts';
 
 /** Plans a matrix product for the adapter at hand. */
 export function planMatMul(spec: MatMulSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {

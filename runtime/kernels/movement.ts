@@ -1,13 +1,14 @@
 /** Moving elements about: each output element is one input element (or a filling) that its coordinates point to. */
 import { SutureError } from '../../ir/errors.ts';
 import { inputAt, type Node, type Value } from '../../ir/graph.ts';
+import { stridesOf } from '../../ir/numbers.ts';
 import { integersOf, normalizeAxis } from '../../ir/operator.ts';
 import { sliceRanges } from '../../ir/ops/movement.ts';
 import { numbersOf } from '../../ir/tensor.ts';
 import { literal, specialNumbers } from './functions.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
-import { sizesOf, stridesOf } from './shape.ts';
+import { sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
 import { add, i32, times, u32, zero } from './wgsl.ts';
 

@@ -1,11 +1,12 @@
 /** Normalisations over rows, and their adjoints. Means first, then the mean of the squared deviations: two passes, no cancellation. */
 import { SutureError } from '../../ir/errors.ts';
 import { inputAt, type Node } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
 import { bindEpilogue, ModuleBuilder, single } from './module.ts';
 import { type RowShape, Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
-import { f32, product, u32 } from './wgsl.ts';
+import { f32, u32 } from './wgsl.ts';
 
 /** Which element of scale and bias an element of a row takes, as a WGSL expression of `row` and the position `k`. */
 type ParameterIndex = (k: string) => string;

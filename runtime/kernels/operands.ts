@@ -4,11 +4,11 @@
  */
 import { SutureError } from '../../ir/errors.ts';
 import { type AnyNode, inputAt, type Node } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import { normalizeAxis } from '../../ir/operator.ts';
 import { type OpName, operators } from '../../ir/ops/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { sizesOf } from './shape.ts';
-import { product } from './wgsl.ts';
 
 type Sizes = readonly number[];
 type Rule<K extends OpName> = (node: Node<K>, sizes: readonly Sizes[]) => boolean;

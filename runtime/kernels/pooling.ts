@@ -1,10 +1,11 @@
 /** Pooling over windows. Each output element goes through its window; the bounds of the input are checked where pads exist. */
 import { SutureError } from '../../ir/errors.ts';
 import type { Node } from '../../ir/graph.ts';
+import { product, stridesOf } from '../../ir/numbers.ts';
 import { type Window, windowOf } from '../../ir/ops/spatial.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
-import { sizesOf, stridesOf } from './shape.ts';
+import { sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
 import { f32, i32, u32 } from './wgsl.ts';
 
@@ -43,7 +44,7 @@ function overWindow({ window, spatial }: Geometry, at: readonly string[], body: 
 }
 
 const planeBase = (x: readonly number[], at: readonly string[]): string => {
-  const size = x.slice(2).reduce((a, b) => a * b, 1);
+  const size = product(x.slice(2));
   return `let plane = (${at[0]} * ${u32(x[1])} + ${at[1]}) * ${u32(size)};`;
 };
 
@@ -148,7 +149,7 @@ export function maxPoolGrad(node: Node<'MaxPoolGrad'>, context: KernelContext): 
   const rank = spatial.length;
   if (rank > 3) throw new SutureError('kernel-missing', `it has ${rank} spatial axes, and its kernel takes 3`);
   const outStrides = stridesOf(out);
-  const outSize = out.reduce((a, b) => a * b, 1);
+  const outSize = product(out);
   const element = (flat: string, at: readonly string[]): string => {
     // Window `o` starts at `o * stride - pad` and holds this element if the distance is a multiple of the dilation.
     const distance = spatial.map((_, i) => {

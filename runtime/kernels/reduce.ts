@@ -1,6 +1,7 @@
 /** Reductions over any axes, and what else goes along one: softmax, arguments of extrema, cumulative sums, the largest k. */
 import { SutureError } from '../../ir/errors.ts';
 import { inputAt, type Node } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import { reducedAxes } from '../../ir/ops/reduction.ts';
 import { FunctionSet, literal } from './functions.ts';
 import type { Dispatch, Epilogue, KernelContext, KernelPlan, Operand, Scratch } from './kernel.ts';
@@ -9,7 +10,7 @@ import { bindEpilogue, ModuleBuilder, single } from './module.ts';
 import { type Combine, type RowShape, Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
 import { type Stored, storageOf } from './storage.ts';
-import { f32, product, u32 } from './wgsl.ts';
+import { f32, u32 } from './wgsl.ts';
 
 /** A reduction as what is done to each element before, how two results are combined, and what is done to the last one. */
 interface Reduction {

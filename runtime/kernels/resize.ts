@@ -1,12 +1,13 @@
 /** ONNX Resize: nearest, linear and cubic interpolation in every coordinate mode, separable over the axes that change. */
 import { SutureError } from '../../ir/errors.ts';
 import type { Node } from '../../ir/graph.ts';
+import { stridesOf } from '../../ir/numbers.ts';
 import { integersOf } from '../../ir/operator.ts';
 import { type ResizedAxis, resizedAxes, type Tap } from '../../ir/ops/interpolation.ts';
 import { numbersOf } from '../../ir/tensor.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
-import { sizesOf, stridesOf } from './shape.ts';
+import { sizesOf } from './shape.ts';
 import { add, times, u32, zero } from './wgsl.ts';
 
 /** The axes that change, each with the same number of taps for every output position. */

@@ -6,9 +6,10 @@
  * by one invocation each, so that neighbours read neighbouring elements. On a software adapter, where barriers are costly, an
  * invocation always takes a whole row.
  */
+import { range } from '../../ir/numbers.ts';
 import type { Dispatch, KernelContext } from './kernel.ts';
 import type { ModuleBuilder } from './module.ts';
-import { add, ceilDiv, foldGrid, type Grid, range, times, u32 } from './wgsl.ts';
+import { add, ceilDiv, foldGrid, type Grid, times, u32 } from './wgsl.ts';
 
 export interface RowShape {
   readonly outer: number;

@@ -1,8 +1,8 @@
 /** Static shapes of values: kernels see no symbols. */
 import { SutureError } from '../../ir/errors.ts';
 import type { Value } from '../../ir/graph.ts';
+import { product } from '../../ir/numbers.ts';
 import { staticShape, typeText } from '../../ir/type.ts';
-import { product } from './wgsl.ts';
 
 /** The extents of a value as numbers. @throws SutureError `kernel-missing` where one is symbolic. */
 export function sizesOf(value: Value): readonly number[] {
@@ -22,11 +22,4 @@ export const elementCount = (value: Value): number => product(sizesOf(value));
 export function around(shape: readonly number[], axis: number): { outer: number; axis: number; inner: number } {
   const at = axis < 0 ? axis + shape.length : axis;
   return { outer: product(shape.slice(0, at)), axis: shape[at] ?? 1, inner: product(shape.slice(at + 1)) };
-}
-
-/** The strides of a dense row-major tensor. */
-export function stridesOf(shape: readonly number[]): number[] {
-  const strides = Array<number>(shape.length).fill(1);
-  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1] * shape[i + 1];
-  return strides;
 }

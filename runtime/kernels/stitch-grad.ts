@@ -1,10 +1,11 @@
 import type { Node } from '../../ir/graph.ts';
+import { product, range } from '../../ir/numbers.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output, scratch } from './mapped.ts';
 import { piecesOf } from './rows.ts';
 import { sizesOf } from './shape.ts';
-import { product, range, times, u32 } from './wgsl.ts';
+import { times, u32 } from './wgsl.ts';
 
 /**
  * The gradient of a stitch's parameters: sums over samples and positions for each pair of channels. The positions are cut into

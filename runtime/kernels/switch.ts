@@ -1,12 +1,13 @@
 /** Switches, and their adjoint with respect to the weights. */
 import { SutureError } from '../../ir/errors.ts';
 import type { Node, Value } from '../../ir/graph.ts';
+import { product, stridesOf } from '../../ir/numbers.ts';
 import type { Dispatch, KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output, scratch } from './mapped.ts';
 import { ModuleBuilder } from './module.ts';
 import { Rows } from './rows.ts';
-import { sizesOf, stridesOf } from './shape.ts';
-import { add, product, times, u32, zero } from './wgsl.ts';
+import { sizesOf } from './shape.ts';
+import { add, times, u32, zero } from './wgsl.ts';
 
 /** The index of the weight of source `s` for an element; weights line up with features from the left. */
 function weightIndex(weights: Value, s: number, at: readonly string[]): string {

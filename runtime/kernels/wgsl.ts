@@ -1,15 +1,6 @@
 /** Helpers for generating WGSL text. Only numbers and names made here ever enter it. */
+import { product } from '../../ir/numbers.ts';
 import type { KernelLimits } from './kernel.ts';
-
-/** The integers `0 .. n - 1`. */
-export function range(n: number): number[] {
-  return Array.from({ length: n }, (_, i) => i);
-}
-
-/** The product of some numbers; 1 for none. */
-export function product(numbers: readonly number[]): number {
-  return numbers.reduce((a, b) => a * b, 1);
-}
 
 export function ceilDiv(a: number, b: number): number {
   return Math.ceil(a / b);

@@ -1,5 +1,6 @@
 /** Weights of switches and outputs learned from labels, with everything else frozen: `suture weigh`. */
 import { printable, SutureError, type Tensor, tensor, tensorFromNumbers } from '../../ir/index.ts';
+import { mean, product } from '../../ir/numbers.ts';
 import {
   type SuperNetwork,
   type Switch,
@@ -132,8 +133,6 @@ async function resumeLocked(path: string, work: TrainingWork): Promise<WeighSumm
 /** Losses that are averaged for the record: single batches differ much. */
 const averaged = 10;
 
-const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
-
 /** Fills in the defaults and checks what was asked for. @throws SutureError `option-invalid`. */
 function planOf(network: SuperNetwork, options: WeighOptions): Omit<LearningPlan, 'data' | 'labels'> {
   const {
@@ -258,7 +257,7 @@ function firstLogits(
   return new Map(
     step.parameters.map(name => {
       const shape = step.graph.input(name).type.shape as readonly number[];
-      const each = shape.slice(1).reduce((product, dim) => product * dim, 1);
+      const each = product(shape.slice(1));
       const shares = name === outputWeights ? sharesOf(output) : weighed(weight, shape[0]);
       const logits = shares.flatMap(v => Array<number>(each).fill(Math.log(inside(v))));
       return [name, tensorFromNumbers('float32', shape, logits)];

@@ -1,8 +1,8 @@
 /** A data set cut into batches for inference. */
 import { printable, SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import { product } from '../../ir/numbers.ts';
 import type { AtATime } from '../execution/fixed-batch.ts';
 import { type Dataset, gatherImages } from './dataset.ts';
-import { elementCount } from './npy.ts';
 
 export interface Batch {
   /** The number of the first image; the others follow it. */
@@ -17,7 +17,7 @@ const maxBatchBytes = 2 ** 32;
 
 /** @throws SutureError `option-invalid` for a batch of training that is too large for any memory plan. */
 export function requireBatch(batch: number, { imageShape }: Dataset): void {
-  const bytes = 4 * batch * elementCount(imageShape);
+  const bytes = 4 * batch * product(imageShape);
   if (bytes <= maxBatchBytes) return;
   throw new SutureError(
     'option-invalid',

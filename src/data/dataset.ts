@@ -4,8 +4,9 @@
  */
 
 import { printable, SutureError } from '../../ir/errors.ts';
+import { product } from '../../ir/numbers.ts';
 import type { Task } from '../../passes/index.ts';
-import { elementCount, FormatError, type NpyArray, type NpyData } from './npy.ts';
+import { FormatError, type NpyArray, type NpyData } from './npy.ts';
 import { type Npz, npzNames, parseNpz } from './npz.ts';
 import type { FolderOptions } from './raw/load.ts';
 
@@ -114,7 +115,7 @@ class Checker {
     if (shape.length < 2) {
       this.fail(`"images" has the shape ${shapeText(shape)}; it must be [N, C, spatial...], with a channel axis`);
     }
-    if (elementCount(shape) === 0) this.fail(`"images" has the shape ${shapeText(shape)} and so holds nothing`);
+    if (product(shape) === 0) this.fail(`"images" has the shape ${shapeText(shape)} and so holds nothing`);
     return { dtype, shape, data: this.finiteFloat32('images', array) };
   }
 
@@ -302,10 +303,10 @@ function gatherLabels(data: LabelArray['data'], size: number, numbers: readonly 
 export function gatherImages(
   dataset: Dataset,
   indices: ArrayLike<number>,
-  target = new Float32Array(indices.length * elementCount(dataset.imageShape)),
+  target = new Float32Array(indices.length * product(dataset.imageShape)),
 ): Float32Array<ArrayBuffer> {
   const { images, imageShape } = dataset;
-  const size = elementCount(imageShape);
+  const size = product(imageShape);
   for (let i = 0; i < indices.length; i++) {
     const from = indices[i] * size;
     if (images instanceof Float32Array) target.set(images.subarray(from, from + size), i * size);

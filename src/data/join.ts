@@ -1,7 +1,7 @@
 /** Several data sets as one: what sites would have if they put their data together. */
 import { printable, SutureError } from '../../ir/errors.ts';
+import { product } from '../../ir/numbers.ts';
 import { type Dataset, gatherImages, type ImageFile, type LabelArray } from './dataset.ts';
-import { elementCount } from './npy.ts';
 
 /** @throws SutureError `data-invalid` where images or labels of two differ in shape, or one has labels and another has none. */
 export function requireAlike(datasets: readonly Dataset[]): void {
@@ -32,7 +32,7 @@ export function joined(datasets: readonly Dataset[]): Dataset {
   return {
     source: datasets.map(({ source }) => source).join(' + '),
     count: datasets.reduce((sum, { count }) => sum + count, 0),
-    images: joinedImages(datasets, elementCount(imageShape)),
+    images: joinedImages(datasets, product(imageShape)),
     imageShape,
     ...(labels && { labels }),
     arrays,

@@ -3,9 +3,9 @@
  * network, from the labels' shape and content, from what its output means, and from what the user says; see `docs/data.md`.
  */
 import { printable, SutureError } from '../../ir/errors.ts';
+import { product } from '../../ir/numbers.ts';
 import type { OutputMeaning } from '../../passes/index.ts';
 import { type Dataset, type IntegerData, type LabelArray, placeOf, requireLabels, shapeText } from './dataset.ts';
-import { elementCount } from './npy.ts';
 
 interface Read {
   /** Without the N. */
@@ -94,7 +94,7 @@ function sourceOf(at: number, size: number, { channels }: Layout): number {
 
 /** The masks of an array with channels; undefined where it holds other numbers than 0, 1 and the one to ignore. */
 function masksOf({ data, shape, ignore }: LabelArray, layout: Layout): Masks | undefined {
-  const size = elementCount(shape);
+  const size = product(shape);
   const masks = new Uint8Array(data.length);
   for (let i = 0; i < data.length; i++) {
     const value = data[layout.last ? sourceOf(i, size, layout) : i];
@@ -188,7 +188,7 @@ class LabelReader {
       );
     }
     const values = layout.last
-      ? Float32Array.from(data, (_, i) => data[sourceOf(i, elementCount(shape), layout)])
+      ? Float32Array.from(data, (_, i) => data[sourceOf(i, product(shape), layout)])
       : Float32Array.from(data);
     const order = layout.last ? [layout.channels, ...shape.slice(0, -1)] : shape;
     return { kind: 'values', data: values, shape: order, reading: 'targets of a regression' };
@@ -305,7 +305,7 @@ class LabelReader {
     const known = new Set([0, ...table.flat()]);
     const at = data.findIndex(label => !known.has(label) && label !== ignore);
     if (at >= 0) this.#outside(at, `the regions are made of the classes ${[...known].filter(k => k > 0).join(', ')}`);
-    const places = elementCount(shape);
+    const places = product(shape);
     const masks = new Uint8Array(data.length * table.length);
     for (const [r, classes] of table.entries()) {
       const members = new Set(classes);

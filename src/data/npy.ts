@@ -5,6 +5,7 @@
  * Every byte order and both memory orders are read; what comes out is always in C order. A file that holds fewer or more
  * numbers than its shape says is an error, never a shorter array.
  */
+import { product } from '../../ir/numbers.ts';
 import { float16ToNumber } from '../../ir/tensor.ts';
 
 /** Element types, by NumPy's names. */
@@ -71,9 +72,6 @@ const CODECS: { readonly [D in NpyDtype]: Codec } = {
 
 const DTYPES = Object.keys(CODECS) as NpyDtype[];
 const BY_CODE = new Map(DTYPES.map(dtype => [CODECS[dtype].code, dtype]));
-
-/** The number of elements of a shape. */
-export const elementCount = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
 
 interface Header {
   readonly dtype: NpyDtype;
@@ -147,7 +145,7 @@ function toRowMajor<T extends NpyData>(source: T, shape: readonly number[]): T {
 export function parseNpy(bytes: Uint8Array, { owned = false } = {}): NpyArray {
   const { dtype, bigEndian, fortranOrder, shape, dataOffset } = readHeader(bytes);
   const codec = CODECS[dtype];
-  const expected = elementCount(shape) * codec.bytes;
+  const expected = product(shape) * codec.bytes;
   const present = bytes.length - dataOffset;
   if (present !== expected) {
     const fault = present < expected ? 'it is cut off' : 'it has bytes left over';
@@ -157,7 +155,7 @@ export function parseNpy(bytes: Uint8Array, { owned = false } = {}): NpyArray {
   const fits = owned && bytes.buffer instanceof ArrayBuffer && (bytes.byteOffset + dataOffset) % codec.bytes === 0;
   const raw = fits ? bytes.subarray(dataOffset) : new Uint8Array(bytes.subarray(dataOffset));
   if (bigEndian && codec.bytes > 1) reverseBytes(raw, codec.bytes);
-  const data = codec.view(raw.buffer as ArrayBuffer, raw.byteOffset, elementCount(shape));
+  const data = codec.view(raw.buffer as ArrayBuffer, raw.byteOffset, product(shape));
   return { dtype, shape, data: fortranOrder && shape.length > 1 ? toRowMajor(data, shape) : data };
 }
 
@@ -175,7 +173,7 @@ function dtypeOf(data: NpyData): NpyDtype {
 
 /** Wraps numbers in C order as an array; the dtype follows from the typed array. */
 export function npyArray(data: NpyData, shape: readonly number[]): NpyArray {
-  if (elementCount(shape) !== data.length) {
+  if (product(shape) !== data.length) {
     throw new RangeError(`${data.length} numbers do not fill the shape [${shape.join(', ')}].`);
   }
   return { dtype: dtypeOf(data), shape: [...shape], data };

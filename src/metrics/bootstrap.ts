@@ -2,6 +2,7 @@
  * Whether one network scores better than another on a data set, with the error of having seen these cases and no others: a paired
  * bootstrap over groups (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, percentile intervals).
  */
+import { range, sameNumbers, sum } from '../../ir/numbers.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { type Metric, valueOfTerms } from './metric.ts';
@@ -57,15 +58,13 @@ const resamples = 2000;
 /** The groups of every resample, of sets with so many each, one set after the other. What is yielded is overwritten by the next. */
 function* drawResamples(counts: readonly number[]): Generator<Uint32Array> {
   const random = Random.seeded(0, 'bootstrap');
-  const drawn = new Uint32Array(totalOf(counts));
+  const drawn = new Uint32Array(sum(counts));
   for (let i = 0; i < resamples; i++) {
     let at = 0;
     for (const count of counts) for (let g = 0; g < count; g++) drawn[at++] = random.int(count);
     yield drawn;
   }
 }
-
-const totalOf = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
 
 /** Resamples by the counts that they were drawn for: a run asks for the intervals of many networks on few data sets. */
 const known = new Map<string, readonly Uint32Array[]>();
@@ -74,7 +73,7 @@ const [groupsKept, countsKept] = [2 ** 8, 2 ** 3];
 
 /** The same each time. */
 function resamplesOf(counts: readonly number[]): Iterable<Uint32Array> {
-  if (totalOf(counts) > groupsKept) return drawResamples(counts);
+  if (sum(counts) > groupsKept) return drawResamples(counts);
   const key = counts.join();
   const found = known.get(key);
   if (found) return found;
@@ -111,7 +110,7 @@ function scoresOf(
     metrics.map(one => {
       const drawn = `${counts} from ${range.start}`;
       const known = scored.get(one.metric) ?? [];
-      const same = known.find(before => before.drawn === drawn && isSame(before.terms, one.terms));
+      const same = known.find(before => before.drawn === drawn && sameNumbers(before.terms, one.terms));
       if (same) return same.scores;
       const scores = new Float64Array(resamples);
       missing.push({ one, range, sums: new Float64Array(one.width), scores });
@@ -128,15 +127,13 @@ function scoresOf(
   return found;
 }
 
-const isSame = (p: Float64Array, q: Float64Array): boolean => p.length === q.length && p.every((v, i) => v === q[i]);
-
 /**
  * Images that are not independent of each other: those of one `group`, else of one `id`, else each image for itself. Groups that have
  * images of one case (`id`) are one, so that no case is torn apart.
  */
 export function groupsOf({ count, group, id }: Pick<Dataset, 'count' | 'group' | 'id'>): Groups {
   // The first image that each belongs with: of its group, then of the groups of its case.
-  const first = Array.from({ length: count }, (_, image) => image);
+  const first = range(count);
   const root = (image: number): number => {
     let at = image;
     while (first[at] !== at) at = first[at];
@@ -222,10 +219,10 @@ export function intervalOf(
   const counts = different.map(groups => groups.length);
   const drawables = sets.map(({ metrics, groups }) => {
     const set = different.indexOf(groups);
-    const start = totalOf(counts.slice(0, set));
+    const start = sum(counts.slice(0, set));
     return { metrics: metrics.map(m => drawable(m, groups)), start, end: start + counts[set] };
   });
-  const every = Uint32Array.from(counts.flatMap(count => Array.from({ length: count }, (_, g) => g)));
+  const every = Uint32Array.from(counts.flatMap(count => range(count)));
   const value = numberOf(
     drawables.map(({ metrics, ...range }) =>
       metrics.map(one => valueOver(one, every, range, new Float64Array(one.width))),

@@ -2,8 +2,8 @@
  * Dice, 2 TP / (2 TP + FP + FN) of the pixels of a class or a region: per case, as nnU-Net v2 counts it, or over the images whose label
  * has the class.
  */
+import { mean, product } from '../../ir/numbers.ts';
 import type { ClassLabels, RegionLabels } from '../data/labels.ts';
-import { elementCount } from '../data/npy.ts';
 import { argmax } from '../network/outputs.ts';
 import {
   Accumulator,
@@ -110,7 +110,7 @@ abstract class Dice<L extends ClassLabels | RegionLabels> extends Accumulator<L>
     return {
       metric: this.name,
       value: valueOfTerms(terms),
-      pooled: pooled.reduce((sum, value) => sum + value, 0) / pooled.length,
+      pooled: mean(pooled),
       images: images.length,
       classes,
     };
@@ -128,7 +128,7 @@ class ClassDice extends Dice<ClassLabels> {
 
   protected record({ data }: Outputs, row: number, image: number): Tally {
     const { shape, classes, data: labels, ignore } = this.labels;
-    const pixels = elementCount(shape);
+    const pixels = product(shape);
     const start = row * classes * pixels;
     const record = new Float64Array(stride * (classes - 1));
     let counted = 0;
@@ -153,7 +153,7 @@ class RegionDice extends Dice<RegionLabels> {
 
   protected record({ data, threshold = 0 }: Outputs, row: number, image: number): Tally {
     const { shape, names, data: labels, ignore } = this.labels;
-    const values = elementCount(shape);
+    const values = product(shape);
     const pixels = values / names.length;
     const record = new Float64Array(stride * names.length);
     for (let i = 0; i < values; i++) {

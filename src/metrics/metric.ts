@@ -3,8 +3,8 @@
  * need not be in memory, and any subset (a fold, a group) can be scored afterwards without running the network again.
  */
 import { SutureError } from '../../ir/errors.ts';
+import { product, sameNumbers } from '../../ir/numbers.ts';
 import type { ClassLabels, Labels, RegionLabels } from '../data/labels.ts';
-import { elementCount } from '../data/npy.ts';
 
 export const metricNames = ['dice', 'dice-foreground', 'accuracy', 'mse'] as const;
 export type MetricName = (typeof metricNames)[number];
@@ -121,7 +121,7 @@ export abstract class Accumulator<L extends Labels = Labels> implements Metric {
   add(outputs: Outputs, first: number): void {
     this.check(outputs.shape);
     const count = outputs.shape[0];
-    if ((first + count) * elementCount(this.labels.shape) > this.labels.data.length) {
+    if ((first + count) * product(this.labels.shape) > this.labels.data.length) {
       throw new SutureError('data-invalid', `There are outputs for ${first + count} images and labels for fewer.`);
     }
     const { data } = outputs;
@@ -156,10 +156,6 @@ export abstract class Accumulator<L extends Labels = Labels> implements Metric {
   }
 }
 
-/** Whether two shapes are the same. */
-export const same = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((d, i) => d === b[i]);
-
 /** Refuses outputs that do not fit the labels. */
 export function refuse(what: string, shape: readonly number[], labels: readonly number[]): never {
   const text = `${what} needs outputs that fit labels of the shape [N, ${labels.join(', ')}], not [${shape.join(', ')}].`;
@@ -168,13 +164,13 @@ export function refuse(what: string, shape: readonly number[], labels: readonly 
 
 /** Checks outputs [n, K, spatial...] against the labels. @throws SutureError `data-invalid`. */
 export function requireClasses(shape: readonly number[], { classes, shape: labels }: ClassLabels): void {
-  const fits = shape[1] === classes && same(shape.slice(2), labels);
+  const fits = shape[1] === classes && sameNumbers(shape.slice(2), labels);
   if (!fits) refuse(`A score over ${classes} classes`, shape, labels);
 }
 
 /** Checks outputs [n, R, spatial...] against the labels. @throws SutureError `data-invalid`. */
 export function requireRegions(shape: readonly number[], { names, shape: labels }: RegionLabels): void {
-  const fits = same(shape.slice(1), labels);
+  const fits = sameNumbers(shape.slice(1), labels);
   if (!fits) refuse(`A score over ${names.length} regions`, shape, labels);
 }
 

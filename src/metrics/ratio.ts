@@ -1,6 +1,6 @@
 /** Scores that are one ratio over all images: accuracy, and the mean squared error. */
+import { product, sameNumbers } from '../../ir/numbers.ts';
 import type { ClassLabels, Labels, RegionLabels, ValueLabels } from '../data/labels.ts';
-import { elementCount } from '../data/npy.ts';
 import { argmax } from '../network/outputs.ts';
 import {
   Accumulator,
@@ -10,7 +10,6 @@ import {
   requireClasses,
   requireRegions,
   type Score,
-  same,
   type Tally,
   valueOfTerms,
 } from './metric.ts';
@@ -43,7 +42,7 @@ class ClassAccuracy extends Ratio<ClassLabels> {
 
   protected record({ data }: Outputs, row: number, image: number): Tally {
     const { shape, classes, data: labels, ignore } = this.labels;
-    const pixels = elementCount(shape);
+    const pixels = product(shape);
     const start = row * classes * pixels;
     let [right, counted] = [0, 0];
     for (let pixel = 0; pixel < pixels; pixel++) {
@@ -66,7 +65,7 @@ class RegionAccuracy extends Ratio<RegionLabels> {
 
   protected record({ data, threshold = 0 }: Outputs, row: number, image: number): Tally {
     const { shape, data: labels, ignore } = this.labels;
-    const values = elementCount(shape);
+    const values = product(shape);
     let [right, counted] = [0, 0];
     for (let i = 0; i < values; i++) {
       const labelled = labels[image * values + i];
@@ -85,12 +84,12 @@ class MeanSquaredError extends Ratio<ValueLabels> {
   protected check(shape: readonly number[]): void {
     // An output of one channel may keep its axis: [n, 1] against labels [N].
     const wide = (dims: readonly number[]) => dims.filter(dim => dim !== 1);
-    const fits = shape.length > 0 && same(wide(shape.slice(1)), wide(this.labels.shape));
+    const fits = shape.length > 0 && sameNumbers(wide(shape.slice(1)), wide(this.labels.shape));
     if (!fits) refuse('The mean squared error', shape, this.labels.shape);
   }
 
   protected record({ data }: Outputs, row: number, image: number): Tally {
-    const values = elementCount(this.labels.shape);
+    const values = product(this.labels.shape);
     let squares = 0;
     for (let i = 0; i < values; i++) squares += (data[row * values + i] - this.labels.data[image * values + i]) ** 2;
     return Float64Array.of(squares, values);

@@ -1,5 +1,6 @@
 /** `summary.json` as nnU-Net v2 writes it: label files compared with reference files, place by place, or what a metric counted. */
 import { printable, SutureError } from '../../ir/errors.ts';
+import { mean } from '../../ir/numbers.ts';
 import { type ReadLabels, readLabels, requireSamePlace } from '../data/raw/case.ts';
 import type { Description } from '../data/raw/description.ts';
 import type { CaseScore } from './metric.ts';
@@ -93,8 +94,6 @@ export async function compareCase(
   };
 }
 
-const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 const eachMetric = (of: (name: (typeof metricNames)[number]) => number): LabelMetrics =>
   Object.fromEntries(metricNames.map(name => [name, of(name)])) as unknown as LabelMetrics;
 
@@ -102,15 +101,15 @@ const eachMetric = (of: (name: (typeof metricNames)[number]) => number): LabelMe
 export function summaryOf(cases: readonly ComparedCase[], keys: readonly string[]): Summary {
   if (cases.length === 0)
     throw new SutureError('data-invalid', `There are no cases to compare ${printable(keys.join())} in.`);
-  const mean = Object.fromEntries(
+  const means = Object.fromEntries(
     keys.map(key => [
       key,
-      eachMetric(name => meanOf(cases.map(({ metrics }) => metrics[key][name]).filter(value => !Number.isNaN(value)))),
+      eachMetric(name => mean(cases.map(({ metrics }) => metrics[key][name]).filter(value => !Number.isNaN(value)))),
     ]),
   );
   return {
-    foreground_mean: eachMetric(name => meanOf(Object.values(mean).map(metrics => metrics[name]))),
-    mean,
+    foreground_mean: eachMetric(name => mean(Object.values(means).map(metrics => metrics[name]))),
+    mean: means,
     metric_per_case: cases,
   };
 }

@@ -5,8 +5,8 @@
  * The boundary of a mask are its places that have a neighbour across a face outside of it or at the edge of the image, each counting
  * one, as in MONAI and Metrics Reloaded (arXiv 2206.01653); Nikolov et al. weigh boundary elements by their area instead.
  */
+import { mean, product } from '../../ir/numbers.ts';
 import type { ClassLabels, RegionLabels } from '../data/labels.ts';
-import { elementCount } from '../data/npy.ts';
 import { argmax } from '../network/outputs.ts';
 import { scoredClasses } from './dice.ts';
 import { squaredDistances } from './distance.ts';
@@ -81,7 +81,7 @@ function boxOf(masks: readonly Uint8Array[], shape: readonly number[]) {
 
 /** A box cut out of an array. */
 function cut(mask: Uint8Array, shape: readonly number[], low: readonly number[], box: readonly number[]): Uint8Array {
-  const found = new Uint8Array(elementCount(box));
+  const found = new Uint8Array(product(box));
   const width = box.at(-1) ?? 1;
   for (let row = 0; row < found.length; row += width) {
     let [from, stride, rest] = [0, 1, row];
@@ -169,7 +169,7 @@ export function surfaceOf(images: readonly SurfaceDistances[], tolerance: number
 
 const meanOf = (values: readonly number[]): number => {
   const known = values.filter(Number.isFinite);
-  return known.reduce((sum, value) => sum + value, 0) / known.length;
+  return mean(known);
 };
 
 /** The surfaces of each image, kept as distances, so that those of a case can be taken together. */
@@ -262,7 +262,7 @@ function masksOf(
   row: number,
   image: number,
 ): readonly { readonly answer: Uint8Array; readonly label: Uint8Array }[] {
-  const size = elementCount(labels.shape);
+  const size = product(labels.shape);
   const counts = (at: number): boolean => labels.data[image * size + at] !== labels.ignore;
   if (labels.kind === 'classes') {
     const { classes } = labels;

@@ -1,5 +1,6 @@
 /** What a network says of a whole case, window by window: each window, and each mirror image of it, once; all of them averaged. */
 import { SutureError, type Tensor, tensor } from '../../ir/index.ts';
+import { product } from '../../ir/numbers.ts';
 import { throwIfInterrupted } from '../execution/progress.ts';
 import { bellOver, windowStarts } from './windows.ts';
 
@@ -31,8 +32,6 @@ const inThree = (extents: readonly number[]): readonly number[] => [
   ...Array<number>(3 - extents.length).fill(1),
   ...extents,
 ];
-
-const product = (extents: readonly number[]): number => extents.reduce((all, extent) => all * extent, 1);
 
 /**
  * @returns [K, ...spatial], what the network gives as it gives it: logits are averaged as logits, probabilities as probabilities.

@@ -1,8 +1,7 @@
 /** Arrays over three axes of space in C order: transposed, cropped, put back. */
+import { product } from '../../ir/numbers.ts';
 
 export type Extents = readonly number[];
-
-export const placesOf = (extents: Extents): number => extents.reduce((product, extent) => product * extent, 1);
 
 /** Axes in another order: the i-th of the result is the one that `order[i]` names. */
 export const inOrder = <T>(of: readonly T[], order: readonly number[]): readonly T[] => order.map(axis => of[axis]);
@@ -58,7 +57,7 @@ function eachRow(
 /** A part of a volume on its own. */
 export function cropped<A extends Numbers>(volume: A, extents: Extents, box: Box): A {
   if (spans(box, extents)) return volume;
-  const result = emptyLike(volume, placesOf(box.extents));
+  const result = emptyLike(volume, product(box.extents));
   const width = box.extents[2];
   eachRow(box, extents, (from, to) => result.set(volume.subarray(from, from + width), to));
   return result;
@@ -67,7 +66,7 @@ export function cropped<A extends Numbers>(volume: A, extents: Extents, box: Box
 /** A part put where it belongs, with zeros around it. */
 export function putBack<A extends Numbers>(part: A, extents: Extents, box: Box): A {
   if (spans(box, extents)) return part;
-  const result = emptyLike(part, placesOf(extents));
+  const result = emptyLike(part, product(extents));
   const width = box.extents[2];
   eachRow(box, extents, (to, from) => result.set(part.subarray(from, from + width), to));
   return result;

@@ -1,5 +1,6 @@
 /** What nnU-Net does to a case before its network sees it, and the way back. */
 import { printable, SutureError } from '../../ir/errors.ts';
+import { product } from '../../ir/numbers.ts';
 import {
   type Box,
   boxOfNonZero,
@@ -8,7 +9,6 @@ import {
   filledMask,
   inOrder,
   inverseOrder,
-  placesOf,
   putBack,
   transposed,
 } from './grid.ts';
@@ -57,7 +57,7 @@ export function preprocess(image: Image, plans: Plans, source: string): Preproce
       `${printable(source)} has ${channelsText(count)}, and ${printable(plans.source)} says how to normalise ${plans.normalizations.length}.`,
     );
   }
-  const places = placesOf(original);
+  const places = product(original);
   const whole = Array.from({ length: count }, (_, c) =>
     transposed(image.data.subarray(c * places, (c + 1) * places), original, plans.transpose),
   );
@@ -69,10 +69,10 @@ export function preprocess(image: Image, plans: Plans, source: string): Preproce
   const mask = plans.normalizations.some(({ masked }) => masked) ? filledMask(channels, box.extents) : undefined;
   for (const [c, channel] of channels.entries()) normalize(channel, plans.normalizations[c], mask, source);
   const shape = [count, ...change.to];
-  const data = new Float32Array(placesOf(shape));
+  const data = new Float32Array(product(shape));
   for (const [c, channel] of channels.entries()) {
     const how = plans.resampling.images;
-    data.set(how ? resampledValues(channel, change, how) : channel, c * placesOf(change.to));
+    data.set(how ? resampledValues(channel, change, how) : channel, c * product(change.to));
   }
   return { data, shape, placement: { plans, original, box, change } };
 }
@@ -140,10 +140,10 @@ export function restore(outputs: Float32Array<ArrayBuffer>, placement: Placement
     ...{ from: change.to, to: change.from },
     ...{ fromSpacing: change.toSpacing, toSpacing: change.fromSpacing },
   };
-  const places = placesOf(back.from);
+  const places = product(back.from);
   const how = plans.resampling.outputs;
   // One channel at a time: all of them in the file's grid may be more than memory holds.
-  const labels = decided(placesOf(back.to), decision, c => {
+  const labels = decided(product(back.to), decision, c => {
     const channel = outputs.subarray(c * places, (c + 1) * places);
     return how ? resampledValues(channel, back, how) : channel;
   });

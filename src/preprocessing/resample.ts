@@ -1,5 +1,6 @@
 /** Volumes resampled to other extents, as nnU-Net's `resample_data_or_seg_to_shape` does. */
-import { type Extents, placesOf } from './grid.ts';
+import { product } from '../../ir/numbers.ts';
+import type { Extents } from './grid.ts';
 import { rangeOf } from './normalize.ts';
 import type { Resampling, SplineOrder } from './plans.ts';
 import { resampledAlong } from './spline.ts';
@@ -55,7 +56,7 @@ function along(
   let result = volume;
   const changing = axes.filter(axis => extents[axis] !== to[axis]);
   for (const axis of changing.sort((a, b) => to[a] / extents[a] - to[b] / extents[b])) {
-    const inner = placesOf(now.slice(axis + 1));
+    const inner = product(now.slice(axis + 1));
     result = resampledAlong(result, { length: now[axis], inner }, to[axis], order);
     now[axis] = to[axis];
   }
@@ -90,9 +91,9 @@ function clipSlices(values: Float32Array, extents: Extents, axis: number, of: Fl
 }
 
 function eachInSlice(extents: Extents, axis: number, slice: number, visit: (at: number) => void): void {
-  const inner = placesOf(extents.slice(axis + 1));
+  const inner = product(extents.slice(axis + 1));
   const block = inner * extents[axis];
-  const end = placesOf(extents);
+  const end = product(extents);
   for (let start = slice * inner; start < end; start += block) for (let i = 0; i < inner; i++) visit(start + i);
 }
 

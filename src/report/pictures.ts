@@ -1,9 +1,9 @@
 /** Cases to look at: slices of the best, the median and the worst case of a data set, with what is true and what networks answer. */
 import { numbersOf, printable, type Tensor } from '../../ir/index.ts';
+import { product } from '../../ir/numbers.ts';
 import { imagesOf } from '../data/batches.ts';
 import { gatherImages } from '../data/dataset.ts';
 import { isDense, type Labels } from '../data/labels.ts';
-import { elementCount } from '../data/npy.ts';
 import { Runnable } from '../execution/execute.ts';
 import { type Execution, throwIfInterrupted } from '../execution/progress.ts';
 import { type CaseSet, imagesByCase, rankedCases } from '../metrics/by-case.ts';
@@ -163,7 +163,7 @@ type Masks = Exclude<Labels, { readonly kind: 'values' }>;
 /** What a label says of a place, which is counted over the spatial axes. */
 function codeOf(labels: Masks, image: number, place: number): number {
   const { data, ignore } = labels;
-  const size = elementCount(labels.shape);
+  const size = product(labels.shape);
   if (labels.kind === 'classes') {
     const label = data[image * size + place];
     return label === ignore ? -1 : label;
@@ -179,7 +179,7 @@ function codeOf(labels: Masks, image: number, place: number): number {
 }
 
 const placesOf = (labels: Masks): number =>
-  elementCount(labels.shape) / (labels.kind === 'regions' ? labels.names.length : 1);
+  product(labels.shape) / (labels.kind === 'regions' ? labels.names.length : 1);
 
 /** How many places of an image have something, from one on and before another. */
 function foreground(labels: Masks, image: number, from = 0, to = placesOf(labels)): number {
@@ -218,7 +218,7 @@ function answerOf(output: Tensor, { meaning }: Network, row: number, slice: Slic
   const { shape, ...rest } = channelsFirst(output, meaning);
   const values = numbersOf({ shape, ...rest });
   const channels = shape[1];
-  const places = elementCount(shape.slice(2));
+  const places = product(shape.slice(2));
   const start = row * channels * places;
   if (meaning.activation === 'softmax') return maskOf(slice, place => argmax(values, start + place, places, channels));
   const threshold = thresholdOf(meaning);

@@ -1,4 +1,5 @@
 /** What a study came to, of the cells that have ended: three experiments, as a document and as text. */
+import { mean } from '../../ir/numbers.ts';
 import { type MetricName, metricTitles } from '../metrics/metric.ts';
 import { fixed } from '../report/decimals.ts';
 import { signed } from '../report/verdict.ts';
@@ -66,14 +67,12 @@ export interface StudyReport {
   readonly pairs: readonly PairReport[];
 }
 
-const meanOf = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
-
 /** Scores of nothing count for nothing. */
 function spread(values: readonly number[]): Spread {
   const known = values.filter(x => !Number.isNaN(x));
   return known.length === 0
     ? { mean: Number.NaN, low: Number.NaN, high: Number.NaN }
-    : { mean: meanOf(known), low: Math.min(...known), high: Math.max(...known) };
+    : { mean: mean(known), low: Math.min(...known), high: Math.max(...known) };
 }
 
 /** The mean of differences, and the outermost ends of their intervals. */
@@ -192,10 +191,10 @@ function positionReport(runs: readonly CellRecord[]): Pick<PairReport, 'position
   if (!first || cells.some(positions => positions.length !== first.length)) return { positions: [], rules: [] };
   const higherIsBetter = runs[0].result?.higherIsBetter ?? true;
   const meanTests = (of: readonly PositionScores[]): Readonly<Record<string, number>> =>
-    Object.fromEntries(Object.keys(of[0].tests).map(site => [site, meanOf(of.map(({ tests }) => tests[site]))]));
+    Object.fromEntries(Object.keys(of[0].tests).map(site => [site, mean(of.map(({ tests }) => tests[site]))]));
   const positions = first.map(({ position }, i) => ({
     position,
-    value: meanOf(cells.map(found => found[i].validation)),
+    value: mean(cells.map(found => found[i].validation)),
     folds: cells.map(found => found[i].validation),
     tests: meanTests(cells.map(found => found[i])),
   }));

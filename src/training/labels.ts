@@ -1,9 +1,9 @@
 /** Labels as the input of a task loss. */
 import { type Tensor, tensor, type Value } from '../../ir/index.ts';
+import { product } from '../../ir/numbers.ts';
 import { labelsInput, type SuperNetwork, type TrainingStep } from '../../passes/index.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type Labels, labelsFor } from '../data/labels.ts';
-import { elementCount } from '../data/npy.ts';
 import { spatialExtents } from '../network/interface.ts';
 import type { TrainingJob } from './job.ts';
 
@@ -52,7 +52,7 @@ export class LabelFeed {
   /** The labels of these images. */
   take(images: ArrayLike<number>): Record<string, Tensor> {
     const labels = this.#labels;
-    const size = elementCount(labels.shape);
+    const size = product(labels.shape);
     const data =
       labels.kind === 'values' ? new Float32Array(images.length * size) : new Int32Array(images.length * size);
     for (let row = 0; row < images.length; row++) {

@@ -11,6 +11,7 @@ import {
   substitute,
   type Value,
 } from '../../ir/index.ts';
+import { sum } from '../../ir/numbers.ts';
 import {
   type FitData,
   fitBytesOf,
@@ -48,8 +49,6 @@ export interface StitchMemory {
 }
 
 const numbersOf = ({ inputChannels, outputChannels }: Stitch): number => (inputChannels + 1) * outputChannels;
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((x, y) => x + y, 0);
 
 /** What is known of the images that stitches are trained on. */
 export type KnownImages = Pick<Dataset, 'count' | 'imageShape'>;

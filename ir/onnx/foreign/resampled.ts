@@ -1,11 +1,10 @@
 /** Convolution and pooling that read between the elements, at places that data say. */
 import type { GraphBuilder } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
+import { product } from '../../numbers.ts';
 import { float32, tensorFromNumbers } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 import { arithmetic, extent, number, weighted } from './interpolation.ts';
-
-const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
 /** The extents from axis `from` on, which must be numbers. */
 const known = (x: Value, from: number, what: string, context: FormContext): readonly number[] =>

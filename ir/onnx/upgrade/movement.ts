@@ -1,4 +1,5 @@
 /** Old forms of the operators that move elements: most attributes became inputs. */
+import { product } from '../../numbers.ts';
 import { integersOf } from '../../operator.ts';
 import { ALWAYS, type Upgrade } from '../form.ts';
 
@@ -138,8 +139,6 @@ const bakedBatch: Upgrade = {
     return form.withInputs({ 1: context.ints(dynamic, 'shape') });
   },
 };
-
-const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
 
 export const movementUpgrades = {
   Reshape: [attributeToInput(5, 'shape', 1), bakedBatch],

@@ -1,9 +1,10 @@
 import { productOf } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
+import { range } from '../../../ir/numbers.ts';
 import { integersOf } from '../../../ir/operator.ts';
 import type { indexing as operators } from '../../../ir/ops/indexing.ts';
 import { int64s } from '../../../ir/tensor.ts';
-import { type Emit, known, range } from '../emit.ts';
+import { type Emit, known } from '../emit.ts';
 import type { AdjointArguments, AdjointTable, Gradient } from '../rule.ts';
 import { axisOf } from './movement.ts';
 

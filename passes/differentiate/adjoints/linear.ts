@@ -1,10 +1,11 @@
 import { addDims, multiplyDims, subtractDims } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
+import { product, range } from '../../../ir/numbers.ts';
 import { convTransposeWindow, convWindow } from '../../../ir/ops/linear.ts';
 import type { Window } from '../../../ir/ops/spatial.ts';
 import { arrayFor, type Tensor } from '../../../ir/tensor.ts';
 import type { Shape } from '../../../ir/type.ts';
-import { type Emit, known, range } from '../emit.ts';
+import { type Emit, known } from '../emit.ts';
 import type { AdjointArguments, AdjointTable } from '../rule.ts';
 
 const spatialAxes = (rank: number): number[] => range(2, rank);
@@ -19,7 +20,7 @@ export const overPositions = (e: Emit, g: Value): Value => e.sum(g, [0, ...spati
  */
 function flippedKernel(t: Tensor, group: number): Tensor {
   const [m, perGroup, ...kernel] = t.shape;
-  const [outputs, size] = [m / group, kernel.reduce((a, b) => a * b, 1)];
+  const [outputs, size] = [m / group, product(kernel)];
   const data = arrayFor(t.dtype, t.data.length);
   for (let g = 0; g < group; g++) {
     for (let o = 0; o < outputs; o++) {

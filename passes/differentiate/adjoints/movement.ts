@@ -1,7 +1,8 @@
 import type { Value } from '../../../ir/graph.ts';
+import { range } from '../../../ir/numbers.ts';
 import { elementsOf, integersOf } from '../../../ir/operator.ts';
 import { type movement as operators, sliceRanges } from '../../../ir/ops/movement.ts';
-import { type Emit, known, range } from '../emit.ts';
+import { type Emit, known } from '../emit.ts';
 import type { Adjoint, AdjointArguments, AdjointTable, Gradient } from '../rule.ts';
 
 type Relabelling = 'Reshape' | 'Flatten' | 'Squeeze' | 'Unsqueeze' | 'Identity';

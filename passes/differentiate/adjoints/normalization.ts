@@ -1,8 +1,9 @@
 import { productOf } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
+import { range } from '../../../ir/numbers.ts';
 import type { normalization as operators } from '../../../ir/ops/normalization.ts';
 import { numbersOf, tensorFromNumbers } from '../../../ir/tensor.ts';
-import { type Emit, known, once, range } from '../emit.ts';
+import { type Emit, known, once } from '../emit.ts';
 import type { AdjointArguments, AdjointTable } from '../rule.ts';
 import { overPositions } from './linear.ts';
 

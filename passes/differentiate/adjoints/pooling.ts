@@ -1,8 +1,9 @@
 import type { Value } from '../../../ir/graph.ts';
+import { product, range } from '../../../ir/numbers.ts';
 import type { pooling as operators } from '../../../ir/ops/pooling.ts';
 import { type Window, windowOf } from '../../../ir/ops/spatial.ts';
 import { staticShape } from '../../../ir/type.ts';
-import { type Emit, known, range, unknownExtent } from '../emit.ts';
+import { type Emit, known, unknownExtent } from '../emit.ts';
 import type { AdjointArguments, AdjointTable } from '../rule.ts';
 import { transposedPadding } from './linear.ts';
 
@@ -47,7 +48,7 @@ function averagePool({ e, node, x: [x], y, dy }: AdjointArguments<'AveragePool'>
 /** For each input the sum of `weight · g` over the windows that it lies in: a transposed convolution of each channel. */
 function toWindows(e: Emit, x: Value, g: Value, window: Window, weight: number): Value {
   const channels = known(x.type.shape[1], x);
-  const size = window.kernel.reduce((a, b) => a * b, 1);
+  const size = product(window.kernel);
   const kernel = e.constant([channels, 1, ...window.kernel], new Float64Array(channels * size).fill(weight), x, 'ones');
   const { dilations, strides } = window;
   return e.b.op('ConvTranspose', [g, kernel], {

@@ -1,9 +1,10 @@
 import { equalDims } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
+import { range } from '../../../ir/numbers.ts';
 import { integersOf } from '../../../ir/operator.ts';
 import { type ResizedAxis, resizedAxes } from '../../../ir/ops/interpolation.ts';
 import { numbersOf } from '../../../ir/tensor.ts';
-import { known, range } from '../emit.ts';
+import { known } from '../emit.ts';
 import type { AdjointArguments, Gradient } from '../rule.ts';
 
 /**

@@ -1,6 +1,7 @@
 import type { Value } from '../../../ir/graph.ts';
+import { range } from '../../../ir/numbers.ts';
 import type { SutureOp } from '../../../ir/ops/index.ts';
-import { type Emit, known, once, range } from '../emit.ts';
+import { type Emit, known, once } from '../emit.ts';
 import type { AdjointArguments, AdjointTable, Gradient } from '../rule.ts';
 
 /** The weight of source `s`, shaped so that it broadcasts over a feature from the left. */

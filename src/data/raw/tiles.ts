@@ -1,4 +1,5 @@
 /** Tiles of a case: those that cover it, for scoring, and those that are drawn from it, for training. Extents are (z, y, x). */
+import { product } from '../../../ir/numbers.ts';
 import type { Random } from '../random.ts';
 
 type Extents = readonly number[];
@@ -114,11 +115,9 @@ function eachRow(
   }
 }
 
-const placesOf = (extents: Extents): number => extents.reduce((product, extent) => product * extent, 1);
-
 /** What a tile shows of a case [C, z, y, x], zeros beyond it. */
 export function imageOf(data: Float32Array, cut: Cut, { start }: Tile): Float32Array<ArrayBuffer> {
-  const [places, size] = [placesOf(cut.extents), placesOf(cut.tile)];
+  const [places, size] = [product(cut.extents), product(cut.tile)];
   const channels = data.length / places;
   const result = new Float32Array(channels * size);
   eachRow(cut, { start, from: [0, 0, 0] }, (inCase, inTile, length) => {
@@ -133,7 +132,7 @@ export function imageOf(data: Float32Array, cut: Cut, { start }: Tile): Float32A
 /** The labels of a tile, in 8 bits where they fit; `ignore` beyond the case, and where another tile counts. */
 export function labelsOf(labels: TileLabels, cut: Cut, tile: Tile, ignore: number): TileLabels {
   const isNarrow = labels instanceof Uint8Array && ignore < 256;
-  const places = placesOf(cut.tile);
+  const places = product(cut.tile);
   const result = (isNarrow ? new Uint8Array(places) : new Uint16Array(places)).fill(ignore);
   eachRow(cut, tile, (inCase, inTile, length) => {
     result.set(labels.subarray(inCase, inCase + length), inTile);

@@ -1,4 +1,5 @@
 /** Linear filters of one channel along each of its axes, whatever their number. A channel is in C order, its shape [spatial...]. */
+import { product } from '../../../ir/numbers.ts';
 
 /** One axis as loops see it: `outer` blocks of `length` rows of `inner` neighbouring numbers. */
 interface Axis {
@@ -9,7 +10,6 @@ interface Axis {
 
 /** The axes that are longer than one: along others no filter does anything. */
 function axesOf(spatial: readonly number[]): readonly Axis[] {
-  const product = (dims: readonly number[]): number => dims.reduce((p, dim) => p * dim, 1);
   return spatial
     .map((length, a) => ({ outer: product(spatial.slice(0, a)), length, inner: product(spatial.slice(a + 1)) }))
     .filter(({ length }) => length > 1);

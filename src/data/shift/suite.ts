@@ -1,6 +1,6 @@
 /** The changes that networks are held against and trained under, with their strengths. */
+import { product } from '../../../ir/numbers.ts';
 import { type Dataset, gatherImages } from '../dataset.ts';
-import { elementCount } from '../npy.ts';
 import { Random } from '../random.ts';
 import { type Change, type ChangeName, changeNames, composed, type Step } from './changes.ts';
 
@@ -65,7 +65,7 @@ interface Slot {
 
 function changedImages(dataset: Dataset, change: Change, seed: number): Dataset['images'] {
   const { count, images, imageShape } = dataset;
-  const size = elementCount(imageShape);
+  const size = product(imageShape);
   const changedImage = (i: number): Float32Array => {
     const random = Random.seeded(seed, `${change.name} ${i}`);
     return change.apply(gatherImages(dataset, [i]), imageShape, random);

@@ -1,6 +1,7 @@
 /** What is known of every position without labels, and what of it tells where stitching does best. */
 import * as v from 'valibot';
 import { printable } from '../../../ir/index.ts';
+import { mean } from '../../../ir/numbers.ts';
 import type { Position } from '../../../passes/index.ts';
 import type { Dataset } from '../../data/dataset.ts';
 import type { Execution } from '../../execution/progress.ts';
@@ -54,8 +55,6 @@ export interface Looked {
   readonly answered: (position: number) => Answered;
 }
 
-const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /** All positions with what was found of them. */
 export function diagnosedPositions(
   { network }: Pick<TrainedNetwork, 'network'>,
@@ -63,7 +62,7 @@ export function diagnosedPositions(
 ): readonly DiagnosedPosition[] {
   const placed = placedPositions(network);
   const residual = (id: number, found: readonly StitchError[]): number =>
-    meanOf(found.filter(({ position }) => position === id).map(error => error.residual));
+    mean(found.filter(({ position }) => position === id).map(error => error.residual));
   return network.positions.map((position, i) => {
     const { id } = position;
     const { metric, divergence, entropy } = answered(id);
@@ -72,7 +71,7 @@ export function diagnosedPositions(
       ...featureEntries(position),
       depth: placed[i].depth,
       ...(errors && { residual: residual(id, errors) }),
-      ...(shifted.length > 0 && { shiftedResidual: meanOf(shifted.map(found => residual(id, found))) }),
+      ...(shifted.length > 0 && { shiftedResidual: mean(shifted.map(found => residual(id, found))) }),
       ...(similarity && { similarity: similarity(position) }),
       ...(divergence !== undefined && { divergence, entropy }),
       ...(metric && { value: metric.score().value }),
@@ -99,7 +98,7 @@ export async function similaritiesOf(
     const names = [printable(p), printable(q)] as const;
     known.set(key, await ckaSimilarity(execution, models, dataset, { names }));
   }
-  return ({ links, features }) => meanOf(links.map(([p, q]) => known.get([p, q].join())!(features[p], features[q])));
+  return ({ links, features }) => mean(links.map(([p, q]) => known.get([p, q].join())!(features[p], features[q])));
 }
 
 /** The value of a predictor, so that more of it speaks for a position: what that is of each was found on real pairs. */

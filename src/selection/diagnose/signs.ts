@@ -1,5 +1,6 @@
 /** The signs by which stitching is known to fail (arXiv 2512.17592), each judged by figures. */
 import * as v from 'valibot';
+import { mean } from '../../../ir/numbers.ts';
 import { type Difference, differenceOf, type Groups, verdictOf } from '../../metrics/bootstrap.ts';
 import type { Metric } from '../../metrics/metric.ts';
 import { differenceSchema, scoreSchema } from '../../metrics/schema.ts';
@@ -132,8 +133,6 @@ export function noGainOf(position: number, gains: readonly Gain[]): Signs['noGai
 
 /** Least squares stay below it: see `StitchError.distance`. */
 export const farDistance = 1;
-
-const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 /** Whether features behind some stitch lie apart from those that the branch was trained on, on images as they are. */
 export function outOfDistributionOf(

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { product } from '../../../ir/numbers.ts';
 import { type Device, requestDevice } from '../../../runtime/adapter/index.ts';
 import { embeddedDriverUnavailable } from '../../../runtime/adapter/swiftshader.ts';
 import { planConv } from '../../../runtime/kernels/conv.ts';
@@ -7,7 +8,6 @@ import { convDirect } from '../../../runtime/kernels/conv-direct.ts';
 import type { ConvSpec } from '../../../runtime/kernels/conv-spec.ts';
 import { convWindow } from '../../../runtime/kernels/conv-window.ts';
 import type { Epilogue } from '../../../runtime/kernels/kernel.ts';
-import { product } from '../../../runtime/kernels/wgsl.ts';
 import { referenceConv } from './reference.ts';
 import { contextOf, largestDifference, numbers, runPlan } from './run-plan.ts';
 import { convLength, convOperands, convSpecs } from './specs.ts';

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { product } from '../../../ir/numbers.ts';
 import { type Device, requestDevice } from '../../../runtime/adapter/index.ts';
 import { embeddedDriverUnavailable } from '../../../runtime/adapter/swiftshader.ts';
 import type { Epilogue } from '../../../runtime/kernels/kernel.ts';
 import { planMatMul } from '../../../runtime/kernels/matmul.ts';
 import type { MatMulSpec } from '../../../runtime/kernels/matmul-spec.ts';
-import { product } from '../../../runtime/kernels/wgsl.ts';
 import { referenceMatMul } from './reference.ts';
 import { contextOf, largestDifference, numbers, runPlan } from './run-plan.ts';
 

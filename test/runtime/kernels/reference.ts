@@ -1,7 +1,7 @@
 /** The plainest way to compute what the kernels compute, in double precision. */
+import { product } from '../../../ir/numbers.ts';
 import { axesOf, type ConvSpec } from '../../../runtime/kernels/conv-spec.ts';
 import type { MatMulSpec } from '../../../runtime/kernels/matmul-spec.ts';
-import { product } from '../../../runtime/kernels/wgsl.ts';
 
 /** Convolution as a scatter of every input through every tap, or transposed, of every output. */
 export function referenceConv(spec: ConvSpec, x: Float32Array, w: Float32Array, bias?: Float32Array): Float32Array {

@@ -1,8 +1,8 @@
 /** Specifications of convolutions and products for property tests. */
 import fc from 'fast-check';
+import { product } from '../../../ir/numbers.ts';
 import type { ConvSpec } from '../../../runtime/kernels/conv-spec.ts';
 import type { MatMulSpec } from '../../../runtime/kernels/matmul-spec.ts';
-import { product } from '../../../runtime/kernels/wgsl.ts';
 import { numbers } from './run-plan.ts';
 
 /** One spatial axis of a specification. */

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { strToU8, zipSync } from 'fflate';
 import { parse as npyjsParse } from 'npyjs';
 import { describe, expect, it } from 'vitest';
-import { elementCount, FormatError, formatNpy, type NpyArray, npyArray, parseNpy } from '../../../src/data/npy.ts';
+import { product } from '../../../ir/numbers.ts';
+import { FormatError, formatNpy, type NpyArray, npyArray, parseNpy } from '../../../src/data/npy.ts';
 import { formatNpz, npzNames, parseNpz } from '../../../src/data/npz.ts';
 
 /** An `.npy` file as text header and raw bytes, the way NumPy lays it out. */
@@ -20,7 +21,7 @@ const bytesOf = (data: ArrayBufferView) => new Uint8Array(data.buffer, data.byte
 
 const anyShape = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 });
 const anyArray: fc.Arbitrary<NpyArray> = anyShape.chain(shape => {
-  const length = { minLength: elementCount(shape), maxLength: elementCount(shape) };
+  const length = { minLength: product(shape), maxLength: product(shape) };
   return fc
     .oneof(
       fc.float32Array(length),
