@@ -7,13 +7,12 @@
 import { readCase } from '../src/data/raw/case.ts';
 import { openRaw } from '../src/data/raw/open.ts';
 import { coveringTiles, imageOf } from '../src/data/raw/tiles.ts';
-import { Runnable } from '../src/execution/execute.ts';
 import { withExecutor } from '../src/execution/open.ts';
 import { loadModel } from '../src/network/load.ts';
 import { statedMeaning } from '../src/network/meaning.ts';
 import { needsOf } from '../src/network/needs.ts';
 import { networkOf } from '../src/network/network.ts';
-import { decisionOf, predict } from '../src/prediction/predictor.ts';
+import { decisionOf, Predictor } from '../src/prediction/predictor.ts';
 import type { Field } from '../src/prediction/sliding.ts';
 import { readPlans } from '../src/preprocessing/plans.ts';
 import { type Decision, decided, preprocess, preprocessLabels, restore } from '../src/preprocessing/preprocess.ts';
@@ -53,7 +52,7 @@ function count(what: string, labels: ArrayLike<number>, reference: ArrayLike<num
 const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
 
 await withExecutor({ executor: 'ort' }, async executor => {
-  const runnable = new Runnable(executor, network.graph);
+  const predictor = new Predictor(executor, network, plans);
   const raw = await openRaw(folder);
   for (const one of raw.cases) {
     const { image, labels } = await readCase(raw, one);
@@ -71,7 +70,7 @@ await withExecutor({ executor: 'ort' }, async executor => {
     let joined: Float32Array<ArrayBuffer> | undefined;
     for (const { start, from } of coveringTiles({ extents, tile })) {
       const given = { data: imageOf(data, { extents, tile }, { start, from }), shape: [shape[0], ...tile] };
-      const said = await predict({ runnable, network, plans }, given, { step: 1, mirrorAxes: [] });
+      const said = await predictor.predict(given, { step: 1, mirrorAxes: [] });
       joined ??= new Float32Array(said.shape[0] * places);
       for (let i = 0; i < size; i++) {
         const at = [Math.floor(i / tile[1] / tile[2]), Math.floor(i / tile[2]) % tile[1], i % tile[2]];
@@ -84,10 +83,10 @@ await withExecutor({ executor: 'ort' }, async executor => {
     if (joined) score('tiles', { data: joined, shape: [joined.length / places, ...extents] });
     for (const step of [1, 0.5]) {
       const looking = { step, mirrorAxes: [] };
-      score(`windows, step ${step}`, await predict({ runnable, network, plans }, { data, shape }, looking));
+      score(`windows, step ${step}`, await predictor.predict({ data, shape }, looking));
     }
   }
-  runnable.dispose();
+  predictor.dispose();
 });
 
 for (const [what, byLabel] of scored) console.log(what.padEnd(45), mean([...byLabel.values()].map(mean)).toFixed(4));

@@ -14,6 +14,7 @@ export { type SettleOptions, settingTensors, settle } from './settle.ts';
 export * from './simplify.ts';
 export * from './sizes.ts';
 export { specialize } from './specialize.ts';
+export { type SplitOverBatch, splitOverBatch } from './split-over-batch.ts';
 export * from './stitch.ts';
 export * from './train.ts';
 export { halfRange, type Peaks, peaksOf, wideNodes, withPeaks } from './wide-nodes.ts';

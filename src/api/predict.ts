@@ -6,7 +6,6 @@ import { type Dataset, gatherImages } from '../data/dataset.ts';
 import { loadDataset } from '../data/load.ts';
 import { npyArray } from '../data/npy.ts';
 import { formatNpz } from '../data/npz.ts';
-import { Runnable } from '../execution/execute.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { withExecutor } from '../execution/open.ts';
 import { throwIfInterrupted, type WorkOptions } from '../execution/progress.ts';
@@ -22,14 +21,7 @@ import { type Network, networkOf } from '../network/network.ts';
 import type { OutputNames } from '../network/one-output.ts';
 import { type Case, openCases } from '../prediction/cases.ts';
 import { type Making, openOutput } from '../prediction/output-folder.ts';
-import {
-  axesOf,
-  decisionOf,
-  type Looking,
-  type Predictor,
-  predict as predictField,
-  requireDense,
-} from '../prediction/predictor.ts';
+import { axesOf, decisionOf, type Looking, Predictor, requireDense } from '../prediction/predictor.ts';
 import type { Field } from '../prediction/sliding.ts';
 import { type DatasetNames, readNames } from '../preprocessing/dataset-json.ts';
 import { type Plans, readPlans } from '../preprocessing/plans.ts';
@@ -96,7 +88,8 @@ async function modelFileOf(path: string): Promise<string> {
 }
 
 /** All that a prediction needs, read and found to fit. */
-interface Setup extends Predictor {
+interface Setup {
+  readonly predictor: Predictor;
   readonly decision: Decision;
   readonly looking: Looking;
 }
@@ -136,8 +129,8 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
   const { signal, onProgress } = work;
   const looking = { step, mirrorAxes: mirror, batch: request.batch, signal };
   const cases = await withExecutor(request, async executor => {
-    const runnable = new Runnable(executor, network.graph);
-    const setup: Setup = { runnable, network, plans, decision, looking };
+    const predictor = new Predictor(executor, network, plans);
+    const setup: Setup = { predictor, decision, looking };
     try {
       if (!folder) return [await predictArrays(setup, arrays!, request, work)];
       const found: PredictedCase[] = [];
@@ -152,7 +145,7 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
       onProgress?.({ stage: 'predicting', done: folder.cases.length, total: folder.cases.length });
       return found;
     } finally {
-      runnable.dispose();
+      predictor.dispose();
     }
   });
   // What could not be made anew may still be there as it was.
@@ -234,7 +227,8 @@ async function predictCase(
   { output, force }: PredictRequest,
   tell: (share: number) => void,
 ): Promise<PredictedCase> {
-  const { network, plans, decision, looking } = setup;
+  const { predictor, decision, looking } = setup;
+  const { network, plans } = predictor;
   const file = join(output, one.labels);
   const known = { name: one.name, file };
   if (!force && (await isThere(file))) return { ...known, already: true };
@@ -243,7 +237,7 @@ async function predictCase(
     requireFittingChannels(network, image.shape[0], one.name);
     requireWritable(file, image.shape.slice(1), image.geometry);
     const seen = plans ? preprocess(image, plans, one.name) : image;
-    const field = await predictField(setup, seen, {
+    const field = await predictor.predict(seen, {
       ...looking,
       onLook: (done, total) => tell(done / total),
     });
@@ -271,7 +265,7 @@ async function predictArrays(
   { data, output, force }: PredictRequest,
   { onProgress }: WorkOptions,
 ): Promise<PredictedCase> {
-  const { decision, looking } = setup;
+  const { predictor, decision, looking } = setup;
   const name = basename(data, '.npz');
   const file = join(output, arraysName(data));
   if (!force && (await isThere(file))) return { name, file, already: true };
@@ -280,7 +274,7 @@ async function predictArrays(
   for (let i = 0; i < count; i++) {
     onProgress?.({ stage: 'predicting', done: i, total: count });
     const field = { data: gatherImages(dataset, [i]), shape: imageShape };
-    found.push(decidedOf(await predictField(setup, field, looking), decision));
+    found.push(decidedOf(await predictor.predict(field, looking), decision));
   }
   onProgress?.({ stage: 'predicting', done: count, total: count });
   const [first] = found;

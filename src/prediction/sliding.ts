@@ -18,7 +18,7 @@ export interface SlidingOptions {
   /** Axes of the window that it is mirrored over, alone and in all combinations. */
   readonly mirrorAxes: readonly number[];
   /** Windows that are given to the network at a time. */
-  readonly together: number | 'all';
+  readonly together: number;
   readonly signal?: AbortSignal | undefined;
   /** How many of all looks are taken. */
   readonly onLook?: (done: number, total: number) => void;
@@ -27,6 +27,12 @@ export interface SlidingOptions {
 /** Asks a network: [n, C, ...window] → [n, K, ...window]. */
 export type Ask = (windows: Tensor) => Promise<Tensor>;
 
+/** A network whose answers are of all windows together: is shown all of them, some at a time, and then asked about some. */
+export type Survey = (windows: AsyncIterable<Tensor>) => Promise<Ask>;
+
+/** Where windows begin, along three axes. */
+type Starts = readonly (readonly number[])[];
+
 /** Three axes, whatever there are. */
 const inThree = (extents: readonly number[]): readonly number[] => [
   ...Array<number>(3 - extents.length).fill(1),
@@ -34,38 +40,60 @@ const inThree = (extents: readonly number[]): readonly number[] => [
 ];
 
 /**
+ * @param survey goes before `ask` where there are more windows than are given at a time.
  * @returns [K, ...spatial], what the network gives as it gives it: logits are averaged as logits, probabilities as probabilities.
  * @throws SutureError `output-not-finite`, `interrupted`.
  */
-export async function slide(field: Field, ask: Ask, options: SlidingOptions): Promise<Field> {
+export async function slide(
+  field: Field,
+  { ask, survey }: { readonly ask: Ask; readonly survey?: Survey | undefined },
+  options: SlidingOptions,
+): Promise<Field> {
   const { window: asked, mirrorAxes, signal, onLook } = options;
   const [channels, ...spatial] = field.shape;
   const extents = inThree(spatial);
   const window = inThree(asked);
   const starts = positionsOf(extents, window, options);
   const mirrors = combinationsOf(mirrorAxes.map(axis => axis + 3 - asked.length));
-  const together = options.together === 'all' ? starts.length : options.together;
+  const { together } = options;
+  const surveyed = starts.length > together ? survey : undefined;
   const size = product(window);
   const places = product(extents);
   const bell = starts.length === 1 ? new Float32Array(size).fill(1) : bellOver(window);
   const weights = new Float32Array(places);
   let sums: Float32Array<ArrayBuffer> | undefined;
   let done = 0;
-  const total = starts.length * mirrors.length;
-  for (const mirrored of mirrors) {
-    for (let first = 0; first < starts.length; first += together) {
-      throwIfInterrupted(signal, 'The prediction');
-      const some = starts.slice(first, first + together);
-      const given = new Float32Array(some.length * channels * size);
-      for (const [i, start] of some.entries()) {
-        for (let c = 0; c < channels; c++) {
-          const [from, to] = [c * places, (i * channels + c) * size];
-          eachPlace(extents, window, start, mirrored, (inCase, inWindow) => {
-            given[to + inWindow] = field.data[from + inCase];
-          });
-        }
+  const total = starts.length * mirrors.length * (surveyed ? 2 : 1);
+  const seen = (count: number): void => {
+    done += count;
+    onLook?.(done, total);
+  };
+  const parts = Array.from({ length: Math.ceil(starts.length / together) }, (_, i) =>
+    starts.slice(i * together, (i + 1) * together),
+  );
+  const cutOut = (some: Starts, mirrored: readonly number[]): Tensor => {
+    throwIfInterrupted(signal, 'The prediction');
+    const given = new Float32Array(some.length * channels * size);
+    for (const [i, start] of some.entries()) {
+      for (let c = 0; c < channels; c++) {
+        const [from, to] = [c * places, (i * channels + c) * size];
+        eachPlace(extents, window, start, mirrored, (inCase, inWindow) => {
+          given[to + inWindow] = field.data[from + inCase];
+        });
       }
-      const said = await ask(tensor('float32', [some.length, channels, ...asked], given));
+    }
+    return tensor('float32', [some.length, channels, ...asked], given);
+  };
+  async function* all(mirrored: readonly number[]): AsyncGenerator<Tensor> {
+    for (const some of parts) {
+      yield cutOut(some, mirrored);
+      seen(some.length);
+    }
+  }
+  for (const mirrored of mirrors) {
+    const askNow = surveyed ? await surveyed(all(mirrored)) : ask;
+    for (const some of parts) {
+      const said = await askNow(cutOut(some, mirrored));
       const heads = said.shape[1];
       const values = said.data as Float32Array;
       sums ??= new Float32Array(heads * places);
@@ -81,8 +109,7 @@ export async function slide(field: Field, ask: Ask, options: SlidingOptions): Pr
           weights[inCase] += bell[inWindow];
         });
       }
-      done += some.length;
-      onLook?.(done, total);
+      seen(some.length);
     }
   }
   const result = sums as Float32Array<ArrayBuffer>;
@@ -98,7 +125,7 @@ function positionsOf(
   extents: readonly number[],
   window: readonly number[],
   { window: asked, step }: SlidingOptions,
-): readonly (readonly number[])[] {
+): Starts {
   const [zs, ys, xs] = extents.map((extent, axis) =>
     windowStarts(extent, window[axis], axis < 3 - asked.length ? 1 : step),
   );
