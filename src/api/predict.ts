@@ -92,6 +92,8 @@ interface Setup {
   readonly predictor: Predictor;
   readonly decision: Decision;
   readonly looking: Looking;
+  /** Labels that are there of cases that have lost files since. */
+  readonly lacking: ReadonlySet<string>;
 }
 
 /**
@@ -125,12 +127,12 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
     labels: [...decision.values],
   } satisfies Making;
   const labelled = folder?.cases ?? [{ labels: arraysName(data), images: [data] }];
-  const { others, finish } = await openOutput(output, making, labelled, request.force === true);
+  const { others, lacking, finish } = await openOutput(output, making, labelled, request.force === true);
   const { signal, onProgress } = work;
   const looking = { step, mirrorAxes: mirror, batch: request.batch, signal };
   const cases = await withExecutor(request, async executor => {
     const predictor = new Predictor(executor, network, plans);
-    const setup: Setup = { predictor, decision, looking };
+    const setup: Setup = { predictor, decision, looking, lacking };
     try {
       if (!folder) return [await predictArrays(setup, arrays!, request, work)];
       const found: PredictedCase[] = [];
@@ -227,13 +229,15 @@ async function predictCase(
   { output, force }: PredictRequest,
   tell: (share: number) => void,
 ): Promise<PredictedCase> {
-  const { predictor, decision, looking } = setup;
+  const { predictor, decision, looking, lacking } = setup;
   const { network, plans } = predictor;
   const file = join(output, one.labels);
   const known = { name: one.name, file };
-  if (!force && (await isThere(file))) return { ...known, already: true };
+  const isLacking = !force && lacking.has(one.labels);
+  if (!force && !isLacking && (await isThere(file))) return { ...known, already: true };
   try {
     const image = await one.read();
+    if (isLacking) return { ...known, problem: `${printable(file)} is of more images than there are now.` };
     requireFittingChannels(network, image.shape[0], one.name);
     requireWritable(file, image.shape.slice(1), image.geometry);
     const seen = plans ? preprocess(image, plans, one.name) : image;

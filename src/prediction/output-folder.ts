@@ -67,10 +67,19 @@ async function requireApart(output: string, cases: readonly Labelled[]): Promise
   }
 }
 
+/** A folder that labels can be written to. */
+interface OpenOutput {
+  /** Labels of other cases that are there. */
+  readonly others: readonly string[];
+  /** Labels that are there of cases that have lost files since. */
+  readonly lacking: ReadonlySet<string>;
+  /** To be called when all labels are written. */
+  readonly finish: () => Promise<void>;
+}
+
 /**
  * Makes the folder, or finds it fit for labels of these cases: those that are there were made so, of files of the same sizes.
  *
- * @returns the labels of other cases that are there, and what is to be called when all labels are written.
  * @throws SutureError `output-exists`, `output-unwritable`; `option-invalid` for the folder of the images.
  */
 export async function openOutput(
@@ -78,7 +87,7 @@ export async function openOutput(
   making: Making,
   cases: readonly Labelled[],
   force: boolean,
-): Promise<{ readonly others: readonly string[]; readonly finish: () => Promise<void> }> {
+): Promise<OpenOutput> {
   await requireApart(output, cases);
   if (!(await isFolder(output))) {
     await refuseExisting(output, {});
@@ -101,11 +110,16 @@ export async function openOutput(
     if (!cases.some(({ labels }) => labels === file) && (await isThere(join(output, file)))) others.push(file);
   }
   const foreign: string[] = [];
+  const lacking = new Set<string>();
   let there = 0;
   for (const one of cases) {
     const sizes = await Promise.all(one.images.map(sizeOf));
     if (await isThere(join(output, one.labels))) {
       there++;
+      if (sizes.length < (images[one.labels]?.length ?? 0)) {
+        lacking.add(one.labels);
+        continue;
+      }
       if (String(images[one.labels]) !== String(sizes)) foreign.push(one.labels);
     }
     images[one.labels] = sizes;
@@ -122,5 +136,5 @@ export async function openOutput(
   const finish = async (): Promise<void> => {
     if (replacing) await write({});
   };
-  return { others, finish };
+  return { others, lacking, finish };
 }

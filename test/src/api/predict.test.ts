@@ -91,6 +91,21 @@ describe('prediction', () => {
     expect((await predict(request)).cases.map(({ already }) => already)).toEqual([true, undefined]);
   });
 
+  it('names a case that lacks a channel since its labels were made, and leaves these as they are', async () => {
+    const folder = await scratch();
+    const [model, data, output] = [await bands(folder), join(folder, 'images'), join(folder, 'out')];
+    const request = { model, data, output, executor: 'ort' } as const;
+    await images(folder);
+    await predict(request);
+    const two = await readFile(join(output, 'two.png'));
+    await rename(join(data, 'two_0000.png'), join(data, 'two_0001.png'));
+    const { cases } = await predict(request);
+    expect(cases.map(({ already, problem }) => already ?? problem)).toEqual([true, 'case two lacks a channel.']);
+    expect(await readFile(join(output, 'two.png'))).toEqual(two);
+    await rename(join(data, 'two_0001.png'), join(data, 'two_0000.png'));
+    expect((await predict(request)).cases.every(({ already }) => already)).toBe(true);
+  });
+
   it('does not go on with labels that were being written over when that was stopped', async () => {
     const folder = await scratch();
     const [model, data, output] = [await bands(folder), await images(folder), join(folder, 'out')];
