@@ -69,7 +69,7 @@ export interface MatchOptions {
  */
 export function match(a: Graph, b: Graph, options: MatchOptions = {}): Matching {
   const { names = namesOf(a, b) } = options;
-  const compared = comparedFeatures(a, b, names, options.imageShape, options.grids);
+  const compared = comparedFeatures(a, b, names, options);
   const { a: featuresA, b: featuresB } = compared;
   const { problem, left } = problemOf(featuresA, featuresB, names, options);
   const exact = options.matcher === 'exact' ? exactMatching(problem, options) : undefined;
@@ -138,7 +138,7 @@ export function matchableValues(
   names: Names = namesOf(a, b),
   grids?: MatchOptions['grids'],
 ): Matchable {
-  const { a: ofA, b: ofB } = comparedFeatures(a, b, names, undefined, grids);
+  const { a: ofA, b: ofB } = comparedFeatures(a, b, names, { grids });
   const { stitch } = limitsFrom();
   const withPartner = (own: FeatureGraph, other: FeatureGraph): Value[] => {
     const widths = widthsOf(own, other);

@@ -28,20 +28,24 @@ export interface Compared {
   readonly dims: SharedDims;
 }
 
+export interface ComparedOptions {
+  readonly imageShape?: readonly number[] | undefined;
+  /** Of both, where they are others than that of the images. */
+  readonly grids?: readonly (BranchGrid | undefined)[] | undefined;
+}
+
 /**
  * The features of two networks. Where sizes are open that they round differently (a pooling gives `floor(H/2)`, a strided convolution
  * `floor((H + 1)/2)`), and more features have a partner at multiples of their strides, sizes are taken to be such multiples: of those
  * that images of `imageShape`, [C, spatial...], are multiples of, where it is given.
  *
- * @param grids of both, where they are others than that of the images.
  * @throws SutureError `parents-incompatible` if the inputs do not fit together.
  */
 export function comparedFeatures(
   a: Graph,
   b: Graph,
   names: Names,
-  imageShape?: readonly number[],
-  grids: readonly (BranchGrid | undefined)[] = [],
+  { imageShape, grids = [] }: ComparedOptions,
 ): Compared {
   const dims = shareDims(a, b, names);
   const under = (at: (map: DimMap) => DimMap): Compared => ({

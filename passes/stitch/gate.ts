@@ -91,20 +91,23 @@ export function gateOutput(
   return removeDeadCode(b.build());
 }
 
+export interface SourceOptions extends Omit<SettleOptions, 'sources' | 'parentOutputs' | 'standard'>, GateOptions {
+  /** Ways of sharing, each one weight for each parent. Default none. */
+  readonly gated?: readonly (readonly number[])[] | undefined;
+}
+
 /**
  * What the parents answer under a setting before their outputs meet, for whoever weighs one answer in many ways: under each parent's tag,
  * brought to `OutputSwitch.meaning`. With `gated`, also {@link gateShares}, [N, parents, ways]: what a gate makes of each way of sharing,
  * on each image; over a case, [1, parents, ways].
  *
- * @param gated ways of sharing, each one weight for each parent.
  * @throws SutureError as `settle`; `option-invalid` where there is nothing to gate.
  */
 export function settleSources(
   network: SuperNetwork,
   setting: Setting,
   parameters: ReadonlyMap<string, Tensor>,
-  gated: readonly (readonly number[])[] = [],
-  { over = 'image', ...options }: Omit<SettleOptions, 'sources' | 'parentOutputs' | 'standard'> & GateOptions = {},
+  { gated = [], over = 'image', ...options }: SourceOptions = {},
 ): Graph {
   const output = gated.length > 0 ? requireGateable(network, over) : network.outputs[0];
   const graph = settle(network, setting, parameters, { ...options, sources: true });

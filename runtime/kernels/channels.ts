@@ -1,8 +1,6 @@
-/** Normalisations other than over rows: with given statistics, across channels, by norms. */
-import { SutureError } from '../../ir/errors.ts';
 import { inputAt, type Node } from '../../ir/graph.ts';
 import { product } from '../../ir/numbers.ts';
-import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { ModuleBuilder, single } from './module.ts';
 import { Rows } from './rows.ts';
@@ -76,12 +74,7 @@ export function lpNormalization(node: Node<'LpNormalization'>, context: KernelCo
 }
 
 /** Mean and variance over any axes: those kept are walked over, those reduced are looped over. */
-export function meanVariance(
-  node: Node<'MeanVarianceNormalization'>,
-  context: KernelContext,
-  epilogue?: Epilogue,
-): KernelPlan {
-  if (epilogue) throw new SutureError('kernel-missing', 'MeanVarianceNormalization takes no epilogue');
+export function meanVariance(node: Node<'MeanVarianceNormalization'>, context: KernelContext): KernelPlan {
   const shape = sizesOf(inputAt(node, 0));
   const axes = node.attributes.axes.map(a => (a < 0 ? a + shape.length : a));
   const kept = shape.map((size, i) => (axes.includes(i) ? 1 : size));

@@ -17,7 +17,7 @@ import {
   convLabel,
   convMacs,
 } from './conv-spec.ts';
-import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { Dispatch, KernelContext, KernelPlan } from './kernel.ts';
 import { bindEpilogue, ModuleBuilder } from './module.ts';
 import { add, ceilDiv, foldGrid, i32, times, u32, unravel } from './wgsl.ts';
 
@@ -118,7 +118,7 @@ const axisNames = ['d', 'h', 'w'] as const;
  * A plan that packs the weights and convolves. Any specification is accepted; the text grows with
  * `block * channels * kernel`, so callers keep that product in the hundreds.
  */
-export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelContext): KernelPlan {
   const layout = packedLayout(spec, tile);
   const { groupOut, groupIn, blocksPerGroup, taps, row } = layout;
   const body = unrolledBody(spec, tile);
@@ -137,7 +137,7 @@ export function convDirect(spec: ConvSpec, tile: DirectTile, context: KernelCont
   builder.bind('w', { kind: 'scratch', index: 0 });
   if (spec.bias) builder.bind('bias', { kind: 'input', index: 2 });
   builder.bind('y', { kind: 'output', index: 0 }, 'f32', 'read_write');
-  const store = bindEpilogue(builder, epilogue, spec.bias ? 3 : 2);
+  const store = bindEpilogue(builder, context, spec.bias ? 3 : 2);
 
   const lines: string[] = [];
   const emit = (line: string) => lines.push(`  ${line}`);

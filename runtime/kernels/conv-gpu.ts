@@ -2,7 +2,7 @@
 import { product } from '../../ir/numbers.ts';
 import { axesOf, type ConvSpec, convLabel, convMacs, kernelSize } from './conv-spec.ts';
 import { convFinish } from './conv-store.ts';
-import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { KernelContext, KernelPlan } from './kernel.ts';
 import {
   type TiledBody,
   tiledEntry,
@@ -68,13 +68,7 @@ export function convTiles(spec: ConvSpec, context: KernelContext) {
   return { tiles: workgroupTiles(m, n, context), pieces: tiledPieces(m, n, k, spec.groups) };
 }
 
-export function convTiled(
-  spec: ConvSpec,
-  tile: WorkgroupTile,
-  pieces: Pieces,
-  context: KernelContext,
-  epilogue?: Epilogue,
-): KernelPlan {
+export function convTiled(spec: ConvSpec, tile: WorkgroupTile, pieces: Pieces, context: KernelContext): KernelPlan {
   const groupOut = spec.outChannels / spec.groups;
   const groupIn = spec.inChannels / spec.groups;
   const taps = kernelSize(spec);
@@ -84,7 +78,7 @@ export function convTiled(
   const builder = new ModuleBuilder();
   builder.bind('x', { kind: 'input', index: 0 });
   builder.bind('w', { kind: 'input', index: 1 });
-  const finish = convFinish(spec, builder, pieces.count, context, epilogue);
+  const finish = convFinish(spec, builder, pieces.count, context);
   builder.declare(inputReader(spec, groupIn));
   const place = tiledGrid({ m, n, batch: spec.groups, pieces }, tile, context);
   const body: TiledBody = {

@@ -2,7 +2,7 @@
 import { product } from '../../ir/numbers.ts';
 import type { ConvSpec } from './conv-spec.ts';
 import { convLabel } from './conv-spec.ts';
-import type { Dispatch, Epilogue, KernelContext, Scratch } from './kernel.ts';
+import type { Dispatch, KernelContext, Scratch } from './kernel.ts';
 import { bindEpilogue, ModuleBuilder } from './module.ts';
 import { ceilDiv, foldGrid, u32 } from './wgsl.ts';
 
@@ -13,10 +13,10 @@ interface ConvFinish {
   readonly scratch: readonly Scratch[];
 }
 
-function bindFinish(spec: ConvSpec, builder: ModuleBuilder, epilogue: Epilogue | undefined): ConvFinish['store'] {
+function bindFinish(spec: ConvSpec, builder: ModuleBuilder, context: KernelContext): ConvFinish['store'] {
   if (spec.bias) builder.bind('bias', { kind: 'input', index: 2 });
   builder.bind('y', { kind: 'output', index: 0 }, 'f32', 'read_write');
-  const store = bindEpilogue(builder, epilogue, spec.bias ? 3 : 2);
+  const store = bindEpilogue(builder, context, spec.bias ? 3 : 2);
   const positions = product(spec.output);
   return (value, n, channel, position) => {
     const flat = `(${n} * ${u32(spec.outChannels)} + ${channel}) * ${u32(positions)} + ${position}`;
@@ -26,20 +26,14 @@ function bindFinish(spec: ConvSpec, builder: ModuleBuilder, epilogue: Epilogue |
 }
 
 /** Binds what the store needs and plans what follows it. The pieces lie in scratch 0. */
-export function convFinish(
-  spec: ConvSpec,
-  builder: ModuleBuilder,
-  pieces: number,
-  context: KernelContext,
-  epilogue: Epilogue | undefined,
-): ConvFinish {
-  if (pieces === 1) return { store: bindFinish(spec, builder, epilogue), dispatches: [], scratch: [] };
+export function convFinish(spec: ConvSpec, builder: ModuleBuilder, pieces: number, context: KernelContext): ConvFinish {
+  if (pieces === 1) return { store: bindFinish(spec, builder, context), dispatches: [], scratch: [] };
   const positions = product(spec.output);
   const total = spec.batch * spec.outChannels * positions;
   builder.bind('partial', { kind: 'scratch', index: 0 }, 'f32', 'read_write');
   const sum = new ModuleBuilder();
   sum.bind('partial', { kind: 'scratch', index: 0 });
-  const finish = bindFinish(spec, sum, epilogue);
+  const finish = bindFinish(spec, sum, context);
   const grid = foldGrid(ceilDiv(total, 64), context.limits);
   const body = `  let i = ${grid.flat('wid')} * 64u + lid;
   if (i >= ${u32(total)}) { return; }

@@ -6,7 +6,7 @@
 import { range } from '../../ir/numbers.ts';
 import { axesOf, type ConvSpec, convLabel, convMacs } from './conv-spec.ts';
 import { convFinish } from './conv-store.ts';
-import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { KernelContext, KernelPlan } from './kernel.ts';
 import { pieceRange, piecesOfSum } from './matmul-parts.ts';
 import { ModuleBuilder } from './module.ts';
 import { add, ceilDiv, foldGrid, i32, times, u32, unravel } from './wgsl.ts';
@@ -16,7 +16,7 @@ import { add, ceilDiv, foldGrid, i32, times, u32, unravel } from './wgsl.ts';
 /** Taps along the last axis that one turn of the inner loop takes: as many as a quad loads at once. */
 const unroll = 4;
 
-export function convWindow(spec: ConvSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function convWindow(spec: ConvSpec, context: KernelContext): KernelPlan {
   const axes = axesOf(spec);
   const [depth, height, width] = axes;
   const groupOut = spec.outChannels / spec.groups;
@@ -38,7 +38,7 @@ export function convWindow(spec: ConvSpec, context: KernelContext, epilogue?: Ep
   if (quads) builder.enable('subgroups');
   builder.bind('x', { kind: 'input', index: 0 });
   builder.bind('w', { kind: 'input', index: 1 });
-  const finish = convFinish(spec, builder, pieces.count, context, epilogue);
+  const finish = convFinish(spec, builder, pieces.count, context);
 
   const lines: string[] = [];
   const emit = (line: string) => lines.push(`  ${line}`);

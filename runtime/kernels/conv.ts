@@ -5,7 +5,7 @@ import { convDirect, type DirectTile } from './conv-direct.ts';
 import { convTiled, convTiles } from './conv-gpu.ts';
 import { axesOf, axisPattern, type ConvSpec, kernelSize } from './conv-spec.ts';
 import { convWindow } from './conv-window.ts';
-import type { Candidate, Epilogue, KernelContext, KernelPlan, Operand } from './kernel.ts';
+import type { Candidate, KernelContext, KernelPlan, Operand } from './kernel.ts';
 import { planMatMul } from './matmul.ts';
 import { tileName } from './matmul-gpu.ts';
 import type { MatMulSpec } from './matmul-spec.ts';
@@ -168,45 +168,39 @@ function pointwiseProduct(spec: ConvSpec): MatMulSpec {
 }
 
 /** Plans a convolution or a transposed one for the adapter at hand. */
-export function planConv(spec: ConvSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function planConv(spec: ConvSpec, context: KernelContext): KernelPlan {
   if (spec.batch * spec.outChannels * product(spec.output) === 0) return { dispatches: [], scratch: [] };
-  if (isWholeWindow(spec)) return planMatMul(wholeWindowProduct(spec), context, epilogue);
+  if (isWholeWindow(spec)) return planMatMul(wholeWindowProduct(spec), context);
   const pointwise = isPointwise(spec);
   if (context.adapterClass === 'gpu' && pointwise && spec.groups === 1) {
-    return withSwappedInputs(planMatMul(pointwiseProduct(spec), context, epilogue));
+    return withSwappedInputs(planMatMul(pointwiseProduct(spec), context));
   }
   // Without neighbours to share there is no use for axes: one long one has the fewest remainders.
   const flat = pointwise ? flattened(spec) : spec;
-  const candidates =
-    context.adapterClass === 'gpu' ? gpuConvs(spec, context, epilogue) : softwareConvs(flat, context, epilogue);
-  if (candidates.length === 0) return convWindow(spec, context, epilogue);
-  return chosenPlan(context, choiceKey('conv', spec, epilogue !== undefined), candidates);
+  const candidates = context.adapterClass === 'gpu' ? gpuConvs(spec, context) : softwareConvs(flat, context);
+  if (candidates.length === 0) return convWindow(spec, context);
+  return chosenPlan(context, choiceKey('conv', spec, context.epilogue !== undefined), candidates);
 }
 
-function directCandidate(
-  spec: ConvSpec,
-  tile: DirectTile,
-  context: KernelContext,
-  epilogue: Epilogue | undefined,
-): Candidate {
+function directCandidate(spec: ConvSpec, tile: DirectTile, context: KernelContext): Candidate {
   const name = `${tile.block.join('x')} c${tile.channels} w${tile.workgroup}`;
-  return { name, plan: () => convDirect(spec, tile, context, epilogue) };
+  return { name, plan: () => convDirect(spec, tile, context) };
 }
 
-const softwareConvs = (spec: ConvSpec, context: KernelContext, epilogue: Epilogue | undefined): readonly Candidate[] =>
-  directTiles(spec, context).map(tile => directCandidate(spec, tile, context, epilogue));
+const softwareConvs = (spec: ConvSpec, context: KernelContext): readonly Candidate[] =>
+  directTiles(spec, context).map(tile => directCandidate(spec, tile, context));
 
 /** Implicit products and, where the sum is in one piece and so has the same order, direct convolutions. */
-function gpuConvs(spec: ConvSpec, context: KernelContext, epilogue: Epilogue | undefined): readonly Candidate[] {
+function gpuConvs(spec: ConvSpec, context: KernelContext): readonly Candidate[] {
   const { tiles, pieces } = convTiles(spec, context);
   const tiled = tiles.map(tile => ({
     name: tileName(tile),
-    plan: () => convTiled(spec, tile, pieces, context, epilogue),
+    plan: () => convTiled(spec, tile, pieces, context),
   }));
   // Few channels per group leave most of a workgroup's tile empty; a strided transposition most of its products zero.
   const sparse = spec.outChannels / spec.groups < 8 || (spec.transposed && spec.strides.some(s => s > 1));
   if (!sparse && pieces.count > 1) return tiled;
-  const direct = gpuDirectTiles(spec).map(tile => directCandidate(spec, tile, withoutQuads(context), epilogue));
+  const direct = gpuDirectTiles(spec).map(tile => directCandidate(spec, tile, withoutQuads(context)));
   if (!sparse) return [...tiled, ...direct];
   return pieces.count > 1 && direct.length > 0 ? direct : [...direct, ...tiled];
 }

@@ -9,7 +9,7 @@ import { batchNormalization, localResponse, lpNormalization, meanVariance } from
 import { concat, split } from './concat.ts';
 import { featureLoss, featureLossGrad } from './feature-loss.ts';
 import { gather, gatherElements, gatherND, oneHot, scatterElements, scatterND } from './gather.ts';
-import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { KernelContext, KernelPlan } from './kernel.ts';
 import { conv, convTranspose, gemm, matMul, stitch } from './linear.ts';
 import { depthToSpace, expand, pad, slice, spaceToDepth, transpose, trilu } from './movement.ts';
 import {
@@ -35,10 +35,7 @@ import { switchGrad, switchPlan } from './switch.ts';
  *
  * @throws SutureError `kernel-missing` saying what of the node no kernel computes.
  */
-type KernelRule<K extends OpName> =
-  K extends OpWith<'epilogue'>
-    ? (node: Node<K>, context: KernelContext, epilogue?: Epilogue) => KernelPlan
-    : (node: Node<K>, context: KernelContext) => KernelPlan;
+type KernelRule<K extends OpName> = (node: Node<K>, context: KernelContext) => KernelPlan;
 
 /** `folded`: known before the run. `fused`: what it holds is computed instead. `null`: there is no kernel. */
 type Entry<K extends OpName> = KernelRule<K> | 'folded' | 'fused' | null;
@@ -148,10 +145,12 @@ export function foldedTensor(node: AnyNode): Tensor | undefined {
 }
 
 /** Plans a node that is neither elementwise nor a view nor folded. */
-export function planNode(node: AnyNode, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function planNode(node: AnyNode, context: KernelContext): KernelPlan {
   const plan = entryOf(node.op);
   if (typeof plan !== 'function') throw new SutureError('kernel-missing', 'there is no kernel for it');
-  if (epilogue && !specOf(node.op).epilogue) throw new SutureError('kernel-missing', `${node.op} takes no epilogue`);
+  if (context.epilogue && !specOf(node.op).epilogue) {
+    throw new SutureError('kernel-missing', `${node.op} takes no epilogue`);
+  }
   requireFit(node);
-  return (plan as (node: AnyNode, context: KernelContext, epilogue?: Epilogue) => KernelPlan)(node, context, epilogue);
+  return (plan as (node: AnyNode, context: KernelContext) => KernelPlan)(node, context);
 }

@@ -80,7 +80,7 @@ export interface KernelLimits {
   readonly maxStorageBuffersPerShaderStage: number;
 }
 
-/** What a kernel may know about where it runs. */
+/** What a kernel may know about where it runs, and what follows it. */
 export interface KernelContext {
   readonly adapterClass: AdapterClass;
   readonly limits: KernelLimits;
@@ -89,6 +89,8 @@ export interface KernelContext {
   readonly subgroups?: { readonly min: number; readonly max: number } | undefined;
   /** The names of candidates that measurement preferred, by the keys of their choices. */
   readonly choices?: ReadonlyMap<string, string> | undefined;
+  /** What is computed on each element before it is stored, in kernels of operators that have this trait. */
+  readonly epilogue?: Epilogue | undefined;
 }
 
 /** Where in the output an epilogue stands. Every field is a WGSL expression of type `u32`. */

@@ -14,16 +14,16 @@ import { sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
 import { add, times, u32, unravel, zero } from './wgsl.ts';
 
-export function conv(node: Node<'Conv'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function conv(node: Node<'Conv'>, context: KernelContext): KernelPlan {
   const [x, w] = node.inputs;
   const window = convWindow(node.attributes, sizesOf(x!), sizesOf(w!));
-  return windowed(node, window, false, context, epilogue);
+  return windowed(node, window, false, context);
 }
 
-export function convTranspose(node: Node<'ConvTranspose'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function convTranspose(node: Node<'ConvTranspose'>, context: KernelContext): KernelPlan {
   const [x, w] = node.inputs;
   const window = convTransposeWindow(node.attributes, sizesOf(x!), sizesOf(w!));
-  return windowed(node, window, true, context, epilogue);
+  return windowed(node, window, true, context);
 }
 
 function windowed(
@@ -31,7 +31,6 @@ function windowed(
   window: Window,
   transposed: boolean,
   context: KernelContext,
-  epilogue: Epilogue | undefined,
 ): KernelPlan {
   const [x, w, bias] = node.inputs;
   const [batch, inChannels, ...input] = sizesOf(x!);
@@ -57,7 +56,6 @@ function windowed(
       constantWeights: w!.constant !== undefined,
     },
     context,
-    epilogue,
   );
 }
 
@@ -84,22 +82,21 @@ function matrix(shape: readonly number[], batch: readonly number[]): MatrixStrid
   };
 }
 
-/** An epilogue for a product whose axes are not those of the node's output: it finds its place from the flat index alone. */
-function reindexed(epilogue: Epilogue | undefined, shape: readonly number[]): Epilogue | undefined {
-  if (epilogue === undefined) return undefined;
-  return {
-    ...epilogue,
-    emit(value, { flat }, input) {
-      const [batch = zero, channel = zero] = unravel('flat', shape).map(e => `(${e})`);
-      const { statements = '', result } = epilogue.emit(value, { flat: 'flat', channel, batch }, input);
-      return { statements: `let flat = ${flat}; ${statements}`, result };
-    },
+/** For a product whose axes are not those of the node's output: the epilogue finds its place from the flat index alone. */
+function reindexed({ epilogue, ...context }: KernelContext, shape: readonly number[]): KernelContext {
+  if (epilogue === undefined) return context;
+  const emit: Epilogue['emit'] = (value, { flat }, input) => {
+    const [batch = zero, channel = zero] = unravel('flat', shape).map(e => `(${e})`);
+    const { statements = '', result } = epilogue.emit(value, { flat: 'flat', channel, batch }, input);
+    return { statements: `let flat = ${flat}; ${statements}`, result };
   };
+  return { ...context, epilogue: { ...epilogue, emit } };
 }
 
-export function matMul(node: Node<'MatMul'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function matMul(node: Node<'MatMul'>, context: KernelContext): KernelPlan {
   const type = storageOf(inputAt(node, 0).type.dtype);
-  if (type !== 'f32' && epilogue) throw new SutureError('kernel-missing', 'a product of integers takes no epilogue');
+  if (type !== 'f32' && context.epilogue)
+    throw new SutureError('kernel-missing', 'a product of integers takes no epilogue');
   const [left, right] = node.inputs.map(v => sizesOf(v!));
   const a = left.length === 1 ? [1, ...left] : left;
   const b = right.length === 1 ? [...right, 1] : right;
@@ -123,9 +120,9 @@ export function matMul(node: Node<'MatMul'>, context: KernelContext, epilogue?: 
       b: { batch: [], row: n, column: 1 },
       alpha: 1,
     };
-    return planMatMul(spec, context, reindexed(epilogue, sizesOf(node.outputs[0])));
+    return planMatMul(spec, reindexed(context, sizesOf(node.outputs[0])));
   }
-  return planMatMul({ batch, m, n, k, a: matrix(a, batch), b: matrix(b, batch), alpha: 1 }, context, epilogue);
+  return planMatMul({ batch, m, n, k, a: matrix(a, batch), b: matrix(b, batch), alpha: 1 }, context);
 }
 
 /** A product of integers, an element to an invocation. Sums wrap around at 32 bits. */
@@ -153,7 +150,7 @@ function integerProduct(spec: MatMulSpec, type: 'i32' | 'u32', context: KernelCo
   );
 }
 
-export function gemm(node: Node<'Gemm'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function gemm(node: Node<'Gemm'>, context: KernelContext): KernelPlan {
   requireFloat(node);
   const [a, b, c] = node.inputs;
   const { alpha, beta, transA, transB } = node.attributes;
@@ -176,12 +173,11 @@ export function gemm(node: Node<'Gemm'>, context: KernelContext, epilogue?: Epil
       }),
     },
     context,
-    epilogue,
   );
 }
 
 /** A 1×1 convolution, or a matrix product where the channels come last. */
-export function stitch(node: Node<'Stitch'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function stitch(node: Node<'Stitch'>, context: KernelContext): KernelPlan {
   requireFloat(node);
   const [x, weight] = node.inputs;
   const shape = sizesOf(x!);
@@ -198,8 +194,7 @@ export function stitch(node: Node<'Stitch'>, context: KernelContext, epilogue?: 
         alpha: 1,
         c: { batch: [], row: 0, column: 1, beta: 1 },
       },
-      context,
-      reindexed(epilogue, shape),
+      reindexed(context, shape),
     );
   }
   const size = product(shape.slice(2));
@@ -220,6 +215,5 @@ export function stitch(node: Node<'Stitch'>, context: KernelContext, epilogue?: 
       constantWeights: weight!.constant !== undefined,
     },
     context,
-    epilogue,
   );
 }

@@ -3,7 +3,7 @@
  * functions, so that a convolution is the same kernel with another way to read its input (an implicit product).
  */
 import { product, range } from '../../ir/numbers.ts';
-import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { Candidate, KernelContext, KernelPlan } from './kernel.ts';
 import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
 import { type MatMulSpec, matmulLabel } from './matmul-spec.ts';
 import { type Entry, ModuleBuilder } from './module.ts';
@@ -232,26 +232,16 @@ export const tiledEntry = (threads: number, lines: readonly string[]): Entry => 
   body: lines.map(line => `  ${line}`).join('\n'),
 });
 
-export function tiledProducts(
-  spec: MatMulSpec,
-  context: KernelContext,
-  epilogue: Epilogue | undefined,
-): readonly Candidate[] {
+export function tiledProducts(spec: MatMulSpec, context: KernelContext): readonly Candidate[] {
   const { m, n, k } = spec;
   const pieces = tiledPieces(m, n, k, product(spec.batch));
   return workgroupTiles(m, n, context).map(tile => ({
     name: tileName(tile),
-    plan: () => tiledProduct(spec, tile, pieces, context, epilogue),
+    plan: () => tiledProduct(spec, tile, pieces, context),
   }));
 }
 
-function tiledProduct(
-  spec: MatMulSpec,
-  tile: WorkgroupTile,
-  pieces: Pieces,
-  context: KernelContext,
-  epilogue: Epilogue | undefined,
-): KernelPlan {
+function tiledProduct(spec: MatMulSpec, tile: WorkgroupTile, pieces: Pieces, context: KernelContext): KernelPlan {
   const { m, n, k } = spec;
   const batch = product(spec.batch);
   const builder = new ModuleBuilder();
@@ -262,7 +252,7 @@ function tiledProduct(
   const bVectors = vectors(spec.b.column, spec.b.row, n, spec.b.batch);
   builder.bind('a', { kind: 'input', index: 0 }, aVectors ? 'vec4<f32>' : 'f32');
   builder.bind('b', { kind: 'input', index: 1 }, bVectors ? 'vec4<f32>' : 'f32');
-  const store = storeProduct(builder, spec, pieces, epilogue);
+  const store = storeProduct(builder, spec, pieces, context);
   const place = tiledGrid({ m, n, batch, pieces }, tile, context);
   const body: TiledBody = {
     m,
@@ -281,5 +271,5 @@ function tiledProduct(
   };
   const { lines, threads } = tiledLoop(builder, body);
   const entry = tiledEntry(threads, [...place.lines, ...lines, ...tiledStore(body, store)]);
-  return productPlan(spec, pieces, builder.dispatch(matmulLabel(spec), place.workgroups, entry), context, epilogue);
+  return productPlan(spec, pieces, builder.dispatch(matmulLabel(spec), place.workgroups, entry), context);
 }

@@ -3,7 +3,7 @@
  * epilogue at the store, and the sum over the pieces.
  */
 import { product, range } from '../../ir/numbers.ts';
-import type { Dispatch, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { Dispatch, KernelContext, KernelPlan } from './kernel.ts';
 import { type MatMulSpec, matmulLabel, matmulMacs } from './matmul-spec.ts';
 import { bindEpilogue, ModuleBuilder, single } from './module.ts';
 import { add, ceilDiv, f32, foldGrid, times, u32, unravel } from './wgsl.ts';
@@ -51,12 +51,11 @@ export function productPlan(
   { count }: Pieces,
   products: Dispatch,
   context: KernelContext,
-  epilogue: Epilogue | undefined,
 ): KernelPlan {
   const dispatch = { ...products, macs: matmulMacs(spec) };
   if (count === 1) return single(dispatch);
   return {
-    dispatches: [dispatch, sumPieces(spec, count, context, epilogue)],
+    dispatches: [dispatch, sumPieces(spec, count, context)],
     scratch: [{ bytes: count * product(spec.batch) * spec.m * spec.n * 4, lifetime: 'run' }],
   };
 }
@@ -64,11 +63,11 @@ export function productPlan(
 type Store = (value: string, row: string, column: string) => string;
 
 /** Binds C, the epilogue's inputs and the output; the code may use `element` (the flat batch index) and `e0`, `e1`, .... */
-function finish(builder: ModuleBuilder, spec: MatMulSpec, epilogue: Epilogue | undefined): Store {
+function finish(builder: ModuleBuilder, spec: MatMulSpec, context: KernelContext): Store {
   const { c, alpha, m, n } = spec;
   if (c) builder.bind('c', { kind: 'input', index: 2 });
   builder.bind('y', { kind: 'output', index: 0 }, 'f32', 'read_write');
-  const store = bindEpilogue(builder, epilogue, c ? 3 : 2);
+  const store = bindEpilogue(builder, context, c ? 3 : 2);
   return (value, row, column) => {
     const scaled = alpha === 1 ? value : `${f32(alpha)} * ${value}`;
     const bias = c
@@ -86,13 +85,8 @@ function finish(builder: ModuleBuilder, spec: MatMulSpec, epilogue: Epilogue | u
 }
 
 /** The store of a product, or of one piece of it, into what comes next. */
-export function storeProduct(
-  builder: ModuleBuilder,
-  spec: MatMulSpec,
-  pieces: Pieces,
-  epilogue: Epilogue | undefined,
-): Store {
-  if (pieces.count === 1) return finish(builder, spec, epilogue);
+export function storeProduct(builder: ModuleBuilder, spec: MatMulSpec, pieces: Pieces, context: KernelContext): Store {
+  if (pieces.count === 1) return finish(builder, spec, context);
   builder.bind('partial', { kind: 'scratch', index: 0 }, 'f32', 'read_write');
   const { m, n } = spec;
   const batch = product(spec.batch);
@@ -101,13 +95,13 @@ export function storeProduct(
 }
 
 /** The dispatch that adds up the pieces, in their order, and finishes the product. */
-function sumPieces(spec: MatMulSpec, pieces: number, context: KernelContext, epilogue: Epilogue | undefined): Dispatch {
+function sumPieces(spec: MatMulSpec, pieces: number, context: KernelContext): Dispatch {
   const { m, n } = spec;
   const total = product(spec.batch) * m * n;
   const grid = foldGrid(ceilDiv(total, 64), context.limits);
   const builder = new ModuleBuilder();
   builder.bind('partial', { kind: 'scratch', index: 0 });
-  const store = finish(builder, spec, epilogue);
+  const store = finish(builder, spec, context);
   const batch = unravel('element', spec.batch).map((at, i) => `  let e${i} = ${at};\n`);
   const body = `  let i = ${grid.flat('wid')} * 64u + lid;
   if (i >= ${u32(total)}) { return; }

@@ -4,7 +4,7 @@
  * dispatch adds up. See `conv-direct.ts` for what is dear and what is cheap there.
  */
 import { product, range } from '../../ir/numbers.ts';
-import type { Candidate, Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { Candidate, KernelContext, KernelPlan } from './kernel.ts';
 import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
 import { type MatMulSpec, matmulLabel } from './matmul-spec.ts';
 import { ModuleBuilder } from './module.ts';
@@ -60,26 +60,16 @@ function layoutOf(spec: MatMulSpec, tile: RegisterTile) {
   return { rowTiles, workgroup, columnGroups, groups: columnGroups * rowTiles * product(spec.batch) };
 }
 
-export function registerProducts(
-  spec: MatMulSpec,
-  context: KernelContext,
-  epilogue: Epilogue | undefined,
-): readonly Candidate[] {
+export function registerProducts(spec: MatMulSpec, context: KernelContext): readonly Candidate[] {
   const tiles = registerTiles(spec, context.features.has('subgroups'));
   const pieces = piecesOfSum(spec.k, layoutOf(spec, tiles[0]).groups, 16, 256, unroll);
   return tiles.map(tile => ({
     name: `${tile.rows}x${tile.columns}`,
-    plan: () => registerProduct(spec, tile, pieces, context, epilogue),
+    plan: () => registerProduct(spec, tile, pieces, context),
   }));
 }
 
-function registerProduct(
-  spec: MatMulSpec,
-  tile: RegisterTile,
-  pieces: Pieces,
-  context: KernelContext,
-  epilogue: Epilogue | undefined,
-): KernelPlan {
+function registerProduct(spec: MatMulSpec, tile: RegisterTile, pieces: Pieces, context: KernelContext): KernelPlan {
   const { m, n, k } = spec;
   const quads = context.features.has('subgroups');
   const batch = product(spec.batch);
@@ -91,7 +81,7 @@ function registerProduct(
   if (quads) builder.enable('subgroups');
   builder.bind('a', { kind: 'input', index: 0 });
   builder.bind('b', { kind: 'input', index: 1 });
-  const store = storeProduct(builder, spec, pieces, epilogue);
+  const store = storeProduct(builder, spec, pieces, context);
 
   const lines: string[] = [];
   const emit = (line: string) => lines.push(`  ${line}`);
@@ -161,5 +151,5 @@ function registerProduct(
   if (grid.padded) emit('}');
 
   const entry = { workgroup, group: 'wid', local: 'lid', lane: quads ? 'lane' : undefined, body: lines.join('\n') };
-  return productPlan(spec, pieces, builder.dispatch(matmulLabel(spec), grid.workgroups, entry), context, epilogue);
+  return productPlan(spec, pieces, builder.dispatch(matmulLabel(spec), grid.workgroups, entry), context);
 }

@@ -5,15 +5,14 @@
  */
 import { product } from '../../ir/numbers.ts';
 import { choiceKey, chosenPlan } from './choice.ts';
-import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { KernelContext, KernelPlan } from './kernel.ts';
 import { tiledProducts } from './matmul-gpu.ts';
 import { registerProducts } from './matmul-software.ts';
 import type { MatMulSpec } from './matmul-spec.ts';
 
 /** Plans a matrix product for the adapter at hand. */
-export function planMatMul(spec: MatMulSpec, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function planMatMul(spec: MatMulSpec, context: KernelContext): KernelPlan {
   if (product(spec.batch) * spec.m * spec.n === 0) return { dispatches: [], scratch: [] };
-  const candidates =
-    context.adapterClass === 'gpu' ? tiledProducts(spec, context, epilogue) : registerProducts(spec, context, epilogue);
-  return chosenPlan(context, choiceKey('matmul', spec, epilogue !== undefined), candidates);
+  const candidates = context.adapterClass === 'gpu' ? tiledProducts(spec, context) : registerProducts(spec, context);
+  return chosenPlan(context, choiceKey('matmul', spec, context.epilogue !== undefined), candidates);
 }

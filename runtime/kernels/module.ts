@@ -1,5 +1,5 @@
 /** WGSL modules, kept in their parts until they are printed. */
-import type { Dispatch, Epilogue, KernelPlan, Operand, OutputIndex } from './kernel.ts';
+import type { Dispatch, KernelContext, KernelPlan, Operand, OutputIndex } from './kernel.ts';
 import { printed } from './wgsl.ts';
 
 /** What a module binds, in the order of its bindings. */
@@ -117,10 +117,10 @@ export class ModuleBuilder {
 /** A plan of one dispatch, which needs no memory. */
 export const single = (dispatch: Dispatch): KernelPlan => ({ dispatches: [dispatch], scratch: [] });
 
-/** Binds what an epilogue needs and returns a function that emits a guarded-free store of one element. */
+/** Binds what the epilogue needs, if there is one, and returns a function that emits the store of one element, without a guard. */
 export function bindEpilogue(
   builder: ModuleBuilder,
-  epilogue: Epilogue | undefined,
+  { epilogue }: KernelContext,
   ownInputs: number,
 ): (value: string, at: OutputIndex, output: string) => string {
   if (epilogue === undefined) return (value, at, output) => `${output}[${at.flat}] = ${value};`;

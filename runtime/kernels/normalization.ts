@@ -2,7 +2,7 @@
 import { SutureError } from '../../ir/errors.ts';
 import { inputAt, type Node } from '../../ir/graph.ts';
 import { product } from '../../ir/numbers.ts';
-import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
+import type { KernelContext, KernelPlan } from './kernel.ts';
 import { bindEpilogue, ModuleBuilder, single } from './module.ts';
 import { type RowShape, Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
@@ -26,13 +26,13 @@ interface RowNormalization {
   readonly statistics?: number;
 }
 
-function rowNormalization(spec: RowNormalization, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+function rowNormalization(spec: RowNormalization, context: KernelContext): KernelPlan {
   const { shape, epsilon, parameter, centred, statistics = 0 } = spec;
   const module = new ModuleBuilder();
   module.bind('x', { kind: 'input', index: 0 });
   module.bind('scale', { kind: 'input', index: 1 });
   if (spec.bias) module.bind('bias', { kind: 'input', index: 2 });
-  const store = bindEpilogue(module, epilogue, spec.ownInputs);
+  const store = bindEpilogue(module, context, spec.ownInputs);
   module.bind('y', { kind: 'output', index: 0 }, 'f32', 'read_write');
   if (statistics > 0) module.bind('means', { kind: 'output', index: 1 }, 'f32', 'read_write');
   if (statistics > 1) module.bind('inverses', { kind: 'output', index: 2 }, 'f32', 'read_write');
@@ -57,11 +57,7 @@ function rowNormalization(spec: RowNormalization, context: KernelContext, epilog
 
 const text = (shape: readonly number[]): string => shape.join('x');
 
-export function instanceNormalization(
-  node: Node<'InstanceNormalization'>,
-  context: KernelContext,
-  epilogue?: Epilogue,
-): KernelPlan {
+export function instanceNormalization(node: Node<'InstanceNormalization'>, context: KernelContext): KernelPlan {
   const shape = sizesOf(inputAt(node, 0));
   const [n, c, ...spatial] = shape;
   return rowNormalization(
@@ -77,7 +73,6 @@ export function instanceNormalization(
       batch: () => `(row / ${u32(c)})`,
     },
     context,
-    epilogue,
   );
 }
 
@@ -91,11 +86,7 @@ function placeOf(shape: readonly number[]) {
   };
 }
 
-export function groupNormalization(
-  node: Node<'GroupNormalization'>,
-  context: KernelContext,
-  epilogue?: Epilogue,
-): KernelPlan {
+export function groupNormalization(node: Node<'GroupNormalization'>, context: KernelContext): KernelPlan {
   const shape = sizesOf(inputAt(node, 0));
   const [n, c, ...spatial] = shape;
   const groups = node.attributes.num_groups;
@@ -113,7 +104,6 @@ export function groupNormalization(
       ...placeOf(shape),
     },
     context,
-    epilogue,
   );
 }
 
@@ -121,7 +111,6 @@ export function groupNormalization(
 export function normalizationOverLast(
   node: Node<'LayerNormalization' | 'RMSNormalization'>,
   context: KernelContext,
-  epilogue?: Epilogue,
 ): KernelPlan {
   const [shape, ...parameters] = node.inputs.flatMap(v => (v ? [sizesOf(v)] : []));
   const { axis, epsilon } = node.attributes;
@@ -144,7 +133,6 @@ export function normalizationOverLast(
       statistics: node.outputs.length - 1,
     },
     context,
-    epilogue,
   );
 }
 

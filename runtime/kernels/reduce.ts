@@ -4,7 +4,7 @@ import { inputAt, type Node } from '../../ir/graph.ts';
 import { product } from '../../ir/numbers.ts';
 import { reducedAxes } from '../../ir/ops/reduction.ts';
 import { FunctionSet, literal } from './functions.ts';
-import type { Dispatch, Epilogue, KernelContext, KernelPlan, Operand, Scratch } from './kernel.ts';
+import type { Dispatch, KernelContext, KernelPlan, Operand, Scratch } from './kernel.ts';
 import { input, mappedPlan, output } from './mapped.ts';
 import { bindEpilogue, ModuleBuilder, single } from './module.ts';
 import { type Combine, type RowShape, Rows } from './rows.ts';
@@ -240,11 +240,11 @@ const rowsAlong = (shape: readonly number[], axis: number): RowShape => {
   return { outer, length, inner };
 };
 
-export function softmax(node: Node<'Softmax' | 'LogSoftmax'>, context: KernelContext, epilogue?: Epilogue): KernelPlan {
+export function softmax(node: Node<'Softmax' | 'LogSoftmax'>, context: KernelContext): KernelPlan {
   const shape = sizesOf(inputAt(node, 0));
   const module = new ModuleBuilder();
   module.bind('x', input(0));
-  const store = bindEpilogue(module, epilogue, 1);
+  const store = bindEpilogue(module, context, 1);
   module.bind('y', output(0), 'f32', 'read_write');
   const rows = new Rows(rowsAlong(shape, node.attributes.axis), context);
   const value =

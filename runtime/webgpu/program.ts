@@ -154,7 +154,7 @@ class Compiler {
     );
     const region: Region = { inputs: [computed, ...extras], nodes: rest, outputs: [output] };
     const epilogue = epilogueOf(region, computed, extras);
-    const plan = planNode(this.#withKnown(anchor), this.#context, epilogue);
+    const plan = planNode(this.#withKnown(anchor), { ...this.#context, epilogue });
     const op = nodes.map(n => n.op).join('+');
     this.steps.push({ node: node.name, op, plan, inputs: [...anchor.inputs, ...extras], outputs: [output] });
   }

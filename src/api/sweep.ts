@@ -76,14 +76,19 @@ async function frontLocked(path: string, data: string, request: FrontRequest): P
   const said = labelsOfRun(run.directory.config, labels);
   const { parents } = run;
   const validation = LabelledData.toChooseBy(parents, await loadDataset(data, said), metric);
-  const sets: NamedData[] = [];
+  const named: NamedData[] = [];
   for (const { name, file } of tests)
-    sets.push({ name, data: LabelledData.for(parents, await loadDataset(file, said), metric) });
+    named.push({ name, data: LabelledData.for(parents, await loadDataset(file, said), metric) });
   const stress = asked && (await stressSets(validation, parents, asked, said));
   const weights = learned ? await readLearned(run) : undefined;
   return withExecutor(options, async executor => {
     const execution = { executor, ...workOptions(options) };
-    const front = await sweepFront(execution, run, validation, sets, { ...options, learned: weights, stress });
+    const front = await sweepFront(
+      execution,
+      run,
+      { validation, tests: named },
+      { ...options, learned: weights, stress },
+    );
     await run.directory.writeJson('front', { ...front, ...(weights && { weights: weights.seal }) });
     return front;
   });

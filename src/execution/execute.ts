@@ -32,7 +32,10 @@ export const prepare = (
   graph: Graph,
   binding: Binding,
   options: PrepareOptions = {},
-): Promise<Session> => executor.prepare(arrangedFor(executor, graph, binding, arrange), options);
+): Promise<Session> => {
+  const by = { kernels: arrange, operators: (bound: Graph) => bound };
+  return executor.prepare(arrangedFor(executor, simplify(specialize(graph, binding)), by), options);
+};
 
 /** Compiles a loss with its gradients, a training step say, which carries its state; `memory` as of `arrangeWithin`. */
 export function prepareStep(
@@ -41,26 +44,21 @@ export function prepareStep(
   binding: Binding,
   { memory, ...options }: Omit<PrepareOptions, 'carry'> & { readonly memory?: number | undefined } = {},
 ): Promise<Session> {
-  const arranged = arrangedFor(
-    executor,
-    graph,
-    binding,
-    bound => arrangeWithin(bound, loss, memory),
-    arrangeWeightTraining,
-  );
+  const arranged = arrangedFor(executor, simplify(specialize(graph, binding)), {
+    kernels: bound => arrangeWithin(bound, loss, memory),
+    operators: arrangeWeightTraining,
+  });
   return executor.prepare(arranged, { ...options, carry });
 }
 
+/** A graph without symbols, arranged for our kernels or for ONNX's operators. */
 function arrangedFor(
   executor: Executor,
-  graph: Graph,
-  binding: Binding,
-  forKernels: (bound: Graph) => Graph,
-  forOperators: (bound: Graph) => Graph = bound => bound,
+  bound: Graph,
+  by: Record<'kernels' | 'operators', (bound: Graph) => Graph>,
 ): Graph {
-  const bound = simplify(specialize(graph, binding));
   // ONNX Runtime inlines model-local functions as well, but opens a training step in half the time without them.
-  return executor.name === 'webgpu' ? forKernels(bound) : kernelGradientsAsProducts(inlineBodies(forOperators(bound)));
+  return executor.name === 'webgpu' ? by.kernels(bound) : kernelGradientsAsProducts(inlineBodies(by.operators(bound)));
 }
 
 /** What the symbols of a graph's inputs are for given shapes. @throws SutureError `data-invalid` where they do not fit. */

@@ -16,5 +16,5 @@ export async function loadModel(
 ): Promise<Model> {
   // The import comes first: it says in a sentence what a hash would say by an errno.
   const imported = importOnnx(path, { apart });
-  return modelOf(path, await hashFile(path), imported, output, options);
+  return modelOf(path, await hashFile(path), imported, { output, ...options });
 }

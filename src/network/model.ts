@@ -74,16 +74,14 @@ export function sharedBatch(models: readonly Model[]): number | undefined {
 /**
  * A network that was read.
  *
- * @param output the name of the one that is used, of several. Default: the one that is as large as the image.
- * @param options `rounds`: whether features of 16 bits keep their roundings, as for scoring the file; without, they are computed in float32.
+ * @param options `output`: the name of the one that is used, of several; default: the one that is as large as the image. `rounds`: whether features of 16 bits keep their roundings, as for scoring the file; without, they are computed in float32.
  * @throws SutureError as {@link withOneOutput}.
  */
 export function modelOf(
   path: string,
   sha256: string,
   { graph: file, warnings, external }: Imported,
-  output?: string,
-  { rounds = false } = {},
+  { output, rounds = false }: { readonly output?: string | undefined; readonly rounds?: boolean } = {},
 ): Model {
   const used = withOneOutput(file, path, output);
   const graph = computable(used, { rounds });

@@ -72,7 +72,7 @@ export function prepare(
       );
     const [plain, gated] = [waysOf(false), waysOf(true)];
     // Merged into neighbouring layers, weights would differ from setting to setting in what settings share.
-    const graph = settleSources(joined, setting, parameters, [...gated.values()], { merge: false, over });
+    const graph = settleSources(joined, setting, parameters, { gated: [...gated.values()], merge: false, over });
     return { name: String(i), graph, answers: joined.outputs[0], plain, gated };
   });
   return { parts, over };

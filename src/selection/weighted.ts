@@ -98,6 +98,12 @@ export interface FrontOptions {
   readonly stress?: readonly StressSet[] | undefined;
 }
 
+/** What settings are scored on. */
+export interface FrontData {
+  readonly validation: LabelledData;
+  readonly tests: readonly NamedData[];
+}
+
 type Places = Pick<Combination, 'positions' | 'weight'>;
 
 /** Each way once, the first parent's share growing. */
@@ -117,8 +123,7 @@ const unstitched: Places = { positions: [], weight: 1 };
 export async function sweepFront(
   execution: Execution,
   { network, parameters }: TrainedNetwork,
-  validation: LabelledData,
-  tests: readonly NamedData[],
+  { validation, tests }: FrontData,
   options: FrontOptions = {},
 ): Promise<Front> {
   const { weights = [0, 0.25, 0.5, 0.75], learned, loss = evenLoss, stress = [] } = options;

@@ -39,7 +39,7 @@ export async function readNetwork(bytes: Uint8Array, name: string, options: Read
   const { external = new Map(), limits, output } = options;
   const what = `'${printable(name)}'`;
   const imported = importModel(decodeModel(bytes, what), { what, external: new ExternalBytes(external), limits });
-  return modelOf(name, await sha256(bytes), imported, output);
+  return modelOf(name, await sha256(bytes), imported, { output });
 }
 
 /** In hexadecimal. @throws SutureError `option-invalid` in pages that browsers do not trust with cryptography. */

@@ -1,8 +1,9 @@
 /** Quantisation to 8 and 16 bits: `(x - zero_point) · scale`, for all elements, along an axis, or in blocks of one. */
 import type { GraphBuilder, NodeOptions } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
+import { product } from '../../numbers.ts';
 import { tensorFromNumbers } from '../../tensor.ts';
-import type { DType } from '../../type.ts';
+import { type DType, staticShape } from '../../type.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 import { dtypeOf } from '../tensor.ts';
 
@@ -75,6 +76,11 @@ function perChannel(b: GraphBuilder, parameter: Value, trailing: number): Value 
   return b.op('Unsqueeze', [parameter, b.ints(Array.from({ length: trailing }, (_, i) => i + 1))]);
 }
 
+interface Quantized {
+  readonly numbers: Value;
+  readonly zero: Value | undefined;
+}
+
 /** Sums of products below this are exact in float32. */
 const EXACT_SUM = 2 ** 24;
 
@@ -82,22 +88,14 @@ const EXACT_SUM = 2 ** 24;
  * A convolution of quantised numbers as int32. It is computed in float32; where sums may be too large for that, on the upper and
  * the lower half of the weights: `w = 16 · high + low`. That is exact up to 4 000 products of 8 bits for each output.
  */
-function sums(
-  b: GraphBuilder,
-  x: Value,
-  xZero: Value | undefined,
-  w: Value,
-  wZero: Value | undefined,
-  form: NodeForm,
-  options?: NodeOptions,
-): Value {
-  const zero = wZero && perChannel(b, wZero, w.type.shape.length - 1);
-  const [left, right] = [centred(b, x, xZero, 'float32'), centred(b, w, zero, 'float32')];
+function sums(b: GraphBuilder, [x, w]: readonly Quantized[], form: NodeForm, options?: NodeOptions): Value {
+  const { shape } = w.numbers.type;
+  const zero = w.zero && perChannel(b, w.zero, shape.length - 1);
+  const left = centred(b, x.numbers, x.zero, 'float32');
+  const right = centred(b, w.numbers, zero, 'float32');
   const convolved = (weight: Value, last?: NodeOptions) =>
     b.op('Cast', [b.op('Conv', [left, weight], convolution(form))], { to: 'int32' }, last);
-  const terms = w.type.shape
-    .slice(1)
-    .reduce((n: number, d) => (typeof d === 'number' ? n * d : Number.POSITIVE_INFINITY), 1);
+  const terms = product(staticShape(shape.slice(1)) ?? [Number.POSITIVE_INFINITY]);
   if (terms * 255 * 255 < EXACT_SUM) return convolved(right, options);
   const sixteen = b.constant(tensorFromNumbers('float32', [], [16]));
   const high = b.op('Floor', [b.op('Div', [right, sixteen])]);
@@ -182,7 +180,19 @@ export const quantized = {
     since: 10,
     build(form, context) {
       const [x, w, xZero, wZero] = requireInputs(form, 2, context);
-      return [context.within(b => sums(b, x!, xZero, w!, wZero, form, context.result()))];
+      return [
+        context.within(b =>
+          sums(
+            b,
+            [
+              { numbers: x!, zero: xZero },
+              { numbers: w!, zero: wZero },
+            ],
+            form,
+            context.result(),
+          ),
+        ),
+      ];
     },
   },
 
@@ -195,7 +205,14 @@ export const quantized = {
       const range = ranges[dtype] ?? context.refuse(`its result of ${dtype} is not supported`);
       const clipped = context.within(b => {
         const spatial = w!.type.shape.length - 2;
-        const products = sums(b, x!, xZero, w!, wZero, form);
+        const products = sums(
+          b,
+          [
+            { numbers: x!, zero: xZero },
+            { numbers: w!, zero: wZero },
+          ],
+          form,
+        );
         const biased = bias ? b.op('Add', [products, perChannel(b, bias, spatial)]) : products;
         const factor = factorOf(b, xScale!, perChannel(b, wScale!, spatial), yScale!);
         return requantized(b, biased, factor, yZero!, range);

@@ -90,7 +90,7 @@ describe('branches side by side', () => {
           const parameters = kaimingStitches(network, random(seed));
           const abreast = settleAbreast(network, setting, parameters);
           const x = images(seed, 2);
-          const apart = await runOrt(settleSources(network, setting, parameters, [shares]), { x });
+          const apart = await runOrt(settleSources(network, setting, parameters, { gated: [shares] }), { x });
           const { doubts } = await runOrt(verify(doubtAbreast(abreast, meaning)), { x });
           expect(doubts.shape).toEqual([2, 3]);
           for (const image of [0, 1]) {

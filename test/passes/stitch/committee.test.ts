@@ -105,8 +105,8 @@ describe.each([2, 3])('a committee of %i networks', count => {
     const setting = settingOfCommittee(network, original(network), averagedAt(network, 0));
     const x = images(9);
     const ways = [[...network.parents.map(() => 1 / count), ...network.parents.map(() => 0)]];
-    const found = Array.from(numbers(settleSources(both, setting, parameters, ways), x, gateShares));
-    const alone = settleSources(network, original(network), parameters, [ways[0].slice(0, count)]);
+    const found = Array.from(numbers(settleSources(both, setting, parameters, { gated: ways }), x, gateShares));
+    const alone = settleSources(network, original(network), parameters, { gated: [ways[0].slice(0, count)] });
     const want = Array.from(numbers(alone, x, gateShares));
     const kept = found.filter((_, i) => i % (2 * count) < count);
     expect(relativeError(kept, want)).toBeLessThan(1e-6);

@@ -104,7 +104,7 @@ describe.each([
       await fc.assert(
         fc.asyncProperty(fc.integer(), fc.array(simplex(count), { minLength: 1, maxLength: 3 }), async (seed, ways) => {
           const x = images(seed, 6);
-          const apart = settleSources(net, setting, parameters, ways);
+          const apart = settleSources(net, setting, parameters, { gated: ways });
           verify(apart);
           const found = await runOrt(apart, { x });
           const answers = sources.map(tag => probabilities(found[tag], given));
@@ -147,7 +147,7 @@ describe.each([
       fc.property(fc.integer(), simplex(count), (seed, shares) => {
         const x = images(seed, 2);
         const setting = withOutputs(net, original(net), shares);
-        const found = evaluated(settleSources(net, setting, new Map(), [shares]), x);
+        const found = evaluated(settleSources(net, setting, new Map(), { gated: [shares] }), x);
         const wanted = [...shares, ...shares];
         expect(relativeError(found[gateShares].data, wanted)).toBeLessThan(1e-6);
         const { logits } = evaluated(settleGated(net, setting), x);
@@ -171,7 +171,7 @@ describe.each([
             activation,
           );
           const ways = [at.map(i => shares[i])];
-          const rows = evaluated(settleSources(net, original(net), new Map(), ways), x)[gateShares].data;
+          const rows = evaluated(settleSources(net, original(net), new Map(), { gated: ways }), x)[gateShares].data;
           return at.map((_, i) => Array.from({ length: 3 }, (_, n) => rows[3 * n + i]));
         });
         const found = places.flatMap((_, i) => turned[i]);
@@ -222,7 +222,7 @@ describe('the gate', () => {
       const shares = [0.5, 0.2, 0.3];
       const setting = withOutputs(net, original(net), shares);
       const x = images(8, 4);
-      const apart = settleSources(net, setting, parameters, [shares, [1, 0, 0]], { over: 'case' });
+      const apart = settleSources(net, setting, parameters, { gated: [shares, [1, 0, 0]], over: 'case' });
       const settled = settleGated(net, setting, parameters, { standard: true, over: 'case' });
       for (const graph of [apart, settled]) verify(graph);
       const found = await runOrt(apart, { x });
@@ -247,7 +247,7 @@ describe('the gate', () => {
       // One image is a case of one.
       const one = images(9, 1);
       const [alone, together] = (['image', 'case'] as const).map(
-        over => evaluated(settleSources(net, setting, parameters, [shares], { over }), one)[gateShares].data,
+        over => evaluated(settleSources(net, setting, parameters, { gated: [shares], over }), one)[gateShares].data,
       );
       expect(together).toEqual(alone);
     },
@@ -270,7 +270,7 @@ describe('the gate', () => {
         [30, 3],
       ] as const) {
         const net = joined([1, 2, 3], channels, head, { scale });
-        const apart = settleSources(net, original(net), new Map(), [[0.5, 0.3, 0.2]]);
+        const apart = settleSources(net, original(net), new Map(), { gated: [[0.5, 0.3, 0.2]] });
         const whole = settleGated(net, withOutputs(net, original(net), [0.5, 0.3, 0.2]));
         const x = images(11, 4);
         const outputs = [evaluated(apart, x), await runOrt(apart, { x })];
@@ -293,7 +293,7 @@ describe('the gate', () => {
     const x = images(12, 4);
     const nets = (['float32', 'float16'] as const).map(dtype => joined([1, 2, 3], 3, undefined, { scale, dtype }));
     const shares = nets.map(net => {
-      const graph = settleSources(net, original(net), new Map(), [[0.5, 0.3, 0.2]]);
+      const graph = settleSources(net, original(net), new Map(), { gated: [[0.5, 0.3, 0.2]] });
       verify(graph);
       const { dtype } = graph.inputs[0].type;
       return evaluateGraph(graph, { x: tensorFromNumbers(dtype, x.shape, Array.from(values(x))) }).get(gateShares)!;

@@ -247,7 +247,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
         return Math.max(value * scale[channel], 0) + residual[i] + Math.floor(i / positions / spec.outChannels);
       });
       for (const adapterClass of ['software', 'gpu'] as const) {
-        const plan = planConv(spec, contextOf(device, adapterClass), epilogue);
+        const plan = planConv(spec, { ...contextOf(device, adapterClass), epilogue });
         const y = await runPlan(device, plan, [x, w, bias, scale, residual], convLength(spec));
         expect(largestDifference(y, expected)).toBeLessThan(2e-4);
       }

@@ -118,7 +118,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('matrix products', ()
           alpha: 1,
           bias: 'columns',
         });
-        const plan = planMatMul(spec, contextOf(device, adapterClass), epilogue);
+        const plan = planMatMul(spec, { ...contextOf(device, adapterClass), epilogue });
         expect(plan.dispatches).toHaveLength(k === 7 ? 1 : 2);
         const extra = numbers(5, 9);
         const y = await runPlan(device, plan, [...inputs, extra], outputLength(spec));

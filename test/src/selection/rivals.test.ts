@@ -41,7 +41,12 @@ it('output ensembles are not beyond themselves, and what lies beyond them does s
     for (const { name } of candidates.all.filter(({ kind }) => ['parent', 'ensemble', 'weighted'].includes(kind))) {
       expect(rivals.beyond(metricsOf(name)), name).toBeLessThanOrEqual(0);
     }
-    const front = await sweepFront({ executor }, run, validation.data, tests, { weights: [1], outputs: [0.5] });
+    const front = await sweepFront(
+      { executor },
+      run,
+      { validation: validation.data, tests },
+      { weights: [1], outputs: [0.5] },
+    );
     const gated = front.points.find(point => point.gated)!;
     const found = metricsOf('output ensemble, gated');
     expect(found.map(metric => metric.score().value)).toEqual(gated.scores.slice(1));

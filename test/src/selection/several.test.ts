@@ -55,7 +55,7 @@ async function swept(seeds: readonly number[], options: FrontOptions, alike = fa
   const data = LabelledData.for([networkOf(graph, 'a', meaningOf(graph, graph.outputs[0].value))], dataset);
   const tests = [{ name: 'own', data }];
   return withExecutor({ executor: 'ort' }, executor =>
-    sweepFront({ executor }, { network, parameters }, data, tests, options),
+    sweepFront({ executor }, { network, parameters }, { validation: data, tests }, options),
   );
 }
 

@@ -68,7 +68,7 @@ it('gives branches that have become more or less sure the say of their teachers'
           if (factors[0] === 1 && factors[1] === 1) expect(shares[0]).toBeCloseTo(0.5, 6);
           // What the gate makes of them, as its own graph says: how much likelier the first is than the second.
           const lead = async (network: typeof before, ways: readonly number[]) => {
-            const graph = settleSources(network, original(network), new Map(), [ways]);
+            const graph = settleSources(network, original(network), new Map(), { gated: [ways] });
             const { data } = (await runOrt(graph, { x: tensorFromNumbers('float32', [count, 2, 4, 4], [...images]) }))[
               gateShares
             ];
