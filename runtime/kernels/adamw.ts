@@ -1,7 +1,7 @@
 import { inputAt, type Node } from '../../ir/graph.ts';
 import { product } from '../../ir/numbers.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output } from './mapped.ts';
+import { input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { sizesOf } from './shape.ts';
 import { f32 } from './wgsl.ts';
 
@@ -13,15 +13,15 @@ export function adamW(node: Node<'AdamW'>, context: KernelContext): KernelPlan {
     {
       label: `adamW ${product(shape)}`,
       shape: [product(shape)],
-      bindings: [
-        { name: 'gradient', operand: input(1), type: 'f32' },
-        { name: 'rate', operand: input(4), type: 'f32' },
-        { name: 'bias1', operand: input(5), type: 'f32' },
-        { name: 'bias2', operand: input(6), type: 'f32' },
-        { name: 'parameter', operand: output(0), type: 'f32', access: 'read_write' },
-        { name: 'm', operand: output(1), type: 'f32', access: 'read_write' },
-        { name: 'v', operand: output(2), type: 'f32', access: 'read_write' },
-      ],
+      bindings: {
+        gradient: reads(input(1)),
+        rate: reads(input(4)),
+        bias1: reads(input(5)),
+        bias2: reads(input(6)),
+        parameter: writes(output(0)),
+        m: writes(output(1)),
+        v: writes(output(2)),
+      },
       element: i => `let g = gradient[${i}];
   let first = m[${i}] * ${f32(beta1)} + g * ${f32(1 - beta1)};
   let second = v[${i}] * ${f32(beta2)} + g * g * ${f32(1 - beta2)};

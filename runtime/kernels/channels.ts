@@ -1,7 +1,7 @@
 import { inputAt, type Node } from '../../ir/graph.ts';
 import { product } from '../../ir/numbers.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output } from './mapped.ts';
+import { input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { ModuleBuilder, single } from './module.ts';
 import { Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
@@ -14,14 +14,14 @@ export function batchNormalization(node: Node<'BatchNormalization'>, context: Ke
     {
       label: `batchNorm ${shape.join('x')}`,
       shape: [n, c, product(spatial)],
-      bindings: [
-        { name: 'x', operand: input(0), type: 'f32' },
-        { name: 'scale', operand: input(1), type: 'f32' },
-        { name: 'bias', operand: input(2), type: 'f32' },
-        { name: 'mean', operand: input(3), type: 'f32' },
-        { name: 'spread', operand: input(4), type: 'f32' },
-        { name: 'y', operand: output(0), type: 'f32', access: 'read_write' },
-      ],
+      bindings: {
+        x: reads(input(0)),
+        scale: reads(input(1)),
+        bias: reads(input(2)),
+        mean: reads(input(3)),
+        spread: reads(input(4)),
+        y: writes(output(0)),
+      },
       element: (i, [, k]) =>
         `y[${i}] = (x[${i}] - mean[${k}]) * (scale[${k}] / sqrt(spread[${k}] + ${f32(node.attributes.epsilon)})) + bias[${k}];`,
     },
@@ -40,10 +40,7 @@ export function localResponse(node: Node<'LRN'>, context: KernelContext): Kernel
     {
       label: `lrn ${shape.join('x')}`,
       shape: [n, c, plane],
-      bindings: [
-        { name: 'x', operand: input(0), type: 'f32' },
-        { name: 'y', operand: output(0), type: 'f32', access: 'read_write' },
-      ],
+      bindings: { x: reads(input(0)), y: writes(output(0)) },
       element: (i, [b, k, p]) => `var total = 0.0;
   let first = u32(max(i32(${k}) - ${i32(before)}, 0));
   let last = min(${k} + ${u32(after)}, ${u32(c - 1)});
@@ -89,10 +86,7 @@ export function meanVariance(node: Node<'MeanVarianceNormalization'>, context: K
     {
       label: `meanVarianceNorm ${shape.join('x')}`,
       shape: kept,
-      bindings: [
-        { name: 'x', operand: input(0), type: 'f32' },
-        { name: 'y', operand: output(0), type: 'f32', access: 'read_write' },
-      ],
+      bindings: { x: reads(input(0)), y: writes(output(0)) },
       // ONNX defines it with 1e-9 added to the deviation.
       element: (_flat, at) => `var total = 0.0; ${over(at, 'total += x[at];')}
   let mean = total / ${f32(count)};

@@ -2,7 +2,7 @@
 import type { Node } from '../../ir/graph.ts';
 import { product } from '../../ir/numbers.ts';
 import type { Dispatch, KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output } from './mapped.ts';
+import { input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { around, sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
 import { add, times, u32 } from './wgsl.ts';
@@ -87,10 +87,7 @@ function stretches(
     {
       label,
       shape: [outer, n],
-      bindings: [
-        { name: 'x', operand: input(slots.from), type },
-        { name: 'y', operand: output(slots.to), type, access: 'read_write' },
-      ],
+      bindings: { x: reads(input(slots.from), type), y: writes(output(slots.to), type) },
       element: (_flat, [o, k]) => `y[${place(o, k, toOffset, toStride)}] = x[${place(o, k, fromOffset, fromStride)}];`,
     },
     context,

@@ -2,7 +2,7 @@
 import { inputAt, type Node } from '../../ir/graph.ts';
 import { product } from '../../ir/numbers.ts';
 import type { Dispatch, KernelContext, KernelPlan, Operand } from './kernel.ts';
-import { input, mappedPlan, output, scratch } from './mapped.ts';
+import { input, mappedPlan, output, reads, scratch, writes } from './mapped.ts';
 import { ModuleBuilder } from './module.ts';
 import { piecesOf, Rows } from './rows.ts';
 import { sizesOf } from './shape.ts';
@@ -120,13 +120,13 @@ export function featureLossGrad(node: Node<'FeatureLossGrad'>, context: KernelCo
     {
       label,
       shape: [length],
-      bindings: [
-        { name: 'dloss', operand: input(0), type: 'f32' },
-        { name: 'x', operand: input(1), type: 'f32' },
-        { name: 'reference', operand: input(2), type: 'f32' },
-        ...(normalize ? [{ name: 'divisor', operand: given ? input(3) : scratch(1), type: 'f32' }] : []),
-        { name: 'dx', operand: output(0), type: 'f32', access: 'read_write' as const },
-      ],
+      bindings: {
+        dloss: reads(input(0)),
+        x: reads(input(1)),
+        reference: reads(input(2)),
+        ...(normalize && { divisor: reads(given ? input(3) : scratch(1)) }),
+        dx: writes(output(0)),
+      },
       element: i =>
         `dx[${i}] = (x[${i}] - reference[${i}]) * (dloss[0] * ${f32(2 / length)}${normalize ? ' / divisor[0]' : ''});`,
     },

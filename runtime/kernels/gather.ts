@@ -6,7 +6,7 @@ import { SutureError } from '../../ir/errors.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import { product, stridesOf } from '../../ir/numbers.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output } from './mapped.ts';
+import { input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { around, sizesOf } from './shape.ts';
 import { type Stored, storageOf } from './storage.ts';
 import { add, i32, times, u32, zero } from './wgsl.ts';
@@ -31,11 +31,7 @@ export function gather(node: Node<'Gather'>, context: KernelContext): KernelPlan
     {
       label: `gather ${sizesOf(data).join('x')} by ${count}`,
       shape: [outer, count, inner],
-      bindings: [
-        { name: 'x', operand: input(0), type },
-        { name: 'indices', operand: input(1), type: 'i32' },
-        { name: 'y', operand: output(0), type, access: 'read_write' },
-      ],
+      bindings: { x: reads(input(0), type), indices: reads(input(1), 'i32'), y: writes(output(0), type) },
       element: (flat, [o, k, i]) =>
         `let at = indices[${k}]; y[${flat}] = x[${add(times(`(${o} * ${u32(axis)} + ${position('at', axis)})`, inner), i)}];`,
     },
@@ -54,11 +50,7 @@ export function gatherElements(node: Node<'GatherElements'>, context: KernelCont
     {
       label: `gatherElements ${sizesOf(indices).join('x')}`,
       shape: sizesOf(indices),
-      bindings: [
-        { name: 'x', operand: input(0), type },
-        { name: 'indices', operand: input(1), type: 'i32' },
-        { name: 'y', operand: output(0), type, access: 'read_write' },
-      ],
+      bindings: { x: reads(input(0), type), indices: reads(input(1), 'i32'), y: writes(output(0), type) },
       element: (flat, at) =>
         `let k = indices[${flat}]; y[${flat}] = x[${add(
           ...at.map((c, i) => times(i === axis ? position('k', shape[axis]) : c, strides[i])),
@@ -93,11 +85,7 @@ export function gatherND(node: Node<'GatherND'>, context: KernelContext): Kernel
     {
       label: `gatherND ${shape.join('x')}`,
       shape: [batch, perBatch, inner],
-      bindings: [
-        { name: 'x', operand: input(0), type },
-        { name: 'indices', operand: input(1), type: 'i32' },
-        { name: 'y', operand: output(0), type, access: 'read_write' },
-      ],
+      bindings: { x: reads(input(0), type), indices: reads(input(1), 'i32'), y: writes(output(0), type) },
       element: (flat, [b, k, i]) => `var base = ${times(b, product(shape.slice(batch_dims)))};
   ${tupleBase(shape, batch_dims, length, `(${b} * ${u32(perBatch)} + ${k})`)}
   y[${flat}] = x[base + ${i}];`,
@@ -123,11 +111,11 @@ function reduced(reduction: string, old: string, update: string): string {
   }
 }
 
-const scatterBindings = (type: Stored) => [
-  { name: 'indices', operand: input(1), type: 'i32' },
-  { name: 'updates', operand: input(2), type },
-  { name: 'y', operand: output(0), type, access: 'read_write' as const },
-];
+const scatterBindings = (type: Stored) => ({
+  indices: reads(input(1), 'i32'),
+  updates: reads(input(2), type),
+  y: writes(output(0), type),
+});
 
 /** One invocation makes all updates of a line along the axis, in order: no two write the same element. */
 export function scatterElements(node: Node<'ScatterElements'>, context: KernelContext): KernelPlan {
@@ -196,11 +184,11 @@ export function oneHot(node: Node<'OneHot'>, context: KernelContext): KernelPlan
     {
       label: `oneHot ${shape.join('x')}`,
       shape,
-      bindings: [
-        { name: 'indices', operand: input(0), type: storageOf(indices.type.dtype) },
-        { name: 'values', operand: input(2), type },
-        { name: 'y', operand: output(0), type, access: 'read_write' },
-      ],
+      bindings: {
+        indices: reads(input(0), storageOf(indices.type.dtype)),
+        values: reads(input(2), type),
+        y: writes(output(0), type),
+      },
       element: (flat, at) => {
         const rest = at.filter((_, i) => i !== axis);
         const index = add(...rest.map((c, i) => times(c, own[i])));

@@ -7,7 +7,7 @@ import type { Window } from '../../ir/ops/spatial.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import { planConv } from './conv.ts';
 import type { Epilogue, KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output } from './mapped.ts';
+import { input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { planMatMul } from './matmul.ts';
 import type { MatMulSpec, MatrixStrides } from './matmul-spec.ts';
 import { sizesOf } from './shape.ts';
@@ -133,11 +133,7 @@ function integerProduct(spec: MatMulSpec, type: 'i32' | 'u32', context: KernelCo
     {
       label: `matmul ${type} ${[...batch, m, n, k].join('x')}`,
       shape: [...batch, m, n],
-      bindings: [
-        { name: 'a', operand: input(0), type },
-        { name: 'b', operand: input(1), type },
-        { name: 'y', operand: output(0), type, access: 'read_write' },
-      ],
+      bindings: { a: reads(input(0), type), b: reads(input(1), type), y: writes(output(0), type) },
       element: (flat, at) => `var total = ${type}(0);
   let row = ${start(at, [...a.batch, a.row, 0])};
   let column = ${start(at, [...b.batch, 0, b.column])};

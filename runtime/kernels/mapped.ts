@@ -4,16 +4,28 @@ import type { KernelContext, KernelPlan, Operand } from './kernel.ts';
 import { ModuleBuilder, single } from './module.ts';
 import { ceilDiv, foldGrid, times, u32, unravel } from './wgsl.ts';
 
+/** What an array of a kernel stands for, and the WGSL type of its elements. */
+export interface Binding {
+  readonly operand: Operand;
+  readonly type: string;
+  readonly access: 'read' | 'read_write';
+}
+
+/** By the names that the code has for them, in the order of their numbers. */
+export type Bindings = Readonly<Record<string, Binding>>;
+
+export const reads = (operand: Operand, type = 'f32'): Binding => ({ operand, type, access: 'read' });
+export const writes = (operand: Operand, type = 'f32'): Binding => ({ operand, type, access: 'read_write' });
+
+export function bindAll(module: ModuleBuilder, bindings: Bindings): void {
+  for (const [name, { operand, type, access }] of Object.entries(bindings)) module.bind(name, operand, type, access);
+}
+
 interface MappedSpec {
   readonly label: string;
   /** The shape that the kernel walks over, usually the output's. */
   readonly shape: readonly number[];
-  readonly bindings: readonly {
-    readonly name: string;
-    readonly operand: Operand;
-    readonly type: string;
-    readonly access?: 'read' | 'read_write';
-  }[];
+  readonly bindings: Bindings;
   readonly declarations?: string;
   /**
    * Statements that compute and store one element.
@@ -38,7 +50,7 @@ export function mappedPlan(spec: MappedSpec, context: KernelContext): KernelPlan
   const total = product(spec.shape);
   if (total === 0) return { dispatches: [], scratch: [] };
   const module = new ModuleBuilder();
-  for (const { name, operand, type, access } of spec.bindings) module.bind(name, operand, type, access);
+  bindAll(module, spec.bindings);
   if (spec.declarations) module.declare(spec.declarations);
   const workgroup = 64;
   const each = context.adapterClass === 'software' && total >= several.from ? several.elements : 1;

@@ -7,7 +7,7 @@ import { sliceRanges } from '../../ir/ops/movement.ts';
 import { numbersOf } from '../../ir/tensor.ts';
 import { literal, specialNumbers } from './functions.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output } from './mapped.ts';
+import { input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
 import { add, i32, times, u32, zero } from './wgsl.ts';
@@ -35,11 +35,11 @@ function moved(
     {
       label: `${label} ${sizesOf(x!).join('x')} -> ${sizesOf(y).join('x')}`,
       shape,
-      bindings: [
-        { name: 'x', operand: input(0), type },
-        ...(filled ? [{ name: 'filling', operand: input(2), type }] : []),
-        { name: 'y', operand: output(0), type, access: 'read_write' },
-      ],
+      bindings: {
+        x: reads(input(0), type),
+        ...(filled && { filling: reads(input(2), type) }),
+        y: writes(output(0), type),
+      },
       declarations: specialNumbers,
       element(flat, at) {
         const { statements = '', index: from, inside, filling = `${type}(0)` } = index(at);

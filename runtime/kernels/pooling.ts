@@ -4,7 +4,7 @@ import type { Node } from '../../ir/graph.ts';
 import { product, stridesOf } from '../../ir/numbers.ts';
 import { type Window, windowOf } from '../../ir/ops/spatial.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output } from './mapped.ts';
+import { input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { sizesOf } from './shape.ts';
 import { storageOf } from './storage.ts';
 import { f32, i32, u32 } from './wgsl.ts';
@@ -59,11 +59,11 @@ export function maxPool(node: Node<'MaxPool'>, context: KernelContext): KernelPl
     {
       label: `maxPool ${xs.join('x')} k${geometry.window.kernel.join('x')}`,
       shape: ys,
-      bindings: [
-        { name: 'x', operand: input(0), type },
-        { name: 'y', operand: output(0), type, access: 'read_write' },
-        ...(indices ? [{ name: 'indices', operand: output(1), type: 'i32', access: 'read_write' as const }] : []),
-      ],
+      bindings: {
+        x: reads(input(0), type),
+        y: writes(output(0), type),
+        ...(indices && { indices: writes(output(1), 'i32') }),
+      },
       element: (flat, at) => `${planeBase(xs, at)}
   var best = ${type}(0); var found = false; var best_at = 0u;
   ${overWindow(geometry, at, `let v = x[plane + at]; if (!found || v > best || v != v) { best = v; best_at = ${index}; found = true; }`)}
@@ -99,10 +99,7 @@ export function averagePool(node: Node<'AveragePool'>, context: KernelContext): 
     {
       label: `averagePool ${xs.join('x')} k${geometry.window.kernel.join('x')}`,
       shape: ys,
-      bindings: [
-        { name: 'x', operand: input(0), type: 'f32' },
-        { name: 'y', operand: output(0), type: 'f32', access: 'read_write' },
-      ],
+      bindings: { x: reads(input(0)), y: writes(output(0)) },
       element: (flat, at) => `${planeBase(xs, at)}
   var total = 0.0; var count = 0.0;
   ${overWindow(geometry, at, 'total += x[plane + at]; count += 1.0;', outside)}
@@ -124,10 +121,7 @@ export function lpPool(node: Node<'LpPool'>, context: KernelContext): KernelPlan
     {
       label: `lpPool ${xs.join('x')} k${geometry.window.kernel.join('x')}`,
       shape: ys,
-      bindings: [
-        { name: 'x', operand: input(0), type: 'f32' },
-        { name: 'y', operand: output(0), type: 'f32', access: 'read_write' },
-      ],
+      bindings: { x: reads(input(0)), y: writes(output(0)) },
       element: (flat, at) => `${planeBase(xs, at)}
   var total = 0.0;
   ${overWindow(geometry, at, `let v = x[plane + at]; total += ${term};`)}
@@ -193,11 +187,7 @@ export function maxPoolGrad(node: Node<'MaxPoolGrad'>, context: KernelContext): 
     {
       label: `maxPoolGrad ${xs.join('x')} k${window.kernel.join('x')}`,
       shape: xs,
-      bindings: [
-        { name: 'dy', operand: input(0), type: 'f32' },
-        { name: 'x', operand: input(1), type: 'f32' },
-        { name: 'dx', operand: output(0), type: 'f32', access: 'read_write' },
-      ],
+      bindings: { dy: reads(input(0)), x: reads(input(1)), dx: writes(output(0)) },
       element,
     },
     context,

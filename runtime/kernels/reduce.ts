@@ -5,7 +5,7 @@ import { product } from '../../ir/numbers.ts';
 import { reducedAxes } from '../../ir/ops/reduction.ts';
 import { FunctionSet, literal } from './functions.ts';
 import type { Dispatch, KernelContext, KernelPlan, Operand, Scratch } from './kernel.ts';
-import { input, mappedPlan, output } from './mapped.ts';
+import { type Bindings, bindAll, input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { bindEpilogue, ModuleBuilder, single } from './module.ts';
 import { type Combine, type RowShape, Rows } from './rows.ts';
 import { around, sizesOf } from './shape.ts';
@@ -167,7 +167,7 @@ function emptyReduction({ reduction, shape, axes, type, label }: ReductionSpec, 
     {
       label,
       shape: shape.map((n, i) => (axes.includes(i) ? 1 : n)),
-      bindings: [{ name: 'y', operand: output(0), type, access: 'read_write' }],
+      bindings: { y: writes(output(0), type) },
       declarations: functions.declarations(value),
       element: i => `let none = ${value}; y[${i}] = ${last};`,
     },
@@ -219,19 +219,18 @@ export function globalPool(node: Node<'GlobalAveragePool' | 'GlobalMaxPool'>, co
   return planReduction({ reduction, shape, axes, type: 'f32', label: `${node.op} ${shape.join('x')}` }, context);
 }
 
-function alongAxis(
-  label: string,
-  shape: RowShape,
-  bindings: readonly { name: string; operand: Operand; type: string; write?: true }[],
-  context: KernelContext,
-  body: (rows: Rows) => readonly string[],
-  serial = false,
-): KernelPlan {
+interface SerialSpec {
+  readonly label: string;
+  readonly shape: RowShape;
+  readonly bindings: Bindings;
+  readonly body: (rows: Rows) => readonly string[];
+}
+
+/** An invocation for each row, which looks at its elements in their order. */
+function alongAxis({ label, shape, bindings, body }: SerialSpec, context: KernelContext): KernelPlan {
   const module = new ModuleBuilder();
-  for (const { name, operand, type, write } of bindings) {
-    module.bind(name, operand, type, write ? 'read_write' : 'read');
-  }
-  const rows = new Rows(shape, context, serial);
+  bindAll(module, bindings);
+  const rows = new Rows(shape, context, true);
   return single(rows.dispatch(label, module, body(rows)));
 }
 
@@ -273,19 +272,17 @@ export function softmax(node: Node<'Softmax' | 'LogSoftmax'>, context: KernelCon
 export function hardmax(node: Node<'Hardmax'>, context: KernelContext): KernelPlan {
   const shape = sizesOf(inputAt(node, 0));
   return alongAxis(
-    `Hardmax ${shape.join('x')}`,
-    rowsAlong(shape, node.attributes.axis),
-    [
-      { name: 'x', operand: input(0), type: 'f32' },
-      { name: 'y', operand: output(0), type: 'f32', write: true },
-    ],
+    {
+      label: `Hardmax ${shape.join('x')}`,
+      shape: rowsAlong(shape, node.attributes.axis),
+      bindings: { x: reads(input(0)), y: writes(output(0)) },
+      body: rows => [
+        `var best = x[${rows.at(u32(0))}]; var position = 0u;`,
+        rows.loop((k, at) => `let v = x[${at}]; if (v > best) { best = v; position = ${k}; }`),
+        rows.loop((k, at) => `y[${at}] = select(0.0, 1.0, ${k} == position);`),
+      ],
+    },
     context,
-    rows => [
-      `var best = x[${rows.at(u32(0))}]; var position = 0u;`,
-      rows.loop((k, at) => `let v = x[${at}]; if (v > best) { best = v; position = ${k}; }`),
-      rows.loop((k, at) => `y[${at}] = select(0.0, 1.0, ${k} == position);`),
-    ],
-    true,
   );
 }
 
@@ -295,19 +292,17 @@ export function argument(node: Node<'ArgMax' | 'ArgMin'>, context: KernelContext
   const { axis, select_last_index } = node.attributes;
   const better = `${node.op === 'ArgMax' ? '>' : '<'}${select_last_index ? '=' : ''}`;
   return alongAxis(
-    `${node.op} ${shape.join('x')}`,
-    rowsAlong(shape, axis),
-    [
-      { name: 'x', operand: input(0), type: storageOf(x!.type.dtype) },
-      { name: 'y', operand: output(0), type: 'i32', write: true },
-    ],
+    {
+      label: `${node.op} ${shape.join('x')}`,
+      shape: rowsAlong(shape, axis),
+      bindings: { x: reads(input(0), storageOf(x!.type.dtype)), y: writes(output(0), 'i32') },
+      body: rows => [
+        `var best = x[${rows.at(u32(0))}]; var position = 0u;`,
+        rows.loop((k, at) => `let v = x[${at}]; if (v ${better} best) { best = v; position = ${k}; }`),
+        'y[row] = i32(position);',
+      ],
+    },
     context,
-    rows => [
-      `var best = x[${rows.at(u32(0))}]; var position = 0u;`,
-      rows.loop((k, at) => `let v = x[${at}]; if (v ${better} best) { best = v; position = ${k}; }`),
-      'y[row] = i32(position);',
-    ],
-    true,
   );
 }
 
@@ -326,23 +321,21 @@ export function cumulative(node: Node<'CumSum' | 'CumProd'>, context: KernelCont
   const rowShape = rowsAlong(shape, axisOperand(node, 1));
   const operator = node.op === 'CumSum' ? '+' : '*';
   return alongAxis(
-    `${node.op} ${shape.join('x')}`,
-    rowShape,
-    [
-      { name: 'x', operand: input(0), type },
-      { name: 'y', operand: output(0), type, write: true },
-    ],
+    {
+      label: `${node.op} ${shape.join('x')}`,
+      shape: rowShape,
+      bindings: { x: reads(input(0), type), y: writes(output(0), type) },
+      body: rows => [
+        `var total = ${type}(${node.op === 'CumSum' ? 0 : 1});`,
+        rows.loop(k => {
+          const position = reverse ? `(${u32(rowShape.length - 1)} - ${k})` : k;
+          const at = `let at = ${rows.at(position)};`;
+          const step = `total = total ${operator} x[at];`;
+          return exclusive ? `${at} y[at] = total; ${step}` : `${at} ${step} y[at] = total;`;
+        }),
+      ],
+    },
     context,
-    rows => [
-      `var total = ${type}(${node.op === 'CumSum' ? 0 : 1});`,
-      rows.loop(k => {
-        const position = reverse ? `(${u32(rowShape.length - 1)} - ${k})` : k;
-        const at = `let at = ${rows.at(position)};`;
-        const step = `total = total ${operator} x[at];`;
-        return exclusive ? `${at} y[at] = total; ${step}` : `${at} ${step} y[at] = total;`;
-      }),
-    ],
-    true,
   );
 }
 
@@ -357,27 +350,24 @@ export function topK(node: Node<'TopK'>, context: KernelContext): KernelPlan {
   const { axis: k } = around(sizesOf(values), axis);
   const better = largest ? '>' : '<';
   const { inner } = rowShape;
-  const bindings = [
-    { name: 'x', operand: input(0), type },
-    { name: 'y', operand: output(0), type, write: true as const },
-    ...(indices ? [{ name: 'indices', operand: output(1), type: 'i32', write: true as const }] : []),
-  ];
+  const bindings = { x: reads(input(0), type), y: writes(output(0), type) };
   return alongAxis(
-    `TopK ${shape.join('x')}`,
-    rowShape,
-    bindings,
-    context,
-    rows => [
-      `var last = ${type}(0); var position = 0u;`,
-      `let first = row / ${u32(inner)} * ${u32(k * inner)} + row % ${u32(inner)};`,
-      `for (var j = 0u; j < ${u32(k)}; j++) {
+    {
+      label: `TopK ${shape.join('x')}`,
+      shape: rowShape,
+      bindings: { ...bindings, ...(indices && { indices: writes(output(1), 'i32') }) },
+      body: rows => [
+        `var last = ${type}(0); var position = 0u;`,
+        `let first = row / ${u32(inner)} * ${u32(k * inner)} + row % ${u32(inner)};`,
+        `for (var j = 0u; j < ${u32(k)}; j++) {
     var best = ${type}(0); var found = ${u32(rowShape.length)};
     ${rows.loop((i, at) => `let v = x[${at}]; let open = j == 0u || v ${largest ? '<' : '>'} last || (v == last && ${i} > position); if (open && (found == ${u32(rowShape.length)} || v ${better} best)) { best = v; found = ${i}; }`)}
     last = best; position = found;
     y[first + j * ${u32(inner)}] = best;
     ${indices ? `indices[first + j * ${u32(inner)}] = i32(found);` : ''}
   }`,
-    ],
-    true,
+      ],
+    },
+    context,
   );
 }

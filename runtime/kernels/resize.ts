@@ -6,7 +6,7 @@ import { integersOf } from '../../ir/operator.ts';
 import { type ResizedAxis, resizedAxes, type Tap } from '../../ir/ops/interpolation.ts';
 import { numbersOf } from '../../ir/tensor.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output } from './mapped.ts';
+import { input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { sizesOf } from './shape.ts';
 import { add, times, u32, zero } from './wgsl.ts';
 
@@ -94,10 +94,7 @@ export function resize(node: Node<'Resize'>, context: KernelContext): KernelPlan
     {
       label: `resize ${node.attributes.mode} ${shape.join('x')} -> ${to.join('x')}`,
       shape: to,
-      bindings: [
-        { name: 'x', operand: input(0), type: 'f32' },
-        { name: 'y', operand: output(0), type: 'f32', access: 'read_write' },
-      ],
+      bindings: { x: reads(input(0)), y: writes(output(0)) },
       declarations: declarations.join('\n'),
       element,
     },

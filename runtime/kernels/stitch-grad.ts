@@ -2,7 +2,7 @@ import type { Node } from '../../ir/graph.ts';
 import { product, range } from '../../ir/numbers.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output, scratch } from './mapped.ts';
+import { input, mappedPlan, output, reads, scratch, writes } from './mapped.ts';
 import { piecesOf } from './rows.ts';
 import { sizesOf } from './shape.ts';
 import { times, u32 } from './wgsl.ts';
@@ -42,11 +42,7 @@ export function stitchGrad(node: Node<'StitchGrad'>, context: KernelContext): Ke
     {
       label: `stitchGrad ${m}x${c} over ${batch}x${positions}`,
       shape: [pieces, blocksM, blocksC],
-      bindings: [
-        { name: 'g', operand: input(0), type: 'f32' },
-        { name: 'x', operand: input(1), type: 'f32' },
-        { name: 'parts', operand: scratch(0), type: 'f32', access: 'read_write' },
-      ],
+      bindings: { g: reads(input(0)), x: reads(input(1)), parts: writes(scratch(0)) },
       element: (_i, [piece, bm, bc]) => `
   let n = ${times(`(${piece} / ${u32(perSample)})`, 1)};
   let begin = ${piece} % ${u32(perSample)} * ${u32(each)};
@@ -91,11 +87,7 @@ export function stitchGrad(node: Node<'StitchGrad'>, context: KernelContext): Ke
     {
       label: `stitchGrad ${m}x${c} sum`,
       shape: [width],
-      bindings: [
-        { name: 'parts', operand: scratch(0), type: 'f32' },
-        { name: 'dw', operand: output(0), type: 'f32', access: 'read_write' },
-        { name: 'db', operand: output(1), type: 'f32', access: 'read_write' },
-      ],
+      bindings: { parts: reads(scratch(0)), dw: writes(output(0)), db: writes(output(1)) },
       element: i => `var total = 0.0;
   for (var p = 0u; p < ${u32(pieces)}; p++) { total += parts[p * ${u32(width)} + ${i}]; }
   if (${i} < ${u32(m * c)}) { dw[${i}] = total; } else { db[${i} - ${u32(m * c)}] = total; }`,

@@ -3,7 +3,7 @@ import { SutureError } from '../../ir/errors.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import { product, stridesOf } from '../../ir/numbers.ts';
 import type { Dispatch, KernelContext, KernelPlan } from './kernel.ts';
-import { input, mappedPlan, output, scratch } from './mapped.ts';
+import { input, mappedPlan, output, reads, scratch, writes } from './mapped.ts';
 import { ModuleBuilder } from './module.ts';
 import { Rows } from './rows.ts';
 import { sizesOf } from './shape.ts';
@@ -23,11 +23,11 @@ export function switchPlan(node: Node<'Switch'>, context: KernelContext): Kernel
     {
       label: `switch ${shape.join('x')}`,
       shape,
-      bindings: [
-        { name: 'w', operand: input(0), type: 'f32' },
-        ...features.map((_, s) => ({ name: `x${s}`, operand: input(s + 1), type: 'f32' })),
-        { name: 'y', operand: output(0), type: 'f32', access: 'read_write' as const },
-      ],
+      bindings: {
+        w: reads(input(0)),
+        ...Object.fromEntries(features.map((_, s) => [`x${s}`, reads(input(s + 1))])),
+        y: writes(output(0)),
+      },
       // A source of weight 0 is left out rather than multiplied, so that what is in it cannot matter.
       element: (i, at) =>
         `var total = 0.0; ${features
@@ -73,10 +73,7 @@ export function switchGrad(node: Node<'SwitchGrad'>, context: KernelContext): Ke
         {
           label: `${label} sum`,
           shape: [count],
-          bindings: [
-            { name: 'parts', operand: scratch(0), type: 'f32' },
-            { name: 'dw', operand: output(0), type: 'f32', access: 'read_write' },
-          ],
+          bindings: { parts: reads(scratch(0)), dw: writes(output(0)) },
           element: i =>
             `var total = 0.0; for (var o = 0u; o < ${u32(outer)}; o++) { total += parts[o * ${u32(count)} + ${i}]; } dw[${add(u32(s * count), i)}] = total;`,
         },
