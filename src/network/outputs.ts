@@ -1,5 +1,6 @@
 /** Outputs of networks on the host: one layout, and probabilities in double precision. */
 import { numbersOf, type Tensor, tensor } from '../../ir/index.ts';
+import { product } from '../../ir/numbers.ts';
 import type { OutputMeaning } from '../../passes/index.ts';
 
 /** An output as [N, C, spatial...], whatever its layout. */
@@ -11,10 +12,7 @@ export function channelsFirst(output: Tensor, { channelAxis }: OutputMeaning): T
   const channels = shape[channelAxis];
   const before = shape.slice(1, channelAxis);
   const behind = shape.slice(channelAxis + 1);
-  const [outer, inner] = [before, behind].map(dims => dims.reduce((product, dim) => product * dim, 1)) as [
-    number,
-    number,
-  ];
+  const [outer, inner] = [product(before), product(behind)];
   const values = numbersOf(output);
   const data = new Float32Array(values.length);
   let to = 0;
@@ -36,7 +34,7 @@ export const thresholdOf = ({ kind }: Pick<OutputMeaning, 'kind'>): number =>
 /** The probabilities [N, C, spatial...] of an output in either layout; values as they are. */
 export function toProbabilities(given: Tensor, meaning: OutputMeaning): Float64Array {
   const output = channelsFirst(given, meaning);
-  const values = Float64Array.from(numbersOf(output));
+  const values = new Float64Array(numbersOf(output));
   switch (meaning.kind) {
     case 'probabilities':
     case 'values':
@@ -52,19 +50,20 @@ export function toProbabilities(given: Tensor, meaning: OutputMeaning): Float64A
 
 /** Over axis 1. */
 function softmax(values: Float64Array, [count, channels, ...spatial]: readonly number[]): Float64Array {
-  const pixels = spatial.reduce((product, dim) => product * dim, 1);
+  const pixels = product(spatial);
+  const size = channels * pixels;
   const result = new Float64Array(values.length);
-  for (let row = 0; row < count; row++) {
-    for (let p = 0; p < pixels; p++) {
-      const at = (k: number): number => (row * channels + k) * pixels + p;
+  for (let row = 0; row < count * size; row += size) {
+    for (let first = row; first < row + pixels; first++) {
+      const end = first + size;
       let largest = -Infinity;
-      for (let k = 0; k < channels; k++) largest = Math.max(largest, values[at(k)]);
+      for (let at = first; at < end; at += pixels) largest = Math.max(largest, values[at]);
       let sum = 0;
-      for (let k = 0; k < channels; k++) {
-        result[at(k)] = Math.exp(values[at(k)] - largest);
-        sum += result[at(k)];
+      for (let at = first; at < end; at += pixels) {
+        result[at] = Math.exp(values[at] - largest);
+        sum += result[at];
       }
-      for (let k = 0; k < channels; k++) result[at(k)] /= sum;
+      for (let at = first; at < end; at += pixels) result[at] /= sum;
     }
   }
   return result;

@@ -23,26 +23,35 @@ export function blendable(value: Tensor, mean: OutputMean, given: OutputMeaning)
     : { data: toProbabilities(output, meaning), shape, meaning: { ...meaning, kind: 'probabilities' } };
 }
 
+/** A way of weighing outputs, and what it is scored by. */
+export interface WeighedScore {
+  readonly metric: Metric;
+  /** A parent's weight on an image of the batch; of all parents, they sum to 1. */
+  readonly share: (parent: number, image: number) => number;
+}
+
 /**
- * Adds the outputs' weighted mean to a metric.
+ * Adds weighted means of outputs to metrics.
  *
  * @param outputs one for each parent.
- * @param share a parent's weight on an image of the batch; of all parents, they sum to 1.
+ * @param first the number of the batch's first image.
  */
-export function scoreBlend(
-  metric: Metric,
-  outputs: readonly Blendable[],
-  share: (parent: number, image: number) => number,
-  first: number,
-): void {
+export function scoreBlends(outputs: readonly Blendable[], ways: readonly WeighedScore[], first: number): void {
   const [{ data, shape, meaning }] = outputs as readonly [Blendable, ...Blendable[]];
+  const threshold = thresholdOf(meaning);
+  // Metrics keep nothing of what they are given, so that all ways share the memory.
   const sums = new Float64Array(data.length);
-  const size = sums.length / shape[0];
-  for (const [parent, { data: output }] of outputs.entries()) {
-    for (let image = 0; image < shape[0]; image++) {
-      const weight = share(parent, image);
-      for (let i = image * size; i < (image + 1) * size; i++) sums[i] += weight * output[i];
+  const blended = new Float32Array(data.length);
+  const size = data.length / shape[0];
+  for (const { metric, share } of ways) {
+    sums.fill(0);
+    for (const [parent, { data: output }] of outputs.entries()) {
+      for (let image = 0; image < shape[0]; image++) {
+        const weight = share(parent, image);
+        for (let i = image * size; i < (image + 1) * size; i++) sums[i] += weight * output[i];
+      }
     }
+    blended.set(sums);
+    metric.add({ data: blended, shape, threshold }, first);
   }
-  metric.add({ data: new Float32Array(sums), shape, threshold: thresholdOf(meaning) }, first);
 }

@@ -13,7 +13,7 @@ import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import type { OutputShares } from '../options/kinds.ts';
-import { type Blendable, blendable, scoreBlend } from './blend.ts';
+import { type Blendable, blendable, scoreBlends, type WeighedScore } from './blend.ts';
 import { sharesOf } from './combination.ts';
 import type { MergedPart } from './merge.ts';
 import { runParts } from './parts.ts';
@@ -116,14 +116,18 @@ export async function measure(
         return shown;
       });
       const { plain, gated } = metrics[set].get(part)!;
-      for (const [key, shares] of part.plain) scoreBlend(plain.get(key)!, blended, parent => shares[parent], first);
-      if (part.gated.size === 0) continue;
-      const weights = numbersOf(found(gateShares));
-      for (const [i, key] of [...part.gated.keys()].entries()) {
-        const weightOf = (parent: number, image: number): number =>
-          weights[((over === 'case' ? 0 : image) * sources.length + parent) * part.gated.size + i];
-        scoreBlend(gated.get(key)!, blended, weightOf, first);
+      const ways = Array.from(part.plain, ([key, shares]): WeighedScore => {
+        return { metric: plain.get(key)!, share: parent => shares[parent] };
+      });
+      if (part.gated.size > 0) {
+        const weights = numbersOf(found(gateShares));
+        for (const [i, key] of [...part.gated.keys()].entries()) {
+          const share = (parent: number, image: number): number =>
+            weights[((over === 'case' ? 0 : image) * sources.length + parent) * part.gated.size + i];
+          ways.push({ metric: gated.get(key)!, share });
+        }
       }
+      scoreBlends(blended, ways, first);
     }
   });
   return metrics.map(ofSet =>
