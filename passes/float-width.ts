@@ -43,10 +43,10 @@ function isWideOperand(op: OpName, index: number): boolean {
  * is narrow.
  */
 export function widen(graph: Graph): Graph {
-  const narrow = [...graph.values()].some(({ type }) => narrowFloats.has(type.dtype));
-  if (!narrow) return graph;
-  return new Converter(graph, () => widened).convert(widened, widened);
+  return isNarrow(graph) ? new Converter(graph, () => widened).convert(widened, widened) : graph;
 }
+
+const isNarrow = (graph: Graph): boolean => [...graph.values()].some(({ type }) => narrowFloats.has(type.dtype));
 
 /**
  * The numbers of a narrow graph, by operators of float32: what {@link widen} gives, each result rounded as the narrow graph keeps it, by two
@@ -56,9 +56,7 @@ export function widen(graph: Graph): Graph {
  * Guarantees: names of inputs, outputs and nodes.
  */
 export function widenRounded(graph: Graph): Graph {
-  const narrow = [...graph.values()].some(({ type }) => narrowFloats.has(type.dtype));
-  if (!narrow) return graph;
-  return new Converter(graph, () => widened, { rounds: true }).convert(widened, widened);
+  return isNarrow(graph) ? new Converter(graph, () => widened, { rounds: true }).convert(widened, widened) : graph;
 }
 
 /**

@@ -1,4 +1,5 @@
-import type { Graph } from '../ir/graph.ts';
+import { printable, SutureError } from '../ir/errors.ts';
+import type { Graph, Value } from '../ir/graph.ts';
 import type { Tensor } from '../ir/tensor.ts';
 
 export type ExecutorName = 'webgpu' | 'ort';
@@ -86,4 +87,22 @@ export interface ProfiledKernel {
   /** The kernel that was picked, for people: `conv 3x3 tile 8x4`. */
   readonly kernel: string;
   readonly milliseconds: number;
+}
+
+/** The error for a name that a graph does not have. @param names those that it has. */
+export function noSuch(what: 'input' | 'output', name: string, names: Iterable<string>): SutureError {
+  const known = Array.from(names, n => printable(n)).join(', ');
+  const text = `The graph has no ${what} '${printable(name)}'; its ${what}s are ${known}.`;
+  return new SutureError('data-invalid', text);
+}
+
+/** @throws SutureError `data-invalid` where there is none of that name. */
+export function inputOf({ inputs }: Graph, name: string): Value {
+  const value = inputs.find(v => v.name === name);
+  if (value) return value;
+  throw noSuch(
+    'input',
+    name,
+    inputs.map(v => v.name),
+  );
 }

@@ -1,10 +1,10 @@
-import { product, stridesOf } from '../numbers.ts';
+import { product } from '../numbers.ts';
 import { normalizeAxis } from '../operator.ts';
 import type { normalization } from '../ops/normalization.ts';
 import { type Tensor, tensorFromNumbers } from '../tensor.ts';
 import { broadcastStrides, offsets } from './layout.ts';
 import { exactNumbers, result } from './numbers.ts';
-import { alongLines } from './reduction.ts';
+import { alongLines, groupsOf } from './reduction.ts';
 import type { EvaluationRules, StaticType } from './rule.ts';
 
 /**
@@ -149,15 +149,9 @@ export const normalizationRules: EvaluationRules<keyof typeof normalization> = {
     if (!values) return undefined;
     const rank = x!.shape.length;
     const over = axes.map(a => normalizeAxis(a, rank));
-    const strides = stridesOf(x!.shape);
-    const along = (list: readonly number[]) =>
-      offsets(
-        list.map(i => x!.shape[i]),
-        list.map(i => strides[i]),
-      );
-    const inner = along(over);
+    const { inner, bases } = groupsOf(x!, over);
     const done = new Float64Array(values.length);
-    for (const base of along(x!.shape.flatMap((_, i) => (over.includes(i) ? [] : [i])))) {
+    for (const base of bases) {
       const { mean, variance } = momentsOf(Array.from(inner, o => values[base + o]));
       for (const o of inner) done[base + o] = (values[base + o] - mean) / (Math.sqrt(variance) + 1e-9);
     }

@@ -50,7 +50,10 @@ const integerReducers: Readonly<Partial<Record<ReduceOp, IntegerReducer>>> = {
 };
 
 /** What lies along `axes` as offsets from a base, and the bases: one for every index of the other axes in order. */
-function groupsOf(x: Tensor, axes: readonly number[]): { readonly inner: Int32Array; readonly bases: Int32Array } {
+export function groupsOf(
+  x: Tensor,
+  axes: readonly number[],
+): { readonly inner: Int32Array; readonly bases: Int32Array } {
   const strides = stridesOf(x.shape);
   const kept = x.shape.flatMap((_, i) => (axes.includes(i) ? [] : [i]));
   const along = (list: readonly number[]) =>

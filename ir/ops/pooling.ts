@@ -2,7 +2,7 @@ import { attr, type Inferred, type Operand, operator, reject, wide } from '../op
 import { typeText } from '../type.ts';
 import { windowOf, windowOutput } from './spatial.ts';
 
-const windowAttributes = {
+export const poolAttributes = {
   auto_pad: attr.string.default('NOTSET'),
   ceil_mode: attr.int.default(0),
   dilations: attr.ints.optional,
@@ -40,7 +40,7 @@ export const pooling = {
   MaxPool: operator({
     inputs: ['X'],
     outputs: ['Y', 'Indices?'],
-    attributes: { ...windowAttributes, storage_order: attr.int.default(0) },
+    attributes: { ...poolAttributes, storage_order: attr.int.default(0) },
     versions: [1, 8, 10, 11, 12, 22],
     infer([x], attributes, { outputs }) {
       const y = pooled(x, attributes);
@@ -49,14 +49,14 @@ export const pooling = {
   }),
   AveragePool: operator({
     inputs: ['X'],
-    attributes: { ...windowAttributes, count_include_pad: attr.int.default(0) },
+    attributes: { ...poolAttributes, count_include_pad: attr.int.default(0) },
     versions: [1, 7, 10, 11, 19, 22],
     infer: ([x], attributes) => [pooled(x, attributes)],
   }),
   LpPool: operator({
     inputs: ['X'],
     wide: true,
-    attributes: { ...windowAttributes, p: attr.int.default(2) },
+    attributes: { ...poolAttributes, p: attr.int.default(2) },
     versions: [2, 11, 18, 22],
     infer: ([x], attributes) => [pooled(x, attributes)],
   }),

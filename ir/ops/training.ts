@@ -1,4 +1,5 @@
 import { attr, type Inferred, operator, requireSameDType } from '../operator.ts';
+import { poolAttributes } from './pooling.ts';
 import { channelAxis, requireAlike } from './stitching.ts';
 
 /** The operators of training: losses, the adjoints that ONNX has no operators for, the optimiser. Their bodies are in `bodies.ts`. */
@@ -101,14 +102,7 @@ export const training = {
     domain: 'suture',
     inputs: ['dY', 'X'],
     outputs: ['dX'],
-    attributes: {
-      auto_pad: attr.string.default('NOTSET'),
-      ceil_mode: attr.int.default(0),
-      dilations: attr.ints.optional,
-      kernel_shape: attr.ints.required,
-      pads: attr.ints.optional,
-      strides: attr.ints.optional,
-    },
+    attributes: poolAttributes,
     versions: [1],
     infer: ([, x]) => [x.type],
   }),

@@ -118,11 +118,7 @@ class Kept {
   /** Whether anything but `except` reads the value in the backward pass, and waits for a gradient to do so. */
   has(value: Value, except?: AnyNode): boolean {
     const root = this.#storage.rootOf(value);
-    return (this.#readers.get(root) ?? []).some(n => n !== except && !this.#isView(n) && this.#waits(n));
-  }
-
-  #isView(node: AnyNode): boolean {
-    return this.#storage.rootOf(node.outputs[0]) !== node.outputs[0];
+    return (this.#readers.get(root) ?? []).some(n => n !== except && !this.#storage.isView(n) && this.#waits(n));
   }
 
   #waits(node: AnyNode): boolean {

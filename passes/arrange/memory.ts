@@ -34,6 +34,10 @@ export class Storage {
     return this.#roots.get(value) ?? value;
   }
 
+  isView({ outputs: [output] }: AnyNode): boolean {
+    return this.#roots.has(output);
+  }
+
   /** Zero for inputs and constants. */
   bytes(root: Value): number {
     return this.#bytes.get(root) ?? 0;

@@ -128,7 +128,7 @@ class ForwardPass {
   }
 
   isView(node: AnyNode): boolean {
-    return this.#storage.rootOf(node.outputs[0]) !== node.outputs[0];
+    return this.#storage.isView(node);
   }
 
   #isReadLate(node: AnyNode): boolean {

@@ -1,4 +1,4 @@
-import { type AnyNode, type Graph, isFloat, numbersOf, type OpName, type Value } from '../../ir/index.ts';
+import { type AnyNode, type Graph, isFloat, numbersOf, type OpName, specOf, type Value } from '../../ir/index.ts';
 
 /**
  * The values of a graph that some reader takes only from a part of all numbers: a variance under a root, a norm that is divided by.
@@ -8,7 +8,8 @@ import { type AnyNode, type Graph, isFloat, numbersOf, type OpName, type Value }
 export function restrictedValues(graph: Graph): ReadonlySet<Value> {
   const restricted = new Set<Value>();
   for (const node of graph.nodes.toReversed()) {
-    const passes = handsOn[node.op]?.(node) && node.outputs.some(o => restricted.has(o));
+    const hands = specOf(node.op).view || handsOn[node.op]?.(node);
+    const passes = hands && node.outputs.some(o => restricted.has(o));
     for (const [i, input] of node.inputs.entries()) {
       if (input === undefined || input.constant || !isFloat(input.type.dtype)) continue;
       if (passes || takesOnlySome[node.op]?.(node, i)) restricted.add(input);
@@ -56,13 +57,8 @@ const takesOnlySome: { readonly [op in OpName]?: (node: AnyNode, operand: number
 
 const always = (): boolean => true;
 
-/** Whether an operator's result leaves a part of all numbers where its operands do: sums of positive numbers are positive. */
+/** Whether the result of an operator that is no view leaves a part of all numbers where its operands do: sums of positive numbers are positive. */
 const handsOn: { readonly [op in OpName]?: (node: AnyNode) => boolean } = {
-  Identity: always,
-  Reshape: always,
-  Flatten: always,
-  Squeeze: always,
-  Unsqueeze: always,
   Transpose: always,
   Expand: always,
   Tile: always,

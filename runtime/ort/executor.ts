@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common';
 import { printable, SutureError } from '../../ir/errors.ts';
-import type { Graph, Value } from '../../ir/graph.ts';
+import type { Graph } from '../../ir/graph.ts';
 import { exportModel } from '../../ir/onnx/export.ts';
 import { writeModelFile } from '../../ir/onnx/file.ts';
 import { encodeModel } from '../../ir/onnx/proto/codec.ts';
 import type { MessageInit } from '../../ir/onnx/proto/schema.ts';
 import { type Tensor, type TensorData, tensor } from '../../ir/tensor.ts';
 import { bytesPerElement, staticShape, type TensorType, typeText } from '../../ir/type.ts';
-import type { Executor, MemoryReport, PrepareOptions, Session } from '../executor.ts';
+import { type Executor, inputOf, type MemoryReport, noSuch, type PrepareOptions, type Session } from '../executor.ts';
 import { onnxRuntime } from './onnxruntime.ts';
 import { idleRewrites } from './rewrites.ts';
 import { detachWeights } from './weights.ts';
@@ -128,7 +128,8 @@ class OrtSession implements Session {
   ): Promise<Record<string, Tensor>> {
     this.#assertUsable();
     const given = new Map(Object.entries(inputs).map(([name, t]) => [name, this.#checked(name, t)]));
-    for (const name of fetch) this.#output(name);
+    const names = new Set(this.#graph.outputs.map(o => o.name));
+    for (const name of fetch) if (!names.has(name)) throw noSuch('output', name, names);
     const earlier = this.#running;
     const work = (async () => {
       await earlier;
@@ -159,7 +160,7 @@ class OrtSession implements Session {
 
   async read(input: string): Promise<Tensor> {
     this.#assertUsable();
-    const { type } = this.#input(input);
+    const { type } = inputOf(this.#graph, input);
     await this.#running;
     const value = this.#state.get(input);
     if (!value) throw new SutureError('data-invalid', `The input '${printable(input)}' has no value yet.`);
@@ -181,7 +182,7 @@ class OrtSession implements Session {
   }
 
   #checked(name: string, value: Tensor): OrtTensor {
-    const { type } = this.#input(name);
+    const { type } = inputOf(this.#graph, name);
     const fits =
       value.dtype === type.dtype &&
       value.shape.length === type.shape.length &&
@@ -191,19 +192,6 @@ class OrtSession implements Session {
       'data-invalid',
       `The input '${printable(name)}' is ${typeText(type)}, and ${typeText(value)} was given for it.`,
     );
-  }
-
-  #input(name: string): Value {
-    const value = this.#graph.inputs.find(v => v.name === name);
-    if (value) return value;
-    const names = this.#graph.inputs.map(v => printable(v.name)).join(', ');
-    throw new SutureError('data-invalid', `The graph has no input '${printable(name)}'; its inputs are ${names}.`);
-  }
-
-  #output(name: string): void {
-    if (this.#graph.outputs.some(o => o.name === name)) return;
-    const names = this.#graph.outputs.map(o => printable(o.name)).join(', ');
-    throw new SutureError('data-invalid', `The graph has no output '${printable(name)}'; its outputs are ${names}.`);
   }
 
   #assertUsable(): void {

@@ -4,7 +4,7 @@ import { type Graph, inputAt, type Value } from '../../ir/graph.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { sameShape, typeText } from '../../ir/type.ts';
 import type { Device } from '../adapter/device.ts';
-import type { MemoryReport, PrepareOptions, Profile, Session } from '../executor.ts';
+import { inputOf, type MemoryReport, noSuch, type PrepareOptions, type Profile, type Session } from '../executor.ts';
 import type { Operand } from '../kernels/kernel.ts';
 import { sizesOf } from '../kernels/shape.ts';
 import { toDevice } from '../kernels/storage.ts';
@@ -226,7 +226,7 @@ export class WebgpuSession implements Session {
 
   async read(input: string): Promise<Tensor> {
     this.#assertUsable();
-    const value = this.#input(input);
+    const value = inputOf(this.#graph, input);
     if (!this.#valued.has(input))
       throw new SutureError('data-invalid', `The input '${printable(input)}' has no value yet.`);
     const encoder = this.#device.gpu.createCommandEncoder();
@@ -237,7 +237,7 @@ export class WebgpuSession implements Session {
 
   write(input: string, tensor: Tensor): void {
     this.#assertUsable();
-    const value = this.#input(input);
+    const value = inputOf(this.#graph, input);
     const { dtype, shape } = value.type;
     if (tensor.dtype !== dtype || !sameShape(tensor.shape, shape)) {
       throw new SutureError(
@@ -285,21 +285,13 @@ export class WebgpuSession implements Session {
         throw new SutureError('data-invalid', `The input '${printable(name)}' was given no value.`);
       }
     }
-    for (const name of Object.keys(inputs)) this.#input(name);
-  }
-
-  #input(name: string): Value {
-    const value = this.#graph.inputs.find(v => v.name === name);
-    if (value) return value;
-    const names = this.#graph.inputs.map(v => printable(v.name)).join(', ');
-    throw new SutureError('data-invalid', `The graph has no input '${printable(name)}'; its inputs are ${names}.`);
+    for (const name of Object.keys(inputs)) inputOf(this.#graph, name);
   }
 
   #source(name: string): Source {
     const source = this.#sources.get(name);
-    if (source) return source;
-    const names = [...this.#sources.keys()].map(n => printable(n)).join(', ');
-    throw new SutureError('data-invalid', `The graph has no output '${printable(name)}'; its outputs are ${names}.`);
+    if (!source) throw noSuch('output', name, this.#sources.keys());
+    return source;
   }
 
   #assertUsable(): void {

@@ -63,6 +63,12 @@ export const labelsSchema = v.object({
 /** Since version 2 the files of a run are bound to each other by hashes. */
 export const runVersion = 2;
 
+/** What computed, and with which versions: the same seed gives the same bytes on the same of all these. */
+export const computedEntries = {
+  executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
+  versions: v.record(v.string(), v.optional(v.string())),
+};
+
 export const configSchema = v.object({
   format: v.literal('suture-run'),
   version: v.literal(runVersion),
@@ -84,9 +90,7 @@ export const configSchema = v.object({
   data: v.object({ source: v.string(), sha256: hashSchema, images: count }),
   /** What the networks' common input is, as far as it is known: plans, and names of channels and labels. */
   input: v.optional(v.object({ plans: v.optional(document), dataset: v.optional(document) })),
-  /** What computed, and with which versions: the same seed gives the same bytes on the same of all these. */
-  executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
-  versions: v.record(v.string(), v.optional(v.string())),
+  ...computedEntries,
 });
 
 export type RunConfig = v.InferOutput<typeof configSchema>;

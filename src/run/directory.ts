@@ -8,7 +8,7 @@ import { printable, SutureError } from '../../ir/index.ts';
 import { resolveExternal } from '../../ir/onnx/external-folder.ts';
 import type { FeaturePair, Tag } from '../../passes/index.ts';
 import { hashBytes, hashFile, hashOf } from '../files/hash.ts';
-import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
+import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { pairEntries, pairsSchema } from '../network/pairs.ts';
 import { tagOf } from '../network/tags.ts';
@@ -25,9 +25,8 @@ import {
   type SealedTensors,
 } from './files.ts';
 import { below } from './reading.ts';
-import { isFolderThere, nextFolder, promote, recover } from './replacement.ts';
 import { sealed } from './seal.ts';
-import { readSealedConfig, SealedFolder } from './sealed-folder.ts';
+import { makeNext, type Place, readSealedConfig, SealedFolder, unfinishedRoot } from './sealed-folder.ts';
 
 /** A parent that is to be copied into a run. */
 export interface ParentSource
@@ -42,36 +41,18 @@ export type RunSpecification = Omit<RunConfig, 'format' | 'version' | 'pairs' | 
   readonly parents: readonly ParentSource[];
 };
 
-export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, OtherFile> {
-  readonly path: string;
-  readonly config: RunConfig;
-  /** Of the configuration: the same for runs that were made in the same way of the same files. */
-  readonly seal: string;
+/** Its files are in a folder inside `path` until the training stands ready, and until its end where the run replaces another. */
+export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, OtherFile, RunConfig> {
   /** Whether the run takes another one's place when its training has ended. */
   readonly replaces: boolean;
-  /** Where the files are: `path`, or a folder inside it until the training stands ready, and until its end where the run replaces another. */
-  #root: string;
 
-  private constructor(
-    path: string,
-    { root, replaces }: { readonly root: string; readonly replaces: boolean },
-    config: RunConfig,
-    seal: string,
-  ) {
-    super({ files: runFiles, owners, remedies, foreign }, seal);
-    this.path = path;
-    this.seal = seal;
+  private constructor(place: Place, replaces: boolean, config: { readonly config: RunConfig; readonly seal: string }) {
+    super({ files: runFiles, owners, remedies, foreign }, place, config);
     this.replaces = replaces;
-    this.#root = root;
-    this.config = config;
-  }
-
-  protected get root(): string {
-    return this.#root;
   }
 
   parentFile(tag: Tag): string {
-    return join(this.#root, this.config.parents[tag].file);
+    return join(this.root, this.config.parents[tag].file);
   }
 
   /**
@@ -87,11 +68,7 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
     { force, followUp }: { readonly force?: boolean; readonly followUp?: FollowUp | undefined } = {},
   ): Promise<RunDirectory> {
     await checkRunOutput(path, { ...(force && { force }), locked: true });
-    const root = join(path, nextFolder);
-    try {
-      await recover(path, runFileNames);
-      await rm(root, { recursive: true, force: true });
-      await makeFolder(root);
+    return makeNext(path, runFileNames, async root => {
       const { parents, ...rest } = specification;
       const text = jsonText({ pairs: pairEntries(pairs, parents.length) });
       await writeOutput(join(root, runFiles.pairs), text);
@@ -105,35 +82,21 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
         ...rest,
       };
       const document = sealed(config);
-      const run = new RunDirectory(path, { root, replaces: await isRunThere(path) }, config, document.seal);
+      const run = new RunDirectory({ path, root }, await isRunThere(path), { config, seal: document.seal });
       if (followUp) await run.writeJson('request', followUp);
       await writeOutput(join(root, runFiles.config), jsonText(document));
       return run;
-    } catch (cause) {
-      await rm(root, { recursive: true, force: true }).catch(() => undefined);
-      throw unwritable(path, cause);
-    }
-  }
-
-  async #promote(): Promise<void> {
-    await promote(this.path, runFileNames);
-    this.#root = this.path;
+    });
   }
 
   /** The training stands ready: puts a run that replaces none in its place. @throws SutureError `output-unwritable`. */
   async begin(): Promise<void> {
-    if (!this.replaces && this.#root !== this.path) await this.#promote();
-  }
-
-  /** The training has ended and its parameters are written: puts the run in its place. @throws SutureError `output-unwritable`. */
-  async finish(): Promise<void> {
-    await this.remove('checkpoint');
-    if (this.#root !== this.path) await this.#promote();
+    if (!this.replaces) await this.promote();
   }
 
   /** Removes a run whose training cannot begin. */
   async discard(): Promise<void> {
-    if (this.#root !== this.path) await rm(this.#root, { recursive: true, force: true });
+    if (this.root !== this.path) await rm(this.root, { recursive: true, force: true });
   }
 
   /**
@@ -149,13 +112,11 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
   /** Opens the run whose training is to go on: the one that is not in its place yet, if such a one was begun. */
   static async openUnfinished(path: string): Promise<RunDirectory> {
     await recoverUnlocked(path);
-    const next = join(path, nextFolder);
-    const begun = (await isFolderThere(next)) && (await isThere(join(next, runFiles.config)));
-    return RunDirectory.#openAt(path, begun ? next : path);
+    return RunDirectory.#openAt(path, await unfinishedRoot(path));
   }
 
   static async #openAt(path: string, root: string): Promise<RunDirectory> {
-    const { config, seal } = await readSealedConfig(root, configSchema, {
+    const found = await readSealedConfig(root, configSchema, {
       missing: () => notRun(path),
       otherFormat: () =>
         new SutureError(
@@ -165,8 +126,8 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
       otherVersion: version => otherVersion(path, version),
     });
     const replaces = root !== path && (await isRunThere(path));
-    const run = new RunDirectory(path, { root, replaces }, config, seal);
-    for (const parent of Object.values(config.parents)) await run.#checkParent(parent);
+    const run = new RunDirectory({ path, root }, replaces, found);
+    for (const parent of Object.values(found.config.parents)) await run.#checkParent(parent);
     return run;
   }
 
@@ -174,8 +135,8 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
   async #checkParent({ file, sha256, external }: StoredParent): Promise<void> {
     const files = [{ name: file, sha256 }, ...external.map(e => ({ name: beside(file, e.file), sha256: e.sha256 }))];
     for (const { name, sha256: expected } of files) {
-      const path = printable(join(this.#root, name));
-      const found = await below(this.#root, name, hashOf);
+      const path = printable(join(this.root, name));
+      const found = await below(this.root, name, hashOf);
       if (found === undefined) throw new SutureError('run-invalid', `${path} is missing: the run is incomplete.`);
       if (found === expected) continue;
       throw new SutureError(

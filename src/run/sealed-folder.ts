@@ -4,10 +4,11 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError, type Tensor } from '../../ir/index.ts';
-import { jsonText, writeOutput } from '../files/output.ts';
+import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { MetricsFile, type MetricsState } from './metrics.ts';
 import { readBelow } from './reading.ts';
+import { isFolderThere, nextFolder, promote, recover } from './replacement.ts';
 import { checkedSeal, sealed } from './seal.ts';
 import { tensorsFromNpz, tensorsToNpz } from './tensors.ts';
 
@@ -22,7 +23,7 @@ export interface SealedArrays {
 export type Owner = 'config' | 'parameters';
 
 /** Names that every such folder has files under. */
-type Common = 'config' | 'parameters' | 'metrics';
+type Common = 'config' | 'parameters' | 'metrics' | 'checkpoint';
 
 /**
  * @template T the names of files that hold tensors and are sealed, but for the parameters.
@@ -86,18 +87,79 @@ export async function readSealedConfig<S extends v.GenericSchema>(
 /** The file that every sealed folder begins with. */
 const configFile = 'config.json';
 
-export abstract class SealedFolder<T extends string, D extends string, F extends string> {
+/**
+ * Makes a folder's files in one inside it, of which nothing is left where that fails.
+ *
+ * @param files what the folder has when it is whole. @throws SutureError `output-unwritable`, and what `make` throws.
+ */
+export async function makeNext<R>(
+  path: string,
+  files: readonly string[],
+  make: (root: string) => Promise<R>,
+): Promise<R> {
+  const root = join(path, nextFolder);
+  try {
+    await recover(path, files);
+    await rm(root, { recursive: true, force: true });
+    await makeFolder(root);
+    return await make(root);
+  } catch (cause) {
+    await rm(root, { recursive: true, force: true }).catch(() => undefined);
+    throw unwritable(path, cause);
+  }
+}
+
+/** Where the files are of what is not in its place yet, if such a one was begun; else `path`. */
+export async function unfinishedRoot(path: string): Promise<string> {
+  const next = join(path, nextFolder);
+  return (await isFolderThere(next)) && (await isThere(join(next, configFile))) ? next : path;
+}
+
+/** Where a sealed folder is, or is to be, and where its files are: there, or in a folder inside it. */
+export interface Place {
+  readonly path: string;
+  readonly root: string;
+}
+
+export abstract class SealedFolder<T extends string, D extends string, F extends string, C extends object> {
+  readonly path: string;
+  readonly config: C;
+  /** Of the configuration: the same for folders that were made in the same way of the same files. */
+  readonly seal: string;
+  #root: string;
   readonly #layout: Layout<T, D, F>;
   readonly #seals: { readonly config: string; parameters?: string };
 
-  /** @param seal that of the configuration. */
-  protected constructor(layout: Layout<T, D, F>, seal: string) {
+  protected constructor(
+    layout: Layout<T, D, F>,
+    { path, root }: Place,
+    { config, seal }: { readonly config: C; readonly seal: string },
+  ) {
+    this.path = path;
+    this.config = config;
+    this.seal = seal;
+    this.#root = root;
     this.#layout = layout;
     this.#seals = { config: seal };
   }
 
   /** Where the files are. */
-  protected abstract get root(): string;
+  protected get root(): string {
+    return this.#root;
+  }
+
+  /** Puts the files in their place, if they are not there. @throws SutureError `output-unwritable`. */
+  protected async promote(): Promise<void> {
+    if (this.#root === this.path) return;
+    await promote(this.path, Object.values<string>(this.#layout.files));
+    this.#root = this.path;
+  }
+
+  /** The training has ended, and all that it leaves is written: puts it in its place. @throws SutureError `output-unwritable`. */
+  async finish(): Promise<void> {
+    await this.remove('checkpoint');
+    await this.promote();
+  }
 
   file(name: Common | T | D | F): string {
     return join(this.root, this.#layout.files[name]);

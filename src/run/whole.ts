@@ -1,10 +1,9 @@
 /** Directories of networks that are trained whole, written and read: those of students, and what `suture train` makes. */
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as v from 'valibot';
 import { type Graph, printable, SutureError } from '../../ir/index.ts';
 import { hashFile } from '../files/hash.ts';
-import { jsonText, makeFolder, unwritable, writeOutput } from '../files/output.ts';
+import { jsonText, writeOutput } from '../files/output.ts';
 import { isThere } from '../files/there.ts';
 import { metricNames } from '../metrics/metric.ts';
 import { scoreSchema } from '../metrics/schema.ts';
@@ -16,9 +15,9 @@ import { firstOutput } from '../network/supervision.ts';
 import { writeModel } from '../network/write.ts';
 import { checkRunOutput, notDirectory } from './access.ts';
 import { hashSchema } from './checkpoint.ts';
-import { isFolderThere, nextFolder, promote, recover } from './replacement.ts';
+import { computedEntries } from './config.ts';
 import { sealed } from './seal.ts';
-import { type Layout, readSealedConfig, SealedFolder } from './sealed-folder.ts';
+import { type Layout, makeNext, type Place, readSealedConfig, SealedFolder, unfinishedRoot } from './sealed-folder.ts';
 
 /** A network that a training begins with, as its configuration keeps it. */
 export const storedNetworkSchema = v.object({
@@ -47,8 +46,7 @@ export const closingEntries = {
   metric: v.picklist(metricNames),
   /** Of networks that there were before the training, on the validation data. */
   scores: v.array(validationSchema),
-  executor: v.object({ name: v.picklist(['webgpu', 'ort']), description: v.string() }),
-  versions: v.record(v.string(), v.optional(v.string())),
+  ...computedEntries,
 };
 
 /** A network that a training begins with, and what it is. */
@@ -105,23 +103,18 @@ export function wholeLayout<N extends string>(
   };
 }
 
-export class WholeDirectory<C extends object, N extends string> extends SealedFolder<'checkpoint', 'scores', Names<N>> {
+/** Its files are in a folder of their own as long as another is there, which it is to replace. */
+export class WholeDirectory<C extends object, N extends string> extends SealedFolder<
+  'checkpoint',
+  'scores',
+  Names<N>,
+  C
+> {
   readonly kind: WholeKind<C, N>;
-  readonly path: string;
-  readonly config: C;
-  /** Where the files are: in a folder of its own as long as another is there, which it is to replace. */
-  #root: string;
 
-  private constructor(kind: WholeKind<C, N>, path: string, root: string, config: C, seal: string) {
-    super(kind.layout, seal);
+  private constructor(kind: WholeKind<C, N>, place: Place, config: { readonly config: C; readonly seal: string }) {
+    super(kind.layout, place, config);
     this.kind = kind;
-    this.path = path;
-    this.#root = root;
-    this.config = config;
-  }
-
-  protected get root(): string {
-    return this.#root;
   }
 
   /**
@@ -139,12 +132,8 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
     { force = false }: { readonly force?: boolean | undefined } = {},
   ): Promise<WholeDirectory<C, N>> {
     await checkWholeOutput(kind, path, force);
-    const root = join(path, nextFolder);
     const { files } = kind.layout;
-    try {
-      await recover(path, Object.values(files));
-      await rm(root, { recursive: true, force: true });
-      await makeFolder(root);
+    return makeNext(path, Object.values(files), async root => {
       const stored: [string, StoredNetwork][] = [];
       for (const [which, { graph, of, meaning }] of Object.entries<Given>(networks)) {
         const file = join(root, files[which as N | 'start']);
@@ -154,18 +143,10 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
       const made = config(Object.fromEntries(stored) as Record<N | 'start', StoredNetwork>);
       const document = sealed(made);
       await writeOutput(join(root, files.config), jsonText(document));
-      const directory = new WholeDirectory(kind, path, root, made, document.seal);
-      if (!(await isThere(join(path, files.config)))) await directory.#promote();
+      const directory = new WholeDirectory(kind, { path, root }, { config: made, seal: document.seal });
+      if (!(await isThere(join(path, files.config)))) await directory.promote();
       return directory;
-    } catch (cause) {
-      await rm(root, { recursive: true, force: true }).catch(() => undefined);
-      throw unwritable(path, cause);
-    }
-  }
-
-  async #promote(): Promise<void> {
-    await promote(this.path, Object.values(this.kind.layout.files));
-    this.#root = this.path;
+    });
   }
 
   /** Opens a directory. @throws SutureError `run-invalid`. */
@@ -174,8 +155,7 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
     path: string,
     root = path,
   ): Promise<WholeDirectory<C, N>> {
-    const { config, seal } = await readConfig(kind, path, root);
-    return new WholeDirectory(kind, path, root, config, seal);
+    return new WholeDirectory(kind, { path, root }, await readConfig(kind, path, root));
   }
 
   /** Opens what is to be trained on: the one that is to replace the one there, if such a one was begun. */
@@ -183,9 +163,7 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
     kind: WholeKind<C, N>,
     path: string,
   ): Promise<WholeDirectory<C, N>> {
-    const next = join(path, nextFolder);
-    const begun = (await isFolderThere(next)) && (await isThere(join(next, kind.layout.files.config)));
-    return WholeDirectory.open(kind, path, begun ? next : path);
+    return WholeDirectory.open(kind, path, await unfinishedRoot(path));
   }
 
   /** What the network that is written gives. */
@@ -227,12 +205,6 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
     }
     const { of, meaning } = stored(this.config, 'model');
     return networkOf((await loadModel(file)).graph, titles.model(of), fromStored(meaning));
-  }
-
-  /** The training has ended, and all that it leaves is written: puts it in its place. @throws SutureError `output-unwritable`. */
-  async finish(): Promise<void> {
-    await this.remove('checkpoint');
-    if (this.#root !== this.path) await this.#promote();
   }
 }
 
