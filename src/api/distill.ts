@@ -35,6 +35,7 @@ import { type StudentConfig, type StudentDirectory, students } from '../run/stud
 import {
   outcomeOf,
   requireTrainable,
+  resumeCommand,
   resumeWhole,
   trainWhole,
   type WholeOutcome,
@@ -303,10 +304,15 @@ export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<Di
       trainStudent(execution, directory, { dataset, validation }),
   });
 
+const command = 'suture distill';
+
+/** The command that goes on with a distillation that was interrupted. */
+export const resumeDistillCommand = (path: string): string => resumeCommand(command, path);
+
 const studentTraining = wholeTraining<StudentConfig, 'teacher'>(
   'training the student',
   ({ data }) => [data.images],
-  'suture distill',
+  command,
 );
 
 /** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */

@@ -55,7 +55,7 @@ import {
 } from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
 import { affordableOf, type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
-import { distillLoaded, resumeDistill } from './distill.ts';
+import { distillLoaded, resumeDistill, resumeDistillCommand } from './distill.ts';
 import { exportCandidate } from './export.ts';
 import { pageOf, shownNames, validationName } from './report.ts';
 import { openBegun, resumeLocked, type TrainedRun, trainLocked } from './stitch.ts';
@@ -276,8 +276,13 @@ async function afterTraining(
     return await follow(execution, trained, following);
   } catch (error) {
     if (!(error instanceof SutureError)) throw error;
-    const resume = `suture run --resume ${printable(trained.run.directory.path)}`;
-    const text = `${error.message.replace(/\.$/, '')}; the stitches are trained: go on with \`${resume}\`.`;
+    const { directory } = trained.run;
+    const resume = `suture run --resume ${printable(directory.path)}`;
+    // A student's training names the command that would go on with the student alone.
+    const own = resumeDistillCommand(directory.file('student'));
+    const text = error.message.includes(own)
+      ? error.message.replace(own, resume)
+      : `${error.message.replace(/\.$/, '')}; the stitches are trained: go on with \`${resume}\`.`;
     throw new SutureError(error.code, text, { details: error.details, cause: error });
   }
 }

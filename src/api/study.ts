@@ -54,6 +54,8 @@ export interface StudyStatus {
   /** The process that computes the study or hands it over, or that began to and is gone without a word. */
   readonly writer?: Writer;
   readonly cells: readonly CellFacts[];
+  /** Of a study that has ended in a folder that cannot be written any more: that, and what of its report would be another one. */
+  readonly warnings?: readonly string[];
 }
 
 const statusOf = (
@@ -87,12 +89,7 @@ async function described(file: string, output: string | undefined): Promise<Desc
 }
 
 /** Does work on a study while no other process computes it or hands it over. Cells have locks of their own, and may be with Slurm. */
-async function withLockedStudy<T>(
-  file: string,
-  output: string | undefined,
-  work: (folder: StudyFolder) => Promise<T>,
-): Promise<T> {
-  const { path, request } = await described(file, output);
+async function withLockedStudy<T>({ path, request }: Described, work: (folder: StudyFolder) => Promise<T>): Promise<T> {
   let isBegun = false;
   try {
     return await withNewLock(path, async () => {
@@ -111,13 +108,41 @@ async function withLockedStudy<T>(
  * computed again; one that fails does not end the study. Nothing but the folder says what is done: the same call goes on.
  *
  * @throws SutureError `study-invalid`, `output-exists`; `run-locked` where another process computes the study; `study-incomplete` where cells
- * failed, when all others have ended, or where jobs of Slurm work on some; `interrupted`.
+ * failed, when all others have ended, or where jobs of Slurm work on some; `output-unwritable` where there is something to write; `interrupted`.
  */
-export async function study(file: string, options: StudyOptions = {}): Promise<StudyStatus> {
-  return withLockedStudy(file, options.output, folder => studyLocked(folder, options));
+export async function study(file: string, { launch = inProcess, ...options }: StudyOptions = {}): Promise<StudyStatus> {
+  const named = await described(file, options.output);
+  let isChanged = false;
+  const launched: Launcher = (...cell) => {
+    isChanged = true;
+    return launch(...cell);
+  };
+  try {
+    return await withLockedStudy(named, folder => studyLocked(folder, { ...options, launch: launched }));
+  } catch (error) {
+    if (isChanged || !(error instanceof SutureError) || error.code !== 'output-unwritable') throw error;
+    const ended = await endedAsItIs(named, error.message);
+    if (!ended) throw error;
+    return ended;
+  }
 }
 
-async function studyLocked(folder: StudyFolder, options: StudyOptions): Promise<StudyStatus> {
+/** A study whose folder cannot be written, and need not be, for every cell has ended. @param problem why it cannot. */
+async function endedAsItIs({ path, request }: Described, problem: string): Promise<StudyStatus | undefined> {
+  const folder = await StudyFolder.open(path).catch(() => undefined);
+  if (!folder || (request && !(await folder.isOf(request)))) return undefined;
+  const states = await folder.states();
+  if (states.some(({ status }) => status !== 'done')) return undefined;
+  const { stale } = await reportFor(folder);
+  const rest =
+    stale.size === 0 ? 'so there was nothing to do' : `and ${[...stale.keys()].join(', ')} would be another now`;
+  return { ...statusOf(folder, states), warnings: [`${problem} Every cell has ended, ${rest}.`] };
+}
+
+/** By whom cells are computed is decided. */
+type LaunchedStudy = StudyOptions & { readonly launch: Launcher };
+
+async function studyLocked(folder: StudyFolder, options: LaunchedStudy): Promise<StudyStatus> {
   await computeAll(folder, options);
   await writeReport(folder);
   const status = statusOf(folder, await folder.states());
@@ -143,7 +168,7 @@ export async function studyPlan(file: string, output?: string): Promise<StudySta
   return statusOf(folder, await folder.states());
 }
 
-async function computeAll(folder: StudyFolder, { jobs = 1, launch = inProcess, onProgress, signal }: StudyOptions) {
+async function computeAll(folder: StudyFolder, { jobs = 1, launch, onProgress, signal }: LaunchedStudy) {
   const stage = 'computing cells';
   const total = folder.cells.length;
   const running = new Map<string, Promise<void>>();
@@ -253,7 +278,7 @@ export async function studyOnSlurm(
   file: string,
   { output, jobs }: Pick<StudyOptions, 'output' | 'jobs'> = {},
 ): Promise<{ readonly study: string; readonly jobs: readonly SubmittedJob[] }> {
-  return withLockedStudy(file, output, async folder => {
+  return withLockedStudy(await described(file, output), async folder => {
     const submitted = await submitStudy(folder, [process.execPath, program], { jobs });
     return { study: folder.path, jobs: submitted };
   });
@@ -292,6 +317,15 @@ export async function studyReport(path: string, { mlflow, tensorboard }: KeepOpt
 const reportFiles = ['study.json', 'study.md', 'report.html'] as const;
 
 async function writeReport(folder: StudyFolder): Promise<StudyReport> {
+  const { report, stale } = await reportFor(folder);
+  for (const [name, text] of stale) await writeOutput(join(folder.path, name), text, { force: true });
+  return report;
+}
+
+/** The report of what has ended, and what it changes in its files. */
+async function reportFor(
+  folder: StudyFolder,
+): Promise<{ readonly report: StudyReport; readonly stale: ReadonlyMap<string, string> }> {
   const { path, request } = folder;
   const states = await folder.states();
   const report = studyReportOf(request, states);
@@ -304,8 +338,12 @@ async function writeReport(folder: StudyFolder): Promise<StudyReport> {
     if (page !== undefined && (await isThere(join(path, page)))) pages.push({ cell, path: page });
   }
   const texts = [jsonText(report), studyText(report), studyPage({ path, request, states, report, trainings, pages })];
-  for (const [i, name] of reportFiles.entries()) await writeOutput(join(path, name), texts[i], { force: true });
-  return report;
+  const stale = new Map<string, string>();
+  for (const [i, name] of reportFiles.entries()) {
+    const kept = await readFile(join(path, name), 'utf8').catch(() => undefined);
+    if (kept !== texts[i]) stale.set(name, texts[i]);
+  }
+  return { report, stale };
 }
 
 async function trackedRuns(folder: StudyFolder, report: StudyReport) {

@@ -1,8 +1,12 @@
 /** `summary.json` as nnU-Net v2 writes it: label files compared with reference files, place by place, or what a metric counted. */
+import { dirname, resolve } from 'node:path';
+import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { mean } from '../../ir/numbers.ts';
 import { type ReadLabels, readLabels, requireSamePlace } from '../data/raw/case.ts';
 import type { Description } from '../data/raw/description.ts';
+import { readRegular } from '../files/input.ts';
+import { parsePythonJson } from '../files/python-json.ts';
 import type { CaseScore } from './metric.ts';
 
 /** What nnU-Net counts of one label or region of one case; NaN where a ratio has nothing to go by. */
@@ -135,3 +139,29 @@ const comparedIn = (name: string): Compared => (name.match(/\d+/g) ?? []).map(Nu
 /** As Python writes it: JSON in which a number may be NaN. */
 export const summaryText = (summary: Summary): string =>
   `${JSON.stringify(summary, (_, value) => (Number.isNaN(value) ? '\u0000NaN' : value), 4).replaceAll('"\\u0000NaN"', 'NaN')}\n`;
+
+const casesSchema = v.object({
+  foreground_mean: v.unknown(),
+  mean: v.unknown(),
+  metric_per_case: v.array(v.object({ prediction_file: v.string(), reference_file: v.string() })),
+});
+
+/** Whether a file is a summary, whoever wrote it, of label files in one folder by those in another. */
+export async function isSummaryOf(file: string, predicted: string, reference: string): Promise<boolean> {
+  const text = await readRegular(file).catch(() => undefined);
+  if (text === undefined) return false;
+  let json: unknown;
+  try {
+    json = parsePythonJson(text.toString('utf8'));
+  } catch {
+    return false;
+  }
+  const folderOf = (path: string): string => dirname(resolve(path));
+  return (
+    v.is(casesSchema, json) &&
+    json.metric_per_case.every(
+      ({ prediction_file: answer, reference_file: right }) =>
+        folderOf(answer) === resolve(predicted) && folderOf(right) === resolve(reference),
+    )
+  );
+}

@@ -3,6 +3,7 @@ import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { readModelFile } from '../../ir/onnx/file.ts';
 import { readRegular } from '../files/input.ts';
+import { parsePythonJson } from '../files/python-json.ts';
 
 const schemes = [
   'ZScoreNormalization',
@@ -127,9 +128,6 @@ const namesOf = (all: Configurations): string =>
     .map(name => printable(name, 40))
     .join(', ') || 'none';
 
-/** Python's JSON has words for numbers that JSON does not have. */
-const asJson = (text: string): string => text.replace(/(?<=[[:,\s])(-?Infinity|NaN)(?=\s*[,}\]])/g, 'null');
-
 class PlansReader {
   readonly #source: string;
 
@@ -241,7 +239,7 @@ export async function readPlans(source: string, configuration?: string, axes?: n
   const inModel = source.toLowerCase().endsWith('.onnx') ? documentIn(source, reader) : undefined;
   let json: unknown;
   try {
-    json = JSON.parse(asJson(inModel ?? (await readRegular(source)).toString('utf8')));
+    json = parsePythonJson(inModel ?? (await readRegular(source)).toString('utf8'));
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
     reader.fail(missing ? 'there is no such file' : 'it is no JSON file that can be read', cause);

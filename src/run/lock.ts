@@ -127,9 +127,18 @@ async function acquire(path: string): Promise<() => Promise<void>> {
       await sleep(5 * Math.random());
     }
   } catch (cause) {
-    throw unwritable(file, cause);
+    throw notLocked(path, cause);
   }
 }
+
+/** Whoever has named a folder knows nothing of a file in it, but where something else is in that file's place. */
+function notLocked(path: string, cause: unknown): SutureError {
+  const { code = '' } = cause as NodeJS.ErrnoException;
+  return unwritable(inTheWay.has(code) ? join(path, lockFile) : path, cause);
+}
+
+/** Complaints that are about the file itself. */
+const inTheWay: ReadonlySet<string> = new Set(['EEXIST', 'EISDIR', 'ELOOP']);
 
 /** Keeps a file that is locked as one's own. @returns what gives it up. */
 async function hold(file: string, handle: FileHandle): Promise<() => Promise<void>> {
@@ -238,6 +247,6 @@ async function probed(path: string): Promise<{ readonly holder: Holder; readonly
     }
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw unwritable(file, cause);
+    throw notLocked(path, cause);
   }
 }

@@ -95,9 +95,12 @@ export const wholeTraining = <C extends WholeConfig, N extends string>(
     return isIn ? { ...training, images: sites[site], sampled: false } : undefined;
   },
   // Without a checkpoint it is begun again as the configuration says.
-  resume: async ({ path }) => `${command} --resume ${printable(path)}`,
+  resume: async ({ path }) => resumeCommand(command, path),
   untouched: () => undefined,
 });
+
+/** The command that goes on with what another one of a directory began. */
+export const resumeCommand = (command: string, path: string): string => `${command} --resume ${printable(path)}`;
 
 /**
  * Checks before anything is computed or written that a network can be trained, on these labels and in the memory that is free.

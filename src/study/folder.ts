@@ -120,11 +120,16 @@ export class StudyFolder {
       );
     }
     const folder = new StudyFolder(path, request, await cellsOf(request));
+    if (await folder.isOf(request)) return folder;
     const text = jsonText(request);
-    const kept = await readRegular(folder.requestFile).catch(() => undefined);
-    if (kept?.toString('utf8') === text) return folder;
     await (isLocked ? folder.#describe(text) : withNewLock(path, () => folder.#describe(text)));
     return folder;
+  }
+
+  /** Whether it is kept here that the study is of this. */
+  async isOf(request: StudyRequest): Promise<boolean> {
+    const kept = await readRegular(this.requestFile).catch(() => undefined);
+    return kept?.toString('utf8') === jsonText(request);
   }
 
   async #describe(text: string): Promise<void> {

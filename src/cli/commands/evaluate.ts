@@ -6,7 +6,7 @@ import { evaluateFolders } from '../../api/evaluate-folders.ts';
 import type { GraphProfile } from '../../execution/profiling.ts';
 import { checkOutputFile, writeOutput } from '../../files/output.ts';
 import { isFolder } from '../../files/there.ts';
-import { summaryText } from '../../metrics/summary.ts';
+import { isSummaryOf, summaryText } from '../../metrics/summary.ts';
 import type { SurfaceOptions } from '../../metrics/surface.ts';
 import { distances, nonNegative, path } from '../../options/kinds.ts';
 import { flag, optional, type ValuesOf } from '../../options/option.ts';
@@ -145,7 +145,8 @@ async function compareFolders(
     );
   }
   const file = flags.summary ?? join(predicted, 'summary.json');
-  const force = flags.force ?? false;
+  // Predictions are compared again and again; what was found of the same two folders before is nothing to keep.
+  const force = flags.force === true || (await isSummaryOf(file, predicted, reference));
   await checkOutputFile(file, { force });
   const summary = await evaluateFolders(predicted, reference, {
     labels: labelOptions(flags),

@@ -123,6 +123,7 @@ async function compute({ terminal, signal }: Context, file: string, extra: strin
     return terminal.result(planned, () => show(planned, terminal));
   }
   const status = await study(file, { output, jobs, signal, onProgress: terminal.progress });
+  for (const message of status.warnings ?? []) terminal.warning(message);
   terminal.result(status, () => {
     show(status, terminal);
     terminal.line();

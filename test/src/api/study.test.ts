@@ -1,6 +1,6 @@
 /** A study from its description to its report: in order, in parts, with a cell that fails. */
 import { getEventListeners } from 'node:events';
-import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeRawFolder } from '../../../fixtures/raw-folder.ts';
@@ -165,6 +165,20 @@ describe('a study', () => {
     expect(computed).toEqual(['alone-a-s0', 'alone-b-s0', 'finetune-a-b-s0', 'ensemble-a-b-s0']);
     await study(await described('again.json', few), { output, launch: counting });
     expect(computed).toHaveLength(4);
+    // Nor is anything asked of a folder that cannot be written any more, as on a disk that is read-only.
+    const lock = join(output, '.suture-lock');
+    await mkdir(lock);
+    const ended = await study(output, { launch: counting });
+    expect(Object.values(statuses(ended))).toEqual(Array(4).fill('done'));
+    expect(ended.warnings).toEqual([
+      expect.stringMatching(/\.suture-lock cannot be written: .* Every cell has ended, so there was nothing to do\.$/),
+    ]);
+    await rm(join(output, 'study.md'));
+    expect((await study(output)).warnings).toEqual([expect.stringMatching(/, and study\.md would be another now\.$/)]);
+    const more = await described('more.json', { ...few, seeds: [0, 1] });
+    await expect(study(more, { output, launch: counting })).rejects.toMatchObject({ code: 'output-unwritable' });
+    expect(computed).toHaveLength(4);
+    await rm(lock, { recursive: true });
     await study(await described('again.json', { ...few, finetune: { steps: 1, batch: 2 } }), {
       output,
       launch: counting,

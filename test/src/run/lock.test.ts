@@ -172,3 +172,10 @@ it('what is no run is not locked', async () => {
   }
   expect(await readdir(folder)).toEqual([]);
 });
+
+it('a folder that cannot be locked is named, and the file in it only where something else is in its place', async () => {
+  const folder = await scratch();
+  await expect(withLock(join(folder, 'none'), async () => undefined)).rejects.toThrow(/none cannot be written: /);
+  await mkdir(join(folder, '.suture-lock'));
+  await expect(withLock(folder, async () => undefined)).rejects.toThrow(/\.suture-lock cannot be written: /);
+});
