@@ -3,7 +3,7 @@ import type { Value } from '../../graph.ts';
 import { elementsOf, integersOf } from '../../operator.ts';
 import { int64s, tensor } from '../../tensor.ts';
 import { sameShape, typeText } from '../../type.ts';
-import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
+import { type ForeignRule, type FormContext, type Inputs, type NodeForm, requireInputs } from '../form.ts';
 
 /** Values made inside become the outputs of the file's node, under their names. */
 const named = (values: readonly (Value | undefined)[], context: FormContext): (Value | undefined)[] =>
@@ -54,6 +54,74 @@ function either(form: NodeForm, condition: Value, context: FormContext): readonl
   });
 }
 
+/**
+ * A scan that is unrolled.
+ *
+ * @param given states, and what is scanned. @param label what names of the nodes begin with, where there are several scans.
+ * @returns states at the end, and what is collected.
+ */
+function scan(form: NodeForm, given: Inputs, label: string, context: FormContext): readonly Value[] {
+  const body = form.graph('body');
+  const count = form.int('num_scan_inputs');
+  if (body === undefined || count === undefined) return context.refuse('its body or num_scan_inputs is missing');
+  const inputs = given.map(value => value ?? context.refuse('it lacks an input'));
+  const states = inputs.length - count;
+  const scanned = inputs.slice(states);
+  const axes = perTensor(form, 'scan_input_axes', count).map((a, k) => (a < 0 ? a + scanned[k].type.shape.length : a));
+  // Of opset 8 they have no word for whether they are inputs.
+  const backwards = perTensor(form, form.ints('directions') ? 'directions' : 'scan_input_directions', count);
+  const extent = scanned[0]?.type.shape[axes[0]];
+  const length = requireLength(typeof extent === 'number' ? extent : undefined, context);
+  let state: readonly Value[] = inputs.slice(0, states);
+  const outputs = body.output.length - states;
+  const collected: Value[][] = Array.from({ length: outputs }, () => []);
+  for (let i = 0; i < length; i++) {
+    const slices = scanned.map((x, k) => taken(x, backwards[k] ? length - 1 - i : i, axes[k], context));
+    const results = context.subgraph(body, [...state, ...slices], `${label}${i}`);
+    state = results.slice(0, states);
+    for (const [k, value] of results.slice(states).entries()) collected[k].push(value);
+  }
+  const outputAxes = perTensor(form, 'scan_output_axes', outputs);
+  const reversed = perTensor(form, 'scan_output_directions', outputs);
+  if (outputs > 0 && length === 0) return context.refuse('a scan without iterations has no outputs to stack');
+  const stacks = collected.map((parts, k) => {
+    const rank = (parts[0]?.type.shape.length ?? 0) + 1;
+    const axis = outputAxes[k] < 0 ? outputAxes[k] + rank : outputAxes[k];
+    return stacked(reversed[k] ? parts.toReversed() : parts, axis, context);
+  });
+  return [...state, ...stacks];
+}
+
+/** The scan of opset 8: lengths of sequences first, which may be absent, and everything else by batches, each of which is scanned by itself. */
+function scanOfEach(form: NodeForm, context: FormContext): readonly Value[] {
+  const [lengths, ...given] = form.inputs;
+  const [batch, longest] = given.at(-1)?.type.shape ?? [];
+  if (typeof batch !== 'number') return context.refuse('the number of its batches must be known');
+  if (lengths && integersOf(lengths)?.some(length => length !== longest) !== false) {
+    return context.refuse('sequences that are shorter than others are not supported');
+  }
+  const each = Array.from({ length: batch }, (_, i) =>
+    scan(
+      form,
+      given.map(value => value && taken(value, i, 0, context)),
+      `${i}/`,
+      context,
+    ),
+  );
+  if (each.length === 0) return context.refuse('a scan of no batches has no outputs');
+  return each[0].map((_, k) =>
+    stacked(
+      each.map(results => results[k]),
+      0,
+      context,
+    ),
+  );
+}
+
+/** One of the parts of a tensor along an axis, without that axis. */
+const taken = (x: Value, at: number, axis: number, context: FormContext): Value =>
+  context.within(b => b.op('Gather', [x, b.constant(scalarOf(at))], { axis }));
+
 export const control = {
   If: {
     since: 1,
@@ -92,42 +160,9 @@ export const control = {
   },
 
   Scan: {
-    since: 9,
+    since: 8,
     build(form, context) {
-      const body = form.graph('body');
-      const count = form.int('num_scan_inputs');
-      if (body === undefined || count === undefined) return context.refuse('its body or num_scan_inputs is missing');
-      const inputs = requireInputs(form, form.inputs.length, context) as readonly Value[];
-      const states = inputs.length - count;
-      const scanned = inputs.slice(states);
-      const axes = perTensor(form, 'scan_input_axes', count).map((a, k) =>
-        a < 0 ? a + scanned[k].type.shape.length : a,
-      );
-      const backwards = perTensor(form, 'scan_input_directions', count);
-      const extent = scanned[0]?.type.shape[axes[0]];
-      const length = requireLength(typeof extent === 'number' ? extent : undefined, context);
-      let state = inputs.slice(0, states);
-      const outputs = body.output.length - states;
-      const collected: Value[][] = Array.from({ length: outputs }, () => []);
-      for (let i = 0; i < length; i++) {
-        const slices = scanned.map((x, k) =>
-          context.within(b =>
-            b.op('Gather', [x, b.constant(scalarOf(backwards[k] ? length - 1 - i : i))], { axis: axes[k] }),
-          ),
-        );
-        const results = context.subgraph(body, [...state, ...slices], String(i));
-        state = results.slice(0, states) as Value[];
-        for (const [k, value] of results.slice(states).entries()) collected[k].push(value);
-      }
-      const outputAxes = perTensor(form, 'scan_output_axes', outputs);
-      const reversed = perTensor(form, 'scan_output_directions', outputs);
-      if (outputs > 0 && length === 0) return context.refuse('a scan without iterations has no outputs to stack');
-      const stacks = collected.map((parts, k) => {
-        const rank = (parts[0]?.type.shape.length ?? 0) + 1;
-        const axis = outputAxes[k] < 0 ? outputAxes[k] + rank : outputAxes[k];
-        return stacked(reversed[k] ? parts.toReversed() : parts, axis, context);
-      });
-      return named([...state, ...stacks], context);
+      return named(context.opset < 9 ? scanOfEach(form, context) : scan(form, form.inputs, '', context), context);
     },
   },
 } satisfies Readonly<Record<string, ForeignRule>>;

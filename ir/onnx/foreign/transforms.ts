@@ -86,29 +86,41 @@ const fill = (given: readonly number[] | undefined, length: number, value: numbe
 function columnsToImage(form: NodeForm, context: FormContext): Value {
   const [x, imageShape, blockShape] = requireInputs(form, 3, context);
   const [image, block] = [integersOf(imageShape!), integersOf(blockShape!)];
-  if (!image || !block) return context.refuse('the shapes of its image and of its blocks must be known');
+  if (!block) return context.refuse('the shape of its blocks must be known');
   const rank = block.length;
   const taps = block.reduce((a, b) => a * b, 1);
   const [strides, dilations] = [fill(form.ints('strides'), rank, 1), fill(form.ints('dilations'), rank, 1)];
   const pads = fill(form.ints('pads'), 2 * rank, 0);
-  const room = image.map((size, i) => size + pads[i] + pads[rank + i] - dilations[i] * (block[i] - 1) - 1);
-  const places = room.map((r, i) => Math.floor(r / strides[i]) + 1);
   const channels = x!.type.shape[1];
   if (typeof channels !== 'number') return context.refuse('the number of its channels must be known');
   context.computes(8 * taps * taps);
   const kernel = new Float64Array(taps * taps);
   for (let k = 0; k < taps; k++) kernel[k * taps + k] = 1;
-  const y = context.within(b =>
-    b.op(
-      'ConvTranspose',
-      [
-        b.op('Reshape', [x!, b.ints([-1, taps, ...places])]),
-        b.constant(tensorFromNumbers(x!.type.dtype, [taps, 1, ...block], kernel), 'taps'),
-      ],
-      { strides, dilations, pads, output_padding: room.map((r, i) => r - (places[i] - 1) * strides[i]) },
-    ),
-  );
-  const shape = context.ints([-1, channels / taps, ...image], 'image');
+  const [before, behind] = [pads.slice(0, rank), pads.slice(rank)];
+  const reach = block.map((size, i) => dilations[i] * (size - 1) + 1);
+  // Places are as many as steps fit into the padded image; what is left over behind the last one is less than a step.
+  const room = image?.map((size, i) => size + before[i] + behind[i] - reach[i]);
+  const y = context.within(b => {
+    const columns = (places: Value): Value => b.op('Reshape', [x!, places]);
+    const weights = b.constant(tensorFromNumbers(x!.type.dtype, [taps, 1, ...block], kernel), 'taps');
+    if (room) {
+      const places = room.map((r, i) => Math.floor(r / strides[i]) + 1);
+      const left = room.map((r, i) => r - (places[i] - 1) * strides[i]);
+      const given = columns(b.ints([-1, taps, ...places]));
+      return b.op('ConvTranspose', [given, weights], { strides, dilations, pads, output_padding: left });
+    }
+    const added = b.ints(reach.map((size, i) => before[i] + behind[i] - size));
+    const steps = b.op('Div', [b.op('Add', [imageShape!, added]), b.ints(strides)]);
+    const places = b.op('Add', [steps, b.ints(strides.map(() => 1))]);
+    const given = columns(b.op('Concat', [b.ints([-1, taps]), places], { axis: 0 }));
+    const most = strides.map(stride => stride - 1);
+    const all = b.op('ConvTranspose', [given, weights], { strides, dilations, output_padding: most });
+    const ends = b.op('Add', [imageShape!, b.ints(before)]);
+    return b.op('Slice', [all, b.ints(before), ends, b.ints(before.map((_, i) => i + 2))]);
+  });
+  const shape = image
+    ? context.ints([-1, channels / taps, ...image], 'image')
+    : context.within(b => b.op('Concat', [b.ints([-1, channels / taps]), imageShape!], { axis: 0 }));
   return context.builder.op('Reshape', [y, shape], {}, context.result());
 }
 

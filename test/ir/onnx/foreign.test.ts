@@ -31,6 +31,19 @@ const cases: readonly Case[] = [
     given([2, 8, 4]),
   ],
   [
+    'Col2Im to the extents of an image',
+    {
+      opset: 18,
+      inputs: [value('x', ['N', 8, 'L']), value('like', ['N', 1, 'H', 'W'])],
+      constants: { block: int64s([2, 2]) },
+      nodes: [
+        node('Shape', 'like -> image', { start: 2 }),
+        node('Col2Im', 'x image block -> y', { dilations: [2, 3], strides: [3, 2], pads: [1, 0, 1, 0] }),
+      ],
+    },
+    new Map([...given([2, 8, 4]), ['like', filled([2, 1, 5, 7])]]),
+  ],
+  [
     'MaxUnpool after its pooling',
     {
       opset: 13,

@@ -432,6 +432,28 @@ const cases: readonly Case[] = [
       outputs: ['last', 'y'],
     },
   ],
+  [
+    'Scan of each batch, backwards over what is scanned second',
+    {
+      opset: 8,
+      inputs: [value('h', [2, 3]), value('x', [2, 4, 3]), value('z', [2, 4, 3])],
+      nodes: [
+        node('Scan', '_ h x z -> last y', {
+          num_scan_inputs: 2,
+          directions: [0, 1],
+          body: subgraph('s e f -> next out', [
+            node('Add', 's e -> t'),
+            node('Sub', 't f -> next'),
+            node('Identity', 'next -> out'),
+          ]),
+        }),
+      ],
+      outputs: ['last', 'y'],
+    },
+    new Map(
+      Object.entries({ h: [2, 3], x: [2, 4, 3], z: [2, 4, 3] }).map(([name, shape], i) => [name, filled(shape, i + 1)]),
+    ),
+  ],
 ];
 
 describe('what ONNX Runtime reads as well', () => {

@@ -207,7 +207,7 @@ describe('what is exported', () => {
     // What it was stopped in is a part of the run, and goes on with it: the one command is named.
     await expect(run({ ...again, ...wishes }, endedAt(3, 'training the student'))).rejects.toMatchObject({
       message: expect.stringMatching(
-        /^Training the student [^;]*; go on with `suture run --resume \S+distilled-again`\.$/,
+        /^The training was stopped after 3 of 6 steps; it was interrupted; go on with `suture run --resume \S+-again`\.$/,
       ),
     });
     expect((await resumeRun(again.output)).verdict).toEqual(verdict);
