@@ -22,6 +22,7 @@ import type { MetricName } from '../metrics/metric.ts';
 import { type ValidationScore, validationScores } from '../metrics/validation.ts';
 import { abreastFor, gatedFor } from '../network/deployable.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
+import { requireFittingImages } from '../network/interface.ts';
 import { distilledName } from '../network/names.ts';
 import { type Network, networkOf } from '../network/network.ts';
 import { usualWeight } from '../options/kinds.ts';
@@ -200,6 +201,7 @@ async function distillLocked(
   const { parents } = run.network;
   const labels = labelsOfRun(config, options.labels);
   const dataset = await loadDataset(options.data, labels, 'training');
+  requireFittingImages(dataset, run.parents[0].graph, run.parents[0].path);
   const validation = await loadDataset(options.validation, labels);
   const together = await networkNamed(run, options.teacher ?? (isGateable(run.network) ? 'gated' : 'mean'), 'teacher');
   const branches =

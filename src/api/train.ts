@@ -136,7 +136,7 @@ async function trainLocked(execution: TrainingExecution, path: string, options: 
   const known = shared ? withMetadata(given, needsMetadata({ plans: shared.plans, names })) : given;
   const graph = training.fresh ? withFreshWeights(known, training.seed) : known;
   const start = networkOf(firstOutput(graph), 'start', parent.meaning);
-  const labelled = LabelledData.for([start], validation, options.metric);
+  const labelled = LabelledData.for([{ ...start, name: path }], validation, options.metric);
   requireTrainable(execution, jobOf({ task, labels: keptLabels(labels).labels }, { start, graph }, dataset), training);
   const scores = training.fresh ? [] : await validationScores(execution, [start], labelled, training.seed);
   const outputs = graph.outputs.map(({ name }) => name);

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import * as v from 'valibot';
 import { printable, SutureError, someOf } from '../../ir/errors.ts';
 import { readRegular } from '../files/input.ts';
-import { jsonText, makeFolder, refuseExisting, writeOutput } from '../files/output.ts';
+import { jsonText, makeFolder, writeOutput } from '../files/output.ts';
 import { isFolder, isThere } from '../files/there.ts';
 
 const makingSchema = v.object({
@@ -90,7 +90,9 @@ export async function openOutput(
 ): Promise<OpenOutput> {
   await requireApart(output, cases);
   if (!(await isFolder(output))) {
-    await refuseExisting(output, {});
+    if (await isThere(output)) {
+      throw new SutureError('option-invalid', `${printable(output)} is a file; name a folder for labels.`);
+    }
     await makeFolder(output);
   }
   const known = await recordIn(output);

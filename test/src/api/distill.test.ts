@@ -217,6 +217,11 @@ describe('refuses', () => {
     const unlabelled = join(folder(), 'unlabelled.npz');
     const images = npyArray(new Float32Array(2 * 64).fill(1), [2, 1, 8, 8]);
     await writeFile(unlabelled, formatNpz({ images }));
+    const coloured = join(folder(), 'coloured.npz');
+    await writeFile(coloured, formatNpz({ images: npyArray(new Float32Array(2 * 3 * 64), [2, 3, 8, 8]) }));
+    await expect(distill(run, asked('never', { data: coloured }))).rejects.toThrow(
+      `${coloured}: "images" has the shape [2, 3, 8, 8], and `,
+    );
     const without = distill(run, asked('never', { data: unlabelled, labelShare: 0.5 }));
     await expect(without).rejects.toThrow('there is no array "labels"');
     await expect(distill(run, asked('never', { batch: 1e9 }))).rejects.toThrow('choose a smaller --batch');

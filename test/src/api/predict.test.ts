@@ -73,6 +73,9 @@ describe('prediction', () => {
     await writeLabels(join(output, 'one.png'), values, [1, 3, 4], pixels);
     await writeFile(join(output, 'notes.txt'), 'mine');
     const before = await readFile(join(output, 'one.png'));
+    await expect(predict({ ...request, output: model, force: true })).rejects.toThrow(
+      /bands\.onnx is a file; name a folder/,
+    );
     await expect(predict(request)).rejects.toThrow(
       /holds 1 of 2 files that this prediction did not make.*\(one\.png\)/,
     );

@@ -338,6 +338,15 @@ describe('refuses', () => {
     }
   });
 
+  it('labels that fit no place of its output, and names its file', async () => {
+    const file = join(folder(), 'few.npz');
+    const images = npyArray(new Float32Array(2 * 64), [2, 1, 8, 8]);
+    await writeOutput(file, formatNpz({ images, labels: npyArray(new Uint8Array(2 * 5), [2, 5]) }));
+    await expect(train(network, asked('never', { validation: file }))).rejects.toThrow(
+      `"labels" has the shape [2, 5], and ${network} answers for `,
+    );
+  });
+
   it('a folder that holds something else, and says what makes one', async () => {
     await train(network, asked('there', { steps: 1 }));
     await expect(train(network, asked('there', { steps: 1 }))).rejects.toThrow('holds a network already');
