@@ -134,8 +134,6 @@ export interface Traits {
 }
 
 export interface OperatorSpec<I extends readonly Formal[], A extends AttributeSpecs> extends Traits {
-  /** `''` is ONNX's own; `suture` holds ours, each with a body in ONNX's (see `bodies.ts`). */
-  readonly domain: '' | 'suture';
   readonly inputs: I;
   readonly outputs: readonly Formal[];
   readonly attributes: A;
@@ -156,13 +154,9 @@ export function operator<
   const A extends AttributeSpecs,
   const T extends Traits = Traits,
 >(
-  spec: Omit<OperatorSpec<I, A>, 'domain' | 'outputs' | keyof Traits> &
-    T & {
-      readonly domain?: '' | 'suture';
-      readonly outputs?: readonly Formal[];
-    },
+  spec: Omit<OperatorSpec<I, A>, 'outputs' | keyof Traits> & T & { readonly outputs?: readonly Formal[] },
 ): OperatorSpec<I, A> & T {
-  return { domain: '', outputs: ['Y'], ...spec };
+  return { outputs: ['Y'], ...spec };
 }
 
 /** The same operator with {@link Traits.wide}. */

@@ -6,7 +6,6 @@ export const fusion = {
    * elementwise nodes around it. `body` has the node's operands as inputs, in order.
    */
   Fused: operator({
-    domain: 'suture',
     inputs: ['...inputs'],
     outputs: ['...outputs'],
     attributes: { body: attr.graph.required },

@@ -13,6 +13,7 @@ import { reduction } from './reduction.ts';
 import { stitching } from './stitching.ts';
 import { training } from './training.ts';
 
+/** Ours, of the domain `suture`, each with a body in ONNX's operators (`bodies.ts`). */
 const own = { ...stitching, ...training, ...fusion };
 
 /** The vocabulary: every operator that a graph may hold. */

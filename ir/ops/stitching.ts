@@ -31,7 +31,6 @@ export function requireAlike(operands: readonly Operand[]): void {
 export const stitching = {
   /** An affine map of the channels: a 1×1 convolution, or a linear layer. X [N, C, ...], weight [M, C], bias [M]. */
   Stitch: operator({
-    domain: 'suture',
     inputs: ['X', 'weight', 'bias'],
     epilogue: true,
     attributes: {},
@@ -44,7 +43,6 @@ export const stitching = {
    * features whose channels are axis 1): its axes past the first line up with the features' from the left.
    */
   Switch: operator({
-    domain: 'suture',
     inputs: ['weights', '...features'],
     attributes: {},
     versions: [1],

@@ -9,7 +9,6 @@ export const training = {
    * output, for the adjoint to use again.
    */
   FeatureLoss: operator({
-    domain: 'suture',
     inputs: ['X', 'reference'],
     outputs: ['loss', 'divisor?'],
     attributes: { normalize: attr.int.default(1) },
@@ -22,7 +21,6 @@ export const training = {
   }),
   /** The adjoint of FeatureLoss with respect to X. dloss is a scalar. Without the loss's divisor it is computed anew. */
   FeatureLossGrad: operator({
-    domain: 'suture',
     inputs: ['dloss', 'X', 'reference', 'divisor?'],
     outputs: ['dX'],
     attributes: { normalize: attr.int.default(1) },
@@ -34,7 +32,6 @@ export const training = {
   }),
   /** The adjoint of Stitch with respect to its parameters: dY [N, M, ...], X [N, C, ...] → dweight [M, C], dbias [M]. */
   StitchGrad: operator({
-    domain: 'suture',
     inputs: ['dY', 'X'],
     outputs: ['dweight', 'dbias'],
     attributes: {},
@@ -51,7 +48,6 @@ export const training = {
   }),
   /** The adjoint of Switch with respect to its weights: dY and the features → dweights of shape `like`'s. */
   SwitchGrad: operator({
-    domain: 'suture',
     inputs: ['dY', 'weights', '...features'],
     outputs: ['dweights'],
     attributes: {},
@@ -60,7 +56,6 @@ export const training = {
   }),
   /** The adjoint of InstanceNormalization with respect to its input. */
   InstanceNormalizationGrad: operator({
-    domain: 'suture',
     inputs: ['dY', 'input', 'scale'],
     outputs: ['dX'],
     attributes: { epsilon: attr.float.default(1e-5) },
@@ -69,7 +64,6 @@ export const training = {
   }),
   /** `1 / √(var + ε)` of each instance's channels over the positions, X [N, C, ...] → [N, C]. */
   InverseDeviation: operator({
-    domain: 'suture',
     inputs: ['X'],
     outputs: ['Y'],
     attributes: { epsilon: attr.float.default(1e-5) },
@@ -81,7 +75,6 @@ export const training = {
    * Where no scale is 0 the normalised input is `(Y - B) / scale`.
    */
   InstanceNormalizationGradFromOutput: operator({
-    domain: 'suture',
     inputs: ['dY', 'Y', 'scale', 'B', 'inverse'],
     outputs: ['dX'],
     attributes: {},
@@ -90,7 +83,6 @@ export const training = {
   }),
   /** The adjoint of LayerNormalization with respect to its input. */
   LayerNormalizationGrad: operator({
-    domain: 'suture',
     inputs: ['dY', 'X', 'Scale'],
     outputs: ['dX'],
     attributes: { axis: attr.int.default(-1), epsilon: attr.float.default(1e-5) },
@@ -99,7 +91,6 @@ export const training = {
   }),
   /** The adjoint of MaxPool with respect to its input: the gradient goes to the first maximum of each window. */
   MaxPoolGrad: operator({
-    domain: 'suture',
     inputs: ['dY', 'X'],
     outputs: ['dX'],
     attributes: poolAttributes,
@@ -111,7 +102,6 @@ export const training = {
    * scalars `1 - β₁ᵗ` and `1 - β₂ᵗ`.
    */
   AdamW: operator({
-    domain: 'suture',
     inputs: ['parameter', 'gradient', 'm', 'v', 'learning_rate', 'bias1', 'bias2'],
     outputs: ['new_parameter', 'new_m', 'new_v'],
     attributes: {
