@@ -118,7 +118,8 @@ class Freeing {
     const kinds = inputs.map(v => v && this.#kind(v));
     const shown = nodeWith(old, { inputs });
     if (kinds.every(k => k === undefined || k === 'free')) {
-      this.#to.adopt(old);
+      // What reads an extent that no sample decides reads the one of the new graph.
+      for (const [i, made] of this.#to.reinfer(shown, old).entries()) this.#set(old.outputs[i], made, 'free');
       return true;
     }
     const samples = kinds.some(k => typeof k === 'number');

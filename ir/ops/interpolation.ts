@@ -228,11 +228,13 @@ function extentsWanted(
 
 function scaled(extent: Dim, by: number): Dim {
   if (typeof extent === 'number') return scaledExtent(extent, by);
-  if (Number.isInteger(by)) return multiplyDims(extent, by);
   const inverse = 1 / by;
-  return Number.isInteger(inverse)
-    ? floorDivide(extent, inverse)
-    : reject(`a symbolic extent ${extent} can't be scaled by ${by}`);
+  if (Number.isInteger(inverse)) return floorDivide(extent, inverse);
+  // Halves, quarters, ...: the products are as exact as they are of numbers.
+  const parts = [1, 2, 4, 8, 16].find(count => Number.isInteger(by * count));
+  return parts === undefined
+    ? reject(`a symbolic extent ${extent} can't be scaled by ${by}`)
+    : floorDivide(multiplyDims(extent, by * parts), parts);
 }
 
 export const interpolation = {

@@ -53,9 +53,10 @@ describe('freeBatch', () => {
       const flat = b.op('Reshape', [b.op('Transpose', [mixed], { perm: [1, 2, 0, 3] }), b.ints([1, -1])]);
       const sizes = b.ints([1, 2, 8, 8]);
       const large = b.op('Resize', [x, undefined, undefined, sizes], { mode: 'linear' });
-      const pooled = b.op('ReduceMean', [b.op('Expand', [large, b.ints([1, 2, 8, 8])]), b.ints([2, 3])], {
-        keepdims: 0,
-      });
+      // The number of channels is asked of the images, and the shape that it is put into holds nothing of the batch.
+      const channels = b.op('Shape', [x], { start: 1, end: 2 });
+      const shape = b.op('Concat', [b.ints([1]), channels, b.ints([8, 8])], { axis: 0 });
+      const pooled = b.op('ReduceMean', [b.op('Expand', [large, shape]), b.ints([2, 3])], { keepdims: 0 });
       return b.op('Concat', [b.op('Gemm', [flat, b.constant(draw(next, 48, 3))]), pooled], { axis: 1 });
     });
     const free = verify(freeBatch(fixed)!);

@@ -96,6 +96,16 @@ const cases: readonly Case[] = [
     },
   ],
   [
+    'Resize of open extents by halves and quarters',
+    {
+      opset: 11,
+      inputs: [value('x', ['N', 2, 'H', 'W'])],
+      constants: { roi: float32([0], []), by: float32([4], [1, 1, 1.5, 0.75]) },
+      nodes: [node('Resize', 'x roi by -> y', { mode: 'linear', coordinate_transformation_mode: 'half_pixel' })],
+    },
+    new Map([['x', filled([2, 2, 5, 7])]]),
+  ],
+  [
     'Resize 11 with empty operands',
     {
       opset: 11,
