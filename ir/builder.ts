@@ -15,8 +15,8 @@ import {
 } from './graph.ts';
 import { type AttributeSpecs, type InferContext, type Inferred, type Operand, requirePossible } from './operator.ts';
 import { type OpName, operators } from './ops/index.ts';
-import { int64s, sameTensor, scalar, type Tensor, tensorType } from './tensor.ts';
-import { sameShape, sameType, type TensorType } from './type.ts';
+import { int64s, sameTensor, type Tensor, tensorFromNumbers, tensorType } from './tensor.ts';
+import { type DType, sameShape, sameType, type TensorType } from './type.ts';
 
 export interface NodeOptions {
   /** The node's name, and the stem of its outputs' names. Made unique where it is taken already. */
@@ -100,9 +100,14 @@ export class GraphBuilder {
     return new Value(this.unique(this.#scoped(name)), tensorType(tensor), { constant: tensor });
   }
 
+  /** A constant of rank 0. */
+  number(value: number, dtype: DType, name?: string): Value {
+    return this.constant(tensorFromNumbers(dtype, [], [value]), name);
+  }
+
   /** A rank-0 float32 constant. */
   scalar(value: number): Value {
-    return this.constant(scalar(value), `c${value}`);
+    return this.number(value, 'float32', `c${value}`);
   }
 
   /** A rank-1 int64 constant: axes, pads, shapes. */

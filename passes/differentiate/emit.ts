@@ -33,7 +33,7 @@ export class Emit {
     const key = `${like.type.dtype} ${Object.is(value, -0) ? '-0' : value}`;
     let constant = this.#numbers.get(key);
     if (!constant) {
-      constant = this.b.constant(tensorFromNumbers(like.type.dtype, [], [value]), `c${value}`);
+      constant = this.b.number(value, like.type.dtype, `c${value}`);
       this.#numbers.set(key, constant);
     }
     return constant;

@@ -9,7 +9,7 @@
  * The loss is one less the soft Dice of the probabilities with the answer: what Dice the network would lose if its probabilities were true.
  * Of logits nothing is computed as a difference of nearly equal numbers, so that doubts far below the rounding of 1 keep their digits.
  */
-import { type GraphBuilder, tensorFromNumbers, type Value } from '../../ir/index.ts';
+import type { GraphBuilder, Value } from '../../ir/index.ts';
 import type { OutputMeaning } from './meaning.ts';
 import { foregroundOf, probabilitiesOf, requireAxis } from './outputs.ts';
 
@@ -131,7 +131,7 @@ const likeliest = (b: GraphBuilder, values: Value, axis: number): Value =>
 const numbers =
   (b: GraphBuilder, { type: { dtype } }: Value) =>
   (value: number): Value =>
-    b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
+    b.number(value, dtype, `c${value}`);
 
 const logOf = (b: GraphBuilder, p: Value): Value => b.op('Log', [b.op('Max', [p, numbers(b, p)(leastProbability)])]);
 

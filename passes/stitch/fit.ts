@@ -2,7 +2,7 @@
  * What closed-form stitches are fitted to, and the fit: a graph computes the statistics of a batch, the host collects them over
  * batches, in double precision.
  */
-import { type GraphBuilder, numbersOf, type Tensor, tensorFromNumbers, type Value } from '../../ir/index.ts';
+import { type GraphBuilder, numbersOf, type Tensor, type Value } from '../../ir/index.ts';
 import { channelAxis } from '../../ir/ops/stitching.ts';
 import type { Steps } from './algebra/cholesky.ts';
 import { parameterTensors, type StitchParameters } from './initial.ts';
@@ -116,7 +116,7 @@ function covariance(to: GraphBuilder, x: Value, y: Value): Value {
   const { shape, dtype } = y.type;
   const channels = shape[channelAxis(shape.length)] as number;
   const elements = to.op('Cast', [to.op('Size', [y])], { to: dtype });
-  const places = to.op('Div', [elements, to.constant(tensorFromNumbers(dtype, [], [channels]), 'channels')]);
+  const places = to.op('Div', [elements, to.number(channels, dtype, 'channels')]);
   return to.op('Div', [sums, places]);
 }
 

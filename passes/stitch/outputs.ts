@@ -10,7 +10,6 @@ import {
   substitute,
   symbolsOf,
   type TensorType,
-  tensorFromNumbers,
   typeText,
   type Value,
 } from '../../ir/index.ts';
@@ -153,8 +152,8 @@ const leastLogarithm: Partial<Record<DType, number>> = { float16: -3e4 };
  */
 function logarithmOfShare(to: GraphBuilder, weights: Value, p: number, value: Value): Value {
   const { dtype, shape } = weights.type;
-  const number = (v: number): Value => to.constant(tensorFromNumbers(dtype, [], [v]), 'c');
-  const share = to.op('Gather', [weights, to.constant(tensorFromNumbers('int64', [], [p]), 'source')], { axis: 0 });
+  const number = (v: number): Value => to.number(v, dtype, 'c');
+  const share = to.op('Gather', [weights, to.number(p, 'int64', 'source')], { axis: 0 });
   const missing = value.type.shape.map((_, i) => i).slice(shape.length - 1);
   const wide = shape.length === 1 || missing.length === 0 ? share : to.op('Unsqueeze', [share, to.ints(missing)]);
   const some = to.op('Greater', [wide, number(0)]);
@@ -193,7 +192,7 @@ const leastProbability: Partial<Record<DType, number>> = { float16: 6.2e-5 };
 export function logitsOf(to: GraphBuilder, value: Value, meaning: OutputMeaning): Value {
   const classes = meaning.activation === 'softmax';
   if (meaning.kind === 'logits' || (meaning.kind === 'log-probabilities' && classes)) return value;
-  const number = (v: number): Value => to.constant(tensorFromNumbers(value.type.dtype, [], [v]), 'c');
+  const number = (v: number): Value => to.number(v, value.type.dtype, 'c');
   const least = number(leastProbability[value.type.dtype] ?? 1e-37);
   const log = (x: Value): Value => to.op('Log', [to.op('Clip', [x, least])]);
   const p = probabilitiesOf(to, value, meaning);

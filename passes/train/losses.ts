@@ -63,7 +63,7 @@ export class Terms {
   /** `weight · value` as a term. */
   add(value: Value, term: GivenTerm, weight = 1): void {
     const output = outputOfTerm(term);
-    const factor = this.#b.constant(tensorFromNumbers(value.type.dtype, [], [weight]), 'weight');
+    const factor = this.#b.number(weight, value.type.dtype, 'weight');
     this.#values.push(weight === 1 ? value : this.#b.op('Mul', [value, factor], {}, { name: output }));
     this.#terms.push({ position: undefined, parent: undefined, ...term, output });
   }
@@ -125,7 +125,7 @@ export function taskLoss(
   if (task === 'regression') return b.op('FeatureLoss', [given, labels], { normalize: 0 });
   const output = channelsFirst(b, logitsOf(b, given, meaning), meaning);
   const { shape, dtype } = output.type;
-  const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
+  const number = (value: number): Value => b.number(value, dtype, `c${value}`);
   const { channels } = meaning;
   const binary = meaning.activation === 'sigmoid';
   const wide = binary && channels > 1 ? labels : b.op('Unsqueeze', [labels, b.ints([1])]);
@@ -185,7 +185,7 @@ function probabilityLoss(
 ): Value {
   const { activation, channels } = meaning;
   const { shape, dtype } = output.type;
-  const number = (value: number): Value => b.constant(tensorFromNumbers(dtype, [], [value]), `c${value}`);
+  const number = (value: number): Value => b.number(value, dtype, `c${value}`);
   const binary = activation === 'sigmoid';
   const classAxis = over === 'batch' ? 0 : 1;
   const positions = shape.map((_, i) => i).filter(i => i !== 1 && i >= 2 * classAxis);

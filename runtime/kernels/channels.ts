@@ -1,3 +1,4 @@
+/** Normalisations other than over rows: with given statistics, across channels, by norms. */
 import { inputAt, type Node } from '../../ir/graph.ts';
 import { product } from '../../ir/numbers.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';

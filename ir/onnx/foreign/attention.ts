@@ -2,13 +2,9 @@
 import type { GraphBuilder } from '../../builder.ts';
 import type { Dim } from '../../dim.ts';
 import type { Value } from '../../graph.ts';
-import { int64s, tensorFromNumbers } from '../../tensor.ts';
-import type { DType } from '../../type.ts';
+import { int64s } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 import { dtypeOf } from '../tensor.ts';
-
-const number = (b: GraphBuilder, dtype: DType, value: number): Value =>
-  b.constant(tensorFromNumbers(dtype, [], [value]));
 
 /** An extent as a rank-1 tensor, computed where it is symbolic. */
 function extent(b: GraphBuilder, x: Value, axis: number): Value {
@@ -55,13 +51,13 @@ function bias(b: GraphBuilder, form: NodeForm, q: Value, sizes: Sizes, total: Di
   const [, , , mask, pastKey, , lengths] = form.inputs;
   const { dtype } = q.type;
   const unless = (condition: Value) =>
-    b.op('Where', [condition, number(b, dtype, Number.NEGATIVE_INFINITY), number(b, dtype, 0)]);
+    b.op('Where', [condition, b.number(Number.NEGATIVE_INFINITY, dtype), b.number(0, dtype)]);
   const parts: Value[] = [];
   if (mask !== undefined) {
     const given = mask.type.dtype === 'bool' ? unless(b.op('Not', [mask])) : mask;
     const last = given.type.shape.at(-1);
     const short = typeof last === 'number' && typeof total === 'number' ? total - last : 0;
-    const missing = number(b, dtype, Number.NEGATIVE_INFINITY);
+    const missing = b.number(Number.NEGATIVE_INFINITY, dtype);
     const rank = given.type.shape.length;
     const pads = [...Array<number>(2 * rank - 1).fill(0), short];
     parts.push(short > 0 ? b.op('Pad', [given, b.ints(pads), missing]) : given);
@@ -106,14 +102,14 @@ function attend(b: GraphBuilder, form: NodeForm, context: FormContext): Stages {
   const group = known(shape[1], 'number of heads', context) / known(k.type.shape[1], 'number of heads', context);
   if (!Number.isInteger(group)) context.refuse('its heads of queries are no multiple of those of keys');
   // The root of the scale on either side keeps the product in range.
-  const root = number(b, dtype, Math.sqrt(form.float('scale') ?? 1 / Math.sqrt(size)));
+  const root = b.number(Math.sqrt(form.float('scale') ?? 1 / Math.sqrt(size)), dtype);
   const turned = b.op('Transpose', [repeatHeads(b, k, group, context)], { perm: [0, 1, 3, 2] });
   const product = b.op('MatMul', [b.op('Mul', [q, root]), b.op('Mul', [turned, root])]);
   const cap = form.float('softcap') ?? 0;
   const capped =
     cap === 0
       ? product
-      : b.op('Mul', [b.op('Tanh', [b.op('Div', [product, number(b, dtype, cap)])]), number(b, dtype, cap)]);
+      : b.op('Mul', [b.op('Tanh', [b.op('Div', [product, b.number(cap, dtype)])]), b.number(cap, dtype)]);
   const sizes = { queries: extent(b, q, 2), keys: extent(b, k, 2) };
   const offset = bias(b, form, q, sizes, k.type.shape[2]);
   const biased = offset === undefined ? capped : b.op('Add', [capped, offset]);
@@ -135,8 +131,8 @@ function attend(b: GraphBuilder, form: NodeForm, context: FormContext): Stages {
 function withoutEmptyRows(b: GraphBuilder, rows: Value, offset: Value): Value {
   const { dtype } = rows.type;
   const best = b.op('ReduceMax', [offset, b.ints([-1])]);
-  const empty = b.op('Equal', [best, number(b, dtype, Number.NEGATIVE_INFINITY)]);
-  return b.op('Where', [empty, number(b, dtype, 0), rows]);
+  const empty = b.op('Equal', [best, b.number(Number.NEGATIVE_INFINITY, dtype)]);
+  return b.op('Where', [empty, b.number(0, dtype), rows]);
 }
 
 export const attention = {

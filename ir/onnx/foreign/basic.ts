@@ -137,7 +137,7 @@ export const basic = {
       const { dtype, shape } = x!.type;
       const p = form.int('p') ?? 2;
       const sum = context.within(b => {
-        const power = b.op('Pow', [b.op('Abs', [x!]), b.constant(tensorFromNumbers(dtype, [], [p]))]);
+        const power = b.op('Pow', [b.op('Abs', [x!]), b.number(p, dtype)]);
         return b.op('ReduceSum', [power, b.ints(shape.slice(2).map((_, i) => i + 2))]);
       });
       return [context.builder.op('Pow', [sum, context.scalar(dtype, 1 / p, 'root')], {}, context.result())];
@@ -177,10 +177,12 @@ export const basic = {
       const axis = given < 0 ? given + rank : given;
       const circular = form.string('mode') === 'circular';
       const indices = context.within(b => {
-        const whole = (value: number) => b.constant(tensorFromNumbers('int64', [], [value]));
         const extent = (x: Value) => b.op('Squeeze', [b.op('Shape', [x], { start: axis, end: axis + 1 }), b.ints([0])]);
         const others = (kept: number) => b.ints(Array.from({ length: rank }, (_, i) => i).filter(i => i !== kept));
-        const steps = b.op('Unsqueeze', [b.op('Range', [whole(0), extent(update!), whole(1)]), others(axis)]);
+        const steps = b.op('Unsqueeze', [
+          b.op('Range', [b.number(0, 'int64'), extent(update!), b.number(1, 'int64')]),
+          others(axis),
+        ]);
         const moved = starts ? b.op('Add', [steps, b.op('Unsqueeze', [starts, others(0)])]) : steps;
         const inside = circular ? b.op('Mod', [moved, extent(cache!)]) : moved;
         return b.op('Expand', [inside, b.op('Shape', [update!])]);
@@ -214,11 +216,13 @@ export const basic = {
       const time = form.int('time_axis') ?? 0;
       const first = time === 0;
       const indices = context.within(b => {
-        const whole = (value: number) => b.constant(tensorFromNumbers('int64', [], [value]));
         const size = b.op('Squeeze', [b.op('Shape', [x!], { start: time, end: time + 1 }), b.ints([0])]);
-        const steps = b.op('Unsqueeze', [b.op('Range', [whole(0), size, whole(1)]), b.ints([first ? 1 : 0])]);
+        const steps = b.op('Unsqueeze', [
+          b.op('Range', [b.number(0, 'int64'), size, b.number(1, 'int64')]),
+          b.ints([first ? 1 : 0]),
+        ]);
         const counts = b.op('Unsqueeze', [lengths!, b.ints([first ? 0 : 1])]);
-        const mirrored = b.op('Sub', [b.op('Sub', [counts, whole(1)]), steps]);
+        const mirrored = b.op('Sub', [b.op('Sub', [counts, b.number(1, 'int64')]), steps]);
         const flat = b.op('Where', [b.op('Less', [steps, counts]), mirrored, steps]);
         const trailing = Array.from({ length: rank - 2 }, (_, i) => i + 2);
         const wide = trailing.length === 0 ? flat : b.op('Unsqueeze', [flat, b.ints(trailing)]);

@@ -14,7 +14,7 @@ function determinant(form: NodeForm, context: FormContext): Value {
     return context.refuse('its last two extents must be known and the same');
   context.unrolled(n, NODES_OF_COLUMN);
   const pivots = context.within(b => {
-    const number = (value: number) => b.constant(tensorFromNumbers(dtype, [], [value]));
+    const number = (value: number) => b.number(value, dtype);
     const cut = (v: Value, axis: number, from: number, to: number) =>
       b.op('Slice', [v, b.ints([from]), b.ints([to]), b.ints([axis])]);
     const found: Value[] = [];
@@ -34,7 +34,7 @@ function determinant(form: NodeForm, context: FormContext): Value {
       );
       const swapped = b.op('Where', [b.op('Equal', [places, at]), cut(rest, -2, 0, 1), rest]);
       const pivot = cut(row, -1, 0, 1);
-      const first = b.constant(tensorFromNumbers('int64', [], [0]));
+      const first = b.number(0, 'int64');
       found.push(b.op('Where', [b.op('Equal', [at, first]), pivot, b.op('Neg', [pivot])]));
       const divisor = b.op('Where', [b.op('Equal', [pivot, number(0)]), number(1), pivot]);
       const others = cut(swapped, -2, 1, left);

@@ -1,15 +1,11 @@
 /** Values of tensors between their elements, at positions that data say; for tensors [N, C, ...] with any number of axes of space. */
 import type { GraphBuilder } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
-import { tensorFromNumbers } from '../../tensor.ts';
 import type { DType } from '../../type.ts';
-
-export const number = (b: GraphBuilder, dtype: DType, value: number): Value =>
-  b.constant(tensorFromNumbers(dtype, [], [value]));
 
 /** Arithmetic on values of one dtype, so that formulas can be read. */
 export function arithmetic(b: GraphBuilder, dtype: DType) {
-  const of = (x: Value | number): Value => (typeof x === 'number' ? number(b, dtype, x) : x);
+  const of = (x: Value | number): Value => (typeof x === 'number' ? b.number(x, dtype) : x);
   return {
     add: (x: Value | number, y: Value | number): Value => b.op('Add', [of(x), of(y)]),
     sub: (x: Value | number, y: Value | number): Value => b.op('Sub', [of(x), of(y)]),
@@ -23,7 +19,7 @@ export type Arithmetic = ReturnType<typeof arithmetic>;
 /** The extent along an axis as a scalar of a dtype. */
 export function extent(b: GraphBuilder, x: Value, axis: number, dtype: DType): Value {
   const size = x.type.shape[axis];
-  if (typeof size === 'number') return number(b, dtype, size);
+  if (typeof size === 'number') return b.number(size, dtype);
   const shape = b.op('Shape', [x], { start: axis, end: axis + 1 });
   return b.op('Cast', [b.op('Squeeze', [shape, b.ints([0])])], { to: dtype });
 }
@@ -65,7 +61,7 @@ export function elementsAt(
   const picked = b.op('GatherElements', [b.op('Reshape', [image, b.ints([0, 0, -1])]), wide], { axis: 2 });
   if (padding !== 'zeros') return picked;
   const inside = held.map((h, i) => b.op('Equal', [h, turned[i]])).reduce((p, q) => b.op('And', [p, q]));
-  return b.op('Where', [b.op('Unsqueeze', [inside, one]), picked, number(b, dtype, 0)]);
+  return b.op('Where', [b.op('Unsqueeze', [inside, one]), picked, b.number(0, dtype)]);
 }
 
 /** Weights of neighbours at distances 1 + t, t, 1 - t, 2 - t: Keys' cubic with a = -0.75. */

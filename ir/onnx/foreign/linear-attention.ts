@@ -1,7 +1,7 @@
 /** Linear attention (ONNX 27): a recurrence over the tokens, unrolled. */
 import type { GraphBuilder } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
-import { scalar, tensorFromNumbers } from '../../tensor.ts';
+import { scalar } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 
 /** Nodes that a token comes to at most. */
@@ -30,8 +30,7 @@ const row = (b: GraphBuilder, x: Value): Value => b.op('Unsqueeze', [x, b.ints([
 
 /** `S ← exp(decay) · S + k ⊗ β · (v - Sᵀk)`, and `o = scale · Sᵀq`; each rule has some of the parts. */
 function unrolled(b: GraphBuilder, given: Recurrence): { readonly outputs: Value; readonly state: Value } {
-  const at = (x: Value, t: number): Value =>
-    b.op('Gather', [x, b.constant(tensorFromNumbers('int64', [], [t]))], { axis: 1 });
+  const at = (x: Value, t: number): Value => b.op('Gather', [x, b.number(t, 'int64')], { axis: 1 });
   const scale = b.constant(scalar(given.scale));
   let state = given.past;
   const outputs: Value[] = [];

@@ -1,7 +1,5 @@
 /** Losses of classes: scores [N, C, d...], labels [N, d...], weights [C]. */
-import type { GraphBuilder } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
-import { tensorFromNumbers } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 
 /** `-weight[label] · logProbability[label]`, summed up as `reduction` says; labels of `ignore_index` count nothing. */
@@ -15,15 +13,14 @@ function negativeLogLikelihood(
   const reduction = form.string('reduction') ?? 'mean';
   const ignored = form.int('ignore_index');
   const { dtype } = logProbability.type;
-  const number = (b: GraphBuilder, value: number, of = dtype) => b.constant(tensorFromNumbers(of, [], [value]));
   const [loss, weights] = context.within(b => {
-    const skipped = ignored === undefined ? undefined : b.op('Equal', [labels, number(b, ignored, labels.type.dtype)]);
-    const valid = skipped === undefined ? labels : b.op('Where', [skipped, number(b, 0, labels.type.dtype), labels]);
+    const skipped = ignored === undefined ? undefined : b.op('Equal', [labels, b.number(ignored, labels.type.dtype)]);
+    const valid = skipped === undefined ? labels : b.op('Where', [skipped, b.number(0, labels.type.dtype), labels]);
     const picked = b.op('GatherElements', [logProbability, b.op('Unsqueeze', [valid, b.ints([1])])], { axis: 1 });
     const each = b.op('Neg', [b.op('Squeeze', [picked, b.ints([1])])]);
     const given = weight === undefined ? undefined : b.op('Gather', [weight, valid]);
     if (skipped === undefined) return [each, given];
-    return [each, b.op('Where', [skipped, number(b, 0), given ?? number(b, 1)])];
+    return [each, b.op('Where', [skipped, b.number(0, dtype), given ?? b.number(1, dtype)])];
   });
   const b = context.builder;
   const scaled = (): Value =>

@@ -2,7 +2,6 @@
 import type { GraphBuilder, NodeOptions } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
 import { product } from '../../numbers.ts';
-import { tensorFromNumbers } from '../../tensor.ts';
 import { type DType, staticShape } from '../../type.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 import { dtypeOf } from '../tensor.ts';
@@ -50,7 +49,7 @@ function centred(b: GraphBuilder, x: Value, zero: Value | undefined, dtype: DTyp
 
 /** Whole numbers scaled, rounded, moved by the zero point and kept in the range of a dtype. */
 function requantized(b: GraphBuilder, x: Value, factor: Value, zero: Value, range: readonly [number, number]): Value {
-  const bound = (value: number) => b.constant(tensorFromNumbers('float32', [], [value]));
+  const bound = (value: number) => b.number(value, 'float32');
   const units = b.op('Round', [b.op('Mul', [to(b, x, 'float32'), factor])]);
   return b.op('Clip', [b.op('Add', [units, to(b, zero, 'float32')]), bound(range[0]), bound(range[1])]);
 }
@@ -97,10 +96,10 @@ function sums(b: GraphBuilder, [x, w]: readonly Quantized[], form: NodeForm, opt
     b.op('Cast', [b.op('Conv', [left, weight], convolution(form))], { to: 'int32' }, last);
   const terms = product(staticShape(shape.slice(1)) ?? [Number.POSITIVE_INFINITY]);
   if (terms * 255 * 255 < EXACT_SUM) return convolved(right, options);
-  const sixteen = b.constant(tensorFromNumbers('float32', [], [16]));
+  const sixteen = b.number(16, 'float32');
   const high = b.op('Floor', [b.op('Div', [right, sixteen])]);
   const low = b.op('Sub', [right, b.op('Mul', [high, sixteen])]);
-  const upper = b.op('Mul', [convolved(high), b.constant(tensorFromNumbers('int32', [], [16]))]);
+  const upper = b.op('Mul', [convolved(high), b.number(16, 'int32')]);
   return b.op('Add', [upper, convolved(low)], {}, options);
 }
 
@@ -136,7 +135,7 @@ export const quantized = {
         const units = b.op('Round', [b.op('Div', [x!, to(b, alongAxis(b, scale!, x!, form, context), type)])]);
         const moved =
           zero === undefined ? units : b.op('Add', [units, to(b, alongAxis(b, zero, x!, form, context), type)]);
-        const bound = (value: number) => b.constant(tensorFromNumbers(type, [], [value]));
+        const bound = (value: number) => b.number(value, type);
         return b.op('Clip', [moved, bound(range[0]), bound(range[1])]);
       });
       return [context.builder.op('Cast', [clipped], { to: dtype }, context.result())];
@@ -226,21 +225,20 @@ export const quantized = {
     since: 11,
     build(form, context) {
       const [x] = requireInputs(form, 1, context);
-      const number = (b: GraphBuilder, value: number) => b.constant(tensorFromNumbers('float32', [], [value]));
       const [range, least] = context.within(b => {
-        const low = b.op('Min', [b.op('ReduceMin', [x!], { keepdims: 0 }), number(b, 0)]);
-        const high = b.op('Max', [b.op('ReduceMax', [x!], { keepdims: 0 }), number(b, 0)]);
+        const low = b.op('Min', [b.op('ReduceMin', [x!], { keepdims: 0 }), b.number(0, 'float32')]);
+        const high = b.op('Max', [b.op('ReduceMax', [x!], { keepdims: 0 }), b.number(0, 'float32')]);
         return [b.op('Sub', [high, low]), low];
       });
       const scale = context.builder.op('Div', [range, context.scalar('float32', 255, 'levels')], {}, context.result(1));
       const level = context.within(b => {
         const zero = b.op('Div', [b.op('Neg', [least]), scale]);
-        return b.op('Round', [b.op('Clip', [zero, number(b, 0), number(b, 255)])]);
+        return b.op('Round', [b.op('Clip', [zero, b.number(0, 'float32'), b.number(255, 'float32')])]);
       });
       const zero = context.builder.op('Cast', [level], { to: 'uint8' }, context.result(2));
       const clipped = context.within(b => {
         const units = b.op('Add', [b.op('Round', [b.op('Div', [x!, scale])]), level]);
-        return b.op('Clip', [units, number(b, 0), number(b, 255)]);
+        return b.op('Clip', [units, b.number(0, 'float32'), b.number(255, 'float32')]);
       });
       return [context.builder.op('Cast', [clipped], { to: 'uint8' }, context.result()), scale, zero];
     },

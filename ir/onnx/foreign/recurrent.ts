@@ -51,7 +51,7 @@ const preactivation = (b: GraphBuilder, x: Value, h: Value, cell: Cell): Value =
 
 function clipped(b: GraphBuilder, x: Value, { clip }: Cell): Value {
   if (clip === undefined) return x;
-  const bound = (value: number) => b.constant(tensorFromNumbers(x.type.dtype, [], [value]));
+  const bound = (value: number) => b.number(value, x.type.dtype);
   return b.op('Clip', [x, bound(-clip), bound(clip)]);
 }
 
@@ -91,16 +91,13 @@ const lstm: Step = (b, x, { h, c }, cell) => {
   };
   const before = c!;
   const input = f(b, peeped(0, 0, before));
-  const forget = cell.coupled
-    ? b.op('Sub', [b.constant(tensorFromNumbers(x.type.dtype, [], [1])), input])
-    : f(b, peeped(2, 2, before));
+  const forget = cell.coupled ? b.op('Sub', [b.number(1, x.type.dtype), input]) : f(b, peeped(2, 2, before));
   const candidate = g(b, clipped(b, gate(b, all, 3, hidden), cell));
   const now = b.op('Add', [b.op('Mul', [forget, before]), b.op('Mul', [input, candidate])]);
   return { h: b.op('Mul', [f(b, peeped(1, 1, now)), out(b, now)]), c: now };
 };
 
-const scaled = (b: GraphBuilder, x: Value, factor: number): Value =>
-  b.op('Mul', [x, b.constant(tensorFromNumbers(x.type.dtype, [], [factor]))]);
+const scaled = (b: GraphBuilder, x: Value, factor: number): Value => b.op('Mul', [x, b.number(factor, x.type.dtype)]);
 
 /** With the defaults of their numbers, if they have any; a file's lists of alphas and betas are for those alone. */
 const activations: Readonly<
@@ -126,8 +123,7 @@ const activations: Readonly<
   affine: {
     alpha: 1,
     beta: 0,
-    of: (b, x, alpha, beta) =>
-      b.op('Add', [scaled(b, x, alpha), b.constant(tensorFromNumbers(x.type.dtype, [], [beta]))]),
+    of: (b, x, alpha, beta) => b.op('Add', [scaled(b, x, alpha), b.number(beta, x.type.dtype)]),
   },
 };
 
@@ -214,11 +210,8 @@ function build(kind: Kind, form: NodeForm, context: FormContext): (Value | undef
           outputs[time] = next.h;
           continue;
         }
-        const there = b.op('Unsqueeze', [
-          b.op('Greater', [cut, b.constant(tensorFromNumbers(cut.type.dtype, [], [time]))]),
-          b.ints([1]),
-        ]);
-        outputs[time] = b.op('Where', [there, next.h, b.constant(tensorFromNumbers(dtype, [], [0]))]);
+        const there = b.op('Unsqueeze', [b.op('Greater', [cut, b.number(time, cut.type.dtype)]), b.ints([1])]);
+        outputs[time] = b.op('Where', [there, next.h, b.number(0, dtype)]);
         state = {
           h: b.op('Where', [there, next.h, state.h]),
           c: next.c && b.op('Where', [there, next.c, state.c!]),

@@ -4,7 +4,7 @@ import type { Value } from '../../graph.ts';
 import { product } from '../../numbers.ts';
 import { float32, tensorFromNumbers } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
-import { arithmetic, extent, number, weighted } from './interpolation.ts';
+import { arithmetic, extent, weighted } from './interpolation.ts';
 
 /** The extents from axis `from` on, which must be numbers. */
 const known = (x: Value, from: number, what: string, context: FormContext): readonly number[] =>
@@ -113,20 +113,20 @@ function regions(form: NodeForm, context: FormContext): Value {
     const target = b.op('Concat', [b.op('Shape', [rois], { start: 0, end: 1 }), b.ints(sides)], { axis: 0 });
     const planes = lines.map(([start, end, bins], i) => {
       // Before regions were moved by half a pixel they were one pixel large at least.
-      const far = moved ? end : m.add(start, b.op('Max', [m.sub(end, start), number(b, dtype, 1)]));
+      const far = moved ? end : m.add(start, b.op('Max', [m.sub(end, start), b.number(1, dtype)]));
       const line = b.op('Unsqueeze', [middles(b, start, far, bins, samples), b.ints([i === 0 ? 2 : 1])]);
       return b.op('Reshape', [b.op('Expand', [line, target]), b.ints([0, -1])]);
     });
     const sizes = planes.map((_, i) => extent(b, images, 2 + i, dtype));
     const near = planes.map((p, i) =>
-      b.op('And', [b.op('GreaterOrEqual', [p, number(b, dtype, -1)]), b.op('LessOrEqual', [p, sizes[i]])]),
+      b.op('And', [b.op('GreaterOrEqual', [p, b.number(-1, dtype)]), b.op('LessOrEqual', [p, sizes[i]])]),
     );
     const held = planes.map((p, i) => m.clamp(p, 0, m.sub(sizes[i], 1)));
     const terms = weighted(b, images, held, 'linear', { padding: 'border', corners: false });
     // ONNX takes the largest of the weighted neighbours, not of their sums.
     const value = terms.reduce((p, q) => (mode === 'max' ? b.op('Max', [p, q]) : m.add(p, q)));
     const inside = b.op('Unsqueeze', [b.op('And', [near[0], near[1]]), b.ints([1])]);
-    const shown = b.op('Where', [inside, value, number(b, dtype, 0)]);
+    const shown = b.op('Where', [inside, value, b.number(0, dtype)]);
     return b.op('Reshape', [shown, b.ints([0, 0, height, samples, width, samples])]);
   });
   const axes = context.ints([3, 5], 'samples');

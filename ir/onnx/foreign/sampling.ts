@@ -4,16 +4,7 @@ import type { Value } from '../../graph.ts';
 import { int64s } from '../../tensor.ts';
 import type { DType } from '../../type.ts';
 import { type ForeignRule, type FormContext, requireInputs } from '../form.ts';
-import {
-  type Arithmetic,
-  arithmetic,
-  type Beyond,
-  elementsAt,
-  extent,
-  number,
-  reflected,
-  weighted,
-} from './interpolation.ts';
+import { type Arithmetic, arithmetic, type Beyond, elementsAt, extent, reflected, weighted } from './interpolation.ts';
 
 /** A coordinate in [-1, 1] as a position between the centres of the first and the last pixel. */
 const unnormalized = (m: Arithmetic, x: Value, size: Value, corners: boolean): Value =>
@@ -68,7 +59,7 @@ function affineGrid(b: GraphBuilder, theta: Value, size: Value, corners: boolean
     const axes = Array.from({ length: rank }, (_, k) => k).filter(k => k !== i);
     return b.op('Expand', [b.op('Unsqueeze', [line, b.ints(axes)]), all]);
   });
-  const ones = b.op('Expand', [number(b, dtype, 1), all]);
+  const ones = b.op('Expand', [b.number(1, dtype), all]);
   const columns = [...planes.toReversed(), ones].map(p => b.op('Reshape', [p, b.ints([1, -1])]));
   const points = b.op('Concat', columns, { axis: 0 });
   const mapped = b.op('Transpose', [b.op('MatMul', [theta, points])], { perm: [0, 2, 1] });

@@ -2,7 +2,6 @@
 import type { GraphBuilder } from '../../builder.ts';
 import { pick } from '../../evaluate/layout.ts';
 import type { Value } from '../../graph.ts';
-import { tensorFromNumbers } from '../../tensor.ts';
 import { typeText } from '../../type.ts';
 import { ALWAYS, type FormContext, type NodeForm, requireInputs, type Upgrade } from '../form.ts';
 import { dropsConsumedInputs } from './elementwise.ts';
@@ -43,7 +42,6 @@ function byBatch(form: NodeForm, context: FormContext): readonly Value[] {
     context.where,
   );
   const { dtype, shape } = x.type;
-  const number = (b: GraphBuilder, value: number, of = dtype) => b.constant(tensorFromNumbers(of, [], [value]));
   const momentum = form.float('momentum') ?? 0.9;
   const [scaled, wideBias, moved] = context.within(b => {
     const axes = b.ints(shape.flatMap((_, i) => (i === 1 ? [] : [i])));
@@ -54,12 +52,12 @@ function byBatch(form: NodeForm, context: FormContext): readonly Value[] {
     const centre = b.op('ReduceMean', [x, axes]);
     const away = b.op('Sub', [x, centre]);
     const spread = b.op('ReduceMean', [b.op('Mul', [away, away]), axes]);
-    const deviation = b.op('Sqrt', [b.op('Add', [spread, number(b, form.float('epsilon') ?? 1e-5)])]);
+    const deviation = b.op('Sqrt', [b.op('Add', [spread, b.number(form.float('epsilon') ?? 1e-5, dtype)])]);
     const towards = (before: Value, now: Value): readonly [Value, Value] => {
       const flat = b.op('Cast', [b.op('Reshape', [now, b.ints([-1])])], { to: before.type.dtype });
       return [
-        b.op('Mul', [before, number(b, momentum, before.type.dtype)]),
-        b.op('Mul', [flat, number(b, 1 - momentum, before.type.dtype)]),
+        b.op('Mul', [before, b.number(momentum, before.type.dtype)]),
+        b.op('Mul', [flat, b.number(1 - momentum, before.type.dtype)]),
       ];
     };
     return [
