@@ -102,6 +102,11 @@ function readHeader(bytes: Uint8Array): Header {
   if (descr[1] === undefined) throw new FormatError('it holds records (a structured dtype), not numbers');
   const code = /^([<>|=])?(.*)$/.exec(descr[1])!;
   const dtype = BY_CODE.get(code[2]);
+  if (/^[US]\d/.test(code[2])) {
+    throw new FormatError(
+      'it holds text, and numbers are read: number its values, as numpy.unique(array, return_inverse=True)[1] does',
+    );
+  }
   if (dtype === undefined) {
     throw new FormatError(`its dtype "${descr[1]}" cannot be read; the readable ones are ${DTYPES.join(', ')}`);
   }

@@ -96,6 +96,7 @@ describe('npy', () => {
     ['no header', Uint8Array.of(1, 2, 3), /not a NumPy array/],
     ['a future version', npyFile(header('|u1', '(0,)'), [], 9), /version 9/],
     ['complex numbers', npyFile(header('<c8', '(0,)'), []), /dtype "<c8" cannot be read/],
+    ['text', npyFile(header('<U7', '(0,)'), []), /holds text, .* numpy\.unique/],
     ['pickled objects', npyFile(header('|O', '(0,)'), []), /dtype "\|O" cannot be read/],
     ['records', npyFile("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (0,), }", []), /records/],
     ['a broken dictionary', npyFile("{'descr': '<f4'}", []), /header cannot be read/],
