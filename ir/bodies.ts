@@ -3,7 +3,6 @@ import type { Graph, Node, Value } from './graph.ts';
 import { range } from './numbers.ts';
 import type { SutureOp } from './ops/index.ts';
 import { channelAxis } from './ops/stitching.ts';
-import { scalar } from './tensor.ts';
 
 /**
  * What our own operators mean, in ONNX's: one graph for each, over the types of the node's operands. It is what the exporter
@@ -142,7 +141,7 @@ function body(node: Node, make: (b: GraphBuilder, inputs: readonly Value[]) => r
 }
 
 const number = (b: GraphBuilder, value: number, like: Value): Value =>
-  like.type.dtype === 'float32' ? b.scalar(value) : b.op('Cast', [b.constant(scalar(value))], { to: like.type.dtype });
+  like.type.dtype === 'float32' ? b.scalar(value) : b.op('Cast', [b.number(value, 'float32')], { to: like.type.dtype });
 
 function channelsOf(value: Value, axis: number): number {
   const channels = value.type.shape[axis];

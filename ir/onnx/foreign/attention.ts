@@ -2,7 +2,6 @@
 import type { GraphBuilder } from '../../builder.ts';
 import type { Dim } from '../../dim.ts';
 import type { Value } from '../../graph.ts';
-import { int64s } from '../../tensor.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 import { dtypeOf } from '../tensor.ts';
 
@@ -14,11 +13,7 @@ function extent(b: GraphBuilder, x: Value, axis: number): Value {
 
 /** `[0, 1, ..., length)` as int64, of rank 1. */
 const range = (b: GraphBuilder, length: Value): Value =>
-  b.op('Range', [
-    b.constant({ ...int64s([0]), shape: [] }),
-    b.op('Squeeze', [length, b.ints([0])]),
-    b.constant({ ...int64s([1]), shape: [] }),
-  ]);
+  b.op('Range', [b.number(0, 'int64'), b.op('Squeeze', [length, b.ints([0])]), b.number(1, 'int64')]);
 
 /** [B, T, heads · size] → [B, heads, T, size]. */
 function byHeads(b: GraphBuilder, x: Value, heads: number | undefined, context: FormContext): Value {

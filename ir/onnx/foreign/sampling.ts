@@ -1,7 +1,6 @@
 /** Sampling at points: grids of an affine map, and images and volumes read there. */
 import type { GraphBuilder } from '../../builder.ts';
 import type { Value } from '../../graph.ts';
-import { int64s } from '../../tensor.ts';
 import type { DType } from '../../type.ts';
 import { type ForeignRule, type FormContext, requireInputs } from '../form.ts';
 import { type Arithmetic, arithmetic, type Beyond, elementsAt, extent, reflected, weighted } from './interpolation.ts';
@@ -35,8 +34,7 @@ function sampled(b: GraphBuilder, image: Value, grid: Value, mode: string, { pad
 
 /** `-1 ... 1` in as many steps: between the corners, or between the centres of pixels. */
 function steps(b: GraphBuilder, m: Arithmetic, length: Value, dtype: DType, corners: boolean): Value {
-  const whole = (value: number) => b.constant({ ...int64s([value]), shape: [] });
-  const i = b.op('Cast', [b.op('Range', [whole(0), length, whole(1)])], { to: dtype });
+  const i = b.op('Cast', [b.op('Range', [b.number(0, 'int64'), length, b.number(1, 'int64')])], { to: dtype });
   const count = b.op('Cast', [length], { to: dtype });
   return corners ? m.sub(m.div(m.mul(i, 2), m.sub(count, 1)), 1) : m.sub(m.div(m.add(m.mul(i, 2), 1), count), 1);
 }
@@ -47,8 +45,7 @@ function affineGrid(b: GraphBuilder, theta: Value, size: Value, corners: boolean
   const rank = shape[1];
   if (rank !== 2 && rank !== 3) return context.refuse('its theta must be [N, 2, 3] or [N, 3, 4]');
   const m = arithmetic(b, dtype);
-  const index = (i: number) => b.constant({ ...int64s([i]), shape: [] });
-  const spatial = Array.from({ length: rank }, (_, i) => b.op('Gather', [size, index(2 + i)]));
+  const spatial = Array.from({ length: rank }, (_, i) => b.op('Gather', [size, b.number(2 + i, 'int64')]));
   const lines = spatial.map(length => steps(b, m, length, dtype, corners));
   const all = b.op(
     'Concat',

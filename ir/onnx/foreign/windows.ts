@@ -1,6 +1,6 @@
 /** Window functions: constants, where their length is known. */
 import { integersOf } from '../../operator.ts';
-import { int64s, scalar, tensorFromNumbers } from '../../tensor.ts';
+import { tensorFromNumbers } from '../../tensor.ts';
 import { type ForeignRule, requireInputs } from '../form.ts';
 import { DataType } from '../proto/schema.ts';
 import { dtypeOf } from '../tensor.ts';
@@ -22,13 +22,14 @@ const cosineWindow = (coefficients: readonly number[]): ForeignRule => ({
       return [context.builder.constant(tensorFromNumbers(dtype, [size], values), form.outputs[0])];
     }
     const window = context.within(b => {
-      const whole = (value: number) => b.constant({ ...int64s([value]), shape: [] });
       const count = b.op('Cast', [length!], { to: 'int64' });
-      const steps = b.op('Cast', [b.op('Range', [whole(0), count, whole(1)])], { to: 'float32' });
-      const period = b.op('Cast', [b.op('Sub', [count, whole(less)])], { to: 'float32' });
+      const steps = b.op('Cast', [b.op('Range', [b.number(0, 'int64'), count, b.number(1, 'int64')])], {
+        to: 'float32',
+      });
+      const period = b.op('Cast', [b.op('Sub', [count, b.number(less, 'int64')])], { to: 'float32' });
       const terms = coefficients.map((c, k) => {
-        const angles = b.op('Mul', [b.op('Div', [steps, period]), b.constant(scalar(2 * Math.PI * k))]);
-        return b.op('Mul', [b.op('Cos', [angles]), b.constant(scalar(c))]);
+        const angles = b.op('Mul', [b.op('Div', [steps, period]), b.number(2 * Math.PI * k, 'float32')]);
+        return b.op('Mul', [b.op('Cos', [angles]), b.number(c, 'float32')]);
       });
       return terms.reduce((sum, term) => b.op('Add', [sum, term]));
     });
