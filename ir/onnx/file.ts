@@ -1,7 +1,17 @@
 /** Model files: the protobuf message, and the external data beside it. */
-import { closeSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { printable, SutureError } from '../errors.ts';
+import { printable, SutureError, someOf } from '../errors.ts';
 import type { Graph } from '../graph.ts';
 import { type ExportOptions, exportModel } from './export.ts';
 import { ExternalFolder } from './external-folder.ts';
@@ -43,8 +53,11 @@ export function readModelFile(path: string): { readonly model: ModelProto; reado
   let bytes: Uint8Array;
   try {
     const stat = statSync(path);
-    if (stat.isDirectory())
-      throw new SutureError('model-unreadable', `${what} is a folder: a model file was expected.`);
+    if (stat.isDirectory()) {
+      const models = readdirSync(path).filter(name => name.endsWith('.onnx'));
+      const example = models.length > 0 ? `, as ${someOf(models.toSorted())} in it` : '';
+      throw new SutureError('model-unreadable', `${what} is a folder: a model file was expected${example}.`);
+    }
     if (!stat.isFile())
       throw new SutureError('model-unreadable', `${what} is a device or a pipe: a model file was expected.`);
     if (stat.size > MAX_MESSAGE_BYTES) throw tooLarge(what, stat.size);

@@ -80,7 +80,11 @@ describe('models', () => {
 
   it('not there, or a folder', async () => {
     expectError(await suture('inspect', 'no-such.onnx'), /no-such\.onnx.*does not exist/);
-    expectError(await suture('match', 'fixtures', B), /fixtures.*folder/);
+    expectError(
+      await suture('match', 'fixtures', B),
+      /'fixtures' is a folder: a model file was expected, as batch_statistics\.onnx, /,
+    );
+    expectError(await suture('match', 'docs', B), /'docs' is a folder: a model file was expected\.$/);
     expectError(await suture('inspect', 'fixtures'), /fixtures is no run directory/);
   });
 
