@@ -14,6 +14,7 @@ import { versions } from '../execution/version.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { validationScores } from '../metrics/validation.ts';
+import { undescribed } from '../network/deployable.ts';
 import { requireFittingImages } from '../network/interface.ts';
 import { taskOf } from '../network/join.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
@@ -88,7 +89,8 @@ function sitesOf({ data, sites }: TrainOptions): readonly NamedFile[] {
 
 /**
  * Trains a network on labels and keeps it in a directory of its own, as `network.onnx`, with the names of inputs and outputs that the file
- * has, and the plans that its folders of images were prepared by: those that are said, or else the file's own. What was interrupted goes on with {@link resumeTrain}. The weights of the last step are kept.
+ * has, and the plans that its folders of images were prepared by: those that are said, or else the file's own. What was interrupted goes on
+ * with {@link resumeTrain}. The weights of the last step are kept.
  *
  * @param path an ONNX file: trained, or with `fresh` any that has the layers.
  * @throws SutureError `model-unreadable`, `option-invalid`, `data-invalid`, `output-exists`, `adjoint-missing`, `loss-not-finite`,
@@ -131,7 +133,7 @@ async function trainLocked(execution: TrainingExecution, path: string, options: 
   requireBudgetSupport(executor, training);
   const { deepSupervision = networkOptions.deepSupervision.standard } = options;
   const deep = deepSupervision && task === 'segmentation';
-  const given = (deep ? withCoarserOutputs(model, parent.meaning, dataset) : undefined) ?? parent.graph;
+  const given = undescribed((deep ? withCoarserOutputs(model, parent.meaning, dataset) : undefined) ?? parent.graph);
   const names = await namesOfFolder(files[0]);
   const known = shared ? withMetadata(given, needsMetadata({ plans: shared.plans, names })) : given;
   const graph = training.fresh ? withFreshWeights(known, training.seed) : known;

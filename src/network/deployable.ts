@@ -99,3 +99,11 @@ export function scored(
     ...Object.fromEntries(scores.map(([name, score]) => [`suture.score.${name}`, String(score)])),
   });
 }
+
+/** A network without what {@link describedAs}, {@link scored} and the run that it is of say in its file: it is true of other weights no more. */
+export function undescribed(graph: Graph): Graph {
+  const { documentation: _, metadata = {}, ...info } = graph.info;
+  if (metadata['suture.setting'] === undefined) return graph;
+  const kept = Object.entries(metadata).filter(([key]) => !/^suture\.(parent|run|score|setting)(\.|$)/.test(key));
+  return graph.with({ info: { ...info, metadata: Object.fromEntries(kept) } });
+}
