@@ -8,7 +8,7 @@ import { studyStatus } from '../../../src/api/study.ts';
 import { buildProgram, start } from '../../program.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared, suture } from '../cli/support.ts';
-import { keyOf } from './program.ts';
+import { keyOf, processesOf } from './program.ts';
 
 const folder = shared();
 
@@ -27,23 +27,11 @@ async function described(name: string, more: object): Promise<{ readonly file: s
 }
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
-  for (let tries = 0; tries < 600; tries++) {
+  for (let tries = 0; tries < 3000; tries++) {
     if (await isSo()) return;
-    await sleep(50);
+    await sleep(10);
   }
   throw new Error(`${what} does not come`);
-}
-
-/** The processes of this machine whose command names a path; undefined where the system does not list them as files. */
-async function processesOf(path: string): Promise<readonly number[] | undefined> {
-  const entries = await readdir('/proc').catch(() => undefined);
-  if (!entries) return undefined;
-  const named: number[] = [];
-  for (const pid of entries.filter(name => /^\d+$/.test(name))) {
-    const command = await readFile(join('/proc', pid, 'cmdline'), 'utf8').catch(() => '');
-    if (command.includes(path)) named.push(Number(pid));
-  }
-  return named;
 }
 
 describe('two at once', () => {
@@ -76,8 +64,8 @@ describe('two at once', () => {
 });
 
 describe('a study that is stopped', () => {
-  /** Long enough to be stopped while it trains. */
-  const more = { methods: ['alone', 'finetune', 'ensemble'], finetune: { steps: 2500, batch: 2 } };
+  /** Long enough to be held while it trains. */
+  const more = { methods: ['alone', 'finetune', 'ensemble'], finetune: { steps: 800, batch: 2 } };
   let whole: string;
   beforeAll(async () => {
     const { file, output } = await described('whole', more);
@@ -88,7 +76,11 @@ describe('a study that is stopped', () => {
   const resultOf = async (cell: string): Promise<unknown> =>
     JSON.parse(await readFile(join(cell, 'cell.json'), 'utf8')).result;
 
-  /** The study without the cell that trains, which a process begins. */
+  const signalled = async (key: string, signal: NodeJS.Signals): Promise<void> => {
+    for (const pid of (await processesOf(key)) ?? []) process.kill(pid, signal);
+  };
+
+  /** The study without the cell that trains, which a process begins, and which is held there where the system lists processes as files. */
   async function begun(name: string) {
     const output = join(folder(), name);
     await cp(whole, output, { recursive: true });
@@ -99,7 +91,8 @@ describe('a study that is stopped', () => {
     // The first line is of step 0.
     const linesOf = async () =>
       (await readFile(join(cell, 'net', 'metrics.jsonl'), 'utf8').catch(() => '')).split('\n');
-    await until('the training', async () => (await linesOf()).length > 3);
+    await until('the training', async () => (await linesOf()).length > 1);
+    await signalled(key, 'SIGSTOP');
     return { output, key, cell, child, ended };
   }
 
@@ -124,8 +117,9 @@ describe('a study that is stopped', () => {
     expect(shown).toMatch(new RegExp(`^${key} +running, process \\d+ on `, 'm'));
     expect(shown).toContain(`process ${child.pid} on ${hostname()} computes it.`);
     // As a scheduler asks every process of a job, and this one passes it on.
-    for (const pid of (await processesOf(key)) ?? []) process.kill(pid, 'SIGTERM');
+    await signalled(key, 'SIGTERM');
     child.kill('SIGINT');
+    await signalled(key, 'SIGCONT');
     expect(await ended).toMatchObject({
       code: 130,
       stderr: expect.stringContaining('The study was interrupted; go on with `suture study '),
@@ -133,7 +127,7 @@ describe('a study that is stopped', () => {
     expect((await processesOf(cell)) ?? []).toEqual([]);
     const { cells } = await studyStatus(output);
     expect(cells.filter(({ status }) => status !== 'done').map(c => [c.key, c.status])).toEqual([[key, 'interrupted']]);
-    const [, steps] = /stopped after (\d+) of 2500 steps/.exec(await readFile(join(cell, 'log.txt'), 'utf8')) ?? [];
+    const [, steps] = /stopped after (\d+) of 800 steps/.exec(await readFile(join(cell, 'log.txt'), 'utf8')) ?? [];
     expect(Number(steps)).toBeGreaterThan(0);
     expect(await start(['study', output]).ended).toMatchObject({ code: 0 });
     expect(await others(output, key)).toEqual(written);
@@ -148,10 +142,11 @@ describe('a study that is stopped', () => {
     const { output, key, cell, child, ended } = await begun('killed');
     child.kill('SIGKILL');
     await ended;
+    await signalled(key, 'SIGCONT');
     const statusNow = async () => (await studyStatus(output)).cells.find(c => c.key === key)!.status;
     await until('the end of the cell', async () => (await statusNow()) !== 'running');
     expect(await statusNow()).toBe('interrupted');
-    expect(await readFile(join(cell, 'log.txt'), 'utf8')).toMatch(/stopped after \d+ of 2500 steps/);
+    expect(await readFile(join(cell, 'log.txt'), 'utf8')).toMatch(/stopped after \d+ of 800 steps/);
     expect((await suture('study', 'status', output)).stdout).toContain(
       `process ${child.pid} on ${hostname()}, which computed it, is gone: \`suture study ${output}\` goes on.`,
     );
@@ -160,7 +155,7 @@ describe('a study that is stopped', () => {
   it('shows a cell whose process is killed as failed, and computes it again', async ({ skip }) => {
     if ((await processesOf(folder())) === undefined) return skip('the processes of this system are no files');
     const { output, key, cell, ended } = await begun('cell');
-    for (const pid of (await processesOf(key)) ?? []) process.kill(pid, 'SIGKILL');
+    await signalled(key, 'SIGKILL');
     expect(await ended).toMatchObject({ code: 1, stderr: expect.stringContaining('was ended by SIGKILL') });
     const { status, error } = (await studyStatus(output)).cells.find(c => c.key === key)!;
     expect({ status, error }).toEqual({ status: 'failed', error: expect.stringContaining('log.txt') });

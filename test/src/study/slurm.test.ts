@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildProgram, start } from '../../program.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared } from '../cli/support.ts';
-import { type Facts, keyOf, statusOf } from './program.ts';
+import { type Facts, keyOf, processesOf, statusOf } from './program.ts';
 import { type Slurm, startSlurm, whyNoSlurm } from './slurm.ts';
 
 const run = promisify(execFile);
@@ -31,9 +31,9 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
       network: `${name}.onnx`,
     }));
     file = join(folder(), 'study.json');
-    // Long enough to be looked at, and stopped, while it trains.
-    const finetune = { steps: 4000, batch: 2 };
-    const methods = ['alone', 'finetune', 'ensemble', 'gated'];
+    // Long enough to be held while it trains.
+    const finetune = { steps: 800, batch: 2 };
+    const methods = ['finetune', 'gated'];
     const stitch = { steps: 2, batch: 2, init: 'kaiming', closingImages: 0 };
     const request = { sites, methods, finetune, stitch, curves: [], pairs: [['a', 'b']], executor: 'ort' };
     await writeFile(file, JSON.stringify(request));
@@ -72,13 +72,18 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
     const tuned = keyOf(first, 'finetune');
     const isTraining = async (): Promise<boolean> =>
       (await readdir(join(output, 'cells', tuned, 'net')).catch(() => [] as string[])).includes('metrics.jsonl');
-    for (let tries = 0; tries < 400 && !(await isTraining()); tries++) await sleep(50);
+    for (let tries = 0; tries < 2000 && !(await isTraining()); tries++) await sleep(10);
+    const signalled = async (signal: NodeJS.Signals): Promise<void> => {
+      for (const pid of (await processesOf(tuned)) ?? []) process.kill(pid, signal);
+    };
+    await signalled('SIGSTOP');
     expect((await cellsOf(output)).find(({ key }) => key === tuned)).toMatchObject({
       status: 'running',
       queue: 'RUNNING',
     });
     // As before its time is over.
     await run('scancel', ['--batch', '--signal=USR1', `${tuning}_0`], { env: slurm!.env });
+    await signalled('SIGCONT');
     // Slurm keeps what is queued again waiting for two minutes, in which it ends all that is left of it; here seconds are enough.
     for (let tries = 0; tries < 200; tries++) {
       const format = '--format=%F %t %r';
@@ -91,7 +96,7 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
     const cells = await ended(output);
     expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
     const [log] = (await readdir(join(output, 'slurm'))).filter(name => name.startsWith(`finetune-${tuning}`));
-    expect(await readFile(join(output, 'slurm', log), 'utf8')).toMatch(/stopped after \d+ of 4000 steps/);
+    expect(await readFile(join(output, 'slurm', log), 'utf8')).toMatch(/stopped after \d+ of 800 steps/);
     for (const { key } of first) expect(await scoresOf(output, key), key).toEqual(await scoresOf(serial, key));
     const report = (path: string) => readFile(join(path, 'study.md'), 'utf8');
     expect(await report(output)).toBe(await report(serial));
@@ -131,7 +136,7 @@ describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : `
     const output = join(folder(), 'cancelled');
     const short = join(folder(), 'short.json');
     const request = JSON.parse(await readFile(file, 'utf8'));
-    const methods = ['alone', 'finetune', 'ensemble'];
+    const methods = ['finetune'];
     await writeFile(short, JSON.stringify({ ...request, methods, finetune: { steps: 20, batch: 2 } }));
     await suture('study', short, '-o', output, '--slurm');
     const { stdout } = await suture('study', 'cancel', output, '--json');
