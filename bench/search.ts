@@ -1,16 +1,23 @@
 /**
  * The search over the settings of a run against random search, at equal numbers of evaluations.
  *
- *     node dist/bench/search.js RUN VAL.npz [--images N] [--changes LIST] [--evaluations 16,32,64] [--seeds N] [--exhaustive]
+ *     node dist/bench/search.js RUN VAL.npz [--images N] [--changes LIST] [--evaluations 16,32,64] [--seeds N] [--exhaustive] [--keep FILE]
  *
  * The objectives are the score on some of the validation images, the mean score on the same images under changes, and the cost in
- * operations. An evaluation is a run of the switches, which tells the scores of all outputs. Three ways to spend them: the search with
- * either linkage; settings drawn as its first populations are (`draws`); and first the settings that the search begins with, then draws
- * (`begun`). Prints by the number of evaluations the hypervolume of each way over that of `draws` of the same seed, as median [least,
- * most] over the seeds. The reference point is the worse parent's scores and a cost a tenth above the ensemble's.
+ * operations. An evaluation is a run of the switches, which tells the scores of all outputs. Ways to spend them:
  *
- * `--exhaustive` evaluates all settings of a small run first, and prints shares of the hypervolume of their true front instead.
+ * - `draws`: how many switches are drawn is uniform in its logarithm; they, their uses and the output are uniform;
+ * - `few`: settings drawn as the search draws those that are not near what it found, mostly of few switches;
+ * - `begun`: first the settings that one would try, then `draws`;
+ * - `search`.
+ *
+ * Prints by the number of evaluations the hypervolume of each way over that of `draws` of the same seed, as median [least, most] over the
+ * seeds. The reference point is the worse parent's scores and a cost a tenth above the ensemble's.
+ *
+ * `--exhaustive` evaluates all settings of a small run first, and prints shares of the hypervolume of their true front instead. `--keep`
+ * appends what is evaluated to a file, a line each, and takes from there what an earlier call on the same data evaluated.
  */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { loadDataset } from '../src/data/load.ts';
 import { Random } from '../src/data/random.ts';
@@ -25,10 +32,9 @@ import { loadRun } from '../src/run/load.ts';
 import type { Point } from '../src/selection/front.ts';
 import { costsOf } from '../src/selection/search/cost.ts';
 import { scoreUses } from '../src/selection/search/evaluate.ts';
-import { Evolution } from '../src/selection/search/evolve.ts';
 import { type Genome, keyOf, SettingSpace } from '../src/selection/search/genome.ts';
 import { hypervolume } from '../src/selection/search/hypervolume.ts';
-import { linkages } from '../src/selection/search/linkage.ts';
+import { LocalSearch, redrawn } from '../src/selection/search/local-search.ts';
 import { naturalSettings } from '../src/selection/search/natural.ts';
 
 const { values: options, positionals } = parseArgs({
@@ -39,6 +45,7 @@ const { values: options, positionals } = parseArgs({
     evaluations: { type: 'string', default: '16,32,64' },
     seeds: { type: 'string', default: '3' },
     exhaustive: { type: 'boolean', default: false },
+    keep: { type: 'string' },
   },
 });
 const [path, file] = positionals;
@@ -64,6 +71,29 @@ const together = 8;
 /** What a run of the switches tells, by its uses: shared by all ways. */
 const known = new Map<string, ReadonlyMap<string, Point>>();
 
+const learn = (uses: DiscreteSetting['uses'], told: readonly (readonly [string, Point])[]): void => {
+  const points = told.map(([output, point]): [string, Point] => [keyOf(canonical({ uses, output })), point]);
+  known.set(JSON.stringify(uses), new Map(points));
+};
+
+if (options.keep !== undefined && existsSync(options.keep)) {
+  for (const line of readFileSync(options.keep, 'utf8').trim().split('\n')) {
+    const { uses, told } = JSON.parse(line);
+    learn(uses, told);
+  }
+}
+
+/** As many switches off their originals as `draws` says. */
+function drawn(random: Random): Genome {
+  const count = space.choices.length - 1;
+  const used = Math.min(count, Math.floor((count + 1) ** random.float()));
+  const genome = [...Array<number>(count).fill(0), random.int(space.outputs.length)];
+  for (const gene of random.permutation(count).subarray(0, used)) {
+    if (space.choices[gene] > 1) genome[gene] = 1 + random.int(space.choices[gene] - 1);
+  }
+  return space.canonical(genome);
+}
+
 const usesKey = ({ uses }: DiscreteSetting): string => JSON.stringify(uses);
 
 await withExecutor({ executor: 'ort' }, async executor => {
@@ -76,10 +106,11 @@ await withExecutor({ executor: 'ort' }, async executor => {
       const scores = await scoreUses({ executor }, run, some, { sets, outputs: space.outputs });
       for (const [i, uses] of some.entries()) {
         const told = [...scores[i]].map(([output, [score, ...others]]): [string, Point] => {
-          const genome = canonical({ uses, output });
-          return [keyOf(genome), [score, stressScore(others).value, -costOf(space.settingOf(genome))]];
+          const setting = space.settingOf(canonical({ uses, output }));
+          return [output, [score, stressScore(others).value, -costOf(setting)]];
         });
-        known.set(JSON.stringify(uses), new Map(told));
+        learn(uses, told);
+        if (options.keep !== undefined) appendFileSync(options.keep, `${JSON.stringify({ uses, told })}\n`);
       }
       process.stderr.write(`\r${known.size} evaluated `);
     }
@@ -120,23 +151,25 @@ await withExecutor({ executor: 'ort' }, async executor => {
   await evaluate([{ uses: {}, output: 'mean' }]);
   const alone = parents.map((_, i) => known.get('{}')!.get(keyOf(canonical({ uses: {}, output: space.outputs[i] })))!);
   const reference = [...[0, 1].map(axis => Math.min(...alone.map(point => point[axis]))), -1.1];
+  const unchanged = space.choices.map(() => 0);
+  const drawing = async (spending: Spending, draw: () => Genome): Promise<void> => {
+    while (!spending.isSpent) await spending.ask(Array.from({ length: together }, draw));
+  };
   const ways: Readonly<Record<string, (seed: number, spending: Spending) => Promise<void>>> = {
-    draws: async (seed, spending) => {
+    draws: (seed, spending) => {
       const random = Random.seeded(seed, 'random search');
-      while (!spending.isSpent) await spending.ask(Array.from({ length: together }, () => space.draw(random)));
+      return drawing(spending, () => drawn(random));
+    },
+    few: (seed, spending) => {
+      const random = Random.seeded(seed, 'random search');
+      return drawing(spending, () => space.joint(redrawn(space, unchanged, random)));
     },
     begun: async (seed, spending) => {
       const random = Random.seeded(seed, 'random search');
       await spending.ask(natural);
-      while (!spending.isSpent) await spending.ask(Array.from({ length: together }, () => space.draw(random)));
+      await drawing(spending, () => drawn(random));
     },
-    ...Object.fromEntries(
-      linkages.map(linkage => [
-        linkage,
-        (seed: number, spending: Spending) =>
-          new Evolution(space, genomes => spending.ask(genomes), { seed, linkage, natural, scores: 2 }).run(),
-      ]),
-    ),
+    search: (seed, spending) => new LocalSearch(space, genomes => spending.ask(genomes), { seed, natural }).run(),
   };
 
   let whole: number | undefined;

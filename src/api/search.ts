@@ -14,7 +14,6 @@ import { trainedFor } from '../run/found.ts';
 import { loadRun } from '../run/load.ts';
 import { affordable } from '../selection/search/affordable.ts';
 import type { CostKind } from '../selection/search/cost.ts';
-import type { Linkage } from '../selection/search/linkage.ts';
 import { type Search, searchSchema, searchSettings } from '../selection/search/search.ts';
 import type { LabelRequest } from './sweep.ts';
 
@@ -23,8 +22,6 @@ export interface SearchRequest extends WorkOptions, ExecutorOptions, LabelReques
   readonly evaluations?: number | undefined;
   /** Default 0. */
   readonly seed?: number | undefined;
-  /** Default `graph`. */
-  readonly linkage?: Linkage | undefined;
   /** Default `flops`. */
   readonly cost?: CostKind | undefined;
   readonly stress?: StressRequest | undefined;
@@ -34,7 +31,7 @@ export interface SearchRequest extends WorkOptions, ExecutorOptions, LabelReques
 
 /**
  * Searches the settings of a run for those that no other surpasses in score, score under shift and cost, and keeps what is found as
- * `search.json` in the run. A search of the same data, seed, linkage and kind of cost that is there goes on.
+ * `search.json` in the run. A search of the same data, seed and kind of cost that is there goes on.
  *
  * @throws SutureError `run-invalid`, `run-locked`, `data-unreadable`, `data-invalid`; `interrupted`, what was found being kept.
  */
@@ -42,7 +39,7 @@ export const search = (path: string, data: string, request: SearchRequest = {}):
   withLockedRun(path, () => searchLocked(path, data, request));
 
 async function searchLocked(path: string, data: string, request: SearchRequest): Promise<Search> {
-  const { labels, metric, stress: asked, seed = 0, linkage = 'graph', cost = 'flops', batch } = request;
+  const { labels, metric, stress: asked, seed = 0, cost = 'flops', batch } = request;
   const run = await loadRun(path);
   const { directory, parents } = run;
   const said = labelsOfRun(directory.config, labels);
@@ -54,7 +51,7 @@ async function searchLocked(path: string, data: string, request: SearchRequest):
   const names = stress.map(({ name }) => name);
   const key = hashBytes(JSON.stringify([files, names, asked?.images, asked?.seed, said, metric]));
   const earlier = await directory.readJson('search', searchSchema);
-  const goesOn = earlier?.data === key && earlier.seed === seed && earlier.linkage === linkage && earlier.cost === cost;
+  const goesOn = earlier?.data === key && earlier.seed === seed && earlier.cost === cost;
   const known = goesOn ? earlier.evaluated : [];
   const { evaluations = affordable(run, [own, ...stress.map(set => set.data)]) } = request;
   return withExecutor(request, async executor => {
@@ -64,7 +61,7 @@ async function searchLocked(path: string, data: string, request: SearchRequest):
         { executor, ...workOptions(request) },
         run,
         { own, stress, key, begin: trainedFor(run) },
-        { evaluations, seed, linkage, cost, batch },
+        { evaluations, seed, cost, batch },
         {
           known,
           keep: async now => {

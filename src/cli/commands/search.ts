@@ -6,7 +6,6 @@ import { choice, count, natural } from '../../options/kinds.ts';
 import { optional, standing, type ValuesOf } from '../../options/option.ts';
 import { searchFigure } from '../../report/search-figure.ts';
 import { costKinds } from '../../selection/search/cost.ts';
-import { linkages } from '../../selection/search/linkage.ts';
 import type { Search } from '../../selection/search/search.ts';
 import { percent } from '../../selection/verdict.ts';
 import {
@@ -32,12 +31,6 @@ const options = {
     otherwise: 'some minutes of two cores',
   }),
   seed: standing(natural, 's', 'seed of the search', 0),
-  linkage: standing(
-    choice(linkages),
-    'how',
-    'what is changed together: what lies together in the networks, or what is learned to go together',
-    'graph',
-  ),
   cost: standing(choice(costKinds), 'what', "a network's operations, or its time on the executor", 'flops'),
   ...stress,
   ...labels,
@@ -58,11 +51,11 @@ export const searchCommand = ({ terminal, signal }: Context): Command =>
       .argument('<run>', 'a run directory'),
     options,
   ).action(async (run: string, { data, output, force, ...flags }: Flags) => {
-    const { evaluations, seed, linkage, cost, metric, executor, batch } = flags;
+    const { evaluations, seed, cost, metric, executor, batch } = flags;
     const overwrite = force ? { force } : {};
     if (output !== undefined) await checkOutputFile(output, overwrite);
     const found = await search(run, data, {
-      ...{ evaluations, seed, linkage, cost, metric, executor, batch, signal },
+      ...{ evaluations, seed, cost, metric, executor, batch, signal },
       labels: labelOptions(flags),
       ...stressRequest(flags),
       onProgress: terminal.progress,

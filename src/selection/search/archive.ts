@@ -15,14 +15,10 @@ export class Archive<T> {
     return this.#held;
   }
 
-  /** Whether a point is one that the archive has, or would take. */
-  welcomes(point: Point): boolean {
-    return point.some(Number.isFinite) && !this.#held.some(({ point: other }) => dominates(other, point));
-  }
-
   /** Takes a setting in where none that is held is as good. Returns whether it did. */
   add(item: T, point: Point): boolean {
-    if (!this.welcomes(point) || this.#held.some(({ point: other }) => same(other, point))) return false;
+    const isNew = !this.#held.some(({ point: other }) => dominates(other, point) || same(other, point));
+    if (!isNew || !point.some(Number.isFinite)) return false;
     const all = [...this.#held, { item, point }];
     this.#held = paretoSet(all.map(found => found.point)).map(i => all[i]);
     return true;

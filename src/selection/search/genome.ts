@@ -1,6 +1,5 @@
 /** Settings as genomes: one small number for each switch, and one for the output. */
 import { isGateable, type SuperNetwork, type Switch } from '../../../passes/index.ts';
-import type { Random } from '../../data/random.ts';
 import { type DiscreteSetting, togethers, type Use, usesOf, weightsOf } from '../../network/discrete.ts';
 import { Liveness, type Section } from './liveness.ts';
 
@@ -61,23 +60,14 @@ export class SettingSpace {
     return found;
   }
 
+  /** What a run of a genome's switches needs for every output: the canonical genome of the ensemble. */
+  joint(genome: Genome): Genome {
+    return this.canonical([...genome.slice(0, -1), this.outputs.indexOf('mean')]);
+  }
+
   /** The settings that a run of this one's switches tells of: one for every output. */
   toldBy(genome: Genome): readonly Genome[] {
     return this.outputs.map((_, output) => this.canonical([...genome.slice(0, -1), output]));
-  }
-
-  /**
-   * A setting drawn so that few switches are as likely to be off their originals as many: how many there are is uniform in its
-   * logarithm; they, their uses and the output are uniform.
-   */
-  draw(random: Random): Genome {
-    const count = this.choices.length - 1;
-    const used = Math.min(count, Math.floor((count + 1) ** random.float()));
-    const genome = [...Array<number>(count).fill(0), random.int(this.outputs.length)];
-    for (const gene of random.permutation(count).subarray(0, used)) {
-      if (this.choices[gene] > 1) genome[gene] = 1 + random.int(this.choices[gene] - 1);
-    }
-    return this.canonical(genome);
   }
 }
 

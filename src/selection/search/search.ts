@@ -11,9 +11,8 @@ import { type Point, paretoSet } from '../front.ts';
 import type { NamedData } from '../measure.ts';
 import { costKinds, costsOf, ensemble, measuredCosts } from './cost.ts';
 import { scoreUses } from './evaluate.ts';
-import { Evolution } from './evolve.ts';
 import { type Genome, keyOf, SettingSpace } from './genome.ts';
-import { linkages } from './linkage.ts';
+import { LocalSearch } from './local-search.ts';
 import { naturalSettings } from './natural.ts';
 import { discreteText } from './text.ts';
 
@@ -25,7 +24,6 @@ export const searchSchema = v.object({
   sets: stressSetsSchema,
   cost: v.picklist(costKinds),
   seed: v.number(),
-  linkage: v.picklist(linkages),
   /** What the scores are of: equal text, equal data. */
   data: v.string(),
   /** Every run of the switches, in the order of the search: what its outputs score on each set, and cost. */
@@ -58,7 +56,6 @@ export interface SearchOptions {
   /** How many runs of the switches may be evaluated, those of `known` counted. */
   readonly evaluations: number;
   readonly seed: number;
-  readonly linkage: Search['linkage'];
   readonly cost: Search['cost'];
   /** Images at a time. Default 8. */
   readonly batch?: number | undefined;
@@ -75,7 +72,7 @@ export interface Searched {
 }
 
 export interface SearchState {
-  /** What an earlier search of the same data, seed, linkage and kind of cost evaluated, in its order. */
+  /** What an earlier search of the same data, seed and kind of cost evaluated, in its order. */
   readonly known?: readonly Evaluated[];
   /** Is given what was found, again and again. */
   readonly keep?: ((found: Search) => Promise<void>) | undefined;
@@ -105,15 +102,13 @@ export async function searchSettings(
     meaning: network.outputs[0].combined,
   });
   const runs = new Runs(space, { execution, trained, searched, options, known, keep, metric });
-  const evolution = new Evolution(space, genomes => runs.ask(genomes), {
+  const genomes = (settings: readonly DiscreteSetting[]) => settings.map(s => space.canonical(space.genomeOf(s)));
+  const search = new LocalSearch(space, asked => runs.ask(asked), {
     seed: options.seed,
-    linkage: options.linkage,
-    natural: [...(searched.begin ?? []), ...naturalSettings(network)].map(setting =>
-      space.canonical(space.genomeOf(setting)),
-    ),
-    scores: searched.stress.length > 0 ? 2 : 1,
+    begin: genomes(searched.begin ?? []),
+    natural: genomes(naturalSettings(network)),
   });
-  await evolution.run();
+  await search.run();
   runs.finish();
   return runs.found();
 }
@@ -260,13 +255,13 @@ class Runs {
   found(): Search {
     const { searched, options, trained } = this.#work;
     const { key } = searched;
-    const { seed, linkage, cost } = options;
+    const { seed, cost } = options;
     const { name: metric, higherIsBetter } = this.#work.metric;
     return {
       metric,
       higherIsBetter,
       sets: stressFacts(setsOf(searched)),
-      ...{ cost, seed, linkage, data: key },
+      ...{ cost, seed, data: key },
       evaluated: this.#evaluated,
       front: this.#front().map(
         ({

@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { float32 } from '../../../../ir/index.ts';
 import { settledMeaning } from '../../../../passes/index.ts';
@@ -9,11 +10,10 @@ import { networkOf } from '../../../../src/network/network.ts';
 import { type Point, paretoSet } from '../../../../src/selection/front.ts';
 import { costsOf } from '../../../../src/selection/search/cost.ts';
 import { scoreUses } from '../../../../src/selection/search/evaluate.ts';
-import { Evolution } from '../../../../src/selection/search/evolve.ts';
 import { type Genome, keyOf, SettingSpace } from '../../../../src/selection/search/genome.ts';
 import { hypervolume } from '../../../../src/selection/search/hypervolume.ts';
-import { linkages } from '../../../../src/selection/search/linkage.ts';
 import { Liveness } from '../../../../src/selection/search/liveness.ts';
+import { LocalSearch, redrawn } from '../../../../src/selection/search/local-search.ts';
 import { naturalSettings } from '../../../../src/selection/search/natural.ts';
 import { type Search, type SearchOptions, searchSettings } from '../../../../src/selection/search/search.ts';
 import { labelled, unets } from './unets.ts';
@@ -31,10 +31,10 @@ const front = (points: readonly Point[]): readonly string[] =>
   [...new Set(paretoSet(points).map(i => points[i].map(v => v.toFixed(9)).join()))].sort();
 
 const searched = { own: labelled(3), stress: [{ name: 'other', data: labelled(4) }], key: 'two' };
-const options: SearchOptions = { evaluations: 1000, seed: 1, linkage: 'graph', cost: 'flops' };
+const options: SearchOptions = { evaluations: 1000, seed: 1, cost: 'flops' };
 
 describe('the search over settings', () => {
-  it('finds every optimum of a small network, whatever is changed together', async () => {
+  it('finds every optimum of a small network, whatever the seed', async () => {
     const trained = unets([2, 3], ['e2', 'd1']);
     const space = new SettingSpace(trained.network);
     const all = everyGenome(space).map(genome => space.settingOf(genome));
@@ -52,8 +52,8 @@ describe('the search over settings', () => {
         })),
       }));
       const points = known.flatMap(({ results }) => results.map(r => [...r.scores, -r.cost]));
-      for (const linkage of linkages) {
-        const found = await searchSettings({ executor }, trained, searched, { ...options, linkage }, { known });
+      for (const seed of [1, 2, 3]) {
+        const found = await searchSettings({ executor }, trained, searched, { ...options, seed }, { known });
         expect(front(found.front.map(p => [p.own, p.shift!, -p.cost]))).toEqual(front(points));
       }
     });
@@ -160,45 +160,65 @@ describe('the search over settings', () => {
   }, 60_000);
 });
 
-describe('the evolution', () => {
-  /** A score that wants every switch averaged, and the output of `b`; a cost of what is averaged. */
+describe('the local search', () => {
+  /** A score that wants every switch averaged, and the output of `b`; each that is averaged costs a little. */
   const space = new SettingSpace(unets([2, 3, 2]).network);
+  const unchanged = space.choices.map(() => 0);
   const pointOf = (genome: Genome): Point => {
     const switches = genome.slice(0, -1).filter(gene => gene === 1).length;
-    return [switches + Number(genome.at(-1) === 1), -switches];
+    return [switches + Number(genome.at(-1) === 1), -1 - (0.1 * switches) / space.choices.length];
   };
 
-  /** The hypervolume of a search of so many settings. */
-  async function volumeOf(seed: number, limit: number, evolve: boolean): Promise<number> {
+  /** The hypervolume after each run of the switches. */
+  function volumes(limit: number): {
+    ask: (genomes: readonly Genome[]) => Promise<(Point | undefined)[]>;
+    after: number[];
+  } {
     const seen = new Map<string, Point>();
     const runs = new Set<string>();
+    const after: number[] = [];
     const ask = async (genomes: readonly Genome[]) =>
       genomes.map(genome => {
-        const run = keyOf(genome.slice(0, -1));
-        if (!runs.has(run) && runs.size === limit) return undefined;
-        runs.add(run);
-        seen.set(keyOf(genome), pointOf(genome));
-        return pointOf(genome);
+        if (!seen.has(keyOf(genome)) && runs.size === limit) return undefined;
+        if (!seen.has(keyOf(genome))) {
+          runs.add(keyOf(genome));
+          for (const told of space.toldBy(genome)) seen.set(keyOf(told), pointOf(told));
+          after.push(hypervolume([...seen.values()], [-1, -1.1]));
+        }
+        return seen.get(keyOf(genome));
       });
-    if (evolve) await new Evolution(space, ask, { seed, linkage: 'learned', natural: [], scores: 1 }).run();
-    else {
-      const random = Random.seeded(seed, 'random search');
-      while (runs.size < limit) {
-        const genome = space.draw(random);
-        await ask([genome, ...space.toldBy(genome)]);
-      }
-    }
-    return hypervolume([...seen.values()], [-1, -space.choices.length]);
+    return { ask, after };
   }
 
   it('finds more than drawing as many settings at random', async () => {
-    const over = async (evolve: boolean): Promise<number> => {
-      let sum = 0;
-      for (const seed of [1, 2, 3]) sum += await volumeOf(seed, 200, evolve);
-      return sum;
-    };
-    expect(await over(true)).toBeGreaterThan(1.1 * (await over(false)));
+    const [searched, drawn] = [0, 0].map(() => [] as number[]);
+    for (const seed of [1, 2, 3]) {
+      const [search, draws] = [volumes(100), volumes(100)];
+      await new LocalSearch(space, search.ask, { seed, natural: [] }).run();
+      const random = Random.seeded(seed, 'random search');
+      while (draws.after.length < 100) await draws.ask([space.joint(redrawn(space, unchanged, random))]);
+      searched.push(search.after.at(-1)!);
+      drawn.push(draws.after.at(-1)!);
+    }
+    const sum = (values: readonly number[]): number => values.reduce((p, q) => p + q, 0);
+    expect(sum(searched)).toBeGreaterThan(1.1 * sum(drawn));
   });
+
+  it('holds what it found, however far it goes, and does the same again', () =>
+    fc.assert(
+      fc.asyncProperty(fc.nat(1000), fc.integer({ min: 1, max: 24 }), async (seed, limit) => {
+        const [short, long] = [volumes(limit), volumes(32)];
+        const search = new LocalSearch(space, short.ask, { seed, natural: [] });
+        await search.run();
+        await new LocalSearch(space, long.ask, { seed, natural: [] }).run();
+        expect(long.after.slice(0, limit)).toEqual(short.after);
+        expect(long.after).toEqual(long.after.toSorted((p, q) => p - q));
+        const held = search.archive.held.map(({ point }) => point);
+        expect(hypervolume(held, [-1, -1.1])).toBeCloseTo(short.after.at(-1)!, 12);
+        expect(paretoSet(held)).toHaveLength(held.length);
+      }),
+      { numRuns: 10 },
+    ));
 });
 
 describe('canonical genomes', () => {
