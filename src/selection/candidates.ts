@@ -180,7 +180,7 @@ export class Candidates {
       const at = { joined, setting, positions: [position], minor: true };
       return named('committee', at, `committee with stitched at ${position}`);
     };
-    // A student may have lost at home what the own network still knows; its own say, which is one parent's as much as another's, stays even.
+    // The own network still knows what a student may have lost at home. In a student's answer all parents have an equal say.
     const withStudent = ({ joined }: Distilled): Base => {
       const setting = original(joined);
       const name = `${ensembleName} with the student${gatedText(gateOver)}`;
