@@ -44,11 +44,18 @@ export class SutureError extends Error {
   readonly code: ErrorCode;
   /** Further lines, each a problem of its own, for errors that report several at once. */
   readonly details: readonly string[];
+  /** The command that goes on with what was stopped, where the message names one. */
+  readonly resume: string | undefined;
 
-  constructor(code: ErrorCode, message: string, options: { details?: readonly string[]; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: readonly string[]; cause?: unknown; resume?: string | undefined } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.details = options.details ?? [];
+    this.resume = options.resume;
   }
 }
 

@@ -36,7 +36,6 @@ import { type StudentConfig, type StudentDirectory, students } from '../run/stud
 import {
   outcomeOf,
   requireTrainable,
-  resumeCommand,
   resumeWhole,
   trainWhole,
   type WholeOutcome,
@@ -306,15 +305,10 @@ export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<Di
       trainStudent(execution, directory, { dataset, validation }),
   });
 
-const command = 'suture distill';
-
-/** The command that goes on with a distillation that was interrupted. */
-export const resumeDistillCommand = (path: string): string => resumeCommand(command, path);
-
 const studentTraining = wholeTraining<StudentConfig, 'teacher'>(
   'training the student',
   ({ data }) => [data.images],
-  command,
+  'suture distill',
 );
 
 /** Trains what the directory says, from its checkpoint if there is one, and writes what comes out of it. */

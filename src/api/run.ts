@@ -30,7 +30,7 @@ import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
 import type { RunDirectory } from '../run/directory.ts';
 import { writeHalf } from '../run/half.ts';
-import { sameData } from '../run/lifecycle.ts';
+import { sameData, withMore } from '../run/lifecycle.ts';
 import { joinStudent, type LoadedRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { type OnOwnGrid, scoresOnOwnGrids } from '../run/own-grid.ts';
@@ -55,7 +55,7 @@ import {
 } from '../selection/select.ts';
 import { type Sweep, sweepPositions, sweepSchema } from '../selection/sweep.ts';
 import { affordableOf, type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
-import { distillLoaded, resumeDistill, resumeDistillCommand } from './distill.ts';
+import { distillLoaded, resumeDistill } from './distill.ts';
 import { exportCandidate } from './export.ts';
 import { pageOf, shownNames, validationName } from './report.ts';
 import { openBegun, resumeLocked, type TrainedRun, trainLocked } from './stitch.ts';
@@ -272,18 +272,13 @@ async function afterTraining(
   trained: TrainedRun,
   following: Following,
 ): Promise<RunResult> {
+  const resume = `suture run --resume ${printable(trained.run.directory.path)}`;
   try {
-    return await follow(execution, trained, following);
+    return await follow({ ...execution, resume }, trained, following);
   } catch (error) {
-    if (!(error instanceof SutureError)) throw error;
-    const { directory } = trained.run;
-    const resume = `suture run --resume ${printable(directory.path)}`;
-    // A student's training names the command that would go on with the student alone.
-    const own = resumeDistillCommand(directory.file('student'));
-    const text = error.message.includes(own)
-      ? error.message.replace(own, resume)
-      : `${error.message.replace(/\.$/, '')}; the stitches are trained: go on with \`${resume}\`.`;
-    throw new SutureError(error.code, text, { details: error.details, cause: error });
+    // A student's training has said how to go on.
+    if (!(error instanceof SutureError) || error.resume !== undefined) throw error;
+    throw withMore(error, [`the stitches are trained: go on with \`${resume}\``], resume);
   }
 }
 

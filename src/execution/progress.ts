@@ -28,6 +28,8 @@ export interface Execution extends WorkOptions {
 export interface TrainingWork extends WorkOptions {
   /** Seconds from one checkpoint to the next, 20 without; 0 writes one after every step. */
   readonly checkpointSeconds?: number | undefined;
+  /** The command that goes on with the training, where it is a part of other work. Default: its own. */
+  readonly resume?: string | undefined;
 }
 
 /** What a training is given. */

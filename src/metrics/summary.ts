@@ -146,13 +146,16 @@ const casesSchema = v.object({
   metric_per_case: v.array(v.object({ prediction_file: v.string(), reference_file: v.string() })),
 });
 
-/** Whether a file is a summary, whoever wrote it, of label files in one folder by those in another. */
+/**
+ * Whether a file is what {@link summaryText} made of label files in one folder by those in another. nnU-Net's own has the same keys, but no
+ * line feed at its end.
+ */
 export async function isSummaryOf(file: string, predicted: string, reference: string): Promise<boolean> {
-  const text = await readRegular(file).catch(() => undefined);
-  if (text === undefined) return false;
+  const text = (await readRegular(file).catch(() => undefined))?.toString('utf8');
+  if (!text?.endsWith('\n')) return false;
   let json: unknown;
   try {
-    json = parsePythonJson(text.toString('utf8'));
+    json = parsePythonJson(text);
   } catch {
     return false;
   }

@@ -141,16 +141,21 @@ export function train<E extends v.ObjectEntries, F extends string, D extends Tra
   });
 }
 
-/** Does work that ends a training; of an error it says what is left of the training and what to do with it. */
+/**
+ * Does work that ends a training; of an error it says what is left of the training and what to do with it.
+ *
+ * @param command goes on with it. Default: its own.
+ */
 export async function resumable<T, E extends v.ObjectEntries, F extends string, D extends TrainingFolder<F>>(
   directory: D,
   kind: TrainingKind<E, F, D>,
   work: () => Promise<T>,
+  command?: string,
 ): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw error instanceof SutureError ? await errorThatLeaves(directory, kind, error) : error;
+    throw error instanceof SutureError ? await errorThatLeaves(directory, kind, error, command) : error;
   }
 }
 
@@ -159,16 +164,25 @@ export async function errorThatLeaves<E extends v.ObjectEntries, F extends strin
   directory: D,
   kind: TrainingKind<E, F, D>,
   error: SutureError,
+  command?: string,
 ): Promise<SutureError> {
   const isKept = await directory.has(kind.file);
-  const resume = error.code === 'loss-not-finite' ? undefined : await kind.resume(directory, isKept);
+  const resume = error.code === 'loss-not-finite' ? undefined : (command ?? (await kind.resume(directory, isKept)));
   const next =
     resume !== undefined
       ? `go on with \`${resume}\``
       : isKept
         ? 'the last good checkpoint is kept'
         : 'there is no checkpoint yet';
-  const parts = [error.message.replace(/\.$/, ''), next, kind.untouched(directory)];
-  const text = `${parts.filter(part => part !== undefined).join('; ')}.`;
-  return new SutureError(error.code, text, { details: error.details, cause: error });
+  return withMore(error, [next, kind.untouched(directory)], resume);
+}
+
+/** An error with more to say, of which `resume` is the command that goes on with what it stopped. */
+export function withMore(
+  error: SutureError,
+  parts: readonly (string | undefined)[],
+  resume: string | undefined,
+): SutureError {
+  const text = [error.message.replace(/\.$/, ''), ...parts].filter(part => part !== undefined).join('; ');
+  return new SutureError(error.code, `${text}.`, { details: error.details, cause: error, resume });
 }

@@ -95,12 +95,9 @@ export const wholeTraining = <C extends WholeConfig, N extends string>(
     return isIn ? { ...training, images: sites[site], sampled: false } : undefined;
   },
   // Without a checkpoint it is begun again as the configuration says.
-  resume: async ({ path }) => resumeCommand(command, path),
+  resume: async ({ path }) => `${command} --resume ${printable(path)}`,
   untouched: () => undefined,
 });
-
-/** The command that goes on with what another one of a directory began. */
-export const resumeCommand = (command: string, path: string): string => `${command} --resume ${printable(path)}`;
 
 /**
  * Checks before anything is computed or written that a network can be trained, on these labels and in the memory that is free.
@@ -184,7 +181,7 @@ async function trainWeights<C extends WholeConfig, N extends string>(
   const feed = wholeFeed(execution, job, planned, training);
   const metrics = await directory.openMetrics(from?.more.metrics);
   try {
-    return await resumable(directory, kind, async () => {
+    const trainAll = async () => {
       const values = from?.values ?? planned.loss.student.weights;
       const trainer = await Trainer.create(execution, { step: planned.step, schedule: training, feed }, values);
       try {
@@ -203,7 +200,8 @@ async function trainWeights<C extends WholeConfig, N extends string>(
       } finally {
         trainer.dispose();
       }
-    });
+    };
+    return await resumable(directory, kind, trainAll, execution.resume);
   } finally {
     feed.dispose();
     await metrics.close();

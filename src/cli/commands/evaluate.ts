@@ -145,7 +145,7 @@ async function compareFolders(
     );
   }
   const file = flags.summary ?? join(predicted, 'summary.json');
-  // Predictions are compared again and again; what was found of the same two folders before is nothing to keep.
+  // Predictions are compared again and again; what suture found of the same two folders before is nothing to keep.
   const force = flags.force === true || (await isSummaryOf(file, predicted, reference));
   await checkOutputFile(file, { force });
   const summary = await evaluateFolders(predicted, reference, {

@@ -79,11 +79,11 @@ describe('two folders of labels', () => {
     expect(Object.keys(summary)).toEqual(['foreground_mean', 'mean', 'metric_per_case']);
     expect(summary.mean[4].Dice).toBeNull();
     expect(summary.foreground_mean.Dice).toBeNull();
-    // Of the same two folders it is written anew; of others, or what is no summary, is not.
+    // Its own of the same two folders is written anew; of others, nnU-Net's, or what is no summary, is not.
     await writeFile(join(predicted, 'summary.json'), text.replace('"FN": 1', '"FN": 7'));
     expect((await suture('evaluate', predicted, reference)).code).toBe(0);
     expect(await readFile(join(predicted, 'summary.json'), 'utf8')).toBe(text);
-    for (const other of [text.replace('labelsTr', 'labelsTs'), '{"mean": NaN}', '']) {
+    for (const other of [text.replace('labelsTr', 'labelsTs'), text.trimEnd(), '{"mean": NaN}', '']) {
       await writeFile(join(predicted, 'summary.json'), other);
       expect((await suture('evaluate', predicted, reference)).stderr).toContain('exists already');
       expect(await readFile(join(predicted, 'summary.json'), 'utf8')).toBe(other);
