@@ -27,6 +27,8 @@ const common = {
 
 export default defineConfig({
   test: {
+    // What TypeScript became is kept under node_modules by its content: the next run finds it there.
+    experimental: { fsModuleCache: true },
     // One more than there are processors: some tests wait for processes, a browser or Slurm. Each worker holds half a gigabyte.
     maxWorkers: Math.min(8, availableParallelism() + 1),
     projects: [
