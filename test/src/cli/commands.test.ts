@@ -9,7 +9,7 @@ import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
 import { relativeDifference } from '../../../src/run/verify.ts';
 import { filesOf } from './files.ts';
 import { smallData, smallParents } from './small.ts';
-import { demo, type Outcome, scratch, shared, suture, sutureWith } from './support.ts';
+import { type Outcome, scratch, shared, suture, sutureWith } from './support.ts';
 
 /** The one document on standard output. */
 function documentOf({ code, stdout, stderr }: Outcome): Record<string, never> & { [key: string]: unknown } {
@@ -28,6 +28,8 @@ async function inputs(
 }
 
 const training = ['--steps', '12', '--batch', '2', '--executor', 'ort'];
+/** For what is not about the training. */
+const brief = ['--steps', '1', '--batch', '2', '--init', 'kaiming', '--closing-images', '0', '--executor', 'ort'];
 
 const kept = shared();
 let stitched: Promise<Outcome> | undefined;
@@ -49,20 +51,21 @@ async function withRun(): Promise<Awaited<ReturnType<typeof inputs>> & { run: st
 
 describe('inspect and match', () => {
   it('inspect gives the facts of a file', async () => {
-    const facts = documentOf(await suture('inspect', demo('parent_a.onnx'), '--json'));
-    expect(facts).toMatchObject({
-      inputs: [{ name: 'x', type: 'float32[N, 1, 48, 48]' }],
-      operators: expect.arrayContaining([{ op: 'ConvTranspose', count: 2 }]),
+    const { a } = await inputs();
+    expect(documentOf(await suture('inspect', a, '--json'))).toMatchObject({
+      inputs: [{ name: 'x', type: 'float32[N, 1, 8, 8]' }],
+      operators: expect.arrayContaining([{ op: 'Conv', count: 2 }]),
       parameters: expect.any(Number),
       flops: expect.any(Number),
     });
-    const { stdout } = await suture('inspect', demo('parent_a.onnx'), '--graph');
+    const { stdout } = await suture('inspect', a, '--graph');
     expect(stdout).toContain('return logits = ');
   });
 
   it('match gives pairs with scores and positions, and writes them', async () => {
-    const file = join(await scratch(), 'pairs.json');
-    const found = documentOf(await suture('match', demo('parent_a.onnx'), demo('parent_b.onnx'), '--json', '-o', file));
+    const { folder, a, b } = await inputs();
+    const file = join(folder, 'pairs.json');
+    const found = documentOf(await suture('match', a, b, '--json', '-o', file));
     const pairs = found.pairs as readonly { score: number }[];
     expect(pairs[0]).toEqual({
       a: expect.any(String),
@@ -156,7 +159,7 @@ describe('validation under shift', () => {
     const [row] = scored.rows as readonly Shifted[];
     for (const [set, score] of row.shift.sets.entries()) expect(parent.shift.sets[set]).toBeCloseTo(score, 10);
     expect(row.shift.value).toBeCloseTo((row.shift.sets[0] + row.shift.sets[1]) / 2, 10);
-    const settings = ['--weights', '1', '--outputs', '1', '--no-gate'];
+    const settings = ['--positions', 'none', '--weights', '1', '--outputs', '1', '--no-gate'];
     const front = documentOf(await suture('sweep', run, ...ort, ...changes, ...settings));
     expect((front.points as readonly Shifted[])[0].shift.value).toBeCloseTo(row.shift.value, 10);
 
@@ -269,7 +272,7 @@ describe('stitch, sweep, export', () => {
     const stitch = async (name: string, seed: string): Promise<Record<string, string>> => {
       const run = join(folder, name);
       // One step into the second time through the images.
-      const training = ['--steps', '4', '--batch', '2', '--executor', 'ort'];
+      const training = ['--steps', '4', '--batch', '2', '--closing-images', '0', '--executor', 'ort'];
       const options = ['--method', method, '--init', 'kaiming', '--seed', seed, ...training];
       documentOf(await suture('stitch', a, b, '--data', data, ...options, '-o', run, '--json'));
       return filesOf(run);
@@ -281,7 +284,7 @@ describe('stitch, sweep, export', () => {
 
   it('goes on after an interruption with the same bytes', async () => {
     const { folder, a, b, data } = await inputs();
-    const long = ['--steps', '20', '--batch', '2', '--executor', 'ort'];
+    const long = ['--steps', '20', '--batch', '2', '--init', 'kaiming', '--executor', 'ort'];
     const [whole, stopped] = [join(folder, 'whole'), join(folder, 'stopped')];
     documentOf(await suture('stitch', a, b, '--data', data, ...long, '-o', whole, '--json'));
     const controller = new AbortController();
@@ -311,7 +314,7 @@ describe('stitch, sweep, export', () => {
     const refused = await suture('stitch', a, b, '--data', data, ...training, '-o', run);
     expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining('holds a run already') });
     expect(await filesOf(run)).toEqual(before);
-    const other = [...training, '--seed', '1', '--force'];
+    const other = [...brief, '--seed', '1', '--force'];
     documentOf(await suture('stitch', a, b, '--data', data, ...other, '-o', run, '--json'));
     const after = await filesOf(run);
     expect(after['notes.txt']).toBe(before['notes.txt']);
@@ -331,40 +334,46 @@ describe('stitch, sweep, export', () => {
 });
 
 describe('WebGPU', () => {
-  it('gives the same bytes for the same seed, and the losses of ONNX Runtime', async () => {
+  it('gives the same bytes for the same seed', async () => {
     const { folder, a, b, data } = await inputs();
-    const stitch = async (name: string, executor: string): Promise<Record<string, string>> => {
+    const stitch = async (name: string): Promise<Record<string, string>> => {
       const run = join(folder, name);
-      const options = ['--init', 'kaiming', '--steps', '6', '--batch', '2', '--executor', executor, '--json'];
-      documentOf(await suture('stitch', a, b, '--data', data, ...options, '-o', run));
+      const training = [
+        '--init',
+        'kaiming',
+        '--closing-images',
+        '0',
+        '--steps',
+        '2',
+        '--batch',
+        '2',
+        '--positions',
+        '0',
+      ];
+      documentOf(
+        await suture('stitch', a, b, '--data', data, ...training, '--executor', 'webgpu', '--json', '-o', run),
+      );
       return filesOf(run);
     };
-    const first = await stitch('first', 'webgpu');
-    const second = await stitch('second', 'webgpu');
-    for (const [file, content] of Object.entries(first)) expect({ [file]: second[file] }).toEqual({ [file]: content });
-    const other = await stitch('third', 'ort');
-    const losses = (files: Record<string, string>): number[] =>
-      Buffer.from(files['metrics.jsonl'], 'base64')
-        .toString()
-        .trimEnd()
-        .split('\n')
-        .map(line => JSON.parse(line).loss as number);
-    for (const [i, loss] of losses(first).entries()) expect(loss / losses(other)[i]).toBeCloseTo(1, 3);
-  }, 240_000);
+    expect(await stitch('first')).toEqual(await stitch('second'));
+  });
 });
 
 describe('run', () => {
   it('does everything in a row', async () => {
     const { folder, a, b, data } = await inputs();
     const run = join(folder, 'run');
-    const options = ['--train', data, '--val', data, '--test', `own=${data}`, '--test', `other=${data}`];
-    const report = documentOf(await suture('run', a, b, ...options, ...training, '-o', run, '--json'));
+    const sets = ['--train', data, '--val', data, '--test', `own=${data}`, '--test', `other=${data}`];
+    const options = [...sets, '--changes', 'gamma', '--rule', '3', '--depth', '1', ...brief];
+    const report = documentOf(await suture('run', a, b, ...options, '-o', run, '--json'));
     expect(report).toMatchObject({
-      selection: { rule: 2 },
       agreement: { agrees: true },
       tests: [{ name: 'own' }, { name: 'other' }],
     });
+    const { positions } = report.sweep as { positions: readonly unknown[] };
+    expect(report.selection).toMatchObject({ rule: 3, position: positions.length - 1, depth: 1 });
     const text = await readFile(join(run, 'report.md'), 'utf8');
+    expect(text).toContain('rule 3, nearest to a depth of 1');
     expect(text).toMatch(/\| network \| cost \| own: Dice \| shift \| own: Dice \| pooled \| other: Dice \| pooled \|/);
     expect(text).toMatch(/\| parent a \|[\s\S]*\| parent b \|[\s\S]*\| output ensemble \|[\s\S]*\| stitched at \d+ \|/);
     expect(text).toContain('agrees in ONNX Runtime');
@@ -382,7 +391,7 @@ describe('run', () => {
     const { folder, a, b, data } = await inputs();
     const run = join(folder, 'run');
     const sets = ['--train', data, '--val', data, '--test', `own=${data}`];
-    const options = [...sets, '--no-gate', '--no-shift', '--position', '1', ...training];
+    const options = [...sets, '--no-gate', '--no-shift', '--position', '1', ...brief];
     const report = documentOf(await suture('run', a, b, ...options, '-o', run, '--json'));
     expect(report).toMatchObject({ agreement: { agrees: true } });
     expect(report.exported).not.toHaveProperty('gated');
@@ -390,18 +399,5 @@ describe('run', () => {
     const averaged = join(folder, 'averaged.onnx');
     await suture('export', run, '--position', '1', '-o', averaged);
     expect(await readFile(join(run, 'stitched.onnx'))).toEqual(await readFile(averaged));
-  });
-
-  it('stitches where the rule says that it is asked to go by', async () => {
-    const { folder, a, b, data } = await inputs();
-    const run = join(folder, 'run');
-    const options = ['--train', data, '--val', data, '--no-shift', '--no-gate', '--rule', '3', '--depth', '1'];
-    const report = documentOf(await suture('run', a, b, ...options, ...training, '-o', run, '--json'));
-    expect(report.selection).toMatchObject({
-      rule: 3,
-      position: (report.sweep as { positions: unknown[] }).positions.length - 1,
-      depth: 1,
-    });
-    expect(await readFile(join(run, 'report.md'), 'utf8')).toContain('rule 3, nearest to a depth of 1');
   });
 });

@@ -23,7 +23,7 @@ async function requestIn(folder: string, training: TrainingRequest): Promise<Sti
     networks: [a, b],
     data,
     output: join(folder, 'run'),
-    training: { steps: 30, batch: 6, ...training },
+    training: { steps: 12, batch: 6, init: 'kaiming', closingImages: 0, ...training },
     executor,
   };
 }
@@ -78,7 +78,7 @@ describe.each(trainings)('a training by %j', training => {
 
   it('goes on after an interruption to the same bytes', async () => {
     const again = { ...request, output: `${request.output}-again` };
-    await expect(stitch(again, endedAfter(13, 'training the stitches'))).rejects.toThrow(/--resume/);
+    await expect(stitch(again, endedAfter(5, 'training the stitches'))).rejects.toThrow(/--resume/);
     await resumeStitch(again.output);
     expect(await filesOf(again.output)).toEqual(await filesOf(request.output));
   });
@@ -86,7 +86,7 @@ describe.each(trainings)('a training by %j', training => {
 
 describe('an interruption where no step is being trained', () => {
   it('of the closing fit: what was trained need not be trained again, and the bytes are the same', async () => {
-    const request = await requestOf({ steps: 12, batch: 2 });
+    const request = await requestOf({ steps: 2, batch: 2, closingImages: 4 });
     await stitch(request);
     const again = { ...request, output: `${request.output}-again` };
     await expect(stitch(again, endedAfter(1, 'fitting the last stitches'))).rejects.toThrow(/closing fit.*--resume/);
@@ -94,12 +94,12 @@ describe('an interruption where no step is being trained', () => {
     await resumeStitch(again.output, {
       onProgress: ({ stage, done }) => void (stage === 'training the stitches' && trained.push(done)),
     });
-    expect(trained).toEqual([12]);
+    expect(trained).toEqual([2]);
     expect(await filesOf(again.output)).toEqual(await filesOf(request.output));
   });
 
   it('of the initialisation: it is begun again, and the bytes are the same; what cannot begin leaves nothing', async () => {
-    const request = await requestOf({ steps: 1, batch: 2, closingImages: 0 });
+    const request = await requestOf({ steps: 1, batch: 2, init: 'sequential' });
     await stitch(request);
     const again = { ...request, output: `${request.output}-again` };
     const stopped = stitch(again, endedAfter(1, 'initialising the stitches'));
@@ -137,20 +137,20 @@ describe('settings that do not go together', () => {
 });
 
 describe('weights from labels', () => {
-  const learning = { learn: ['channels', 'outputs'], positions: [0, 1], steps: 20, batch: 4, executor } as const;
+  const learning = { learn: ['channels', 'outputs'], positions: [0, 1], steps: 8, batch: 4, executor } as const;
 
   it('go on after an interruption to the same bytes, and lose nothing that was learned before', async () => {
     const request = await requestOf({ method: 'direct', steps: 0 });
     const { output: run, data } = request;
     await stitch(request);
-    await weigh(run, data, { ...learning, steps: 5 });
+    await weigh(run, data, { ...learning, steps: 2 });
     const before = await readFile(join(run, 'weights.npz'));
     const whole = `${run}-whole`;
     await cp(run, whole, { recursive: true });
     const summary = await weigh(whole, data, learning);
 
-    const interrupted = weigh(run, data, learning, endedAfter(7, 'learning weights'));
-    await expect(interrupted).rejects.toThrow(/after 7 of 20 steps.*suture weigh .*--resume/);
+    const interrupted = weigh(run, data, learning, endedAfter(3, 'learning weights'));
+    await expect(interrupted).rejects.toThrow(/after 3 of 8 steps.*suture weigh .*--resume/);
     expect(await readFile(join(run, 'weights.npz'))).toEqual(before);
     expect((await suture('weigh', run, '--resume', '--lr', '1')).stderr).toMatch(/leave out --lr/);
     expect(await resumeWeigh(run)).toEqual({ ...summary, run });
@@ -161,7 +161,7 @@ describe('weights from labels', () => {
   it('keep what there was when the loss is not finite', async () => {
     const request = await requestOf({ method: 'direct', steps: 0 });
     await stitch(request);
-    const failing = weigh(request.output, request.data, { ...learning, learningRate: 1e38 });
+    const failing = weigh(request.output, request.data, { ...learning, steps: 20, learningRate: 1e38 });
     await expect(failing).rejects.toThrow(/lower --lr; .*what the run had learned before is as it was/);
     expect((await suture('weigh', request.output)).stderr).toMatch(/Name the labelled images/);
   });

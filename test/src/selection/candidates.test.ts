@@ -17,7 +17,7 @@ import { smallData, smallNetworks } from '../cli/small.ts';
 import { shared } from '../cli/support.ts';
 
 const folder = shared();
-const widths = [[3, 4], [4, 3, 4], [5]];
+const widths = [[3], [2, 3], [2]];
 
 async function trained(networks: number): Promise<{ readonly run: LoadedRun; readonly data: LabelledData }> {
   const files = await smallNetworks(folder(), widths.slice(0, networks));
@@ -32,7 +32,7 @@ async function trained(networks: number): Promise<{ readonly run: LoadedRun; rea
 async function standIn(run: LoadedRun): Promise<Distilled> {
   const other = join(folder(), 'other');
   await mkdir(other, { recursive: true });
-  const [file] = await smallNetworks(other, [[2, 6]]);
+  const [file] = await smallNetworks(other, [[4]]);
   const network = networkOf((await loadModel(file)).graph, 'the student', run.parents[1].meaning);
   return { network, joined: await joinStudent(run, network) };
 }

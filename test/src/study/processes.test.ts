@@ -4,7 +4,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { studyStatus } from '../../../src/api/study.ts';
+import { studyPlan, studyReport, studyStatus } from '../../../src/api/study.ts';
+import { studyCell } from '../../../src/api/study-cell.ts';
 import { buildProgram, start } from '../../program.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared, suture } from '../cli/support.ts';
@@ -37,27 +38,28 @@ async function until(what: string, isSo: () => Promise<boolean>): Promise<void> 
 describe('two at once', () => {
   it('go on where one fails, which the table and the exit code say', async () => {
     await smallData(join(folder(), 'large.npz'), 12);
-    const sites = ['a', 'b', 'c'].map(name => {
-      // The networks take 8 × 8 pixels: what c has they cannot read.
-      const data = name === 'c' ? 'large.npz' : 'data.npz';
-      return { name, train: data, validation: data, test: 'data.npz', network: `${name === 'c' ? 'a' : name}.onnx` };
-    });
+    const data = { validation: 'data.npz', test: 'data.npz' };
+    const sites = [
+      { name: 'a', train: 'data.npz', network: 'a.onnx', ...data },
+      // The networks take 8 × 8 pixels: what b is to be fine-tuned on they cannot read.
+      { name: 'b', train: 'large.npz', network: 'b.onnx', ...data },
+    ];
     const pairs = [
-      ['c', 'b'],
+      ['b', 'a'],
       ['a', 'b'],
     ];
     const more = { sites, pairs, methods: ['alone', 'finetune'], finetune: { steps: 2, batch: 2 } };
     const { file, output } = await described('failing', more);
     const { code, stderr } = await start(['study', file, '-o', output, '--jobs', '2']).ended;
     expect(code).toBe(1);
-    expect(stderr).toContain('1 of 5 cells failed, and 0 wait for them');
-    expect(stderr).toMatch(/finetune-c-b-s0-\w+: .*large\.npz/);
+    expect(stderr).toContain('1 of 4 cells failed, and 0 wait for them');
+    expect(stderr).toMatch(/finetune-b-a-s0-\w+: .*large\.npz/);
     const { cells } = await studyStatus(output);
-    const failed = keyOf(cells, 'finetune-c-b');
+    const failed = keyOf(cells, 'finetune-b-a');
     for (const { key, status } of cells)
       expect({ key, status }).toEqual({ key, status: key === failed ? 'failed' : 'done' });
     expect((await suture('study', 'status', output)).stdout).toMatch(new RegExp(`^${failed} +failed`, 'm'));
-    expect(await readFile(join(output, 'study.md'), 'utf8')).toContain('4 of 5 cells have ended.');
+    expect(await readFile(join(output, 'study.md'), 'utf8')).toContain('3 of 4 cells have ended.');
     expect(await readFile(join(output, 'report.html'), 'utf8')).toContain('1 cell failed');
     expect(await readFile(join(output, 'cells', failed, 'log.txt'), 'utf8')).toContain('large.npz');
   });
@@ -65,11 +67,13 @@ describe('two at once', () => {
 
 describe('a study that is stopped', () => {
   /** Long enough to be held while it trains. */
-  const more = { methods: ['alone', 'finetune', 'ensemble'], finetune: { steps: 800, batch: 2 } };
+  const more = { methods: ['alone', 'finetune'], finetune: { steps: 800, batch: 2 } };
+  /** What comes of it where every cell is computed in this process. */
   let whole: string;
   beforeAll(async () => {
     const { file, output } = await described('whole', more);
-    expect(await start(['study', file, '-o', output]).ended).toMatchObject({ code: 0 });
+    for (const { key } of (await studyPlan(file, output)).cells) await studyCell(output, key);
+    await studyReport(output);
     whole = output;
   });
 
@@ -80,20 +84,25 @@ describe('a study that is stopped', () => {
     for (const pid of (await processesOf(key)) ?? []) process.kill(pid, signal);
   };
 
-  /** The study without the cell that trains, which a process begins, and which is held there where the system lists processes as files. */
-  async function begun(name: string) {
+  /** The study without the cell that trains. */
+  async function unfinished(name: string) {
     const output = join(folder(), name);
     await cp(whole, output, { recursive: true });
     const key = keyOf((await studyStatus(whole)).cells, 'finetune');
     const cell = join(output, 'cells', key);
     await rm(cell, { recursive: true });
+    return { output, key, cell };
+  }
+
+  /** A process that goes on with it, and the cell held while it trains, where the system lists processes as files. */
+  async function begun({ output, key, cell }: Awaited<ReturnType<typeof unfinished>>) {
     const { child, ended } = start(['study', output]);
     // The first line is of step 0.
     const linesOf = async () =>
       (await readFile(join(cell, 'net', 'metrics.jsonl'), 'utf8').catch(() => '')).split('\n');
     await until('the training', async () => (await linesOf()).length > 1);
     await signalled(key, 'SIGSTOP');
-    return { output, key, cell, child, ended };
+    return { child, ended };
   }
 
   const others = async (output: string, key: string): Promise<readonly number[]> => {
@@ -102,7 +111,9 @@ describe('a study that is stopped', () => {
   };
 
   it('leaves no process behind, and goes on to the same numbers without computing anything twice', async () => {
-    const { output, key, cell, child, ended } = await begun('stopped');
+    const study = await unfinished('stopped');
+    const { output, key, cell } = study;
+    const { child, ended } = await begun(study);
     const written = await others(output, key);
     // A second one does not get in the way of the first, nor does one that would hand it over.
     for (const more of [[], ['--slurm']]) {
@@ -138,28 +149,31 @@ describe('a study that is stopped', () => {
     expect(await readFile(join(output, 'study.md'), 'utf8')).toBe(await readFile(join(whole, 'study.md'), 'utf8'));
   });
 
-  it('takes its cells with it where it is killed', async () => {
-    const { output, key, cell, child, ended } = await begun('killed');
+  it('shows a cell whose process is killed as failed, computes it again, and takes it along where it is killed', async ({
+    skip,
+  }) => {
+    if ((await processesOf(folder())) === undefined) return skip('the processes of this system are no files');
+    const study = await unfinished('killed');
+    const { output, key, cell } = study;
+    const stateNow = async () => (await studyStatus(output)).cells.find(c => c.key === key)!;
+    const { ended: failed } = await begun(study);
+    await signalled(key, 'SIGKILL');
+    expect(await failed).toMatchObject({ code: 1, stderr: expect.stringContaining('was ended by SIGKILL') });
+    expect(await stateNow()).toMatchObject({ status: 'failed', error: expect.stringContaining('log.txt') });
+
+    // What follows is of the next process.
+    await rm(join(cell, 'net', 'metrics.jsonl'));
+    const { child, ended } = await begun(study);
     child.kill('SIGKILL');
     await ended;
     await signalled(key, 'SIGCONT');
-    const statusNow = async () => (await studyStatus(output)).cells.find(c => c.key === key)!.status;
-    await until('the end of the cell', async () => (await statusNow()) !== 'running');
-    expect(await statusNow()).toBe('interrupted');
+    await until('the end of the cell', async () => (await stateNow()).status !== 'running');
+    expect(await stateNow()).toMatchObject({ status: 'interrupted' });
     expect(await readFile(join(cell, 'log.txt'), 'utf8')).toMatch(/stopped after \d+ of 800 steps/);
     expect((await suture('study', 'status', output)).stdout).toContain(
       `process ${child.pid} on ${hostname()}, which computed it, is gone: \`suture study ${output}\` goes on.`,
     );
-  });
-
-  it('shows a cell whose process is killed as failed, and computes it again', async ({ skip }) => {
-    if ((await processesOf(folder())) === undefined) return skip('the processes of this system are no files');
-    const { output, key, cell, ended } = await begun('cell');
-    await signalled(key, 'SIGKILL');
-    expect(await ended).toMatchObject({ code: 1, stderr: expect.stringContaining('was ended by SIGKILL') });
-    const { status, error } = (await studyStatus(output)).cells.find(c => c.key === key)!;
-    expect({ status, error }).toEqual({ status: 'failed', error: expect.stringContaining('log.txt') });
-    expect(await start(['study', output]).ended).toMatchObject({ code: 0 });
+    await studyCell(output, key);
     expect(await resultOf(cell)).toEqual(await resultOf(join(whole, 'cells', key)));
   });
 });

@@ -1,15 +1,16 @@
-/** A study handed to a real Slurm, which the test starts: what comes of it is what comes of it in order. */
+/** Studies handed to a real Slurm, which the test starts: what comes of one is what comes of it in order. */
 import { execFile } from 'node:child_process';
-import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { studyCancel, studyStatus } from '../../../src/api/study.ts';
 import { buildProgram, start } from '../../program.ts';
 import { smallData, smallParents } from '../cli/small.ts';
-import { shared } from '../cli/support.ts';
-import { type Facts, keyOf, processesOf, statusOf } from './program.ts';
-import { type Slurm, startSlurm, whyNoSlurm } from './slurm.ts';
+import { shared, suture } from '../cli/support.ts';
+import { keyOf, processesOf } from './program.ts';
+import { startSlurm, whyNoSlurm } from './slurm.ts';
 
 const run = promisify(execFile);
 
@@ -17,134 +18,121 @@ const why = whyNoSlurm();
 
 describe.skipIf(why !== undefined)(`a study on Slurm${why === undefined ? '' : ` (skipped: ${why})`}`, () => {
   const folder = shared();
-  let slurm: Slurm | undefined;
-  let file: string;
+  let stop: (() => Promise<void>) | undefined;
 
   beforeAll(async () => {
-    await buildProgram();
     await mkdir(join(folder(), 'slurm'));
-    slurm = await startSlurm(join(folder(), 'slurm'));
-    await smallParents(folder(), [[3], [2, 3]]);
-    await smallData(join(folder(), 'data.npz'));
-    const sites = ['a', 'b'].map(name => ({
-      ...{ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' },
-      network: `${name}.onnx`,
-    }));
-    file = join(folder(), 'study.json');
-    // Long enough to be held while it trains.
-    const finetune = { steps: 800, batch: 2 };
-    const methods = ['finetune', 'gated'];
-    const stitch = { steps: 2, batch: 2, init: 'kaiming', closingImages: 0 };
-    const request = { sites, methods, finetune, stitch, curves: [], pairs: [['a', 'b']], executor: 'ort' };
-    await writeFile(file, JSON.stringify(request));
+    [stop] = await Promise.all([startSlurm(join(folder(), 'slurm')), buildProgram()]);
   }, 120_000);
 
-  afterAll(() => slurm?.stop());
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await stop?.();
+  });
 
-  const suture = (...args: readonly string[]) => start(args, slurm!.env).ended;
-  const cellsOf = (output: string): Promise<readonly Facts[]> => statusOf(output, slurm!.env);
+  const squeue = async (...args: readonly string[]): Promise<string> =>
+    (await run('squeue', ['--noheader', ...args])).stdout.trim();
 
-  /** Until no job has any of the cells. */
-  async function ended(output: string): Promise<readonly Facts[]> {
-    for (let tries = 0; tries < 200; tries++) {
-      const { stdout } = await run('squeue', ['--noheader'], { env: slurm!.env });
-      if (stdout.trim() === '') return cellsOf(output);
-      await sleep(500);
+  async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+    for (let tries = 0; tries < 1000; tries++) {
+      if (await isSo()) return;
+      await sleep(100);
     }
-    throw new Error('the queue does not become empty');
+    throw new Error(`${what} does not come: ${await squeue()}`);
   }
 
-  const scoresOf = async (output: string, key: string): Promise<unknown> => {
-    const { result } = JSON.parse(await readFile(join(output, 'cells', key, 'cell.json'), 'utf8'));
-    return result;
-  };
+  const reportOf = (path: string): Promise<string> => readFile(join(path, 'study.md'), 'utf8');
 
-  it('comes to what it comes to in order, with a cell that is stopped and queued again', async () => {
-    const [serial, output] = [join(folder(), 'serial'), join(folder(), 'handed')];
-    await suture('study', file, '-o', serial, '--jobs', '2');
-    const first = await cellsOf(serial);
-    expect(first.map(({ status }) => status)).toEqual(first.map(() => 'done'));
+  it('comes to what it comes to in order after it was cancelled, with cells that fail, wait, and are queued again', async () => {
+    await smallParents(folder(), [[3], [2, 3]]);
+    await smallData(join(folder(), 'data.npz'));
+    // The networks take 8 × 8 pixels: what b is to be stitched on they cannot read.
+    await smallData(join(folder(), 'large.npz'), 12);
+    const data = { validation: 'data.npz', test: 'data.npz' };
+    const sites = [
+      { name: 'a', train: 'data.npz', network: 'a.onnx', ...data },
+      { name: 'b', train: 'large.npz', network: 'b.onnx', ...data },
+    ];
+    const pairs = [
+      ['a', 'b'],
+      ['b', 'a'],
+    ];
+    // Long enough to be held while it trains.
+    const stitch = { steps: 300, batch: 2, init: 'kaiming', closingImages: 0 };
+    const file = join(folder(), 'study.json');
+    await writeFile(file, JSON.stringify({ sites, pairs, methods: ['gated'], stitch, curves: [], executor: 'ort' }));
+    // Whatever the folder is called.
+    const [output, serial] = [join(folder(), '5% handed'), join(folder(), 'serial')];
 
-    const { stdout } = await suture('study', file, '-o', output, '--slurm', '--json');
+    expect(await start(['study', file, '-o', serial, '--slurm']).ended).toMatchObject({ code: 0 });
+    expect((await studyCancel(serial)).length).toBeGreaterThan(2);
+    const { stdout } = await start(['study', file, '-o', output, '--slurm', '--json']).ended;
     const { jobs } = JSON.parse(stdout) as { jobs: { job: string; cells: string[] }[] };
-    expect(jobs.flatMap(({ cells }) => cells)).toHaveLength(first.length);
-    const tuning = jobs.find(({ cells }) => cells.some(key => key.startsWith('finetune-')))!.job;
-    const tuned = keyOf(first, 'finetune');
-    const isTraining = async (): Promise<boolean> =>
-      (await readdir(join(output, 'cells', tuned, 'net')).catch(() => [] as string[])).includes('metrics.jsonl');
-    for (let tries = 0; tries < 2000 && !(await isTraining()); tries++) await sleep(10);
+    const { cells: planned } = await studyStatus(output);
+    expect(jobs.flatMap(({ cells }) => cells).sort()).toEqual(planned.map(({ key }) => key).sort());
+
+    const held = keyOf(planned, 'run-a-b');
+    const { job, cells: array } = jobs.find(({ cells }) => cells.includes(held))!;
+    const task = `${job}_${array.indexOf(held)}`;
+    const statusNow = async () => (await studyStatus(output)).cells.find(({ key }) => key === held);
+    const trained = async (): Promise<readonly string[]> =>
+      (await readdir(join(output, 'cells', held), { recursive: true }).catch(() => [])).map(String);
+    for (let tries = 0; !(await trained()).some(name => name.endsWith('metrics.jsonl')); tries++) {
+      if (tries > 10_000) throw new Error('the training does not come');
+      await sleep(10);
+    }
     const signalled = async (signal: NodeJS.Signals): Promise<void> => {
-      for (const pid of (await processesOf(tuned)) ?? []) process.kill(pid, signal);
+      for (const pid of (await processesOf(held)) ?? []) process.kill(pid, signal);
     };
     await signalled('SIGSTOP');
-    expect((await cellsOf(output)).find(({ key }) => key === tuned)).toMatchObject({
-      status: 'running',
-      queue: 'RUNNING',
-    });
+    expect(await statusNow()).toMatchObject({ status: 'running', queue: 'RUNNING' });
     // As before its time is over.
-    await run('scancel', ['--batch', '--signal=USR1', `${tuning}_0`], { env: slurm!.env });
+    await run('scancel', ['--batch', '--signal=USR1', task]);
     await signalled('SIGCONT');
+    // In order, what was cancelled, meanwhile.
+    const inOrder = start(['study', serial]).ended;
     // Slurm keeps what is queued again waiting for two minutes, in which it ends all that is left of it; here seconds are enough.
-    for (let tries = 0; tries < 200; tries++) {
-      const format = '--format=%F %t %r';
-      const { stdout: waiting } = await run('squeue', ['--noheader', '--array', format], { env: slurm!.env });
-      if (waiting.includes(`${tuning} PD BeginTime`)) break;
-      await sleep(200);
-    }
+    await until('the cell in the queue', async () =>
+      (await squeue('--array', '--format=%F_%K %t %r')).includes(`${task} PD BeginTime`),
+    );
     await sleep(3000);
-    await run('scontrol', ['update', `JobId=${tuning}_0`, 'StartTime=now'], { env: slurm!.env });
-    const cells = await ended(output);
-    expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
-    const [log] = (await readdir(join(output, 'slurm'))).filter(name => name.startsWith(`finetune-${tuning}`));
-    expect(await readFile(join(output, 'slurm', log), 'utf8')).toMatch(/stopped after \d+ of 800 steps/);
-    for (const { key } of first) expect(await scoresOf(output, key), key).toEqual(await scoresOf(serial, key));
-    const report = (path: string) => readFile(join(path, 'study.md'), 'utf8');
-    expect(await report(output)).toBe(await report(serial));
-    // Nothing is left to hand over.
-    const again = JSON.parse((await suture('study', output, '--slurm', '--json')).stdout);
-    expect(again.jobs).toEqual([]);
-    expect((await suture('study', output, '--slurm')).stdout).toContain('nothing to hand over');
+    await run('scontrol', ['update', `JobId=${task}`, 'StartTime=now']);
+    await until('the end of all jobs', async () => (await squeue()) === '');
+
+    const { cells } = await studyStatus(output);
+    const said = Object.fromEntries(
+      cells.map(({ key, status, error }) => [key.replace(/-s0.*/, ''), { status, error }]),
+    );
+    expect(said).toMatchObject({
+      ...{ 'alone-a': { status: 'done' }, 'alone-b': { status: 'done' }, 'run-a-b': { status: 'done' } },
+      ...{ 'gated-a-b': { status: 'done' }, 'gated-b-a': { status: 'blocked' } },
+      'run-b-a': { status: 'failed', error: expect.stringContaining('large.npz') },
+    });
+    const logs = await readdir(join(output, 'slurm'));
+    const [log] = logs.filter(name => name === `run-${task.replace('_', '-')}.txt`);
+    expect(await readFile(join(output, 'slurm', log), 'utf8')).toMatch(/stopped after \d+ of 300 steps/);
+    expect(await inOrder).toMatchObject({ code: 1, stderr: expect.stringContaining('1 of 6 cells failed') });
+    const resultOf = async (path: string, key: string): Promise<unknown> =>
+      JSON.parse(await readFile(join(path, 'cells', key, 'cell.json'), 'utf8')).result;
+    for (const { key, status } of cells) {
+      if (status === 'done') expect(await resultOf(output, key), key).toEqual(await resultOf(serial, key));
+    }
+    expect(await reportOf(output)).toBe(await reportOf(serial));
+    expect(await reportOf(output)).toContain('1 failed');
+
+    // What has ended is not handed over again, nor what waits.
+    vi.stubEnv('SBATCH_HOLD', '1');
+    const again = JSON.parse((await suture('study', serial, '--slurm', '--json')).stdout) as { jobs: typeof jobs };
+    const open = cells.filter(({ status }) => status !== 'done').map(({ key }) => key);
+    expect(again.jobs.flatMap(found => found.cells)).toEqual(open);
+    expect((await suture('study', serial, '--slurm')).stdout).toContain('nothing to hand over');
+    expect((await suture('study', 'cancel', serial)).stdout).toBe('Cancelled 3 jobs.\n');
     expect((await suture('study', 'cancel', output)).stdout).toBe('No job of it waits or runs.\n');
     // Where no Slurm answers, what is on disk is known.
-    const elsewhere = await start(['study', 'status', output], { ...slurm!.env, SLURM_CONF: join(folder(), 'nowhere') })
-      .ended;
+    await writeFile(join(folder(), 'broken.conf'), 'no configuration');
+    vi.stubEnv('SLURM_CONF', join(folder(), 'broken.conf'));
+    const elsewhere = await suture('study', 'status', output);
     expect(elsewhere).toMatchObject({ code: 0, stderr: expect.stringMatching(/not known: squeue: /) });
-    expect(elsewhere.stdout).toContain(tuned);
-  }, 600_000);
-
-  it('shows a cell that fails, and ends what waits for it', async () => {
-    // Whatever the folder is called.
-    const output = join(folder(), '5% failing');
-    const broken = join(folder(), 'broken.json');
-    const request = JSON.parse(await readFile(file, 'utf8'));
-    const methods = ['gated', 'ensemble'];
-    await writeFile(broken, JSON.stringify({ ...request, methods, stitch: { ...request.stitch, learningRate: 1e30 } }));
-    await suture('study', broken, '-o', output, '--slurm');
-    const cells = await ended(output);
-    const byKind = Object.fromEntries(cells.map(({ key, status, error }) => [key.split('-')[0], { status, error }]));
-    expect(byKind).toMatchObject({
-      alone: { status: 'done' },
-      ensemble: { status: 'done' },
-      run: { status: 'failed', error: expect.stringMatching(/loss|finite/) },
-      gated: { status: 'blocked' },
-    });
-    expect(await readFile(join(output, 'study.md'), 'utf8')).toContain('1 failed');
-    expect(await readdir(join(output, 'slurm'))).toContainEqual(expect.stringMatching(/^run-\d+-0\.txt$/));
-  }, 600_000);
-
-  it('is cancelled, and goes on in order', async () => {
-    const output = join(folder(), 'cancelled');
-    const short = join(folder(), 'short.json');
-    const request = JSON.parse(await readFile(file, 'utf8'));
-    const methods = ['finetune'];
-    await writeFile(short, JSON.stringify({ ...request, methods, finetune: { steps: 20, batch: 2 } }));
-    await suture('study', short, '-o', output, '--slurm');
-    const { stdout } = await suture('study', 'cancel', output, '--json');
-    expect(JSON.parse(stdout).jobs.length).toBeGreaterThan(2);
-    await ended(output);
-    await rename(join(output, 'slurm', 'jobs.json'), join(output, 'slurm', 'old.json'));
-    await suture('study', output);
-    const cells = await cellsOf(output);
-    expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
+    expect(elsewhere.stdout).toContain(held);
   }, 600_000);
 });

@@ -1,5 +1,5 @@
 /** A Slurm of one's own on this machine, as root: munge, a controller and a node, all of whose files lie in one folder. */
-import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -7,14 +7,15 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { vi } from 'vitest';
 
 const run = promisify(execFile);
 
-const isThere = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
+const isInstalled = (program: string): boolean => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0;
 
 /** Why there can be no Slurm here; undefined where there can. */
 export function whyNoSlurm(): string | undefined {
-  const missing = ['munged', 'slurmctld', 'slurmd', 'sbatch'].find(program => !isThere(program));
+  const missing = ['munged', 'slurmctld', 'slurmd', 'sbatch'].find(program => !isInstalled(program));
   if (missing !== undefined) return `${missing} is not installed (apt-get install slurm-wlm munge)`;
   return process.getuid?.() === 0 ? undefined : 'its daemons are started as root';
 }
@@ -29,13 +30,8 @@ const freePort = (): Promise<number> =>
     });
   });
 
-export interface Slurm {
-  /** For whatever talks to it. */
-  readonly env: NodeJS.ProcessEnv;
-  stop(): Promise<void>;
-}
-
-export async function startSlurm(folder: string): Promise<Slurm> {
+/** Starts one in an empty folder, for all that is started from this process. @returns what stops it. */
+export async function startSlurm(folder: string): Promise<() => Promise<void>> {
   const at = (name: string): string => join(folder, name);
   await mkdir(at('state'), { recursive: true });
   await mkdir(at('spool'));
@@ -58,28 +54,23 @@ export async function startSlurm(folder: string): Promise<Slurm> {
   };
   const text = Object.entries(settings).map(([name, value]) => `${name}=${value}\n`);
   await writeFile(at('slurm.conf'), text.join(''));
-  const env = { ...process.env, SLURM_CONF: at('slurm.conf') };
+  vi.stubEnv('SLURM_CONF', at('slurm.conf'));
   const files = { 'key-file': 'key', socket: 'munge.socket', 'pid-file': 'munged.pid', 'seed-file': 'seed' };
   const named = Object.entries(files).map(([option, file]) => `--${option}=${at(file)}`);
   await run('munged', ['--force', ...named, `--log-file=${at('munged.log')}`]);
-  await run('slurmctld', ['-f', at('slurm.conf')], { env });
-  await run('slurmd', ['-f', at('slurm.conf')], { env });
+  await run('slurmctld', ['-f', at('slurm.conf')]);
+  await run('slurmd', ['-f', at('slurm.conf')]);
   for (let tries = 0; ; tries++) {
-    const { stdout } = await run('sinfo', ['--noheader', '--format=%T'], { env }).catch(() => ({ stdout: '' }));
+    const { stdout } = await run('sinfo', ['--noheader', '--format=%T']).catch(() => ({ stdout: '' }));
     if (stdout.trim() === 'idle') break;
     if (tries > 40) throw new Error(`the node is ${stdout}: ${await readFile(at('slurmctld.log'), 'utf8')}`);
     await sleep(250);
   }
-  return {
-    env,
-    async stop() {
-      for (const daemon of ['slurmd', 'slurmctld', 'munged']) {
-        const pid = Number(await readFile(at(`${daemon}.pid`), 'utf8').catch(() => 'NaN'));
-        if (!Number.isInteger(pid)) continue;
-        execFileSync('kill', [String(pid)]);
-        for (let tries = 0; tries < 40 && spawnSync('kill', ['-0', String(pid)]).status === 0; tries++)
-          await sleep(100);
-      }
-    },
+  return async () => {
+    const files = ['slurmd', 'slurmctld', 'munged'].map(daemon => readFile(at(`${daemon}.pid`), 'utf8'));
+    const pids = (await Promise.all(files)).map(Number);
+    for (const pid of pids) process.kill(pid);
+    const isThere = (pid: number): boolean => spawnSync('kill', ['-0', String(pid)]).status === 0;
+    for (let tries = 0; tries < 80 && pids.some(isThere); tries++) await sleep(50);
   };
 }
