@@ -9,7 +9,7 @@ import { networkForImages } from '../network/sizes.ts';
 import { type ByTag, byTag } from '../network/tags.ts';
 import { labelsOfRun, type RunConfig } from '../run/config.ts';
 import { openNetwork } from '../run/load.ts';
-import { type StepMemory, stepMemory } from '../training/memory.ts';
+import { boundStep, type StepMemory, stepMemory } from '../training/memory.ts';
 import { type Method, type Training, withDefaults } from '../training/options.ts';
 import { stepOf } from '../training/train.ts';
 
@@ -62,18 +62,19 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   const own: Way = { method: asked.method, settings: asked.settings };
   const isOwn = (way: Way): boolean => way.method === own.method && way.settings === own.settings;
   const ways = [own, ...published.filter(way => !isOwn(way))];
-  const wanted: readonly (Way & Pick<MemoryPlan, 'schedule' | 'memory'>)[] = [
-    ...(memory === undefined ? [] : [{ ...own, schedule: 'planned' as const, memory }]),
-    ...(['planned', 'conventional'] as const).flatMap(schedule =>
-      ways.map(way => ({ ...way, schedule, memory: undefined })),
-    ),
-  ];
-  const plans = wanted.map(plan => {
-    const step = stepOf(network, isOwn(plan) ? asked : publishedAs(plan.method, asked), config);
-    const binding = bindingFor(step.graph, { [input]: shape });
-    const { memory: budget, schedule } = plan;
-    return { ...plan, ...stepMemory(step, binding, { schedule, ...(budget !== undefined && { memory: budget }) }) };
+  const steps = ways.map(way => {
+    const step = stepOf(network, isOwn(way) ? asked : publishedAs(way.method, asked), config);
+    return { way, step: boundStep(step, bindingFor(step.graph, { [input]: shape })) };
   });
+  const plans = [
+    ...(memory === undefined ? [] : [{ ...steps[0], schedule: 'planned' as const, memory }]),
+    ...(['planned', 'conventional'] as const).flatMap(schedule =>
+      steps.map(step => ({ ...step, schedule, memory: undefined })),
+    ),
+  ].map(({ way, step, schedule, memory: budget }) => ({
+    ...{ ...way, schedule, memory: budget },
+    ...stepMemory(step, { schedule, ...(budget !== undefined && { memory: budget }) }),
+  }));
   return {
     run: path,
     parents: byTag(Object.values(config.parents), ({ source }) => source),

@@ -71,7 +71,7 @@ export function casesAtATime({ count, id, source }: Dataset, given?: number): At
 }
 
 /** Some images of a data set by their numbers, [n, C, spatial...]. */
-export const imagesOf = (dataset: Dataset, numbers: ArrayLike<number>): Tensor =>
+export const imagesOf = (dataset: Dataset, numbers: ArrayLike<number>): Tensor<'float32'> =>
   tensor('float32', [numbers.length, ...dataset.imageShape], gatherImages(dataset, numbers));
 
 /** Images in the order of the file. */

@@ -194,7 +194,9 @@ export function meanDifference(pairings: readonly [Pairing<Resampled>, ...Pairin
   const sets = pairings.map(({ ours, theirs, groups }) => ({ metrics: [ours, theirs], groups }));
   return intervalOf(sets, scores => {
     let [sum, count] = [0, 0];
-    for (const [set, [p, q]] of (scores as readonly (readonly [number, number])[]).entries()) {
+    for (let set = 0; set < scores.length; set++) {
+      const p = scores[set][0];
+      const q = scores[set][1];
       if (Number.isNaN(p - q)) continue;
       // Not −0 where both are the same.
       sum += p === q ? 0 : signs[set] * (p - q);
@@ -233,7 +235,9 @@ export function intervalOf(
   // Those of one resample, overwritten by the next.
   const drawn = scores.map(set => set.map(() => 0));
   for (let resample = 0; resample < resamples; resample++) {
-    for (const [s, set] of scores.entries()) for (let n = 0; n < set.length; n++) drawn[s][n] = set[n][resample];
+    for (let s = 0; s < scores.length; s++) {
+      for (let n = 0; n < scores[s].length; n++) drawn[s][n] = scores[s][n][resample];
+    }
     const number = numberOf(drawn);
     // Without anything to count there is no score.
     if (!Number.isNaN(number)) numbers.push(number);

@@ -1,5 +1,5 @@
 /** A few answers of a network on the own images: what its output means, and whether it means the same as another's. */
-import { type Graph, numbersOf, type Tensor } from '../../ir/index.ts';
+import { float32, type Graph, type Tensor } from '../../ir/index.ts';
 import { simplify, specialize } from '../../passes/index.ts';
 import { imagesOf } from '../data/batches.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -49,7 +49,12 @@ export async function withAnswers<T>(
     try {
       return await work(async (images, change) => {
         const asked = imagesOf(dataset, images);
-        const given = change ? { ...asked, data: Float32Array.from(numbersOf(asked), change) } : asked;
+        const given = change
+          ? float32(
+              asked.shape,
+              asked.data.map(value => change(value)),
+            )
+          : asked;
         return { images, output: (await runnable.run({ [input]: given }, [output]))[output] };
       });
     } finally {

@@ -74,11 +74,17 @@ export interface PlanOptions {
   readonly schedule?: 'planned' | 'conventional';
 }
 
-/** The memory of a training step with its symbols bound. */
-export function stepMemory(step: TrainingStep, binding: Binding, options: PlanOptions = {}): StepMemory {
+/** A training step for images of known sizes, without symbols. */
+export const boundStep = (step: TrainingStep, binding: Binding): TrainingStep => ({
+  ...step,
+  graph: simplify(specialize(step.graph, binding)),
+});
+
+/** The memory of a training step without symbols: see {@link boundStep}. */
+export function stepMemory(step: TrainingStep, options: PlanOptions = {}): StepMemory {
   const { memory, schedule = 'planned' } = options;
-  const bound = simplify(specialize(step.graph, binding));
-  const graph = schedule === 'planned' ? arrangeWithin(bound, step.loss, memory) : arrange(bound, { schedule: false });
+  const graph =
+    schedule === 'planned' ? arrangeWithin(step.graph, step.loss, memory) : arrange(step.graph, { schedule: false });
   const { bytes: activations, node, living } = peak(graph);
   const roles = new Roles(graph, step);
   const values = living.map(({ value, bytes }) => ({ name: value.name, use: roles.useOf(value), bytes }));

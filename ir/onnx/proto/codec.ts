@@ -156,31 +156,34 @@ function readField(field: Field, wire: number, from: protobuf.Reader, to: Readin
 /** Writes known fields in the order of their numbers, then the unknown ones. */
 function write(name: MessageName, message: Reading, to: protobuf.Writer, depth: number): void {
   requireDepth(depth);
-  for (const { name: field, id, scalar, message: inner, wire, repeated, packed } of LAYOUTS[name].fields) {
-    const value = message[field];
+  for (const field of LAYOUTS[name].fields) {
+    const value = message[field.name];
+    // Most fields of most messages are absent.
     if (value === undefined || value === null) continue;
-    const one = (item: unknown): void => {
-      if (scalar) WRITE[scalar](to, item as never);
-      else {
-        to.fork();
-        write(inner!, item as Reading, to, depth + 1);
-        to.ldelim();
-      }
-    };
-    if (packed) {
+    if (field.packed) {
       const items = value as readonly unknown[];
       if (items.length === 0) continue;
-      to.uint32((id << 3) | DELIMITED).fork();
-      for (const item of items) one(item);
+      to.uint32((field.id << 3) | DELIMITED).fork();
+      for (const item of items) writeItem(field, item, to, depth);
       to.ldelim();
-    } else {
-      for (const item of repeated ? (value as readonly unknown[]) : [value]) {
-        to.uint32((id << 3) | wire);
-        one(item);
-      }
-    }
+    } else if (field.repeated) for (const item of value as readonly unknown[]) writeTagged(field, item, to, depth);
+    else writeTagged(field, value, to, depth);
   }
-  for (const raw of message.$unknowns ?? []) to.raw(raw);
+  if (message.$unknowns) for (const raw of message.$unknowns) to.raw(raw);
+}
+
+function writeTagged(field: Field, item: unknown, to: protobuf.Writer, depth: number): void {
+  to.uint32((field.id << 3) | field.wire);
+  writeItem(field, item, to, depth);
+}
+
+function writeItem({ scalar, message }: Field, item: unknown, to: protobuf.Writer, depth: number): void {
+  if (scalar) WRITE[scalar](to, item as never);
+  else {
+    to.fork();
+    write(message!, item as Reading, to, depth + 1);
+    to.ldelim();
+  }
 }
 
 /**

@@ -71,12 +71,19 @@ function imagePng({ width, height, channels, data }: Plane): Uint8Array {
 /** Colour and opacity of pixels, by number. What is opaque comes last, as files say the opacity of the first ones only. */
 type Palette = readonly (readonly [...Colour, number])[];
 
-/** A picture to lie over an image. @param at the number in the palette of a pixel, which is of a place; 0 is nothing. */
-function overlayPng(
-  mask: Pick<Mask, 'width' | 'height'>,
-  palette: Palette,
-  at: (place: number, x: number, y: number, around: readonly [number, number, number, number]) => number,
-): Uint8Array {
+/** The number in the palette of a pixel, which is of a place and has others around it; 0 is nothing. */
+type Painting = (
+  place: number,
+  x: number,
+  y: number,
+  left: number,
+  right: number,
+  above: number,
+  below: number,
+) => number;
+
+/** A picture to lie over an image. */
+function overlayPng(mask: Pick<Mask, 'width' | 'height'>, palette: Palette, at: Painting): Uint8Array {
   const scale = scaleOf(mask);
   const [w, h] = [mask.width, mask.height].map(side => Math.max(1, Math.round(side * scale)));
   const columns = Int32Array.from({ length: w }, (_, x) => Math.min(mask.width - 1, Math.floor(x / scale)));
@@ -86,8 +93,9 @@ function overlayPng(
     const [row, above, below] = [rows[y], rows[Math.max(0, y - 1)], rows[Math.min(h - 1, y + 1)]];
     for (let x = 0; x < w; x++) {
       const column = columns[x];
-      const [left, right] = [columns[Math.max(0, x - 1)], columns[Math.min(w - 1, x + 1)]];
-      pixels[y * w + x] = at(row + column, x, y, [row + left, row + right, above + column, below + column]);
+      const left = columns[Math.max(0, x - 1)];
+      const right = columns[Math.min(w - 1, x + 1)];
+      pixels[y * w + x] = at(row + column, x, y, row + left, row + right, above + column, below + column);
     }
   }
   return encode({ width: w, height: h, channels: 1, palette: palette.map(colour => [...colour]), data: pixels });
@@ -107,10 +115,10 @@ const maskPalette: Palette = [
 
 function maskPng(mask: Mask, kind: PicturedSet['kind']): Uint8Array {
   const { codes } = mask;
-  return overlayPng(mask, maskPalette, (place, _x, _y, around) => {
+  return overlayPng(mask, maskPalette, (place, _x, _y, left, right, above, below) => {
     const code = codes[place];
     if (code <= 0) return 0;
-    const edge = around.some(other => codes[other] !== code);
+    const edge = codes[left] !== code || codes[right] !== code || codes[above] !== code || codes[below] !== code;
     return 1 + ((shownClass(code, kind) - 1) % classColours.length) + (edge ? classColours.length : 0);
   });
 }
