@@ -35,6 +35,7 @@ import { joinStudent, type LoadedRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { type OnOwnGrid, scoresOnOwnGrids } from '../run/own-grid.ts';
 import { openRequest, planRun, type StitchRequest } from '../run/plan.ts';
+import { sharedDataTexts } from '../run/shared-data.ts';
 import { students } from '../run/student.ts';
 import { compareNetworkWithFile, compareWithFile } from '../run/verify.ts';
 import { WholeDirectory } from '../run/whole.ts';
@@ -121,7 +122,7 @@ interface TestData {
 
 /** What is done with a run when it is trained. */
 interface Following {
-  readonly asked: Omit<FollowUp, 'validation' | 'tests'>;
+  readonly asked: FollowUp;
   readonly choosable: LabelledData;
   readonly stress: readonly StressSet[];
   readonly tests: readonly TestData[];
@@ -374,6 +375,7 @@ async function follow(
         );
   const { reading: labels } = choosable.labelsFor(parents[0]);
   const validation = { ...swept.data, labels };
+  const sharedData = sharedDataTexts(directory.config, asked);
   const report: Report = {
     summary,
     validation,
@@ -382,6 +384,7 @@ async function follow(
     exported,
     ...(half && { half }),
     tests: results,
+    ...(sharedData.length > 0 && { sharedData }),
     ...(front && { front }),
     ...(grids.length > 0 && { grids }),
     agreement,
@@ -400,8 +403,8 @@ async function follow(
   });
   await directory.write('page', text);
   await directory.write('reportText', reportText(report));
-  const warnings = asked.position === undefined ? [] : lossTexts(verdict, chosen.name);
-  return { ...report, sweep: swept, warnings };
+  const losses = asked.position === undefined ? [] : lossTexts(verdict, chosen.name);
+  return { ...report, sweep: swept, warnings: [...sharedData, ...losses] };
 }
 
 /**

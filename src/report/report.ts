@@ -27,6 +27,8 @@ export interface Report {
   /** The same in float16, where that was asked for. */
   readonly half?: HalfResult;
   readonly tests: readonly TestResult[];
+  /** What of the data was given in two roles, a sentence each; see `sharedDataTexts`. */
+  readonly sharedData?: readonly string[];
   /** Of two test sets or more: how far networks lie beyond all output ensembles on them. */
   readonly front?: FrontResult;
   /** Of parents whose images lie on a grid of their own. */
@@ -170,7 +172,8 @@ const markdownTable = ({ head, rows }: { readonly head: Row; readonly rows: read
 
 /** `report.md`. */
 export function reportText(report: Report): string {
-  const { summary, validation, selection, verdict, exported, tests, front, grids, agreement, half } = report;
+  const { summary, validation, selection, verdict, exported, tests, sharedData, front, grids, agreement, half } =
+    report;
   const sets = tests.map(({ name, data, images }) => `- ${printable(name)}: \`${printable(data)}\`, ${images} images`);
   const intervals =
     'With 95 % intervals of a paired bootstrap over groups of images (`group`, else `id`, else each image):';
@@ -187,6 +190,7 @@ export function reportText(report: Report): string {
     ...(verdict.stress.length > 0
       ? [`Under shift: ${verdict.stress.map(({ name }) => printable(name)).join(', ')}.`]
       : []),
+    ...(sharedData ?? []),
     '',
     ...exportedTexts(exported),
     '',
@@ -201,7 +205,7 @@ export function reportText(report: Report): string {
     '',
     ...(tests.length > 0
       ? [
-          'and on the test sets, which decided nothing',
+          `and on the test sets${sharedData ? '' : ', which decided nothing'}`,
           '',
           ...comparisonTexts(tests).map(text => `- ${text}`),
           ...(front ? [`- ${frontText(front)}`] : []),

@@ -57,6 +57,7 @@ export const storedReportSchema = v.object({
   }),
   half: v.exactOptional(halfSchema),
   tests: v.array(testSchema),
+  sharedData: v.optional(v.array(v.string())),
   front: v.optional(
     v.object({
       sets: v.array(v.string()),

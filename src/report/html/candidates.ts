@@ -59,7 +59,7 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
       : [
           'Worse at home: than the best of what was given, the parents and their plain ensemble; worse under shift: than the plain ensemble. What stands in for an ensemble competes only where the budget rules all of them out.',
         ]),
-    ...(tests.length > 0 ? ['Test sets decided nothing.'] : []),
+    ...(tests.length > 0 && !report?.sharedData ? ['Test sets decided nothing.'] : []),
   ].join(' ');
   return table({ caption, head, rows, marked: standings.findIndex(({ name }) => name === exported) });
 }

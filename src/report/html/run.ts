@@ -89,6 +89,7 @@ function leadOf(verdict: StoredVerdict, report: StoredReport | undefined): Marku
           `The exported file does not agree with what suture computed: relative error ${report.agreement.relativeError.toExponential(1)}.`,
         ]
       : []),
+    ...(report?.sharedData ?? []),
     ...(report?.exported.gateOver === 'case'
       ? ['It is gated over cases: the outputs are weighed alike on all images of a batch, so give it a case at a time.']
       : []),
