@@ -77,6 +77,7 @@ export const int64s = (values: readonly number[]): Tensor<'int64'> =>
 
 /** `values` as numbers into a tensor of any dtype; floats of 16 bits are rounded to nearest even. */
 export function tensorFromNumbers(dtype: DType, shape: readonly number[], values: ArrayLike<number>): Tensor {
+  if (dtype === 'float32') return float32(shape, new Float32Array(values));
   const data = arrayFor(dtype, values.length);
   const write = numberWriter(dtype);
   for (let i = 0; i < values.length; i++) data[i] = write(values[i]);

@@ -1,8 +1,7 @@
 import { canonicalForm } from './canonical.ts';
-import type { VertexPair } from './contraction.ts';
 import { align, alignmentScore } from './hirschberg.ts';
 import { candidateOrders, isLinear, jointOrder } from './linearise.ts';
-import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
+import { type MatchProblem, scored, type VertexMatching, type VertexPair } from './problem.ts';
 
 /**
  * How often the table of an alignment may be filled in all: as often as `WORK` cells allow, but at least and at most
@@ -54,8 +53,8 @@ export function alignCanonical(problem: MatchProblem): VertexMatching {
 
   for (const [i, j] of combinations(ordersA.length, ordersB.length)) {
     if (passes < MIN_PASSES / 2) break;
-    const rowOrder = ordersA[i].filter(v => pairable.a[v]);
-    const columnOrder = ordersB[j].filter(v => pairable.b[v]);
+    const rowOrder = chosen(ordersA[i], pairable.a, pairable.countA);
+    const columnOrder = chosen(ordersB[j], pairable.b, pairable.countB);
     const score = alignmentScore(scores.arrange(rowOrder, columnOrder), rowOrder.length, columnOrder.length);
     passes--;
     if (score <= best.score + TOLERANCE) continue;
@@ -107,14 +106,15 @@ function refine(
     const { pairs, score } = current.matching;
     const dropped = Math.floor(random() ** 2 * Math.min(pairs.length, MAX_DROPPED));
     const from = Math.floor(random() * Math.max(1, pairs.length - dropped + 1));
-    const kept = pairs.filter((_, i) => i < from || i >= from + dropped);
+    const kept = pairs.toSpliced(from, dropped);
 
     const noise = 2 + random() ** 2 * (step % 2 === 0 ? 2 * size : 16);
     const draw = step % 4 < 2 ? undefined : step % 4 === 2 ? favourites.ofA : favourites.ofB;
-    const key = current.rank.map((own, v) => {
+    const key = new Float64Array(size);
+    for (let v = 0; v < size; v++) {
       const favourite = draw?.[v] ?? -1;
-      return (favourite < 0 ? own : current.rank[favourite]) + noise * random();
-    });
+      key[v] = current.rank[favourite < 0 ? v : favourite] + noise * random();
+    }
 
     const { orderA, orderB, rank } = jointOrder(a, b, kept, key);
     const matching = alignOrders(problem, pairable, orderA, orderB);
@@ -144,11 +144,19 @@ function pairableVertices({ scores }: MatchProblem): Pairable {
   return { a, b, countA: count(a), countB: count(b) };
 }
 
+/** The vertices of an order that are marked: `count` of them. */
+function chosen(order: Int32Array, marked: Uint8Array, count: number): Int32Array {
+  const vertices = new Int32Array(count);
+  let next = 0;
+  for (let i = 0; i < order.length; i++) if (marked[order[i]]) vertices[next++] = order[i];
+  return vertices;
+}
+
 /** How many cells the table of two orders has where pairs may be allowed. */
 function cellsOf({ scores }: MatchProblem, pairable: Pairable, orderA: Int32Array, orderB: Int32Array): number {
   const { spanStart, spanEnd } = scores.arrange(
-    orderA.filter(v => pairable.a[v]),
-    orderB.filter(v => pairable.b[v]),
+    chosen(orderA, pairable.a, pairable.countA),
+    chosen(orderB, pairable.b, pairable.countB),
   );
   return spanEnd.reduce((sum, end, row) => sum + end - spanStart[row], 0);
 }
@@ -161,8 +169,8 @@ function alignOrders(
   orderB: Int32Array,
   parts = 1,
 ): VertexMatching {
-  const rowOrder = orderA.filter(v => pairable.a[v]);
-  const columnOrder = orderB.filter(v => pairable.b[v]);
+  const rowOrder = chosen(orderA, pairable.a, pairable.countA);
+  const columnOrder = chosen(orderB, pairable.b, pairable.countB);
   const part = (order: Int32Array, p: number): Int32Array =>
     order.subarray(Math.floor((p * order.length) / parts), Math.floor(((p + 1) * order.length) / parts));
   const pairs: VertexPair[] = [];

@@ -100,53 +100,75 @@ export function topologicalOrder(dag: Dag): Int32Array {
   return order.subarray(0, tail);
 }
 
-/**
- * The topological order that always takes, of the vertices whose predecessors are all placed, the one with the smallest
- * key (list scheduling); equal keys go by vertex number.
- */
-export function topologicalOrderBy(dag: Dag, key: Float64Array): Int32Array {
-  const { size, successorStart, successors, predecessorStart } = dag;
-  const missing = new Int32Array(size);
-  const order = new Int32Array(size);
-  const heap = new Int32Array(size);
-  let heapSize = 0;
-  const before = (v: number, w: number): boolean => key[v] < key[w] || (key[v] === key[w] && v < w);
-  const push = (v: number): void => {
-    let i = heapSize++;
+/** Vertices of which the one with the smallest key is taken first; equal keys go by vertex number. A binary heap. */
+export class VertexQueue {
+  readonly #key: Float64Array;
+  readonly #heap: Int32Array;
+  #size = 0;
+
+  /** @param key of every vertex; as many fit. */
+  constructor(key: Float64Array) {
+    this.#key = key;
+    this.#heap = new Int32Array(key.length);
+  }
+
+  get isEmpty(): boolean {
+    return this.#size === 0;
+  }
+
+  push(v: number): void {
+    const heap = this.#heap;
+    let i = this.#size++;
     while (i > 0) {
       const parent = (i - 1) >> 1;
-      if (!before(v, heap[parent])) break;
+      if (!this.#before(v, heap[parent])) break;
       heap[i] = heap[parent];
       i = parent;
     }
     heap[i] = v;
-  };
-  const pop = (): number => {
+  }
+
+  /** Takes the first; there must be one. */
+  pop(): number {
+    const heap = this.#heap;
+    const size = --this.#size;
     const top = heap[0];
-    const last = heap[--heapSize];
+    const last = heap[size];
     let i = 0;
     for (;;) {
       let child = 2 * i + 1;
-      if (child >= heapSize) break;
-      if (child + 1 < heapSize && before(heap[child + 1], heap[child])) child++;
-      if (!before(heap[child], last)) break;
+      if (child >= size) break;
+      if (child + 1 < size && this.#before(heap[child + 1], heap[child])) child++;
+      if (!this.#before(heap[child], last)) break;
       heap[i] = heap[child];
       i = child;
     }
     heap[i] = last;
     return top;
-  };
+  }
+
+  #before(v: number, w: number): boolean {
+    const key = this.#key;
+    return key[v] < key[w] || (key[v] === key[w] && v < w);
+  }
+}
+
+/** The topological order that always takes, of the vertices whose predecessors are all placed, the first by `key` (list scheduling). */
+export function topologicalOrderBy(dag: Dag, key: Float64Array): Int32Array {
+  const { size, successorStart, successors, predecessorStart } = dag;
+  const missing = new Int32Array(size);
+  const order = new Int32Array(size);
+  const ready = new VertexQueue(key);
   for (let v = 0; v < size; v++) {
     missing[v] = predecessorStart[v + 1] - predecessorStart[v];
-    if (missing[v] === 0) push(v);
+    if (missing[v] === 0) ready.push(v);
   }
-  let placed = 0;
-  while (heapSize > 0) {
-    const v = pop();
-    order[placed++] = v;
+  for (let placed = 0; !ready.isEmpty; placed++) {
+    const v = ready.pop();
+    order[placed] = v;
     for (let e = successorStart[v]; e < successorStart[v + 1]; e++) {
       const w = successors[e];
-      if (--missing[w] === 0) push(w);
+      if (--missing[w] === 0) ready.push(w);
     }
   }
   return order;

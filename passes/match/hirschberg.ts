@@ -10,6 +10,9 @@ export interface Alignment {
 /** Blocks whose scores fill at most this many cells are solved with a table instead of being divided further. */
 const TABLE_CELLS = 1 << 16;
 
+/** The table of the block in hand, which is written anew for each: what it takes to make one is more than to fill it. */
+const table = new Float64Array(TABLE_CELLS);
+
 /**
  * The best total score of an alignment of all rows with all columns: a pair scores what `scorer` says, a gap scores 0.
  * One pass over the table, one row of it in memory.
@@ -32,10 +35,10 @@ export function alignmentScore(scorer: RowScorer, rows: number, columns: number)
  * Source: D. S. Hirschberg, "A linear space algorithm for computing maximal common subsequences", CACM 18(6), 1975.
  */
 export function align(scorer: RowScorer, rows: number, columns: number): Alignment {
-  const forward = new Float64Array(columns + 1);
-  const backward = new Float64Array(columns + 1);
+  const divided = (rows + 1) * (columns + 1) > TABLE_CELLS;
+  const forward = new Float64Array(divided ? columns + 1 : 0);
+  const backward = new Float64Array(forward.length);
   const scores = new Float64Array(columns);
-  const table = new Float64Array(Math.min(TABLE_CELLS, (rows + 1) * (columns + 1)));
   const chosenRows: number[] = [];
   const chosenColumns: number[] = [];
   let total = 0;

@@ -1,5 +1,4 @@
 import { sameNumbers } from '../../ir/numbers.ts';
-import { contract, type VertexPair } from './contraction.ts';
 import {
   type Dag,
   depths,
@@ -9,7 +8,9 @@ import {
   sinksOf,
   sourcesOf,
   topologicalOrderBy,
+  VertexQueue,
 } from './dag.ts';
+import type { VertexPair } from './problem.ts';
 
 /**
  * Topological orders of one graph that differ in how they interleave its branches. An alignment is only as good as the
@@ -97,38 +98,48 @@ export interface JointOrder {
   readonly rank: Float64Array;
 }
 
+/**
+ * The order that always takes the vertex of the smallest key whose predecessors are all placed (list scheduling), a pair as one
+ * vertex with the number and key of A's. The number of B's has its turn by its own key, and stands for nothing.
+ */
 export function jointOrder(a: Dag, b: Dag, pairs: readonly VertexPair[], key: Float64Array): JointOrder {
-  const contraction = contract(a, b, pairs);
-  const { size, successorStart, successors, vertexOfB } = contraction;
-  const predecessorStart = new Int32Array(size + 1);
-  for (let e = 0; e < successors.length; e++) predecessorStart[successors[e] + 1]++;
-  for (let v = 0; v < size; v++) predecessorStart[v + 1] += predecessorStart[v];
-  // List scheduling needs no predecessors, only how many there are.
-  const merged: Dag = {
-    size,
-    edgeCount: successors.length,
-    successorStart,
-    successors,
-    predecessorStart,
-    predecessors: successors,
-  };
-  const order = topologicalOrderBy(merged, key);
-  const partner = new Int32Array(size).fill(-1);
-  for (let v = 0; v < b.size; v++) partner[vertexOfB[v]] = v;
+  const size = a.size + b.size;
+  const partner = new Int32Array(a.size).fill(-1);
+  // The vertex that each of B's is part of: its partner, or its own number after A's.
+  const vertexOfB = new Int32Array(b.size);
+  for (let v = 0; v < b.size; v++) vertexOfB[v] = a.size + v;
+  for (const pair of pairs) {
+    partner[pair.a] = pair.b;
+    vertexOfB[pair.b] = pair.a;
+  }
+  const missing = new Int32Array(size);
+  for (let v = 0; v < a.size; v++) missing[v] = a.predecessorStart[v + 1] - a.predecessorStart[v];
+  for (let v = 0; v < b.size; v++) missing[vertexOfB[v]] += b.predecessorStart[v + 1] - b.predecessorStart[v];
+  const ready = new VertexQueue(key);
+  for (let v = 0; v < size; v++) if (missing[v] === 0) ready.push(v);
+
   const orderA = new Int32Array(a.size);
   const orderB = new Int32Array(b.size);
   const rank = new Float64Array(size);
   let placedA = 0;
   let placedB = 0;
-  for (let i = 0; i < order.length; i++) {
-    const v = order[i];
+  for (let place = 0; !ready.isEmpty; place++) {
+    const v = ready.pop();
     if (v < a.size) {
       orderA[placedA++] = v;
-      rank[v] = i;
+      rank[v] = place;
+      for (let e = a.successorStart[v]; e < a.successorStart[v + 1]; e++) {
+        const w = a.successors[e];
+        if (--missing[w] === 0) ready.push(w);
+      }
     }
-    if (partner[v] !== -1) {
-      orderB[placedB++] = partner[v];
-      rank[a.size + partner[v]] = i;
+    const ofB = v < a.size ? partner[v] : v - a.size;
+    if (ofB === -1 || vertexOfB[ofB] !== v) continue;
+    orderB[placedB++] = ofB;
+    rank[a.size + ofB] = place;
+    for (let e = b.successorStart[ofB]; e < b.successorStart[ofB + 1]; e++) {
+      const w = vertexOfB[b.successors[e]];
+      if (--missing[w] === 0) ready.push(w);
     }
   }
   return { orderA, orderB, rank };

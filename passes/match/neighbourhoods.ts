@@ -1,10 +1,9 @@
 import { pseudoRandom } from './alignment.ts';
 import type { Budget } from './budget.ts';
 import { cliqueBound } from './cliques.ts';
-import type { VertexPair } from './contraction.ts';
 import { jointOrder } from './linearise.ts';
 import { posetOf } from './poset.ts';
-import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
+import { type MatchProblem, scored, type VertexMatching, type VertexPair } from './problem.ts';
 import { type PosetPair, relax, tableOf } from './relaxation.ts';
 import { searchLattice, TOLERANCE } from './search.ts';
 

@@ -1,4 +1,3 @@
-import type { VertexPair } from './contraction.ts';
 import type { Dag } from './dag.ts';
 import type { PairScores } from './scores.ts';
 
@@ -14,6 +13,12 @@ export interface MatchProblem {
    */
   readonly coloursA?: Int32Array;
   readonly coloursB?: Int32Array;
+}
+
+/** A pair of vertices, one of A and one of B. */
+export interface VertexPair {
+  readonly a: number;
+  readonly b: number;
 }
 
 /** A set of pairs and the sum of their scores. */

@@ -140,10 +140,13 @@ class ProgressScores implements PairScores {
 }
 
 function takeSide(side: ScoredSide, order: Int32Array): ScoredSide {
-  return {
-    classes: order.map(v => side.classes[v]),
-    progress: Float64Array.from(order, v => side.progress[v]),
-  };
+  const classes = new Int32Array(order.length);
+  const progress = new Float64Array(order.length);
+  for (let i = 0; i < order.length; i++) {
+    classes[i] = side.classes[order[i]];
+    progress[i] = side.progress[order[i]];
+  }
+  return { classes, progress };
 }
 
 abstract class StructuredRows implements RowScorer {
@@ -157,13 +160,19 @@ abstract class StructuredRows implements RowScorer {
     this.columnSide = columnSide;
     const start = new Map<number, number>();
     const end = new Map<number, number>();
-    columnSide.classes.forEach((kind, j) => {
-      if (kind < 0) return;
+    for (let j = 0; j < columnSide.classes.length; j++) {
+      const kind = columnSide.classes[j];
+      if (kind < 0) continue;
       if (!start.has(kind)) start.set(kind, j);
       end.set(kind, j + 1);
-    });
-    this.spanStart = rowSide.classes.map(kind => start.get(kind) ?? 0);
-    this.spanEnd = rowSide.classes.map(kind => end.get(kind) ?? 0);
+    }
+    const rows = rowSide.classes.length;
+    this.spanStart = new Int32Array(rows);
+    this.spanEnd = new Int32Array(rows);
+    for (let i = 0; i < rows; i++) {
+      this.spanStart[i] = start.get(rowSide.classes[i]) ?? 0;
+      this.spanEnd[i] = end.get(rowSide.classes[i]) ?? 0;
+    }
   }
 
   abstract fill(row: number, from: number, to: number, out: Float64Array): void;
@@ -206,9 +215,18 @@ class MatrixRows implements RowScorer {
     this.#width = width;
     this.#rowOrder = rowOrder;
     this.#columnOrder = columnOrder;
-    const isAllowed = (row: number) => (b: number) => values[row * width + b] !== -Infinity;
-    this.spanStart = rowOrder.map(row => Math.max(0, columnOrder.findIndex(isAllowed(row))));
-    this.spanEnd = rowOrder.map(row => columnOrder.findLastIndex(isAllowed(row)) + 1);
+    this.spanStart = new Int32Array(rowOrder.length);
+    this.spanEnd = new Int32Array(rowOrder.length);
+    for (let i = 0; i < rowOrder.length; i++) {
+      const base = rowOrder[i] * width;
+      let end = columnOrder.length;
+      while (end > 0 && values[base + columnOrder[end - 1]] === -Infinity) end--;
+      let start = 0;
+      while (start < end && values[base + columnOrder[start]] === -Infinity) start++;
+      // A row that allows nothing begins and ends at 0.
+      this.spanStart[i] = start;
+      this.spanEnd[i] = end;
+    }
   }
 
   fill(row: number, from: number, to: number, out: Float64Array): void {

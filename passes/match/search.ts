@@ -1,8 +1,8 @@
 import type { Budget } from './budget.ts';
 import type { CliqueBound } from './cliques.ts';
-import type { VertexPair } from './contraction.ts';
 import { DownsetLattice, enlarged } from './downsets.ts';
 import type { Poset } from './poset.ts';
+import type { VertexPair } from './problem.ts';
 import type { PosetPair, PosetScores, Relaxation } from './relaxation.ts';
 import { Remainders } from './remainders.ts';
 

@@ -118,7 +118,7 @@ describe.skipIf(!existsSync(fixture('vit_13')))('two vision transformers with de
     const [a, b] = [parent('a'), parent('b')];
     const network = stitch([a, b], match(a.graph, b.graph).pairs);
     expect(network.positions.length).toBeGreaterThan(20);
-    const graph = specialize(network.graph, { N: 2 });
+    const graph = specialize(network.graph, { N: 1 });
     const [x] = graph.inputs;
     const draw = random(3);
     const shape = x.type.shape as readonly number[];
@@ -126,13 +126,11 @@ describe.skipIf(!existsSync(fixture('vit_13')))('two vision transformers with de
       shape,
       Array.from({ length: shape.reduce((p, q) => p * q, 1) }, () => 2 * draw() - 1),
     );
-    for (const seed of [1, 2, 3]) {
-      const results = evaluateGraph(graph, {
-        [x.name]: image,
-        ...Object.fromEntries(settingTensors(network, allStitched(network))),
-        ...Object.fromEntries(kaimingStitches(network, random(seed))),
-      });
-      for (const result of results.values()) expect(Array.from(numbersOf(result)).every(Number.isFinite)).toBe(true);
-    }
+    const results = evaluateGraph(graph, {
+      [x.name]: image,
+      ...Object.fromEntries(settingTensors(network, allStitched(network))),
+      ...Object.fromEntries(kaimingStitches(network, random(1))),
+    });
+    for (const result of results.values()) expect(Array.from(numbersOf(result)).every(Number.isFinite)).toBe(true);
   });
 });

@@ -30,9 +30,9 @@ describe.each([
   ['alignment', alignmentMatching],
   ['exact', exactMatching],
 ] as const)('the %s matcher', (_, matcher) => {
-  it('pairs compatible vertices, each once, and never closes a cycle', () => {
+  it('pairs compatible vertices, each once, without a cycle, in an order that is topological in both graphs', () => {
     fc.assert(
-      fc.property(problems(30), problem => {
+      fc.property(problems(20), problem => {
         const { pairs, score } = matcher(problem);
         expect(findFault(problem.a, problem.b, pairs, allowed(problem))).toBeUndefined();
         for (const { a, b } of pairs) {
@@ -42,22 +42,13 @@ describe.each([
           pairs.reduce((sum, { a, b }) => sum + problem.scores.at(a, b), 0),
           9,
         );
-      }),
-      { numRuns: 30 },
-    );
-  });
-
-  it('lists the pairs in an order that is topological in both graphs', () => {
-    fc.assert(
-      fc.property(problems(20), problem => {
-        const { pairs } = matcher(problem);
         pairs.forEach((later, i) => {
           for (const earlier of pairs.slice(0, i)) {
             expect(reaches(problem.a, later.a, earlier.a) || reaches(problem.b, later.b, earlier.b)).toBe(false);
           }
         });
       }),
-      { numRuns: 20 },
+      { numRuns: 30 },
     );
   });
 
@@ -73,38 +64,24 @@ describe.each([
     );
   });
 
-  it('finds the same when A and B are exchanged', () => {
+  it('finds the same when A and B are exchanged, and whatever the vertices are called', () => {
     fc.assert(
-      fc.property(structuredProblems({ maxLayers: 20 }), problem => {
-        expect(matcher(transposed(problem)).score).toBe(matcher(problem).score);
-      }),
-      { numRuns: 30 },
-    );
-    fc.assert(
-      fc.property(distinctProblems({ maxLayers: 15 }), problem => {
-        expect(flipped(matcher(transposed(problem)))).toEqual(pairsOf(matcher(problem)));
+      fc.property(structuredProblems({ maxLayers: 15 }), fc.integer(), (problem, seed) => {
+        const other = renamed(problem, permutation(problem.a.size, seed), permutation(problem.b.size, seed + 1));
+        expect(new Set([problem, transposed(problem), other].map(same => matcher(same).score)).size).toBe(1);
       }),
       { numRuns: 20 },
-    );
-  });
-
-  it('finds the same whatever the vertices are called', () => {
-    fc.assert(
-      fc.property(structuredProblems({ maxLayers: 20 }), fc.integer(), (problem, seed) => {
-        const other = renamed(problem, permutation(problem.a.size, seed), permutation(problem.b.size, seed + 1));
-        expect(matcher(other).score).toBe(matcher(problem).score);
-      }),
-      { numRuns: 30 },
     );
     fc.assert(
       fc.property(distinctProblems({ maxLayers: 15 }), fc.integer(), (problem, seed) => {
         const namesA = permutation(problem.a.size, seed);
         const namesB = permutation(problem.b.size, seed + 1);
-        const { pairs } = matcher(problem);
-        const found = matcher(renamed(problem, namesA, namesB));
-        expect(pairsOf(found)).toEqual(pairs.map(({ a, b }) => `${namesA[a]}-${namesB[b]}`).sort());
+        const found = matcher(problem);
+        expect(flipped(matcher(transposed(problem)))).toEqual(pairsOf(found));
+        const other = matcher(renamed(problem, namesA, namesB));
+        expect(pairsOf(other)).toEqual(found.pairs.map(({ a, b }) => `${namesA[a]}-${namesB[b]}`).sort());
       }),
-      { numRuns: 20 },
+      { numRuns: 15 },
     );
   });
 
@@ -144,7 +121,7 @@ describe('the exact matcher', () => {
         const fewer = exactMatching({ a, b, scores: matrixScores(a.size, b.size, values) });
         expect(fewer.score).toBeLessThanOrEqual(exactMatching(problem).score + 1e-9);
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     );
   });
 
@@ -166,7 +143,7 @@ describe('the exact matcher', () => {
           expect(more.score).toBeGreaterThanOrEqual(exactMatching(problem).score - 1e-9);
         },
       ),
-      { numRuns: 30 },
+      { numRuns: 20 },
     );
   });
 });

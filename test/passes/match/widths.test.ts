@@ -53,7 +53,7 @@ describe('layers too wide for each other', () => {
         expect(match(left, right, { matcher, limits: { stitch: largest } })).toEqual(all);
         if (largest > stitch) expect(found.warnings![0].message).toContain(`SUTURE_LIMITS=stitch=${largest} `);
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     );
   });
 
@@ -147,7 +147,7 @@ describe('scores within a width', () => {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -156,7 +156,7 @@ describe('scores within a width', () => {
       fc.property(cases, ({ limited, plain }) => {
         expect(exactMatching(limited).score).toBeCloseTo(exactMatching(plain).score, 9);
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     );
   });
 });

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { VertexPair } from '../../../passes/match/contraction.ts';
 import { createDag, type Dag } from '../../../passes/match/dag.ts';
+import type { VertexPair } from '../../../passes/match/problem.ts';
 import { findFault } from './fault.ts';
 import { mulberry, networks } from './problems.ts';
 
