@@ -16,7 +16,7 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { withExecutor } from '../execution/open.ts';
 import type { TrainingExecution, TrainingWork } from '../execution/progress.ts';
-import { versions } from '../execution/version.ts';
+import { computedBy } from '../execution/version.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { type ValidationScore, validationScores } from '../metrics/validation.ts';
@@ -38,6 +38,7 @@ import {
   requireTrainable,
   resumeWhole,
   trainWhole,
+  type WholeData,
   type WholeOutcome,
   wholeTraining,
 } from '../run/train-whole.ts';
@@ -45,6 +46,7 @@ import { checkWholeOutput, type Given, WholeDirectory } from '../run/whole.ts';
 import { alike, type Combination, settingOf, statedShares } from '../selection/combination.ts';
 import { costsOf } from '../selection/search/cost.ts';
 import { trunkAtOneCost, trunkName, trunkWithin } from '../selection/search/trunks.ts';
+import { worthOf } from '../selection/select.ts';
 import { balancedShares } from '../training/balance.ts';
 import { type distillationOptions, distillationWithDefaults } from '../training/distill.ts';
 import { requireBudgetSupport } from '../training/memory.ts';
@@ -246,8 +248,7 @@ async function distillLocked(
     validation: { source: validation.source, sha256: await hashData(options.validation, labels) },
     metric,
     scores,
-    executor: { name: executor.name, description: executor.describe() },
-    versions: { ...versions() },
+    ...computedBy(executor),
   };
   const directory = await WholeDirectory.create<StudentConfig, 'teacher'>(
     students,
@@ -259,7 +260,7 @@ async function distillLocked(
     }),
     { force: options.force },
   );
-  return trainStudent(execution, directory, { dataset, validation });
+  return trainStudent(execution, directory, { datasets: [dataset], validation });
 }
 
 /** The branches that are trained where no student is named: those on a partner's trunk at one network's cost. */
@@ -281,9 +282,7 @@ function requireBranches({ student, teacher }: DistillOptions): void {
 
 /** The number of the network with the best score under shift; of equal ones, and where there is none, the last. */
 function steadiest(scores: readonly ValidationScore[], higherIsBetter: boolean): number {
-  const worth = scores.map(({ shift }) =>
-    Number.isNaN(shift) ? Number.NEGATIVE_INFINITY : higherIsBetter ? shift : -shift,
-  );
+  const worth = scores.map(({ shift }) => worthOf(higherIsBetter)(shift));
   return worth.lastIndexOf(Math.max(...worth));
 }
 
@@ -298,12 +297,7 @@ const jobOf = (
 
 /** Goes on with a distillation that was interrupted: see `resumeWhole`. @throws SutureError `run-invalid`, `run-locked`, `data-invalid`. */
 export const resumeDistill = (path: string, work: TrainingWork = {}): Promise<DistillSummary> =>
-  resumeWhole(path, work, {
-    kind: students,
-    sources: ({ data }) => [data],
-    train: (execution, directory, { datasets: [dataset], validation }) =>
-      trainStudent(execution, directory, { dataset, validation }),
-  });
+  resumeWhole(path, work, { kind: students, sources: ({ data }) => [data], train: trainStudent });
 
 const studentTraining = wholeTraining<StudentConfig, 'teacher'>(
   'training the student',
@@ -315,7 +309,7 @@ const studentTraining = wholeTraining<StudentConfig, 'teacher'>(
 async function trainStudent(
   execution: TrainingExecution,
   directory: StudentDirectory,
-  { dataset, validation }: { readonly dataset: Dataset; readonly validation: Dataset },
+  { datasets: [dataset], validation }: WholeData,
 ): Promise<DistillSummary> {
   const { config } = directory;
   const [start, teacher] = [await directory.network('start'), await directory.network('teacher')];

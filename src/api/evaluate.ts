@@ -16,7 +16,7 @@ import {
   networkScore,
   type ScoreOptions,
 } from '../metrics/score-networks.ts';
-import { stressFacts, stressScore } from '../metrics/stress.ts';
+import { dataFacts, stressScore } from '../metrics/stress.ts';
 import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
 import { type Summary, summaryOfScores } from '../metrics/summary.ts';
 import type { MeaningOptions } from '../network/meaning.ts';
@@ -49,7 +49,7 @@ export interface Evaluation {
   readonly metric: MetricName;
   readonly executor: string;
   /** The stress sets that scores under shift are of. */
-  readonly stress?: ReturnType<typeof stressFacts>;
+  readonly stress?: ReturnType<typeof dataFacts>;
   /** One row for each network in the order given, under its path; then the ensemble where it was asked for. */
   readonly rows: readonly NetworkScore[];
   /** Where they were asked for: network by network, case by case, class by class. */
@@ -101,7 +101,7 @@ export async function evaluate(
       labels: scorable.labelsFor(loaded[0]).reading,
       metric,
       executor: executor.describe(),
-      ...(stress && { stress: stressFacts(stress) }),
+      ...(stress && { stress: dataFacts(stress) }),
       rows: measured.map((network, row) => ({ ...networkScore(network), ...(stress && { shift: shiftOf(row) }) })),
       ...(options.cases && { cases: measured.flatMap(network => casesOf(network, dataset)) }),
       ...(options.summary && {

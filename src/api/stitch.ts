@@ -5,7 +5,7 @@ import type { Executor } from '../../runtime/executor.ts';
 import type { ExecutorOptions } from '../execution/executors.ts';
 import { withExecutor } from '../execution/open.ts';
 import { type TrainingExecution, type TrainingWork, workOptions } from '../execution/progress.ts';
-import { versions } from '../execution/version.ts';
+import { computedBy } from '../execution/version.ts';
 import type { Parent } from '../network/parent.ts';
 import { checkRunOutput, withLockedRun } from '../run/access.ts';
 import { type FollowUp, keptLabels, labelsOfRun } from '../run/config.ts';
@@ -72,8 +72,7 @@ export async function trainLocked(
       training,
       data: { source: dataset.source, sha256: plan.dataHash, images: dataset.count },
       ...(plan.input && { input: plan.input }),
-      executor: { name: executor.name, description: executor.describe() },
-      versions: { ...versions() },
+      ...computedBy(executor),
     },
     plan.pairs,
     { force: plan.force, followUp },
@@ -174,10 +173,7 @@ async function finishTraining(
   const metrics = await directory.openMetrics(from?.more.metrics);
   // Stitches that are not trained stay as they began.
   const parameters = stitchParameters(run.network, initial);
-  const more = async () => {
-    await metrics.sync();
-    return { metrics: metrics.state() };
-  };
+  const more = async () => ({ metrics: await metrics.state() });
   const end = async (): Promise<StitchParameters> => {
     if (trainer) {
       const planned = {

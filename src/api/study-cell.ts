@@ -138,6 +138,9 @@ async function networkOfSite({ folder, cell }: Work, name: string): Promise<stri
   return isAbsolute(network!) ? network! : join(folder.path, network!);
 }
 
+/** What a cell trains and chooses on: data of the own site. */
+const ownDataOf = ({ folder, cell }: Work) => dataFor(folder, siteNamed(folder.request, cell.sites[0]), cell);
+
 /** Whether something was begun in a folder that a command of this program makes. */
 const isBegun = async (path: string): Promise<boolean> => isThere(join(path, 'config.json'));
 
@@ -149,8 +152,7 @@ async function trained(work: Work): Promise<string> {
   const file = join(output, 'network.onnx');
   if (await isThere(join(output, 'scores.json'))) return file;
   if (await isBegun(output)) return (await resumeTrain(output, training)).file;
-  const [own] = cell.sites;
-  const { train: data, validation } = await dataFor(folder, siteNamed(request, own), cell);
+  const { train: data, validation } = await ownDataOf(work);
   const common = {
     validation,
     output,
@@ -195,8 +197,7 @@ const parentsOf = async (work: Work): Promise<[string, string]> => [
 async function stitched(work: Work): Promise<CellResult> {
   const { folder, cell, at, labels, testLabels, executor, training } = work;
   const { request } = folder;
-  const own = siteNamed(request, cell.sites[0]);
-  const { train: data, validation } = await dataFor(folder, own, cell);
+  const { train: data, validation } = await ownDataOf(work);
   const output = join(at, 'run');
   if (!(await isThere(join(output, 'parameters.npz')))) {
     if (await isBegun(output)) await resumeStitch(output, training);
@@ -218,7 +219,7 @@ async function stitched(work: Work): Promise<CellResult> {
     }
   }
   const scoring = { metric: request.metric, ...executor, ...workOptions(training) };
-  const { runs } = await curve([output], own.test, { ...scoring, labels: testLabels });
+  const { runs } = await curve([output], siteNamed(request, cell.sites[0]).test, { ...scoring, labels: testLabels });
   const result = { curve: runs[0].scores.map(({ count, value }) => ({ count, value })) };
   if (cell.kind !== 'run') return result;
   const swept = await sweep(output, validation, { ...scoring, labels });
@@ -258,7 +259,7 @@ async function exported(work: Work): Promise<CellResult> {
   const run = runOf(work);
   const file = join(at, 'network.onnx');
   if (cell.kind === 'trunk') {
-    const { validation } = await dataFor(folder, siteNamed(request, cell.sites[0]), cell);
+    const { validation } = await ownDataOf(work);
     await search(run, validation, {
       ...{ labels, metric: request.metric, evaluations: request.evaluations, seed: cell.seed },
       ...executor,
@@ -289,7 +290,7 @@ async function distilled(work: Work): Promise<string> {
   if (await isThere(join(output, 'scores.json'))) return file;
   if (await isBegun(output)) return (await resumeDistill(output, training)).file;
   const { request } = folder;
-  const { train: data, validation } = await dataFor(folder, siteNamed(request, cell.sites[0]), cell);
+  const { train: data, validation } = await ownDataOf(work);
   const common = { data, validation, output, labels, metric: request.metric, seed: cell.seed, ...executor };
   return (await distill(runOf(work), { ...request.distill, ...common }, training)).file;
 }

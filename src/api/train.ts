@@ -10,7 +10,7 @@ import type { ExecutorOptions } from '../execution/executors.ts';
 import { fixedBatch, stepBatch } from '../execution/fixed-batch.ts';
 import { onProcessor, withExecutor } from '../execution/open.ts';
 import type { TrainingExecution, TrainingWork } from '../execution/progress.ts';
-import { versions } from '../execution/version.ts';
+import { computedBy } from '../execution/version.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { validationScores } from '../metrics/validation.ts';
@@ -35,6 +35,7 @@ import {
   requireTrainable,
   resumeWhole,
   trainWhole,
+  type WholeData,
   type WholeOutcome,
   wholeTraining,
 } from '../run/train-whole.ts';
@@ -154,8 +155,7 @@ async function trainLocked(execution: TrainingExecution, path: string, options: 
     validation: { source: validation.source, sha256: await hashData(options.validation, labels) },
     metric: labelled.metricFor(start).name,
     scores,
-    executor: { name: executor.name, description: executor.describe() },
-    versions: { ...versions() },
+    ...computedBy(executor),
   };
   const directory = await WholeDirectory.create<TrainedConfig, never>(
     trainedNetworks,
@@ -198,7 +198,7 @@ const kind = wholeTraining<TrainedConfig, never>(
 async function trainIn(
   execution: TrainingExecution,
   directory: TrainedDirectory,
-  { datasets, validation }: { readonly datasets: readonly Dataset[]; readonly validation: Dataset },
+  { datasets, validation }: WholeData,
 ): Promise<TrainSummary> {
   const { config } = directory;
   const { training, sites, start } = config;

@@ -8,8 +8,8 @@ import { promisify } from 'node:util';
 import { type Entry, fromFd, type Options, type ZipFile } from 'yauzl';
 import { gibibytes } from '../execution/room.ts';
 import { crc32 } from './crc32.ts';
-import { FormatError, type NpyArray, parseNpy } from './npy.ts';
-import { arrayName, type Npz, requireRoom } from './npz.ts';
+import { FormatError, type NpyArray } from './npy.ts';
+import { archiveFault, arrayName, arrayOf, type Npz, noArchive, requireRoom } from './npz.ts';
 
 const open = promisify<number, Options, ZipFile>(fromFd);
 
@@ -26,8 +26,8 @@ const entriesOf = (zip: ZipFile): Promise<readonly Entry[]> =>
     zip.readEntry();
   });
 
-/** One entry unpacked. @throws FormatError where it is not what the archive states. */
-async function unpacked(zip: ZipFile, entry: Entry, name: string): Promise<Uint8Array<ArrayBuffer>> {
+/** The array of an entry. @throws FormatError where it is not what the archive states, or cannot be read. */
+async function unpacked(zip: ZipFile, entry: Entry, name: string): Promise<NpyArray> {
   const stream = await promisify<Entry, NodeJS.ReadableStream>(zip.openReadStream.bind(zip))(entry);
   const bytes = new Uint8Array(entry.uncompressedSize);
   let [at, checksum] = [0, 0];
@@ -36,8 +36,7 @@ async function unpacked(zip: ZipFile, entry: Entry, name: string): Promise<Uint8
     at += chunk.length;
     checksum = crc32(chunk, checksum);
   }
-  if (checksum === entry.crc32) return bytes;
-  throw new FormatError(`the array "${name}" is damaged (its checksum is not the one that the archive states)`);
+  return arrayOf(name, bytes, checksum === entry.crc32, true);
 }
 
 /** @throws FormatError for an array that is longer than one may be here. */
@@ -60,7 +59,7 @@ export async function readNpz(
   only: ReadonlySet<string>,
 ): Promise<{ readonly arrays: Npz; readonly names: readonly string[] }> {
   const { buffer } = await file.read(Buffer.alloc(2), 0, 2, 0);
-  if (buffer.toString('latin1') !== 'PK') throw new FormatError('it is not a zip archive, which every .npz file is');
+  if (buffer.toString('latin1') !== 'PK') throw noArchive();
   try {
     const zip = await open(file.fd, { lazyEntries: true, autoClose: false });
     const found = new Map<string, Entry>();
@@ -75,18 +74,9 @@ export async function readNpz(
     requireLength(Math.max(0, ...sizes));
     requireRoom(sizes);
     const arrays = new Map<string, NpyArray>();
-    for (const [name, entry] of wanted) {
-      const bytes = await unpacked(zip, entry, name);
-      try {
-        arrays.set(name, parseNpy(bytes, { owned: true }));
-      } catch (cause) {
-        if (!(cause instanceof FormatError)) throw cause;
-        throw new FormatError(`the array "${name}" cannot be read: ${cause.message}`, { cause });
-      }
-    }
+    for (const [name, entry] of wanted) arrays.set(name, await unpacked(zip, entry, name));
     return { arrays, names: [...found.keys()] };
   } catch (cause) {
-    if (cause instanceof FormatError) throw cause;
-    throw new FormatError('the zip archive is cut off or damaged', { cause });
+    throw archiveFault(cause);
   }
 }

@@ -55,7 +55,27 @@ function checksums(bytes: Uint8Array): Map<string, number> {
 
 /** The names of the arrays in an archive, read or not. @throws FormatError */
 export const npzNames = (bytes: Uint8Array): readonly string[] =>
-  [...checksums(bytes).keys()].filter(path => path.endsWith(suffix)).map(path => path.slice(0, -suffix.length));
+  [...checksums(bytes).keys()].flatMap(path => arrayName(path) ?? []);
+
+/** The error for a file that is no archive at all. */
+export const noArchive = (): FormatError => new FormatError('it is not a zip archive, which every .npz file is');
+
+/** What went wrong with an archive, in its words or as it is said here. */
+export const archiveFault = (cause: unknown): FormatError =>
+  cause instanceof FormatError ? cause : new FormatError('the zip archive is cut off or damaged', { cause });
+
+/** An unpacked array. @param isAsStated whether its bytes have the checksum that the archive states. @throws FormatError naming it. */
+export function arrayOf(name: string, bytes: Uint8Array, isAsStated: boolean, owned = false): NpyArray {
+  if (!isAsStated) {
+    throw new FormatError(`the array "${name}" is damaged (its checksum is not the one that the archive states)`);
+  }
+  try {
+    return parseNpy(bytes, { owned });
+  } catch (cause) {
+    if (!(cause instanceof FormatError)) throw cause;
+    throw new FormatError(`the array "${name}" cannot be read: ${cause.message}`, { cause });
+  }
+}
 
 /**
  * Reads an archive.
@@ -64,15 +84,14 @@ export const npzNames = (bytes: Uint8Array): readonly string[] =>
  * @throws FormatError saying what is wrong with it: no zip, cut off, damaged, an unreadable array, more than fits into memory.
  */
 export function parseNpz(bytes: Uint8Array, only?: ReadonlySet<string>): Npz {
-  if (bytes.length < 4 || bytes[0] !== 0x50 || bytes[1] !== 0x4b) {
-    throw new FormatError('it is not a zip archive, which every .npz file is');
-  }
+  if (bytes.length < 4 || bytes[0] !== 0x50 || bytes[1] !== 0x4b) throw noArchive();
   let files: Record<string, Uint8Array>;
   const sizes: number[] = [];
   try {
     files = unzipSync(bytes, {
       filter({ name, originalSize }) {
-        if (!name.endsWith(suffix) || only?.has(name.slice(0, -suffix.length)) === false) return false;
+        const array = arrayName(name);
+        if (array === undefined || only?.has(array) === false) return false;
         if (originalSize >= maxBytes)
           throw new FormatError('an array of it takes more than 4 GiB; split it into several files');
         sizes.push(originalSize);
@@ -81,23 +100,14 @@ export function parseNpz(bytes: Uint8Array, only?: ReadonlySet<string>): Npz {
       },
     });
   } catch (cause) {
-    if (cause instanceof FormatError) throw cause;
-    throw new FormatError('the zip archive is cut off or damaged', { cause });
+    throw archiveFault(cause);
   }
   const stated = checksums(bytes);
   const arrays = new Map<string, NpyArray>();
   for (const [path, content] of Object.entries(files)) {
-    const name = path.slice(0, -suffix.length);
+    const name = arrayName(path)!;
     const expected = stated.get(path);
-    if (expected !== undefined && crc32(content) !== expected) {
-      throw new FormatError(`the array "${name}" is damaged (its checksum is not the one that the archive states)`);
-    }
-    try {
-      arrays.set(name, parseNpy(content));
-    } catch (cause) {
-      if (!(cause instanceof FormatError)) throw cause;
-      throw new FormatError(`the array "${name}" cannot be read: ${cause.message}`, { cause });
-    }
+    arrays.set(name, arrayOf(name, content, expected === undefined || crc32(content) === expected));
   }
   return arrays;
 }

@@ -1,4 +1,5 @@
 /** Versions of suture and of what its numbers depend on. */
+import type { Executor } from '../../runtime/executor.ts';
 import { nativeVersion } from '../../runtime/package.ts';
 import { sutureVersion } from './suture-version.ts';
 
@@ -16,4 +17,10 @@ export const versions = (): Versions => ({
   platform: `${process.platform}-${process.arch}`,
   webgpu: nativeVersion('webgpu'),
   onnxruntime: nativeVersion('onnxruntime-node'),
+});
+
+/** What configurations say of what computed. */
+export const computedBy = (executor: Executor) => ({
+  executor: { name: executor.name, description: executor.describe() },
+  versions: { ...versions() },
 });

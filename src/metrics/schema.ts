@@ -13,8 +13,8 @@ export const scoreSchema = v.union([
 /** A network's score under shift, and that on each stress set in their order: see `stressScore`. */
 export const stressScoreSchema = v.object({ value: scoreSchema, sets: v.array(scoreSchema) });
 
-/** The stress sets that were scored. */
-export const stressSetsSchema = v.array(v.object({ name: v.string(), source: v.string(), images: v.number() }));
+/** Data sets that were scored. */
+export const dataSetsSchema = v.array(v.object({ name: v.string(), source: v.string(), images: v.number() }));
 
 /** A difference of two scores with its interval: see `Difference`. */
 export const differenceSchema = v.object({

@@ -7,7 +7,7 @@ import { type Dataset, subsetOf } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
 import { groupsOf } from './bootstrap.ts';
 import type { LabelledData } from './labelled.ts';
-import type { stressScoreSchema, stressSetsSchema } from './schema.ts';
+import type { dataSetsSchema, stressScoreSchema } from './schema.ts';
 
 export interface StressSet {
   readonly name: string;
@@ -63,5 +63,5 @@ export function stressScore(sets: readonly number[]): StressScore {
 }
 
 /** What documents say of the sets. */
-export const stressFacts = (sets: readonly StressSet[]): v.InferOutput<typeof stressSetsSchema> =>
+export const dataFacts = (sets: readonly Pick<StressSet, 'name' | 'data'>[]): v.InferOutput<typeof dataSetsSchema> =>
   sets.map(({ name, data: { dataset } }) => ({ name, source: dataset.source, images: dataset.count }));

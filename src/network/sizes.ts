@@ -34,6 +34,9 @@ function atSize(graph: Graph, imageShape: readonly number[]): Graph | undefined 
   }
 }
 
+/** Images of one size. */
+type Images = Pick<Dataset, 'imageShape' | 'source'>;
+
 /** Sizes that networks which halve their features ask to be multiples of. */
 const multiples = [2, 4, 8, 16, 32, 64, 128];
 
@@ -42,25 +45,22 @@ const multiples = [2, 4, 8, 16, 32, 64, 128];
  *
  * @throws SutureError `data-invalid` where its layers do not fit together at this size, with the multiple that would do.
  */
-export function graphForImages(
-  graph: Graph,
-  { imageShape, source }: Pick<Dataset, 'imageShape' | 'source'>,
-  what: string,
-): Graph {
+export function graphForImages(graph: Graph, images: Images, what: string): Graph {
+  const { imageShape } = images;
   const found = atSize(graph, imageShape);
   if (found) return found;
   const asked = sizesText(graph.inputs[0].type.shape);
   if (asked !== undefined && sizesOf(graph, imageShape) === undefined) {
-    throw misfit({ imageShape, source }, `${printable(what)}, which takes a ${asked}: pad or crop them`);
+    throw misfit(images, `${printable(what)}, which takes a ${asked}: pad or crop them`);
   }
   const [channels, ...spatial] = imageShape as [number, ...number[]];
   const rounded = (multiple: number): number[] => spatial.map(size => Math.ceil(size / multiple) * multiple);
   const fitting = multiples.find(multiple => atSize(graph, [channels, ...rounded(multiple)]));
   const advice = fitting === undefined ? '' : `; sizes that are multiples of ${fitting} do`;
-  throw misfit({ imageShape, source }, `${printable(what)}, whose layers meet at other sizes${advice}`);
+  throw misfit(images, `${printable(what)}, whose layers meet at other sizes${advice}`);
 }
 
-const misfit = ({ imageShape, source }: Pick<Dataset, 'imageShape' | 'source'>, reason: string): SutureError =>
+const misfit = ({ imageShape, source }: Images, reason: string): SutureError =>
   new SutureError(
     'data-invalid',
     `${printable(source)}: images of ${imageShape.slice(1).join('×')} do not fit ${reason}.`,
@@ -71,21 +71,15 @@ const misfit = ({ imageShape, source }: Pick<Dataset, 'imageShape' | 'source'>, 
  *
  * @throws SutureError `data-invalid` where the networks, or their pairs, are for other sizes.
  */
-export function networkForImages(
-  network: SuperNetwork,
-  { imageShape, source }: Pick<Dataset, 'imageShape' | 'source'>,
-): SuperNetwork {
-  const sizes = sizesOf(network.graph, imageShape);
+export function networkForImages(network: SuperNetwork, images: Images): SuperNetwork {
+  const sizes = sizesOf(network.graph, images.imageShape);
   if (sizes) return bindNetwork(network, sizes);
   const asked = sizesText(network.graph.inputs[0].type.shape);
-  throw misfit(
-    { imageShape, source },
-    `the joined networks, whose pairs are for a ${asked}: pad or crop them, or match anew`,
-  );
+  throw misfit(images, `the joined networks, whose pairs are for a ${asked}: pad or crop them, or match anew`);
 }
 
 /** Checks that a super-network takes the images of data sets, once for each size. @throws SutureError as {@link networkForImages}. */
-export function requireSizes(network: SuperNetwork, datasets: readonly Pick<Dataset, 'imageShape' | 'source'>[]): void {
+export function requireSizes(network: SuperNetwork, datasets: readonly Images[]): void {
   const fitting = new Set<string>();
   for (const dataset of datasets) {
     const size = dataset.imageShape.join();

@@ -66,6 +66,18 @@ export const grounds = {
 /** Okabe and Ito's colours, which people with any colour vision can tell apart. */
 export const palette = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#000000'] as const;
 
+/** What is drawn on: how an image of a size begins. */
+export const begunSvg = (width: number, height: number, on: keyof typeof grounds): readonly string[] => [
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"${grounds[on].font} font-size="12" fill="${grounds[on].text}">`,
+  ...(on === 'paper' ? [`<rect width="${width}" height="${height}" fill="#fff"/>`] : []),
+];
+
+/** From the least to the largest of several numbers, for a band; nothing of fewer than two. */
+export function rangeOf(values: readonly number[]): Pick<ChartPoint, 'low' | 'high'> {
+  const known = values.filter(Number.isFinite);
+  return known.length > 1 ? { low: Math.min(...known), high: Math.max(...known) } : {};
+}
+
 /** Lines over two axes. */
 export const lineChart = (series: readonly ChartSeries[], options: ChartOptions): string =>
   chart(series, options, true);
@@ -121,7 +133,7 @@ function axis({ values, domain, ticks, range, count, log }: AxisRequest): Axis {
 
 function chart(series: readonly ChartSeries[], options: ChartOptions, joined: boolean): string {
   const { title, xLabel, yLabel, width = 720, height = 440, xLog = false, yLog = false, on = 'paper' } = options;
-  const { text, rule, font } = grounds[on];
+  const { text, rule } = grounds[on];
   const colored: readonly Drawn[] = series.map((s, i) => ({
     joined,
     marker: 'circle',
@@ -157,10 +169,7 @@ function chart(series: readonly ChartSeries[], options: ChartOptions, joined: bo
     log: yLog ? 10 : undefined,
   });
 
-  const parts: string[] = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"${font} font-size="12" fill="${text}">`,
-    ...(on === 'paper' ? [`<rect width="${width}" height="${height}" fill="#fff"/>`] : []),
-  ];
+  const parts = [...begunSvg(width, height, on)];
   if (title !== undefined) {
     parts.push(`<text x="${frame.left}" y="24" font-size="15" font-weight="600">${escaped(title)}</text>`);
   }

@@ -1,6 +1,6 @@
 /** Differences and their intervals, drawn one under another beside the line of no difference. */
 import { scaleLinear } from 'd3-scale';
-import { type Ground, grounds, inkOf, palette, px } from './chart.ts';
+import { begunSvg, type Ground, grounds, inkOf, palette, px } from './chart.ts';
 import { escaped } from './markup.ts';
 
 /** A difference of scores, so that more is better, with the ends of its interval. */
@@ -37,7 +37,7 @@ function mark(series: number, x: number, y: number, fill: string): string {
 
 /** SVG text. What is not finite is left out. */
 export function intervalChart(rows: readonly IntervalRow[], { series, xLabel, on = 'paper' }: IntervalOptions): string {
-  const { text, rule, font } = grounds[on];
+  const { text, rule } = grounds[on];
   const isShown = (i: Interval | undefined): i is Interval =>
     i !== undefined && [i.value, i.low, i.high].every(Number.isFinite);
   const numbers = rows.flatMap(row =>
@@ -50,10 +50,7 @@ export function intervalChart(rows: readonly IntervalRow[], { series, xLabel, on
   const heights = rows.map(({ intervals }) => Math.max(1, intervals.filter(isShown).length) * line + gap);
   const bottom = top + heights.reduce((sum, height) => sum + height, 0);
   const height = bottom + 46 + (series.length > 1 ? 22 : 0);
-  const parts = [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"${font} font-size="12" fill="${text}">`,
-    ...(on === 'paper' ? [`<rect width="${width}" height="${height}" fill="#fff"/>`] : []),
-  ];
+  const parts = [...begunSvg(width, height, on)];
   for (const tick of x.ticks(6)) {
     const at = px(x(tick));
     const stroke = tick === 0 ? text : rule;

@@ -13,6 +13,7 @@ import type { Agreement } from '../run/verify.ts';
 import type { Selection } from '../selection/select.ts';
 import { percent, type StoredVerdict } from '../selection/verdict.ts';
 import { fixed } from './decimals.ts';
+import { markdownTable, type TextTable } from './text-table.ts';
 import { differenceText, signed, standingTable, verdictText } from './verdict.ts';
 
 /** `report.json`. */
@@ -79,8 +80,6 @@ export const comparisonTexts = (tests: readonly TestResult[]): readonly string[]
     ),
   );
 
-export type Row = readonly (string | number)[];
-
 /**
  * The heads and rows of the table: a network in each row, with its cost and its scores at home and under shift, and for each test set a
  * column (two for Dice: mean and pooled); of several test sets also how far it lies beyond the front of all output ensembles.
@@ -90,10 +89,7 @@ export function resultTable({
   tests,
   front,
   exported,
-}: Pick<Report, 'verdict' | 'tests' | 'front' | 'exported'>): {
-  readonly head: readonly string[];
-  readonly rows: readonly Row[];
-} {
+}: Pick<Report, 'verdict' | 'tests' | 'front' | 'exported'>): TextTable {
   const { standings, stress, metric } = verdict;
   const head = ['network', 'cost', `own: ${metricTitles[metric]}`, ...(stress.length > 0 ? ['shift'] : [])];
   for (const { name, metric } of tests) {
@@ -130,10 +126,7 @@ export function agreementText({ relativeError, images, agrees }: Agreement, file
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toPrecision(3)} MB`;
 
 /** Scores and sizes in either width: heads and rows. */
-export function halfTable({ metric, own, shift, bytes }: HalfResult): {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-} {
+export function halfTable({ metric, own, shift, bytes }: HalfResult): TextTable {
   const row = (name: string, score: HalfScore | undefined): readonly (readonly string[])[] =>
     score ? [[name, fixed(score.float32), fixed(score.float16), differenceText(score.difference)]] : [];
   const written =
@@ -161,14 +154,6 @@ export function halfText({ file, problem, nodes, wide, beyond, relativeError = 0
     : `\`${printable(file)}\` is the network in float16: ${kept}${reasons}. The scores are of every feature rounded as it is stored, and may have lost ${percent(halfTolerance)} at ` +
         `most by the lower end of their intervals; ONNX Runtime's numbers for the file are within ${relativeError.toExponential(1)} of them.`;
 }
-
-const markdownRow = (cells: Row): string => `| ${cells.join(' | ')} |`;
-
-const markdownTable = ({ head, rows }: { readonly head: Row; readonly rows: readonly Row[] }): readonly string[] => [
-  markdownRow(head),
-  markdownRow(head.map(() => '---')),
-  ...rows.map(markdownRow),
-];
 
 /** `report.md`. */
 export function reportText(report: Report): string {

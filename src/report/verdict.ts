@@ -4,6 +4,7 @@ import { type Difference, verdictOf } from '../metrics/bootstrap.ts';
 import { isDistilledName, isEnsembleName, isParentName } from '../network/names.ts';
 import { outs, percent, type Standing, type StoredVerdict } from '../selection/verdict.ts';
 import { fixed } from './decimals.ts';
+import type { TextTable } from './text-table.ts';
 
 /** `+0.0123`, `−0.0123`, `0.0000`; `–` of no number. */
 export function signed(value: number): string {
@@ -77,10 +78,7 @@ const competesText = ({ eligible, out }: Standing): string =>
   eligible ? 'yes' : out === undefined ? 'no' : `no: ${outs[out]}`;
 
 /** What the chosen network is better by than each of the others, at home and under shift, and which of them compete: heads and rows of a table. */
-export function standingTable({ standings, chosen, stress }: StoredVerdict): {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-} {
+export function standingTable({ standings, chosen, stress }: StoredVerdict): TextTable {
   const isShifted = stress.length > 0;
   return {
     head: [`${standings[chosen].name} less`, 'at home', ...(isShifted ? ['under shift'] : []), 'competes'],

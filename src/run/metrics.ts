@@ -48,7 +48,9 @@ export class MetricsFile {
     }
   }
 
-  state(): MetricsState {
+  /** How far it is, of lines that are on the disk: a checkpoint may refer to them. */
+  async state(): Promise<MetricsState> {
+    await this.sync();
     return { bytes: this.#bytes, sha256: this.#hash.copy().digest('hex') };
   }
 
@@ -63,7 +65,7 @@ export class MetricsFile {
     this.#bytes += line.length;
   }
 
-  /** Forces the lines so far to the disk, so that a checkpoint may refer to them. */
+  /** Forces the lines so far to the disk. */
   async sync(): Promise<void> {
     await this.#file.datasync().catch((cause: unknown) => {
       throw unwritable(this.#path, cause);

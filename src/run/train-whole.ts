@@ -186,10 +186,7 @@ async function trainWeights<C extends WholeConfig, N extends string>(
       const trainer = await Trainer.create(execution, { step: planned.step, schedule: training, feed }, values);
       try {
         const onMetrics = (entry: MetricsEntry) => metrics.append(entry);
-        const more = async () => {
-          await metrics.sync();
-          return { metrics: metrics.state() };
-        };
+        const more = async () => ({ metrics: await metrics.state() });
         const parts = { trainer, onMetrics, more };
         const trained = sites
           ? await federated(execution, directory, { ...given, sites }, parts)
@@ -321,17 +318,19 @@ export async function outcomeOf<C extends WholeConfig, N extends string>(
   };
 }
 
+/** What is trained on, site by site, and what is scored on. */
+export interface WholeData {
+  readonly datasets: readonly Dataset[];
+  readonly validation: Dataset;
+}
+
 /** How what was interrupted goes on. */
 interface WholeResumption<C extends WholeConfig, N extends string, S> {
   readonly kind: WholeKind<C, N>;
   /** What is trained on. */
   readonly sources: (config: C) => readonly StoredData[];
   /** Trains what the directory says, on these data and then those that it is scored on. */
-  readonly train: (
-    execution: TrainingExecution,
-    directory: WholeDirectory<C, N>,
-    data: { readonly datasets: readonly Dataset[]; readonly validation: Dataset },
-  ) => Promise<S>;
+  readonly train: (execution: TrainingExecution, directory: WholeDirectory<C, N>, data: WholeData) => Promise<S>;
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Execution } from '../execution/progress.ts';
 import { groupsOf } from '../metrics/bootstrap.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import type { Metric } from '../metrics/metric.ts';
-import { type StressSet, stressFacts } from '../metrics/stress.ts';
+import { dataFacts, type StressSet } from '../metrics/stress.ts';
 import type { Blueprint, Candidates, Student } from './candidates.ts';
 import { eligibleOf, type Judged, judge, type StoredVerdict } from './verdict.ts';
 
@@ -43,7 +43,7 @@ export async function contest(
   return {
     data: { source: own.dataset.source, images: own.dataset.count },
     metric: measured[0].own.name,
-    stress: stressFacts(stress),
+    stress: dataFacts(stress),
     ...(Number.isFinite(budget) && { budget }),
     ...judge(measured, groups, budget),
   };

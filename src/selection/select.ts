@@ -33,11 +33,17 @@ export interface Selection {
   readonly depth?: number;
 }
 
+/** What a score is worth: more as it is better, and least where it is of nothing. */
+export const worthOf =
+  (higherIsBetter: boolean) =>
+  (score: number | undefined = Number.NaN): number =>
+    Number.isNaN(score) ? Number.NEGATIVE_INFINITY : higherIsBetter ? score : -score;
+
 /**
  * Ranks from 1 (best); equal values share the mean of their ranks. Values that are NaN come last.
  */
 export function ranks(values: readonly number[], higherIsBetter: boolean): readonly number[] {
-  const worth = values.map(v => (Number.isNaN(v) ? -Infinity : higherIsBetter ? v : -v));
+  const worth = values.map(worthOf(higherIsBetter));
   const order = worth.map((_, i) => i).sort((i, j) => worth[j] - worth[i] || i - j);
   const result = new Array<number>(values.length);
   for (let from = 0; from < order.length; ) {

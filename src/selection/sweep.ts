@@ -13,9 +13,9 @@ import {
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import { imagesByFold, type Metric, metricNames } from '../metrics/metric.ts';
-import { scoreSchema, stressScoreSchema, stressSetsSchema } from '../metrics/schema.ts';
+import { dataSetsSchema, scoreSchema, stressScoreSchema } from '../metrics/schema.ts';
 import { score } from '../metrics/scoring.ts';
-import { type StressSet, stressFacts, stressScore } from '../metrics/stress.ts';
+import { dataFacts, type StressSet, stressScore } from '../metrics/stress.ts';
 import { flopsPerSample, parameterCount } from '../network/cost.ts';
 import { placedPositions } from '../network/depth.ts';
 import type { TrainedNetwork } from '../network/network.ts';
@@ -37,7 +37,7 @@ const scores = {
 export const sweepSchema = v.object({
   data: v.object({ source: v.string(), images: v.number() }),
   /** The stress sets that scores under shift are of. */
-  stress: v.optional(stressSetsSchema),
+  stress: v.optional(dataSetsSchema),
   metric: v.picklist(metricNames),
   higherIsBetter: v.boolean(),
   /** The numbers of the folds; empty where the data has none. */
@@ -120,7 +120,7 @@ export async function sweepPositions(
   const placed = placedPositions(network);
   return {
     data: { source: dataset.source, images: dataset.count },
-    ...(stress.length > 0 && { stress: stressFacts(stress) }),
+    ...(stress.length > 0 && { stress: dataFacts(stress) }),
     metric: first.name,
     higherIsBetter: first.higherIsBetter,
     folds: [...folds.keys()],

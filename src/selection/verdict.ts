@@ -3,8 +3,9 @@ import * as v from 'valibot';
 import { printable, SutureError } from '../../ir/errors.ts';
 import { type Difference, type Groups, meanDifference, type Pairing, verdictOf } from '../metrics/bootstrap.ts';
 import { type Metric, metricNames } from '../metrics/metric.ts';
-import { differenceSchema, scoreSchema, stressSetsSchema } from '../metrics/schema.ts';
+import { dataSetsSchema, differenceSchema, scoreSchema } from '../metrics/schema.ts';
 import { stressScore } from '../metrics/stress.ts';
+import { worthOf } from './select.ts';
 
 /** What networks are made of, from what has the word where nothing else is shown: a gate, then nothing fitted, nothing dropped, nothing trained first. */
 export const kinds = [
@@ -91,7 +92,7 @@ export const verdictSchema = v.object({
   data: v.object({ source: v.string(), images: v.number() }),
   metric: v.picklist(metricNames),
   /** Where scores under shift are from. */
-  stress: stressSetsSchema,
+  stress: dataSetsSchema,
   budget: v.optional(v.number()),
   ...verdictEntries,
 });
@@ -104,12 +105,6 @@ export const tolerance = 0.01;
 /** The mean over the stress sets; undefined without any. */
 const underShift = ({ stress }: Candidate): number | undefined =>
   stress.length === 0 ? undefined : stressScore(stress.map(metric => metric.score().value)).value;
-
-/** Scores that are worth more as they are larger; a score of nothing is worth least. */
-function worthOf({ own }: Candidate, value: number | undefined): number {
-  if (value === undefined || Number.isNaN(value)) return Number.NEGATIVE_INFINITY;
-  return own.higherIsBetter ? value : -value;
-}
 
 const atHome = (candidate: Candidate): number => candidate.own.score().value;
 
@@ -161,14 +156,14 @@ export function eligibleOf(candidates: readonly Candidate[], groups: Judged, bud
   const isWhole = affordable.some(({ kind }) => kind !== 'parent' && kind !== 'gated student' && !standIns.has(kind));
   const pool = affordable.filter(({ kind }) => !(isWhole && standIns.has(kind)));
   const given = pool.filter(({ kind }) => kind === 'parent' || kind === 'ensemble');
-  const bar = bestOf(given.length > 0 ? given : pool, c => worthOf(c, atHome(c)));
-  const least = worthOf(bar, atHome(bar)) - tolerance * Math.abs(atHome(bar));
+  const bar = bestOf(given.length > 0 ? given : pool, c => worthOf(c.own.higherIsBetter)(atHome(c)));
+  const least = worthOf(bar.own.higherIsBetter)(atHome(bar)) - tolerance * Math.abs(atHome(bar));
   const ensemble = pool.find(({ kind }) => kind === 'ensemble');
   const outOf = (candidate: Candidate): Out | undefined => {
     if (!affordable.includes(candidate)) return 'cost';
     if (!pool.includes(candidate)) return 'stand-in';
     if (candidate === bar) return undefined;
-    if (worthOf(candidate, atHome(candidate)) < least) return 'home';
+    if (worthOf(candidate.own.higherIsBetter)(atHome(candidate)) < least) return 'home';
     if (verdictOf(differences(candidate, bar, { ...groups, stress: [] }).own) === 'worse') return 'home';
     const shifted = ensemble && differences(candidate, ensemble, groups).shift;
     return shifted && verdictOf(shifted) === 'worse' ? 'shift' : undefined;
@@ -212,14 +207,15 @@ export function judge(candidates: readonly Candidate[], groups: Judged, budget =
       candidate.share <= incumbent.share + 1e-9 &&
       verdictOf(deciding(differences(candidate, incumbent, groups))) === 'better',
   );
-  const chosen = better.length === 0 ? incumbent : bestOf(better, c => worthOf(c, underShift(c) ?? atHome(c)));
+  const chosen =
+    better.length === 0 ? incumbent : bestOf(better, c => worthOf(c.own.higherIsBetter)(underShift(c) ?? atHome(c)));
   const spoken = new Set([bar, incumbent, chosen]);
   const shown = [...new Set(candidates.map(({ family }) => family))].flatMap(family => {
     const members = candidates.filter(candidate => candidate.family === family);
     const named = members.filter(candidate => spoken.has(candidate));
     if (named.length > 0) return named;
     const left = members.filter(candidate => eligible.includes(candidate));
-    return [left.length > 0 ? first(left) : bestOf(members, c => worthOf(c, atHome(c)))];
+    return [left.length > 0 ? first(left) : bestOf(members, c => worthOf(c.own.higherIsBetter)(atHome(c)))];
   });
   return {
     standings: shown.map(candidate => {

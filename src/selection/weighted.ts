@@ -7,8 +7,8 @@ import { type GateScope, gateScopes, isGateable, requireGateable } from '../../p
 import type { Execution } from '../execution/progress.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import { metricNames } from '../metrics/metric.ts';
-import { scoreSchema, stressScoreSchema, stressSetsSchema } from '../metrics/schema.ts';
-import { type StressSet, stressFacts, stressScore } from '../metrics/stress.ts';
+import { dataSetsSchema, scoreSchema, stressScoreSchema } from '../metrics/schema.ts';
+import { dataFacts, type StressSet, stressScore } from '../metrics/stress.ts';
 import type { TrainedNetwork } from '../network/network.ts';
 import { type OutputShares, outputShares } from '../options/kinds.ts';
 import {
@@ -23,6 +23,7 @@ import {
 import { above, beyond, type Point, paretoSet, surfaceOf } from './front.ts';
 import { type Blend, measure, type NamedData, prepare } from './measure.ts';
 import { rivalLattice } from './rivals.ts';
+import { worthOf } from './select.ts';
 import { shareLattice } from './simplex.ts';
 
 /** `front.json`. */
@@ -30,9 +31,9 @@ export const frontSchema = v.object({
   metric: v.picklist(metricNames),
   higherIsBetter: v.boolean(),
   /** The own site's validation data first, then the test sets. */
-  sets: v.array(v.object({ name: v.string(), source: v.string(), images: v.number() })),
+  sets: dataSetsSchema,
   /** The stress sets that scores under shift are of. */
-  stress: v.optional(stressSetsSchema),
+  stress: v.optional(dataSetsSchema),
   /** The sets that distances and the Pareto set are over, as indices: the test sets; with one, the validation data and it. */
   axes: v.array(v.number()),
   /** The output-weighted ensembles of the unstitched parents; of two, from parent b alone to parent a alone. */
@@ -190,8 +191,8 @@ export async function sweepFront(
   return {
     metric,
     higherIsBetter,
-    sets: sets.map(({ name, data: { dataset } }) => ({ name, source: dataset.source, images: dataset.count })),
-    ...(stress.length > 0 && { stress: stressFacts(stress) }),
+    sets: dataFacts(sets),
+    ...(stress.length > 0 && { stress: dataFacts(stress) }),
     axes,
     rivals,
     points,
@@ -227,11 +228,9 @@ export function choose(
   higherIsBetter: boolean,
   loss: number,
 ): { readonly best: number; readonly even: number } {
-  const worthOf = (value: number): number =>
-    Number.isNaN(value) ? Number.NEGATIVE_INFINITY : higherIsBetter ? value : -value;
-  const worth = points.map(({ scores }) => worthOf(scores[0]));
+  const worth = points.map(({ scores }) => worthOf(higherIsBetter)(scores[0]));
   const best = worth.indexOf(Math.max(...worth));
-  const least = Math.max(...rivals.map(worthOf)) - loss;
+  const least = Math.max(...rivals.map(worthOf(higherIsBetter))) - loss;
   const rankOf = (i: number): readonly number[] => {
     const { output, gated, positions } = points[i];
     const shares = sharesOf(output);

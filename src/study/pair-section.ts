@@ -1,7 +1,7 @@
 /** What the page of a study says of a pair of sites: the three experiments, with figures. */
 
 import { metricTitles } from '../metrics/metric.ts';
-import { type ChartSeries, lineChart, scatterChart } from '../report/chart.ts';
+import { type ChartSeries, lineChart, rangeOf, scatterChart } from '../report/chart.ts';
 import { fixed } from '../report/decimals.ts';
 import {
   type Content,
@@ -281,7 +281,7 @@ function positionsPart({ positions, rules, rows }: PairReport, report: StudyRepo
     {
       ...validation,
       color: '#000000',
-      points: validation.points.map((p, i) => ({ ...p, ...ends(positions[i].folds) })),
+      points: validation.points.map((p, i) => ({ ...p, ...rangeOf(positions[i].folds) })),
     },
     ...sites.map((site, i) => ({
       ...points(`on ${site}`, ({ tests }) => tests[site]),
@@ -346,12 +346,6 @@ const ruleWords: Readonly<Record<PairReport['rules'][number]['rule'], string>> =
   2: 'the lowest mean rank over the cells',
   3: 'by depth, without scores',
 };
-
-/** The range of several numbers. */
-function ends(values: readonly number[]): Partial<Pick<Spread, 'low' | 'high'>> {
-  const known = values.filter(Number.isFinite);
-  return known.length > 1 ? { low: Math.min(...known), high: Math.max(...known) } : {};
-}
 
 /** Experiment 1. */
 function curvesPart({ own, curves, rows }: PairReport, report: StudyReport): Markup {

@@ -2,6 +2,7 @@
 import { mean } from '../../ir/numbers.ts';
 import { type MetricName, metricTitles } from '../metrics/metric.ts';
 import { fixed } from '../report/decimals.ts';
+import { markdownTable } from '../report/text-table.ts';
 import { signed } from '../report/verdict.ts';
 import { possibleRules, type RankedPosition, type Rule, select, selectByDepth } from '../selection/select.ts';
 import type { CellRecord, CellState, PositionScores, TestScores } from './folder.ts';
@@ -259,7 +260,7 @@ const differenceText = ({ mean, low, high }: Spread): string =>
   Number.isNaN(mean) ? '–' : `${signed(mean)} [${signed(low)}, ${signed(high)}]`;
 
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map(cells => `| ${cells.join(' | ')} |`).join('\n');
+  markdownTable({ head, rows }).join('\n');
 
 /** `study.md`. */
 export function studyText({ metric, cells, done, failed, pairs }: StudyReport): string {

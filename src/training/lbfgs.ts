@@ -56,7 +56,7 @@ export async function minimise(
   const most = Math.max(1, Math.min(memory, Math.floor(maxMemoryBytes / Math.max(1, 2 * start.byteLength))));
   let x = start;
   let at = await evaluate(x);
-  const pairs: { readonly s: Float64Array; readonly y: Float64Array; readonly rho: number }[] = [];
+  const pairs: Change[] = [];
   for (let step = 1; step <= iterations; step++) {
     let direction = newton(at.gradient, pairs);
     let slope = dot(direction, at.gradient);
@@ -89,11 +89,15 @@ export async function minimise(
   return x;
 }
 
+/** What a step changed: x by s, the gradient by y, and 1 / s·y. */
+interface Change {
+  readonly s: Float64Array;
+  readonly y: Float64Array;
+  readonly rho: number;
+}
+
 /** Minus the inverse Hessian, as past steps show it, times the gradient. */
-function newton(
-  gradient: Float64Array,
-  pairs: readonly { readonly s: Float64Array; readonly y: Float64Array; readonly rho: number }[],
-): Float64Array {
+function newton(gradient: Float64Array, pairs: readonly Change[]): Float64Array {
   const q = scale(gradient.slice(), -1);
   const alphas: number[] = [];
   for (const { s, y, rho } of pairs.toReversed()) {

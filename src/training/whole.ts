@@ -27,7 +27,7 @@ import { choice, count, memory, natural, nonNegative, positive, share, strength,
 import { optional, standing, unlessDenied } from '../options/option.ts';
 import type { StepFeed } from './feed.ts';
 import { LabelFeed } from './labels.ts';
-import { usualBatch } from './options.ts';
+import { stepOptions } from './options.ts';
 
 /** Where nothing else is said, by optimiser. nnU-Net's decay for SGD. */
 export const rates = {
@@ -42,13 +42,13 @@ export const shiftHelp = 'whether each image is changed at random, and how stron
 
 /** What may be said of any training of a whole network. */
 export const wholeOptions = {
-  batch: optional(count, 'n', 'images in a step', { otherwise: `${usualBatch}, or what the networks take` }),
+  batch: stepOptions.batch,
   weightDecay: optional(nonNegative, 'x', 'decay of kernels and matrices, not of biases and scales', {
     otherwise: `adamw ${rates.adamw.weightDecay}, sgd ${rates.sgd.weightDecay}`,
   }),
   turn: unlessDenied('leave images upright, without quarter turns and mirroring'),
   seed: standing(natural, 's', 'of the batches and the changes', 0),
-  memory: optional(memory, 'limit', 'what a step may keep on WebGPU, 800MB or 50%; the rest is computed again'),
+  memory: stepOptions.memory,
 };
 
 /** What decides the numbers of any training of a whole network, as a configuration keeps it. */

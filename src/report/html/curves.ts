@@ -2,7 +2,7 @@
 import { metricTitles } from '../../metrics/metric.ts';
 import { ensembleName, parentName } from '../../network/names.ts';
 import type { Sweep } from '../../selection/sweep.ts';
-import { type ChartOptions, type ChartSeries, lineChart } from '../chart.ts';
+import { type ChartOptions, type ChartSeries, lineChart, rangeOf } from '../chart.ts';
 import { fixed } from '../decimals.ts';
 import { type Content, html, type Markup, trusted } from '../markup.ts';
 import type { MetricsLine, StoredReport } from '../stored.ts';
@@ -80,12 +80,8 @@ export function positionsFigure(
 ): Markup {
   const chosen = selection?.position;
   const { positions, references, metric, folds, data } = sweep;
-  const spread = (values: readonly number[]) => {
-    const known = values.filter(Number.isFinite);
-    return known.length > 1 ? { low: Math.min(...known), high: Math.max(...known) } : {};
-  };
   const pointOf = ({ position, value, folds: scores }: Sweep['positions'][number]) => ({
-    ...{ x: position, y: value, ...spread(scores) },
+    ...{ x: position, y: value, ...rangeOf(scores) },
     title: `position ${position}: ${fixed(value)}`,
   });
   const ends = [positions[0].position, positions.at(-1)!.position];

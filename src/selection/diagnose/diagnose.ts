@@ -9,8 +9,8 @@ import type { Execution } from '../../execution/progress.ts';
 import { groupsOf } from '../../metrics/bootstrap.ts';
 import type { LabelledData } from '../../metrics/labelled.ts';
 import { type Metric, metricNames } from '../../metrics/metric.ts';
-import { scoreSchema } from '../../metrics/schema.ts';
-import { isChangeable, sampleOf } from '../../metrics/stress.ts';
+import { dataSetsSchema, scoreSchema } from '../../metrics/schema.ts';
+import { dataFacts, isChangeable, sampleOf } from '../../metrics/stress.ts';
 import { compareAnswers, disagreementTexts } from '../../network/agreement.ts';
 import { parentName } from '../../network/names.ts';
 import type { TrainedNetwork } from '../../network/network.ts';
@@ -46,7 +46,7 @@ export const diagnosisSchema = v.object({
   data: v.optional(v.object({ source: v.string(), images: v.number() })),
   /** What was scored by; absent without labels. */
   metric: v.optional(v.picklist(metricNames)),
-  tests: v.array(v.object({ name: v.string(), source: v.string(), images: v.number() })),
+  tests: dataSetsSchema,
   signs: signsSchema,
   positions: v.array(diagnosedPositionSchema),
   /** Where to stitch by what is known without labels. */
@@ -211,7 +211,7 @@ function documentOf(
   return {
     ...(dataset && { data: { source: dataset.source, images: dataset.count } }),
     ...(metric && { metric: metric.name }),
-    tests: tests.map(({ name, data }) => ({ name, source: data.dataset.source, images: data.dataset.count })),
+    tests: dataFacts(tests),
     signs,
     positions: [...positions],
     suggested: { position: suggested.position, by },

@@ -1,5 +1,6 @@
 /** Of the settings that a search found, the one that is worth what it costs. */
 import { printable, SutureError } from '../../../ir/errors.ts';
+import { worthOf } from '../select.ts';
 import { percent, tolerance } from '../verdict.ts';
 import type { Search, SearchPoint } from './search.ts';
 
@@ -14,8 +15,7 @@ export function bestWithin(
   { front, higherIsBetter }: Pick<Search, 'front' | 'higherIsBetter'>,
   budget: number,
 ): SearchPoint {
-  const worth = (value: number): number =>
-    Number.isNaN(value) ? Number.NEGATIVE_INFINITY : higherIsBetter ? value : -value;
+  const worth = worthOf(higherIsBetter);
   const affordable = front.filter(({ cost }) => cost <= budget + 1e-9);
   const first = (from: readonly SearchPoint[], worthOf: (p: SearchPoint) => number): SearchPoint =>
     from.reduce((p, q) => (worthOf(q) > worthOf(p) || (worthOf(q) === worthOf(p) && q.cost < p.cost) ? q : p));

@@ -3,8 +3,8 @@ import * as v from 'valibot';
 import { type Execution, throwIfInterrupted } from '../../execution/progress.ts';
 import type { LabelledData } from '../../metrics/labelled.ts';
 import { type Metric, metricNames } from '../../metrics/metric.ts';
-import { scoreSchema, stressSetsSchema } from '../../metrics/schema.ts';
-import { type StressSet, stressFacts, stressScore } from '../../metrics/stress.ts';
+import { dataSetsSchema, scoreSchema } from '../../metrics/schema.ts';
+import { dataFacts, type StressSet, stressScore } from '../../metrics/stress.ts';
 import { type DiscreteSetting, discreteEntries, settleDiscrete } from '../../network/discrete.ts';
 import type { TrainedNetwork } from '../../network/network.ts';
 import { type Point, paretoSet } from '../front.ts';
@@ -21,7 +21,7 @@ export const searchSchema = v.object({
   metric: v.picklist(metricNames),
   higherIsBetter: v.boolean(),
   /** The own site's validation data first, then the stress sets. */
-  sets: stressSetsSchema,
+  sets: dataSetsSchema,
   cost: v.picklist(costKinds),
   seed: v.number(),
   /** What the scores are of: equal text, equal data. */
@@ -260,7 +260,7 @@ class Runs {
     return {
       metric,
       higherIsBetter,
-      sets: stressFacts(setsOf(searched)),
+      sets: dataFacts(setsOf(searched)),
       ...{ cost, seed, data: key },
       evaluated: this.#evaluated,
       front: this.#front().map(
