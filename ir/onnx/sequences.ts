@@ -30,8 +30,10 @@ function tensorOf(operand: Operand, context: FormContext): Value {
     : operand;
 }
 
+type Places = { readonly count: number; readonly most: number; readonly absent: number };
+
 /** A place in a sequence of `count`, counted from its end if negative, and up to `most`; `absent` without an operand. */
-function positionOf(operand: Operand, count: number, most: number, absent: number, context: FormContext): number {
+function positionOf(operand: Operand, { count, most, absent }: Places, context: FormContext): number {
   if (operand === undefined) return absent;
   const at = integersOf(tensorOf(operand, context))?.[0];
   if (at === undefined) return context.refuse('its position must be known before the run');
@@ -82,7 +84,7 @@ export const sequences: Readonly<Record<string, SequenceRule>> = {
     build([sequence, tensor, position], _, context) {
       const items = sequenceOf(sequence, context);
       // It may be inserted behind the last one.
-      const at = positionOf(position, items.length, items.length, items.length, context);
+      const at = positionOf(position, { count: items.length, most: items.length, absent: items.length }, context);
       return new Sequence(items.toSpliced(at, 0, tensorOf(tensor, context)));
     },
   },
@@ -91,7 +93,9 @@ export const sequences: Readonly<Record<string, SequenceRule>> = {
     build([sequence, position], _, context) {
       const items = sequenceOf(sequence, context);
       const last = items.length - 1;
-      return new Sequence(items.toSpliced(positionOf(position, items.length, last, last, context), 1));
+      return new Sequence(
+        items.toSpliced(positionOf(position, { count: items.length, most: last, absent: last }, context), 1),
+      );
     },
   },
   SequenceAt: {
@@ -99,7 +103,7 @@ export const sequences: Readonly<Record<string, SequenceRule>> = {
     build([sequence, position], _, context) {
       const items = sequenceOf(sequence, context);
       const at = position ?? context.refuse('its position is missing');
-      return items[positionOf(at, items.length, items.length - 1, 0, context)];
+      return items[positionOf(at, { count: items.length, most: items.length - 1, absent: 0 }, context)];
     },
   },
   SequenceLength: {

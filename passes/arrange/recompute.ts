@@ -63,30 +63,21 @@ export function recompute(graph: Graph, options: RecomputeOptions): Graph {
   for (let high = stride; high < candidates.length + stride; high += stride) {
     const tried = attempt(high);
     if (tried.bytes < best.bytes) best = tried;
-    if (tried.bytes <= budget) return leastThatFits(attempt, high - stride, high, tried.graph, budget);
+    if (tried.bytes > budget) continue;
+    let [low, fits, graph] = [high - stride, high, tried.graph];
+    while (fits - low > 1 + stride / 8) {
+      const middle = (low + fits) >> 1;
+      const found = attempt(middle);
+      if (found.bytes <= budget) [fits, graph] = [middle, found.graph];
+      else low = middle;
+    }
+    return graph;
   }
   return best.graph;
 }
 
 /** Parts that the values are divided into for a first search. */
 const strides = 10;
-
-function leastThatFits(
-  attempt: (count: number) => { readonly graph: Graph; readonly bytes: number },
-  above: number,
-  fits: number,
-  fitting: Graph,
-  budget: number,
-): Graph {
-  let [low, high, graph] = [above, fits, fitting];
-  while (high - low > 1 + (fits - above) / 8) {
-    const middle = (low + high) >> 1;
-    const tried = attempt(middle);
-    if (tried.bytes <= budget) [high, graph] = [middle, tried.graph];
-    else low = middle;
-  }
-  return graph;
-}
 
 /** Whether a node, or a fused region, computes again what was computed before. */
 export const isRecomputed = (node: AnyNode): boolean => node.origin?.recomputed === true;

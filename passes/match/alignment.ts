@@ -1,6 +1,6 @@
 import { canonicalForm } from './canonical.ts';
 import { align, alignmentScore } from './hirschberg.ts';
-import { candidateOrders, isLinear, jointOrder } from './linearise.ts';
+import { candidateOrders, isLinear, type JointOrder, jointOrder } from './linearise.ts';
 import { type MatchProblem, scored, type VertexMatching, type VertexPair } from './problem.ts';
 
 /**
@@ -39,12 +39,13 @@ export function alignCanonical(problem: MatchProblem): VertexMatching {
 
   const ordersA = candidateOrders(a);
   const ordersB = candidateOrders(b);
-  const cells = cellsOf(problem, pairable, ordersA[0], ordersB[0]);
+  const first = { orderA: ordersA[0], orderB: ordersB[0] };
+  const cells = cellsOf(problem, pairable, first);
   if (cells > MAX_CELLS) {
     const parts = Math.ceil(cells / PARTS_CELLS);
-    return { ...alignOrders(problem, pairable, ordersA[0], ordersB[0], parts), narrowed: true };
+    return { ...alignOrders(problem, pairable, first, parts), narrowed: true };
   }
-  let best = alignOrders(problem, pairable, ordersA[0], ordersB[0]);
+  let best = alignOrders(problem, pairable, first);
   passes -= 2;
   const unique = isLinear(a, ordersA[0]) && isLinear(b, ordersB[0]);
   if (unique) return best;
@@ -58,10 +59,10 @@ export function alignCanonical(problem: MatchProblem): VertexMatching {
     const score = alignmentScore(scores.arrange(rowOrder, columnOrder), rowOrder.length, columnOrder.length);
     passes--;
     if (score <= best.score + TOLERANCE) continue;
-    best = alignOrders(problem, pairable, ordersA[i], ordersB[j]);
+    best = alignOrders(problem, pairable, { orderA: ordersA[i], orderB: ordersB[j] });
     passes -= 2;
   }
-  return refine(problem, pairable, best, favourites, Math.floor(passes / 2));
+  return refine(problem, pairable, { start: best, favourites, steps: Math.floor(passes / 2) });
 }
 
 /** In the first part of the search every so many steps a loss of about one pair is put up with, to get past plateaus. */
@@ -75,6 +76,16 @@ const PATIENCE = 40;
 /** At most so many pairs are let go of in one step. */
 const MAX_DROPPED = 24;
 
+/** An order of the vertices of each graph. */
+type Orders = Pick<JointOrder, 'orderA' | 'orderB'>;
+
+/** Where a local search begins, what it is drawn to, and for how many steps. */
+interface Refinement {
+  readonly start: VertexMatching;
+  readonly favourites: Favourites;
+  readonly steps: number;
+}
+
 /**
  * Local search over pairs of orders. Each step lets go of some pairs, takes a random topological order of the
  * contraction along those that remain, and aligns the two orders that this implies; what remained is monotone in them,
@@ -84,13 +95,7 @@ const MAX_DROPPED = 24;
  * change sides. Every other time one graph keeps its order, and the vertices of the other are drawn to where their best
  * partners are.
  */
-function refine(
-  problem: MatchProblem,
-  pairable: Pairable,
-  start: VertexMatching,
-  favourites: Favourites,
-  steps: number,
-): VertexMatching {
+function refine(problem: MatchProblem, pairable: Pairable, { start, favourites, steps }: Refinement): VertexMatching {
   const { a, b } = problem;
   const random = pseudoRandom();
   const size = a.size + b.size;
@@ -116,11 +121,11 @@ function refine(
       key[v] = current.rank[favourite < 0 ? v : favourite] + noise * random();
     }
 
-    const { orderA, orderB, rank } = jointOrder(a, b, kept, key);
-    const matching = alignOrders(problem, pairable, orderA, orderB);
+    const joint = jointOrder(a, b, kept, key);
+    const matching = alignOrders(problem, pairable, joint);
     const exploring = step < EXPLORING_PART * steps && step % EXPLORING_PERIOD === EXPLORING_PERIOD - 1;
     if (matching.score < score - TOLERANCE - (exploring ? EXPLORING_LOSS : 0)) continue;
-    current = { matching, rank };
+    current = { matching, rank: joint.rank };
     if (matching.score <= best.matching.score + TOLERANCE) continue;
     best = current;
     lastGain = step;
@@ -153,7 +158,7 @@ function chosen(order: Int32Array, marked: Uint8Array, count: number): Int32Arra
 }
 
 /** How many cells the table of two orders has where pairs may be allowed. */
-function cellsOf({ scores }: MatchProblem, pairable: Pairable, orderA: Int32Array, orderB: Int32Array): number {
+function cellsOf({ scores }: MatchProblem, pairable: Pairable, { orderA, orderB }: Orders): number {
   const { spanStart, spanEnd } = scores.arrange(
     chosen(orderA, pairable.a, pairable.countA),
     chosen(orderB, pairable.b, pairable.countB),
@@ -165,8 +170,7 @@ function cellsOf({ scores }: MatchProblem, pairable: Pairable, orderA: Int32Arra
 function alignOrders(
   { scores }: MatchProblem,
   pairable: Pairable,
-  orderA: Int32Array,
-  orderB: Int32Array,
+  { orderA, orderB }: Orders,
   parts = 1,
 ): VertexMatching {
   const rowOrder = chosen(orderA, pairable.a, pairable.countA);

@@ -7,7 +7,7 @@ import { isLinear } from './linearise.ts';
 import { improveByParts } from './neighbourhoods.ts';
 import { orderCounts, posetOf } from './poset.ts';
 import { type MatchProblem, scored, type VertexMatching } from './problem.ts';
-import { ascend, type PosetPair, relax, tableOf } from './relaxation.ts';
+import { type AscentLimits, ascend, type PosetPair, relax, tableOf } from './relaxation.ts';
 import { type SearchBounds, searchLattice, TOLERANCE } from './search.ts';
 import { StreamedAlignment } from './streamed.ts';
 
@@ -88,7 +88,7 @@ function solve(problem: MatchProblem, budget: Budget): ProvenMatching {
   const inA = (v: number): boolean => scores.rowAllowed(v);
   const inB = (v: number): boolean => transposed.rowAllowed(v);
   if ((problem.a.size + 1) * (problem.b.size + 1) > MAX_TABLE_CELLS) {
-    return judged(aligned, streamedBound(problem, inA, inB, aligned.score + TOLERANCE, budget), budget);
+    return judged(aligned, streamedBound(problem, [inA, inB], { target: aligned.score + TOLERANCE, budget }), budget);
   }
   const a = posetOf(problem.a, inA);
   const b = posetOf(problem.b, inB);
@@ -98,17 +98,15 @@ function solve(problem: MatchProblem, budget: Budget): ProvenMatching {
 /** Without a table there is no search, but a bound that takes account of the order. */
 function streamedBound(
   problem: MatchProblem,
-  inA: (vertex: number) => boolean,
-  inB: (vertex: number) => boolean,
-  target: number,
-  budget: Budget,
+  [inA, inB]: readonly ((vertex: number) => boolean)[],
+  limits: AscentLimits,
 ): number {
   const { bound } = favouritePartners(problem);
-  if (bound <= target || Math.max(problem.a.size, problem.b.size) > MAX_ORDER) return bound;
+  if (bound <= limits.target || Math.max(problem.a.size, problem.b.size) > MAX_ORDER) return bound;
   const [a, b] = [orderCounts(problem.a, inA), orderCounts(problem.b, inB)];
   const worker = new StreamedAlignment(a, b, problem.scores.arrange(a.vertex, b.vertex));
-  if (worker.cost > budget.left) return bound;
-  return Math.min(bound, ascend(worker, a.size, b.size, { target, budget }).bound);
+  if (worker.cost > limits.budget.left) return bound;
+  return Math.min(bound, ascend(worker, a.size, b.size, limits).bound);
 }
 
 /** What is known once no matching can score more than `bound`. */

@@ -39,7 +39,7 @@ export function improveByParts(problem: MatchProblem, start: VertexMatching, bud
     let walk = walkAlong(problem, best, pairable, key);
     for (let from = 0; from === 0 || from + PART_STEP < walk.order.length; from += PART_STEP) {
       if (budget.left === 0) return best;
-      const better = matchPart(problem, best, walk, from, budget);
+      const better = matchPart(problem, best, { ...walk, from }, budget);
       if (better === undefined) continue;
       best = better;
       stale = -1;
@@ -69,8 +69,7 @@ function walkAlong({ a, b }: MatchProblem, { pairs }: VertexMatching, pairable: 
 function matchPart(
   problem: MatchProblem,
   whole: VertexMatching,
-  { order, rank }: Walk,
-  from: number,
+  { order, rank, from }: Walk & { readonly from: number },
   budget: Budget,
 ): VertexMatching | undefined {
   const { size } = problem.a;

@@ -46,7 +46,7 @@ export function stitch(
   const results = outputNames.map(names =>
     parents.map(({ tag, graph }, p) => read(to, tag, joined[p], graph.output(names[p]))),
   );
-  const outputs = outputNames.map((names, i) => addOutputSwitch(to, parents, names, results[i], options));
+  const outputs = outputNames.map((names, i) => addOutputSwitch(to, parents, { names, values: results[i] }, options));
   for (const { name, output } of outputs) to.output(name, output);
   const parentOutputs = parents.map(({ tag }, p) =>
     outputNames.map((names, i) => {

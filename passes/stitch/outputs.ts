@@ -60,8 +60,7 @@ export const combining = <T>(b: GraphBuilder, output: string, add: () => T): T =
 export function addOutputSwitch(
   to: GraphBuilder,
   parents: readonly TaggedGraph[],
-  names: readonly string[],
-  values: readonly Value[],
+  { names, values }: { readonly names: readonly string[]; readonly values: readonly Value[] },
   options: OutputOptions,
 ): OutputSwitch {
   const meanings = parents.map(

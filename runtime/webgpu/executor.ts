@@ -63,7 +63,12 @@ export class WebgpuExecutor implements Executor {
     let program = compile(graph, context);
     if (tune) {
       const { size } = measured;
-      await measureChoices(this.#device, context.adapterClass, program, this.#choices, onTuning);
+      await measureChoices(this.#device, {
+        adapterClass: context.adapterClass,
+        program,
+        choices: this.#choices,
+        onProgress: onTuning,
+      });
       if (measured.size > size) program = compile(graph, context);
     }
     const session = await WebgpuSession.create(this.#device, this.#pipelines, program, options);

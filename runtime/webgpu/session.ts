@@ -19,31 +19,27 @@ import { Readback, type Source } from './readback.ts';
 /** Runs that may be queued before a call waits for the oldest. */
 const queueDepth = 3;
 
+/** What commands are made of. */
+interface Assembled {
+  readonly device: Device;
+  readonly program: Program;
+  readonly layout: Layout;
+  readonly buffers: Buffers;
+  readonly state: ReadonlyMap<Value, GPUBuffer>;
+}
+
 /** Makes buffers for a layout and turns steps into commands. */
 class Assembly {
-  readonly #device: Device;
-  readonly #program: Program;
-  readonly #layout: Layout;
-  readonly #buffers: Buffers;
-  readonly #state: ReadonlyMap<Value, GPUBuffer>;
+  readonly #of: Assembled;
   readonly #shared: readonly GPUBuffer[];
   readonly #kept = new Map<string, GPUBuffer>();
   /** Constants that runs bind, not only the dispatches that run once. */
   readonly lasting = new Set<GPUBuffer>();
   sessionScratch = 0;
 
-  constructor(
-    device: Device,
-    program: Program,
-    layout: Layout,
-    buffers: Buffers,
-    state: ReadonlyMap<Value, GPUBuffer>,
-  ) {
-    this.#device = device;
-    this.#program = program;
-    this.#layout = layout;
-    this.#buffers = buffers;
-    this.#state = state;
+  constructor(of: Assembled) {
+    const { layout, buffers } = of;
+    this.#of = of;
     this.#shared = layout.memory.buffers.map((bytes, i) => {
       const largest = layout.lifetimes.find((_, k) => layout.memory.assignment[k] === i);
       return buffers.storage(bytes, `The tensor '${printable(largest?.name ?? '')}'`);
@@ -51,14 +47,14 @@ class Assembly {
   }
 
   buffer(value: Value): GPUBuffer {
-    const place = this.#layout.place(value);
+    const place = this.#of.layout.place(value);
     switch (place.kind) {
       case 'state':
-        return this.#state.get(place.input)!;
+        return this.#of.state.get(place.input)!;
       case 'shared':
         return this.#shared[place.buffer];
       case 'constant':
-        return this.#buffers.constant(place.tensor, `The constant '${printable(value.name)}'`);
+        return this.#of.buffers.constant(place.tensor, `The constant '${printable(value.name)}'`);
       default:
         return place satisfies never;
     }
@@ -72,11 +68,11 @@ class Assembly {
         return this.buffer(step.outputs[operand.index]);
       case 'scratch': {
         const { bytes, lifetime } = step.plan.scratch[operand.index];
-        if (lifetime === 'run') return this.#shared[this.#layout.scratch(at, operand.index)];
+        if (lifetime === 'run') return this.#shared[this.#of.layout.scratch(at, operand.index)];
         const key = `${at} ${operand.index}`;
         let buffer = this.#kept.get(key);
         if (buffer === undefined) {
-          buffer = this.#buffers.storage(bytes, `The prepared weights of '${printable(step.node)}'`);
+          buffer = this.#of.buffers.storage(bytes, `The prepared weights of '${printable(step.node)}'`);
           this.#kept.set(key, buffer);
           this.sessionScratch += buffer.size;
         }
@@ -95,28 +91,28 @@ class Assembly {
 
   /** The commands of every run, and those that are run once now. */
   async commands(pipelines: PipelineCache): Promise<{ once: Command[]; each: Command[] }> {
-    const { steps } = this.#program;
+    const { steps } = this.#of.program;
     const made = await Promise.all(
       steps.map(step => Promise.all(step.plan.dispatches.map(d => pipelines.get(d.module, d.label)))),
     );
     const once: Command[] = [];
     const each: Command[] = [];
     for (const [at, step] of steps.entries()) {
-      for (const copy of this.#layout.before.get(at) ?? []) each.push(this.copy(copy));
+      for (const copy of this.#of.layout.before.get(at) ?? []) each.push(this.copy(copy));
       for (const [k, dispatch] of step.plan.dispatches.entries()) {
         if (dispatch.workgroups.includes(0)) continue;
         const { pipeline, layout } = made[at][k];
         const bound = dispatch.operands.map(operand => this.#operand(step, at, operand));
         if (!dispatch.once) for (const buffer of bound) this.lasting.add(buffer);
-        if (dispatch.words) bound.push(this.#buffers.uniform(dispatch.words));
-        const group = this.#device.gpu.createBindGroup({
+        if (dispatch.words) bound.push(this.#of.buffers.uniform(dispatch.words));
+        const group = this.#of.device.gpu.createBindGroup({
           layout,
           entries: bound.map((buffer, binding) => ({ binding, resource: { buffer } })),
         });
         (dispatch.once ? once : each).push({ kind: 'dispatch', step, dispatch, pipeline, group });
       }
     }
-    for (const copy of this.#layout.after) each.push(this.copy(copy));
+    for (const copy of this.#of.layout.after) each.push(this.copy(copy));
     return { once, each };
   }
 }
@@ -176,7 +172,7 @@ export class WebgpuSession implements Session {
         const state = new Map(
           graph.inputs.map(v => [v, buffers.storage(bytesOnDevice(v), `The input '${printable(v.name)}'`)]),
         );
-        const assembly = new Assembly(device, program, layout, buffers, state);
+        const assembly = new Assembly({ device, program, layout, buffers, state });
         const { once, each } = await assembly.commands(pipelines);
         const sources = new Map<string, Source>();
         for (const { name, value } of graph.outputs) {

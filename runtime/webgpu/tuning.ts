@@ -36,13 +36,18 @@ export interface Measurements {
   save(): Promise<void>;
 }
 
+/** Whose choices are measured, for which class of adapters, and where they are kept. */
+interface Measuring {
+  readonly adapterClass: AdapterClass;
+  readonly program: Program;
+  readonly choices: Measurements;
+  readonly onProgress?: TuningProgress | undefined;
+}
+
 /** Makes the choices of a program that are not made yet. Each is kept as soon as it is known. */
 export async function measureChoices(
   device: Device,
-  kernels: AdapterClass,
-  program: Program,
-  choices: Measurements,
-  onProgress: TuningProgress = () => undefined,
+  { adapterClass, program, choices, onProgress = () => undefined }: Measuring,
 ): Promise<void> {
   const open = new Map<string, { readonly step: Step; readonly choice: Choice }>();
   for (const step of program.steps) {
@@ -52,7 +57,7 @@ export async function measureChoices(
   let done = 0;
   for (const [key, { step, choice }] of open) {
     onProgress(done++, open.size, step.plan.dispatches.at(-1)?.label ?? step.op);
-    choices.measured.set(key, await fastest(device, kernels, step, choice.candidates));
+    choices.measured.set(key, await fastest(device, adapterClass, step, choice.candidates));
     await choices.save();
   }
   if (open.size > 0) onProgress(done, open.size, '');
@@ -80,7 +85,8 @@ async function fastest(
     return await device.attempt(`measuring sizes of the kernel of '${step.node}'`, async () => {
       const contenders: Contender[] = [];
       const shared = new Map<string, GPUBuffer>();
-      for (const candidate of candidates) contenders.push(await contenderOf(device, step, candidate, buffers, shared));
+      for (const candidate of candidates)
+        contenders.push(await contenderOf(device, step, candidate, { buffers, shared }));
       await compete(device, contenders);
       const costOf = ({ best, compiling }: Contender) =>
         kernels === 'software' ? expectedRuns * best + compiling : best;
@@ -101,8 +107,7 @@ async function contenderOf(
   device: Device,
   step: Step,
   { name, plan: make }: Candidate,
-  buffers: Buffers,
-  shared: Map<string, GPUBuffer>,
+  { buffers, shared }: { readonly buffers: Buffers; readonly shared: Map<string, GPUBuffer> },
 ): Promise<Contender> {
   const plan = make();
   const what = `An operand of '${step.node}'`;

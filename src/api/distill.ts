@@ -250,16 +250,14 @@ async function distillLocked(
     scores,
     ...computedBy(executor),
   };
-  const directory = await WholeDirectory.create<StudentConfig, 'teacher'>(
-    students,
-    options.output,
-    { teacher, start: student },
-    stored => ({
+  const directory = await WholeDirectory.create<StudentConfig, 'teacher'>(students, options.output, {
+    networks: { teacher, start: student },
+    config: stored => ({
       ...{ format: 'suture-student', version: 1, ...rest },
       ...{ teacher: stored.teacher, student: stored.start },
     }),
-    { force: options.force },
-  );
+    force: options.force,
+  });
   return trainStudent(execution, directory, { datasets: [dataset], validation });
 }
 

@@ -239,14 +239,15 @@ async function predictCase(
     const image = await one.read();
     if (isLacking) return { ...known, problem: `${printable(file)} is of more images than there are now.` };
     requireFittingChannels(network, image.shape[0], one.name);
-    requireWritable(file, image.shape.slice(1), image.geometry);
+    const lying = { shape: image.shape.slice(1), geometry: image.geometry };
+    requireWritable(file, lying);
     const seen = plans ? preprocess(image, plans, one.name) : image;
     const field = await predictor.predict(seen, {
       ...looking,
       onLook: (done, total) => tell(done / total),
     });
     const labels = 'placement' in seen ? restore(field.data, seen.placement, decision) : decidedOf(field, decision);
-    await writeLabels(file, labels, image.shape.slice(1), image.geometry, { force: force === true });
+    await writeLabels(file, labels, lying, { force: force === true });
     return known;
   } catch (error) {
     if (!(error instanceof SutureError) || !ofOneCase.has(error.code)) throw error;

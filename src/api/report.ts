@@ -26,10 +26,10 @@ import { type RunPageParts, runPage } from '../report/html/run.ts';
 import { keepForTensorBoard, keepInMlflow } from '../report/keep.ts';
 import { defaultExperiment } from '../report/mlflow.ts';
 import {
-  type AskedNetwork,
   type NamedNetwork,
   type PicturedSet,
   picturesOf,
+  type Ranked,
   whyNoPictures,
   withAsked,
 } from '../report/pictures.ts';
@@ -299,23 +299,11 @@ async function casesOf(
   return { cases: sets, pictures, leftOut };
 }
 
-/** Networks that were scored on the cases of a data set, and the one that cases are ranked by. */
-interface Ranked {
-  readonly networks: readonly AskedNetwork[];
-  readonly data: LabelledData;
-  readonly set: CaseSet;
-  readonly exported: string;
-}
-
 /** Pictures of some cases, or why there are none. */
-async function drawnCases(
-  execution: Execution,
-  run: OpenRun,
-  { networks, data, set, exported }: Ranked,
-): Promise<PicturedSet | string> {
-  const reason = whyNoPictures(data.labelsFor(run.parents[0]));
-  if (reason !== undefined) return `There are no pictures of ${printable(set.name)}: ${reason}.`;
-  return picturesOf(execution, networks, data, set, { exported, names: classNames(run) });
+async function drawnCases(execution: Execution, run: OpenRun, ranked: Ranked): Promise<PicturedSet | string> {
+  const reason = whyNoPictures(ranked.data.labelsFor(run.parents[0]));
+  if (reason !== undefined) return `There are no pictures of ${printable(ranked.set.name)}: ${reason}.`;
+  return picturesOf(execution, ranked, classNames(run));
 }
 
 /** The data of a set, or why they cannot be used. */

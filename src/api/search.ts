@@ -61,9 +61,8 @@ async function searchLocked(path: string, data: string, request: SearchRequest):
         { executor, ...workOptions(request) },
         run,
         { own, stress, key, begin: trainedFor(run) },
-        { evaluations, seed, cost, batch },
         {
-          known,
+          ...{ evaluations, seed, cost, batch, known },
           keep: async now => {
             // What is done again of an earlier search is shorter than it.
             if (now.evaluated.length < known.length) return;

@@ -157,13 +157,11 @@ async function trainLocked(execution: TrainingExecution, path: string, options: 
     scores,
     ...computedBy(executor),
   };
-  const directory = await WholeDirectory.create<TrainedConfig, never>(
-    trainedNetworks,
-    options.output,
-    { start: { graph, of: path, meaning: parent.meaning } },
-    stored => ({ format: 'suture-network', version: 1, start: stored.start, ...rest }),
-    { force: options.force },
-  );
+  const directory = await WholeDirectory.create<TrainedConfig, never>(trainedNetworks, options.output, {
+    networks: { start: { graph, of: path, meaning: parent.meaning } },
+    config: ({ start: stored }) => ({ format: 'suture-network', version: 1, start: stored, ...rest }),
+    force: options.force,
+  });
   return trainIn(execution, directory, { datasets, validation });
 }
 

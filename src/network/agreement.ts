@@ -67,7 +67,7 @@ export async function compareAnswers(
   return withAnswers(open, own.graph, dataset, async ask => {
     const found: PartnerAgreement[] = [];
     for (const [i, partner] of partners.entries()) {
-      const agreement = await comparePair(open, { ...own, ask }, partner, dataset, work);
+      const agreement = await comparePair({ open, dataset, work }, { ...own, ask }, partner);
       const { classes } = partner;
       if (agreement) found.push({ ...agreement, partner: tagOf(i + 1), ...(classes && { classes }) });
     }
@@ -78,12 +78,17 @@ export async function compareAnswers(
 /** A network that is open for questions. */
 type Asked = Pick<Network, 'graph' | 'meaning'> & { readonly ask: Asking };
 
+/** What networks are compared with, and on which images. */
+interface Comparing {
+  readonly open: Opening;
+  readonly dataset: Dataset;
+  readonly work: WorkOptions;
+}
+
 async function comparePair(
-  open: Opening,
+  { open, dataset, work }: Comparing,
   a: Asked,
   b: Network,
-  dataset: Dataset,
-  work: WorkOptions,
 ): Promise<AnswerAgreement | undefined> {
   if (b.meaning.kind === 'values') return undefined;
   const images = imagesToLookAt(dataset, [a.graph, b.graph]);

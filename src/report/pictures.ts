@@ -101,19 +101,24 @@ export function extremes<T>(ranked: readonly T[]): readonly { readonly which: st
   ];
 }
 
+/** Networks that were scored on the cases of a data set, and the one that cases are ranked by. */
+export interface Ranked {
+  readonly networks: readonly AskedNetwork[];
+  /** Their labels are dense, of two or three axes: see {@link whyNoPictures}. */
+  readonly data: LabelledData;
+  readonly set: CaseSet;
+  readonly exported: string;
+}
+
 /**
  * Runs networks on the best, the median and the worst case of one of them.
  *
- * @param exported the network that cases are ranked by.
  * @param names of classes from 1 on, or of regions, where they have some.
- * @param labels dense ones of two or three axes: see {@link whyNoPictures}.
  */
 export async function picturesOf(
   { signal, onProgress }: Execution,
-  networks: readonly AskedNetwork[],
-  data: LabelledData,
-  set: CaseSet,
-  { exported, names }: { readonly exported: string; readonly names?: readonly string[] | undefined },
+  { networks, data, set, exported }: Ranked,
+  names?: readonly string[],
 ): Promise<PicturedSet> {
   const { dataset } = data;
   const labels = data.labelsFor(networks[0]);

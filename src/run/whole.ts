@@ -103,6 +103,13 @@ export function wholeLayout<N extends string>(
   };
 }
 
+/** What a directory is made with. */
+interface BegunWith<C, N extends string> {
+  readonly networks: Readonly<Record<N | 'start', Given>>;
+  readonly config: (stored: Readonly<Record<N | 'start', StoredNetwork>>) => C;
+  readonly force?: boolean | undefined;
+}
+
 /** Its files are in a folder of their own as long as another is there, which it is to replace. */
 export class WholeDirectory<C extends object, N extends string> extends SealedFolder<
   'checkpoint',
@@ -121,15 +128,13 @@ export class WholeDirectory<C extends object, N extends string> extends SealedFo
    * Makes a directory with the networks that a training begins with. Where it replaces another, that one stays until `finish`. The caller
    * holds its lock.
    *
-   * @param config the configuration, of the networks as they are stored.
+   * @param begun `config` makes the configuration, of the networks as they are stored.
    * @throws SutureError `output-exists`, `output-unwritable`.
    */
   static async create<C extends object, N extends string>(
     kind: WholeKind<C, N>,
     path: string,
-    networks: Readonly<Record<N | 'start', Given>>,
-    config: (stored: Readonly<Record<N | 'start', StoredNetwork>>) => C,
-    { force = false }: { readonly force?: boolean | undefined } = {},
+    { networks, config, force }: BegunWith<C, N>,
   ): Promise<WholeDirectory<C, N>> {
     await checkWholeOutput(kind, path, force);
     const { files } = kind.layout;

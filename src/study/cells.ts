@@ -88,13 +88,8 @@ export async function cellsOf(request: StudyRequest): Promise<readonly Cell[]> {
   const layers = architecture === undefined ? undefined : await hashFile(architecture, 'model-unreadable');
   const common = { task, metric, labels, executor, layers };
   const cells = new Map<string, Cell>();
-  const add = (
-    kind: Kind,
-    of: readonly string[],
-    seed: number,
-    fold: number | undefined,
-    needs: readonly string[],
-  ): string => {
+  type Draw = { readonly seed: number; readonly fold: number | undefined };
+  const add = (kind: Kind, of: readonly string[], needs: readonly string[], { seed, fold }: Draw): string => {
     const inputs = [common, kind, settingsOf(request, kind), of.map(name => hashes.get(name)), seed, fold, needs];
     const hash = hashBytes(JSON.stringify(inputs)).slice(0, 8);
     const where = fold === undefined ? '' : `-f${fold}`;
@@ -111,18 +106,19 @@ export async function cellsOf(request: StudyRequest): Promise<readonly Cell[]> {
   const wanted = methods.filter(method => asked.includes(method));
   for (const fold of folds ?? [undefined]) {
     for (const seed of seeds) {
-      const alone = (name: string): string => add('alone', [name], seed, fold, []);
+      const draw = { seed, fold };
+      const alone = (name: string): string => add('alone', [name], [], draw);
       for (const { name } of asked.includes('alone') ? sites : []) alone(name);
       for (const pair of pairs) {
         const parents = pair.map(alone);
         const isStitched = wanted.some(method => stagesAfterRun.has(method));
-        const run = isStitched ? add('run', pair, seed, fold, parents) : undefined;
-        for (const way of curves) if (run !== undefined) add(way, pair, seed, fold, parents);
+        const run = isStitched ? add('run', pair, parents, draw) : undefined;
+        for (const way of curves) if (run !== undefined) add(way, pair, parents, draw);
         for (const method of wanted) {
           if (method === 'alone') continue;
           const of = symmetric.has(method) ? inOrder(pair) : pair;
           const needs = of === pair ? parents : of.map(alone);
-          add(method, of, seed, fold, stagesAfterRun.has(method) && run !== undefined ? [...parents, run] : needs);
+          add(method, of, stagesAfterRun.has(method) && run !== undefined ? [...parents, run] : needs, draw);
         }
       }
     }

@@ -96,7 +96,7 @@ export async function fitToOutputs(
       const { after: graph, loss } = fitOf(count);
       if (!sessions.has(count)) sessions.set(count, await prepareStep(executor, { graph, loss }, {}));
     }
-    const fitted = await fitParts(first, parts, count => sessions.get(count)!, trained, job);
+    const fitted = await fitParts(first, { parts, sessions, trained }, job);
     return new Map([...trained, ...fitted]);
   } finally {
     for (const session of sessions.values()) session.dispose();
@@ -116,12 +116,17 @@ function named(
   return feeds;
 }
 
+/** What is fitted to: parts of the data, what computes those of a size, and where it begins. */
+interface Fitting {
+  readonly parts: readonly Part[];
+  readonly sessions: ReadonlyMap<number, Session>;
+  readonly trained: StitchParameters;
+}
+
 /** The parameters with the least loss on the held-out parts among those that the search on the others comes by. */
 async function fitParts(
   { loss, parameters, gradients }: ClosingFit,
-  parts: readonly Part[],
-  sessionFor: (count: number) => Session,
-  trained: StitchParameters,
+  { parts, sessions, trained }: Fitting,
   { onProgress, signal }: WorkOptions,
 ): Promise<StitchParameters> {
   const shapes = parameters.map(name => trained.get(name)!);
@@ -146,7 +151,7 @@ async function fitParts(
     const gradient = new Float64Array(heldOut ? 0 : x.length);
     for (const { count, feeds } of chosen) {
       throwIfInterrupted(signal, 'The closing fit');
-      const found = await sessionFor(count).run({ ...feeds, ...given }, [loss, ...wanted]);
+      const found = await sessions.get(count)!.run({ ...feeds, ...given }, [loss, ...wanted]);
       value += (Number(found[loss].data[0]) * count) / samples;
       let at = 0;
       for (const name of wanted) {

@@ -5,7 +5,7 @@ import { type WriteOptions, writeOutput } from '../files/output.ts';
 import { formatNifti, readNifti } from './nifti.ts';
 import { formatPng, parsePng } from './png.ts';
 import { parseTiff } from './tiff.ts';
-import { type Geometry, invalid, type Role, requireHeld, unreadable, type Volume } from './volume.ts';
+import { invalid, type Role, requireHeld, unreadable, type Volume } from './volume.ts';
 
 /** Endings of the files that are read, as nnU-Net's `file_ending` has them. */
 export const volumeEndings = ['.nii.gz', '.nii', '.png', '.tif', '.tiff'] as const;
@@ -53,12 +53,15 @@ function requireFinite(path: string, { data, shape }: Volume): void {
   );
 }
 
+/** How labels lie: their extents, as {@link Volume}'s without the channels, and where. */
+type Lying = Pick<Volume, 'shape' | 'geometry'>;
+
 /**
  * Checks that labels of an image can be written to a file of this name, before they are made.
  *
  * @throws SutureError `data-invalid` where the geometry or the ending does not allow it.
  */
-export function requireWritable(path: string, shape: readonly number[], geometry: Geometry): void {
+export function requireWritable(path: string, { shape, geometry }: Lying): void {
   const ending = endingOf(path);
   if (ending === '.png') {
     if (shape[0] === 1) return;
@@ -74,17 +77,15 @@ export function requireWritable(path: string, shape: readonly number[], geometry
 /**
  * Writes class numbers as NIfTI with the geometry of another file, or as PNG: 8 bits where the largest allows it, else 16.
  *
- * @param shape as {@link Volume}'s, without the channels.
  * @throws SutureError `output-exists`, `output-unwritable`; `data-invalid` where the geometry or the ending does not allow it.
  */
 export async function writeLabels(
   path: string,
   labels: ArrayLike<number>,
-  shape: readonly number[],
-  geometry: Geometry,
+  { shape, geometry }: Lying,
   options: WriteOptions = {},
 ): Promise<void> {
-  requireWritable(path, shape, geometry);
+  requireWritable(path, { shape, geometry });
   const stored = narrowed(path, labels);
   const [, height, width] = shape as [number, number, number];
   const bytes =

@@ -126,7 +126,7 @@ export async function diagnoseNetwork(
         ]
       : []),
   ];
-  const answers = await answersOfSettings(execution, joined, settings, dataset, { data, batch });
+  const answers = await answersOfSettings(execution, joined, { settings, dataset, data, batch });
   const sample = sampleOf(dataset, images, 0);
   const suite = isChangeable(dataset) ? changes : [];
   const sets = [sample, ...shiftedDatasets(sample, suite, 0)];
@@ -167,8 +167,8 @@ export async function diagnoseNetwork(
   const gains = [gainOn('own', answers, dataset)];
   for (const { name, data: test } of tests) {
     const asked = [...alone, { name: averaged(best), setting: averagedAt(network, best) }];
-    const found = await answersOfSettings(execution, joined, asked, test.dataset, { data: test, batch });
-    gains.push(gainOn(name, found, test.dataset));
+    const on = { settings: asked, dataset: test.dataset, data: test, batch };
+    gains.push(gainOn(name, await answersOfSettings(execution, joined, on), test.dataset));
   }
   const signs: Signs = {
     collapse: collapseOf(

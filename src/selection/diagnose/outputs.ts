@@ -47,18 +47,24 @@ function sumsOf(p: Float64Array, q: Float64Array, alone: boolean): readonly [div
   return [divergence, entropy];
 }
 
+/** Settings, and the images that they are run on. */
+interface AskedSettings {
+  readonly settings: readonly NamedSetting[];
+  readonly dataset: Dataset;
+  /** With their labels, where there are some. */
+  readonly data: LabelledData | undefined;
+  readonly batch: number | undefined;
+}
+
 /**
  * Runs settings, and the plain output ensemble, on all images. What they have in common is computed once for each batch.
  *
- * @param data labels of the images, where there are some.
  * @throws SutureError as `runParts`.
  */
 export async function answersOfSettings(
   execution: Execution,
   { network, parameters }: TrainedNetwork,
-  settings: readonly NamedSetting[],
-  dataset: Dataset,
-  { data, batch }: { readonly data?: LabelledData | undefined; readonly batch?: number | undefined } = {},
+  { settings, dataset, data, batch }: AskedSettings,
 ): Promise<ReadonlyMap<string, Answered>> {
   const [output] = network.outputs;
   // The ensemble is first, so that its answers are known before those of any other round.

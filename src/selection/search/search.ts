@@ -71,7 +71,7 @@ export interface Searched {
   readonly begin?: readonly DiscreteSetting[];
 }
 
-export interface SearchState {
+interface SearchState {
   /** What an earlier search of the same data, seed and kind of cost evaluated, in its order. */
   readonly known?: readonly Evaluated[];
   /** Is given what was found, again and again. */
@@ -91,8 +91,7 @@ export async function searchSettings(
   execution: Execution,
   trained: TrainedNetwork,
   searched: Searched,
-  options: SearchOptions,
-  { known = [], keep }: SearchState = {},
+  { known = [], keep, ...options }: SearchOptions & SearchState,
 ): Promise<Search> {
   const { network } = trained;
   const space = new SettingSpace(network);

@@ -27,7 +27,8 @@ const wanted = [0, 0, 1, 1, 1, 2, 2, 2, 2, 0, 1, 0];
 async function images(folder: string): Promise<string> {
   const path = join(folder, 'images');
   await mkdir(path);
-  for (const name of ['one', 'two']) await writeLabels(join(path, `${name}_0000.png`), values, [1, 3, 4], pixels);
+  for (const name of ['one', 'two'])
+    await writeLabels(join(path, `${name}_0000.png`), values, { shape: [1, 3, 4], geometry: pixels });
   return path;
 }
 
@@ -70,7 +71,7 @@ describe('prediction', () => {
     const [model, data, output] = [await bands(folder), await images(folder), join(folder, 'out')];
     const request = { model, data, output, executor: 'ort' } as const;
     await mkdir(output);
-    await writeLabels(join(output, 'one.png'), values, [1, 3, 4], pixels);
+    await writeLabels(join(output, 'one.png'), values, { shape: [1, 3, 4], geometry: pixels });
     await writeFile(join(output, 'notes.txt'), 'mine');
     const before = await readFile(join(output, 'one.png'));
     await expect(predict({ ...request, output: model, force: true })).rejects.toThrow(
@@ -84,7 +85,12 @@ describe('prediction', () => {
     expect([...(await readVolume(join(output, 'one.png'), 'labels')).data]).toEqual(wanted);
     expect((await predict(request)).cases.every(({ already }) => already)).toBe(true);
 
-    await writeLabels(join(data, 'two_0000.png'), [...values, ...values], [1, 6, 4], pixels, { force: true });
+    await writeLabels(
+      join(data, 'two_0000.png'),
+      [...values, ...values],
+      { shape: [1, 6, 4], geometry: pixels },
+      { force: true },
+    );
     await expect(predict(request)).rejects.toThrow(/made of other images \(two\.png\)/);
     // What is of images that are gone stays, with a word.
     await rename(join(data, 'two_0000.png'), join(data, 'three_0000.png'));
@@ -116,7 +122,7 @@ describe('prediction', () => {
     await predict(request);
     await writeFile(join(data, 'two_0000.png'), 'broken');
     expect((await predict({ ...request, mirror: [0], force: true })).cases[1].problem).toMatch(/no PNG file/);
-    await writeLabels(join(data, 'two_0000.png'), values, [1, 3, 4], pixels, { force: true });
+    await writeLabels(join(data, 'two_0000.png'), values, { shape: [1, 3, 4], geometry: pixels }, { force: true });
     await expect(predict({ ...request, mirror: [0] })).rejects.toThrow(/were being written over when that was stopped/);
     await predict({ ...request, mirror: [0], force: true });
     expect((await predict({ ...request, mirror: [0] })).cases.every(({ already }) => already)).toBe(true);

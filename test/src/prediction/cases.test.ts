@@ -6,7 +6,7 @@ import { writeLabels } from '../../../src/volumes/files.ts';
 import { scratch } from '../cli/support.ts';
 
 const png = (folder: string, name: string, values: readonly number[], shape = [1, 2, 3]): Promise<void> =>
-  writeLabels(join(folder, name), values, shape, { kind: 'pixels' });
+  writeLabels(join(folder, name), values, { shape, geometry: { kind: 'pixels' } });
 
 describe('the cases of a folder', () => {
   it('have a file for each channel', async () => {

@@ -54,7 +54,7 @@ describe('pictures of volumes', () => {
       const set = scoresByCase('v', dataset, [{ network: 'sign', metric }]);
       const named = [{ ...network, network: 'sign' }];
       const { cases, classes } = await withAsked({ executor }, named, asked =>
-        picturesOf({ executor }, asked, data, set, { exported: 'sign' }),
+        picturesOf({ executor }, { networks: asked, data, set, exported: 'sign' }),
       );
       expect(classes).toEqual(['class 1']);
       expect(cases).toHaveLength(2);

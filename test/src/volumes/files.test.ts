@@ -206,7 +206,7 @@ describe('writeLabels', () => {
     const image = await readVolume(await file(source, bytesOf(name)));
     for (const ending of ['.nii', '.nii.gz']) {
       const path = join(await scratch(), `labels${ending}`);
-      await writeLabels(path, labels, image.shape.slice(1), image.geometry);
+      await writeLabels(path, labels, { shape: image.shape.slice(1), geometry: image.geometry });
       const written = await readVolume(path, 'labels');
       expect(written.data).toEqual(Float32Array.from(labels));
       expect({ shape: written.shape, spacing: written.spacing }).toEqual({
@@ -220,34 +220,38 @@ describe('writeLabels', () => {
   it('keeps two axes', async () => {
     const image = await readVolume(await file('a.nii.gz', bytesOf('two axes')));
     const path = join(await scratch(), 'labels.nii.gz');
-    await writeLabels(path, labels.subarray(0, 12), image.shape.slice(1), image.geometry);
+    await writeLabels(path, labels.subarray(0, 12), { shape: image.shape.slice(1), geometry: image.geometry });
     expect(await readVolume(path)).toMatchObject({ shape: [1, 1, 3, 4], spacing: image.spacing });
   });
 
   it('takes 16 bits where 8 are too few', async () => {
     const path = join(await scratch(), 'labels.png');
     const wide = Uint16Array.from({ length: 6 }, (_, i) => 100 * i);
-    await writeLabels(path, wide, [1, 2, 3], { kind: 'pixels' });
+    await writeLabels(path, wide, { shape: [1, 2, 3], geometry: { kind: 'pixels' } });
     expect((await readVolume(path)).data).toEqual(Float32Array.from(wide));
   });
 
   it('refuses what cannot be written, and replaces nothing unasked', async () => {
     const folder = await scratch();
     const pixels = { kind: 'pixels' } as const;
-    await expect(writeLabels(join(folder, 'a.png'), labels, [2, 3, 4], pixels)).rejects.toThrow(
+    await expect(writeLabels(join(folder, 'a.png'), labels, { shape: [2, 3, 4], geometry: pixels })).rejects.toThrow(
       /one slice, and there are 2/,
     );
-    await expect(writeLabels(join(folder, 'a.nii'), labels, [2, 3, 4], pixels)).rejects.toThrow(
+    await expect(writeLabels(join(folder, 'a.nii'), labels, { shape: [2, 3, 4], geometry: pixels })).rejects.toThrow(
       /header of a NIfTI image/,
     );
-    await expect(writeLabels(join(folder, 'a.tif'), labels, [2, 3, 4], pixels)).rejects.toThrow(
+    await expect(writeLabels(join(folder, 'a.tif'), labels, { shape: [2, 3, 4], geometry: pixels })).rejects.toThrow(
       /labels are written as/,
     );
-    await expect(writeLabels(join(folder, 'a.png'), [-1], [1, 1, 1], pixels)).rejects.toThrow(/the label -1/);
+    await expect(writeLabels(join(folder, 'a.png'), [-1], { shape: [1, 1, 1], geometry: pixels })).rejects.toThrow(
+      /the label -1/,
+    );
     await writeFile(join(folder, 'b.png'), 'kept');
-    await expect(writeLabels(join(folder, 'b.png'), [1], [1, 1, 1], pixels)).rejects.toMatchObject({
-      code: 'output-exists',
-    });
+    await expect(writeLabels(join(folder, 'b.png'), [1], { shape: [1, 1, 1], geometry: pixels })).rejects.toMatchObject(
+      {
+        code: 'output-exists',
+      },
+    );
     expect(await readFile(join(folder, 'b.png'), 'utf8')).toBe('kept');
   });
 });

@@ -121,7 +121,7 @@ describe('a raw data set', () => {
     const path = await scratch();
     const write = async (folder: string, name: string): Promise<void> => {
       await mkdir(join(path, folder), { recursive: true });
-      await writeLabels(join(path, folder, name), [0, 1, 1, 0], [1, 2, 2], { kind: 'pixels' });
+      await writeLabels(join(path, folder, name), [0, 1, 1, 0], { shape: [1, 2, 2], geometry: { kind: 'pixels' } });
     };
     for (const folder of ['images', 'masks']) for (const number of [0, 1, 2]) await write(folder, `f_000${number}.png`);
     expect((await loadDataset(path, {}, 'scoring')).caseNames).toEqual(['f_0000', 'f_0001', 'f_0002']);
@@ -307,7 +307,7 @@ it('takes NIfTI volumes with their spacing, as volumes or slices, and refuses la
   await writeFile(join(path, 'images', 'a.nii'), bytesOf('plain with a matrix'));
   const { geometry, data } = await readVolume(join(path, 'images', 'a.nii'));
   const labels = Uint8Array.from({ length: 24 }, (_, i) => i % 2);
-  await writeLabels(join(path, 'labels', 'a.nii.gz'), labels, [2, 3, 4], geometry);
+  await writeLabels(join(path, 'labels', 'a.nii.gz'), labels, { shape: [2, 3, 4], geometry });
   const whole = await loadDataset(path);
   expect(whole).toMatchObject({ count: 1, imageShape: [1, 2, 3, 4] });
   for (const [axis, mm] of [3, 1.5, 0.7].entries()) expect(whole.spacing![0][axis]).toBeCloseTo(mm, 6);

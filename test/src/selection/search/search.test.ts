@@ -53,7 +53,7 @@ describe('the search over settings', () => {
       }));
       const points = known.flatMap(({ results }) => results.map(r => [...r.scores, -r.cost]));
       for (const seed of [1, 2, 3]) {
-        const found = await searchSettings({ executor }, trained, searched, { ...options, seed }, { known });
+        const found = await searchSettings({ executor }, trained, searched, { ...options, seed, known });
         expect(front(found.front.map(p => [p.own, p.shift!, -p.cost]))).toEqual(front(points));
       }
     });
@@ -76,7 +76,7 @@ describe('the search over settings', () => {
     await withExecutor({ executor: 'ort' }, async executor => {
       const short = await searchSettings({ executor }, trained, searched, { ...timed, evaluations: 6 });
       const known = short.evaluated;
-      const long = await searchSettings({ executor }, trained, searched, { ...timed, evaluations: 9 }, { known });
+      const long = await searchSettings({ executor }, trained, searched, { ...timed, evaluations: 9, known });
       const costs = costsOfAll(long);
       expect(costs.size).toBeLessThan(long.evaluated.flatMap(({ results }) => results).length);
       for (const each of costs.values()) expect([...each]).toEqual([expect.any(Number)]);
@@ -90,13 +90,11 @@ describe('the search over settings', () => {
       const long = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 16 });
       const short = await searchSettings({ executor }, trained, searched, { ...options, evaluations: 9 });
       expect(short.evaluated).toEqual(long.evaluated.slice(0, 9));
-      const on = await searchSettings(
-        { executor },
-        trained,
-        searched,
-        { ...options, evaluations: 16 },
-        { known: short.evaluated },
-      );
+      const on = await searchSettings({ executor }, trained, searched, {
+        ...options,
+        evaluations: 16,
+        known: short.evaluated,
+      });
       expect(on).toEqual(long);
 
       const controller = new AbortController();
@@ -106,17 +104,15 @@ describe('the search over settings', () => {
         if (now.evaluated.length > 6) controller.abort();
       };
       const work = { executor, signal: controller.signal };
-      const stopped = searchSettings(work, trained, searched, { ...options, evaluations: 16 }, { keep });
+      const stopped = searchSettings(work, trained, searched, { ...options, evaluations: 16, keep });
       await expect(stopped).rejects.toMatchObject({ code: 'interrupted' });
       expect(kept!.evaluated.length).toBeLessThan(16);
       expect(kept!.front.length).toBeGreaterThan(0);
-      const after = await searchSettings(
-        { executor },
-        trained,
-        searched,
-        { ...options, evaluations: 16 },
-        { known: kept!.evaluated },
-      );
+      const after = await searchSettings({ executor }, trained, searched, {
+        ...options,
+        evaluations: 16,
+        known: kept!.evaluated,
+      });
       expect(after).toEqual(long);
     });
   }, 60_000);
