@@ -23,7 +23,7 @@ export interface ProvenMatching extends VertexMatching {
 
 export interface ExactOptions {
   /** Seconds after which the best matching so far is returned, with the gap that is left. Default 8. */
-  readonly timeLimit?: number;
+  readonly timeLimit?: number | undefined;
   /** The work to do, by the seconds of time limit that stand for it. Default: the time limit's own. */
   readonly work?: number;
 }

@@ -38,20 +38,20 @@ export type Matcher = (typeof matchers)[number];
 
 export interface MatchOptions {
   /** Default `hirschberg`. */
-  readonly matcher?: Matcher;
+  readonly matcher?: Matcher | undefined;
   /** How distance of positions lowers a score: `1 - ½·Δp²` (default) or `1 - |Δp|`. Not together with `similarity`. */
-  readonly metric?: PositionMetric;
+  readonly metric?: PositionMetric | undefined;
   /**
    * How similar two features are, from 0 to 1, by value name (linear CKA on sample data, say; see {@link cka}).
    * The score is then `½ + ½·similarity·(1 - Δp²)`.
    */
-  readonly similarity?: (a: string, b: string) => number;
+  readonly similarity?: ((a: string, b: string) => number) | undefined;
   /** What the pairs call the two networks. Default: `a` and `b`. */
   readonly tags?: readonly [Tag, Tag];
   /** What messages call the two networks, by their roles and files, say. Default: the graphs' names, which exporters give to all alike. */
   readonly names?: Names;
   /** Seconds that the exact matcher may take. Default 8. */
-  readonly timeLimit?: number;
+  readonly timeLimit?: number | undefined;
   /** The shape [C, spatial...] of the images that the networks are to be joined for: no sizes are assumed that these do not have. */
   readonly imageShape?: readonly number[];
   /** Where the features of the two lie, where that is another grid than the images'. */

@@ -9,9 +9,9 @@ export interface MatchParentsOptions extends Omit<MatchOptions, 'similarity' | '
   /** What messages call the parents, by their tags. */
   readonly names?: Readonly<Record<string, string>>;
   /** Default `backbone`. */
-  readonly with?: MatchWith;
+  readonly with?: MatchWith | undefined;
   /** As in {@link MatchOptions}, with the tags of the two parents that are matched. */
-  readonly similarity?: (tagA: string, tagB: string) => MatchOptions['similarity'];
+  readonly similarity?: ((tagA: string, tagB: string) => MatchOptions['similarity']) | undefined;
 }
 
 /** Two parents and how they were matched, before their pairs met those of others. */
@@ -49,13 +49,12 @@ export function matchParents(
     parents.slice(i + 1).flatMap(b => (i === 0 || whom === 'all' ? [{ a, b }] : [])),
   );
   const found = couples.map(({ a, b }) => {
-    const given = similarity?.(a.tag, b.tag);
     const { pairs, ...facts } = match(a.graph, b.graph, {
       ...options,
       tags: [a.tag, b.tag],
       grids: [a.grid, b.grid],
       names: [names?.[a.tag] ?? `parent '${a.tag}'`, names?.[b.tag] ?? `parent '${b.tag}'`],
-      ...(given && { similarity: given }),
+      similarity: similarity?.(a.tag, b.tag),
     });
     return { a, b, facts, pairs };
   });

@@ -26,7 +26,7 @@ export interface OutputOptions {
    */
   readonly outputMean?: (typeof outputMeans)[number];
   /** What the outputs are. Regression is averaged as it is. Default `segmentation`, which is the same as `classification`. */
-  readonly task?: Task;
+  readonly task?: Task | undefined;
   /** What makes probabilities of logits, where neither graph nor `TaggedGraph.meaning` says. */
   readonly activation?: Activation;
 }

@@ -37,9 +37,9 @@ export interface RunFacts {
 
 export interface InspectRunOptions {
   /** Instead of the run's. */
-  readonly batch?: number;
+  readonly batch?: number | undefined;
   /** Instead of the run's. See `Training.memory`. */
-  readonly memory?: number;
+  readonly memory?: number | undefined;
 }
 
 /**
@@ -53,7 +53,7 @@ export async function inspectRun(path: string, options: InspectRunOptions = {}):
   const { config } = directory;
   const { training } = config;
   const batch = stepBatch(fixedBatch(joined.graph), options.batch, training.batch);
-  const asked = { ...training, ...options, batch };
+  const asked = { ...training, memory: options.memory ?? training.memory, batch };
   const [input] = joined.parents[0].inputs;
   const images = await imagesOfRun(joined, config);
   const network = networkForImages(joined, images);

@@ -79,14 +79,13 @@ export async function match(
 ): Promise<MatchResult | SeveralMatchResult> {
   requireSeveral(networks);
   const { output, force, outputs, data, labels } = options;
-  const overwrite = force ? { force } : {};
-  if (output !== undefined) await checkOutputFile(output, overwrite);
+  if (output !== undefined) await checkOutputFile(output, { force });
   const read = { networks, outputs, folder: labels?.folder, data: data === undefined ? [] : [data] };
   const { models, folder } = await loadModels(read);
   sharedBatch(models);
   const known = { ...options, ...(folder && { labels: { folder } }) };
   const { document, warnings } = await (models.length === 2 ? matchTwo(models, known) : matchSeveral(models, known));
-  if (output !== undefined) await writeOutput(output, jsonText(document), overwrite);
+  if (output !== undefined) await writeOutput(output, jsonText(document), { force });
   return { ...document, warnings: [...warningsOf(models), ...warnings.map(w => w.message)] };
 }
 
@@ -103,7 +102,7 @@ async function matchTwo(models: readonly Model[], options: MatchOptions): Promis
     names: [roleOf(a, 'a'), roleOf(b, 'b')],
     grids: [a.grid, b.grid],
     ...searchOf(options),
-    ...(similarity && { similarity }),
+    similarity,
   });
   return { document: { a: a.path, b: b.path, ...found, pairs: found.pairs.map(pairOfTwo) }, warnings };
 }
@@ -116,8 +115,8 @@ async function matchSeveral(
   const { matched, ...found } = matchParents(tagged(models), {
     names: byTag(models, roleOf),
     ...searchOf(options),
-    ...(options.matchWith && { with: options.matchWith }),
-    ...(similarity && { similarity }),
+    with: options.matchWith,
+    similarity,
   });
   return {
     document: {
@@ -129,15 +128,7 @@ async function matchSeveral(
   };
 }
 
-const searchOf = ({
-  matcher,
-  timeLimit,
-  metric,
-}: MatchOptions): Pick<GraphMatchOptions, 'matcher' | 'timeLimit' | 'metric'> => ({
-  ...(matcher !== undefined && { matcher }),
-  ...(timeLimit !== undefined && { timeLimit }),
-  ...(metric !== undefined && { metric }),
-});
+const searchOf = ({ matcher, timeLimit, metric }: MatchOptions) => ({ matcher, timeLimit, metric });
 
 /** The similarity of two networks' features, by their tags, if one is asked for. @throws SutureError `option-invalid` where one option needs another. */
 async function measured(

@@ -41,7 +41,7 @@ import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
 import { deployedCombination } from '../run/deployed.ts';
 import type { RunDirectory } from '../run/directory.ts';
 import { runFiles } from '../run/files.ts';
-import { sameData } from '../run/lifecycle.ts';
+import { type StoredData, sameData } from '../run/lifecycle.ts';
 import { loadRun, type OpenRun, openNetwork, trainedParameters } from '../run/load.ts';
 import { students } from '../run/student.ts';
 import { summaryOf } from '../run/summary.ts';
@@ -68,9 +68,9 @@ export interface ReportFile {
   /** What is not in it, and why, in sentences. */
   readonly leftOut: readonly string[];
   /** Where MLflow has it, where that was asked for. */
-  readonly mlflow?: string;
+  readonly mlflow?: string | undefined;
   /** Where TensorBoard has it. */
-  readonly tensorboard?: string;
+  readonly tensorboard?: string | undefined;
 }
 
 /**
@@ -80,7 +80,7 @@ export interface ReportFile {
  */
 export async function report(path: string, options: ReportOptions = {}): Promise<ReportFile> {
   const { output, force, mlflow, tensorboard } = options;
-  const writing: WriteOptions = { ...(force && { force }) };
+  const writing: WriteOptions = { force };
   if (output !== undefined) await checkOutputFile(output, writing);
   const work = async (): Promise<ReportFile> => {
     const run = await openNetwork(path);
@@ -103,11 +103,7 @@ export async function report(path: string, options: ReportOptions = {}): Promise
             [{ run: tracked, artifacts: await artifactsOf(run, text) }],
             writing,
           );
-    return {
-      ...made,
-      ...(kept !== undefined && { mlflow: kept }),
-      ...(boarded !== undefined && { tensorboard: boarded }),
-    };
+    return { ...made, mlflow: kept, tensorboard: boarded };
   };
   return output === undefined ? withLockedRun(path, work) : work();
 }
@@ -242,11 +238,7 @@ export const writePositionPage = (
   });
 
 /** A data set whose cases are shown: each test set, or the validation data where there is none. */
-interface Wanted {
-  readonly name: string;
-  readonly source: string;
-  readonly sha256: string;
-}
+type Wanted = StoredData & { readonly name: string };
 
 const wantedOf = ({ tests, validation }: FollowUp): readonly Wanted[] =>
   tests.length > 0 ? tests : [{ name: validationName, ...validation }];

@@ -30,7 +30,7 @@ import { withLockedRun } from '../run/access.ts';
 import { type FollowUp, labelsOfRun, requestSchema } from '../run/config.ts';
 import type { RunDirectory } from '../run/directory.ts';
 import { writeHalf } from '../run/half.ts';
-import { sameData, withMore } from '../run/lifecycle.ts';
+import { type StoredData, sameData, withMore } from '../run/lifecycle.ts';
 import { joinStudent, type LoadedRun } from '../run/load.ts';
 import { withNewLock } from '../run/lock.ts';
 import { type OnOwnGrid, scoresOnOwnGrids } from '../run/own-grid.ts';
@@ -66,7 +66,7 @@ export interface RunRequest extends Omit<StitchRequest, 'data'> {
   readonly train: string;
   /** Labelled images that the position is chosen by. */
   readonly validation: string;
-  readonly tests: readonly { readonly name: string; readonly file: string }[];
+  readonly tests: readonly NamedFile[];
   /** Whether outputs are weighed on each image by how sure the parents are (`settleGated`). Default: wherever a gate can act. */
   readonly gate?: boolean | undefined;
   /** What positions are chosen by and networks reported with. Default: what suits the labels, Dice for dense ones. */
@@ -114,9 +114,7 @@ const labelsOfTest = (said: LabelOptions, file: string, own: readonly string[]):
     : { ...said, folder: { ...said.folder, fold: undefined } };
 
 /** A test set, by the name and the file that were given. */
-interface TestData {
-  readonly name: string;
-  readonly file: string;
+interface TestData extends NamedFile {
   readonly data: LabelledData;
 }
 
@@ -129,42 +127,22 @@ interface Following {
 }
 
 const followUpOf = async (request: RunRequest): Promise<FollowUp> => {
-  const {
-    validation,
-    tests,
-    gate,
-    gateOver,
-    metric,
-    stress = {},
-    budget,
-    distill,
-    rule,
-    depth,
-    position,
-    half,
-  } = request;
+  const { validation, tests, gate, gateOver, metric, budget, distill, rule, depth, position, half } = request;
+  const stress = request.stress === false ? undefined : (request.stress ?? {});
   const hashed = async (source: string) => ({ source, sha256: await hashData(source, request.labels) });
   const namedFiles = (files: readonly NamedFile[]) =>
     Promise.all(files.map(async ({ name, file }) => ({ name, ...(await hashed(file)) })));
   return {
     validation: await hashed(validation),
     tests: await namedFiles(tests),
-    ...(gate !== undefined && { gate }),
-    ...(gateOver && { gateOver }),
-    ...(metric && { metric }),
-    ...(stress && {
-      stress: {
-        ...(stress.files && { files: await namedFiles(stress.files) }),
-        ...(stress.changes && { changes: [...stress.changes] }),
-        ...(stress.images !== undefined && { images: stress.images }),
-      },
-    }),
-    ...(budget !== undefined && { budget }),
-    ...(distill !== undefined && { distill }),
-    ...(rule && { rule }),
-    ...(depth !== undefined && { depth }),
-    ...(position !== undefined && { position }),
-    ...(half && { half }),
+    ...{ gate, gateOver, metric },
+    stress: stress && {
+      files: stress.files && (await namedFiles(stress.files)),
+      changes: stress.changes && [...stress.changes],
+      images: stress.images,
+    },
+    ...{ budget, distill, rule, depth, position },
+    half: half || undefined,
   };
 };
 
@@ -235,8 +213,7 @@ export const resumeRun = (path: string, work: TrainingWork = {}): Promise<RunRes
       throw new SutureError('run-invalid', `${printable(path)} has its report: there is nothing to resume.`);
     }
     const said = labelsOfRun(directory.config);
-    const read = (file: { readonly source: string; readonly sha256: string }, labels = said) =>
-      sameData(file, labels, 'the run was started');
+    const read = (file: StoredData, labels = said) => sameData(file, labels, 'the run was started');
     const own = [directory.config.data.source, followUp.validation.source];
     const choosable = LabelledData.toChooseBy(parents, await read(followUp.validation), followUp.metric);
     const tests: TestData[] = [];
@@ -349,19 +326,11 @@ async function follow(
       : await frontOf(execution, run, { tests, measured: onTests, networks: shown, chosen: chosen.name });
   const grids: OnOwnGrid[] = [];
   const ownScores = new Map(verdict.standings.map(({ name, own }) => [name, own]));
-  grids.push(
-    ...(await scoresOnOwnGrids(execution, run, {
-      ...{ name: 'own', file: choosable.dataset.source, metric: choosable.metric },
-      sharedOf: network => ownScores.get(network),
-    })),
-  );
-  for (const [i, { name, file: source, data }] of tests.entries()) {
-    grids.push(
-      ...(await scoresOnOwnGrids(execution, run, {
-        ...{ name, file: source, metric: data.metric },
-        sharedOf: network => onTests[i].get(network)?.score().value,
-      })),
-    );
+  const own = { name: 'own', file: choosable.dataset.source, data: choosable };
+  for (const [i, { name, file: source, data }] of [own, ...tests].entries()) {
+    const sharedOf = (network: string) =>
+      i === 0 ? ownScores.get(network) : onTests[i - 1].get(network)?.score().value;
+    grids.push(...(await scoresOnOwnGrids(execution, run, { name, file: source, metric: data.metric, sharedOf })));
   }
   const { executor } = execution;
   const agreement =

@@ -7,6 +7,7 @@ import { type WorkOptions, workOptions } from '../execution/progress.ts';
 import { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
 import { type StressRequest, stressSets } from '../metrics/stress-sets.ts';
+import type { NamedFile } from '../options/kinds.ts';
 import { withLockedRun } from '../run/access.ts';
 import { labelsOfRun } from '../run/config.ts';
 import { readLearned } from '../run/learned.ts';
@@ -55,9 +56,9 @@ export interface FrontRequest
     ExecutorOptions,
     LabelRequest {
   /** Test sets: the own site's first. They decide nothing. */
-  readonly tests?: readonly { readonly name: string; readonly file: string }[];
+  readonly tests?: readonly NamedFile[] | undefined;
   /** Also score the weights that `suture weigh` left in the run. */
-  readonly learned?: boolean;
+  readonly learned?: boolean | undefined;
   /** What settings are also scored on; it decides nothing. */
   readonly stress?: StressRequest | undefined;
 }

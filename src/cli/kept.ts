@@ -1,8 +1,9 @@
 /** Where runs were kept for other programs. */
+import type { ReportFile } from '../api/report.ts';
 import { name, type Terminal } from './terminal.ts';
 
 export function showKept(
-  { mlflow, tensorboard }: { readonly mlflow?: string; readonly tensorboard?: string },
+  { mlflow, tensorboard }: Pick<ReportFile, 'mlflow' | 'tensorboard'>,
   terminal: Terminal,
 ): void {
   if (mlflow !== undefined) {

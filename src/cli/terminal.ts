@@ -38,6 +38,12 @@ export { fixed } from '../report/decimals.ts';
 /** A count with thin groups of three: `1 234 567`. */
 export const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ' ');
 
+const edges = ['top', 'bottom'].flatMap(edge => ['', '-mid', '-left', '-right'].map(at => edge + at));
+/** A table's lines and corners, none of which is drawn. */
+const noBorders = Object.fromEntries(
+  [...edges, 'left', 'left-mid', 'mid', 'mid-mid', 'right', 'right-mid', 'middle'].map(line => [line, '']),
+);
+
 export class Terminal {
   readonly #streams: Streams;
   #progress: ProgressDisplay;
@@ -87,23 +93,7 @@ export class Terminal {
       head: head.map(text => this.colours.bold(text)),
       colAligns: numeric.map(right => (right ? 'right' : 'left')),
       style: { head: [], border: [], compact: true, 'padding-left': 0, 'padding-right': 2 },
-      chars: {
-        top: '',
-        'top-mid': '',
-        'top-left': '',
-        'top-right': '',
-        bottom: '',
-        'bottom-mid': '',
-        'bottom-left': '',
-        'bottom-right': '',
-        left: '',
-        'left-mid': '',
-        mid: '',
-        'mid-mid': '',
-        right: '',
-        'right-mid': '',
-        middle: '',
-      },
+      chars: noBorders,
     });
     table.push(...texts);
     for (const row of table.toString().split('\n')) this.line(row.trimEnd());

@@ -8,33 +8,6 @@
 import { product } from '../../ir/numbers.ts';
 import { float16ToNumber } from '../../ir/tensor.ts';
 
-/** Element types, by NumPy's names. */
-export type NpyDtype =
-  | 'bool'
-  | 'int8'
-  | 'uint8'
-  | 'int16'
-  | 'uint16'
-  | 'int32'
-  | 'uint32'
-  | 'int64'
-  | 'uint64'
-  | 'float16'
-  | 'float32'
-  | 'float64';
-
-export type NpyData =
-  | Uint8Array<ArrayBuffer>
-  | Int8Array<ArrayBuffer>
-  | Uint16Array<ArrayBuffer>
-  | Int16Array<ArrayBuffer>
-  | Uint32Array<ArrayBuffer>
-  | Int32Array<ArrayBuffer>
-  | BigUint64Array<ArrayBuffer>
-  | BigInt64Array<ArrayBuffer>
-  | Float32Array<ArrayBuffer>
-  | Float64Array<ArrayBuffer>;
-
 /** An array in C order. `float16` is widened to a Float32Array (exactly), `bool` is a Uint8Array of 0 and 1. */
 export interface NpyArray {
   readonly dtype: NpyDtype;
@@ -47,28 +20,30 @@ export class FormatError extends Error {
   override readonly name = 'FormatError';
 }
 
-interface Codec {
-  /** NumPy's type code, without the byte order. */
-  readonly code: string;
-  readonly bytes: number;
-  /** The numbers from a byte on, as many as asked for. */
-  readonly view: (buffer: ArrayBuffer, from: number, count: number) => NpyData;
-}
+type View<T> = (buffer: ArrayBuffer, from: number, count: number) => T;
 
-const CODECS: { readonly [D in NpyDtype]: Codec } = {
-  bool: { code: 'b1', bytes: 1, view: (b, at, n) => new Uint8Array(b, at, n) },
-  int8: { code: 'i1', bytes: 1, view: (b, at, n) => new Int8Array(b, at, n) },
-  uint8: { code: 'u1', bytes: 1, view: (b, at, n) => new Uint8Array(b, at, n) },
-  int16: { code: 'i2', bytes: 2, view: (b, at, n) => new Int16Array(b, at, n) },
-  uint16: { code: 'u2', bytes: 2, view: (b, at, n) => new Uint16Array(b, at, n) },
-  int32: { code: 'i4', bytes: 4, view: (b, at, n) => new Int32Array(b, at, n) },
-  uint32: { code: 'u4', bytes: 4, view: (b, at, n) => new Uint32Array(b, at, n) },
-  int64: { code: 'i8', bytes: 8, view: (b, at, n) => new BigInt64Array(b, at, n) },
-  uint64: { code: 'u8', bytes: 8, view: (b, at, n) => new BigUint64Array(b, at, n) },
-  float16: { code: 'f2', bytes: 2, view: (b, at, n) => Float32Array.from(new Uint16Array(b, at, n), float16ToNumber) },
-  float32: { code: 'f4', bytes: 4, view: (b, at, n) => new Float32Array(b, at, n) },
-  float64: { code: 'f8', bytes: 8, view: (b, at, n) => new Float64Array(b, at, n) },
+/** NumPy's type code, without the byte order; the bytes of a number; and the numbers from a byte on, as many as asked for. */
+const codec = <T>(code: string, bytes: number, view: View<T>) => ({ code, bytes, view });
+
+const CODECS = {
+  bool: codec('b1', 1, (b, at, n) => new Uint8Array(b, at, n)),
+  int8: codec('i1', 1, (b, at, n) => new Int8Array(b, at, n)),
+  uint8: codec('u1', 1, (b, at, n) => new Uint8Array(b, at, n)),
+  int16: codec('i2', 2, (b, at, n) => new Int16Array(b, at, n)),
+  uint16: codec('u2', 2, (b, at, n) => new Uint16Array(b, at, n)),
+  int32: codec('i4', 4, (b, at, n) => new Int32Array(b, at, n)),
+  uint32: codec('u4', 4, (b, at, n) => new Uint32Array(b, at, n)),
+  int64: codec('i8', 8, (b, at, n) => new BigInt64Array(b, at, n)),
+  uint64: codec('u8', 8, (b, at, n) => new BigUint64Array(b, at, n)),
+  float16: codec('f2', 2, (b, at, n) => Float32Array.from(new Uint16Array(b, at, n), float16ToNumber)),
+  float32: codec('f4', 4, (b, at, n) => new Float32Array(b, at, n)),
+  float64: codec('f8', 8, (b, at, n) => new Float64Array(b, at, n)),
 };
+
+/** Element types, by NumPy's names. */
+type NpyDtype = keyof typeof CODECS;
+
+export type NpyData = ReturnType<(typeof CODECS)[NpyDtype]['view']>;
 
 const DTYPES = Object.keys(CODECS) as NpyDtype[];
 const BY_CODE = new Map(DTYPES.map(dtype => [CODECS[dtype].code, dtype]));

@@ -14,9 +14,9 @@ export interface ProgressEvent {
 
 /** What every long-running function of the API takes. */
 export interface WorkOptions {
-  readonly onProgress?: (event: ProgressEvent) => void;
+  readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
   /** Ends the work at the next safe point with the error `interrupted`. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** What all work on data is given: what computes, whom to tell how far it is, and what may stop it. */
@@ -39,9 +39,7 @@ export interface TrainingExecution extends Execution, TrainingWork {}
 export type Opening = <T>(work: (executor: Executor) => Promise<T>) => Promise<T>;
 
 /** The options that are passed on to a part of the work. */
-export function workOptions({ onProgress, signal }: WorkOptions): WorkOptions {
-  return { ...(onProgress && { onProgress }), ...(signal && { signal }) };
-}
+export const workOptions = ({ onProgress, signal }: WorkOptions): WorkOptions => ({ onProgress, signal });
 
 /** Throws `interrupted` when the work was told to stop. */
 export function throwIfInterrupted(signal: AbortSignal | undefined, what = 'The work'): void {

@@ -10,7 +10,7 @@ import { isFolder } from './there.ts';
 
 export interface WriteOptions {
   /** Replace what is there. */
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
 }
 
 const FAULTS: { readonly [code: string]: string } = {

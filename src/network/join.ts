@@ -96,7 +96,7 @@ const matchModels = (
   matchParents(tagged(models), {
     names: byTag(models, roleOf),
     imageShape,
-    ...(matchWith && { with: matchWith }),
+    with: matchWith,
   });
 
 /**
@@ -107,13 +107,9 @@ const matchModels = (
 export const joinParents = (
   parents: readonly Parent[],
   pairs: readonly FeaturePair[],
-  how: Pick<JoinRequest, 'task' | 'outputMean'>,
+  { task, outputMean }: Pick<JoinRequest, 'task' | 'outputMean'>,
   besides: readonly TaggedGraph[] = [],
-): SuperNetwork =>
-  stitch([...tagged(parents), ...besides], pairs, {
-    outputMean: how.outputMean,
-    ...(how.task && { task: how.task }),
-  });
+): SuperNetwork => stitch([...tagged(parents), ...besides], pairs, { task, outputMean });
 
 /**
  * Matches networks, finds out what their outputs mean, and joins them.

@@ -31,7 +31,7 @@ export interface ChartSeries {
 }
 
 export interface ChartOptions {
-  readonly title?: string;
+  readonly title?: string | undefined;
   readonly xLabel: string;
   readonly yLabel: string;
   /** Values that are marked on the axis. Default: round numbers. */
@@ -48,7 +48,7 @@ export interface ChartOptions {
   readonly width?: number;
   readonly height?: number;
   /** White paper (default), as in a file of its own, or a page, whose style sheet says what the colours are: see {@link inkOf}. */
-  readonly on?: Ground;
+  readonly on?: Ground | undefined;
 }
 
 export type Ground = 'paper' | 'page';

@@ -33,7 +33,7 @@ const kinds: readonly {
  */
 export function frontFigures(front: Front, title?: string, on?: Ground): readonly string[] {
   const [x, ...others] = front.axes;
-  const options = { ...(title !== undefined && { title }), ...(on && { on }) };
+  const options = { title, on };
   return others.length === 0 ? [overShares(front, options)] : others.map(y => scatter(front, x, y, options));
 }
 

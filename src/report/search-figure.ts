@@ -39,7 +39,6 @@ export function searchFigure(search: Search, title?: string, on?: Ground): strin
     xLabel: `cost in % of the output ensemble's ${search.cost === 'time' ? 'time' : 'operations'}`,
     yLabel: `${metricTitles[metric]} on ${search.sets[0].name}`,
     height: 560,
-    ...(title !== undefined && { title }),
-    ...(on && { on }),
+    ...{ title, on },
   });
 }

@@ -42,7 +42,7 @@ export async function checkRunOutput(
     locked = false,
     what,
   }: {
-    readonly force?: boolean;
+    readonly force?: boolean | undefined;
     readonly locked?: boolean;
     readonly what?: { readonly kind: string; readonly isThere: boolean };
   } = {},

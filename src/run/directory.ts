@@ -65,9 +65,9 @@ export class RunDirectory extends SealedFolder<SealedTensors, SealedDocument, Ot
     path: string,
     specification: RunSpecification,
     pairs: readonly FeaturePair[],
-    { force, followUp }: { readonly force?: boolean; readonly followUp?: FollowUp | undefined } = {},
+    { force, followUp }: { readonly force?: boolean | undefined; readonly followUp?: FollowUp | undefined } = {},
   ): Promise<RunDirectory> {
-    await checkRunOutput(path, { ...(force && { force }), locked: true });
+    await checkRunOutput(path, { force, locked: true });
     return makeNext(path, runFileNames, async root => {
       const { parents, ...rest } = specification;
       const text = jsonText({ pairs: pairEntries(pairs, parents.length) });
@@ -186,13 +186,7 @@ async function copiedParent(
     external.push({ file: location, sha256: await hashFile(target) });
   }
   return {
-    ...{ file, source, sha256 },
-    ...(output !== undefined && { output }),
-    ...{ meaning, external },
-    ...(axes && { axes }),
-    ...(front && { front }),
-    ...(grid && { grid }),
-    ...(classes && { classes }),
+    ...{ file, source, sha256, output, meaning, external, axes, front, grid, classes },
   };
 }
 

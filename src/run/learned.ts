@@ -4,7 +4,7 @@ import { printable, SutureError } from '../../ir/index.ts';
 import { count, natural, outputShares, positionsOrNone, positive, several, share } from '../options/kinds.ts';
 import { optional, standing } from '../options/option.ts';
 import type { LearnedWeights } from '../selection/combination.ts';
-import { stepOptions } from '../training/options.ts';
+import { batchOption } from '../training/options.ts';
 import { hashSchema, naturalSchema } from './checkpoint.ts';
 import { labelsSchema } from './config.ts';
 import type { LoadedRun } from './load.ts';
@@ -25,7 +25,7 @@ export const learningOptions = {
     otherwise: 'alike',
   }),
   steps: standing(count, 'n', 'training steps', 100),
-  batch: stepOptions.batch,
+  batch: batchOption(),
   learningRate: standing(positive, 'x', 'learning rate at the start; it falls to 0 by half a cosine', 0.05, {
     long: 'lr',
   }),

@@ -92,9 +92,15 @@ export function requireCarried(
   requireTensors(values, new Map([...besides, ...carried]), file);
 }
 
+/** A data file, and what it was when it was used. */
+export interface StoredData {
+  readonly source: string;
+  readonly sha256: string;
+}
+
 /** The data that a training was begun with. @throws SutureError `data-invalid` where the file has changed since. */
 export async function sameData(
-  { source, sha256 }: { readonly source: string; readonly sha256: string },
+  { source, sha256 }: StoredData,
   labels: LabelOptions,
   since: string,
   use: Use = 'scoring',
@@ -129,11 +135,7 @@ export function train<E extends v.ObjectEntries, F extends string, D extends Tra
 ): Promise<ReadonlyMap<string, Tensor>> {
   return trainer.run({
     stage: kind.stage,
-    ...(from && { from }),
-    ...(until !== undefined && { until }),
-    ...(metricsEvery !== undefined && { metricsEvery }),
-    ...(keepEnd !== undefined && { keepEnd }),
-    onMetrics,
+    ...{ from, until, metricsEvery, keepEnd, onMetrics },
     onCheckpoint: async ({ step, sampler, settings, values }) => {
       const state = { step, sampler, settings, ...(await more()) };
       await directory.writeTensors(kind.file, new Map([...constant, ...values]), state);

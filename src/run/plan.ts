@@ -47,7 +47,7 @@ export interface StitchRequest extends ExecutorOptions, Pick<MeaningOptions, 'ac
   readonly data: string;
   /** The run directory to make. */
   readonly output: string;
-  readonly force?: boolean;
+  readonly force?: boolean | undefined;
   /** A file of pairs; without one the parents are matched. */
   readonly pairs?: string;
   /** What is not given is as `withDefaults` says. */

@@ -30,6 +30,7 @@ import {
   readCheckpoint,
   requireCarried,
   resumable,
+  type StoredData,
   sameData,
   type TrainingKind,
   train,
@@ -46,12 +47,6 @@ export interface WholeConfig extends Pick<RunConfig, 'task' | 'labels'> {
   readonly scores: readonly ValidationScore[];
   readonly validation: StoredData;
   readonly executor: { readonly name: ExecutorName; readonly description: string };
-}
-
-/** A data file, and what it was when a training was begun with it. */
-interface StoredData {
-  readonly source: string;
-  readonly sha256: string;
 }
 
 const entries = {

@@ -80,11 +80,11 @@ export const evenLoss = 0.005;
 
 export interface FrontOptions {
   /** Groups of positions that are on together. Default: every position alone. */
-  readonly groups?: readonly (readonly number[])[];
+  readonly groups?: readonly (readonly number[])[] | undefined;
   /** Shares of the original feature. Default 0, ¼, ½, ¾. With 1 alone no stitch is scored. */
-  readonly weights?: readonly number[];
+  readonly weights?: readonly number[] | undefined;
   /** Ways of sharing the output. Default: of two parents, 0, 0.1, …, 1 for parent a; of more, at most 40 and their mean. */
-  readonly outputs?: readonly OutputShares[];
+  readonly outputs?: readonly OutputShares[] | undefined;
   /** Also every share with a gate: see `settleGated`. Default: where the outputs are such that a gate can act on them. */
   readonly gate?: boolean;
   /** What has shares of its own with a gate: each image (default), or each case, which then is a batch. */
@@ -92,7 +92,7 @@ export interface FrontOptions {
   /** Also the weights that `suture weigh` learned. */
   readonly learned?: LearnedWeights | undefined;
   /** What the choice `even` may lose on the validation data. Default {@link evenLoss}. */
-  readonly loss?: number;
+  readonly loss?: number | undefined;
   /** Images at a time. Default 8. */
   readonly batch?: number | undefined;
   /** What all is also scored on, and what decides nothing. */

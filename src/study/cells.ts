@@ -32,9 +32,7 @@ const symmetric: ReadonlySet<Kind> = new Set(['merged', 'fedavg']);
 
 /** Of what is said of stitches, what goes with every way of training them; each has defaults of its own for all else. */
 export const otherWay = ({ steps, batch, memory }: StudyRequest['stitch']): StudyRequest['stitch'] => ({
-  ...(steps !== undefined && { steps }),
-  ...(batch !== undefined && { batch }),
-  ...(memory !== undefined && { memory }),
+  ...{ steps, batch, memory },
 });
 
 /** What of a request decides a cell's numbers, beside its data and what it needs. */

@@ -43,11 +43,11 @@ export const checkpointInterval = 20;
 /** Images in a step, of networks that take any number. */
 export const usualBatch = 8;
 
-/** What may be said of every training. */
-export const stepOptions = {
-  batch: optional(count, 'n', 'images in a step', { otherwise: `${usualBatch}, or what the networks take` }),
-  memory: optional(memory, 'limit', 'what a step may keep on WebGPU, 800MB or 50%; the rest is computed again'),
-};
+/** What may be said of every training: to each kind an option of its own. */
+export const batchOption = () =>
+  optional(count, 'n', 'images in a step', { otherwise: `${usualBatch}, or what the networks take` });
+export const memoryOption = () =>
+  optional(memory, 'limit', 'what a step may keep on WebGPU, 800MB or 50%; the rest is computed again');
 
 /** What may be said of a training. */
 export const trainingOptions = {
@@ -77,7 +77,7 @@ export const trainingOptions = {
     otherwise: `sampled ${drawn.init}, else ${reference.init}`,
   }),
   steps: standing(natural, 'n', 'training steps; 0 keeps the initialisation', 300),
-  batch: stepOptions.batch,
+  batch: batchOption(),
   learningRate: optional(positive, 'x', 'learning rate at the start; it falls to 0 by half a cosine', {
     otherwise: `${drawn.learningRate}, without pixels ${once.learningRate}; other --init, all or direct: ${reference.learningRate}`,
     long: 'lr',
@@ -102,7 +102,7 @@ export const trainingOptions = {
   closingImages: optional(natural, 'n', 'images that the last stitches are fitted to the outputs on, at the end', {
     otherwise: `sampled ${drawn.closingImages}, else ${reference.closingImages}`,
   }),
-  memory: stepOptions.memory,
+  memory: memoryOption(),
 };
 
 /** What may be said of a training; `withDefaults` says whether it goes together. */

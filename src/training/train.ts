@@ -55,19 +55,19 @@ export interface Checkpoint {
 
 export interface TrainOptions {
   /** Where to go on. */
-  readonly from?: Checkpoint;
+  readonly from?: Checkpoint | undefined;
   /** How many steps are to be done in the end. Default: all of the schedule. */
-  readonly until?: number;
+  readonly until?: number | undefined;
   /** What is trained, in words. Default: `training the stitches`. */
   readonly stage?: string;
   /** Steps from one reading of the loss to the next. Default {@link metricsInterval}. */
-  readonly metricsEvery?: number;
+  readonly metricsEvery?: number | undefined;
   /** Takes the metrics of every `metricsEvery`th step and the last. */
   readonly onMetrics?: (entry: MetricsEntry) => Promise<void> | void;
   /** Takes checkpoints: now and then, and before an interruption ends the training. */
   readonly onCheckpoint?: (checkpoint: Checkpoint) => Promise<void> | void;
   /** Also a checkpoint after the last step, where more is to come that may be interrupted. Default false. */
-  readonly keepEnd?: boolean;
+  readonly keepEnd?: boolean | undefined;
 }
 
 /** Steps from one reading of the loss to the next, where nothing else is said. */

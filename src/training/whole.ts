@@ -27,7 +27,7 @@ import { choice, count, memory, natural, nonNegative, positive, share, strength,
 import { optional, standing, unlessDenied } from '../options/option.ts';
 import type { StepFeed } from './feed.ts';
 import { LabelFeed } from './labels.ts';
-import { stepOptions } from './options.ts';
+import { batchOption, memoryOption } from './options.ts';
 
 /** Where nothing else is said, by optimiser. nnU-Net's decay for SGD. */
 export const rates = {
@@ -42,13 +42,13 @@ export const shiftHelp = 'whether each image is changed at random, and how stron
 
 /** What may be said of any training of a whole network. */
 export const wholeOptions = {
-  batch: stepOptions.batch,
+  batch: batchOption(),
   weightDecay: optional(nonNegative, 'x', 'decay of kernels and matrices, not of biases and scales', {
     otherwise: `adamw ${rates.adamw.weightDecay}, sgd ${rates.sgd.weightDecay}`,
   }),
   turn: unlessDenied('leave images upright, without quarter turns and mirroring'),
   seed: standing(natural, 's', 'of the batches and the changes', 0),
-  memory: stepOptions.memory,
+  memory: memoryOption(),
 };
 
 /** What decides the numbers of any training of a whole network, as a configuration keeps it. */

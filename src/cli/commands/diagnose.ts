@@ -36,7 +36,7 @@ export const diagnoseCommand = ({ terminal, signal }: Context): Command =>
   ).action(async (run: string, { test, ...flags }: ValuesOf<typeof options>) => {
     const found = await diagnose(run, {
       ...flags,
-      ...(test && { tests: test }),
+      tests: test,
       labels: labelOptions(flags),
       signal,
       onProgress: terminal.progress,

@@ -74,7 +74,7 @@ export const exportCommand = ({ terminal }: Context): Command =>
       .argument('<run>', 'a run directory'),
     options,
   ).action(async (run: string, { output, force, half, ...flags }: Flags) => {
-    const exported = await exportNetwork(run, output, choiceOf(flags), { half, ...(force && { force }) });
+    const exported = await exportNetwork(run, output, choiceOf(flags), { half, force });
     for (const message of exported.warnings ?? []) terminal.warning(message);
     terminal.result(exported, () => {
       const { position, combination, found, a, b } = exported;

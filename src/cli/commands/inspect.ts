@@ -28,10 +28,7 @@ export const inspectCommand = ({ terminal }: Context): Command =>
   ).action(async (path: string, { graph, batch, memory }: ValuesOf<typeof options>) => {
     if (await isFolder(path)) {
       if (graph) throw new SutureError('option-invalid', '--graph is for networks, and this is a folder.');
-      const facts = await inspectRun(path, {
-        ...(batch !== undefined && { batch }),
-        ...(memory !== undefined && { memory }),
-      });
+      const facts = await inspectRun(path, { batch, memory });
       terminal.result(facts, () => showRun(facts, terminal));
       return;
     }

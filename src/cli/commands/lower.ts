@@ -26,7 +26,7 @@ export const lowerCommand = ({ terminal }: Context): Command =>
       .argument('<run>', 'a run directory'),
     options,
   ).action(async (run: string, { output, force, ...flags }: Flags) => {
-    const lowered = await lower(run, output, graphOf(flags), force ? { force } : {});
+    const lowered = await lower(run, output, graphOf(flags), { force });
     terminal.result(lowered, () => show(lowered, terminal));
   });
 

@@ -52,15 +52,14 @@ export const searchCommand = ({ terminal, signal }: Context): Command =>
     options,
   ).action(async (run: string, { data, output, force, ...flags }: Flags) => {
     const { evaluations, seed, cost, metric, executor, batch } = flags;
-    const overwrite = force ? { force } : {};
-    if (output !== undefined) await checkOutputFile(output, overwrite);
+    if (output !== undefined) await checkOutputFile(output, { force });
     const found = await search(run, data, {
       ...{ evaluations, seed, cost, metric, executor, batch, signal },
       labels: labelOptions(flags),
       ...stressRequest(flags),
       onProgress: terminal.progress,
     });
-    if (output !== undefined) await writeOutput(output, searchFigure(found), overwrite);
+    if (output !== undefined) await writeOutput(output, searchFigure(found), { force });
     terminal.result(found, () => {
       showSearch(found, terminal);
       if (output !== undefined) terminal.line(`Drawn in ${name(output)}.`);

@@ -88,7 +88,7 @@ function furtherRequestOf(paths: readonly string[], flags: Flags, command: Comma
   const settings = [...setting.map(which => ({ setting: which })), ...(budget === undefined ? [] : [{ budget }])];
   const { steps, batch, learningRate, seed, loss, normalize, probabilityWeight, memory } = flags;
   const training = { steps, batch, learningRate, seed, loss, normalize, probabilityWeight, memory };
-  return { run, settings, data, output, ...(force && { force }), executor, training };
+  return { run, settings, data, output, force, executor, training };
 }
 
 /** What is given on the command line as the API's request; networks, data and output have no default. */

@@ -81,10 +81,7 @@ export const studyCommand = (context: Context): Command =>
     );
   });
 
-const keptOf = ({ mlflow, tensorboard }: Flags) => ({
-  ...(mlflow !== undefined && { mlflow }),
-  ...(tensorboard !== undefined && { tensorboard }),
-});
+const keptOf = ({ mlflow, tensorboard }: Flags) => ({ mlflow, tensorboard });
 
 /** Also stops when the study that started this process is gone. */
 function orLeft(signal: AbortSignal): AbortSignal {

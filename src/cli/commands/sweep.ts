@@ -78,7 +78,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
     const asked = {
       executor,
       labels: labelOptions(flags),
-      ...(batch !== undefined && { batch }),
+      batch,
       metric,
       ...stressRequest(flags),
       ...tuning(flags, terminal),
@@ -92,20 +92,13 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
     }
     const { positions, gate, gateOver, test, output, force, weights, outputs, learned, loss } = flags;
     const files = figureFiles(output, (test?.length ?? 0) - 1);
-    const overwrite = force ? { force } : {};
-    for (const file of files) await checkOutputFile(file, overwrite);
+    for (const file of files) await checkOutputFile(file, { force });
     const found = await front(run, data, {
-      ...asked,
-      ...(positions && { groups: positions }),
-      ...(weights && { weights }),
-      ...(outputs && { outputs }),
+      ...{ ...asked, groups: positions, weights, outputs, learned, loss, tests: test },
       ...gateRequest({ gate, gateOver }),
-      ...(learned && { learned }),
-      ...(loss !== undefined && { loss }),
-      ...(test && { tests: test }),
     });
     const figures = frontFigures(found);
-    for (const [i, file] of files.entries()) await writeOutput(file, figures[i], overwrite);
+    for (const [i, file] of files.entries()) await writeOutput(file, figures[i], { force });
     terminal.result(found, () => {
       showFront(found, terminal);
       for (const file of files) terminal.line(`Drawn in ${name(file)}.`);
