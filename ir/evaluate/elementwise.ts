@@ -27,10 +27,12 @@ export function evaluateElementwise(
   const f = (scalars[op] as (attributes: AnyNode['attributes']) => Scalar)(attributes);
   const operands = inputs.map(t => t && operandOf(nearestNumbers(t), t.shape, output.shape));
   const values = new Float64Array(product(output.shape));
-  const x = new Array<number>(operands.length);
+  const [first, second] = operands;
   for (let i = 0; i < values.length; i++) {
-    for (let k = 0; k < x.length; k++) x[k] = at(operands[k], i) as number;
-    values[i] = f(...x);
+    // Most have one or two; to spread a list takes longer than most of what is computed.
+    if (operands.length === 1) values[i] = f(at(first, i) as number);
+    else if (operands.length === 2) values[i] = f(at(first, i) as number, at(second, i) as number);
+    else values[i] = f(...operands.map(operand => at(operand, i) as number));
   }
   if (!isInteger(output.dtype)) return [tensorFromNumbers(output.dtype, output.shape, values)];
   return [

@@ -64,7 +64,7 @@ interface Indexed {
   fill(value: never): unknown;
 }
 
-const indexed = (data: TensorData): Indexed => data as unknown as Indexed;
+export const indexed = (data: TensorData): Indexed => data as unknown as Indexed;
 
 /** The same elements in another shape. */
 export const reshaped = <D extends DType>(t: Tensor<D>, shape: readonly number[]): Tensor<D> => ({ ...t, shape });

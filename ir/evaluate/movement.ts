@@ -1,9 +1,18 @@
-import { product, range, stridesOf, sum } from '../numbers.ts';
+import { product, range, stridesOf } from '../numbers.ts';
 import { integersOf, normalizeAxis } from '../operator.ts';
 import { type movement, sliceRanges } from '../ops/movement.ts';
-import { int64s, numbersOf, type Tensor, tensorFromNumbers, tensorType } from '../tensor.ts';
+import {
+  arrayFor,
+  int64s,
+  numbersOf,
+  type Tensor,
+  type TensorData,
+  tensor,
+  tensorFromNumbers,
+  tensorType,
+} from '../tensor.ts';
 import { bigintsOf, isInteger, tensorFromBigints } from './integers.ts';
-import { broadcastStrides, offsets, pick, reshaped, tabled } from './layout.ts';
+import { broadcastStrides, indexed, offsets, pick, reshaped, tabled } from './layout.ts';
 import type { EvaluationRule, EvaluationRules } from './rule.ts';
 
 type Reshaping = 'Identity' | 'Reshape' | 'Flatten' | 'Squeeze' | 'Unsqueeze';
@@ -72,18 +81,19 @@ export const movementRules: EvaluationRules<keyof typeof movement> = {
   Concat(inputs, { axis }, [{ dtype, shape }]) {
     const at = normalizeAxis(axis, shape.length);
     const inner = product(shape.slice(at + 1));
-    const chunks = inputs.map(t => t!.shape[at] * inner);
-    const row = sum(chunks);
-    // Element offsets into the inputs laid end to end.
-    const starts = inputs.map((_, k) => inputs.slice(0, k).reduce((sum, t) => sum + product(t!.shape), 0));
-    const from = new Int32Array(product(shape));
-    for (let outer = 0, i = 0; row > 0 && i < from.length; outer++) {
-      for (const [k, chunk] of chunks.entries()) {
-        for (let j = 0; j < chunk; j++) from[i++] = starts[k] + outer * chunk + j;
+    const row = shape[at] * inner;
+    const data = indexed(arrayFor(dtype, product(shape)));
+    let start = 0;
+    for (const input of inputs) {
+      // Of each row of the output a chunk.
+      const chunk = input!.shape[at] * inner;
+      const given = indexed(input!.data);
+      for (let from = 0, to = start; from < given.length; from += chunk, to += row) {
+        for (let j = 0; j < chunk; j++) data[to + j] = given[from + j];
       }
+      start += chunk;
     }
-    const all = joinedData(inputs as readonly Tensor[]);
-    return [pick({ dtype, shape: [product(all.shape)], data: all.data }, shape, from)];
+    return [tensor(dtype, shape, data as unknown as TensorData)];
   },
 
   Split([x], { axis }, outputs) {
@@ -178,17 +188,3 @@ export const movementRules: EvaluationRules<keyof typeof movement> = {
     ];
   },
 };
-
-/** The elements of tensors of one dtype, end to end. */
-function joinedData(tensors: readonly Tensor[]): Tensor {
-  const total = tensors.reduce((sum, t) => sum + product(t.shape), 0);
-  const [first] = tensors;
-  const joined = pick(first, [total], new Int32Array(total).fill(-1));
-  const data = joined.data as { set(from: unknown, at: number): void };
-  let at = 0;
-  for (const t of tensors) {
-    data.set(t.data, at);
-    at += product(t.shape);
-  }
-  return joined;
-}

@@ -432,20 +432,3 @@ describe('a model that cannot be expressed', () => {
     expect(details.join('')).not.toContain('\u001b');
   });
 });
-
-test('ends the unfolding of functions that call each other twice', () => {
-  const name = (i: number) => ({ domain: 'd', name: `F${i}` });
-  const call = (i: number, operands: string) => ({ ...node(`F${i}`, operands), domain: 'd' });
-  const functions = Array.from({ length: 60 }, (_, i) => ({
-    ...name(i),
-    input: ['a'],
-    output: ['b'],
-    opsetImport: [
-      { domain: '', version: 17n },
-      { domain: 'd', version: 1n },
-    ],
-    node: i === 0 ? [node('Relu', 'a -> b')] : [call(i - 1, 'a -> t'), call(i - 1, 't -> b')],
-  }));
-  const model = modelOf({ inputs: [value('x', ['N', 2])], nodes: [call(59, 'x -> y')], functions });
-  expect(() => imported(model)).toThrow(/unfolds to more than 100000 nodes/);
-}, 60_000);

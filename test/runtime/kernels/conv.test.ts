@@ -47,7 +47,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
           const y = await runPlan(device, planConv(spec, context), convOperands(spec), convLength(spec));
           expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(1e-4);
         }),
-        { numRuns: 14 },
+        { numRuns: 8 },
       );
     });
   }
@@ -60,7 +60,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
         const y = await runPlan(device, convWindow(spec, context), convOperands(spec), convLength(spec));
         expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(1e-4);
       }),
-      { numRuns: 8 },
+      { numRuns: 5 },
     );
   });
 
@@ -112,7 +112,6 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
         bias: false,
       }),
     ],
-    ['a kernel of three axes', plain({ inChannels: 3, outChannels: 4, input: [5, 6, 7], kernel: [3, 3, 3] })],
     ['a depthwise kernel', plain({ inChannels: 6, outChannels: 6, groups: 6, input: [9, 17], kernel: [3, 3] })],
   ];
   for (const [name, spec] of examples) {

@@ -113,7 +113,7 @@ describe('binary operators', () => {
         const ops = whole ? floats : floats.filter(op => op !== 'PRelu');
         await compare(inputs, (b, v) => ops.map(op => apply(b, op, [v.a, v.b])));
       }),
-      { numRuns: 8 },
+      { numRuns: 5 },
     );
   });
 

@@ -30,7 +30,7 @@ describe('reductions', () => {
           );
         },
       ),
-      { numRuns: 6 },
+      { numRuns: 4 },
     );
   });
 

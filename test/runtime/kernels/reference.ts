@@ -59,12 +59,13 @@ export function referenceMatMul(spec: MatMulSpec, a: Float32Array, b: Float32Arr
       rest = Math.floor(rest / size);
     }
     const start = (strides: readonly number[]) => strides.reduce((sum, stride, i) => sum + stride * at[i], 0);
+    const [startA, startB] = [start(spec.a.batch), start(spec.b.batch)];
     for (let i = 0; i < m; i++) {
       for (let j = 0; j < n; j++) {
         let sum = 0;
         for (let l = 0; l < k; l++) {
-          const left = a[start(spec.a.batch) + i * spec.a.row + l * spec.a.column];
-          sum += left * b[start(spec.b.batch) + l * spec.b.row + j * spec.b.column];
+          const left = a[startA + i * spec.a.row + l * spec.a.column];
+          sum += left * b[startB + l * spec.b.row + j * spec.b.column];
         }
         sum *= spec.alpha;
         if (spec.c && c) sum += spec.c.beta * c[start(spec.c.batch) + i * spec.c.row + j * spec.c.column];

@@ -18,7 +18,10 @@ function wide(inputs: number, outputs: number): Wide {
   const drawn = draw(random(5), 4099).data as Float32Array;
   const weight = (name: string, ...shape: number[]) => {
     const size = shape.reduce((p, q) => p * q);
-    const numbers = Float32Array.from({ length: size }, (_, i) => drawn[(i + name.length * 613) % drawn.length]);
+    const numbers = new Float32Array(size);
+    for (let at = -613 * name.length; at < size; at += drawn.length) {
+      numbers.set(drawn.subarray(Math.max(0, -at), Math.min(drawn.length, size - at)), Math.max(0, at));
+    }
     return { numbers, value: b.constant(float32(shape, numbers), name) };
   };
   const x = b.input('x', { dtype: 'float32', shape: [symbol('N'), inputs] });
@@ -29,15 +32,15 @@ function wide(inputs: number, outputs: number): Wide {
   const half = b.op('Mul', [shared.value, b.constant(float32([1], [0.5]))]);
   const other = b.op('MatMul', [x, b.op('Add', [shared.value, half])]);
   b.output('y', b.op('Sum', [gemm, product, b.op('MatMul', [x, shared.value]), other]));
-  const applied = (row: Float32Array): Float64Array =>
-    Float64Array.from({ length: outputs }, (_, o) => {
-      let sum = bias.numbers[o];
-      for (const [i, value] of row.entries()) {
-        const at = i * outputs + o;
-        sum += value * (turned.numbers[o * inputs + i] + plain.numbers[at] + 2.5 * shared.numbers[at]);
+  const applied = (row: Float32Array): Float64Array => {
+    const sums = Float64Array.from(bias.numbers);
+    for (let i = 0; i < inputs; i++) {
+      for (let o = 0, at = i * outputs; o < outputs; o++, at++) {
+        sums[o] += row[i] * (turned.numbers[o * inputs + i] + plain.numbers[at] + 2.5 * shared.numbers[at]);
       }
-      return sum;
-    });
+    }
+    return sums;
+  };
   return { graph: b.build(), applied };
 }
 
