@@ -10,11 +10,9 @@ const starting = [
   'test/package.test.ts',
   'test/ir/onnx/roundtrip.test.ts',
   'test/src/report/command.test.ts',
-  'test/src/report/html/browser.test.ts',
   'test/src/run/lock.test.ts',
   'test/src/study/{processes,slurm,snakemake,submit}.test.ts',
-  'test/src/web/chromium.test.ts',
-  'test/web/page.test.ts',
+  'test/chromium.test.ts',
 ];
 
 const common = {

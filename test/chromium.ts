@@ -26,8 +26,8 @@ const executable = (
 export const withoutChromium =
   executable === undefined ? ' (skipped: there is no Chromium here; apt-get install chromium)' : '';
 
-/** Without a sandbox, which containers do not allow: the pages are our own. */
-export const launch = (args: readonly string[] = []): Promise<Browser> =>
+/** Starts it. Without a sandbox, which containers do not allow: the pages are our own. */
+export const launch = (args: readonly string[]): Promise<Browser> =>
   chromium.launch({
     ...(executable !== undefined && { executablePath: executable }),
     // Which drivers this process has looked at is none of the browser's business.

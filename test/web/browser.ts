@@ -5,20 +5,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { build } from 'vite';
-import { launch } from '../chromium.ts';
 
 /** A name of this machine that browsers do not take for it, so that what they give to secure pages is missing. */
 export const insecureHost = 'insecure.test';
-
-/** With its software adapter for WebGPU. */
-export const launchWithAdapter = (): Promise<Browser> =>
-  launch([
-    '--enable-unsafe-webgpu',
-    '--use-webgpu-adapter=swiftshader',
-    `--host-resolver-rules=MAP ${insecureHost} 127.0.0.1`,
-  ]);
 
 /** Builds what `web/` has, the page or the library, in a folder of its own. */
 export async function bundled(mode: 'production' | 'library') {

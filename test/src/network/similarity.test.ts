@@ -67,7 +67,7 @@ describe('the similarity of features on data', () => {
     const parent = await loadModel(demo('parent_a.onnx'));
     const dataset = await loadDataset(demo('site_a_val.npz'));
     const similarity = await withExecutor({ executor: 'ort' }, executor =>
-      ckaSimilarity({ executor }, [parent, parent], dataset, { images: 8 }),
+      ckaSimilarity({ executor }, [parent, parent], dataset, { images: 4 }),
     );
     const { pairs, score } = match(parent.graph, parent.graph, { similarity });
     expect(pairs.every(({ features: { a, b } }) => a === b)).toBe(true);

@@ -15,7 +15,7 @@ const executor = 'ort';
 export async function requestIn(folder: string): Promise<StitchRequest> {
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
   const data = await smallData(join(folder, 'data.npz'));
-  const training = { steps: 6, batch: 2, init: 'kaiming', closingImages: 0 } as const;
+  const training = { steps: 4, batch: 2, init: 'kaiming', closingImages: 0 } as const;
   return { networks: [a, b], data, output: join(folder, 'run'), training, executor };
 }
 

@@ -360,7 +360,7 @@ describe('damage of any kind', () => {
             if (damage.kind !== 'alter' || !damage.forged) expect(others(found)).toEqual(others(await whole(command)));
           },
         ),
-        { numRuns: kind === 'finished' ? 80 : 40 },
+        { numRuns: kind === 'finished' ? 40 : 20 },
       );
     },
   );

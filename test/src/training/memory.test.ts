@@ -26,7 +26,7 @@ const arbitrarySteps = fc.array(
     right: fc.nat(),
     term: fc.boolean(),
   }),
-  { minLength: 10, maxLength: 40 },
+  { minLength: 8, maxLength: 20 },
 );
 
 /** A loss over a random graph of features, of 8 KiB each, and its gradients. */
@@ -104,20 +104,20 @@ describe('a budget of memory', () => {
         expect(Object.keys(got)).toEqual(Object.keys(want));
         for (const name of Object.keys(want)) expect(got[name].data, name).toEqual(want[name].data);
       }),
-      { numRuns: 12 },
+      { numRuns: 10 },
     );
     expect(again).toBeGreaterThan(0);
   }, 60_000);
 
   it('is what is allocated, under sampled settings, and it changes no bit of a step on WebGPU', async () => {
     const step = trainingStep(doubleBatch(network(), { switches: 'position' }), { steps: 3 });
-    const graph = simplify(specialize(step.graph, { N: 16 }));
-    const given = { ...feeds(graph, 16), ...Object.fromEntries(step.state) };
+    const graph = simplify(specialize(step.graph, { N: 8 }));
+    const given = { ...feeds(graph, 8), ...Object.fromEntries(step.state) };
     const executor = await createWebgpuExecutor({ adapter: 'embedded' });
     try {
       const whole = peakBytes(arrange(graph, { step }));
       let want: Readonly<Record<string, { readonly data: unknown }>> | undefined;
-      for (const share of [1, 0.8, 0.6]) {
+      for (const share of [1, 0.6]) {
         const session = await executor.prepare(arrangeWithin(graph, step.loss, share));
         const { activations, peak } = session.memory;
         expect(peak!.bytes).toBeLessThanOrEqual(1.02 * share * whole);

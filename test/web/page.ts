@@ -2,16 +2,15 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { importOnnx } from '../../ir/onnx/file.ts';
 import { npyArray } from '../../src/data/npy.ts';
 import { formatNpz } from '../../src/data/npz.ts';
-import { withoutChromium } from '../chromium.ts';
 import { smallData, smallParents } from '../src/cli/small.ts';
-import { bundled, insecureHost, launchWithAdapter, serve, watched } from './browser.ts';
+import { bundled, insecureHost, serve, watched } from './browser.ts';
 
-describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
-  let browser: Browser;
+/** @param browser from the first test on. */
+export function testPage(browser: () => Browser): void {
   let server: Awaited<ReturnType<typeof serve>>;
   let site: Awaited<ReturnType<typeof bundled>>;
   let own: string;
@@ -26,17 +25,15 @@ describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
     unlabelled = join(site.folder, 'unlabelled.npz');
     await writeFile(unlabelled, formatNpz({ images: npyArray(new Float32Array(2 * 64), [2, 1, 8, 8]) }));
     server = await serve(site.folder);
-    browser = await launchWithAdapter();
   });
   afterAll(async () => {
-    await browser.close();
     server.close();
     await site.remove();
   });
 
   /** A page that is open, and what it did that it must not. */
   async function opened(): Promise<{ readonly page: Page; readonly faults: readonly string[] }> {
-    const page = await browser.newPage();
+    const page = await browser().newPage();
     const faults = watched(page, server.origin);
     await page.goto(server.origin);
     await page.waitForSelector('.device.there, .device.missing');
@@ -119,7 +116,7 @@ describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
   });
 
   it('sends nothing even where it is told to, from the page or its worker', async () => {
-    const page = await browser.newPage();
+    const page = await browser().newPage();
     const asked: string[] = [];
     await page.route('**/*', route => {
       asked.push(route.request().url());
@@ -138,7 +135,7 @@ describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
   });
 
   it('says that there is no WebGPU, and why', async () => {
-    const page = await browser.newPage();
+    const page = await browser().newPage();
     await page.goto(server.origin.replace('localhost', insecureHost));
     await page.waitForSelector('.device.missing');
     expect(await page.textContent('#device')).toMatch(/^No WebGPU here/);
@@ -146,4 +143,4 @@ describe.skipIf(withoutChromium !== '')(`the page${withoutChromium}`, () => {
     expect(await page.locator('#match').isDisabled()).toBe(true);
     await page.close();
   });
-});
+}

@@ -5,16 +5,13 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../../../../src/api/run.ts';
-import { launch, withoutChromium } from '../../../chromium.ts';
 import { smallData, smallParents } from '../../cli/small.ts';
 import { shared } from '../../cli/support.ts';
 import { largeStudyPage } from '../../study/large.ts';
 import { largePage } from './large.ts';
 
-const folder = shared();
 const schemes = ['light', 'dark'] as const;
 const pages = ['run', 'large', 'study'] as const;
-let browser: Browser;
 
 interface Opened {
   readonly page: Page;
@@ -24,9 +21,9 @@ interface Opened {
   readonly busy: number;
 }
 
-async function opened(name: (typeof pages)[number]): Promise<Opened> {
+async function opened(browser: Browser, folder: string, name: (typeof pages)[number]): Promise<Opened> {
   const page = await browser.newPage({ viewport: { width: 1280, height: 900 } });
-  const { href } = pathToFileURL(join(folder(), `${name}.html`));
+  const { href } = pathToFileURL(join(folder, `${name}.html`));
   const faults: string[] = [];
   page.on('console', message => faults.push(`console: ${message.text()}`));
   page.on('pageerror', error => faults.push(`error: ${error.message}`));
@@ -73,9 +70,12 @@ const faintTexts = `(() => {
   });
 })()`;
 
-describe.skipIf(withoutChromium !== '')(`the page in Chromium${withoutChromium}`, () => {
+/** @param browser from the first test on. */
+export function testReports(browser: () => Browser): void {
+  const folder = shared();
+  let large = '';
   beforeAll(async () => {
-    browser = await launch();
+    large = largePage();
     const [a, b] = await smallParents(folder(), [[3], [2, 3]]);
     const [train, validation, test] = await Promise.all(
       ['train', 'val', 'test'].map(name => smallData(join(folder(), `${name}.npz`))),
@@ -83,19 +83,19 @@ describe.skipIf(withoutChromium !== '')(`the page in Chromium${withoutChromium}`
     const output = join(folder(), 'RUN');
     const tests = [{ name: `"><script>alert('x')</script><img src=x onerror="alert('y')">`, file: test }];
     const training = { steps: 2, batch: 2, initImages: 4, closingImages: 4 };
-    await run({ networks: [a, b], train, validation, tests, training, executor: 'ort', output });
+    const stress = { changes: ['gamma', 'contrast'] } as const;
+    await run({ networks: [a, b], train, validation, tests, training, stress, executor: 'ort', output });
     await writeFile(join(folder(), 'run.html'), await readFile(join(output, 'report.html')));
-    await writeFile(join(folder(), 'large.html'), largePage());
+    await writeFile(join(folder(), 'large.html'), large);
     await writeFile(join(folder(), 'study.html'), largeStudyPage());
   });
-  afterAll(() => browser?.close());
 
   describe.each(pages)('of %s', name => {
     let page: Page;
     let faults: readonly string[];
     let busy: number;
     beforeAll(async () => {
-      ({ page, faults, busy } = await opened(name));
+      ({ page, faults, busy } = await opened(browser(), folder(), name));
     });
     afterAll(() => page.close());
 
@@ -193,6 +193,6 @@ describe.skipIf(withoutChromium !== '')(`the page in Chromium${withoutChromium}`
   });
 
   it('of many parents, positions and cases stays below two megabytes', () => {
-    expect(Buffer.byteLength(largePage())).toBeLessThan(2e6);
+    expect(Buffer.byteLength(large)).toBeLessThan(2e6);
   });
-});
+}
