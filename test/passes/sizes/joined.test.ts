@@ -60,9 +60,8 @@ describe.each(couples)('%s with %s, height and width open', (a, b) => {
     const file = importOnnx(exportOnnx(settled(network))).graph;
     expect(file.inputs[0].type.shape.map(String)).toEqual(['N', '1', 'H', 'W']);
     for (const [h, w] of [
-      [4, 8],
       [8, 4],
-      [12, 20],
+      [4, 12],
     ] as const) {
       const x = draw(random(h), 2, 1, h, w);
       const fixed = settled(joined(...parents(skip, [h, w])));

@@ -29,7 +29,7 @@ describe('addProduct', () => {
   test('adds a multiple of a bᵀ to a part of a matrix, and touches nothing around it', () => {
     const side = fc.integer({ min: 1, max: tile });
     fc.assert(
-      fc.property(side, side, fc.integer({ min: 0, max: 600 }), fc.integer(), (m, n, k, seed) => {
+      fc.property(side, side, fc.integer({ min: 0, max: 400 }), fc.integer(), (m, n, k, seed) => {
         const [a, b, c] = [
           draw((m + 1) * (k + 3), seed),
           draw((n + 1) * (k + 2), seed + 1),
@@ -47,7 +47,7 @@ describe('addProduct', () => {
         addProduct(block(c, 7, n + 5), -2, block(a, 2, k + 3), block(b, 1, k + 2), m, n, k);
         expect(farthest(c, want)).toBeLessThan(1e-12);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   });
 });
@@ -69,7 +69,7 @@ describe('decompose and solveRows', () => {
         const want = solved(a, n, right, rows);
         expect(farthest(x, want)).toBeLessThan(1e-9 * largest(want));
       }),
-      { numRuns: 40 },
+      { numRuns: 25 },
     );
   });
 
@@ -90,9 +90,10 @@ describe('decompose and solveRows', () => {
 
   test('say so of what is not positive definite, or not a number, in whichever tile', () => {
     const n = 2 * tile + 3;
+    const whole = definite(n, 5);
     for (const at of [0, tile - 1, tile, 2 * tile + 2]) {
       for (const value of [-1, 0, Number.NaN]) {
-        const a = definite(n, 5);
+        const a = whole.slice();
         a[at * n + at] = value;
         expect(withoutStops(decompose(a, n))).toBe(false);
       }
