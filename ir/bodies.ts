@@ -1,6 +1,7 @@
 import { GraphBuilder } from './builder.ts';
 import type { Graph, Node, Value } from './graph.ts';
 import { range } from './numbers.ts';
+import { normalizeAxis } from './operator.ts';
 import type { SutureOp } from './ops/index.ts';
 import { channelAxis } from './ops/stitching.ts';
 
@@ -100,7 +101,7 @@ const bodies: { readonly [K in SutureOp]: (node: Node<K>) => Graph } = {
   LayerNormalizationGrad: node =>
     body(node, (b, [dy, x, scale]) => {
       const rank = x.type.shape.length;
-      const first = node.attributes.axis < 0 ? node.attributes.axis + rank : node.attributes.axis;
+      const first = normalizeAxis(node.attributes.axis, rank);
       return [normalizationGrad(b, b.op('Mul', [dy, scale]), x, range(first, rank), node.attributes.epsilon)];
     }),
 

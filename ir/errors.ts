@@ -71,8 +71,5 @@ export function printable(text: string, limit = 120): string {
 }
 
 /** Names in a sentence, the first few of many: `a, b, …`. */
-export const someOf = (names: readonly string[], most = 5): string =>
-  names
-    .slice(0, most)
-    .map(name => printable(name))
-    .join(', ') + (names.length > most ? ', …' : '');
+export const someOf = (names: readonly string[]): string =>
+  [...names.slice(0, 5).map(name => printable(name)), ...(names.length > 5 ? ['…'] : [])].join(', ');

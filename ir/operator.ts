@@ -195,12 +195,15 @@ export function integersOf(operand: Operand | undefined): readonly number[] | un
   return elements?.every(e => typeof e === 'number') ? (elements as readonly number[]) : undefined;
 }
 
-/** The only element of an operand of any dtype, when it is known before the run. */
-export function scalarOf(operand: Operand): Dim | undefined {
-  const { constant } = operand;
-  if (constant?.data.length === 1) return numbersOf(constant)[0];
-  return operand.elements?.length === 1 ? operand.elements[0] : undefined;
+/** The number that a constant of one element holds; undefined for every other operand. */
+export function constantNumber(operand: Operand | undefined): number | undefined {
+  const constant = operand?.constant;
+  return constant?.data.length === 1 ? numbersOf(constant)[0] : undefined;
 }
+
+/** The only element of an operand of any dtype, when it is known before the run. */
+export const scalarOf = (operand: Operand): Dim | undefined =>
+  constantNumber(operand) ?? (operand.elements?.length === 1 ? operand.elements[0] : undefined);
 
 /** An axis in [-rank, rank) as one in [0, rank). */
 export function normalizeAxis(axis: number, rank: number): number {
@@ -210,8 +213,8 @@ export function normalizeAxis(axis: number, rank: number): number {
   return axis < 0 ? axis + rank : axis;
 }
 
-export function requireFloat(operand: Operand, what: string): void {
-  if (!isFloat(operand.type.dtype)) reject(`${what} must be of a float dtype, not ${typeText(operand.type)}`);
+export function requireFloat({ type }: Operand): void {
+  if (!isFloat(type.dtype)) reject(`the input must be of a float dtype, not ${typeText(type)}`);
 }
 
 export function requireSameDType(operands: readonly (Operand | undefined)[]): DType {

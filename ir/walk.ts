@@ -1,23 +1,15 @@
 /** What lies before and behind values, for every pass that asks. */
 import type { AnyNode, Value } from './graph.ts';
 
-/**
- * The nodes that some values depend on, in their order. `nodes` are in topological order.
- *
- * @param enter whether the walk goes on to what a node reads; the node itself belongs to the result either way. Default: always.
- */
-export function ancestors(
-  nodes: readonly AnyNode[],
-  roots: Iterable<Value | undefined>,
-  enter: (node: AnyNode) => boolean = () => true,
-): AnyNode[] {
+/** The nodes that some values depend on, in their order. `nodes` are in topological order. */
+export function ancestors(nodes: readonly AnyNode[], roots: Iterable<Value | undefined>): AnyNode[] {
   const needed = new Set(roots);
   const found: AnyNode[] = [];
   for (let i = nodes.length - 1; i >= 0; i--) {
     const node = nodes[i];
     if (!node.outputs.some(output => needed.has(output))) continue;
     found.push(node);
-    if (enter(node)) for (const input of node.inputs) needed.add(input);
+    for (const input of node.inputs) needed.add(input);
   }
   return found.reverse();
 }

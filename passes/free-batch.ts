@@ -210,12 +210,12 @@ const batchFirst: Rule = step =>
 
 /** Operators along axes that must not be that of the samples. */
 const along =
-  (axesOf: (node: AnyNode) => readonly number[] | undefined, free = true): Rule =>
+  (axesOf: (node: AnyNode) => readonly number[] | undefined): Rule =>
   step => {
     const { node, kinds } = step;
     const [axis] = kinds;
     const axes = axesOf(node);
-    if (typeof axis !== 'number' || axes === undefined || (free && !othersFree(step))) return undefined;
+    if (typeof axis !== 'number' || axes === undefined || !othersFree(step)) return undefined;
     const rank = rankOf(node.inputs[0]);
     return axes.some(a => normalizeAxis(a, rank) === axis) ? undefined : node;
   };
@@ -234,7 +234,7 @@ const fromAttribute = along(({ inputs, attributes }) => {
   return Array.from({ length: rank - first }, (_, i) => first + i);
 });
 
-const alongOperand = (index: number): Rule => along(({ inputs }) => integersOf(inputs[index]));
+const alongOperand = along(({ inputs }) => integersOf(inputs[1]));
 
 /** Over the axes of an operand; over all without one. */
 const reduction = along(node => {
@@ -443,8 +443,8 @@ const rules: { readonly [op in OpName]?: Rule } = {
   Hardmax: alongAttribute,
   TopK: alongAttribute,
   Split: alongAttribute,
-  CumSum: alongOperand(1),
-  CumProd: alongOperand(1),
+  CumSum: alongOperand,
+  CumProd: alongOperand,
   Trilu: matrices,
   Identity: reshaping,
   Transpose: reshaping,

@@ -49,10 +49,10 @@ const fewOf = (texts: readonly string[], most: number): string =>
   texts.length > most ? `${texts.slice(0, most).join(', ')} and ${texts.length - most} more` : texts.join(', ');
 
 /** Names in a list for people, the first few of many. */
-export const listed = (names: readonly string[], most = 8): string =>
+export const listed = (names: readonly string[]): string =>
   fewOf(
     names.map(name => `'${printable(name, 80)}'`),
-    most,
+    8,
   );
 
 /** Collects while an import goes on. */

@@ -73,7 +73,7 @@ const kinds: { readonly [K in Kind]: (dtype: DType) => boolean } = {
 };
 
 function requireKind(x: Operand, kind: Kind): void {
-  if (kind === 'float') requireFloat(x, 'the input');
+  if (kind === 'float') requireFloat(x);
   else if (!kinds[kind](x.type.dtype)) {
     reject(`the input must be of a dtype that is ${kind}, not ${typeText(x.type)}`);
   }

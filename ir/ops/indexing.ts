@@ -37,10 +37,10 @@ function requireAlong(data: Operand, indices: Operand, axis: number): void {
   }
 }
 
-function requireEqualShapes(operand: Operand, shape: Shape, what: string): void {
-  requireRank(operand, shape.length, what);
-  const off = operand.type.shape.findIndex((d, i) => isStatic(d) && isStatic(shape[i]) && d !== shape[i]);
-  if (off >= 0) reject(`${what} must be [${shape.join(', ')}], not ${typeText(operand.type)}`);
+function requireUpdates(updates: Operand, shape: Shape): void {
+  requireRank(updates, shape.length, 'the updates');
+  const off = updates.type.shape.findIndex((d, i) => isStatic(d) && isStatic(shape[i]) && d !== shape[i]);
+  if (off >= 0) reject(`the updates must be [${shape.join(', ')}], not ${typeText(updates.type)}`);
 }
 
 /** Operators whose operands or results are indices. */
@@ -84,7 +84,7 @@ export const indexing = {
     versions: [11, 13, 16, 18],
     infer([data, indices, updates], { axis }): readonly Inferred[] {
       requireAlong(data, indices, axis);
-      requireEqualShapes(updates, indices.type.shape, 'the updates');
+      requireUpdates(updates, indices.type.shape);
       return [{ dtype: requireSameDType([data, updates]), shape: data.type.shape }];
     },
   }),
@@ -99,7 +99,7 @@ export const indexing = {
       if (length === undefined) reject('the indices must be tuples, not a scalar');
       if (isStatic(length)) {
         if (length > shape.length) reject(`tuples of ${length} indices point into ${typeText(data.type)}`);
-        requireEqualShapes(updates, [...places, ...shape.slice(length)], 'the updates');
+        requireUpdates(updates, [...places, ...shape.slice(length)]);
       }
       return [{ dtype: requireSameDType([data, updates]), shape }];
     },

@@ -109,22 +109,25 @@ export function resizedAxes(
     const scale = given ? given[i] : (kept ?? to[axis] / from[axis]);
     const cut = crop && region ? ([region[i], region[axes.length + i]] as const) : undefined;
     if (from[axis] === to[axis] && scale === 1 && !cut) return [];
-    return [resizedAxis(attributes, axis, from[axis], to[axis], scale, cut ?? [0, 1])];
+    return [resizedAxis(attributes, axis, { size: from[axis], out: to[axis], scale, region: cut ?? [0, 1] })];
   });
 }
 
-function resizedAxis(
-  attributes: ResizeAttributes,
-  axis: number,
-  size: number,
-  out: number,
-  scale: number,
-  region: readonly [number, number],
-): ResizedAxis {
+/** How an axis of `size` becomes one of `out`. */
+interface Resizing {
+  readonly size: number;
+  readonly out: number;
+  readonly scale: number;
+  /** The part that is taken, as shares of the axis. */
+  readonly region: readonly [number, number];
+}
+
+function resizedAxis(attributes: ResizeAttributes, axis: number, resizing: Resizing): ResizedAxis {
+  const { size, out, scale } = resizing;
   const mode = attributes.coordinate_transformation_mode as CoordinateMode;
   const inside = (p: number) => p >= 0 && p < size;
   const taps = Array.from({ length: out }, (_, at): readonly Tap[] | undefined => {
-    const x = coordinate(mode, at, size, out, scale, region);
+    const x = coordinate(mode, at, resizing);
     if (mode === 'tf_crop_and_resize' && (x < 0 || x > size - 1)) return undefined;
     let found = tapsAt(attributes, x, scale);
     if (attributes.exclude_outside) found = unit(found.map(t => (inside(t.position) ? t : { ...t, weight: 0 })));
@@ -136,14 +139,7 @@ function resizedAxis(
 const f32 = Math.fround;
 
 /** The input coordinate of an output position, in single precision: what is nearest at a tie depends on it. */
-function coordinate(
-  mode: CoordinateMode,
-  at: number,
-  size: number,
-  out: number,
-  scale: number,
-  [start, end]: readonly [number, number],
-): number {
+function coordinate(mode: CoordinateMode, at: number, { size, out, scale, region: [start, end] }: Resizing): number {
   const by = f32(scale);
   const half = () => f32(f32((at + 0.5) / by) - 0.5);
   switch (mode) {

@@ -2,7 +2,7 @@ import { isStatic } from '../dim.ts';
 import { attr, normalizeAxis, type Operand, operator, reject, requireFloat, requireRank } from '../operator.ts';
 
 function perChannel(x: Operand, parameters: Readonly<Record<string, Operand>>): void {
-  requireFloat(x, 'the input');
+  requireFloat(x);
   const channels = x.type.shape[1];
   for (const [name, parameter] of Object.entries(parameters)) {
     const [length] = requireRank(parameter, 1, name);
@@ -49,7 +49,7 @@ export const normalization = {
     },
     versions: [17],
     infer([x], { axis }, { outputs }) {
-      requireFloat(x, 'the input');
+      requireFloat(x);
       const { shape } = x.type;
       const first = normalizeAxis(axis, shape.length);
       const statistic = { dtype: 'float32' as const, shape: shape.map((d, i) => (i < first ? d : 1)) };
@@ -79,7 +79,7 @@ export const normalization = {
     },
     versions: [23],
     infer([x]) {
-      requireFloat(x, 'the input');
+      requireFloat(x);
       return [x.type];
     },
   }),
@@ -95,7 +95,7 @@ export const normalization = {
     },
     versions: [1, 13],
     infer([x]) {
-      requireFloat(x, 'the input');
+      requireFloat(x);
       return [x.type];
     },
   }),

@@ -25,16 +25,15 @@ function pooled(
   return { dtype: x.type.dtype, shape: [n, c, ...windowOutput(spatial, window)] };
 }
 
-const globally = (versions: readonly number[]) =>
-  operator({
-    inputs: ['X'],
-    attributes: {},
-    versions,
-    infer([x]) {
-      spatialOf(x);
-      return [{ dtype: x.type.dtype, shape: x.type.shape.map((d, i) => (i < 2 ? d : 1)) }];
-    },
-  });
+const globally = operator({
+  inputs: ['X'],
+  attributes: {},
+  versions: [1, 22],
+  infer([x]) {
+    spatialOf(x);
+    return [{ dtype: x.type.dtype, shape: x.type.shape.map((d, i) => (i < 2 ? d : 1)) }];
+  },
+});
 
 export const pooling = {
   MaxPool: operator({
@@ -60,6 +59,6 @@ export const pooling = {
     versions: [2, 11, 18, 22],
     infer: ([x], attributes) => [pooled(x, attributes)],
   }),
-  GlobalAveragePool: wide(globally([1, 22])),
-  GlobalMaxPool: globally([1, 22]),
+  GlobalAveragePool: wide(globally),
+  GlobalMaxPool: globally,
 };

@@ -61,17 +61,16 @@ const argument = () =>
     },
   });
 
-const alongAxis = (versions: readonly number[]) =>
-  operator({
-    inputs: ['input'],
-    attributes: { axis: attr.int.default(-1) },
-    versions,
-    infer([x], { axis }): readonly Inferred[] {
-      requireFloat(x, 'the input');
-      normalizeAxis(axis, x.type.shape.length);
-      return [x.type];
-    },
-  });
+const alongAxis = operator({
+  inputs: ['input'],
+  attributes: { axis: attr.int.default(-1) },
+  versions: [1, 11, 13],
+  infer([x], { axis }): readonly Inferred[] {
+    requireFloat(x);
+    normalizeAxis(axis, x.type.shape.length);
+    return [x.type];
+  },
+});
 
 const cumulative = (versions: readonly number[]) =>
   operator({
@@ -109,9 +108,9 @@ export const reduction = {
   ...reductions,
   ArgMax: argument(),
   ArgMin: argument(),
-  Softmax: wide({ ...alongAxis([1, 11, 13]), epilogue: true as const }),
-  LogSoftmax: wide({ ...alongAxis([1, 11, 13]), epilogue: true as const }),
-  Hardmax: alongAxis([1, 11, 13]),
+  Softmax: wide({ ...alongAxis, epilogue: true as const }),
+  LogSoftmax: wide({ ...alongAxis, epilogue: true as const }),
+  Hardmax: alongAxis,
   CumSum: wide(cumulative([11, 14])),
   CumProd: { ...cumulative([26]), noHalf: true as const },
   TopK: operator({

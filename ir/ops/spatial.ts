@@ -39,7 +39,7 @@ export function windowOf(attributes: WindowAttributes, kernel: readonly number[]
   if (spatial.length !== rank) reject(`the kernel has ${rank} spatial axes, the input ${spatial.length}`);
   const pads =
     attributes.auto_pad === 'SAME_UPPER' || attributes.auto_pad === 'SAME_LOWER'
-      ? samePads(attributes.auto_pad, kernel, strides, dilations, spatial)
+      ? samePads(attributes.auto_pad, { kernel, strides, dilations }, spatial)
       : attributes.auto_pad === 'VALID'
         ? Array<number>(2 * rank).fill(0)
         : (attributes.pads ?? Array<number>(2 * rank).fill(0));
@@ -49,9 +49,7 @@ export function windowOf(attributes: WindowAttributes, kernel: readonly number[]
 
 function samePads(
   mode: 'SAME_UPPER' | 'SAME_LOWER',
-  kernel: readonly number[],
-  strides: readonly number[],
-  dilations: readonly number[],
+  { kernel, strides, dilations }: Pick<Window, 'kernel' | 'strides' | 'dilations'>,
   spatial: Shape,
 ): number[] {
   const begins: number[] = [];

@@ -66,9 +66,9 @@ export interface Peak {
 }
 
 /** Bytes of the activations while each node runs, in the order given. A node's operands and outputs are alive together. */
-export function occupancy(graph: Graph, binding: Binding = {}): readonly number[] {
+export function occupancy(graph: Graph): readonly number[] {
   const bytes: number[] = [];
-  walk(graph, new Storage(graph, binding), (_, living) => bytes.push(living));
+  walk(graph, new Storage(graph), (_, living) => bytes.push(living));
   return bytes;
 }
 

@@ -10,6 +10,7 @@
  * Convex sums of probabilities are probabilities, and their logarithm is the logarithm of probabilities: what an ensemble returns.
  */
 import { type AnyNode, equalDims, type Graph, isStatic, numbersOf, type Shape, type Value } from '../../ir/index.ts';
+import { constantNumber, normalizeAxis } from '../../ir/operator.ts';
 import type { Activation } from './meaning.ts';
 
 /** An axis, `none` where the one channel has none, undefined where nothing tells. */
@@ -81,14 +82,14 @@ class Reader {
       case 'Slice':
         return cut(first(), x!.type.shape, node.outputs[0].type.shape);
       case 'Gather': {
-        const at = fromEnd(node.attributes.axis, x!.type.shape.length);
+        const at = normalizeAxis(node.attributes.axis, x!.type.shape.length);
         const gone = y!.type.shape.length === 0;
         const taken = cut(first(), x!.type.shape, gone ? x!.type.shape.with(at, 1) : node.outputs[0].type.shape);
         return gone ? moved(taken, axis => (axis === at ? 'none' : axis > at ? axis - 1 : axis)) : taken;
       }
       case 'Softmax':
       case 'LogSoftmax': {
-        const axis = fromEnd(node.attributes.axis, x!.type.shape.length);
+        const axis = normalizeAxis(node.attributes.axis, x!.type.shape.length);
         return {
           kind: node.op === 'Softmax' ? 'probabilities' : 'log-probabilities',
           activation: 'softmax',
@@ -123,7 +124,7 @@ class Reader {
       case 'Div': {
         const [value, factor] = node.op === 'Mul' && x!.constant ? [y, x] : [x, y];
         const reading = this.read(value, left);
-        const scale = scalarOf(factor);
+        const scale = constantNumber(factor);
         if (reading.kind !== 'probabilities' || scale === undefined) return elementwise(reading);
         return { ...reading, mass: node.op === 'Mul' ? reading.mass * scale : reading.mass / scale };
       }
@@ -159,7 +160,7 @@ class Reader {
     if (readings.length === 0) return unknown;
     if (constant.length > 0) {
       const [reading] = readings;
-      const shift = constant.reduce((sum, v) => sum + (scalarOf(v) ?? Number.NaN), 0);
+      const shift = constant.reduce((sum, v) => sum + (constantNumber(v) ?? Number.NaN), 0);
       if (readings.length > 1 || reading.kind !== 'log-probabilities') return elementwise(reading);
       return { ...reading, mass: reading.mass * Math.exp(shift) };
     }
@@ -224,12 +225,4 @@ function reshaping(from: Shape, to: Shape): (axis: number) => ChannelAxis {
     if (axis >= from.length - behind) return axis - from.length + to.length;
     return isStatic(from[axis]) && from[axis] === 1 ? 'none' : undefined;
   };
-}
-
-const fromEnd = (axis: number, rank: number): number => (axis < 0 ? axis + rank : axis);
-
-/** The value of a constant of one element. */
-function scalarOf(value: Value | undefined): number | undefined {
-  const constant = value?.constant;
-  return constant && constant.data.length === 1 ? numbersOf(constant)[0] : undefined;
 }

@@ -96,7 +96,7 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
     const all = taken('labels', labelType(answers[0].type, task, meaning));
     const shares = outputShares(graph.outputs.length);
     for (const [i, { name, value }] of graph.outputs.entries()) {
-      const own = i === 0 ? all : nearestPlaces(b, all, output.type, value.type, meaning);
+      const own = i === 0 ? all : nearestPlaces(b, all, [output.type, value.type], meaning);
       const loss = taskLoss(b, i === 0 ? answers[0] : value, own, { task, meaning, ignore, dice });
       terms.add(loss, { name: i === 0 ? 'labels' : `labels/${name}` }, (share * shares[i]) / abreast);
     }
@@ -124,13 +124,12 @@ export function distillation(network: Graph, options: DistillationOptions): Dist
 function nearestPlaces(
   b: GraphBuilder,
   labels: Value,
-  from: TensorType,
-  to: TensorType,
+  outputs: readonly [from: TensorType, to: TensorType],
   { channelAxis }: OutputMeaning,
 ): Value {
   const places = ({ shape }: TensorType): readonly number[] =>
     shape.filter((_, axis) => axis > 0 && axis !== channelAxis).map(Number);
-  const [fine, coarse] = [places(from), places(to)];
+  const [fine, coarse] = outputs.map(places);
   return fine.reduce((value, extent, i) => {
     if (coarse[i] === extent) return value;
     const nearest = Array.from({ length: coarse[i] }, (_, k) => Math.floor(((k + 0.5) * extent) / coarse[i]));

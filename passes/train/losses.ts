@@ -44,19 +44,27 @@ export interface LossGraph {
 /** The terms as they are added, summed at the end. */
 export class Terms {
   readonly #b: GraphBuilder;
+  readonly #normalize: boolean;
   readonly #terms: LossTerm[] = [];
   readonly #values: Value[] = [];
 
-  constructor(b: GraphBuilder) {
+  /** @param normalize whether errors of features are divided by the features' variance. */
+  constructor(b: GraphBuilder, normalize = true) {
     this.#b = b;
+    this.#normalize = normalize;
   }
 
   /** `weight · FeatureLoss(x, reference)` as a term. Nothing where the two are the same value: the term would be zero. */
-  addFeature(x: Value, reference: Value, normalize: boolean, term: GivenTerm, weight = 1): void {
+  addFeature(x: Value, reference: Value, term: GivenTerm, weight = 1): void {
     if (x === reference) return;
     const name = outputOfTerm(term);
-    const outputs = normalize ? [name, `${name}/divisor`] : [name];
-    const [loss] = this.#b.ops('FeatureLoss', [x, reference], { normalize: normalize ? 1 : 0 }, { name, outputs });
+    const outputs = this.#normalize ? [name, `${name}/divisor`] : [name];
+    const [loss] = this.#b.ops(
+      'FeatureLoss',
+      [x, reference],
+      { normalize: this.#normalize ? 1 : 0 },
+      { name, outputs },
+    );
     this.add(loss, term, weight);
   }
 

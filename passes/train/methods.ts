@@ -61,7 +61,7 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
   const { switches: modes = 'stitched', normalize = true, terms: where = 'all', probabilityWeight = 0 } = options;
   const b = new GraphBuilder('double-batched', network.graph.info);
   const draft = newDraft(network, b, modes);
-  const terms = new Terms(b);
+  const terms = new Terms(b, normalize);
   const last = new Map(network.switches.map(s => [s.parent, s]));
   const compares = (s: Switch): boolean => (where === 'last' ? last.get(s.parent) === s : where !== 'outputs');
   const { reference, stitched } = doubleStreams(draft, activeSwitches(network, draft.modeOf), {
@@ -69,7 +69,7 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
       const [x, target] = [streams.stitched.read(s.output), streams.reference.read(s.output)];
       if (!x || !target || !compares(s)) return;
       const { position, parent } = s;
-      terms.addFeature(x, target, normalize, { name: `${position}/${parent}`, position, parent });
+      terms.addFeature(x, target, { name: `${position}/${parent}`, position, parent });
     },
   });
   if (where !== 'switches') {
@@ -78,7 +78,7 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
         const value = network.graph.output(name);
         const [x, target] = [stitched.read(value), reference.read(value)];
         const term = { name: `output/${outputs.length > 1 ? name : tag}`, parent: tag };
-        if (x && target) terms.addFeature(x, target, normalize, term);
+        if (x && target) terms.addFeature(x, target, term);
       }
     }
     if (probabilityWeight > 0) {
@@ -90,7 +90,7 @@ export function doubleBatch(network: SuperNetwork, options: DoubleBatchOptions =
           if (!logits || !values[0] || values[0] === values[1]) continue;
           const [x, target] = values.map(v => foregroundOf(b, probabilitiesOf(b, v!, meaning), meaning));
           const suffix = network.outputs.length > 1 ? `${parent}/${output.name}` : parent;
-          terms.addFeature(x, target, normalize, { name: `probability/${suffix}`, parent }, probabilityWeight);
+          terms.addFeature(x, target, { name: `probability/${suffix}`, parent }, probabilityWeight);
         }
       }
     }
@@ -111,7 +111,7 @@ export function directMatching(network: SuperNetwork, { normalize = true, positi
   const stream = new Stream(b);
   addImages(draft, stream);
   addStitches(draft, [stream], activeSwitches(network, draft.modeOf));
-  const terms = new Terms(b);
+  const terms = new Terms(b, normalize);
   const switches = switchesByOutput(network);
   const tags = new Map(network.stitches.map(s => [s.output, s]));
   for (const node of network.graph.nodes) {
@@ -126,7 +126,7 @@ export function directMatching(network: SuperNetwork, { normalize = true, positi
       const [x, from] = [stream.read(feature), tags.get(feature)?.from];
       const { position, parent } = s;
       const term = { name: `${position}/${from}-${parent}`, position, parent };
-      if (x && target) terms.addFeature(x, target, normalize, term);
+      if (x && target) terms.addFeature(x, target, term);
     }
   }
   return terms.finish(draft.data, draft.parameters);

@@ -137,12 +137,12 @@ function clipped(b: GraphBuilder, parameters: readonly Trained[], norm: number):
  */
 function addAdamW(b: GraphBuilder, state: State, parameters: readonly Trained[], options: AdamWOptions): Value {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  const step = state.scalar('adamw/step', 0);
+  const step = state.scalar('adamw/step');
   const [bias1, bias2] = [
     { name: 'adamw/bias1', beta: beta1 },
     { name: 'adamw/bias2', beta: beta2 },
   ].map(({ name, beta }) => {
-    const carried = state.scalar(name, 0);
+    const carried = state.scalar(name);
     const next = b.op(
       'Add',
       [b.op('Mul', [carried, b.scalar(beta)]), b.scalar(1 - beta)],
@@ -184,7 +184,7 @@ export const polynomialDecay = (t: number, steps: number): number => (1 - Math.m
 /** `g ← g + decay · p; v ← μ·v + g; p ← p - rate · (g + μ·v)`. */
 function descend(b: GraphBuilder, state: State, parameters: readonly Trained[], options: SgdOptions): Value {
   const { momentum = 0.99, learningRate = 1e-2, steps } = options;
-  const step = state.scalar('sgd/step', 0);
+  const step = state.scalar('sgd/step');
   state.carry(b.op('Add', [step, b.scalar(1)], {}, { name: 'next/sgd/step' }), step);
   const left = b.op('Sub', [b.scalar(1), b.op('Mul', [b.op('Min', [step, b.scalar(steps)]), b.scalar(1 / steps)])]);
   const share = b.op('Pow', [b.op('Max', [left, b.scalar(0)]), b.scalar(polynomial)]);
@@ -214,8 +214,9 @@ class State {
     this.#b = b;
   }
 
-  scalar(name: string, value: number): Value {
-    this.initial.set(name, scalar(value));
+  /** A number that begins as 0. */
+  scalar(name: string): Value {
+    this.initial.set(name, scalar(0));
     return this.#b.input(name, { dtype: 'float32', shape: [] });
   }
 

@@ -5,6 +5,7 @@
 import { SutureError } from '../../ir/errors.ts';
 import type { Node, Value } from '../../ir/graph.ts';
 import { product, stridesOf } from '../../ir/numbers.ts';
+import { normalizeAxis } from '../../ir/operator.ts';
 import type { KernelContext, KernelPlan } from './kernel.ts';
 import { input, mappedPlan, output, reads, writes } from './mapped.ts';
 import { around, sizesOf } from './shape.ts';
@@ -43,7 +44,7 @@ export function gatherElements(node: Node<'GatherElements'>, context: KernelCont
   const [data, indices] = node.inputs as readonly Value[];
   requireIntegers(indices);
   const shape = sizesOf(data);
-  const axis = node.attributes.axis < 0 ? node.attributes.axis + shape.length : node.attributes.axis;
+  const axis = normalizeAxis(node.attributes.axis, shape.length);
   const strides = stridesOf(shape);
   const type = storageOf(data.type.dtype);
   return mappedPlan(
@@ -123,7 +124,7 @@ export function scatterElements(node: Node<'ScatterElements'>, context: KernelCo
   requireIntegers(indices);
   const shape = sizesOf(data);
   const where = sizesOf(indices);
-  const axis = node.attributes.axis < 0 ? node.attributes.axis + shape.length : node.attributes.axis;
+  const axis = normalizeAxis(node.attributes.axis, shape.length);
   const strides = stridesOf(shape);
   const own = stridesOf(where);
   const lines = where.map((n, i) => (i === axis ? 1 : n));
@@ -176,7 +177,7 @@ export function scatterND(node: Node<'ScatterND'>, context: KernelContext): Kern
 export function oneHot(node: Node<'OneHot'>, context: KernelContext): KernelPlan {
   const [indices, , values] = node.inputs as readonly Value[];
   const shape = sizesOf(node.outputs[0]);
-  const axis = node.attributes.axis < 0 ? node.attributes.axis + shape.length : node.attributes.axis;
+  const axis = normalizeAxis(node.attributes.axis, shape.length);
   const count = shape[axis];
   const type = storageOf(values.type.dtype);
   const own = stridesOf(sizesOf(indices));

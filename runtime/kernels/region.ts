@@ -1,8 +1,8 @@
 /** Elementwise regions: some elementwise nodes that one kernel computes element by element, without storing what lies between. */
 import { SutureError } from '../../ir/errors.ts';
 import type { AnyNode, Node, Value } from '../../ir/graph.ts';
+import { constantNumber } from '../../ir/operator.ts';
 import { type ElementwiseOp, isElementwise } from '../../ir/ops/index.ts';
-import { numbersOf } from '../../ir/tensor.ts';
 import { type FunctionSet, type Lane, laneType } from './functions.ts';
 import { ScalarContext, scalarExpression } from './scalar.ts';
 import { scalarOf, storageOf } from './storage.ts';
@@ -16,15 +16,9 @@ export interface Region {
   readonly outputs: readonly Value[];
 }
 
-/** The number that a constant of one element holds; undefined for every other value. */
-export function inlineConstant(value: Value): number | undefined {
-  const { constant } = value;
-  return constant && constant.data.length === 1 ? numbersOf(constant)[0] : undefined;
-}
-
 /** The region that a single elementwise node is. */
 export function regionOf(node: AnyNode): Region {
-  const inputs = new Set(node.inputs.filter(v => v !== undefined && inlineConstant(v) === undefined));
+  const inputs = new Set(node.inputs.filter(v => v !== undefined && constantNumber(v) === undefined));
   return { inputs: [...inputs] as Value[], nodes: [node], outputs: node.outputs };
 }
 
@@ -58,7 +52,7 @@ export function regionCode(
   const operand = (value: Value): string => {
     const known = names.get(value);
     if (known !== undefined) return known;
-    const number = inlineConstant(value);
+    const number = constantNumber(value);
     if (number !== undefined) return define(value, context.number(number, scalarOf(value.type.dtype)));
     if (!region.inputs.includes(value)) {
       throw new SutureError('kernel-missing', `the value '${value.name}' is not among the operands of its region`);

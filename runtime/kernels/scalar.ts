@@ -4,8 +4,8 @@
  */
 import { SutureError } from '../../ir/errors.ts';
 import { inputAt, type Node } from '../../ir/graph.ts';
+import { constantNumber } from '../../ir/operator.ts';
 import type { ElementwiseOp } from '../../ir/ops/index.ts';
-import { numbersOf } from '../../ir/tensor.ts';
 import type { DType } from '../../ir/type.ts';
 import { type FunctionName, type FunctionSet, type Lane, laneType, literal } from './functions.ts';
 import { type Scalar, scalarOf } from './storage.ts';
@@ -208,7 +208,7 @@ const scalarRules: { readonly [K in ElementwiseOp]: Rule<K> } = {
       const power = c.call('pow', c.convert(x, 'f32'), exponent === 'f32' ? y : c.convert(y, 'f32'));
       return wrapped(c, dtypeOf(node), c.convert(power, base));
     }
-    return powerOf(c, x, exponent === 'f32' ? y : c.convert(y, 'f32'), singleNumber(node, 1));
+    return powerOf(c, x, exponent === 'f32' ? y : c.convert(y, 'f32'), constantNumber(node.inputs[1]));
   },
   Mod(c, [a, b], node) {
     const kind = kindOf(node);
@@ -265,12 +265,6 @@ function cast(c: ScalarContext, x: string, from: DType, to: DType): string {
     return `select(${unsigned}, ${c.convert(x, 'u32')}, ${x} >= ${c.number(2147483648)})`;
   }
   return wrapped(c, to, c.convert(x, target));
-}
-
-/** The number that an operand holds, if it is a constant of one element. */
-function singleNumber(node: Node, i: number): number | undefined {
-  const constant = node.inputs[i]?.constant;
-  return constant && constant.data.length === 1 ? numbersOf(constant)[0] : undefined;
 }
 
 /** Powers by small known exponents are exact products. */

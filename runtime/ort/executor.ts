@@ -22,7 +22,8 @@ export interface OrtOptions {
 }
 
 /** @throws SutureError `option-invalid` for `SUTURE_THREADS` that is no count. */
-function threadsOf({ threads }: OrtOptions, stated = process.env.SUTURE_THREADS): number | undefined {
+function threadsOf({ threads }: OrtOptions): number | undefined {
+  const stated = process.env.SUTURE_THREADS;
   if (threads !== undefined || stated === undefined || stated === '') return threads;
   const count = Number(stated);
   if (Number.isInteger(count) && count > 0) return count;

@@ -4,13 +4,14 @@
  */
 import { printable, SutureError } from '../../ir/errors.ts';
 import { type AnyNode, type Graph, inputAt, type Node, nodeWith, Value } from '../../ir/graph.ts';
+import { constantNumber } from '../../ir/operator.ts';
 import { isElementwise } from '../../ir/ops/index.ts';
 import type { Tensor } from '../../ir/tensor.ts';
 import { ancestors } from '../../ir/walk.ts';
 import { elementwisePlan, epilogueOf } from '../kernels/elementwise.ts';
 import { foldedTensor, isView, planNode } from '../kernels/index.ts';
 import type { KernelContext, KernelPlan, Operand } from '../kernels/kernel.ts';
-import { inlineConstant, type Region, regionOf } from '../kernels/region.ts';
+import { type Region, regionOf } from '../kernels/region.ts';
 import { sizesOf } from '../kernels/shape.ts';
 import { storedAs } from '../kernels/storage.ts';
 import { shareKernels } from './sharing.ts';
@@ -129,7 +130,7 @@ class Compiler {
 
   #asRegion(node: Node<'Fused'>, nodes: readonly AnyNode[]): Region {
     if (nodes.some(n => isView(n.op))) throw new SutureError('kernel-missing', 'a view within a region');
-    const inputs = (node.inputs as readonly Value[]).filter(v => inlineConstant(v) === undefined);
+    const inputs = (node.inputs as readonly Value[]).filter(v => constantNumber(v) === undefined);
     return { inputs: [...new Set(inputs)], nodes, outputs: node.outputs };
   }
 
@@ -150,7 +151,7 @@ class Compiler {
     }
     const read = new Set(rest.flatMap(n => n.inputs));
     const extras = [...new Set(node.inputs as readonly Value[])].filter(
-      v => read.has(v) && inlineConstant(v) === undefined,
+      v => read.has(v) && constantNumber(v) === undefined,
     );
     const region: Region = { inputs: [computed, ...extras], nodes: rest, outputs: [output] };
     const epilogue = epilogueOf(region, computed, extras);

@@ -1,21 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import { type ErrorCode, printable, SutureError } from '../../ir/errors.ts';
 import { readFault, withFile } from './input.ts';
-
-/** Bytes that are read at once. */
-const atOnce = 2 ** 20;
 
 /** The SHA-256 of a file that is open, in hexadecimal. */
 export async function hashOf(file: FileHandle): Promise<string> {
   const hash = createHash('sha256');
-  const { size } = await file.stat();
-  const buffer = Buffer.allocUnsafe(Math.min(atOnce, Math.max(1, size)));
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length);
-    if (bytesRead === 0) return hash.digest('hex');
-    hash.update(buffer.subarray(0, bytesRead));
-  }
+  await pipeline(file.createReadStream({ autoClose: false }), hash);
+  return hash.digest('hex');
 }
 
 /**

@@ -10,8 +10,6 @@ import {
   type CaseScore,
   type Metric,
   type Outputs,
-  requireClasses,
-  requireRegions,
   type Score,
   type Tally,
   valueOfTerms,
@@ -122,10 +120,6 @@ const ratio = (record: Tally, at: number): number =>
   (2 * record[at + both]) / (record[at + predicted] + record[at + labelled]);
 
 class ClassDice extends Dice<ClassLabels> {
-  protected check(shape: readonly number[]): void {
-    requireClasses(shape, this.labels);
-  }
-
   protected record({ data }: Outputs, row: number, image: number): Tally {
     const { shape, classes, data: labels, ignore } = this.labels;
     const pixels = product(shape);
@@ -147,10 +141,6 @@ class ClassDice extends Dice<ClassLabels> {
 }
 
 class RegionDice extends Dice<RegionLabels> {
-  protected check(shape: readonly number[]): void {
-    requireRegions(shape, this.labels);
-  }
-
   protected record({ data, threshold = 0 }: Outputs, row: number, image: number): Tally {
     const { shape, names, data: labels, ignore } = this.labels;
     const values = product(shape);

@@ -113,7 +113,10 @@ export abstract class Accumulator<L extends Labels = Labels> implements Metric {
     this.labels = labels;
   }
 
-  protected abstract check(shape: readonly number[]): void;
+  protected check(shape: readonly number[]): void {
+    const labels: Labels = this.labels;
+    if (labels.kind !== 'values') requireFitting(shape, labels);
+  }
   protected abstract record(outputs: Outputs, row: number, image: number): Tally;
   protected abstract scoreOf(images: readonly number[]): Score;
   abstract terms(images: Iterable<number>): Float64Array<ArrayBuffer>;
@@ -162,16 +165,11 @@ export function refuse(what: string, shape: readonly number[], labels: readonly 
   throw new SutureError('data-invalid', text.replace(', ]', ']'));
 }
 
-/** Checks outputs [n, K, spatial...] against the labels. @throws SutureError `data-invalid`. */
-export function requireClasses(shape: readonly number[], { classes, shape: labels }: ClassLabels): void {
-  const fits = shape[1] === classes && sameNumbers(shape.slice(2), labels);
-  if (!fits) refuse(`A score over ${classes} classes`, shape, labels);
-}
-
-/** Checks outputs [n, R, spatial...] against the labels. @throws SutureError `data-invalid`. */
-export function requireRegions(shape: readonly number[], { names, shape: labels }: RegionLabels): void {
-  const fits = sameNumbers(shape.slice(1), labels);
-  if (!fits) refuse(`A score over ${names.length} regions`, shape, labels);
+/** Checks outputs, [n, K, spatial...] of classes or [n, R, spatial...] of regions, against the labels. @throws SutureError `data-invalid`. */
+export function requireFitting(shape: readonly number[], labels: ClassLabels | RegionLabels): void {
+  const wanted = labels.kind === 'classes' ? [labels.classes, ...labels.shape] : labels.shape;
+  const what = labels.kind === 'classes' ? `${labels.classes} classes` : `${labels.names.length} regions`;
+  if (!sameNumbers(shape.slice(1), wanted)) refuse(`A score over ${what}`, shape, labels.shape);
 }
 
 /** Images by fold, folds in ascending order. */

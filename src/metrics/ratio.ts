@@ -2,17 +2,7 @@
 import { product, sameNumbers } from '../../ir/numbers.ts';
 import type { ClassLabels, Labels, RegionLabels, ValueLabels } from '../data/labels.ts';
 import { argmax } from '../network/outputs.ts';
-import {
-  Accumulator,
-  type Metric,
-  type Outputs,
-  refuse,
-  requireClasses,
-  requireRegions,
-  type Score,
-  type Tally,
-  valueOfTerms,
-} from './metric.ts';
+import { Accumulator, type Metric, type Outputs, refuse, type Score, type Tally, valueOfTerms } from './metric.ts';
 
 /** The sum of the records' first numbers over that of their second. */
 abstract class Ratio<L extends Labels> extends Accumulator<L> {
@@ -36,10 +26,6 @@ class ClassAccuracy extends Ratio<ClassLabels> {
   readonly name = 'accuracy';
   readonly higherIsBetter = true;
 
-  protected check(shape: readonly number[]): void {
-    requireClasses(shape, this.labels);
-  }
-
   protected record({ data }: Outputs, row: number, image: number): Tally {
     const { shape, classes, data: labels, ignore } = this.labels;
     const pixels = product(shape);
@@ -59,10 +45,6 @@ class RegionAccuracy extends Ratio<RegionLabels> {
   readonly name = 'accuracy';
   readonly higherIsBetter = true;
 
-  protected check(shape: readonly number[]): void {
-    requireRegions(shape, this.labels);
-  }
-
   protected record({ data, threshold = 0 }: Outputs, row: number, image: number): Tally {
     const { shape, data: labels, ignore } = this.labels;
     const values = product(shape);
@@ -81,7 +63,7 @@ class MeanSquaredError extends Ratio<ValueLabels> {
   readonly name = 'mse';
   readonly higherIsBetter = false;
 
-  protected check(shape: readonly number[]): void {
+  protected override check(shape: readonly number[]): void {
     // An output of one channel may keep its axis: [n, 1] against labels [N].
     const wide = (dims: readonly number[]) => dims.filter(dim => dim !== 1);
     const fits = shape.length > 0 && sameNumbers(wide(shape.slice(1)), wide(this.labels.shape));

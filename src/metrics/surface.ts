@@ -10,7 +10,7 @@ import type { ClassLabels, RegionLabels } from '../data/labels.ts';
 import { argmax } from '../network/outputs.ts';
 import { scoredClasses } from './dice.ts';
 import { squaredDistances } from './distance.ts';
-import { type Outputs, requireClasses, requireRegions } from './metric.ts';
+import { type Outputs, requireFitting } from './metric.ts';
 
 export interface SurfaceOptions {
   /** How far a boundary may lie from the other one to be right, in the unit of the spacing. Default 1. */
@@ -200,8 +200,7 @@ export class SurfaceMetric {
   /** Takes the outputs of the images `first`, `first + 1`, …. @throws SutureError `data-invalid` when they do not fit the labels. */
   add(outputs: Outputs, first: number): void {
     const labels = this.#labels;
-    if (labels.kind === 'classes') requireClasses(outputs.shape, labels);
-    else requireRegions(outputs.shape, labels);
+    requireFitting(outputs.shape, labels);
     const shape = labels.kind === 'classes' ? labels.shape : labels.shape.slice(1);
     for (let row = 0; row < outputs.shape[0]; row++) {
       const grid = { shape, spacing: this.#spacings?.[first + row] ?? shape.map(() => 1) };

@@ -5,21 +5,11 @@ import type { OutputShares } from '../options/kinds.ts';
 import { combinationText, sharesOf } from '../selection/combination.ts';
 import { type Point, paretoSet } from '../selection/front.ts';
 import type { Front, FrontPoint } from '../selection/weighted.ts';
-import { type ChartOptions, type ChartSeries, type Ground, lineChart, scatterChart } from './chart.ts';
-
-const titleOf = (p: FrontPoint): string => combinationText(p);
+import { type ChartSeries, type Ground, lineChart, scatterChart } from './chart.ts';
 
 /** Kinds of points, in the order in which they are drawn. */
-const kinds: readonly {
-  readonly name: string;
-  readonly color: string;
-  readonly is: (p: FrontPoint) => boolean;
-}[] = [
-  {
-    name: 'stitched and gated',
-    color: '#e69f00',
-    is: p => p.gated && p.positions.length > 0,
-  },
+const kinds: readonly { readonly name: string; readonly color: string; readonly is: (p: FrontPoint) => boolean }[] = [
+  { name: 'stitched and gated', color: '#e69f00', is: p => p.gated && p.positions.length > 0 },
   { name: 'stitched', color: '#56b4e9', is: p => !p.gated && p.positions.length > 0 && p.weight !== 'learned' },
   { name: 'learned weights', color: '#cc79a7', is: p => !p.gated && p.weight === 'learned' },
   { name: 'gated', color: '#009e73', is: p => p.gated && p.positions.length === 0 },
@@ -31,15 +21,12 @@ const kinds: readonly {
  *
  * @param on what they are drawn on: a page, or by default paper.
  */
-export function frontFigures(front: Front, title?: string, on?: Ground): readonly string[] {
+export function frontFigures(front: Front, on?: Ground): readonly string[] {
   const [x, ...others] = front.axes;
-  const options = { title, on };
-  return others.length === 0 ? [overShares(front, options)] : others.map(y => scatter(front, x, y, options));
+  return others.length === 0 ? [overShares(front, on)] : others.map(y => scatter(front, [x, y], on));
 }
 
-type Shown = Pick<ChartOptions, 'title' | 'on'>;
-
-function scatter(front: Front, x: number, y: number, options: Shown): string {
+function scatter(front: Front, [x, y]: readonly [number, number], on: Ground | undefined): string {
   const at = (scores: readonly number[]) => ({ x: scores[x], y: scores[y] });
   const worth = (scores: readonly number[]): Point =>
     [x, y].map(axis => (front.higherIsBetter ? scores[axis] : -scores[axis]));
@@ -68,21 +55,21 @@ function scatter(front: Front, x: number, y: number, options: Shown): string {
   const inView = (scores: readonly number[]): boolean => worth(scores).every((value, i) => value >= floors[i]);
   const series = kinds.map(({ name, color, is }): ChartSeries => {
     const found = front.points.filter(p => is(p) && inView(p.scores));
-    const points = found.map(p => ({ ...at(p.scores), title: titleOf(p) }));
+    const points = found.map(p => ({ ...at(p.scores), title: combinationText(p) }));
     return { name: points.length === 0 ? '' : name, marker: 'circle', color, points };
   });
   const chosen: ChartSeries = {
     name: 'chosen on the validation data',
     marker: 'cross',
     color: '#d55e00',
-    points: chosenPoints(front).map(([text, p]) => ({ ...at(p.scores), text, title: titleOf(p) })),
+    points: chosenPoints(front).map(([text, p]) => ({ ...at(p.scores), text, title: combinationText(p) })),
   };
   const metric = metricTitles[front.metric];
   return scatterChart([...series, rivals, named, chosen], {
     xLabel: `${metric} on ${front.sets[x].name}`,
     yLabel: `${metric} on ${front.sets[y].name}`,
     height: 560,
-    ...options,
+    on,
   });
 }
 
@@ -107,7 +94,7 @@ function landmark(output: OutputShares): string | undefined {
 }
 
 /** The best of each kind at each share that parent a has of the output. */
-function overShares(front: Front, options: Shown): string {
+function overShares(front: Front, on: Ground | undefined): string {
   const better = (p: number, q: number): boolean => (front.higherIsBetter ? p > q : p < q);
   const bestAtShares = <T extends Pick<FrontPoint, 'output' | 'scores'>>(all: readonly T[]) => {
     const best = new Map<number, T>();
@@ -119,7 +106,11 @@ function overShares(front: Front, options: Shown): string {
     return [...best].sort(([p], [q]) => p - q).map(([share, p]) => ({ share, p, y: p.scores[0] }));
   };
   const series = kinds.map(({ name, color, is }): ChartSeries => {
-    const points = bestAtShares(front.points.filter(is)).map(({ share, p, y }) => ({ x: share, y, title: titleOf(p) }));
+    const points = bestAtShares(front.points.filter(is)).map(({ share, p, y }) => ({
+      x: share,
+      y,
+      title: combinationText(p),
+    }));
     return { name: points.length > 0 ? `${name} (the best)` : '', color, points };
   });
   const rivals: ChartSeries = {
@@ -133,7 +124,7 @@ function overShares(front: Front, options: Shown): string {
     xDomain: [0, 1],
     xTicks: [0, 0.2, 0.4, 0.6, 0.8, 1],
     yLabel: `${metricTitles[front.metric]} on ${front.sets[0].name}`,
-    ...options,
+    on,
   });
 }
 

@@ -12,7 +12,7 @@ const thirds = [
 ] as const;
 
 /** The front of a search. @param on what it is drawn on: a page, or by default paper. */
-export function searchFigure(search: Search, title?: string, on?: Ground): string {
+export function searchFigure(search: Search, on?: Ground): string {
   const { front, metric, higherIsBetter } = search;
   const worth = ({ shift }: SearchPoint): number => (higherIsBetter ? 1 : -1) * shift!;
   const isShifted = ({ shift }: SearchPoint): boolean => shift !== undefined && !Number.isNaN(shift);
@@ -39,6 +39,6 @@ export function searchFigure(search: Search, title?: string, on?: Ground): strin
     xLabel: `cost in % of the output ensemble's ${search.cost === 'time' ? 'time' : 'operations'}`,
     yLabel: `${metricTitles[metric]} on ${search.sets[0].name}`,
     height: 560,
-    ...{ title, on },
+    on,
   });
 }

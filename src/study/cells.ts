@@ -73,16 +73,9 @@ export async function cellsOf(request: StudyRequest): Promise<readonly Cell[]> {
   await requireValidation(request);
   const hashes = new Map<string, unknown>();
   const testData: Record<string, string> = {};
-  // Sites that validate over folds have one file for several uses.
-  const known = new Map<string, string>();
-  const hashOfData = async (path: string): Promise<string> => {
-    const hash = known.get(path) ?? (await hashData(path, labels));
-    known.set(path, hash);
-    return hash;
-  };
   for (const { name, network, plans, ...data } of sites) {
     const files: Record<string, string> = {};
-    for (const [use, file] of Object.entries(data)) if (file !== undefined) files[use] = await hashOfData(file);
+    for (const [use, file] of Object.entries(data)) if (file !== undefined) files[use] = await hashData(file, labels);
     testData[name] = files.test;
     hashes.set(name, {
       ...files,

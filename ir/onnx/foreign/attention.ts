@@ -5,10 +5,10 @@ import type { Value } from '../../graph.ts';
 import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from '../form.ts';
 import { dtypeOf } from '../tensor.ts';
 
-/** An extent as a rank-1 tensor, computed where it is symbolic. */
-function extent(b: GraphBuilder, x: Value, axis: number): Value {
-  const size = x.type.shape[axis];
-  return typeof size === 'number' ? b.ints([size]) : b.op('Shape', [x], { start: axis, end: axis + 1 });
+/** The number of positions in [B, heads, T, size] as a rank-1 tensor, computed where it is symbolic. */
+function positions(b: GraphBuilder, x: Value): Value {
+  const size = x.type.shape[2];
+  return typeof size === 'number' ? b.ints([size]) : b.op('Shape', [x], { start: 2, end: 3 });
 }
 
 /** `[0, 1, ..., length)` as int64, of rank 1. */
@@ -65,7 +65,7 @@ function bias(b: GraphBuilder, form: NodeForm, q: Value, sizes: Sizes, total: Di
       lengths !== undefined
         ? b.op('Unsqueeze', [b.op('Sub', [lengths, sizes.queries]), b.ints([1, 2, 3])])
         : pastKey !== undefined
-          ? extent(b, pastKey, 2)
+          ? positions(b, pastKey)
           : undefined;
     parts.push(unless(b.op('Less', [before === undefined ? rows : b.op('Add', [rows, before]), columns])));
   }
@@ -105,7 +105,7 @@ function attend(b: GraphBuilder, form: NodeForm, context: FormContext): Stages {
     cap === 0
       ? product
       : b.op('Mul', [b.op('Tanh', [b.op('Div', [product, b.number(cap, dtype)])]), b.number(cap, dtype)]);
-  const sizes = { queries: extent(b, q, 2), keys: extent(b, k, 2) };
+  const sizes = { queries: positions(b, q), keys: positions(b, k) };
   const offset = bias(b, form, q, sizes, k.type.shape[2]);
   const biased = offset === undefined ? capped : b.op('Add', [capped, offset]);
   const precision = dtypeOf(form.int('softmax_precision') ?? 0) ?? dtype;

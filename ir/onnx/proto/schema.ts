@@ -204,9 +204,7 @@ export type NodeProto = Message<'NodeProto'>;
 export type AttributeProto = Message<'AttributeProto'>;
 export type TensorProto = Message<'TensorProto'>;
 export type ValueInfoProto = Message<'ValueInfoProto'>;
-export type TypeProto = Message<'TypeProto'>;
 export type FunctionProto = Message<'FunctionProto'>;
-export type OperatorSetIdProto = Message<'OperatorSetIdProto'>;
 export type StringStringEntryProto = Message<'StringStringEntryProto'>;
 
 /** `TensorProto.DataType`: the element types that a file can name. */

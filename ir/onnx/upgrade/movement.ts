@@ -3,13 +3,13 @@ import { product } from '../../numbers.ts';
 import { integersOf } from '../../operator.ts';
 import { ALWAYS, type Upgrade } from '../form.ts';
 
-/** An attribute of integers that became the input at a position. */
-export const attributeToInput = (since: number, attribute: string, at: number): Upgrade => ({
+/** An attribute of integers that became the second input. */
+export const attributeToInput = (since: number, attribute: string): Upgrade => ({
   since,
   apply(form, context) {
     const values = form.ints(attribute);
-    if (values === undefined || form.inputs[at] !== undefined) return form.without(attribute);
-    return form.without(attribute).withInputs({ [at]: context.ints(values, attribute) });
+    if (values === undefined || form.inputs[1] !== undefined) return form.without(attribute);
+    return form.without(attribute).withInputs({ 1: context.ints(values, attribute) });
   },
 });
 
@@ -141,10 +141,10 @@ const bakedBatch: Upgrade = {
 };
 
 export const movementUpgrades = {
-  Reshape: [attributeToInput(5, 'shape', 1), bakedBatch],
-  Squeeze: [attributeToInput(13, 'axes', 1)],
-  Unsqueeze: [attributeToInput(13, 'axes', 1)],
-  Split: [attributeToInput(13, 'split', 1)],
+  Reshape: [attributeToInput(5, 'shape'), bakedBatch],
+  Squeeze: [attributeToInput(13, 'axes')],
+  Unsqueeze: [attributeToInput(13, 'axes')],
+  Split: [attributeToInput(13, 'split')],
   Concat: [concatAxis],
   Slice: [sliceInputs],
   Pad: [padInputs],

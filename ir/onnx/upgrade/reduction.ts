@@ -5,7 +5,7 @@ import type { OpName } from '../../ops/index.ts';
 import type { Upgrade } from '../form.ts';
 import { attributeToInput } from './movement.ts';
 
-const axes = [attributeToInput(18, 'axes', 1)];
+const axes = [attributeToInput(18, 'axes')];
 
 /** The count was an attribute. */
 const countInput: Upgrade = {
@@ -50,7 +50,7 @@ export const reductionUpgrades = {
   ReduceMean: axes,
   ReduceMin: axes,
   ReduceProd: axes,
-  ReduceSum: [attributeToInput(13, 'axes', 1)],
+  ReduceSum: [attributeToInput(13, 'axes')],
   ReduceSumSquare: axes,
   Softmax: [alongMatrixRows('Softmax')],
   LogSoftmax: [alongMatrixRows('LogSoftmax')],

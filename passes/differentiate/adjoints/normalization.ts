@@ -1,6 +1,7 @@
 import { productOf } from '../../../ir/dim.ts';
 import type { Value } from '../../../ir/graph.ts';
 import { range } from '../../../ir/numbers.ts';
+import { normalizeAxis } from '../../../ir/operator.ts';
 import type { normalization as operators } from '../../../ir/ops/normalization.ts';
 import { numbersOf, tensorFromNumbers } from '../../../ir/tensor.ts';
 import { type Emit, known, once } from '../emit.ts';
@@ -105,7 +106,7 @@ const groupNormalization = ({ e, node, x: [x, scale], dy }: AdjointArguments<'Gr
 
 const rmsNormalization = ({ e, node, x: [x, scale], dy }: AdjointArguments<'RMSNormalization'>) => {
   const rank = x.type.shape.length;
-  const axes = range(node.attributes.axis < 0 ? node.attributes.axis + rank : node.attributes.axis, rank);
+  const axes = range(normalizeAxis(node.attributes.axis, rank), rank);
   const spread = (): Value => e.b.op('Sqrt', [e.add(e.mean(e.square(x), axes), node.attributes.epsilon)]);
   return [
     () => {

@@ -2,6 +2,7 @@ import type { Value } from '../../../ir/graph.ts';
 import { type reduction as operators, reducedAxes } from '../../../ir/ops/reduction.ts';
 import type { Emit } from '../emit.ts';
 import type { Adjoint, AdjointArguments, AdjointTable } from '../rule.ts';
+import { axisOf } from './movement.ts';
 
 type Reduction = Extract<keyof typeof operators, `Reduce${string}`>;
 
@@ -36,8 +37,6 @@ const product = reduce((e, dy, x, _y, axes) => {
   const ifOne = e.where(e.b.op('Equal', [zeros, e.number(1, x)]), others, 0);
   return e.mul(dy, e.where(zero, ifOne, e.div(ifNone, rest)));
 });
-
-const axisOf = (axis: number, x: Value): number => (axis < 0 ? axis + x.type.shape.length : axis);
 
 export const reduction: AdjointTable<keyof typeof operators> = {
   ReduceL1: reduce((e, dy, x) => e.mul(dy, e.b.op('Sign', [x]))),

@@ -1,6 +1,6 @@
 /** What could be made of the networks: the table of candidates with their intervals, and where they lie. */
 import { type Difference, verdictOf } from '../../metrics/bootstrap.ts';
-import { isPooled, type MetricName, metricTitles } from '../../metrics/metric.ts';
+import { isPooled, metricTitles } from '../../metrics/metric.ts';
 import { ensembleName, isParentName } from '../../network/names.ts';
 import { paretoSet } from '../../selection/front.ts';
 import { outs, percent, type Standing, type StoredVerdict } from '../../selection/verdict.ts';
@@ -19,8 +19,6 @@ function differenceMarkup(found: Difference, whose: 'exported' | 'chosen'): Mark
   return html`<small class="${isShown ? verdict : 'none'}">${intervalText(found)}<br>${isShown && `${whose} `}${verdict}</small>`;
 }
 
-const titleOf = (metric: MetricName): string => metricTitles[metric];
-
 /** Every candidate: cost, scores, and what the chosen one is better by. */
 export function candidateTable(verdict: StoredVerdict, report: StoredReport | undefined): Markup {
   const { standings, stress, metric, chosen, budget } = verdict;
@@ -31,9 +29,9 @@ export function candidateTable(verdict: StoredVerdict, report: StoredReport | un
   const isExported = report !== undefined && exported === standings[chosen].name;
   const scoreCell = (value: number | undefined, found: Difference | undefined): Content =>
     found ? [html`${fixed(value)}`, differenceMarkup(found, isExported ? 'exported' : 'chosen')] : fixed(value);
-  const head: Content[] = ['network', 'cost', `own: ${titleOf(metric)}`];
+  const head: Content[] = ['network', 'cost', `own: ${metricTitles[metric]}`];
   if (stress.length > 0) head.push('under shift');
-  for (const test of tests) head.push(`${test.name}: ${titleOf(test.metric)}`);
+  for (const test of tests) head.push(`${test.name}: ${metricTitles[test.metric]}`);
   if (front) head.push('beyond');
   const rows = standings.map((standing): readonly Content[] => {
     const { name, cost, own, shift, chosenBetterBy: by } = standing;
@@ -107,7 +105,9 @@ export function differencesFigure(verdict: StoredVerdict, report: StoredReport |
   );
   const known = (row: (typeof rows)[number]): number => row.intervals.filter(i => i !== undefined).length;
   return figure({
-    drawing: trusted(intervalChart(rows, { series, xLabel: `${name} is better by (${titleOf(metric)})`, on: 'page' })),
+    drawing: trusted(
+      intervalChart(rows, { series, xLabel: `${name} is better by (${metricTitles[metric]})`, on: 'page' }),
+    ),
     label: `What ${name} is better by than each of ${rows.length} other networks: ${rows.reduce((sum, row) => sum + known(row), 0)} differences with their 95 % intervals. The table above has the numbers.`,
     caption: `What ${name} is better by than each other network, with 95 % intervals. An interval that leaves out 0 shows a difference; on test sets the comparison is with the plain ensemble and the own network.`,
   });
@@ -124,7 +124,7 @@ interface Placed {
 export function candidateFigures(verdict: StoredVerdict, report: StoredReport | undefined): Markup {
   const { standings, chosen, metric, stress } = verdict;
   const exported = report?.exported.candidate ?? standings[chosen].name;
-  const title = titleOf(metric);
+  const title = metricTitles[metric];
   const up = metric === 'mse' ? -1 : 1;
   /** @param right whether more is better along the lower axis, and not less. */
   const drawn = (points: readonly Placed[], xLabel: string, yLabel: string, right: 1 | -1 = up): string => {
@@ -169,7 +169,11 @@ export function candidateFigures(verdict: StoredVerdict, report: StoredReport | 
       .filter(isPlaced);
     return figure({
       drawing: trusted(
-        drawn(points, `${titleOf(first.metric)} on ${first.name}`, `${titleOf(other.metric)} on ${other.name}`),
+        drawn(
+          points,
+          `${metricTitles[first.metric]} on ${first.name}`,
+          `${metricTitles[other.metric]} on ${other.name}`,
+        ),
       ),
       label: `Scores on ${first.name} against scores on ${other.name} of ${points.length} networks. The table above has the numbers.`,
       caption: `One test set against the other: the best lies at the top right.`,
@@ -205,7 +209,7 @@ export function classTables(report: StoredReport): Content {
       return details(
         `By class, on ${name}`,
         table({
-          caption: `${titleOf(metric)} of each class on ${name}: the mean over cases.`,
+          caption: `${metricTitles[metric]} of each class on ${name}: the mean over cases.`,
           head: ['network', ...classes.map(({ name: title, cases }) => `${title} (${cases})`)],
           rows: rows.map(({ network, score }) => [network, ...score.classes.map(({ mean }) => fixed(mean))]),
           marked: rows.findIndex(({ network }) => network === report.exported.candidate),

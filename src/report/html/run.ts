@@ -8,6 +8,7 @@ import type { Search } from '../../selection/search/search.ts';
 import type { Sweep } from '../../selection/sweep.ts';
 import type { StoredVerdict } from '../../selection/verdict.ts';
 import type { Front } from '../../selection/weighted.ts';
+import { fixed } from '../decimals.ts';
 import { frontFigures } from '../front-figure.ts';
 import { type Content, html, type Markup, trusted } from '../markup.ts';
 import type { PicturedSet } from '../pictures.ts';
@@ -145,7 +146,7 @@ ${table({ caption: 'The exported network in either width.', head: ['of', ...head
 
 /** What `suture sweep --weights` and `suture search` found, where they did. */
 function settingsSections({ front, search }: RunPageParts): readonly Section[] {
-  const fronts = front ? frontFigures(front, undefined, 'page') : [];
+  const fronts = front ? frontFigures(front, 'page') : [];
   if (fronts.length === 0 && !search) return [];
   const body: Content[] = fronts.map(drawing =>
     figure({
@@ -157,7 +158,7 @@ function settingsSections({ front, search }: RunPageParts): readonly Section[] {
   if (search) {
     body.push(
       figure({
-        drawing: trusted(searchFigure(search, undefined, 'page')),
+        drawing: trusted(searchFigure(search, 'page')),
         label: `The front of a search over settings: ${search.front.length} settings of ${search.evaluated.length} runs of the switches, score against cost. The table below has the numbers.`,
         caption: `The front of the search: ${search.front.length} settings that no other found is as good as and as cheap as.`,
         data: searchTable(search),
@@ -170,18 +171,8 @@ function settingsSections({ front, search }: RunPageParts): readonly Section[] {
 const searchTable = ({ front }: Search) => ({
   caption: 'The settings of the front, cheapest first; the number is that of export --setting.',
   head: ['setting', 'cost', 'at home', 'under shift', 'what it is'],
-  rows: front.map(({ name, cost, own, shift }, i) => [
-    String(i),
-    percentText(cost),
-    scoreText(own),
-    scoreText(shift),
-    name,
-  ]),
+  rows: front.map((p, i) => [String(i), `${fixed(100 * p.cost, 1)} %`, fixed(p.own), fixed(p.shift), p.name]),
 });
-
-const percentText = (share: number): string => `${(100 * share).toFixed(1)} %`;
-const scoreText = (score: number | undefined): string =>
-  score === undefined || Number.isNaN(score) ? '–' : score.toFixed(4);
 
 function casesSections({ cases, pictures, report, shown, leftOut }: RunPageParts): readonly Section[] {
   const candidate = report?.exported.candidate ?? shown?.name;

@@ -42,13 +42,8 @@ const settings = {
   executor: 'ort',
 };
 
-const data = { train: 'data.npz', validation: 'data.npz', test: 'data.npz' };
-/** Sites with a network each. */
-const sites = ['a', 'b'].map(name => ({ name, ...data, network: `${name}.onnx` }));
-/** Sites whose networks the study trains. */
-const untrained = ['a', 'b'].map(name => ({ name, ...data }));
-
 async function described(file: string, more: object = {}): Promise<string> {
+  const sites = ['a', 'b'].map(name => ({ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' }));
   const path = join(folder(), file);
   await writeFile(path, JSON.stringify({ sites, architecture: 'a.onnx', ...settings, ...more }));
   return path;
@@ -65,10 +60,7 @@ const statuses = ({ cells }: StudyStatus): Record<string, string> =>
 describe('a study', () => {
   it('of every method ends with a table of all', async () => {
     const output = join(folder(), 'whole');
-    const status = await study(await described('whole.json', { sites: untrained, pairs: [['a', 'b']] }), {
-      output,
-      launch,
-    });
+    const status = await study(await described('whole.json', { pairs: [['a', 'b']] }), { output, launch });
     const kinds = [
       'alone-a',
       'alone-b',
@@ -203,18 +195,19 @@ describe('a study', () => {
   });
 
   it('scores a network alone again, and trains it not again, where a site comes or has other test data', async () => {
+    const data = { train: 'data.npz', validation: 'data.npz', test: 'data.npz' };
+    const sites = ['a', 'b'].map(name => ({ name, ...data }));
     const output = join(folder(), 'sites');
-    // The one that is trained, and another one.
-    const [a, b] = [untrained[0], sites[1]];
     const withSites = (more: readonly object[]) => described('sites.json', { sites: more, methods: ['alone'] });
-    await study(await withSites([a, b]), { output, launch });
+    await study(await withSites(sites), { output, launch });
     const key = await keyOf(output, 'alone-a');
     const trainedAt = async () => (await stat(join(output, 'cells', key, 'net', 'network.onnx'))).mtimeMs;
     const before = await trainedAt();
     const others = Object.fromEntries(parseNpz(await readFile(join(folder(), 'data.npz'))));
     const labels = npyArray(new Uint8Array(6 * 64).fill(1), [6, 8, 8]);
     await writeFile(join(folder(), 'full.npz'), formatNpz({ ...others, labels }));
-    const file = await withSites([a, { ...b, test: 'full.npz' }, { ...sites[0], name: 'c' }]);
+    const changed = [sites[0], { ...sites[1], test: 'full.npz' }, { ...sites[0], name: 'c' }];
+    const file = await withSites(changed);
     expect(statuses(await studyPlan(file, output))).toMatchObject({
       'alone-a-s0': 'interrupted',
       'alone-c-s0': 'ready',
@@ -222,18 +215,18 @@ describe('a study', () => {
     await study(file, { output, launch });
     expect(await trainedAt()).toBe(before);
     const { result } = JSON.parse(await readFile(join(output, 'cells', key, 'cell.json'), 'utf8'));
-    const tests = result.tests as { site: string; value: number }[];
-    expect(tests.map(({ site }) => site)).toEqual(['a', 'b', 'c']);
-    expect(tests[2].value).toBe(tests[0].value);
-    expect(tests[1].value).not.toBe(tests[0].value);
+    const [a, b, c] = result.tests as { site: string; value: number }[];
+    expect([a, b, c].map(({ site }) => site)).toEqual(['a', 'b', 'c']);
+    expect(c.value).toBe(a.value);
+    expect(b.value).not.toBe(a.value);
   });
 
   it('says what to remove where a network that others are made of is gone', async () => {
-    const few = { sites: [sites[0], untrained[1]], methods: ['alone', 'ensemble'], pairs: [['a', 'b']] };
+    const few = { methods: ['alone', 'finetune'], pairs: [['a', 'b']] };
     const output = join(folder(), 'gone');
     const file = await described('gone.json', few);
     await study(file, { output, launch });
-    const [made, user] = await Promise.all(['alone-b', 'ensemble-a'].map(kind => keyOf(output, kind)));
+    const [made, user] = await Promise.all(['alone-b', 'finetune-a'].map(kind => keyOf(output, kind)));
     await rm(join(output, 'cells', user), { recursive: true });
     await rm(join(output, 'cells', made, 'net', 'network.onnx'));
     const { details } = await study(file, { output, launch }).catch(error => error);
@@ -276,8 +269,9 @@ describe('a study', () => {
   });
 
   it('goes on past a cell that fails, says so, and computes it again', async () => {
+    const sites = ['a', 'b', 'c'].map(name => ({ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' }));
     const more = {
-      sites: [...sites, { ...sites[0], name: 'c' }],
+      sites,
       methods: ['alone', 'ensemble'],
       finetune: {},
       pairs: [
@@ -323,8 +317,9 @@ describe('a study', () => {
   it('refuses folds that no image is of, and files without any, before anything is computed', async () => {
     const output = join(folder(), 'no-fold');
     const planned = async (folds: readonly number[], train = 'data.npz') => {
-      const others = sites.map(site => ({ ...site, train, validation: train }));
-      return studyPlan(await described('no-fold.json', { sites: others, folds }), output);
+      const data = { train, validation: train, test: 'data.npz' };
+      const sites = ['a', 'b'].map(name => ({ name, ...data, network: `${name}.onnx` }));
+      return studyPlan(await described('no-fold.json', { sites, folds }), output);
     };
     await expect(planned([0, 7])).rejects.toThrow(/^Site a: no image is of the fold 7; there are 0, 1/);
     const { images, labels } = Object.fromEntries(parseNpz(await readFile(join(folder(), 'data.npz'))));
@@ -341,13 +336,12 @@ describe('a study', () => {
   it('reads the images of a fold again where its file holds others', async () => {
     const more = { methods: ['alone'], folds: [0], curves: [] };
     const output = join(folder(), 'changed');
-    const changed = sites.map(site => ({ ...site, train: 'changed.npz', validation: 'changed.npz' }));
+    const sites = ['a', 'b'].map(name => ({
+      ...{ name, train: 'changed.npz', validation: 'changed.npz', test: 'data.npz', network: 'a.onnx' },
+    }));
     const heldOut = async (side: number) => {
       await smallData(join(folder(), 'changed.npz'), side);
-      const at = await StudyFolder.make(
-        output,
-        await readStudy(await described('changed.json', { ...more, sites: changed })),
-      );
+      const at = await StudyFolder.make(output, await readStudy(await described('changed.json', { ...more, sites })));
       return loadDataset((await dataFor(at, at.request.sites[0], { fold: 0 })).validation);
     };
     expect((await heldOut(8)).imageShape).toEqual([1, 8, 8]);
@@ -358,11 +352,11 @@ describe('a study', () => {
   describe('of nnU-Net raw folders', () => {
     const names = Array.from({ length: 6 }, (_, i) => `train_000${i}`);
     const held = [names.slice(0, 2), names.slice(2)];
-    const raw = ['a', 'b'].map(name => ({ name, train: `RAW${name}`, test: `RAW${name}`, network: `${name}.onnx` }));
+    const sites = ['a', 'b'].map(name => ({ name, train: `RAW${name}`, test: `RAW${name}` }));
     const labels = { folder: { plans: 'RAWa/plans.json' } };
 
     beforeAll(async () => {
-      for (const { train } of raw) {
+      for (const { train } of sites) {
         const path = join(folder(), train);
         await writeRawFolder(path, join(folder(), 'data.npz'));
         const splits = held.map(val => ({ train: names.filter(name => !val.includes(name)), val }));
@@ -373,13 +367,13 @@ describe('a study', () => {
     const read = async (...path: string[]) => JSON.parse(await readFile(join(folder(), ...path), 'utf8'));
 
     it('trains on what each fold of their splits leaves, validates on the rest, and tests on all cases', async () => {
-      const more = { sites: raw, labels, methods: ['merged', 'stitched'], curves: [] };
+      const more = { sites, labels, methods: ['merged', 'stitched', 'distilled'], curves: [] };
       const file = await described('raw.json', { ...more, folds: [0, 1], pairs: [['a', 'b']] });
       const output = join(folder(), 'raw');
       await study(file, { output, launch });
       const { pairs } = await studyReport(output);
       expect(pairs[0].rows.map(({ method, cells }) => [method, cells])).toEqual(
-        ['alone', 'alone', 'merged', 'stitched'].map(method => [method, 2]),
+        ['alone', 'alone', 'merged', 'stitched', 'distilled'].map(method => [method, 2]),
       );
       const keys = await readdir(join(output, 'cells'));
       for (const [fold, { length }] of held.entries()) {
@@ -399,8 +393,8 @@ describe('a study', () => {
       Object.assign(channel, { std: 2 * channel.std, percentile_99_5: channel.mean + 1.5 * channel.std });
       await writeFile(join(folder(), 'b-plans.json'), JSON.stringify(plans));
       const [a, b] = [
-        { ...raw[0], plans: 'RAWa/plans.json' },
-        { ...raw[1], plans: 'b-plans.json' },
+        { ...sites[0], network: 'a.onnx', plans: 'RAWa/plans.json' },
+        { ...sites[1], network: 'b.onnx', plans: 'b-plans.json' },
       ];
       const methods = ['alone', 'finetune', 'ensemble', 'gated'];
       const more = { sites: [a, b], methods, curves: [], pairs: [['a', 'b']] };
@@ -443,7 +437,7 @@ describe('a study', () => {
       const after = (await studyStatus(output)).cells.map(({ key }) => key);
       expect(after.filter(key => before.includes(key))).toEqual([await at('alone-a')]);
       const refused = async (changed: object) => cellsOf(await readStudy(await described('refused.json', changed)));
-      await expect(refused({ sites: [a, raw[1]] })).rejects.toThrow('site b has no plans, and another has');
+      await expect(refused({ sites: [a, sites[1]] })).rejects.toThrow('site b has no plans, and another has');
       await expect(refused({ sites: [a, { ...b, test: 'data.npz' }] })).rejects.toThrow(
         /Site b: plans are of folders of image files, and .*data\.npz is none/,
       );
@@ -451,14 +445,14 @@ describe('a study', () => {
 
     it('validates on their first fold where none is named, and refuses folds that are not there', async () => {
       const output = join(folder(), 'first');
-      const [{ network: _, ...a }, b] = raw;
-      await study(await described('first.json', { sites: [a, b], labels, methods: ['alone'] }), { output, launch });
+      await study(await described('first.json', { sites, labels, methods: ['alone'] }), { output, launch });
       const [key] = (await readdir(join(output, 'cells'))).filter(name => name.startsWith('alone-a-s0'));
       expect((await read('first', 'cells', key, 'net', 'config.json')).sites[0].images).toBe(4);
       const refused = async (more: object) => cellsOf(await readStudy(await described('refused.json', more)));
-      await expect(refused({ sites: raw, folds: [0, 2] })).rejects.toThrow(
+      await expect(refused({ sites, folds: [0, 2] })).rejects.toThrow(
         'RAWa has 2 folds, counted from 0 on, and no fold 2',
       );
+      const [a, b] = sites;
       await expect(refused({ sites: [a, { ...b, validation: 'RAWb' }] })).rejects.toThrow(
         'Site b: name validation data',
       );
@@ -470,16 +464,13 @@ describe('a study', () => {
 });
 
 it('on the WebGPU executor comes to what it comes to on ONNX Runtime', async () => {
-  // Networks of one shape, so that kernels are compiled once for both.
-  const alike = join(folder(), 'alike');
-  await mkdir(alike);
-  await smallParents(alike, [[3], [3]]);
-  const networks = sites.map(site => ({ ...site, network: join(alike, site.network) }));
-  const few = { sites: networks, methods: ['alone', 'stitched'], curves: [], pairs: [['a', 'b']] };
+  const few = { methods: ['alone', 'gated', 'stitched'], curves: ['all'], pairs: [['a', 'b']] };
+  const sites = ['a', 'b'].map(name => ({ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' }));
+  const networks = sites.map(site => ({ ...site, network: `${site.name}.onnx` }));
   const [onGpu, onCpu] = await Promise.all(
     (['webgpu', 'ort'] as const).map(async executor => {
       const output = join(folder(), executor);
-      const file = await described(`${executor}.json`, { ...few, executor });
+      const file = await described(`${executor}.json`, { ...few, sites: networks, executor });
       const { cells } = await study(file, { output, launch });
       expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
       return (await studyReport(output)).pairs[0];
@@ -494,7 +485,7 @@ it('on the WebGPU executor comes to what it comes to on ONNX Runtime', async () 
   expect(found).toHaveLength(wanted.length);
   // A pixel at the border between classes may fall to either side: of 64, with about 20 in the foreground.
   for (const [i, number] of found.entries()) expect(Math.abs(number - wanted[i])).toBeLessThan(0.02);
-  expect(new Set(wanted.map(number => number.toFixed(3))).size).toBeGreaterThan(8);
+  expect(new Set(wanted.map(number => number.toFixed(3))).size).toBeGreaterThan(10);
 });
 
 describe('cells', () => {
@@ -531,7 +522,7 @@ describe('refuses', () => {
     ['[]', 'the document: { … } is expected'],
     ['{}', 'sites'],
     [{ sites: [] }, 'two sites or more'],
-    [{ sites: untrained, architecture: undefined }, 'site a has no network'],
+    [{ architecture: undefined }, 'site a has no network'],
     [{ methods: ['alnoe'] }, 'methods.0'],
     [{ pairs: [['a', 'c']] }, 'there is no site c'],
     [{ pairs: [['a', 'a']] }, 'no partner of itself'],
@@ -571,8 +562,9 @@ describe('refuses', () => {
       use => [{ [use]: 'nowhere' }, /nowhere: there is no such file\.$/] as const,
     ),
   ])('files that are not there: %o', async (given, message) => {
-    const those = untrained.map(site => ({ ...site, ...(!('architecture' in given) && given) }));
-    const file = await described('absent.json', { sites: those, ...('architecture' in given && given) });
+    const data = { train: 'data.npz', validation: 'data.npz', test: 'data.npz' };
+    const sites = ['a', 'b'].map(name => ({ name, ...data, ...(!('architecture' in given) && given) }));
+    const file = await described('absent.json', { sites, ...('architecture' in given && given) });
     const output = join(folder(), 'absent');
     const { code, stderr } = await suture('study', file, '-o', output, '--plan');
     expect({ code, stderr: stderr.trim() }).toEqual({ code: 1, stderr: expect.stringMatching(message) });
