@@ -11,7 +11,7 @@ import { LabelledData } from '../metrics/labelled.ts';
 import { isPooled, type MetricName } from '../metrics/metric.ts';
 import {
   type MeasuredNetwork,
-  measureNetworks,
+  measureOnSets,
   type NetworkScore,
   networkScore,
   type ScoreOptions,
@@ -89,11 +89,8 @@ export async function evaluate(
   const stress = asked && (await stressSets(scorable, loaded, asked, said));
   return withExecutor(options, async executor => {
     const execution = { executor, ...workOptions(options) };
-    const measured = await measureNetworks(execution, loaded, scorable, options);
-    const stressed: (readonly MeasuredNetwork[])[] = [];
-    const { ensemble, batch } = options;
-    for (const set of stress ?? [])
-      stressed.push(await measureNetworks(execution, loaded, set.data, { ensemble, batch }));
+    const sets = [scorable, ...(stress ?? []).map(({ data: shifted }) => shifted)];
+    const [measured, ...stressed] = await measureOnSets(execution, loaded, sets, options);
     const shiftOf = (row: number) => stressScore(stressed.map(networks => networks[row].metric.score().value));
     return {
       data,

@@ -1,5 +1,6 @@
 /** Networks scored on labelled data. */
 import { printable, SutureError } from '../../ir/index.ts';
+import { sameNumbers } from '../../ir/numbers.ts';
 import { meaningText } from '../../passes/index.ts';
 import { batchesOf, batchSizes, casesAtATime } from '../data/batches.ts';
 import { Runnable } from '../execution/execute.ts';
@@ -83,10 +84,56 @@ export const networkScore = ({ model, metric, surfaces }: MeasuredNetwork): Netw
 
 /** As {@link scoreNetworks}, for whoever compares networks on some of the images. */
 export async function measureNetworks(
-  { executor, onProgress, signal }: Execution,
+  execution: Execution,
   networks: readonly Network[],
   data: LabelledData,
-  { ensemble = false, batch, surface }: ScoreOptions = {},
+  options: ScoreOptions = {},
+): Promise<readonly MeasuredNetwork[]> {
+  const [measured] = await measureOnSets(execution, networks, [data], options);
+  return measured;
+}
+
+/**
+ * As {@link measureNetworks}, of data sets one after the other. Networks are opened once for sets in a row with as many images of one size,
+ * as changes of the same images are. Surfaces are measured on the first.
+ */
+export async function measureOnSets(
+  execution: Execution,
+  networks: readonly Network[],
+  sets: readonly LabelledData[],
+  { surface, ...options }: ScoreOptions = {},
+): Promise<readonly (readonly MeasuredNetwork[])[]> {
+  if (options.ensemble) requireSameOutputs(networks);
+  const found: (readonly MeasuredNetwork[])[] = [];
+  let opened: readonly Opened[] = [];
+  const close = (): void => {
+    for (const { runnable } of opened) runnable.dispose();
+  };
+  try {
+    for (const [i, data] of sets.entries()) {
+      const { count, imageShape } = data.dataset;
+      const before = sets[i - 1]?.dataset;
+      if (before?.count !== count || !sameNumbers(before.imageShape, imageShape)) {
+        close();
+        opened = networks.map(network => ({ ...network, runnable: new Runnable(execution.executor, network.graph) }));
+      }
+      found.push(await measureOpened(execution, opened, data, i === 0 ? { ...options, surface } : options));
+    }
+  } finally {
+    close();
+  }
+  return found;
+}
+
+interface Opened extends Network {
+  readonly runnable: Runnable;
+}
+
+async function measureOpened(
+  { onProgress, signal }: Execution,
+  networks: readonly Opened[],
+  data: LabelledData,
+  { ensemble = false, batch, surface }: ScoreOptions,
 ): Promise<readonly MeasuredNetwork[]> {
   const { dataset } = data;
   const cases = networks.some(({ graph }) => gateScopeOf(graph) === 'case');
@@ -97,12 +144,7 @@ export async function measureNetworks(
     ...(surface && { surfaces: data.surfacesFor(network, surface) }),
   });
   const measures = networks.map(network => measureOf(network.name, network));
-  if (ensemble) requireSameOutputs(networks);
-  const scored = networks.map((network, i) => ({
-    ...network,
-    measured: measures[i],
-    runnable: new Runnable(executor, network.graph),
-  }));
+  const scored = networks.map((network, i) => ({ ...network, measured: measures[i] }));
   const together = ensemble ? measureOf('ensemble', networks[0]) : undefined;
   const add = ({ metric, surfaces }: MeasuredNetwork, { output, meaning }: MeantOutput, first: number): void => {
     score(metric, output, meaning, first);
@@ -112,20 +154,16 @@ export async function measureNetworks(
   let done = 0;
   const total = batchSizes(dataset.count, atATime).length * networks.length;
   onProgress?.({ stage, done, total });
-  try {
-    for (const { first, images } of batchesOf(dataset, atATime)) {
-      const outputs: MeantOutput[] = [];
-      for (const { name, input, output: wanted, meaning, measured, runnable } of scored) {
-        throwIfInterrupted(signal, 'Scoring');
-        const output = (await runnable.run({ [input]: images }, [wanted]))[wanted];
-        about(name, () => add(measured, { output, meaning }, first));
-        outputs.push({ output, meaning });
-        onProgress?.({ stage, done: ++done, total });
-      }
-      if (together) add(together, ensembleOutput(outputs), first);
+  for (const { first, images } of batchesOf(dataset, atATime)) {
+    const outputs: MeantOutput[] = [];
+    for (const { name, input, output: wanted, meaning, measured, runnable } of scored) {
+      throwIfInterrupted(signal, 'Scoring');
+      const output = (await runnable.run({ [input]: images }, [wanted]))[wanted];
+      about(name, () => add(measured, { output, meaning }, first));
+      outputs.push({ output, meaning });
+      onProgress?.({ stage, done: ++done, total });
     }
-  } finally {
-    for (const { runnable } of scored) runnable.dispose();
+    if (together) add(together, ensembleOutput(outputs), first);
   }
   return together ? [...measures, together] : measures;
 }

@@ -2,7 +2,7 @@
 import type { Execution } from '../execution/progress.ts';
 import type { Network } from '../network/network.ts';
 import type { LabelledData } from './labelled.ts';
-import { scoreNetworks } from './score-networks.ts';
+import { measureOnSets } from './score-networks.ts';
 import { isChangeable, stressScore } from './stress.ts';
 import { stressSets } from './stress-sets.ts';
 
@@ -23,14 +23,13 @@ export async function validationScores(
   labelled: LabelledData,
   seed: number,
 ): Promise<ValidationScore[]> {
-  const valuesOn = async (data: LabelledData): Promise<readonly number[]> =>
-    (await scoreNetworks(execution, networks, data)).map(({ score }) => score.value);
-  const values = await valuesOn(labelled);
-  const shifted: (readonly number[])[] = [];
+  const stress = isChangeable(labelled.dataset) ? await stressSets(labelled, networks, { seed }) : [];
+  const sets = [labelled, ...stress.map(({ data }) => data)];
+  const [values, ...others] = (await measureOnSets(execution, networks, sets)).map(measured =>
+    measured.map(({ metric }) => metric.score().value),
+  );
   // What no change changes scores as it does at home.
-  if (isChangeable(labelled.dataset)) {
-    for (const { data } of await stressSets(labelled, networks, { seed })) shifted.push(await valuesOn(data));
-  } else shifted.push(values);
+  const shifted = stress.length > 0 ? others : [values];
   return networks.map(({ name }, i) => ({
     network: name,
     value: values[i],

@@ -13,7 +13,7 @@ import { isThere } from '../files/there.ts';
 import { type Difference, meanDifference, type Pairing } from '../metrics/bootstrap.ts';
 import type { LabelledData } from '../metrics/labelled.ts';
 import type { MetricName } from '../metrics/metric.ts';
-import { measureNetworks } from '../metrics/score-networks.ts';
+import { measureOnSets } from '../metrics/score-networks.ts';
 import { type StressSet, stressScore } from '../metrics/stress.ts';
 import { statedMeaning } from '../network/meaning.ts';
 import { type Network, networkOf } from '../network/network.ts';
@@ -158,12 +158,12 @@ async function scoresOf(
 ): Promise<{ readonly own: HalfScore; readonly shift?: HalfScore } | string> {
   const groups = groupsOfSets(own, stress);
   try {
-    const [atHome, ...others] = await inTurn(
-      [own, ...stress.map(({ data }) => data)],
-      async (data, i): Promise<Pairing> => {
-        const [theirs, ours] = await measureNetworks(execution, networks, data);
-        return { ours: ours.metric, theirs: theirs.metric, groups: i === 0 ? groups.own : groups.stress[i - 1] };
-      },
+    const measured = await measureOnSets(execution, networks, [own, ...stress.map(({ data }) => data)]);
+    const [atHome, ...others] = measured.map(
+      ([theirs, ours], i): Pairing => ({
+        ...{ ours: ours.metric, theirs: theirs.metric },
+        groups: i === 0 ? groups.own : groups.stress[i - 1],
+      }),
     );
     const [first, ...more] = others;
     return { own: scoreOf([atHome]), ...(first && { shift: scoreOf([first, ...more]) }) };
@@ -176,12 +176,6 @@ async function scoresOf(
 function scoreOf(pairings: readonly [Pairing, ...Pairing[]]): HalfScore {
   const mean = (of: 'ours' | 'theirs'): number => stressScore(pairings.map(pairing => pairing[of].score().value)).value;
   return { float32: mean('theirs'), float16: mean('ours'), difference: meanDifference(pairings) };
-}
-
-async function inTurn<T, U>(values: readonly T[], work: (value: T, i: number) => Promise<U>): Promise<U[]> {
-  const found: U[] = [];
-  for (const [i, value] of values.entries()) found.push(await work(value, i));
-  return found;
 }
 
 /** Why scores are not kept; undefined where they are. */

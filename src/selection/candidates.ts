@@ -16,7 +16,7 @@ import {
 import type { Dataset } from '../data/dataset.ts';
 import type { Execution } from '../execution/progress.ts';
 import type { Metric } from '../metrics/metric.ts';
-import { measureNetworks } from '../metrics/score-networks.ts';
+import { measureOnSets } from '../metrics/score-networks.ts';
 import { flopsPerSample } from '../network/cost.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
 import { gateScopeOf } from '../network/gate.ts';
@@ -246,18 +246,15 @@ export class Candidates {
     const parts = this.#prepared.parts.filter((_, i) => isWanted(this.#bases[i]));
     const measured = await measure(execution, { ...this.#prepared, parts }, sets);
     const networks = this.students.map(({ network }) => network);
-    const found: ReadonlyMap<string, Metric>[] = [];
-    for (const [set, { data }] of sets.entries()) {
-      const apart = networks.length === 0 ? [] : await measureNetworks(execution, networks, data);
+    const data = sets.map(set => set.data);
+    const apart = networks.length === 0 ? [] : await measureOnSets(execution, networks, data);
+    return sets.map((_, set) => {
       const metricOf = (base: number, blend: Blend): Metric => measured[set][base].metricOf(blend);
-      found.push(
-        new Map([
-          ...bases.flatMap(({ ways }, i) => ways.map(({ name, blend }) => [name, metricOf(i, blend)] as const)),
-          ...apart.map(({ model, metric }) => [model, metric] as const),
-        ]),
-      );
-    }
-    return found;
+      return new Map([
+        ...bases.flatMap(({ ways }, i) => ways.map(({ name, blend }) => [name, metricOf(i, blend)] as const)),
+        ...(apart[set] ?? []).map(({ model, metric }) => [model, metric] as const),
+      ]);
+    });
   }
 }
 
