@@ -14,12 +14,15 @@ import { loadRun } from '../../../src/run/load.ts';
 import { Candidates } from '../../../src/selection/candidates.ts';
 import { smallData, smallNetworks } from '../cli/small.ts';
 import { shared } from '../cli/support.ts';
+import { fewPairs, firstCases, fixture } from './first-cases.ts';
 
 const folder = shared();
+/** What stitches are is not looked at. */
+const training = { steps: 0, init: 'identity', closingImages: 0 } as const;
 const meaning = { kind: 'logits', activation: 'softmax', channelAxis: 1, channels: 2 } as const;
 
 describe('a partner whose data set names its classes', () => {
-  const volumes = (file: string): string => join('fixtures', 'volumes3d', file);
+  const networks = [fixture('a.onnx'), fixture('b.onnx')] as const;
   const named = async (labels: object): Promise<string> => {
     const partner = join(folder(), 'partner');
     await mkdir(partner, { recursive: true });
@@ -28,14 +31,16 @@ describe('a partner whose data set names its classes', () => {
     return file;
   };
   const request = (b: string, data: string, output: string) => ({
-    ...{ networks: [volumes('a.onnx'), volumes('b.onnx')], classes: { b }, data, output: join(folder(), output) },
-    ...{ executor: 'ort' as const, training: { steps: 0, initImages: 2 } },
+    ...{ networks, classes: { b }, data, output: join(folder(), output) },
+    ...{ executor: 'ort' as const, training },
   });
 
   it('has them in the own order, and those that lack are named', async () => {
     const file = await named({ background: 0, vessel: 1, Organ: 2 });
-    const labels = { folder: { plans: volumes('a/plans.json') } };
-    const { warnings } = await stitch({ ...request(file, volumes('a/imagesTr'), 'named'), labels });
+    const labels = { folder: { plans: fixture('a/plans.json') } };
+    const pairs = await fewPairs(networks, labels, folder());
+    const data = join(await firstCases('a', folder()), 'imagesTr');
+    const { warnings } = await stitch({ ...request(file, data, 'named'), pairs, labels });
     expect((await loadRun(join(folder(), 'named'))).parents[1].classes).toEqual([0, null, 1]);
     expect(warnings).toContainEqual(expect.stringContaining('has vessel, which the own network has not'));
     expect(warnings).toContainEqual(expect.stringContaining('has no channel of class 2 (lesion)'));
@@ -62,7 +67,6 @@ describe('a partner whose classes are in another order', () => {
   };
   const stitched = async (partner: string, b: ClassMap, name: string) => {
     const output = join(folder(), name);
-    const training = { steps: 0, initImages: 4 };
     return stitch({ networks: [own, partner], classes: { b }, data, output, executor: 'ort', training });
   };
 

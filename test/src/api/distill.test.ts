@@ -1,5 +1,5 @@
 /** From a run to a student: trained, interrupted, damaged, refused. */
-import { copyFile, readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { importOnnx } from '../../../ir/onnx/file.ts';
@@ -28,6 +28,14 @@ const asked = (output: string, more: Partial<DistillOptions> = {}): DistillOptio
   ...more,
 });
 
+const keptStudents = new Map<string, ReturnType<typeof distill>>();
+/** A student that several tests look at, trained once. */
+function kept(output: string, more: Partial<DistillOptions> = {}): ReturnType<typeof distill> {
+  const student = keptStudents.get(output) ?? distill(run, asked(output, more));
+  keptStudents.set(output, student);
+  return student;
+}
+
 /** Distils up to the third step. */
 async function interrupted(output: string, more: Partial<DistillOptions> = {}): Promise<string> {
   const controller = new AbortController();
@@ -41,7 +49,7 @@ async function interrupted(output: string, more: Partial<DistillOptions> = {}): 
 
 describe('a student', () => {
   it('is one network with the names of the own, and scored as its file is', async () => {
-    const summary = await distill(run, asked('whole'));
+    const summary = await kept('whole');
     expect(summary).toMatchObject({ from: 'b', teacher: 'a', metric: 'dice' });
     expect(summary.scores.map(s => s.network)).toEqual(['a', 'b', 'teacher', 'student']);
     const files = [
@@ -85,7 +93,7 @@ describe('a student', () => {
   it('that was interrupted is the same to the last byte', async () => {
     const path = await interrupted('resumed');
     await resumeDistill(path);
-    const whole = await distill(run, asked('again'));
+    const whole = await kept('whole');
     const bytes = (folder: string) => readFile(join(folder, 'student.onnx'));
     expect((await bytes(path)).equals(await bytes(whole.student))).toBe(true);
     await expect(resumeDistill(path)).rejects.toThrow('there is nothing to resume');
@@ -108,7 +116,9 @@ describe('a student', () => {
 
 describe('with force', () => {
   it('a student takes the place of another when its training has ended, and not before', async () => {
-    const { student: path, file } = await distill(run, asked('replaced'));
+    const path = join(folder(), 'replaced');
+    await cp((await kept('whole')).student, path, { recursive: true });
+    const file = join(path, 'student.onnx');
     const first = await readFile(file);
     await expect(distill(run, asked('replaced'))).rejects.toThrow('holds a student already');
     await interrupted('replaced', { force: true, learningRate: 0.05 });
@@ -129,7 +139,7 @@ describe('with force', () => {
 
 it('learns from a setting that was searched, by its number and by its name', async () => {
   await expect(distill(run, asked('early', { teacher: 'setting:0' }))).rejects.toThrow('run `suture search` first');
-  const { front } = await search(run, data, { evaluations: 24, executor: 'ort' });
+  const { front } = await search(run, data, { evaluations: 8, executor: 'ort' });
   const at = front.findIndex(({ output }) => output !== 'gated');
   const { name } = front[at];
   const found = await distill(run, asked('found', { teacher: `setting:${name}`, student: `setting:${at}`, steps: 1 }));
@@ -141,7 +151,7 @@ describe('branches on a shared trunk', () => {
   const trunk = { student: '95%', teacher: undefined };
 
   it('learn from their own parents, and are gated in the file', async () => {
-    const summary = await distill(run, asked('trunk', trunk));
+    const summary = await kept('trunk', trunk);
     expect(summary).toMatchObject({ from: expect.stringMatching(/^trunk of b for a at \d/), teacher: 'a, b' });
     expect(summary.lastLoss!).toBeLessThan(summary.firstLoss!);
     expect(summary.scores.map(s => s.network)).toEqual(['a', 'b', 'teacher', 'student']);
@@ -172,7 +182,7 @@ describe('branches on a shared trunk', () => {
   it('go on to the same file when they were interrupted', async () => {
     const path = await interrupted('halted', trunk);
     const { file } = await resumeDistill(path);
-    const whole = await distill(run, asked('unhalted', trunk));
+    const whole = await kept('trunk', trunk);
     expect((await readFile(file)).equals(await readFile(whole.file))).toBe(true);
   });
 

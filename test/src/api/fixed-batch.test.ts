@@ -98,8 +98,8 @@ describe.each([
     const run = join(folder, 'run');
     const ort = ['--executor', 'ort'];
     // Changed images are run as the own ones are: once is enough.
-    const shift = second === 4 ? [] : ['--no-shift'];
-    const training = ['--steps', '3', '--init-images', '5', '--closing-images', '6', ...shift];
+    const shift = second === 4 ? ['--changes', 'gamma'] : ['--no-shift'];
+    const training = ['--steps', '2', '--init-images', '5', '--closing-images', '4', ...shift];
     const made = ok(
       await suture('run', a, b, '--train', data, '--val', data, '--test', `t=${data}`, ...training, ...ort, '-o', run),
     );
@@ -110,8 +110,9 @@ describe.each([
     expect(await readFile(join(run, 'report.md'), 'utf8')).toContain(`It takes ${many}`);
     ok(await suture('match', a, b));
     ok(await suture('match', a, b, '--similarity', 'cka', '--data', data, ...ort));
-    ok(await suture('weigh', run, '--data', data, '--steps', '2', ...ort));
-    ok(await suture('sweep', run, '--data', data, '--weights', '0.5', '--outputs', '0.5', '--learned', ...ort));
+    ok(await suture('weigh', run, '--data', data, '--steps', '1', ...ort));
+    const settings = ['--weights', '0.5', '--outputs', '0.5', '--positions', '0', '--learned'];
+    ok(await suture('sweep', run, '--data', data, ...settings, ...ort));
     ok(await suture('inspect', run));
 
     const file = join(folder, 'stitched.onnx');

@@ -26,7 +26,13 @@ async function searched(
   const networks = await smallNetworks(folder, widths);
   const data = await smallData(join(folder, 'data.npz'));
   const run = join(folder, 'run');
-  await stitch({ networks, data, executor, output: run, training: { steps: 0, init: 'kaiming', batch: 3 } });
+  await stitch({
+    networks,
+    data,
+    executor,
+    output: run,
+    training: { steps: 0, init: 'kaiming', closingImages: 0, batch: 3 },
+  });
   const found = await search(run, data, { executor, evaluations: 1 });
   const { directory, network } = await loadRun(run);
   const front = [{ uses: {}, output: 'mean' }, ...settingsOf(network)].map(
@@ -66,7 +72,7 @@ describe('a setting that a search found', () => {
         { uses: { [a[0]]: 'averaged', [b[0]]: 'stitched' }, output: 'mean' },
       ];
     });
-  }, 60_000);
+  });
 
   it('is trained: its loss falls, and stitches of no other change', async () => {
     const { run, data, stitched } = found;
@@ -111,7 +117,7 @@ describe('a setting that a search found', () => {
       const stopped = stitchFurther({ ...request, output }, { signal: stop.signal, onProgress });
       await expect(stopped).rejects.toMatchObject({ code: 'interrupted' });
       await resumeStitch(output);
-      expect(await bytes(output)).toEqual(await bytes(whole));
+      expect((await bytes(output)).equals(await bytes(whole))).toBe(true);
     }
   });
 

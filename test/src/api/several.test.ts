@@ -32,7 +32,14 @@ async function inputs() {
 it('are joined, trained, scored, exported and reported on as two are', async () => {
   const { folder, networks, data } = await inputs();
   const output = join(folder, 'run');
-  const given = { networks, train: data, validation: data, tests: [{ name: 't', file: data }], training };
+  const given = {
+    networks,
+    train: data,
+    validation: data,
+    tests: [{ name: 't', file: data }],
+    training,
+    stress: { changes: ['gamma'] },
+  } as const;
   const found = await run({ ...given, executor, output });
   expect(found.summary.parents).toEqual({ a: networks[0], b: networks[1], c: networks[2] });
   expect(found.sweep.references.map(r => r.name)).toEqual(['a', 'b', 'c', 'ensemble']);

@@ -1,5 +1,5 @@
 /** Networks trained on labels: fresh and tuned, of one site and of several, interrupted, refused. */
-import { readdir, readFile } from 'node:fs/promises';
+import { cp, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { float32, GraphBuilder, symbol, type Tensor, tensor } from '../../../ir/index.ts';
@@ -46,6 +46,10 @@ const inRounds = (output: string, sites: readonly string[], rounds: number, loca
     sites: sites.map((file, i) => ({ name: `site${i}`, file })),
   });
 
+let keptNetwork: ReturnType<typeof train> | undefined;
+/** The network that several tests look at, trained once. */
+const tuned = () => (keptNetwork ??= train(network, asked('tuned')));
+
 const weightsIn = async (path: string): Promise<ReadonlyMap<string, Tensor>> => {
   const file = join(path, 'parameters.npz');
   return tensorsFromNpz(await readFile(file), file).tensors;
@@ -65,7 +69,7 @@ async function interrupted(request: TrainOptions & { executor: 'ort' }, at: numb
 
 describe('a network', () => {
   it('has the names of the file, and is scored as its file is', async () => {
-    const summary = await train(network, asked('tuned'));
+    const summary = await tuned();
     expect(summary).toMatchObject({ from: network, metric: 'dice', sites: [{ name: 'data', images: 6 }] });
     expect(summary.scores.map(s => s.network)).toEqual(['start', 'network']);
     expect((await readdir(summary.directory)).toSorted()).toEqual([
@@ -126,7 +130,7 @@ describe('a network', () => {
 
   it('that was interrupted is the same to the last byte', async () => {
     const path = await interrupted(asked('resumed'), 3);
-    const whole = await train(network, asked('uninterrupted'));
+    const whole = await tuned();
     const { scores } = await resumeTrain(path);
     expect(scores).toEqual(whole.scores);
     const bytes = (folder: string) => readFile(join(folder, 'network.onnx'));
@@ -167,11 +171,11 @@ describe('a network', () => {
 
 describe('in rounds', () => {
   it('a site alone is trained as ever in one round, and in several with momentum begun anew', async () => {
-    await train(network, asked('plain'));
+    const { directory } = await tuned();
     await train(network, inRounds('one round', [data], 1, 8));
-    expect(await weightsIn(join(folder(), 'one round'))).toEqual(await weightsIn(join(folder(), 'plain')));
+    expect(await weightsIn(join(folder(), 'one round'))).toEqual(await weightsIn(directory));
     await train(network, inRounds('four rounds', [data], 4, 2));
-    expect(await weightsIn(join(folder(), 'four rounds'))).not.toEqual(await weightsIn(join(folder(), 'plain')));
+    expect(await weightsIn(join(folder(), 'four rounds'))).not.toEqual(await weightsIn(directory));
   });
 
   it('sites with the same images come to what one comes to', async () => {
@@ -300,11 +304,11 @@ describe('deep supervision', () => {
   });
 
   it('is left out where that is said, or where an output is named that has no coarser ones', async () => {
-    const { outputs } = await train(file, deep('shallow', { deepSupervision: false }));
+    const { outputs } = await train(file, deep('shallow', { steps: 1, deepSupervision: false }));
     expect(outputs).toBeUndefined();
     expect(outputsOf('shallow/start.onnx')).toEqual(['seg']);
-    const { firstLoss } = await train(file, deep('shallow tuned', { deepSupervision: false, fresh: false }));
-    const other = await train(file, deep('deep tuned', { fresh: false }));
+    const { firstLoss } = await train(file, deep('shallow tuned', { steps: 1, deepSupervision: false, fresh: false }));
+    const other = await train(file, deep('deep tuned', { steps: 1, fresh: false }));
     expect(Math.abs(other.firstLoss! - firstLoss!)).toBeGreaterThan(1e-4);
     await expect(train(file, deep('none', { outputs: { a: 'nothing' } }))).rejects.toThrow("has no output 'nothing'");
   });
@@ -348,7 +352,7 @@ describe('refuses', () => {
   });
 
   it('a folder that holds something else, and says what makes one', async () => {
-    await train(network, asked('there', { steps: 1 }));
+    await cp((await tuned()).directory, join(folder(), 'there'), { recursive: true });
     await expect(train(network, asked('there', { steps: 1 }))).rejects.toThrow('holds a network already');
     await train(network, asked('there', { steps: 2, force: true }));
     expect(JSON.parse(await readFile(join(folder(), 'there', 'config.json'), 'utf8')).training.steps).toBe(2);
