@@ -21,7 +21,7 @@ describe('a sweep over settings', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'suture-test-'));
-    const [a, b] = await smallParents(folder);
+    const [a, b] = await smallParents(folder, [[3], [2, 3]]);
     data = await smallData(join(folder, 'data.npz'));
     run = join(folder, 'run');
     documentOf(
@@ -114,7 +114,7 @@ describe('a sweep over settings', () => {
   });
 
   it.each(['switches', 'channels', 'outputs', 'channels,outputs'])('learns %s from labels', async what => {
-    const learning = ['--learn', what, '--positions', '0-2', '--steps', '30', '--batch', '6', '--lr', '0.05'];
+    const learning = ['--learn', what, '--positions', '0-2', '--steps', '12', '--batch', '6', '--lr', '0.05'];
     const found = documentOf<WeighSummary>(await suture('weigh', run, '--data', data, ...learning, ...ort, '--json'));
     expect(found.learned).toEqual(what.split(','));
     expect(found.lastLoss).toBeLessThan(found.firstLoss);

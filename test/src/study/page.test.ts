@@ -15,13 +15,11 @@ describe('the page of a study', () => {
   it('of hundreds of cells is small, and soon made', () => {
     expect(parts.states.length).toBeGreaterThan(200);
     expect(Buffer.byteLength(text)).toBeLessThan(2e6);
-    // The machine may be busy: the best of a few says what it takes.
-    const times = Array.from({ length: 3 }, () => {
-      const begin = performance.now();
-      studyPage({ ...parts, report: studyReportOf(parts.request, parts.states) });
-      return performance.now() - begin;
-    });
-    expect(Math.min(...times)).toBeLessThan(2000);
+    // Not by the clock: the machine may be busy.
+    const before = process.cpuUsage();
+    studyPage({ ...parts, report: studyReportOf(parts.request, parts.states) });
+    const { user, system } = process.cpuUsage(before);
+    expect(user + system).toBeLessThan(2e6);
   });
 
   it('says first how many cells have ended, and for each pair and site which method scores best', () => {
@@ -38,6 +36,7 @@ describe('the page of a study', () => {
   });
 
   it('has the numbers of every method, position and curve', () => {
+    const shown = new Set(text.match(/\d+\.\d{4}(?!\d)/g));
     for (const { own, rows, positions, rules, curves } of parts.report.pairs) {
       const shownOf = ({ against, mean, low, high, classes }: StudyDifference) =>
         [`alone ${own}`, 'ensemble'].includes(against)
@@ -56,7 +55,7 @@ describe('the page of a study', () => {
         ...positions.map(({ value }) => value),
         ...curves.flatMap(({ scores }) => scores.map(({ mean }) => mean)),
       ];
-      expect(numbers.filter(number => !text.includes(number.toFixed(4)))).toEqual([]);
+      expect(numbers.filter(number => !shown.has(number.toFixed(4)))).toEqual([]);
     }
     for (const { cell } of parts.states) expect(text).toContain(cell.key);
     expect(text).toContain('suture study /studies/DIR/request.json -o AGAIN');
