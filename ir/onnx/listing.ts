@@ -1,4 +1,5 @@
 /** Facts about a list of nodes of a file: their order, and who reads what. */
+import { groupedBy } from '../grouped.ts';
 import type { FunctionProto, GraphProto, NodeProto } from './proto/schema.ts';
 
 /** What a node reads, in its subgraphs as well. */
@@ -44,15 +45,8 @@ function usedNames(nodes: readonly NodeProto[], outputs: readonly string[]): Rea
   return used;
 }
 
-function readersOf(nodes: readonly NodeProto[]): ReadonlyMap<string, readonly NodeProto[]> {
-  const readers = new Map<string, NodeProto[]>();
-  for (const node of nodes) {
-    const known = readers.get(node.input[0]);
-    if (known) known.push(node);
-    else readers.set(node.input[0], [node]);
-  }
-  return readers;
-}
+const readersOf = (nodes: readonly NodeProto[]): ReadonlyMap<string, readonly NodeProto[]> =>
+  groupedBy(nodes, ({ input }) => input[0]);
 
 /**
  * The nodes in an order in which every operand comes first. Files must be sorted, and some are not; the order is kept

@@ -1,3 +1,4 @@
+import { groupedBy } from '../../ir/grouped.ts';
 import {
   type AnyNode,
   type Binding,
@@ -88,12 +89,7 @@ function walk(
   visit: (node: AnyNode, bytes: number, living: () => { value: Value; bytes: number }[]) => void,
 ): void {
   const last = lastUses(graph, storage);
-  const ends = new Map<number, Value[]>();
-  for (const [root, at] of last) {
-    const ending = ends.get(at);
-    if (ending) ending.push(root);
-    else ends.set(at, [root]);
-  }
+  const ends = groupedBy(last.keys(), root => last.get(root)!);
   const living = new Set<Value>();
   const list = () => [...living].map(value => ({ value, bytes: storage.bytes(value) }));
   let bytes = 0;

@@ -2,6 +2,7 @@
  * Whether one network scores better than another on a data set, with the error of having seen these cases and no others: a paired
  * bootstrap over groups (Efron and Tibshirani, An Introduction to the Bootstrap, 1993, percentile intervals).
  */
+import { groupedBy } from '../../ir/grouped.ts';
 import { range, sameNumbers, sum } from '../../ir/numbers.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { Random } from '../data/random.ts';
@@ -147,13 +148,7 @@ export function groupsOf({ count, group, id }: Pick<Dataset, 'count' | 'group' |
       known.set(key, Math.min(p, q));
     }
   }
-  const groups = new Map<number, number[]>();
-  for (const image of first.keys()) {
-    const known = groups.get(root(image));
-    if (known) known.push(image);
-    else groups.set(root(image), [image]);
-  }
-  return [...groups.values()];
+  return [...groupedBy(first.keys(), root).values()];
 }
 
 /** Images that are not independent of each other. No case is in two: see {@link groupsOf}. */

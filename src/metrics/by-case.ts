@@ -1,5 +1,8 @@
 /** Scores by case: of some networks, on some data sets. */
+
 import * as v from 'valibot';
+import { groupedBy } from '../../ir/grouped.ts';
+import { range } from '../../ir/numbers.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { type Metric, metricNames } from './metric.ts';
 import { scoreSchema } from './schema.ts';
@@ -34,16 +37,8 @@ export type Cases = v.InferOutput<typeof casesSchema>;
 export type CaseSet = Cases['sets'][number];
 
 /** The images of each case: those of one `id`, or without ids each image for itself. */
-export function imagesByCase({ count, id }: Pick<Dataset, 'count' | 'id'>): ReadonlyMap<number, readonly number[]> {
-  const cases = new Map<number, number[]>();
-  for (let image = 0; image < count; image++) {
-    const key = id?.[image] ?? image;
-    const images = cases.get(key);
-    if (images) images.push(image);
-    else cases.set(key, [image]);
-  }
-  return cases;
-}
+export const imagesByCase = ({ count, id }: Pick<Dataset, 'count' | 'id'>): ReadonlyMap<number, readonly number[]> =>
+  groupedBy(range(count), image => id?.[image] ?? image);
 
 /** What a case is called: by its name where there are some, else by its `id` or number. */
 export const caseName = ({ caseNames }: Pick<Dataset, 'caseNames'>, key: number): string =>

@@ -2,7 +2,9 @@
  * What a network is scored by. A metric takes outputs batch by batch and keeps one small record per image, so that a test set
  * need not be in memory, and any subset (a fold, a group) can be scored afterwards without running the network again.
  */
+
 import { SutureError } from '../../ir/errors.ts';
+import { groupedBy } from '../../ir/grouped.ts';
 import { product, sameNumbers } from '../../ir/numbers.ts';
 import type { ClassLabels, Labels, RegionLabels } from '../data/labels.ts';
 
@@ -173,11 +175,5 @@ export function requireFitting(shape: readonly number[], labels: ClassLabels | R
 }
 
 /** Images by fold, folds in ascending order. */
-export function imagesByFold(fold: readonly number[]): ReadonlyMap<number, readonly number[]> {
-  const folds = new Map<number, number[]>();
-  for (const number of [...new Set(fold)].sort((a, b) => a - b)) folds.set(number, []);
-  fold.forEach((number, image) => {
-    folds.get(number)!.push(image);
-  });
-  return folds;
-}
+export const imagesByFold = (fold: readonly number[]): ReadonlyMap<number, readonly number[]> =>
+  new Map([...groupedBy(fold.keys(), image => fold[image])].sort(([a], [b]) => a - b));

@@ -111,7 +111,7 @@ export function requireTrainable(
   feed.dispose();
   const { step } = planned;
   const binding = bindingFor(step.graph, feed.shapes);
-  const whole = { ...training, step, binding, ...(job.teacher && { teacher: job.teacher.graph }), what };
+  const whole = { ...training, step, binding, teacher: job.teacher?.graph, what };
   requireRoomForWhole(whole, { withSession: execution.executor.name === 'ort' });
   return planned;
 }

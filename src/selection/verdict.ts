@@ -108,6 +108,8 @@ const underShift = ({ stress }: Candidate): number | undefined =>
 
 const atHome = (candidate: Candidate): number => candidate.own.score().value;
 
+const worthAtHome = (candidate: Candidate): number => worthOf(candidate.own.higherIsBetter)(atHome(candidate));
+
 /** The best of some, by what they are worth; of equal ones the first. */
 const bestOf = (candidates: readonly Candidate[], worth: (candidate: Candidate) => number): Candidate =>
   candidates.reduce((p, q) => (worth(q) > worth(p) ? q : p));
@@ -156,14 +158,14 @@ export function eligibleOf(candidates: readonly Candidate[], groups: Judged, bud
   const isWhole = affordable.some(({ kind }) => kind !== 'parent' && kind !== 'gated student' && !standIns.has(kind));
   const pool = affordable.filter(({ kind }) => !(isWhole && standIns.has(kind)));
   const given = pool.filter(({ kind }) => kind === 'parent' || kind === 'ensemble');
-  const bar = bestOf(given.length > 0 ? given : pool, c => worthOf(c.own.higherIsBetter)(atHome(c)));
-  const least = worthOf(bar.own.higherIsBetter)(atHome(bar)) - tolerance * Math.abs(atHome(bar));
+  const bar = bestOf(given.length > 0 ? given : pool, worthAtHome);
+  const least = worthAtHome(bar) - tolerance * Math.abs(atHome(bar));
   const ensemble = pool.find(({ kind }) => kind === 'ensemble');
   const outOf = (candidate: Candidate): Out | undefined => {
     if (!affordable.includes(candidate)) return 'cost';
     if (!pool.includes(candidate)) return 'stand-in';
     if (candidate === bar) return undefined;
-    if (worthOf(candidate.own.higherIsBetter)(atHome(candidate)) < least) return 'home';
+    if (worthAtHome(candidate) < least) return 'home';
     if (verdictOf(differences(candidate, bar, { ...groups, stress: [] }).own) === 'worse') return 'home';
     const shifted = ensemble && differences(candidate, ensemble, groups).shift;
     return shifted && verdictOf(shifted) === 'worse' ? 'shift' : undefined;
@@ -215,17 +217,15 @@ export function judge(candidates: readonly Candidate[], groups: Judged, budget =
     const named = members.filter(candidate => spoken.has(candidate));
     if (named.length > 0) return named;
     const left = members.filter(candidate => eligible.includes(candidate));
-    return [left.length > 0 ? first(left) : bestOf(members, c => worthOf(c.own.higherIsBetter)(atHome(c)))];
+    return [left.length > 0 ? first(left) : bestOf(members, worthAtHome)];
   });
   return {
     standings: shown.map(candidate => {
+      const { name, cost, share } = candidate;
       const shift = underShift(candidate);
       const reason = out.get(candidate);
       return {
-        name: candidate.name,
-        cost: candidate.cost,
-        share: candidate.share,
-        own: atHome(candidate),
+        ...{ name, cost, share, own: atHome(candidate) },
         ...(shift !== undefined && { shift }),
         affordable: reason !== 'cost',
         eligible: reason === undefined,

@@ -18,6 +18,7 @@ import { intervalChart } from '../report/intervals.ts';
 import { signed } from '../report/verdict.ts';
 import type { Cell } from './cells.ts';
 import {
+  curveTable,
   differenceTo,
   type MethodRow,
   methodTitles,
@@ -28,7 +29,6 @@ import {
   type Spread,
   type StudyDifference,
   type StudyReport,
-  spreadText,
 } from './report.ts';
 import { type Method, methods, type StudyRequest } from './request.ts';
 import { type CellTraining, trainingPart } from './training-part.ts';
@@ -350,8 +350,7 @@ const ruleWords: Readonly<Record<PairReport['rules'][number]['rule'], string>> =
 /** Experiment 1. */
 function curvesPart({ own, curves, rows }: PairReport, report: StudyReport): Markup {
   const title = scoreTitle(report);
-  const counts = [...new Set(curves.flatMap(({ scores }) => scores.map(({ count }) => count)))].sort((p, q) => p - q);
-  const most = counts.at(-1)!;
+  const most = Math.max(...curves.flatMap(({ scores }) => scores.map(({ count }) => count)));
   // What it is without stitches, on the own data.
   const without = rows.filter(({ method, of }) => method === 'ensemble' || of === own);
   const references = without.map((row, i): ChartSeries => {
@@ -378,16 +377,6 @@ function curvesPart({ own, curves, rows }: PairReport, report: StudyReport): Mar
     ),
     label: `${title} on ${own} by the number of stitches, of stitches trained in ${curves.length} ways. The table below has the numbers.`,
     caption: `${title} on the test data of ${own} by the number of stitches that are used at once, and without any (dashed); bands reach from the worst cell to the best.`,
-    data: {
-      caption: 'The score by the number of stitches.',
-      head: ['trained', ...counts.map(String)],
-      rows: curves.map(({ way, scores }) => [
-        way,
-        ...counts.map(count => {
-          const found = scores.find(score => score.count === count);
-          return found && spreadText(found);
-        }),
-      ]),
-    },
+    data: { caption: 'The score by the number of stitches.', ...curveTable(curves) },
   });
 }

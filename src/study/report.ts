@@ -2,7 +2,7 @@
 import { mean } from '../../ir/numbers.ts';
 import { type MetricName, metricTitles } from '../metrics/metric.ts';
 import { fixed } from '../report/decimals.ts';
-import { markdownTable } from '../report/text-table.ts';
+import { markdownTable, type TextTable } from '../report/text-table.ts';
 import { signed } from '../report/verdict.ts';
 import { possibleRules, type RankedPosition, type Rule, select, selectByDepth } from '../selection/select.ts';
 import type { CellRecord, CellState, PositionScores, TestScores } from './folder.ts';
@@ -262,6 +262,19 @@ const differenceText = ({ mean, low, high }: Spread): string =>
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   markdownTable({ head, rows }).join('\n');
 
+/** Scores by the numbers of stitches that some training was scored with. */
+export function curveTable(curves: PairReport['curves']): TextTable {
+  const counts = [...new Set(curves.flatMap(({ scores }) => scores.map(({ count }) => count)))].sort((p, q) => p - q);
+  const textAt = (scores: PairReport['curves'][number]['scores'], count: number): string => {
+    const found = scores.find(score => score.count === count);
+    return found ? spreadText(found) : '';
+  };
+  return {
+    head: ['trained', ...counts.map(String)],
+    rows: curves.map(({ way, scores }) => [way, ...counts.map(count => textAt(scores, count))]),
+  };
+}
+
 /** `study.md`. */
 export function studyText({ metric, cells, done, failed, pairs }: StudyReport): string {
   const score = metric === undefined ? 'score' : metricTitles[metric];
@@ -306,17 +319,8 @@ export function studyText({ metric, cells, done, failed, pairs }: StudyReport): 
       parts.push(table(['', 'chosen', ...sites], chosen));
     }
     if (curves.length > 0) {
-      const counts = curves[0].scores.map(({ count }) => count);
-      const body = curves.map(({ way, scores }) => [
-        way,
-        ...counts.map(count => {
-          const found = scores.find(s => s.count === count);
-          return found ? spreadText(found) : '';
-        }),
-      ]);
-      parts.push(
-        `### ${score} on ${own} by the number of stitches\n\n${table(['trained', ...counts.map(String)], body)}`,
-      );
+      const { head, rows: body } = curveTable(curves);
+      parts.push(`### ${score} on ${own} by the number of stitches\n\n${table(head, body)}`);
     }
   }
   parts.push(

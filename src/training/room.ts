@@ -208,33 +208,9 @@ export interface WholeTraining {
   /** Whose layers they are, for messages: `The student`. */
   readonly what?: string;
   /** What else has a session. */
-  readonly teacher?: Graph;
+  readonly teacher?: Graph | undefined;
   readonly batch: number;
   readonly optimizer: 'adamw' | 'sgd';
-}
-
-/** Bytes: of the weights while they are trained, and of what a session on processors keeps for the gradients. */
-export interface WholeMemory {
-  readonly parameters: number;
-  readonly training: number;
-  readonly session: number;
-}
-
-/** An estimate, as {@link stitchMemory}. */
-function wholeMemory({ step, binding, teacher, optimizer }: WholeTraining): WholeMemory {
-  const { graph } = step;
-  const parameters = sum(step.parameters.map(name => numbersIn(graph.input(name), binding)));
-  const forward = new Set(ancestors(graph.nodes, [graph.output(step.loss)]));
-  const made = graph.nodes.filter(node => forward.has(node)).flatMap(({ outputs }) => outputs);
-  const kept = made.filter(value => graph.consumers(value).some(reader => !forward.has(reader)));
-  const weights = (teacher?.constants() ?? []).map(({ constant }) => constant.data.byteLength);
-  // Momentum has one moment for AdamW's two.
-  const moments = optimizer === 'sgd' ? 1 : 2;
-  return {
-    parameters,
-    training: (4 + (1 + moments) * 3 * 4) * parameters,
-    session: sum(kept.map(value => bytesOf(value, binding))) + copiesOfWeights * sum(weights),
-  };
 }
 
 /**
@@ -243,17 +219,24 @@ function wholeMemory({ step, binding, teacher, optimizer }: WholeTraining): Whol
  * @throws SutureError `memory-short`.
  */
 export function requireRoomForWhole(
-  training: WholeTraining,
+  { step, binding, what = 'The network', teacher, batch, optimizer }: WholeTraining,
   { free = freeBytes(), withSession = false }: Room = {},
 ): void {
-  const { parameters, training: trained, session } = wholeMemory(training);
+  const { graph } = step;
+  const parameters = sum(step.parameters.map(name => numbersIn(graph.input(name), binding)));
+  const forward = new Set(ancestors(graph.nodes, [graph.output(step.loss)]));
+  const made = graph.nodes.filter(node => forward.has(node)).flatMap(({ outputs }) => outputs);
+  // What a session on processors keeps for the gradients.
+  const kept = made.filter(value => graph.consumers(value).some(reader => !forward.has(reader)));
+  const weights = (teacher?.constants() ?? []).map(({ constant }) => constant.data.byteLength);
+  const session = sum(kept.map(value => bytesOf(value, binding))) + copiesOfWeights * sum(weights);
+  // Momentum has one moment for AdamW's two.
+  const moments = optimizer === 'sgd' ? 1 : 2;
   requireFree(
     {
-      what: `${training.what ?? 'The network'}'s layers`,
-      parameters,
-      stages: new Map([['to be trained ', trained]]),
+      ...{ what: `${what}'s layers`, parameters, batch },
+      stages: new Map([['to be trained ', (4 + (1 + moments) * 3 * 4) * parameters]]),
       beside: withSession ? session : 0,
-      batch: training.batch,
       archived: 12 * parameters,
     },
     free,

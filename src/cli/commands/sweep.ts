@@ -206,34 +206,22 @@ export function showSweep(sweep: Sweep, terminal: Terminal): void {
   if (placed.length > 0) mark(selectByDepth(placed).position, 3);
   terminal.heading(`${metricTitles[metric]} on ${name(sweep.data.source)}, ${sweep.data.images} images`);
   terminal.line();
-  const foldColumns = folds.map(f => `fold ${f}`);
+  const scores = ['score', ...(isPooled(metric) ? ['pooled'] : []), ...folds.map(f => `fold ${f}`)];
+  const scoresOf = (row: Omit<Sweep['references'][number], 'name'>): readonly string[] => [
+    fixed(row.value),
+    ...(isPooled(metric) ? [fixed(row.pooled)] : []),
+    ...row.folds.map(f => fixed(f)),
+    ...(stress ? [fixed(row.shift?.value)] : []),
+  ];
   terminal.table(
+    ['position', 'depth', ...scores, ...(stress ? ['shift'] : []), 'a', ''],
     [
-      'position',
-      'depth',
-      'score',
-      ...(isPooled(metric) ? ['pooled'] : []),
-      ...foldColumns,
-      ...(stress ? ['shift'] : []),
-      'a',
-      '',
+      ...references.map(r => [r.name, '', ...scoresOf(r), '', '']),
+      ...positions.map(p => {
+        const { position, depth } = p;
+        return [String(position), fixed(depth, 2), ...scoresOf(p), name(featureOf(p), 48), chosen.get(position) ?? ''];
+      }),
     ],
-    [...references.map(r => [r.name, '', r]), ...positions.map(p => [p.position, fixed(p.depth, 2), p])].map(
-      ([label, at, row]) => {
-        const scored = row as Sweep['positions'][number] | Sweep['references'][number];
-        const isPosition = 'position' in scored;
-        return [
-          String(label),
-          String(at),
-          fixed(scored.value),
-          ...(isPooled(metric) ? [fixed(scored.pooled)] : []),
-          ...scored.folds.map(f => fixed(f)),
-          ...(stress ? [fixed(scored.shift?.value)] : []),
-          isPosition ? name(featureOf(scored), 48) : '',
-          isPosition ? (chosen.get(scored.position) ?? '') : '',
-        ];
-      },
-    ),
   );
   stressLine(terminal, stress);
   const problem = whyNot(positions, 2);
