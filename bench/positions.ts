@@ -79,11 +79,16 @@ const averages = (of: (c: Case) => readonly number[]): readonly number[] => {
   return rows[0].map((_, i) => mean(rows.map(values => values[i])));
 };
 const sets = cases[0].sweeps.map((_, i) => i);
-row(['mean', ...averages(c => correlations(c, c.sweeps)).map(rho => signed(rho, 2))]);
-for (const i of sets) {
-  const name = ['on the own test set', 'on the partner’s'][i] ?? `on set ${i}`;
-  row([`mean, ${name}`, ...averages(c => correlations(c, [c.sweeps[i]])).map(rho => signed(rho, 2))]);
+/** Rows of means over the cases: on all test sets, and on each. */
+function meanRows(of: (c: Case, sweeps: readonly Sweep[]) => readonly number[], digits: number): void {
+  const texts = (values: readonly number[]): string[] => values.map(value => signed(value, digits));
+  row(['mean', ...texts(averages(c => of(c, c.sweeps)))]);
+  for (const i of sets) {
+    const name = ['on the own test set', 'on the partner’s'][i] ?? `on set ${i}`;
+    row([`mean, ${name}`, ...texts(averages(c => of(c, [c.sweeps[i]])))]);
+  }
 }
+meanRows(correlations, 2);
 
 console.log('\nThe mean score at the first position of each ranking, less that of the output ensemble:\n');
 head(['run', ...rankings.map(([name]) => name), 'any position', 'the best']);
@@ -97,8 +102,4 @@ function chosen(c: Case, sweeps: readonly Sweep[]): readonly number[] {
   return [...at, mean(gains), Math.max(...gains)];
 }
 for (const c of cases) row([c.name, ...chosen(c, c.sweeps).map(gain => signed(gain, 4))]);
-row(['mean', ...averages(c => chosen(c, c.sweeps)).map(gain => signed(gain, 4))]);
-for (const i of sets) {
-  const name = ['on the own test set', 'on the partner’s'][i] ?? `on set ${i}`;
-  row([`mean, ${name}`, ...averages(c => chosen(c, [c.sweeps[i]])).map(gain => signed(gain, 4))]);
-}
+meanRows(chosen, 4);

@@ -126,7 +126,7 @@ export async function predict(request: PredictRequest, work: WorkOptions = {}): 
     step,
     labels: [...decision.values],
   } satisfies Making;
-  const labelled = folder?.cases ?? [{ labels: arraysName(data), images: [data] }];
+  const labelled = folder?.cases ?? [{ labels: basename(data), images: [data] }];
   const { others, lacking, finish } = await openOutput(output, making, labelled, request.force === true);
   const { signal, onProgress } = work;
   const looking = { step, mirrorAxes: mirror, batch: request.batch, signal };
@@ -260,9 +260,6 @@ function decidedOf({ data, shape: [channels] }: Field, decision: Decision): Uint
   return decided(places, decision, c => data.subarray(c * places, (c + 1) * places));
 }
 
-/** The file that the labels of an `.npz` file's images are written to. */
-const arraysName = (data: string): string => basename(data);
-
 /** The labels [N, ...spatial] of the images of an `.npz` file, as an `.npz` file. */
 async function predictArrays(
   setup: Setup,
@@ -272,7 +269,7 @@ async function predictArrays(
 ): Promise<PredictedCase> {
   const { predictor, decision, looking } = setup;
   const name = basename(data, '.npz');
-  const file = join(output, arraysName(data));
+  const file = join(output, basename(data));
   if (!force && (await isThere(file))) return { name, file, already: true };
   const { imageShape, count } = dataset;
   const found: (Uint8Array | Uint16Array)[] = [];

@@ -346,15 +346,9 @@ async function follow(
   const validation = { ...swept.data, labels };
   const sharedData = sharedDataTexts(directory.config, asked);
   const report: Report = {
-    summary,
-    validation,
-    selection,
-    verdict,
-    exported,
-    ...(half && { half }),
-    tests: results,
+    ...{ summary, validation, selection, verdict, exported, half, tests: results },
     ...(sharedData.length > 0 && { sharedData }),
-    ...(front && { front }),
+    front,
     ...(grids.length > 0 && { grids }),
     agreement,
   };

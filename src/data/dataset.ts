@@ -52,15 +52,15 @@ export interface Dataset {
   readonly images: Float32Array<ArrayBuffer> | ImageFile;
   /** [C, spatial...]. */
   readonly imageShape: readonly number[];
-  readonly labels?: LabelArray;
+  readonly labels?: LabelArray | undefined;
   /** The fold of each image. */
-  readonly fold?: readonly number[];
+  readonly fold?: readonly number[] | undefined;
   /** The case that each image is of. */
-  readonly id?: readonly number[];
+  readonly id?: readonly number[] | undefined;
   /** Images of one group (one patient, one specimen) are not independent. */
-  readonly group?: readonly number[];
+  readonly group?: readonly number[] | undefined;
   /** The distance of neighbouring places of each image along each axis, in mm. */
-  readonly spacing?: readonly (readonly number[])[];
+  readonly spacing?: readonly (readonly number[])[] | undefined;
   /** What the cases are called, by `id`, where they have names. */
   readonly caseNames?: readonly string[];
   /** The names of all arrays in the file, those that were not used too. */
@@ -244,11 +244,7 @@ export function datasetOf(source: string, arrays: Npz, names: readonly string[],
     images: images.data,
     imageShape: images.shape.slice(1),
     arrays: checker.names(),
-    ...(labels && { labels }),
-    ...(fold && { fold }),
-    ...(id && { id }),
-    ...(group && { group }),
-    ...(spacing && { spacing }),
+    ...{ labels, fold, id, group, spacing },
   };
 }
 
@@ -280,16 +276,13 @@ export function requireImageShape(dataset: Dataset, expected: readonly (number |
 /** Some images of a data set, by their numbers, with all that is known of them. */
 export function subsetOf(dataset: Dataset, numbers: readonly number[]): Dataset {
   const { labels, fold, id, group, spacing, count } = dataset;
-  const pick = <T>(values: readonly T[]): readonly T[] => numbers.map(i => values[i]);
+  const pick = <T>(values: readonly T[] | undefined) => values && numbers.map(i => values[i]);
   return {
     ...dataset,
     count: numbers.length,
     images: gatherImages(dataset, numbers),
-    ...(labels && { labels: { ...labels, data: gatherLabels(labels.data, labels.data.length / count, numbers) } }),
-    ...(fold && { fold: pick(fold) }),
-    ...(id && { id: pick(id) }),
-    ...(group && { group: pick(group) }),
-    ...(spacing && { spacing: pick(spacing) }),
+    labels: labels && { ...labels, data: gatherLabels(labels.data, labels.data.length / count, numbers) },
+    ...{ fold: pick(fold), id: pick(id), group: pick(group), spacing: pick(spacing) },
   };
 }
 

@@ -5,7 +5,8 @@
  * Every byte order and both memory orders are read; what comes out is always in C order. A file that holds fewer or more
  * numbers than its shape says is an error, never a shorter array.
  */
-import { product } from '../../ir/numbers.ts';
+import { offsets } from '../../ir/evaluate/layout.ts';
+import { product, stridesOf } from '../../ir/numbers.ts';
 import { float16ToNumber } from '../../ir/tensor.ts';
 
 /** An array in C order. `float16` is widened to a Float32Array (exactly), `bool` is a Uint8Array of 0 and 1. */
@@ -96,23 +97,8 @@ function reverseBytes(data: Uint8Array, width: number): void {
 /** Copies an array from Fortran order (first index fastest) to C order (last index fastest). */
 function toRowMajor<T extends NpyData>(source: T, shape: readonly number[]): T {
   const target = source.slice() as T;
-  const strides: number[] = [];
-  let stride = 1;
-  for (const dim of shape) {
-    strides.push(stride);
-    stride *= dim;
-  }
-  const index = shape.map(() => 0);
-  let from = 0;
-  for (let to = 0; to < target.length; to++) {
-    target[to] = source[from];
-    for (let axis = shape.length - 1; axis >= 0; axis--) {
-      from += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      from -= strides[axis] * shape[axis];
-      index[axis] = 0;
-    }
-  }
+  const from = offsets(shape, stridesOf(shape.toReversed()).reverse());
+  for (let to = 0; to < target.length; to++) target[to] = source[from[to]];
   return target;
 }
 

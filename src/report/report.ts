@@ -26,14 +26,14 @@ export interface Report {
   readonly verdict: StoredVerdict;
   readonly exported: ExportedNetwork;
   /** The same in float16, where that was asked for. */
-  readonly half?: HalfResult;
+  readonly half?: HalfResult | undefined;
   readonly tests: readonly TestResult[];
   /** What of the data was given in two roles, a sentence each; see `sharedDataTexts`. */
   readonly sharedData?: readonly string[];
   /** Of two test sets or more: how far networks lie beyond all output ensembles on them. */
-  readonly front?: FrontResult;
+  readonly front?: FrontResult | undefined;
   /** Of parents whose images lie on a grid of their own. */
-  readonly grids?: readonly OnOwnGrid[];
+  readonly grids?: readonly OnOwnGrid[] | undefined;
   readonly agreement: Agreement;
 }
 

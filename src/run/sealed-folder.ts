@@ -121,6 +121,9 @@ export interface Place {
   readonly root: string;
 }
 
+/** Makes the error for a file that is not what it should be. @param problem what it is or was, after its name. */
+type Unfit = (problem: string, cause?: unknown) => SutureError;
+
 export abstract class SealedFolder<T extends string, D extends string, F extends string, C extends object> {
   readonly path: string;
   readonly config: C;
@@ -205,38 +208,38 @@ export abstract class SealedFolder<T extends string, D extends string, F extends
 
   /** One of the run's JSON documents, checked; undefined when it is not there. @throws SutureError `run-invalid`. */
   async readJson<S extends v.GenericSchema>(name: D, schema: S): Promise<v.InferOutput<S> | undefined> {
-    const bytes = await this.read(name);
-    if (!bytes) return undefined;
-    let document: unknown;
-    try {
-      document = JSON.parse(bytes.toString('utf8'));
-    } catch (cause) {
-      throw this.#unfit(name, 'is no JSON document', cause);
-    }
-    await this.#checkSeal(name, document);
-    const parsed = v.safeParse(schema, document);
-    if (parsed.success) return parsed.output;
-    throw this.#unfit(name, `is damaged (${printable(v.getDotPath(parsed.issues[0]) ?? parsed.issues[0].message)})`);
+    const unfit: Unfit = (problem, cause) => this.#unfit(name, problem, cause);
+    return this.#document(name, schema, unfit, document => this.#checkSeal(name, document));
   }
 
   /** A JSON document that has no seal, checked; undefined when it is not there. @throws SutureError `run-invalid`. */
   async readUnsealed<S extends v.GenericSchema>(name: F, schema: S): Promise<v.InferOutput<S> | undefined> {
+    const file = printable(this.file(name));
+    const unfit: Unfit = (problem, cause) =>
+      new SutureError('run-invalid', `${file} ${problem}; remove it to go without.`, { cause });
+    return this.#document(name, schema, unfit);
+  }
+
+  /** @param checkSeal of one that has a seal. */
+  async #document<S extends v.GenericSchema>(
+    name: D | F,
+    schema: S,
+    unfit: Unfit,
+    checkSeal?: (document: unknown) => Promise<unknown>,
+  ): Promise<v.InferOutput<S> | undefined> {
     const bytes = await this.read(name);
     if (!bytes) return undefined;
-    const file = printable(this.file(name));
     let document: unknown;
     try {
       document = JSON.parse(bytes.toString('utf8'));
     } catch (cause) {
-      throw new SutureError('run-invalid', `${file} is no JSON document; remove it to go without.`, { cause });
+      throw unfit('is no JSON document', cause);
     }
-    const parsed = v.safeParse(schema, document);
-    if (parsed.success) return parsed.output;
-    const place = printable(v.getDotPath(parsed.issues[0]) ?? parsed.issues[0].message);
-    throw new SutureError(
-      'run-invalid',
-      `${file} is damaged or of another version of suture (${place}); remove it to go without.`,
-    );
+    await checkSeal?.(document);
+    const { success, output, issues: [issue] = [] } = v.safeParse(schema, document);
+    if (success) return output;
+    const fault = checkSeal ? 'is damaged' : 'is damaged or of another version of suture';
+    throw unfit(`${fault} (${printable(v.getDotPath(issue!) ?? issue!.message)})`);
   }
 
   /** The seal that a file of a name belongs to. */

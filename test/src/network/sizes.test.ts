@@ -5,11 +5,8 @@ import { zipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { exportOnnx, float32, type Graph, GraphBuilder, symbol, verify } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/file.ts';
-import { evaluate } from '../../../src/api/evaluate.ts';
-import { exportNetwork } from '../../../src/api/export.ts';
 import { inspect } from '../../../src/api/inspect.ts';
 import { run } from '../../../src/api/run.ts';
-import { stitch } from '../../../src/api/stitch.ts';
 import { graphForImages } from '../../../src/network/sizes.ts';
 import { random } from '../../passes/ort.ts';
 import { sizedNetwork } from '../../passes/sizes/networks.ts';
@@ -82,9 +79,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-const training = { steps: 1, batch: 2, initImages: 4, closingImages: 0 };
-
-const runOf = (a: string, test: string) =>
+const runOf = (a: string, test: string, gate = true) =>
   run({
     networks: [at(a), at('b.onnx')],
     train: at('8.npz'),
@@ -94,28 +89,16 @@ const runOf = (a: string, test: string) =>
     force: true,
     executor: 'ort',
     stress: false,
-    training,
+    gate,
+    training: { steps: 1, batch: 2, initImages: 4, closingImages: 0 },
   });
 
 describe('height and width that are open in both parents', () => {
-  /** Stitches at the size of the data and exports a position; the file must answer images of another size. */
-  async function stitchedAt(networks: readonly string[], name: string, [data, other]: readonly string[]) {
-    const output = at(`${name}-run`);
-    const { warnings } = await stitch({ networks, data: at(data), output, executor: 'ort', training });
-    const { file, sizes } = await exportNetwork(output, at(`${name}.onnx`), { position: 0 });
-    const { rows } = await evaluate([file], at(other), { executor: 'ort' });
-    expect(rows.every(r => Number.isFinite(r.score.value))).toBe(true);
-    const { graph } = importOnnx(file);
-    expect(graph.inputs[0].type.shape.map(String)).toEqual(['N', '1', 'H', 'W']);
-    return { warnings, sizes, graph };
-  }
-
-  test('are trained at the size of the data, and stay open where features grow by transposed convolutions', async () => {
-    await stitchedAt([at('t.onnx'), at('b.onnx')], 'transposed', ['8.npz', '12.npz']);
-  });
-
-  test('are trained at the size of the data, tested at another, and stay open in a whole run', async () => {
-    const { agreement, tests } = await runOf('a.onnx', '12.npz');
+  test.each([
+    ['a.onnx', true],
+    ['t.onnx', false],
+  ])('%s: trains at the size of the data, tests at another, stays open (with a gate: %s)', async (a, gate) => {
+    const { agreement, tests } = await runOf(a, '12.npz', gate);
     expect(agreement.agrees).toBe(true);
     expect(tests[0].rows.every(r => Number.isFinite(r.score.value))).toBe(true);
     const { graph } = importOnnx(at('run/stitched.onnx'));
@@ -141,7 +124,7 @@ describe('height and width that are open in both parents', () => {
       executor: 'ort' as const,
       stress: false as const,
       gate: false,
-      training,
+      training: { steps: 1, batch: 2, initImages: 4, closingImages: 0 },
     });
     beforeAll(async () => {
       for (const skip of ['Concat', 'none'] as const) {
@@ -153,21 +136,13 @@ describe('height and width that are open in both parents', () => {
       }
     });
 
-    const sizes = 'height and width that are multiples of 2';
-
-    test('are stitched, and the file says for which sizes', async () => {
-      const stitched = await stitchedAt(files('Concat'), 'rounded', ['Concat8.npz', 'Concat12.npz']);
-      expect(stitched.sizes).toBe(sizes);
-      expect(stitched.warnings.some(w => w.includes(sizes))).toBe(false);
-      expect(stitched.graph.info.metadata?.['suture.sizes']).toBe(sizes);
-    });
-
-    test('are stitched, and a whole run warns where only its pairs ask for sizes', async () => {
-      const { agreement, exported, warnings, tests } = await run(request('none', 'none12.npz'));
+    test.each(['Concat', 'none'] as const)('are stitched, and the file says for which sizes (%s)', async skip => {
+      const { agreement, exported, warnings, tests } = await run(request(skip, `${skip}12.npz`));
       expect(agreement.agrees).toBe(true);
       expect(tests[0].rows.every(r => Number.isFinite(r.score.value))).toBe(true);
+      const sizes = 'height and width that are multiples of 2';
       expect(exported.sizes).toBe(sizes);
-      expect(warnings.some(w => w.includes(sizes))).toBe(true);
+      expect(warnings.some(w => w.includes(sizes))).toBe(skip === 'none');
       const { graph } = importOnnx(exported.file);
       expect(graph.inputs[0].type.shape.map(String)).toEqual(['N', '1', 'H', 'W']);
       expect(graph.info.metadata?.['suture.sizes']).toBe(sizes);
