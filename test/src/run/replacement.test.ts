@@ -64,7 +64,7 @@ describe('--force', () => {
     inputs = [...parents, '--data', await smallData(join(kept(), 'data.npz'))];
   });
 
-  const training = ['--steps', '12', '--batch', '2', '--executor', 'ort', '--init', 'kaiming'];
+  const training = ['--steps', '8', '--batch', '2', '--executor', 'ort', '--init', 'kaiming'];
   const stitch = (seed: number, out: string) => [
     ...['stitch', ...inputs, ...training],
     ...['--seed', String(seed), '-o', out],
