@@ -17,14 +17,14 @@ function chain(length: number) {
 }
 
 it('are matched in parts, which the result says, and no proof is claimed', () => {
-  const [a, b] = [chain(12_500), chain(12_400)];
+  const [a, b] = [chain(12_400), chain(12_300)];
   const found = match(a, b, { matcher: 'exact', names: ['a.onnx', 'b.onnx'] });
   expect(found).toMatchObject({ optimal: false, ended: 'work' });
   expect(found.warnings).toEqual([
-    { code: 'networks-too-large', message: expect.stringMatching(/^a\.onnx has 12501 layers and b\.onnx 12401/) },
+    { code: 'networks-too-large', message: expect.stringMatching(/^a\.onnx has 12401 layers and b\.onnx 12301/) },
   ]);
   // Cuts cost a pair or so each.
-  expect(found.score).toBeGreaterThan(12_380);
+  expect(found.score).toBeGreaterThan(12_280);
   expect(found.score).toBeLessThanOrEqual(found.bound!);
   const places = (graph: typeof a, names: readonly string[]): number[] => {
     const order = new Map(graph.nodes.map((node, i) => [node.outputs[0].name, i]));
