@@ -1,4 +1,4 @@
-/** A whole run on an nnU-Net raw data set of PNG files, held against the same run on .npz files; and what it counts, against label files. */
+/** A whole run on an nnU-Net raw data set of PNG files, held against scores on .npz files; and what it counts, against label files. */
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encode } from 'fast-png';
@@ -19,7 +19,8 @@ import { shared, suture } from '../cli/support.ts';
 
 const kept = shared();
 let [raw, plans] = ['', ''];
-let [onFiles, onFolder]: readonly RunResult[] = [];
+let [validation, test] = ['', ''];
+let onFolder: RunResult;
 let request: RunRequest;
 
 /** Images of 8 × 8 pixels at levels that 16 bits keep, so that nothing is lost on the way through PNG files. */
@@ -51,25 +52,15 @@ function endedAt(stage: string) {
 beforeAll(async () => {
   const folder = kept();
   const [a, b] = await smallParents(folder, [[3], [2, 3]]);
-  const [train, validation, test] = [
-    await images(join(folder, 'train.npz'), 6, 1),
-    await images(join(folder, 'val.npz'), 6, 2),
-    await images(join(folder, 'test.npz'), 4, 3),
-  ];
+  const train = await images(join(folder, 'train.npz'), 6, 1);
+  validation = await images(join(folder, 'val.npz'), 6, 2);
+  test = await images(join(folder, 'test.npz'), 4, 3);
   raw = join(folder, 'RAW');
   plans = join(raw, 'plans.json');
   await writeRawFolder(raw, train, validation, test);
-  const training = { steps: 4, batch: 2, initImages: 4, closingImages: 0 };
-  const common = { networks: [a, b], training, executor: 'ort', stress: false, rule: 1 } as const;
-  onFiles = await run({
-    ...common,
-    train,
-    validation,
-    tests: [{ name: 'ts', file: test }],
-    output: join(folder, 'files'),
-  });
   request = {
-    ...common,
+    ...{ networks: [a, b], executor: 'ort', stress: false, rule: 1 },
+    training: { steps: 4, batch: 2, initImages: 4, closingImages: 0 },
     train: raw,
     validation: raw,
     tests: [{ name: 'a/b Ts', file: join(raw, 'imagesTs') }],
@@ -79,15 +70,16 @@ beforeAll(async () => {
   onFolder = await run(request);
 });
 
-it('scores networks as on the .npz files that the folder was made of', () => {
-  const parentsOf = ({ verdict }: RunResult): readonly number[] =>
-    ['parent a', 'parent b', 'output ensemble'].map(name => verdict.standings.find(s => s.name === name)!.own);
-  for (const [i, own] of parentsOf(onFolder).entries()) expect(own).toBeCloseTo(parentsOf(onFiles)[i], 3);
-  const [{ rows, images: count }] = onFolder.tests;
+it('scores networks as on the .npz files that the folder was made of', async () => {
+  const { verdict, tests } = onFolder;
+  const [{ rows, images: count }] = tests;
   expect(count).toBe(4);
-  for (const network of ['parent a', 'parent b', 'output ensemble']) {
-    const scoreIn = (of: typeof rows) => of.find(row => row.network === network)!.score;
-    expect(scoreIn(rows).value).toBeCloseTo(scoreIn(onFiles.tests[0].rows).value, 3);
+  const onFile = async (file: string) =>
+    (await evaluate(request.networks, file, { ensemble: true, executor: 'ort' })).rows.map(({ score }) => score.value);
+  const [own, away] = [await onFile(validation), await onFile(test)];
+  for (const [i, network] of ['parent a', 'parent b', 'output ensemble'].entries()) {
+    expect(verdict.standings.find(({ name }) => name === network)!.own).toBeCloseTo(own[i], 3);
+    expect(rows.find(row => row.network === network)!.score.value).toBeCloseTo(away[i], 3);
   }
 });
 
