@@ -21,7 +21,7 @@ export function freshWeights({ graph, weights, roles }: OpenNetwork, normal: () 
     for (const [i, input] of node.inputs.entries()) {
       const given = input && weights.get(input.name);
       if (!given || values.has(input.name)) continue;
-      const value = firstValue(node, i, given.shape, roles.get(input.name)!, normal);
+      const value = firstValue({ node, i, shape: given.shape }, roles.get(input.name)!, normal);
       values.set(
         input.name,
         tensorFromNumbers(given.dtype, given.shape, Array.from({ length: given.data.length }, value)),
@@ -31,18 +31,26 @@ export function freshWeights({ graph, weights, roles }: OpenNetwork, normal: () 
   return values;
 }
 
-/** What draws the numbers of the i-th operand of a node. */
-function firstValue(node: Node, i: number, shape: readonly number[], role: Role, normal: () => number): () => number {
+/** The i-th operand of a node. */
+interface Weight {
+  readonly node: Node;
+  readonly i: number;
+  readonly shape: readonly number[];
+}
+
+/** What draws the numbers of a weight. */
+function firstValue(weight: Weight, role: Role, normal: () => number): () => number {
+  const { node } = weight;
   if (role === 'bias' || role === 'mean') return () => 0;
   if (role === 'variance') return () => 1;
   if (role === 'scale') return () => (node.op === 'PRelu' ? firstSlope : 1);
   if (node.op === 'Gather') return normal;
-  const deviation = Math.sqrt(2 / ((1 + slope ** 2) * fanIn(node, i, shape)));
+  const deviation = Math.sqrt(2 / ((1 + slope ** 2) * fanIn(weight)));
   return () => deviation * normal();
 }
 
 /** How many numbers a weight makes one of. */
-function fanIn(node: Node, i: number, shape: readonly number[]): number {
+function fanIn({ node, i, shape }: Weight): number {
   if (isOp(node, 'Gemm')) {
     const { transA, transB } = node.attributes;
     return i === 0 ? shape[transA ? 0 : 1] : shape[transB ? 1 : 0];

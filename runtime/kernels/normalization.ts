@@ -138,10 +138,7 @@ export function normalizationOverLast(
 
 /** `(g - mean(g) - x̂ · mean(g · x̂)) / σ` along rows, with g = dY · scale. */
 function rowNormalizationGrad(
-  label: string,
-  shape: RowShape,
-  epsilon: number,
-  parameter: ParameterIndex,
+  { label, shape, epsilon, parameter }: Pick<RowNormalization, 'label' | 'shape' | 'epsilon' | 'parameter'>,
   context: KernelContext,
 ): KernelPlan {
   const module = new ModuleBuilder();
@@ -170,7 +167,9 @@ function rowNormalizationGrad(
 export function instanceNormalizationGrad(node: Node<'InstanceNormalizationGrad'>, context: KernelContext): KernelPlan {
   const shape = sizesOf(inputAt(node, 1));
   const { rows, channel } = instances(shape);
-  return rowNormalizationGrad(`instanceNormGrad ${text(shape)}`, rows, node.attributes.epsilon, () => channel, context);
+  const { epsilon } = node.attributes;
+  const label = `instanceNormGrad ${text(shape)}`;
+  return rowNormalizationGrad({ label, shape: rows, epsilon, parameter: () => channel }, context);
 }
 
 /** Instances and channels as rows. */
@@ -223,11 +222,10 @@ export function layerNormalizationGrad(node: Node<'LayerNormalizationGrad'>, con
   if (product(sizesOf(inputAt(node, 2))) !== axis * inner) {
     throw new SutureError('kernel-missing', 'its scale does not have the shape of the normalised axes');
   }
+  const rows = { outer, length: axis * inner, inner: 1 };
+  const { epsilon } = node.attributes;
   return rowNormalizationGrad(
-    `layerNormGrad ${text(shape)}`,
-    { outer, length: axis * inner, inner: 1 },
-    node.attributes.epsilon,
-    k => k,
+    { label: `layerNormGrad ${text(shape)}`, shape: rows, epsilon, parameter: k => k },
     context,
   );
 }

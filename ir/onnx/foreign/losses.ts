@@ -4,9 +4,7 @@ import { type ForeignRule, type FormContext, type NodeForm, requireInputs } from
 
 /** `-weight[label] · logProbability[label]`, summed up as `reduction` says; labels of `ignore_index` count nothing. */
 function negativeLogLikelihood(
-  logProbability: Value,
-  labels: Value,
-  weight: Value | undefined,
+  [logProbability, labels, weight]: readonly [Value, Value, Value | undefined],
   form: NodeForm,
   context: FormContext,
 ): Value {
@@ -50,7 +48,7 @@ export const losses = {
     since: 12,
     build(form, context) {
       const [x, labels, weight] = requireInputs(form, 2, context);
-      return [negativeLogLikelihood(x!, labels!, weight, form, context)];
+      return [negativeLogLikelihood([x!, labels!, weight], form, context)];
     },
   },
 
@@ -61,7 +59,7 @@ export const losses = {
       const logs = context.isUsed(1)
         ? context.builder.op('LogSoftmax', [scores!], { axis: 1 }, context.result(1))
         : context.within(b => b.op('LogSoftmax', [scores!], { axis: 1 }));
-      return [negativeLogLikelihood(logs, labels!, weight, form, context), logs];
+      return [negativeLogLikelihood([logs, labels!, weight], form, context), logs];
     },
   },
 } satisfies Readonly<Record<string, ForeignRule>>;
