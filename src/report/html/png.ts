@@ -1,4 +1,4 @@
-/** PNG files, compressed by zlib itself: pages are full of them, and a compressor in JavaScript takes twenty times as long. */
+/** PNG files, compressed by zlib itself: pages are full of them, and a compressor in JavaScript takes six times as long for five times the bytes. */
 import { crc32, deflateSync } from 'node:zlib';
 
 /** Red, green, blue and opacity, each to 255. */
