@@ -71,6 +71,17 @@ describe('files that do not belong together', () => {
     if (!('position' in choice)) await exported(run, { position: 0 });
   });
 
+  it.each([
+    ['sweep.json', { rule: 1 }],
+    ['front.json', { chosen: 'best' }],
+    ['config.json', { position: 0 }],
+  ] as const)('%s that a hand went into', async (file, choice) => {
+    const run = await copyOf('finished');
+    const document = JSON.parse(await readFile(join(run, file), 'utf8'));
+    await writeFile(join(run, file), JSON.stringify({ ...document, positions: [], more: 1 }));
+    await expect(exported(run, choice)).rejects.toThrow(`${file} was changed after it was written`);
+  });
+
   it('a checkpoint of another run', async () => {
     const run = await copyOf('interrupted');
     await cp(join(runs.otherInterrupted, 'checkpoint.npz'), join(run, 'checkpoint.npz'));
