@@ -1,20 +1,51 @@
-/** The program as a process of its own, which is built once for the tests of a worker. */
+/** The program as a process of its own, which is built once for all workers of a run of the tests. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { build } from 'vite';
 
-// Below the package, so that dependencies and package.json are found from there; workers do not wait for each other.
-const folder = join('dist', `.test-${process.env.VITEST_POOL_ID ?? '1'}`, 'src', 'cli');
+/** Below the package, so that dependencies and package.json are found from there: a folder for each process that has started workers. */
+const runs = join('dist', '.tests');
+const own = join(runs, `${process.ppid}`);
+const folder = join(own, 'src', 'cli');
+const done = join(own, 'built');
 
 /** What Node is given to run the program. */
 export const main = join(folder, 'main.js');
 
-let built: Promise<unknown> | undefined;
-
-/** Writes the program as it is published. */
+/** Writes the program as it is published, or waits until another worker has. */
 export async function buildProgram(): Promise<void> {
-  built ??= build({ logLevel: 'error', build: { outDir: folder } });
-  await built;
+  await mkdir(runs, { recursive: true });
+  while (!existsSync(done)) {
+    const first = await mkdir(own).then(
+      () => true,
+      () => false,
+    );
+    if (first) await buildFirst();
+    else await setTimeout(50);
+  }
+}
+
+async function buildFirst(): Promise<void> {
+  const ended = (await readdir(runs)).filter(pid => !isRunning(Number(pid)));
+  for (const pid of ended) await rm(join(runs, pid), { recursive: true, force: true });
+  try {
+    await build({ logLevel: 'error', build: { outDir: folder } });
+    await writeFile(done, '');
+  } catch (error) {
+    await rm(own, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch {
+    return false;
+  }
 }
 
 export interface Ended {
