@@ -4,11 +4,11 @@ import type { FollowUp, RunConfig } from './config.ts';
 
 /**
  * What is the same data in another role, a sentence each: validation data or a test set that was trained on, a test set that
- * choices were made by. A folder of which folds are taken is trained on in one part and scored in another.
+ * choices were made by, stress sets too. A folder of which folds are taken is trained on in one part and scored in another.
  */
 export function sharedDataTexts(
   { data, labels }: Pick<RunConfig, 'data' | 'labels'>,
-  { validation, tests }: Pick<FollowUp, 'validation' | 'tests'>,
+  { validation, tests, stress }: Pick<FollowUp, 'validation' | 'tests' | 'stress'>,
 ): readonly string[] {
   const { sha256: trained } = data;
   const inFolds = labels?.folder?.fold !== undefined;
@@ -16,6 +16,12 @@ export function sharedDataTexts(
     if (sha256 === validation.sha256) {
       return [
         `Test set ${printable(name)} is the validation data, which choices were made by: give images of its own.`,
+      ];
+    }
+    const held = stress?.files?.find(file => file.sha256 === sha256);
+    if (held) {
+      return [
+        `Test set ${printable(name)} is the stress set ${printable(held.name)}, which choices were made by: give images of its own.`,
       ];
     }
     return sha256 === trained ? [`Test set ${printable(name)} is the training data: give images of its own.`] : [];

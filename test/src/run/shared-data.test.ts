@@ -17,4 +17,12 @@ it('data that is given in two roles is said, of folds where the cases are the sa
   ]);
   expect(texts('1', '1', ['2'], 0)).toEqual([]);
   expect(texts('1', '1', ['1'], 0)).toEqual([expect.stringMatching(/^Test set a is the validation data/)]);
+  const [data, stressed] = [
+    { ...file('1'), images: 6 },
+    { name: 's', ...file('3') },
+  ];
+  const given = { validation: file('2'), tests: [{ name: 'a', ...file('3') }], stress: { files: [stressed] } };
+  expect(sharedDataTexts({ data }, given)).toEqual([
+    'Test set a is the stress set s, which choices were made by: give images of its own.',
+  ]);
 });
