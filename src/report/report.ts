@@ -235,7 +235,7 @@ function exportedTexts(exported: ExportedNetwork): readonly string[] {
             : 'Gated: the outputs are weighed on each image by how sure the parents are of their answers. Where images are predicted in tiles,\neach tile is weighed for itself.',
         ]
       : []),
-    ...(exported.output ? [`Its output is ${meaningText(exported.output)}, whatever its name says.`] : []),
+    ...(exported.output ? [`Its output is ${meaningText(exported.output)}.`] : []),
     `It ${batchText(exported.batch)}.`,
     ...(exported.sizes === undefined ? [] : [`It takes images of a ${exported.sizes}.`]),
   ];

@@ -32,7 +32,9 @@ export function verdictText({ standings, chosen, bar, incumbent, stress, budget 
     chosen !== incumbent
       ? `is shown to be better ${where} than ${standings[incumbent].name}`
       : others.length === 0
-        ? `is the only one of the candidates${within} that is not worse at home than ${standings[bar].name}`
+        ? chosen === bar
+          ? `and no other candidate${within} may be chosen before it`
+          : `is the only one of the candidates${within} that is not worse at home than ${standings[bar].name}`
         : `and of what competes with it (${others.join('; ')}) nothing is shown to be better ${where}`;
   const scores = [
     `at home ${fixed(winner.own)}${chosen === bar ? '' : ` (${standings[bar].name}: ${fixed(standings[bar].own)})`}`,
@@ -53,7 +55,7 @@ function kindText(name: string): string {
 function studentText(standings: StoredVerdict['standings'], chosen: number): string {
   const student = standings.find(({ name, affordable }) => isDistilledName(name) && affordable);
   if (!isParentName(standings[chosen].name) || !student?.chosenBetterBy) return '';
-  return ` Against what was distilled it is at ${intervalText(student.chosenBetterBy.own)} at home; no score here says what that knows of other sites, and whoever is to serve those too finds it in student/student.onnx.`;
+  return ` Its score less the student's is ${intervalText(student.chosenBetterBy.own)} at home. What the student knows of other sites the own images do not show: it is student/student.onnx, for whoever is to serve those too.`;
 }
 
 /** What gives the own network a larger say and is shown to be better on its own images, which is no reason to choose it. */
@@ -91,14 +93,14 @@ export function standingTable({ standings, chosen, stress }: StoredVerdict): Tex
   };
 }
 
-/** What speaks against a network that was asked for by its name; nothing where nothing does. */
+/** What speaks against a network that was asked for; nothing where nothing does. */
 export function lossTexts({ standings, chosen }: StoredVerdict, name: string): readonly string[] {
   const found = standings.find(s => s.name === name)?.chosenBetterBy;
   if (!found) return [];
   const worse = [found.own, found.shift].some(side => side && verdictOf(side) === 'better');
   return worse
     ? [
-        `${printable(name)} was asked for by its name, and ${standings[chosen].name} is better: at home ${differenceText(found.own)}${found.shift ? `; under shift ${differenceText(found.shift)}` : ''}.`,
+        `The verdict is for ${standings[chosen].name}, and not for ${printable(name)}, which was asked for: at home ${differenceText(found.own)}${found.shift ? `; under shift ${differenceText(found.shift)}` : ''}.`,
       ]
     : [];
 }

@@ -87,7 +87,7 @@ export const gatedText = (over: GateScope = 'image'): string => (over === 'case'
 
 /** `0.5`, or of more than two parents `0.5/0.25/0.25`. */
 export const outputText = (output: OutputShares): string =>
-  (typeof output === 'number' ? [output] : output.map(v => Number(v.toFixed(3)))).join('/');
+  (typeof output === 'number' ? [output] : output).map(v => Number(v.toFixed(3))).join('/');
 
 /** Neighbouring numbers as ranges: `38, 41–44`. */
 export function positionsText(positions: readonly number[]): string {

@@ -6,10 +6,22 @@ import { namedFiles, path } from '../../options/kinds.ts';
 import { optional, repeatable, type ValuesOf } from '../../options/option.ts';
 import { signTexts } from '../../report/diagnosis.ts';
 import type { RunDiagnosis } from '../../selection/diagnose/diagnose.ts';
+import { type Predictor, predictors } from '../../selection/diagnose/positions.ts';
+import { usualDepth } from '../../selection/select.ts';
 import { batch, executor, json, labelOptions, labels, metric, stress } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
 import { fixed, name, type Terminal } from '../terminal.ts';
+
+/** What the table calls what may foretell a position's score. */
+const titles: Readonly<Record<Predictor, string>> = {
+  depth: 'depth',
+  residual: 'residual',
+  shiftedResidual: 'shifted',
+  similarity: 'CKA',
+  divergence: 'KL',
+  entropy: 'entropy',
+};
 
 const { changes, shiftImages } = stress;
 
@@ -60,18 +72,7 @@ function show(found: RunDiagnosis, terminal: Terminal): void {
   terminal.line();
   const scored = metric !== undefined;
   terminal.table(
-    [
-      'position',
-      'depth',
-      'residual',
-      'shifted',
-      'CKA',
-      'KL',
-      'entropy',
-      ...(scored ? [metricTitles[metric]] : []),
-      'a',
-      '',
-    ],
+    ['position', ...Object.values(titles), ...(scored ? [metricTitles[metric]] : []), 'a', ''],
     [
       ...positions.map(p => [
         p.position,
@@ -88,7 +89,13 @@ function show(found: RunDiagnosis, terminal: Terminal): void {
     ],
   );
   if (correlations) {
-    const told = Object.entries(correlations).map(([predictor, rho]) => `${predictor} ${fixed(rho, 2)}`);
-    terminal.line(`\nRank correlation with the scores: ${told.join(', ')}.`);
+    const told = predictors.flatMap(predictor => {
+      const rho = correlations[predictor];
+      return rho === undefined ? [] : [`${titles[predictor]} ${fixed(rho, 2)}`];
+    });
+    terminal.line(
+      `\nRank correlation with the scores, from 1 where what promises most scores best: ${told.join(', ')}. What promises most is the` +
+        ` highest CKA, the depth nearest to ${usualDepth}, and the least of all else.`,
+    );
   }
 }

@@ -23,7 +23,7 @@ export function showRun(facts: RunFacts, terminal: Terminal): void {
   terminal.line(
     `  ${Object.values(parents)
       .map(path => name(path))
-      .join(' and ')}, ${positions} positions, ${method}, batch ${batch}, WebGPU`,
+      .join(' and ')}, ${positions} positions, ${method}, batch ${batch}, as WebGPU would run it`,
   );
   terminal.line();
   const percent = plans.map(p => `${Math.round((100 * p.at) / Math.max(1, p.nodes))} %`);

@@ -124,7 +124,7 @@ async function compute({ terminal, signal }: Context, file: string, extra: strin
   terminal.result(status, () => {
     show(status, terminal);
     terminal.line();
-    terminal.line(`${name(`${status.study}/report.html`)}, study.md: the report.`);
+    terminal.line(`${name(`${status.study}/report.html`)}, study.md, study.json: the report.`);
   });
 }
 

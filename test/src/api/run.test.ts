@@ -170,7 +170,7 @@ describe('what is exported', () => {
     expect(agreement.agrees).toBe(true);
     const better = verdict.standings[verdict.chosen].name;
     expect(warnings.at(-1)).toMatch(
-      new RegExp(`^stitched at 0, gated was asked for by its name, and ${better} is better: at home`),
+      new RegExp(`^The verdict is for ${better}, and not for stitched at 0, gated, which was asked for: at home`),
     );
     // So does an export, once there is a verdict.
     const { output } = into('asked');

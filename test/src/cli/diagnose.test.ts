@@ -28,6 +28,9 @@ it('shows signs and positions, or the document, and writes nothing', async () =>
   for (const { position } of found.positions) expect(table.stdout).toMatch(new RegExp(`^ +${position} `, 'm'));
   expect(table.stdout).toMatch(/own-site loss of the ensemble +(seen|not seen) +output ensemble − parent a: [+−0]/);
   expect(table.stdout).toContain('suggested');
+  expect(table.stdout).toMatch(
+    /depth \S+, residual \S+, shifted \S+, CKA \S+, KL \S+, entropy \S+\. What promises most is/,
+  );
 
   const blind = await suture('diagnose', run, '--executor', 'ort');
   expect(blind.stdout.match(/not judged +no images were given/g)).toHaveLength(4);

@@ -42,9 +42,12 @@ it('says where a student is that loses to a parent', () => {
   const { chosenBetterBy: _, ...winner } = verdict.standings[0];
   const within = { ...verdict, chosen: 0, incumbent: 0, budget: 0.6, standings: [winner, student] };
   expect(verdictText(within)).toContain(
-    ' Against what was distilled it is at +0.0100 [0.0000, +0.0200] at home; no score here says what that knows of other sites, and whoever is to serve those too finds it in student/student.onnx.',
+    " Its score less the student's is +0.0100 [0.0000, +0.0200] at home. What the student knows of other sites the own images do not show: it is student/student.onnx, for whoever is to serve those too.",
   );
-  expect(verdictText({ ...within, standings: [winner, { ...student, affordable: false }] })).not.toContain('distilled');
+  expect(verdictText(within)).toContain(
+    ', and no other candidate within 60 % may be chosen before it. It scores at home',
+  );
+  expect(verdictText({ ...within, standings: [winner, { ...student, affordable: false }] })).not.toContain('student');
 });
 
 it('says that a larger say of the own network does better on the own images', () => {
@@ -65,9 +68,9 @@ it('holds the chosen one against all others', () => {
   });
 });
 
-it('says what speaks against a network that is asked for by its name, and only what was shown', () => {
+it('says what speaks against a network that is asked for, and only what was shown', () => {
   expect(lossTexts(verdict, 'parent b')).toEqual([
-    'parent b was asked for by its name, and output ensemble, gated is better: at home +0.1280 [+0.1180, +0.1380]: better; ' +
+    'The verdict is for output ensemble, gated, and not for parent b, which was asked for: at home +0.1280 [+0.1180, +0.1380]: better; ' +
       'under shift +0.2000 [+0.1900, +0.2100]: better.',
   ]);
   expect(lossTexts(verdict, 'output ensemble, gated')).toEqual([]);
