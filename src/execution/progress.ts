@@ -28,12 +28,13 @@ export interface Execution extends WorkOptions {
 export interface TrainingWork extends WorkOptions {
   /** Seconds from one checkpoint to the next, 20 without; 0 writes one after every step. */
   readonly checkpointSeconds?: number | undefined;
-  /** The command that goes on with the training, where it is a part of other work. Default: its own. */
-  readonly resume?: string | undefined;
 }
 
 /** What a training is given. */
-export interface TrainingExecution extends Execution, TrainingWork {}
+export interface TrainingExecution extends Execution, TrainingWork {
+  /** The command that goes on with it, where it is a part of other work, as a student's is. Default: that of its kind. */
+  readonly resume?: string | undefined;
+}
 
 /** Hands an executor to some work, where the work turns out to need one. */
 export type Opening = <T>(work: (executor: Executor) => Promise<T>) => Promise<T>;
