@@ -5,7 +5,6 @@
  * Every byte order and both memory orders are read; what comes out is always in C order. A file that holds fewer or more
  * numbers than its shape says is an error, never a shorter array.
  */
-import { offsets } from '../../ir/evaluate/layout.ts';
 import { product, stridesOf } from '../../ir/numbers.ts';
 import { float16ToNumber } from '../../ir/tensor.ts';
 
@@ -97,8 +96,19 @@ function reverseBytes(data: Uint8Array, width: number): void {
 /** Copies an array from Fortran order (first index fastest) to C order (last index fastest). */
 function toRowMajor<T extends NpyData>(source: T, shape: readonly number[]): T {
   const target = source.slice() as T;
-  const from = offsets(shape, stridesOf(shape.toReversed()).reverse());
-  for (let to = 0; to < target.length; to++) target[to] = source[from[to]];
+  const strides = stridesOf(shape.toReversed()).reverse();
+  const index = shape.map(() => 0);
+  let from = 0;
+  // In step, as a table of all places would take more memory than most arrays.
+  for (let to = 0; to < target.length; to++) {
+    target[to] = source[from];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      from -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
   return target;
 }
 

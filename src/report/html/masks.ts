@@ -1,10 +1,10 @@
 /** Masks over images: what is true and what networks answer, and where the two differ. */
+import { encode } from 'fast-png';
 import { fixed } from '../decimals.ts';
 import { type Content, html, type Markup } from '../markup.ts';
 import type { Mask, PicturedCase, PicturedSet, Plane } from '../pictures.ts';
 import { caseText } from './cases.ts';
 import { legend } from './parts.ts';
-import { pngOf, type Rgba } from './png.ts';
 
 type Colour = readonly [number, number, number];
 
@@ -65,11 +65,11 @@ function imagePng({ width, height, channels, data }: Plane): Uint8Array {
       for (let c = 0; c < channels; c++) pixels[(y * w + x) * channels + c] = shown(data[c * width * height + from]);
     }
   }
-  return pngOf({ width: w, height: h, channels, data: pixels });
+  return encode({ width: w, height: h, channels, data: pixels });
 }
 
-/** Colour and opacity of pixels, by number. */
-type Palette = readonly Rgba[];
+/** Colour and opacity of pixels, by number. What is opaque comes last, as files say the opacity of the first ones only. */
+type Palette = readonly (readonly [...Colour, number])[];
 
 /** The number in the palette of a pixel, which is of a place and has others around it; 0 is nothing. */
 type Painting = (
@@ -98,7 +98,7 @@ function overlayPng(mask: Pick<Mask, 'width' | 'height'>, palette: Palette, at: 
       pixels[y * w + x] = at(row + column, x, y, row + left, row + right, above + column, below + column);
     }
   }
-  return pngOf({ width: w, height: h, channels: 1, palette, data: pixels });
+  return encode({ width: w, height: h, channels: 1, palette: palette.map(colour => [...colour]), data: pixels });
 }
 
 const nothing = [0, 0, 0, 0] as const;
