@@ -70,6 +70,9 @@ export function printable(text: string, limit = 120): string {
   return `${safe.slice(0, half)}…${safe.slice(safe.length - half)}`;
 }
 
+/** A sentence without its full stop, to stand in another one. */
+export const clause = (sentence: string): string => sentence.replace(/\.$/, '');
+
 /** Names in a sentence, the first few of many: `a, b, …`. */
 export const someOf = (names: readonly string[]): string =>
   [...names.slice(0, 5).map(name => printable(name)), ...(names.length > 5 ? ['…'] : [])].join(', ');

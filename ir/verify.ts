@@ -1,6 +1,6 @@
 import { inferTypes } from './builder.ts';
 import { symbol } from './dim.ts';
-import { printable, SutureError } from './errors.ts';
+import { clause, printable, SutureError } from './errors.ts';
 import type { AnyNode, Graph, Value } from './graph.ts';
 import { isElementwise, specOf } from './ops/index.ts';
 import { sameShape, typeText } from './type.ts';
@@ -85,7 +85,7 @@ const rules: Readonly<Record<string, Rule>> = {
         }
       } catch (error) {
         if (!(error instanceof SutureError)) throw error;
-        yield error.message.replace(/\.$/, '');
+        yield clause(error.message);
       }
     }
   },

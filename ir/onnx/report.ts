@@ -1,5 +1,5 @@
 /** What an import has to say: problems, all at once, and warnings, each once. */
-import { type ErrorCode, printable, SutureError } from '../errors.ts';
+import { clause, type ErrorCode, printable, SutureError } from '../errors.ts';
 import { isSutureOp, type OpName, operators } from '../ops/index.ts';
 import { foreign } from './foreign/index.ts';
 import { sequences } from './sequences.ts';
@@ -72,7 +72,7 @@ export class ImportReport {
     const ofFile = codesOfFiles.includes(code);
     this.problem({
       subject,
-      message: message.replace(/\.$/, ''),
+      message: clause(message),
       ...(node === undefined ? {} : { node }),
       ...(ofFile ? { code } : {}),
     });

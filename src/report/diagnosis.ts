@@ -48,11 +48,10 @@ function figureOf(sign: SignName, signs: Signs): string {
     }
     case 'noGain': {
       const { position, comparisons = [] } = signs.noGain;
-      return comparisons
+      const texts = comparisons
         .filter(({ against }) => against === ensembleName)
-        .map(({ data, difference }) => `on ${printable(data)} ${differenceText(difference)}`)
-        .join(', ')
-        .replace(/^/, `stitched at ${position} − output ensemble: `);
+        .map(({ data, difference }) => `on ${printable(data)} ${differenceText(difference)}`);
+      return `stitched at ${position} − output ensemble: ${texts.join(', ')}`;
     }
     case 'outOfDistribution': {
       const { stitches = [], changes = [] } = signs.outOfDistribution;

@@ -3,6 +3,7 @@
  * said of an error that ends it. A kind of training says what its checkpoints hold besides, and how it is gone on with.
  */
 import * as v from 'valibot';
+import { clause } from '../../ir/errors.ts';
 import { printable, SutureError, type Tensor, type TensorType } from '../../ir/index.ts';
 import type { TrainingStep } from '../../passes/index.ts';
 import type { Dataset, LabelOptions } from '../data/dataset.ts';
@@ -185,6 +186,6 @@ export function withMore(
   parts: readonly (string | undefined)[],
   resume: string | undefined,
 ): SutureError {
-  const text = [error.message.replace(/\.$/, ''), ...parts].filter(part => part !== undefined).join('; ');
+  const text = [clause(error.message), ...parts].filter(part => part !== undefined).join('; ');
   return new SutureError(error.code, `${text}.`, { details: error.details, cause: error, resume });
 }

@@ -1,7 +1,7 @@
 /** `STUDY.json`: what a study is of. See `docs/study.md`. */
 import { dirname, resolve } from 'node:path';
 import * as v from 'valibot';
-import { printable, SutureError } from '../../ir/errors.ts';
+import { clause, printable, SutureError } from '../../ir/errors.ts';
 import { tasks } from '../../passes/index.ts';
 import { readFault, readRegular } from '../files/input.ts';
 import { metricNames } from '../metrics/metric.ts';
@@ -150,7 +150,7 @@ function problemOf(issue: v.BaseIssue<unknown>): string {
   // Members of an object: `never` of one that is not known.
   const isOfMembers = issue.type === 'strict_object' && issue.path !== undefined;
   const problem = !isOfMembers
-    ? issue.message.replace(/\.$/, '')
+    ? clause(issue.message)
     : issue.expected === 'never'
       ? unknownMember(place!)
       : 'it is missing';
@@ -177,7 +177,7 @@ export function parseStudy(text: string, file: string): StudyRequest {
   try {
     withDefaults(rest.stitch);
   } catch (cause) {
-    if (cause instanceof SutureError) return fail(`stitch: ${cause.message.replace(/\.$/, '')}`, cause);
+    if (cause instanceof SutureError) return fail(`stitch: ${clause(cause.message)}`, cause);
     throw cause;
   }
   const at = (path: string): string => resolve(dirname(file), path);

@@ -6,7 +6,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import * as v from 'valibot';
-import { printable, SutureError } from '../../../ir/errors.ts';
+import { clause, printable, SutureError } from '../../../ir/errors.ts';
 import { readFault } from '../../files/input.ts';
 import { isFolder, isThere } from '../../files/there.ts';
 import { endingOf, volumeEndings } from '../../volumes/files.ts';
@@ -68,7 +68,7 @@ const mostListed = 20;
  * @param what of how many, as in `3 of 40 cases cannot be read`.
  */
 export function casesError(source: string, what: string, problems: readonly SutureError[]): SutureError {
-  const texts = problems.map(({ message }) => message.replace(/\.$/, ''));
+  const texts = problems.map(({ message }) => clause(message));
   const [first, ...others] = texts;
   const listed = others.slice(0, mostListed);
   const more = others.length - listed.length;
