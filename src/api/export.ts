@@ -8,6 +8,7 @@ import { scored } from '../network/deployable.ts';
 import { placedPositions } from '../network/depth.ts';
 import { settingOfDiscrete } from '../network/discrete.ts';
 import { knownMeaning } from '../network/meaning.ts';
+import { parentName } from '../network/names.ts';
 import { featureEntries } from '../network/tags.ts';
 import { writeModel } from '../network/write.ts';
 import type { OutputShares } from '../options/kinds.ts';
@@ -17,7 +18,14 @@ import { type FoundChoice, foundIn } from '../run/found.ts';
 import { readLearned, type StoredWeights } from '../run/learned.ts';
 import { type LoadedRun, loadRun } from '../run/load.ts';
 import type { Blueprint, Student } from '../selection/candidates.ts';
-import { alike, type Combination, checkPositions, gatedText, statedShares } from '../selection/combination.ts';
+import {
+  alike,
+  type Combination,
+  checkPositions,
+  gatedText,
+  onlyAnswer,
+  statedShares,
+} from '../selection/combination.ts';
 import { type Rule, select, selectByDepth } from '../selection/select.ts';
 import { sweepSchema } from '../selection/sweep.ts';
 import { type StoredVerdict, verdictSchema } from '../selection/verdict.ts';
@@ -108,7 +116,7 @@ export async function exportNetwork(
     return { ...exported, ...(warnings.length > 0 && { warnings }) };
   }
   if ('budget' in choice || 'setting' in choice || 'trained' in choice) return exportFound(run, file, choice, options);
-  const found = 'all' in choice ? undefined : await combinationOf(run, choice);
+  const found = 'all' in choice ? undefined : weighable(await combinationOf(run, choice));
   const wide = found
     ? deployedCombination(run, found.combination, found.learned)
     : deployed(run, allStitched(run.network), 'stitched at every position');
@@ -117,8 +125,27 @@ export async function exportNetwork(
   return {
     ...(found && { combination: found.combination }),
     file,
+    ...(found?.warnings && { warnings: found.warnings }),
     ...factsOf(graph),
   };
+}
+
+/** What a choice of several settings comes to. */
+interface FoundCombination {
+  readonly combination: Combination;
+  readonly learned?: StoredWeights;
+  readonly warnings?: readonly string[];
+}
+
+/** Without a gate where one output alone has a share: there is nothing to weigh. */
+function weighable(found: FoundCombination): FoundCombination {
+  const { gated, gateOver: _, ...combination } = found.combination;
+  const only = onlyAnswer(combination.output);
+  if (!gated || only === undefined) return found;
+  const warnings = [
+    `Only ${parentName(only)} has a share of the output, so a gate has nothing to weigh: it is left out.`,
+  ];
+  return { ...found, combination, warnings };
 }
 
 async function exportFound(
@@ -139,7 +166,7 @@ async function exportFound(
 async function combinationOf(
   run: LoadedRun,
   choice: Extract<Choice, { combination: unknown } | { chosen: unknown } | { learned: true }>,
-): Promise<{ readonly combination: Combination; readonly learned?: StoredWeights }> {
+): Promise<FoundCombination> {
   if ('learned' in choice) {
     const learned = await readLearned(run);
     return {

@@ -1,6 +1,14 @@
 /** What a sweep over settings varies, and an export fixes: where features are averaged, and how features and outputs are weighed. */
 import { SutureError, type Tensor } from '../../ir/index.ts';
-import { type GateScope, type Setting, type SuperNetwork, weightedAt, withOutputs } from '../../passes/index.ts';
+import {
+  type GateScope,
+  type Setting,
+  type SuperNetwork,
+  type Tag,
+  weightedAt,
+  withOutputs,
+} from '../../passes/index.ts';
+import { tagOf } from '../network/tags.ts';
 import type { OutputShares } from '../options/kinds.ts';
 
 /** One share for each parent. */
@@ -26,6 +34,12 @@ export interface Combination {
   readonly gated?: boolean | undefined;
   /** What has shares of its own with a gate: each image (default), or each case. */
   readonly gateOver?: GateScope | undefined;
+}
+
+/** The tag of the only parent whose output has a share, if there is but one: then there is nothing for a gate to weigh. */
+export function onlyAnswer(output: OutputShares): Tag | undefined {
+  const heard = sharesOf(output).flatMap((share, parent) => (share > 0 ? [parent] : []));
+  return heard.length === 1 ? tagOf(heard[0]) : undefined;
 }
 
 /** What `suture weigh` learned. */

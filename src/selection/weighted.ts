@@ -16,6 +16,7 @@ import {
   type Combination,
   checkCombination,
   type LearnedWeights,
+  onlyAnswer,
   settingOf,
   sharesOf,
   statedShares,
@@ -85,7 +86,7 @@ export interface FrontOptions {
   readonly weights?: readonly number[] | undefined;
   /** Ways of sharing the output. Default: of two parents, 0, 0.1, …, 1 for parent a; of more, at most 40 and their mean. */
   readonly outputs?: readonly OutputShares[] | undefined;
-  /** Also every share with a gate: see `settleGated`. Default: where the outputs are such that a gate can act on them. */
+  /** Also all shares of more than one output with a gate: see `settleGated`. Default: where the outputs are such that a gate can act on them. */
   readonly gate?: boolean;
   /** What has shares of its own with a gate: each image (default), or each case, which then is a batch. */
   readonly gateOver?: GateScope | undefined;
@@ -143,7 +144,9 @@ export async function sweepFront(
 
   const lattice = rivalLattice(parents);
   const rivalBlends = lattice.outputs.map((output): Blend => ({ output }));
-  const blends = (gate ? [false, true] : [false]).flatMap(gated => shares.map((output): Blend => ({ output, gated })));
+  const blends = (gate ? [false, true] : [false]).flatMap(gated =>
+    shares.filter(output => !gated || onlyAnswer(output) === undefined).map((output): Blend => ({ output, gated })),
+  );
   const even = alike(parents);
   const prepared = prepare(
     { network, parameters },

@@ -3,6 +3,7 @@ import { SutureError } from '../../../ir/index.ts';
 import { meaningText } from '../../../passes/index.ts';
 import { type Choice, exportNetwork } from '../../api/export.ts';
 import { batchText } from '../../execution/fixed-batch.ts';
+import { parentName } from '../../network/names.ts';
 import {
   budget,
   choice,
@@ -14,7 +15,7 @@ import {
   usualWeight,
 } from '../../options/kinds.ts';
 import { flag, optional, type ValuesOf } from '../../options/option.ts';
-import { combinationText } from '../../selection/combination.ts';
+import { combinationText, onlyAnswer } from '../../selection/combination.ts';
 import { rules } from '../../selection/select.ts';
 import { percent } from '../../selection/verdict.ts';
 import { depth, force, gateOver, json, outputPath, ruleRequest } from '../catalogue.ts';
@@ -87,7 +88,10 @@ export const exportCommand = ({ terminal }: Context): Command =>
           const shifted = shift === undefined ? '' : `, under shift ${fixed(shift)}`;
           terminal.line(`It scored ${fixed(own)}${shifted}, and costs ${percent(cost)} of the output ensemble.`);
         }
-      } else terminal.line(combination ? `${combinationText(combination)}.` : 'Stitched at every position.');
+      } else if (combination) {
+        const only = combination.positions.length === 0 ? onlyAnswer(combination.output) : undefined;
+        terminal.line(`${combinationText(combination)}${only ? `: ${parentName(only)} alone` : ''}.`);
+      } else terminal.line('Stitched at every position.');
       if (exported.output) terminal.line(`Its output is ${meaningText(exported.output)}.`);
       terminal.line(`It ${batchText(exported.batch)}.`);
       if (exported.sizes !== undefined) terminal.line(`It takes images of a ${exported.sizes}.`);

@@ -47,13 +47,14 @@ describe('a sweep over settings', () => {
     expect(front).toMatchObject({ metric: 'dice', axes: [1, 2, 3] });
     expect(front.sets.map(s => s.name)).toEqual(['validation', 'own', 'partner', 'third']);
     expect(front.rivals).toHaveLength(41);
-    // (the parents + 2 groups × 2 weights) × 3 shares, each with a gate and without
-    expect(front.points).toHaveLength(5 * 3 * 2);
+    // (the parents + 2 groups × 2 weights) × (3 shares, and the one of both outputs with a gate)
+    expect(front.points).toHaveLength(5 * (3 + 1));
+    expect(front.points.filter(p => p.gated).map(p => p.output)).toEqual(Array(5).fill(0.5));
     for (const { scores } of front.points) expect(new Set(scores).size).toBe(1);
     for (const n of ['', '.2']) expect(await readFile(join(folder, `front${n}.svg`), 'utf8')).toContain('</svg>');
 
     const file = join(folder, 'out.onnx');
-    for (const p of [front.points[1], front.points[16], front.points.at(-1)!, front.points.at(-2)!]) {
+    for (const p of [front.points[1], front.points[3], front.points.at(-1)!, front.points.at(-2)!]) {
       const where = ['--positions', p.positions.join(',') || 'none', '--weight', String(p.weight)];
       const gate = p.gated ? ['--gate'] : [];
       const output = ['--output-weight', String(p.output)];
@@ -144,8 +145,12 @@ describe('a sweep over settings', () => {
     expect(stderr).toMatch(message);
   });
 
-  it('says what is missing for an export', async () => {
+  it('says where a gate has nothing to weigh, and what is missing for an export', async () => {
     const file = join(folder, 'none.onnx');
+    const alone = ['--positions', 'none', '--output-weight', '1', '--gate'];
+    const { stdout, stderr } = await suture('export', run, ...alone, '-o', join(folder, 'alone.onnx'));
+    expect(stderr).toMatch(/Only parent a has a share of the output, so a gate has nothing to weigh/);
+    expect(stdout).toMatch(/^no stitch, output 1: parent a alone\.$/m);
     expect((await suture('export', run, '--weight', '0.5', '-o', file)).stderr).toMatch(/go with --positions/);
     expect((await suture('export', run, '--chosen', 'even', '--gate', '-o', file)).stderr).toMatch(/leave out --gate/);
   });

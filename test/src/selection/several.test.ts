@@ -65,8 +65,8 @@ describe('a sweep over settings of three networks', () => {
   it('holds them against every ensemble of the three, and draws it', async () => {
     const front = await swept([1, 2, 3], { weights: [0.5] });
     expect(front.rivals).toHaveLength(496);
-    // The parents, and averaged at the one position; 28 ways to share the output, each with a gate and without.
-    expect(front.points).toHaveLength(2 * 28 * 2);
+    // The parents, and averaged at the one position; 28 ways to share the output, those of more than one also with a gate.
+    expect(front.points).toHaveLength(2 * (28 + 25));
     const best = Math.max(...front.rivals.map(r => r.scores[1]));
     for (const { positions, gated, output, scores, beyond } of front.points) {
       const rival = front.rivals.find(r => String(r.output) === String(output));
