@@ -17,13 +17,14 @@ export {
 export { type Diagnosis, doctor } from './api/doctor.ts';
 export { type EvaluateOptions, type Evaluation, evaluate } from './api/evaluate.ts';
 export { type Choice, exportNetwork } from './api/export.ts';
+export type { RunResult } from './api/follow.ts';
 export { inspect, type ModelFacts } from './api/inspect.ts';
 export { type InspectRunOptions, inspectRun, type MemoryPlan, type RunFacts } from './api/inspect-run.ts';
 export { type LoweredFile, lower, type NamedType, type RunGraph } from './api/lower.ts';
 export { type MatchOptions, type MatchResult, match, type SeveralMatchResult } from './api/match.ts';
 export { type PredictedCase, type Prediction, type PredictRequest, predict } from './api/predict.ts';
 export { type ReportFile, type ReportOptions, report } from './api/report.ts';
-export { type RunRequest, type RunResult, resumeRun, run } from './api/run.ts';
+export { type RunRequest, resumeRun, run } from './api/run.ts';
 export { type SearchRequest, search } from './api/search.ts';
 export { resumeStitch, stitch, stitchFurther } from './api/stitch.ts';
 export {

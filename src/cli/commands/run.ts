@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { SutureError } from '../../../ir/index.ts';
-import { type RunRequest, type RunResult, resumeRun, run } from '../../api/run.ts';
+import type { RunResult } from '../../api/follow.ts';
+import { type RunRequest, resumeRun, run } from '../../api/run.ts';
 import { isFolder } from '../../files/there.ts';
 import { budget, choice, count, namedFiles, natural, path } from '../../options/kinds.ts';
 import { flag, optional, repeatable, unlessDenied, type ValuesOf } from '../../options/option.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { importOnnx } from '../../../ir/onnx/file.ts';
 import { onnxRuntime } from '../../../runtime/ort/onnxruntime.ts';
-import type { RunResult } from '../../../src/api/run.ts';
+import type { RunResult } from '../../../src/api/follow.ts';
 import { formatNpz, parseNpz } from '../../../src/data/npz.ts';
 import { relativeDifference } from '../../../src/run/verify.ts';
 import { filesOf } from './files.ts';
