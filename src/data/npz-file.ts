@@ -6,6 +6,7 @@ import { constants } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { type Entry, fromFd, type Options, type ZipFile } from 'yauzl';
+import { sum } from '../../ir/numbers.ts';
 import { gibibytes } from '../execution/room.ts';
 import { crc32 } from './crc32.ts';
 import { FormatError, type NpyArray } from './npy.ts';
@@ -72,7 +73,7 @@ export async function readNpz(
     const wanted = [...found].filter(([name]) => only.has(name));
     const sizes = wanted.map(([, entry]) => entry.uncompressedSize);
     requireLength(Math.max(0, ...sizes));
-    requireRoom(sizes);
+    requireRoom(sum(sizes));
     const arrays = new Map<string, NpyArray>();
     for (const [name, entry] of wanted) arrays.set(name, await unpacked(zip, entry, name));
     return { arrays, names: [...found.keys()] };

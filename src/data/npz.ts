@@ -22,9 +22,8 @@ const suffix = '.npy';
 export const arrayName = (path: string): string | undefined =>
   path.endsWith(suffix) ? path.slice(0, -suffix.length) : undefined;
 
-/** Compares what arrays take unpacked, as their archive states it, with what there is. @throws FormatError */
-export function requireRoom(sizes: readonly number[]): void {
-  const [total, free] = [sizes.reduce((sum, size) => sum + size, 0), freeBytes()];
+/** Compares the bytes that arrays take unpacked, as their archive states it, with what there is before any is. @throws FormatError */
+export function requireRoom(total: number, free = freeBytes()): void {
   if (total <= free) return;
   throw new FormatError(
     `its arrays take ${gibibytes(total)} unpacked, and there are ${gibibytes(free)} of free memory; split it, or say with ` +
@@ -86,7 +85,8 @@ export function arrayOf(name: string, bytes: Uint8Array, isAsStated: boolean, ow
 export function parseNpz(bytes: Uint8Array, only?: ReadonlySet<string>): Npz {
   if (bytes.length < 4 || bytes[0] !== 0x50 || bytes[1] !== 0x4b) throw noArchive();
   let files: Record<string, Uint8Array>;
-  const sizes: number[] = [];
+  const free = freeBytes();
+  let total = 0;
   try {
     files = unzipSync(bytes, {
       filter({ name, originalSize }) {
@@ -94,8 +94,8 @@ export function parseNpz(bytes: Uint8Array, only?: ReadonlySet<string>): Npz {
         if (array === undefined || only?.has(array) === false) return false;
         if (originalSize >= maxBytes)
           throw new FormatError('an array of it takes more than 4 GiB; split it into several files');
-        sizes.push(originalSize);
-        requireRoom(sizes);
+        total += originalSize;
+        requireRoom(total, free);
         return true;
       },
     });

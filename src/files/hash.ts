@@ -1,14 +1,21 @@
 import { createHash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { pipeline } from 'node:stream/promises';
 import { type ErrorCode, printable, SutureError } from '../../ir/errors.ts';
 import { readFault, withFile } from './input.ts';
+
+/** So many bytes are read at once. */
+const mostAtOnce = 2 ** 20;
 
 /** The SHA-256 of a file that is open, in hexadecimal. */
 export async function hashOf(file: FileHandle): Promise<string> {
   const hash = createHash('sha256');
-  await pipeline(file.createReadStream({ autoClose: false }), hash);
-  return hash.digest('hex');
+  const part = Buffer.allocUnsafe(Math.min((await file.stat()).size + 1, mostAtOnce));
+  for (let at = 0; ; ) {
+    const { bytesRead } = await file.read(part, 0, part.length, at);
+    if (bytesRead === 0) return hash.digest('hex');
+    hash.update(part.subarray(0, bytesRead));
+    at += bytesRead;
+  }
 }
 
 /**
