@@ -17,7 +17,6 @@ import { withNewLock } from '../../../src/run/lock.ts';
 import { cellsOf } from '../../../src/study/cells.ts';
 import { StudyFolder } from '../../../src/study/folder.ts';
 import { dataFor } from '../../../src/study/folds.ts';
-import type { PairReport } from '../../../src/study/report.ts';
 import { parseStudy, readStudy } from '../../../src/study/request.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared, suture } from '../cli/support.ts';
@@ -42,8 +41,12 @@ const settings = {
   executor: 'ort',
 };
 
+const data = { train: 'data.npz', validation: 'data.npz', test: 'data.npz' };
+/** Sites whose networks are there, and need no training. */
+const trainedSites = ['a', 'b'].map(name => ({ name, ...data, network: `${name}.onnx` }));
+
 async function described(file: string, more: object = {}): Promise<string> {
-  const sites = ['a', 'b'].map(name => ({ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' }));
+  const sites = ['a', 'b'].map(name => ({ name, ...data }));
   const path = join(folder(), file);
   await writeFile(path, JSON.stringify({ sites, architecture: 'a.onnx', ...settings, ...more }));
   return path;
@@ -151,7 +154,7 @@ describe('a study', () => {
     (await readdir(join(path, 'cells'))).find(key => key.startsWith(`${kind}-`))!;
 
   it('computes nothing again, and what its description changes only', async () => {
-    const few = { methods: ['alone', 'finetune', 'ensemble'], pairs: [['a', 'b']] };
+    const few = { sites: trainedSites, methods: ['alone', 'finetune', 'ensemble'], pairs: [['a', 'b']] };
     const output = join(folder(), 'again');
     const computed: string[] = [];
     const counting: Launcher = async (at, key, signal) => {
@@ -195,8 +198,7 @@ describe('a study', () => {
   });
 
   it('scores a network alone again, and trains it not again, where a site comes or has other test data', async () => {
-    const data = { train: 'data.npz', validation: 'data.npz', test: 'data.npz' };
-    const sites = ['a', 'b'].map(name => ({ name, ...data }));
+    const sites = [{ name: 'a', ...data }, trainedSites[1]];
     const output = join(folder(), 'sites');
     const withSites = (more: readonly object[]) => described('sites.json', { sites: more, methods: ['alone'] });
     await study(await withSites(sites), { output, launch });
@@ -206,7 +208,7 @@ describe('a study', () => {
     const others = Object.fromEntries(parseNpz(await readFile(join(folder(), 'data.npz'))));
     const labels = npyArray(new Uint8Array(6 * 64).fill(1), [6, 8, 8]);
     await writeFile(join(folder(), 'full.npz'), formatNpz({ ...others, labels }));
-    const changed = [sites[0], { ...sites[1], test: 'full.npz' }, { ...sites[0], name: 'c' }];
+    const changed = [sites[0], { ...sites[1], test: 'full.npz' }, { ...trainedSites[0], name: 'c' }];
     const file = await withSites(changed);
     expect(statuses(await studyPlan(file, output))).toMatchObject({
       'alone-a-s0': 'interrupted',
@@ -222,7 +224,8 @@ describe('a study', () => {
   });
 
   it('says what to remove where a network that others are made of is gone', async () => {
-    const few = { methods: ['alone', 'finetune'], pairs: [['a', 'b']] };
+    const sites = [trainedSites[0], { name: 'b', ...data }];
+    const few = { sites, methods: ['alone', 'finetune'], pairs: [['a', 'b']] };
     const output = join(folder(), 'gone');
     const file = await described('gone.json', few);
     await study(file, { output, launch });
@@ -238,7 +241,7 @@ describe('a study', () => {
   });
 
   it('shows a cell whose record is damaged as failed, and computes it again', async () => {
-    const file = await described('damaged.json', { methods: ['alone'], pairs: [['a', 'b']] });
+    const file = await described('damaged.json', { sites: trainedSites, methods: ['alone'], pairs: [['a', 'b']] });
     const output = join(folder(), 'damaged');
     const whole = await study(file, { output, launch });
     const key = await keyOf(output, 'alone-a');
@@ -269,7 +272,7 @@ describe('a study', () => {
   });
 
   it('goes on past a cell that fails, says so, and computes it again', async () => {
-    const sites = ['a', 'b', 'c'].map(name => ({ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' }));
+    const sites = [...trainedSites, { ...trainedSites[1], name: 'c' }];
     const more = {
       sites,
       methods: ['alone', 'ensemble'],
@@ -299,26 +302,10 @@ describe('a study', () => {
     expect(cells.every(({ status }) => status === 'done')).toBe(true);
   });
 
-  it('validates each fold on its own images', async () => {
-    const more = { methods: ['alone', 'stitched'], folds: [0, 1], curves: [], pairs: [['a', 'b']] };
-    const output = join(folder(), 'folds');
-    await study(await described('folds.json', more), { output, launch });
-    const { pairs } = await studyReport(output);
-    const [{ positions, rules, rows }] = pairs;
-    expect(positions[0].folds).toHaveLength(2);
-    expect(rules.map(({ rule, positions: at }) => [rule, at.length])).toEqual([
-      [1, 2],
-      [2, 1],
-      [3, 1],
-    ]);
-    expect(rows.map(({ cells }) => cells)).toEqual([2, 2, 2]);
-  });
-
   it('refuses folds that no image is of, and files without any, before anything is computed', async () => {
     const output = join(folder(), 'no-fold');
     const planned = async (folds: readonly number[], train = 'data.npz') => {
-      const data = { train, validation: train, test: 'data.npz' };
-      const sites = ['a', 'b'].map(name => ({ name, ...data, network: `${name}.onnx` }));
+      const sites = trainedSites.map(site => ({ ...site, train, validation: train }));
       return studyPlan(await described('no-fold.json', { sites, folds }), output);
     };
     await expect(planned([0, 7])).rejects.toThrow(/^Site a: no image is of the fold 7; there are 0, 1/);
@@ -367,14 +354,18 @@ describe('a study', () => {
     const read = async (...path: string[]) => JSON.parse(await readFile(join(folder(), ...path), 'utf8'));
 
     it('trains on what each fold of their splits leaves, validates on the rest, and tests on all cases', async () => {
-      const more = { sites, labels, methods: ['merged', 'stitched', 'distilled'], curves: [] };
-      const file = await described('raw.json', { ...more, folds: [0, 1], pairs: [['a', 'b']] });
+      const networks = sites.map(site => ({ ...site, network: `${site.name}.onnx` }));
+      const more = { sites: networks, labels, methods: ['merged', 'stitched'], curves: [], folds: [0, 1] };
       const output = join(folder(), 'raw');
-      await study(file, { output, launch });
-      const { pairs } = await studyReport(output);
-      expect(pairs[0].rows.map(({ method, cells }) => [method, cells])).toEqual(
-        ['alone', 'alone', 'merged', 'stitched', 'distilled'].map(method => [method, 2]),
-      );
+      await study(await described('raw.json', { ...more, pairs: [['a', 'b']] }), { output, launch });
+      const [{ positions, rules, rows }] = (await studyReport(output)).pairs;
+      expect(rows.map(({ cells }) => cells)).toEqual([2, 2, 2, 2]);
+      expect(positions[0].folds).toHaveLength(2);
+      expect(rules.map(({ rule, positions: at }) => [rule, at.length])).toEqual([
+        [1, 2],
+        [2, 1],
+        [3, 1],
+      ]);
       const keys = await readdir(join(output, 'cells'));
       for (const [fold, { length }] of held.entries()) {
         const at = (kind: string) => ['raw', 'cells', keys.find(key => key.startsWith(`${kind}-f${fold}`))!];
@@ -404,12 +395,8 @@ describe('a study', () => {
       const scoreOf = (title: string, site: string): number =>
         pairs[0].rows.find(({ method, of }) => (of ?? method) === title)!.sites.find(found => found.site === site)!
           .mean;
-      const paths = [a, b].map(site => ({
-        ...{
-          network: join(folder(), site.network),
-          test: join(folder(), site.test),
-          plans: join(folder(), site.plans),
-        },
+      const paths = [a, b].map(({ network, test, plans: file }) => ({
+        ...{ network: join(folder(), network), test: join(folder(), test), plans: join(folder(), file) },
       }));
       for (const [i, name] of ['a', 'b'].entries()) {
         for (const { test } of paths) {
@@ -445,9 +432,9 @@ describe('a study', () => {
 
     it('validates on their first fold where none is named, and refuses folds that are not there', async () => {
       const output = join(folder(), 'first');
-      await study(await described('first.json', { sites, labels, methods: ['alone'] }), { output, launch });
-      const [key] = (await readdir(join(output, 'cells'))).filter(name => name.startsWith('alone-a-s0'));
-      expect((await read('first', 'cells', key, 'net', 'config.json')).sites[0].images).toBe(4);
+      const { cells } = await studyPlan(await described('first.json', { sites, labels, methods: ['alone'] }), output);
+      await studyCell(output, cells[0].key);
+      expect((await read('first', 'cells', cells[0].key, 'net', 'config.json')).sites[0].images).toBe(4);
       const refused = async (more: object) => cellsOf(await readStudy(await described('refused.json', more)));
       await expect(refused({ sites, folds: [0, 2] })).rejects.toThrow(
         'RAWa has 2 folds, counted from 0 on, and no fold 2',
@@ -464,28 +451,18 @@ describe('a study', () => {
 });
 
 it('on the WebGPU executor comes to what it comes to on ONNX Runtime', async () => {
-  const few = { methods: ['alone', 'gated', 'stitched'], curves: ['all'], pairs: [['a', 'b']] };
-  const sites = ['a', 'b'].map(name => ({ name, train: 'data.npz', validation: 'data.npz', test: 'data.npz' }));
-  const networks = sites.map(site => ({ ...site, network: `${site.name}.onnx` }));
-  const [onGpu, onCpu] = await Promise.all(
-    (['webgpu', 'ort'] as const).map(async executor => {
-      const output = join(folder(), executor);
-      const file = await described(`${executor}.json`, { ...few, sites: networks, executor });
-      const { cells } = await study(file, { output, launch });
-      expect(cells.map(({ status }) => status)).toEqual(cells.map(() => 'done'));
-      return (await studyReport(output)).pairs[0];
-    }),
-  );
-  const numbersOf = ({ rows, positions, curves }: PairReport): readonly number[] => [
-    ...rows.flatMap(row => row.sites.flatMap(({ mean, differences }) => [mean, ...differences.map(d => d.mean)])),
-    ...positions.flatMap(({ value, tests }) => [value, ...Object.values(tests)]),
-    ...curves.flatMap(({ scores }) => scores.map(({ mean }) => mean)),
-  ];
-  const [found, wanted] = [numbersOf(onGpu), numbersOf(onCpu)];
+  const few = { sites: trainedSites, methods: ['alone', 'ensemble'], pairs: [['a', 'b']] };
+  const meansOn = async (executor: 'webgpu' | 'ort'): Promise<readonly number[]> => {
+    const output = join(folder(), executor);
+    await study(await described(`${executor}.json`, { ...few, executor }), { output, launch });
+    const [{ rows }] = (await studyReport(output)).pairs;
+    return rows.flatMap(row => row.sites.flatMap(({ mean, differences }) => [mean, ...differences.map(d => d.mean)]));
+  };
+  const [found, wanted] = [await meansOn('webgpu'), await meansOn('ort')];
   expect(found).toHaveLength(wanted.length);
   // A pixel at the border between classes may fall to either side: of 64, with about 20 in the foreground.
   for (const [i, number] of found.entries()) expect(Math.abs(number - wanted[i])).toBeLessThan(0.02);
-  expect(new Set(wanted.map(number => number.toFixed(3))).size).toBeGreaterThan(10);
+  expect(new Set(wanted.map(number => number.toFixed(3))).size).toBeGreaterThan(5);
 });
 
 describe('cells', () => {
@@ -502,13 +479,10 @@ describe('cells', () => {
 
   it('wait for their needs, and are none of another study', async () => {
     const output = join(folder(), 'order');
-    await study(await described('order.json', { methods: ['alone'] }), { output, launch });
-    const more = await readStudy(await described('order.json', { methods: ['alone', 'merged'], pairs: [['a', 'b']] }));
-    await writeFile(join(output, 'request.json'), JSON.stringify(more));
-    const merged = (await studyStatus(output)).cells.find(({ key }) => key.startsWith('merged'))!;
-    expect(merged.status).toBe('ready');
-    const alone = (await readdir(join(output, 'cells'))).find(key => key.startsWith('alone-a'))!;
-    await rm(join(output, 'cells', alone), { recursive: true });
+    const file = await described('order.json', { methods: ['alone', 'merged'], pairs: [['a', 'b']] });
+    const { cells } = await studyPlan(file, output);
+    const merged = cells.find(({ key }) => key.startsWith('merged'))!;
+    expect(merged.status).toBe('waiting');
     await expect(studyCell(output, merged.key)).rejects.toThrow(/needs alone-a-s0-\w+, which has not ended/);
     await expect(studyCell(output, 'nowhere')).rejects.toThrow('has no cell nowhere');
   });
