@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { beforeAll, expect, it } from 'vitest';
-import { exportOnnx, numbersOf } from '../../../ir/index.ts';
+import { numbersOf } from '../../../ir/index.ts';
 import { importOnnx } from '../../../ir/onnx/file.ts';
 import { imagesOf } from '../../../src/data/batches.ts';
 import { parseDataset } from '../../../src/data/dataset.ts';
@@ -11,9 +11,8 @@ import { Runnable } from '../../../src/execution/execute.ts';
 import { withExecutor } from '../../../src/execution/open.ts';
 import * as inNode from '../../../src/web/index.ts';
 import { bundled, serve, watched } from '../../web/browser.ts';
-import { smallData } from '../cli/small.ts';
+import { smallData, smallParents } from '../cli/small.ts';
 import { shared } from '../cli/support.ts';
-import { unet } from '../selection/search/unets.ts';
 
 interface Files {
   readonly own: Uint8Array;
@@ -69,7 +68,7 @@ export function testLibrary(browser: () => Browser): void {
   const data = shared();
   beforeAll(async () => {
     const images = readFileSync(await smallData(join(data(), 'data.npz')));
-    const [own, partner] = [2, 3].map((width, i) => exportOnnx(unet(i + 1, width)));
+    const [own, partner] = (await smallParents(data(), [[3], [2, 3]])).map(file => readFileSync(file));
     files = { own, partner, train: images, validation: images };
     const { folder, remove } = await bundled('library');
     const { origin, close } = await serve(folder);
@@ -100,7 +99,7 @@ export function testLibrary(browser: () => Browser): void {
   });
 
   it('the match is the same', () => {
-    expect(found.pairs.length).toBeGreaterThan(3);
+    expect(found.pairs).not.toEqual([]);
     expect(found.pairs).toEqual(expected.pairs);
   });
 

@@ -120,7 +120,7 @@ export function largePage(): string {
 }
 
 function picturedSet(random: Random, networks: readonly string[]): RunPageParts['pictures'][number] {
-  const side = 192;
+  const side = 96;
   const disc = (x: number, y: number, radius: number) => {
     const codes = Int32Array.from({ length: side * side }, (_, i) =>
       Math.hypot((i % side) - x, Math.floor(i / side) - y) < radius ? 1 + (i % 2) * Number(i % side > x) : 0,
@@ -137,11 +137,11 @@ function picturedSet(random: Random, networks: readonly string[]): RunPageParts[
         channels: 1,
         data: Float32Array.from({ length: side * side }, () => random.normal()),
       },
-      reference: disc(90, 90, 40),
+      reference: disc(45, 45, 20),
       answers: networks.map(network => ({
         network,
         score: random.float(),
-        mask: disc(80 + 20 * random.float(), 90, 40),
+        mask: disc(40 + 10 * random.float(), 45, 20),
       })),
     })),
   };

@@ -1,16 +1,15 @@
-/** A study that there is not: four sites, two seeds, nearly 300 cells, in which one cell failed. */
+/** A study that there is not: some sites, two seeds, and cells of which one failed. */
 import { Random } from '../../../src/data/random.ts';
 import type { Cell } from '../../../src/study/cells.ts';
 import type { CellRecord, CellResult, CellState } from '../../../src/study/folder.ts';
-import { type StudyPageParts, studyPage } from '../../../src/study/page.ts';
+import type { StudyPageParts } from '../../../src/study/page.ts';
 import { studyReportOf } from '../../../src/study/report.ts';
 import { methods, parseStudy } from '../../../src/study/request.ts';
 
 export const hostile = `"><script>alert('x')</script><img src=x onerror="alert('y')">`;
 
-const names = ['a', 'b', 'c', 'd'];
-
-export function largeStudy(): StudyPageParts {
+/** Of four sites, which are nearly 300 cells, or of those that are named. */
+export function inventedStudy(names: readonly string[] = ['a', 'b', 'c', 'd']): StudyPageParts {
   const random = Random.seeded(1, 'study');
   const score = (): number => Math.max(0, Math.min(1, 0.85 + 0.06 * random.normal()));
   const site = (name: string) => ({ name, train: 'train.npz', validation: 'val.npz', test: 'test.npz' });
@@ -70,5 +69,3 @@ export function largeStudy(): StudyPageParts {
   );
   return { path: '/studies/DIR', request, states, report: studyReportOf(request, states), trainings, pages };
 }
-
-export const largeStudyPage = (): string => studyPage(largeStudy());
