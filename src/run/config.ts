@@ -152,7 +152,10 @@ export const keptLabels = ({ ignoreLabel, regions, folder }: LabelOptions): Pick
         },
       };
 
-/** How a run's commands read data: as the run says, but for what is said now. */
+/**
+ * How a run's commands read data: as the run says, but for what is said now. What is undefined now takes away what the run says, as of other
+ * data than the own the fold; programs that call the library take nothing away so: see `known`.
+ */
 export const labelsOfRun = (
   { task, labels }: Pick<RunConfig, 'task' | 'labels'>,
   said: LabelOptions = {},
