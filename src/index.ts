@@ -6,60 +6,46 @@ export { type ErrorCode, SutureError } from '../ir/errors.ts';
 export type { Activation, OutputMeaning, Task } from '../passes/index.ts';
 export type { AdapterChoice, AdapterFacts, AdapterOptions, AdapterReport } from '../runtime/adapter/facts.ts';
 export type { Executor, PrepareOptions, Profile, Session } from '../runtime/executor.ts';
-export type { Curve, CurveOptions } from './api/curve.ts';
-export type { DiagnoseOptions } from './api/diagnose.ts';
-export type { DistillOptions, DistillSummary } from './api/distill.ts';
-export type { Diagnosis } from './api/doctor.ts';
-export type { EvaluateOptions, Evaluation } from './api/evaluate.ts';
-export type { Choice } from './api/export.ts';
+export { type Curve, type CurveOptions, curve } from './api/curve.ts';
+export { type DiagnoseOptions, diagnose } from './api/diagnose.ts';
+export {
+  type DistillOptions,
+  type DistillSummary,
+  distill,
+  resumeDistill,
+} from './api/distill.ts';
+export { type Diagnosis, doctor } from './api/doctor.ts';
+export { type EvaluateOptions, type Evaluation, evaluate } from './api/evaluate.ts';
+export { type Choice, exportNetwork } from './api/export.ts';
 export type { RunResult } from './api/follow.ts';
 export { inspect, type ModelFacts } from './api/inspect.ts';
-export type { InspectRunOptions, MemoryPlan, RunFacts } from './api/inspect-run.ts';
+export { type InspectRunOptions, inspectRun, type MemoryPlan, type RunFacts } from './api/inspect-run.ts';
+export { type LoweredFile, lower, type NamedType, type RunGraph } from './api/lower.ts';
+export { type MatchOptions, type MatchResult, match, type SeveralMatchResult } from './api/match.ts';
+export { type PredictedCase, type Prediction, type PredictRequest, predict } from './api/predict.ts';
+export { type ReportFile, type ReportOptions, report } from './api/report.ts';
+export { type RunRequest, resumeRun, run } from './api/run.ts';
+export { type SearchRequest, search } from './api/search.ts';
+export { resumeStitch, stitch, stitchFurther } from './api/stitch.ts';
 export {
-  curve,
-  diagnose,
-  distill,
-  doctor,
-  evaluate,
-  exportNetwork,
-  front,
-  inspectRun,
-  loadDataset,
-  lower,
-  match,
-  openExecutor,
-  predict,
-  report,
-  resumeDistill,
-  resumeRun,
-  resumeStitch,
-  resumeTrain,
-  resumeWeigh,
-  run,
-  search,
-  stitch,
-  stitchFurther,
+  type StudyOptions,
+  type StudyStatus,
   study,
-  studyCell,
+  studyCancel,
   studyOnSlurm,
+  studyPlan,
   studyReport,
-  sweep,
-  train,
-  weigh,
-} from './api/library.ts';
-export type { LoweredFile, NamedType, RunGraph } from './api/lower.ts';
-export type { MatchOptions, MatchResult, SeveralMatchResult } from './api/match.ts';
-export type { PredictedCase, Prediction, PredictRequest } from './api/predict.ts';
-export type { ReportFile, ReportOptions } from './api/report.ts';
-export type { RunRequest } from './api/run.ts';
-export type { SearchRequest } from './api/search.ts';
-export { type StudyOptions, type StudyStatus, studyCancel, studyPlan, studyStatus } from './api/study.ts';
-export type { FrontRequest, SweepRequest } from './api/sweep.ts';
-export type { TrainOptions, TrainSummary } from './api/train.ts';
-export type { WeighOptions, WeighSummary } from './api/weigh.ts';
+  studyStatus,
+} from './api/study.ts';
+export { studyCell } from './api/study-cell.ts';
+export { type FrontRequest, front, type SweepRequest, sweep } from './api/sweep.ts';
+export { resumeTrain, type TrainOptions, type TrainSummary, train } from './api/train.ts';
+export { resumeWeigh, type WeighOptions, type WeighSummary, weigh } from './api/weigh.ts';
 export type { Dataset, LabelOptions } from './data/dataset.ts';
+export { loadDataset } from './data/load.ts';
 export { Runnable } from './execution/execute.ts';
 export type { ExecutorChoice, ExecutorOptions } from './execution/executors.ts';
+export { openExecutor } from './execution/open.ts';
 export type { GraphProfile } from './execution/profiling.ts';
 export type { ProgressEvent, TrainingWork, WorkOptions } from './execution/progress.ts';
 export type { Versions } from './execution/version.ts';

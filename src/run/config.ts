@@ -152,10 +152,7 @@ export const keptLabels = ({ ignoreLabel, regions, folder }: LabelOptions): Pick
         },
       };
 
-/**
- * How a run's commands read data: as the run says, but for what is said now. What is undefined now takes away what the run says, as of other
- * data than the own the fold; programs that call the library take nothing away so: see `known`.
- */
+/** How a run's commands read data: as the run says, but for what is said now. */
 export const labelsOfRun = (
   { task, labels }: Pick<RunConfig, 'task' | 'labels'>,
   said: LabelOptions = {},
