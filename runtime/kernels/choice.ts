@@ -1,6 +1,9 @@
 /** Kernels that come in sizes: the model's best, unless measurement on the adapter prefers another. */
 import type { Candidate, KernelContext, KernelPlan } from './kernel.ts';
 
+/** Runs that compiling must pay off in. Training makes hundreds; evaluating a network on a data set a few. */
+export const expectedRuns = 100;
+
 /**
  * The plan of the candidate that was measured to be best on this adapter, else of the first.
  *

@@ -1,6 +1,6 @@
 /** Convolutions: which kernel computes which, and with what sizes. */
 import { product } from '../../ir/numbers.ts';
-import { choiceKey, chosenPlan } from './choice.ts';
+import { choiceKey, chosenPlan, expectedRuns } from './choice.ts';
 import { convDirect, type DirectTile } from './conv-direct.ts';
 import { convTiled, convTiles } from './conv-gpu.ts';
 import { axesOf, axisPattern, type ConvSpec, kernelSize } from './conv-spec.ts';
@@ -22,9 +22,6 @@ const mostSums = 64;
 
 /** What four lanes take on SwiftShader, in nanoseconds: see bench/README.md. */
 const cost = { load: 15, pass: 3, mac: 1.9, sum: 1.5, store: 20, frame: 100 };
-
-/** Runs that compiling must pay off in. Training makes hundreds; evaluating a network on a data set a few. */
-const expectedRuns = 100;
 
 /** Processor time that SwiftShader takes to compile a direct convolution, in nanoseconds. */
 function compileTime(inputs: number, weights: number, products: number, sums: number): number {

@@ -4,6 +4,7 @@
  * dispatch adds up. See `conv-direct.ts` for what is dear and what is cheap there.
  */
 import { product, range } from '../../ir/numbers.ts';
+import { expectedRuns } from './choice.ts';
 import type { Candidate, KernelContext, KernelPlan } from './kernel.ts';
 import { matricesOf, type Pieces, pieceRange, piecesOfSum, productPlan, storeProduct } from './matmul-parts.ts';
 import { type MatMulSpec, matmulLabel } from './matmul-spec.ts';
@@ -18,11 +19,14 @@ interface RegisterTile {
 /** Terms of the sum that one turn of the loop takes: as many as a quad loads at once. */
 const unroll = 4;
 
-/** Elements per invocation: four times as many multiplications are unrolled, and compiling them takes time. */
+/** Elements per invocation: beyond, SwiftShader spends its time on moving them. */
 const largestTile = 64;
 
-/** Relative costs on SwiftShader: a load from a buffer, a multiplication with addition, the frame of an invocation. */
+/** What four lanes take on SwiftShader, in nanoseconds: a load from a buffer, a multiplication with addition, the frame of an invocation. */
 const cost = { load: 20, mac: 1.6, pass: 2.5, frame: 80 };
+
+/** Processor time that SwiftShader takes to compile a tile of so many elements, in nanoseconds. */
+const compileTime = (elements: number): number => (10 + 1.5 * elements + 0.03 * elements ** 2) * 1e6;
 
 /** Sizes that are measured at most: each takes a compilation. */
 const mostMeasured = 6;
@@ -30,23 +34,37 @@ const mostMeasured = 6;
 /** Candidates whose model time is beyond this many times the best's are not worth measuring. */
 const worthMeasuring = 1.5;
 
-/** Tiles, best first by the model above. */
-function registerTiles(spec: MatMulSpec, quads: boolean): readonly RegisterTile[] {
-  const found: { readonly tile: RegisterTile; readonly cost: number }[] = [];
+/** A tile, and what one run takes with it by the model above, in nanoseconds. */
+interface TimedTile {
+  readonly tile: RegisterTile;
+  readonly run: number;
+}
+
+function registerTiles(spec: MatMulSpec, quads: boolean): readonly TimedTile[] {
+  const found: TimedTile[] = [];
   for (const rows of [1, 2, 3, 4, 6, 8, 12, 16]) {
     for (const columns of [1, 2, 3, 4, 6, 8]) {
       if (rows * columns > largestTile || (rows > 1 && rows > spec.m)) continue;
       // A quad takes four elements of A with one load and passes them around.
       const rowLoads = quads ? rows * (cost.load / 4 + cost.pass) : rows * cost.load;
       const step = rowLoads + columns * cost.load + rows * columns * cost.mac;
-      const lanes = ceilDiv(ceilDiv(spec.n, columns), 4) * 4;
-      const total = ceilDiv(spec.m, rows) * lanes * (spec.k * step + rows * columns * cost.load + cost.frame);
-      found.push({ tile: { rows, columns }, cost: total });
+      const quarter = ceilDiv(ceilDiv(spec.n, columns), 4);
+      const each = spec.k * step + rows * columns * cost.load + cost.frame;
+      found.push({ tile: { rows, columns }, run: product(spec.batch) * ceilDiv(spec.m, rows) * quarter * each });
     }
   }
-  found.sort((a, b) => a.cost - b.cost);
-  return found
-    .filter(each => each.cost <= worthMeasuring * found[0].cost)
+  return found.sort((a, b) => a.run - b.run);
+}
+
+/** Those for which compiling and running take least, best first: small products get small tiles. */
+function worthwhile(tiles: readonly TimedTile[]): readonly RegisterTile[] {
+  const timed = tiles.map(({ tile, run }) => ({
+    tile,
+    cost: expectedRuns * run + compileTime(tile.rows * tile.columns),
+  }));
+  timed.sort((a, b) => a.cost - b.cost);
+  return timed
+    .filter(each => each.cost <= worthMeasuring * timed[0].cost)
     .slice(0, mostMeasured)
     .map(({ tile }) => tile);
 }
@@ -62,8 +80,8 @@ function layoutOf(spec: MatMulSpec, tile: RegisterTile) {
 
 export function registerProducts(spec: MatMulSpec, context: KernelContext): readonly Candidate[] {
   const tiles = registerTiles(spec, context.features.has('subgroups'));
-  const pieces = piecesOfSum(spec.k, layoutOf(spec, tiles[0]).groups, 16, 256, unroll);
-  return tiles.map(tile => ({
+  const pieces = piecesOfSum(spec.k, layoutOf(spec, tiles[0].tile).groups, 16, 256, unroll);
+  return worthwhile(tiles).map(tile => ({
     name: `${tile.rows}x${tile.columns}`,
     plan: () => registerProduct(spec, tile, pieces, context),
   }));
