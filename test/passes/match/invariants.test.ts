@@ -48,7 +48,7 @@ describe.each([
           }
         });
       }),
-      { numRuns: 30 },
+      { numRuns: 10 },
     );
   });
 
@@ -60,7 +60,7 @@ describe.each([
         expect(pairs.every(({ a, b }) => a === b)).toBe(true);
         expect(score).toBe(eligible);
       }),
-      { numRuns: 30 },
+      { numRuns: 10 },
     );
   });
 
@@ -70,7 +70,7 @@ describe.each([
         const other = renamed(problem, permutation(problem.a.size, seed), permutation(problem.b.size, seed + 1));
         expect(new Set([problem, transposed(problem), other].map(same => matcher(same).score)).size).toBe(1);
       }),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
     fc.assert(
       fc.property(distinctProblems({ maxLayers: 15 }), fc.integer(), (problem, seed) => {
@@ -81,7 +81,7 @@ describe.each([
         const other = matcher(renamed(problem, namesA, namesB));
         expect(pairsOf(other)).toEqual(found.pairs.map(({ a, b }) => `${namesA[a]}-${namesB[b]}`).sort());
       }),
-      { numRuns: 15 },
+      { numRuns: 6 },
     );
   });
 
@@ -93,6 +93,7 @@ describe.each([
         const best = bestAlignment((i, j) => scores.at(i, j), scores.rows, scores.columns);
         expect(matcher(problem).score).toBeCloseTo(best, 9);
       }),
+      { numRuns: 20 },
     );
   });
 });
@@ -107,7 +108,7 @@ describe('the exact matcher', () => {
         expect([bound, optimal]).toEqual([score, true]);
         expect(alignmentMatching(problem).score).toBeLessThanOrEqual(best + 1e-9);
       }),
-      { numRuns: 50 },
+      { numRuns: 20 },
     );
   });
 
@@ -121,7 +122,7 @@ describe('the exact matcher', () => {
         const fewer = exactMatching({ a, b, scores: matrixScores(a.size, b.size, values) });
         expect(fewer.score).toBeLessThanOrEqual(exactMatching(problem).score + 1e-9);
       }),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
   });
 
@@ -143,7 +144,7 @@ describe('the exact matcher', () => {
           expect(more.score).toBeGreaterThanOrEqual(exactMatching(problem).score - 1e-9);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
   });
 });

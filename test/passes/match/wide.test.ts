@@ -26,19 +26,18 @@ describe('the exact matcher on wide networks', () => {
     const { pairs, score, bound } = found();
     expect(findFault(problem.a, problem.b, pairs, (i, j) => problem.scores.at(i, j) !== -Infinity)).toBeUndefined();
     expect(bound).toBeGreaterThanOrEqual(score);
-    expect(bound - score).toBeLessThan(0.05);
+    expect(bound - score).toBeLessThan(0.03);
     expect(score).toBeGreaterThanOrEqual(alignmentMatching(problem).score);
   });
 
-  it('finds more with more work, and the same with the same, under other names and with A and B exchanged', () => {
-    const little = searched(cells, 0.05);
+  it('finds more with more work, and the same under other names and with A and B exchanged', () => {
+    const little = searched(cells, 0.03);
     expect([little.ended, little.optimal, much.ended]).toEqual(['work', false, 'work']);
     expect(much.score).toBeGreaterThanOrEqual(little.score);
     expect(much.bound).toBeLessThan(little.bound);
-    expect(searched(cells, 0.05)).toEqual(little);
     const other = renamed(cells, permutation(cells.a.size, 1), permutation(cells.b.size, 2));
     for (const same of [other, transposed(cells)]) {
-      const found = searched(same, 0.05);
+      const found = searched(same, 0.03);
       expect([found.score, found.bound]).toEqual([little.score, little.bound]);
     }
   });
