@@ -85,53 +85,44 @@ const ok = (outcome: Outcome): Outcome => {
   return outcome;
 };
 
-describe.each([
-  [1, 1],
-  [4, 4],
-  [4, 'N'],
-] as const)('parents that take %s and %s images at a time', (first, second) => {
-  it('are served by every command', async () => {
-    const folder = await scratch();
-    const [a, b] = (await files(folder, [first, second])) as [string, string];
-    // Six images: no multiple of four.
-    const data = await smallData(join(folder, 'data.npz'));
-    const run = join(folder, 'run');
-    const ort = ['--executor', 'ort'];
-    // Changed images are run as the own ones are: once is enough.
-    const shift = second === 4 ? ['--changes', 'gamma'] : ['--no-shift'];
-    const training = ['--steps', '2', '--init-images', '5', '--closing-images', '4', ...shift];
-    const made = ok(
-      await suture('run', a, b, '--train', data, '--val', data, '--test', `t=${data}`, ...training, ...ort, '-o', run),
-    );
-    const many = first === 1 ? '1 image at a time' : '4 images at a time';
-    expect(made.stderr).toContain(`${a}: takes ${many}`);
-    expect(made.stderr).toContain(`--batch ${first} is used`);
-    expect(made.stdout).toMatch(/agrees in ONNX Runtime: .* on [68] images/);
-    expect(await readFile(join(run, 'report.md'), 'utf8')).toContain(`It takes ${many}`);
-    ok(await suture('match', a, b));
-    ok(await suture('match', a, b, '--similarity', 'cka', '--data', data, ...ort));
-    ok(await suture('weigh', run, '--data', data, '--steps', '1', ...ort));
-    const settings = ['--weights', '0.5', '--outputs', '0.5', '--positions', '0', '--learned'];
-    ok(await suture('sweep', run, '--data', data, ...settings, ...ort));
-    ok(await suture('inspect', run));
+it('parents of which one takes so many images at a time are served by every command', async () => {
+  const folder = await scratch();
+  const [a, b] = (await files(folder, [4, 'N'])) as [string, string];
+  // Six images: no multiple of four.
+  const data = await smallData(join(folder, 'data.npz'));
+  const run = join(folder, 'run');
+  const ort = ['--executor', 'ort'];
+  const training = ['--steps', '2', '--init-images', '5', '--closing-images', '4', '--no-shift'];
+  const made = ok(
+    await suture('run', a, b, '--train', data, '--val', data, '--test', `t=${data}`, ...training, ...ort, '-o', run),
+  );
+  expect(made.stderr).toContain(`${a}: takes 4 images at a time`);
+  expect(made.stderr).toContain('--batch 4 is used');
+  expect(made.stdout).toMatch(/agrees in ONNX Runtime: .* on [68] images/);
+  expect(await readFile(join(run, 'report.md'), 'utf8')).toContain('It takes 4 images at a time');
+  ok(await suture('match', a, b));
+  ok(await suture('match', a, b, '--similarity', 'cka', '--data', data, ...ort));
+  ok(await suture('weigh', run, '--data', data, '--steps', '1', ...ort));
+  const settings = ['--weights', '0.5', '--outputs', '0.5', '--positions', '0', '--learned'];
+  ok(await suture('sweep', run, '--data', data, ...settings, ...ort));
+  ok(await suture('inspect', run));
 
-    const file = join(folder, 'stitched.onnx');
-    const { stdout } = ok(await suture('export', run, '--position', '0', '-o', file, '--json'));
-    expect(JSON.parse(stdout)).toMatchObject({ batch: first });
-    const { graph } = importOnnx(file);
-    expect(graph.inputs[0].type.shape[0]).toBe(first);
-    expect(graph.info.metadata).toMatchObject({ 'suture.batch': String(first) });
+  const file = join(folder, 'stitched.onnx');
+  const { stdout } = ok(await suture('export', run, '--position', '0', '-o', file, '--json'));
+  expect(JSON.parse(stdout)).toMatchObject({ batch: 4 });
+  const { graph } = importOnnx(file);
+  expect(graph.inputs[0].type.shape[0]).toBe(4);
+  expect(graph.info.metadata).toMatchObject({ 'suture.batch': '4' });
 
-    const scored = ok(await suture('evaluate', file, a, '--data', data, ...ort, '--json'));
-    const rows = JSON.parse(scored.stdout).rows as { score: { value: number } }[];
-    for (const [i, model] of [file, a].entries()) {
-      expect(rows[i].score.value).toBeCloseTo(await diceOf(await predictions(model, data, first), data), 6);
-    }
-    const swept = JSON.parse(ok(await suture('sweep', run, '--data', data, ...ort, '--json')).stdout);
-    expect(swept.positions[0].value).toBeCloseTo(rows[0].score.value, 6);
-    const curve = JSON.parse(ok(await suture('curve', run, '--data', data, '--counts', '1', ...ort, '--json')).stdout);
-    expect(curve.runs[0].references.a).toBeCloseTo(rows[1].score.value, 6);
-  });
+  const scored = ok(await suture('evaluate', file, a, '--data', data, ...ort, '--json'));
+  const rows = JSON.parse(scored.stdout).rows as { score: { value: number } }[];
+  for (const [i, model] of [file, a].entries()) {
+    expect(rows[i].score.value).toBeCloseTo(await diceOf(await predictions(model, data, 4), data), 6);
+  }
+  const swept = JSON.parse(ok(await suture('sweep', run, '--data', data, ...ort, '--json')).stdout);
+  expect(swept.positions[0].value).toBeCloseTo(rows[0].score.value, 6);
+  const curve = JSON.parse(ok(await suture('curve', run, '--data', data, '--counts', '1', ...ort, '--json')).stdout);
+  expect(curve.runs[0].references.a).toBeCloseTo(rows[1].score.value, 6);
 });
 
 describe('numbers of images that do not fit', () => {
@@ -170,33 +161,18 @@ describe('numbers of images that do not fit', () => {
   });
 });
 
-it('says of the network that is written that it takes any number, where it does', async () => {
+it.each([
+  ['N', 'any number of images'],
+  [1, '1 image'],
+] as const)('says of a network of parents that take %s at a time that it takes %s', async (batch, many) => {
   const folder = await scratch();
-  const [a, b] = (await files(folder, ['N', 'N'])) as [string, string];
+  const [a, b] = (await files(folder, [batch, batch])) as [string, string];
   const data = await smallData(join(folder, 'data.npz'));
   const run = join(folder, 'run');
-  ok(
-    await suture(
-      'stitch',
-      a,
-      b,
-      '--data',
-      data,
-      '--executor',
-      'ort',
-      '--steps',
-      '0',
-      '--init',
-      'identity',
-      '--closing-images',
-      '0',
-      '-o',
-      run,
-    ),
-  );
+  const training = ['--steps', '0', '--init', 'identity', '--closing-images', '0'];
+  ok(await suture('stitch', a, b, '--data', data, '--executor', 'ort', ...training, '-o', run));
   const file = join(folder, 'stitched.onnx');
-  expect((await suture('export', run, '--all', '-o', file)).stdout).toContain(
-    'It takes any number of images at a time.',
-  );
-  expect(importOnnx(file).graph.info.metadata).toMatchObject({ 'suture.batch': 'any' });
+  const { stdout } = ok(await suture('export', run, '--all', '-o', file));
+  expect(stdout).toContain(`It takes ${many} at a time.`);
+  expect(importOnnx(file).graph.info.metadata).toMatchObject({ 'suture.batch': batch === 'N' ? 'any' : '1' });
 });

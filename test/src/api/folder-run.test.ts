@@ -61,7 +61,7 @@ beforeAll(async () => {
   await writeRawFolder(raw, train, validation, test);
   request = {
     ...{ networks: [a, b], executor: 'ort', stress: false, rule: 1 },
-    training: { steps: 4, batch: 2, initImages: 4, closingImages: 0 },
+    training: { steps: 2, batch: 2, init: 'identity', closingImages: 0 },
     train: raw,
     validation: raw,
     tests: [{ name: 'a/b Ts', file: join(raw, 'imagesTs') }],
@@ -120,7 +120,7 @@ it('takes of a folder alone what a fold of it leaves out to compare on, and test
   await writeRawFolder(other, await images(join(kept(), 'other.npz'), 3, 4));
   const output = join(kept(), 'alone');
   const asked = ['--plans-a', plans, '--train', raw, '--test', `b=${other}`, '--executor', 'ort', '--no-shift'];
-  const small = ['--steps', '2', '--batch', '2', '--init-images', '4', '--closing-images', '0', '--rule', '1'];
+  const small = ['--steps', '0', '--init', 'identity', '--closing-images', '0', '--rule', '1'];
   expect(await suture('run', ...request.networks, ...asked, ...small, '-o', output)).toMatchObject({ code: 0 });
   const report: RunResult = JSON.parse(await readFile(join(output, 'report.json'), 'utf8'));
   expect(report.validation.images).toBe(6);

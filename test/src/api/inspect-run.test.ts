@@ -26,9 +26,11 @@ async function run(
 
 const files = [demo('parent_a.onnx'), demo('parent_b.onnx'), demo('site_a_train.npz')] as const;
 let [demoRun, smallRun] = ['', ''];
+let smallFiles: readonly [string, string, string];
 beforeAll(async () => {
   demoRun = await run('demo', files);
-  smallRun = await run('small', [...(await smallParents(folder())), await smallData(join(folder(), 'data.npz'))]);
+  smallFiles = [...(await smallParents(folder())), await smallData(join(folder(), 'data.npz'))];
+  smallRun = await run('small', smallFiles);
 });
 
 describe('the memory plan of a run', () => {
@@ -65,11 +67,11 @@ describe('the memory plan of a run', () => {
   });
 
   it('needs no more under sampled settings', async () => {
-    const { plans } = await inspectRun(await run('sampled', files, 'sampled'), { memory: 0.5 });
+    const { plans } = await inspectRun(await run('sampled', smallFiles, 'sampled'), { memory: 0.8 });
     const [frugal, free] = plans;
     const tape = plans.find(p => p.method === 'direct' && p.schedule === 'conventional');
     expect(free.activations).toBeLessThan(1.3 * tape!.activations);
-    expect(frugal.activations).toBeLessThanOrEqual(0.5 * free.activations);
+    expect(frugal.activations).toBeLessThanOrEqual(0.8 * free.activations);
   });
 
   it('is a table for people, and refuses what is for networks', async () => {
@@ -94,15 +96,14 @@ describe('the memory plan of a run', () => {
 describe('training within a budget', () => {
   it('gives the same stitches as without', async () => {
     const folder = await scratch();
-    const [a, b] = await smallParents(folder);
-    const data = await smallData(join(folder, 'data.npz'));
+    const [a, b, data] = smallFiles;
     const { pairs: matched } = await match([a, b]);
     const pairs = join(folder, 'pairs.json');
     await writeFile(pairs, JSON.stringify({ pairs: [matched[1], matched[4]] }));
     const trained = async (name: string, ...more: string[]) => {
       const path = join(folder, name);
       const words = ['--data', data, '--pairs', pairs, '--executor', 'webgpu', ...more];
-      const how = ['--steps', '2', '--batch', '6', '--init', 'kaiming', '--settings', 'all'];
+      const how = ['--steps', '1', '--batch', '6', '--init', 'kaiming', '--settings', 'all'];
       const { code, stderr } = await suture('stitch', a, b, ...words, ...how, '-o', path);
       expect({ code, stderr: code === 0 ? '' : stderr }).toEqual({ code: 0, stderr: '' });
       return loadRun(path);
@@ -118,10 +119,8 @@ describe('training within a budget', () => {
   });
 
   it('is not promised where ONNX Runtime plans the memory', async () => {
-    const folder = await scratch();
-    const [a, b] = await smallParents(folder);
-    const data = await smallData(join(folder, 'data.npz'));
-    const path = join(folder, 'run');
+    const [a, b, data] = smallFiles;
+    const path = join(await scratch(), 'run');
     const refused = await suture('stitch', a, b, '--data', data, '--memory', '50%', '--executor', 'ort', '-o', path);
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('--executor webgpu') });
     expect(existsSync(path)).toBe(false);

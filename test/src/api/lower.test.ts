@@ -33,7 +33,7 @@ import { type TrainingRequest, withDefaults } from '../../../src/training/option
 import { smallData, smallParents } from '../cli/small.ts';
 import { scratch, shared, suture } from '../cli/support.ts';
 
-const steps = 31;
+const steps = 11;
 const settings = withDefaults({ steps, batch: 2, settings: 'all', init: 'kaiming' });
 
 /** A run of two small networks at three positions; trained on the embedded adapter, or with `steps` 0 not at all. */
@@ -123,10 +123,10 @@ describe('the file of a training step', () => {
 
     const lines = (await readFile(directory.file('metrics'), 'utf8')).trim().split('\n');
     const metrics = lines.map(line => JSON.parse(line) as { step: number; loss: number });
-    expect(metrics.map(m => m.step)).toEqual([0, 10, 20, 30]);
+    expect(metrics.map(m => m.step)).toEqual([0, 10]);
     for (const { step, loss } of metrics)
       expect(Math.abs(losses[step] / loss - 1), `loss of step ${step}`).toBeLessThan(1e-4);
-    expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]);
+    expect(losses.at(-1)).toBeLessThan(0.9 * losses[0]);
     for (const [name, { data: values }] of parameters) {
       const found = state.get(name)!.data as Float32Array;
       expect(relativeError(found, values as Float32Array), name).toBeLessThan(1e-4);

@@ -148,10 +148,14 @@ describe('the page of a run', () => {
     await expect(readFile(join(copy, 'by-case.json'))).rejects.toThrow();
   });
 
-  it('is kept in a file store of MLflow where that is asked for', async () => {
+  it('is kept in a file store of MLflow and for TensorBoard where that is asked for, and leaves what else is there', async () => {
     const copy = await copied();
     const store = join(await scratch(), 'mlruns');
-    const { mlflow } = await report(copy, { executor: 'ort', mlflow: store });
+    // For TensorBoard beside other runs, where its own directory is the place.
+    const kinds = { executor: 'ort', mlflow: store, tensorboard: dirname(copy) } as const;
+    const before = await readFile(join(copy, 'config.json'));
+    const { mlflow, tensorboard } = await report(copy, kinds);
+    expect(tensorboard).toBe(copy);
     const { directory } = await openNetwork(copy);
     expect(mlflow).toBe(join(store, '0', directory.seal.slice(0, 32)));
     const kept = (...path: string[]) => readFile(join(mlflow!, ...path), 'utf8');
@@ -171,21 +175,11 @@ describe('the page of a run', () => {
     expect(await kept('artifacts', 'report.html')).toBe(await page('run'));
     const { standings, chosen } = JSON.parse(await readFile(join(copy, 'verdict.json'), 'utf8'));
     expect(Number((await kept('metrics', 'exported', 'own')).split(' ')[1])).toBe(standings[chosen].own);
-    await expect(report(copy, { executor: 'ort', mlflow: store })).rejects.toMatchObject({ code: 'output-exists' });
-    await report(copy, { executor: 'ort', mlflow: store, force: true });
-  });
-
-  it('is kept for TensorBoard, and leaves what else is there', async () => {
-    const copy = await copied();
-    // Beside other runs, where its own directory is the place.
-    const tensorboard = dirname(copy);
-    const before = await readFile(join(copy, 'config.json'));
-    const [first, second] = [{}, { force: true }].map(
-      more => () => report(copy, { executor: 'ort', tensorboard, ...more }),
-    );
-    expect((await first()).tensorboard).toBe(copy);
-    await expect(first()).rejects.toMatchObject({ code: 'output-exists' });
-    await second();
+    for (const kind of ['mlflow', 'tensorboard'] as const) {
+      const again = report(copy, { executor: 'ort', [kind]: kinds[kind] });
+      await expect(again).rejects.toMatchObject({ code: 'output-exists' });
+    }
+    await report(copy, { ...kinds, force: true });
     expect(await readFile(join(copy, 'config.json'))).toEqual(before);
     const [events, ...others] = (await readdir(copy)).filter(name => name.includes('tfevents'));
     expect(others).toEqual([]);
@@ -229,7 +223,8 @@ describe('the page of what has less to show', () => {
   });
 
   it('has the validation data where there is no test set', async () => {
-    await run({ ...request, tests: [], stress: false, output: at('untested') });
+    const training = { steps: 0, init: 'identity', closingImages: 0 } as const;
+    await run({ ...request, training, tests: [], stress: false, output: at('untested') });
     const text = await page('untested');
     expect(text).toContain('<h3>Validation data</h3>');
     expect(text.match(/<h4>/g)).toHaveLength(3);

@@ -119,17 +119,27 @@ it('a run that was interrupted in every step, one after the other, goes on to th
 
 it('what has its report, what was only stitched, and data that have changed are refused', async () => {
   await expect(resumeRun(request.output)).rejects.toThrow(/has its report: there is nothing to resume/);
-  const { train, validation, tests, ...rest } = into('stitched');
+  const { train, validation, tests, ...rest } = { ...into('stitched'), ...small };
   await stitch({ ...rest, data: train });
   await expect(resumeRun(rest.output)).rejects.toThrow(/made by `suture stitch`/);
-  const changed = { ...into('changed'), validation: await smallData(join(request.output, '..', 'changed.npz')) };
+  const changed = {
+    ...into('changed'),
+    ...small,
+    validation: await smallData(join(request.output, '..', 'changed.npz')),
+  };
   await expect(run(changed, endedAt(1, 'scoring every position'))).rejects.toThrow();
   await smallData(changed.validation, 16);
   await expect(resumeRun(changed.output)).rejects.toThrow(/changed\.npz has changed since the run was started/);
 });
 
-it('is chosen and reported by the metric that is said, whatever the run was swept by in between', async () => {
-  const asked = { ...into('metric'), ...small, metric: 'dice-foreground' } as const;
+it('is chosen on data of elsewhere and reported by the metric that is said, whatever the run was swept by in between', async () => {
+  const [{ file }] = request.tests;
+  const asked = {
+    ...into('metric'),
+    ...small,
+    metric: 'dice-foreground',
+    stress: { files: [{ name: 'x', file }] },
+  } as const;
   await expect(run(asked, endedAt(0, 'scoring settings on away'))).rejects.toThrow('--resume');
   const { output, validation } = asked;
   const sweptBy = async (): Promise<unknown> => JSON.parse(await readFile(join(output, 'sweep.json'), 'utf8')).metric;
@@ -137,10 +147,16 @@ it('is chosen and reported by the metric that is said, whatever the run was swep
   const executor = 'ort';
   expect(await sweep(output, validation, { executor })).toMatchObject({ metric: 'dice' });
   expect(await sweptBy()).toBe('dice');
-  const { tests, sweep: swept } = await resumeRun(output);
+  const { tests, sweep: swept, verdict } = await resumeRun(output);
   expect(tests).toMatchObject([{ metric: 'dice-foreground' }]);
   expect(swept.metric).toBe('dice-foreground');
   expect(await readFile(join(output, 'report.md'), 'utf8')).toContain('| away: Dice, foreground | pooled |');
+  expect(verdict.stress).toEqual([{ name: 'x', source: file, images: 6 }]);
+  for (const { name, shift } of verdict.standings) {
+    // Trunks that their scores at home rule out were not asked.
+    if (shift === undefined) expect(name).toContain('trunk');
+    else expect(shift).toBeCloseTo(tests[0].rows.find(row => row.network === name)!.score.value, 9);
+  }
 
   const metric = 'accuracy';
   expect(await curve([output], validation, { executor, metric, counts: [1] })).toMatchObject({ metric });
@@ -153,10 +169,21 @@ describe('what is exported', () => {
   /** What a run leaves under other wishes. */
   const runOf = (name: string, wishes: Partial<RunRequest>) => run({ ...into(name), ...small, ...wishes });
 
-  it('costs no more than is allowed', async () => {
-    const { verdict, exported } = await runOf('cheap', { budget: 0.75, tests: [] });
-    expect(exported.cost).toBeLessThanOrEqual(0.75);
-    expect(verdict.standings[verdict.chosen].name).toBe(exported.candidate);
+  it('costs no more than is allowed, and goes by the scores at home where nothing is to be asked about other sites', async () => {
+    const budget = 0.95;
+    const { verdict, exported } = await runOf('cheap', { budget, distill: 2, tests: [] });
+    expect(exported.cost).toBeLessThanOrEqual(budget);
+    const { standings, chosen, bar, stress } = verdict;
+    expect(standings[chosen].name).toBe(exported.candidate);
+    expect(stress).toEqual([]);
+    expect(standings[chosen].own).toBeGreaterThanOrEqual(0.99 * standings[bar].own);
+    for (const { shift } of standings) expect(shift).toBeUndefined();
+    // The budget pays for a trunk, from which a student has branches.
+    const student = standings.find(({ name }) => name.startsWith('distilled'))!;
+    expect(student.name).toMatch(/^distilled from trunk of b for a at \d/);
+    expect(student.cost).toBeLessThanOrEqual(budget);
+    const { output } = into('cheap');
+    expect(JSON.parse(await readFile(join(output, 'student', 'config.json'), 'utf8')).teacher.of).toBe('a, b');
     // Before anything is trained.
     await expect(runOf('free', { budget: 0.01 })).rejects.toThrow(
       /^Nothing costs as little as 1 % of the parents together: the cheapest, parent a, costs [\d.]+ %\.$/,
@@ -179,59 +206,24 @@ describe('what is exported', () => {
     await expect(runOf('nowhere', { position: 9 })).rejects.toThrow(/no position 9/);
   });
 
-  it('goes by the scores at home where nothing is to be asked about other sites', async () => {
-    const { verdict } = await runOf('home', { tests: [] });
-    const { standings, chosen, bar, stress } = verdict;
-    expect(stress).toEqual([]);
-    expect(standings[chosen].own).toBeGreaterThanOrEqual(0.99 * standings[bar].own);
-    for (const { shift } of standings) expect(shift).toBeUndefined();
-  });
-
-  it('is held against data of elsewhere, if there are some', async () => {
-    const [{ file }] = request.tests as [RunRequest['tests'][number]];
-    const { verdict, tests } = await runOf('elsewhere', { stress: { files: [{ name: 'x', file }] } });
-    expect(verdict.stress).toEqual([{ name: 'x', source: file, images: 6 }]);
-    const [{ rows }] = tests as [(typeof tests)[number]];
-    for (const { name, shift } of verdict.standings) {
-      // Trunks that their scores at home rule out were not asked.
-      if (shift === undefined) expect(name).toContain('trunk');
-      else expect(shift).toBeCloseTo(rows.find(row => row.network === name)!.score.value, 9);
-    }
-  });
-
-  it('may be a student of one answer, which is compared as all others are and is the same after an interruption', async () => {
-    const wishes = { ...small, distill: 6, gate: false };
-    const { verdict, tests } = await runOf('distilled', wishes);
+  it('may be a student of one answer, which is compared as all others are, also after an interruption', async () => {
+    const asked = { ...into('distilled'), ...small, distill: 6, gate: false };
+    const { output } = asked;
+    // What it was stopped in is a part of the run, and goes on with it: the one command is named.
+    await expect(run(asked, endedAt(3, 'training the student'))).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^The training was stopped after 3 of 6 steps; it was interrupted; go on with `suture run --resume \S+-distilled`\.$/,
+      ),
+    });
+    const { verdict, tests } = await resumeRun(output);
     const student = verdict.standings.at(-1)!;
     expect(student.name).toMatch(/^distilled from [ab]$/);
     expect(student.cost).toBeLessThan(1);
-    const { output } = into('distilled');
     expect(await readFile(join(output, 'report.html'), 'utf8')).toContain('<h3>Of the student</h3>');
-    const [{ rows }] = tests as [(typeof tests)[number]];
+    const [{ rows }] = tests;
     const found = await evaluate([join(output, 'student', 'student.onnx')], request.tests[0].file, {
       executor: 'ort',
     });
     expect(rows.at(-1)!.score.value).toBeCloseTo(found.rows[0].score.value, 6);
-
-    const again = into('distilled-again');
-    // What it was stopped in is a part of the run, and goes on with it: the one command is named.
-    await expect(run({ ...again, ...wishes, tests: [] }, endedAt(3, 'training the student'))).rejects.toMatchObject({
-      message: expect.stringMatching(
-        /^The training was stopped after 3 of 6 steps; it was interrupted; go on with `suture run --resume \S+-again`\.$/,
-      ),
-    });
-    expect((await resumeRun(again.output)).verdict).toEqual(verdict);
-    const read = (folder: string) => readFile(join(folder, 'student', 'student.onnx'));
-    expect((await read(again.output)).equals(await read(output))).toBe(true);
-  });
-
-  it('may be a student with branches, where the budget pays for a trunk', async () => {
-    const budget = 0.95;
-    const { verdict } = await runOf('branched', { distill: 2, budget, tests: [] });
-    const student = verdict.standings.find(({ name }) => name.startsWith('distilled'))!;
-    expect(student.name).toMatch(/^distilled from trunk of b for a at \d/);
-    expect(student.cost).toBeLessThanOrEqual(budget);
-    const { output } = into('branched');
-    expect(JSON.parse(await readFile(join(output, 'student', 'config.json'), 'utf8')).teacher.of).toBe('a, b');
   });
 });

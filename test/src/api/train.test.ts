@@ -198,12 +198,12 @@ describe('in rounds', () => {
     }
   });
 
-  it.each([2, 5, 8])('goes on after step %i to the same last byte', async at => {
+  it.each([5, 8])('goes on after step %i to the same last byte', async at => {
     const request = (output: string) => inRounds(output, [data, other], 2, 3);
     await interrupted(request(`stopped ${at}`), at);
     const path = join(folder(), `stopped ${at}`);
     await resumeTrain(path);
-    if (at === 2) await train(network, request('at once'));
+    if (at === 5) await train(network, request('at once'));
     expect(await weightsIn(path)).toEqual(await weightsIn(join(folder(), 'at once')));
     const lines = (name: string) => readFile(join(folder(), name, 'metrics.jsonl'), 'utf8');
     expect(await lines(`stopped ${at}`)).toBe(await lines('at once'));
@@ -287,7 +287,7 @@ describe('deep supervision', () => {
   });
 
   const deep = (output: string, more: Partial<TrainOptions> = {}) =>
-    asked(output, { ...{ data: images, validation: images, steps: 4, fresh: true }, ...more });
+    asked(output, { ...{ data: images, validation: images, steps: 2, fresh: true }, ...more });
   const outputsOf = (path: string) => importOnnx(join(folder(), path)).graph.outputs.map(({ name }) => name);
 
   it('trains the coarser outputs of a file besides, and leaves the one of the full size', async () => {
@@ -298,7 +298,7 @@ describe('deep supervision', () => {
       .split('\n', 1)
       .map(line => JSON.parse(line));
     expect(Object.keys(terms)).toEqual(['labels', 'labels/seg/2']);
-    const path = await interrupted(deep('deep stopped'), 2, file);
+    const path = await interrupted(deep('deep stopped'), 1, file);
     await resumeTrain(path);
     expect(await weightsIn(path)).toEqual(await weightsIn(join(folder(), 'deep')));
   });
