@@ -71,7 +71,7 @@ export interface TrainSummary extends WholeOutcome<TrainedConfig['training']> {
   readonly file: string;
   /** The file that was begun with. */
   readonly from: string;
-  readonly sites: readonly { readonly name: string; readonly images: number }[];
+  readonly sites: readonly { readonly name: string; readonly source: string; readonly images: number }[];
   /** The outputs that are trained, the network's own first, where there are several. */
   readonly outputs?: readonly string[] | undefined;
 }
@@ -215,7 +215,7 @@ async function summaryOf(directory: TrainedDirectory): Promise<TrainSummary> {
     directory: path,
     file: directory.file('model'),
     from: config.start.of,
-    sites: config.sites.map(({ name, images }) => ({ name, images })),
+    sites: config.sites.map(({ name, source, images }) => ({ name, source, images })),
     ...(config.outputs && { outputs: config.outputs }),
     ...(await outcomeOf(directory)),
   };

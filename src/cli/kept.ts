@@ -1,6 +1,6 @@
 /** Where runs were kept for other programs. */
 import type { ReportFile } from '../api/report.ts';
-import { name, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 export function showKept(
   { mlflow, tensorboard }: Pick<ReportFile, 'mlflow' | 'tensorboard'>,
@@ -8,7 +8,9 @@ export function showKept(
 ): void {
   if (mlflow !== undefined) {
     const command = '`MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri`';
-    terminal.line(`${name(mlflow)}: ${command} with the store shows it.`);
+    terminal.wrote(mlflow, `the store of MLflow, which ${command} with it shows`);
   }
-  if (tensorboard !== undefined) terminal.line(`${name(tensorboard)}: \`tensorboard --logdir\` with it shows it.`);
+  if (tensorboard !== undefined) {
+    terminal.wrote(tensorboard, 'the folder of TensorBoard, which `tensorboard --logdir` with it shows');
+  }
 }

@@ -81,6 +81,11 @@ export class Terminal {
     this.#streams.stdout.write(`${text}\n`);
   }
 
+  /** What was written, in the one form that all commands have for it. @param what it is, as in `the network`. */
+  wrote(path: string, what: string): void {
+    this.line(`Wrote ${name(path, 200)}: ${what}.`);
+  }
+
   heading(text: string): void {
     this.line(this.colours.bold(text));
   }

@@ -9,7 +9,7 @@ import type { WholeOutcome } from '../run/train-whole.ts';
 import { checkpointEvery, executor, force, json, labelOptions, labels, maybeOutputPath, metric } from './catalogue.ts';
 import type { Context } from './context.ts';
 import { missing, resumable } from './resume.ts';
-import { fixed, name, type Terminal } from './terminal.ts';
+import { fixed, type Terminal } from './terminal.ts';
 
 /** Where the network goes. @param directory as the help names it. */
 export const directoryOptions = (directory: string) => ({
@@ -81,5 +81,5 @@ export function showTrained(
     scores.map(({ network, value, shift }) => [titleOf(network), fixed(value), fixed(shift)]),
   );
   terminal.line();
-  terminal.line(`${name(file)}: the network.`);
+  terminal.wrote(file, 'the network');
 }

@@ -36,7 +36,10 @@ export const curveCommand = ({ terminal, signal }: Context): Command =>
       onProgress: terminal.progress,
     });
     if (output !== undefined) await writeOutput(output, curveChart(result), { force });
-    terminal.result(result, () => show(result, terminal));
+    terminal.result(result, () => {
+      show(result, terminal);
+      if (output !== undefined) terminal.wrote(output, 'the figure');
+    });
   });
 
 function show({ runs, recipes, counts, metric, data, executor }: Curve, terminal: Terminal): void {

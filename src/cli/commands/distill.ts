@@ -14,12 +14,17 @@ const options = {
   data: optional(path, 'file', 'an .npz file or a folder with images; labels, where it has some, teach the own branch'),
   val: optional(path, 'file', 'an .npz file or a folder with images and labels, on which all are scored'),
   ...directoryOptions('student'),
-  teacher: optional(path, 'which', 'what is learned from: gated, mean, a parent as b, a position, or setting:3', {
+  teacher: optional(path, 'which', 'the answers to learn: of all, gated or mean; of b; at position 17; setting:3', {
     otherwise: 'gated where the parents can be, else mean',
   }),
-  student: optional(path, 'which', 'what is trained: a parent as b, mean, a position, setting:3, or 65%: a trunk', {
-    otherwise: "a partner's trunk, or a parent",
-  }),
+  student: optional(
+    path,
+    'which',
+    'what is trained: a parent, as b; all, as mean; position 17; setting:3; 65%: a trunk',
+    {
+      otherwise: "a partner's trunk, or a parent",
+    },
+  ),
   ...distillationOptions,
   ...closingOptions,
 };
@@ -45,16 +50,30 @@ export const distillCommand = (context: Context): Command =>
 
 function show(summary: DistillSummary, terminal: Terminal): void {
   const { from, teacher, training, executor } = summary;
-  terminal.line(
-    `Trained ${from} on the answers of ${teacher}: ${training.steps} steps of ${training.batch}, ${executor}.`,
-  );
-  showTrained(summary, network => titleOf(network, from), terminal);
+  const lesson = isOfBranches(teacher)
+    ? `, each branch to answer as its own parent (${teacher})`
+    : ` to answer as ${namedText(teacher)}`;
+  terminal.line(`Trained ${namedText(from)}${lesson}: ${training.steps} steps of ${training.batch}, ${executor}.`);
+  showTrained(summary, network => titleOf(network, summary), terminal);
 }
 
-const titles: Readonly<Record<string, (from: string) => string>> = {
-  start: from => `${from}, before it was trained`,
+/** What a teacher or a student is of the run, by what it is called on the command line. */
+function namedText(said: string): string {
+  if (said === 'mean') return 'the mean of all parents';
+  if (said === 'gated') return 'the gated ensemble of all parents';
+  if (/^\d+$/.test(said)) return `the parents stitched at position ${said}`;
+  return /^[a-z]$/.test(said) ? parentName(said) : said;
+}
+
+/** Branches that learn side by side have their parents for teachers, and are scored beside the gate over these. */
+const isOfBranches = (teacher: string): boolean => /^[a-z](, [a-z])+$/.test(teacher);
+
+type Roles = Pick<DistillSummary, 'from' | 'teacher'>;
+
+const titles: Readonly<Record<string, (roles: Roles) => string>> = {
+  start: ({ from }) => `${namedText(from)}, before it was trained`,
   student: () => 'the student',
-  teacher: () => 'the teacher',
+  teacher: ({ teacher }) => `the teacher: ${namedText(isOfBranches(teacher) ? 'gated' : teacher)}`,
 };
 
-const titleOf = (network: string, from: string): string => titles[network]?.(from) ?? parentName(network);
+const titleOf = (network: string, roles: Roles): string => titles[network]?.(roles) ?? parentName(network);

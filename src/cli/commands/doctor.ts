@@ -35,7 +35,7 @@ function show({ versions, adapters, auto }: Diagnosis, terminal: Terminal): void
   const { chosen } = adapters;
   terminal.heading(chosen ? `${adapterName(chosen)}: ${chosen.reason}` : 'There is no adapter that WebGPU can use.');
   for (const { origin, outcome, detail, complaints = [] } of adapters.attempts) {
-    terminal.line(`  ${origin}, ${outcome}: ${detail}`);
+    terminal.line(`  ${origin}, ${outcome}${detail === chosen?.reason ? '' : `: ${detail}`}`);
     for (const complaint of complaints) terminal.line(`    it wrote: ${complaint.trim()}`);
   }
   terminal.line(`  --executor auto computes with ${auto.executor}: ${auto.reason}`);

@@ -119,11 +119,13 @@ export const evaluateCommand = ({ terminal, signal }: Context): Command =>
     for (const message of warnings) terminal.warning(message);
     terminal.result({ ...evaluation, ...(profiles && { profiles }) }, () => {
       show(evaluation, terminal, flags.shiftEach ?? false);
-      if (file !== undefined) terminal.line(`Every case is in ${name(file)}.`);
-      if (flags.summary !== undefined) terminal.line(`All counts are in ${name(flags.summary)}, as nnU-Net has them.`);
+      if (file !== undefined) terminal.wrote(file, 'every case');
+      if (flags.summary !== undefined) terminal.wrote(flags.summary, countsText);
     });
     showProfiles(profiles ?? [], terminal);
   });
+
+const countsText = 'all counts, as nnU-Net has them';
 
 /** Labels by labels: no networks. */
 async function compareFolders(
@@ -162,7 +164,7 @@ async function compareFolders(
   terminal.result({ summary: file, cases: summary.metric_per_case.length, mean: summary.mean }, () => {
     terminal.heading(`${name(predicted)}: ${summary.metric_per_case.length} cases`);
     for (const [label, { Dice }] of Object.entries(summary.mean)) terminal.line(`${label}: Dice ${fixed(Dice)}`);
-    terminal.line(`All counts are in ${name(file)}, as nnU-Net has them.`);
+    terminal.wrote(file, countsText);
   });
 }
 

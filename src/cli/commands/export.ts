@@ -95,7 +95,10 @@ export const exportCommand = ({ terminal }: Context): Command =>
       if (exported.output) terminal.line(`Its output is ${meaningText(exported.output)}.`);
       terminal.line(`It ${batchText(exported.batch)}.`);
       if (exported.sizes !== undefined) terminal.line(`It takes images of a ${exported.sizes}.`);
-      terminal.line(`${name(output)}: ${exported.nodes} nodes, ${grouped(exported.parameters)} parameters.`);
+      terminal.wrote(
+        output,
+        `the network, ${grouped(exported.nodes)} nodes, ${grouped(exported.parameters)} parameters`,
+      );
     });
   });
 

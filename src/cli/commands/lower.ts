@@ -5,7 +5,7 @@ import { flag, type ValuesOf } from '../../options/option.ts';
 import { force, json, outputPath } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { addOptions } from '../options.ts';
-import { name, type Terminal } from '../terminal.ts';
+import { grouped, name, type Terminal } from '../terminal.ts';
 
 const options = {
   trainingStep: flag('forward, loss, backward and optimiser; parameters and state go in and come out', {
@@ -38,14 +38,14 @@ function graphOf({ trainingStep, supernet }: Pick<Flags, 'trainingStep' | 'super
 
 /** Inputs and outputs by kind: there are hundreds, and their names say what they are. */
 function show({ file, nodes, inputs, outputs }: LoweredFile, terminal: Terminal): void {
-  terminal.line(`${name(file)}: ${nodes} nodes.`);
-  terminal.line();
   const rows = (side: string, values: readonly NamedType[]) => {
     const kinds = new Map<string, NamedType[]>();
     for (const v of values) kinds.set(kind(v.name), [...(kinds.get(kind(v.name)) ?? []), v]);
     return [...kinds.values()].map(([first, ...more]) => [side, more.length + 1, name(first.name), first.type]);
   };
   terminal.table(['', 'number', 'such as', 'type'], [...rows('inputs', inputs), ...rows('outputs', outputs)]);
+  terminal.line();
+  terminal.wrote(file, `${grouped(nodes)} nodes`);
 }
 
 /** A name up to what numbers the positions: `next/adamw/m/stitch/…`. */

@@ -59,7 +59,7 @@ export const matchCommand = ({ terminal, signal }: Context): Command =>
     terminal.result(document, () => {
       if ('networks' in document) showSeveral(document, terminal);
       else show(document, terminal);
-      if (flags.output !== undefined) terminal.line(`Written to ${name(flags.output)}.`);
+      if (flags.output !== undefined) terminal.wrote(flags.output, 'the pairs');
     });
   });
 

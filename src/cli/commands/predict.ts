@@ -42,7 +42,7 @@ export const predictCommand = ({ terminal, signal }: Context): Command =>
       { signal, onProgress: terminal.progress },
     );
     for (const message of found.warnings) terminal.warning(message);
-    terminal.result(found, () => show(found, terminal));
+    terminal.result(found, () => show(found, flags.data, terminal));
     const lost = found.cases.filter(({ problem }) => problem !== undefined);
     if (lost.length === 0) return;
     throw new SutureError('data-invalid', `${lost.length} of ${found.cases.length} cases have no labels:`, {
@@ -50,16 +50,13 @@ export const predictCommand = ({ terminal, signal }: Context): Command =>
     });
   });
 
-function show({ model, output, configuration, mirror, cases }: Prediction, terminal: Terminal): void {
+/** @param data files of arrays have no plans: what is in them is prepared. */
+function show({ model, output, configuration, mirror, cases }: Prediction, data: string, terminal: Terminal): void {
   const made = cases.filter(({ already, problem }) => !already && problem === undefined).length;
   const there = cases.filter(({ already }) => already).length;
-  terminal.line(
-    `${name(output)}: labels of ${made} ${made === 1 ? 'case' : 'cases'}${there > 0 ? `, and of ${there} that were there` : ''}, by ${name(model)}.`,
-  );
-  terminal.line(
-    configuration === undefined
-      ? 'There are no plans: intensities were taken as they are.'
-      : `Cases were prepared as the plans say (${name(configuration)}).`,
-  );
+  if (configuration !== undefined) terminal.line(`Cases were prepared as the plans say (${name(configuration)}).`);
+  else if (!data.endsWith('.npz')) terminal.line('There are no plans: intensities were taken as they are.');
   if (mirror.length > 0) terminal.line(`Windows were mirrored over the axes ${mirror.join(', ')}.`);
+  const earlier = there > 0 ? `, and of ${there} that were there` : '';
+  terminal.wrote(output, `labels of ${made} ${made === 1 ? 'case' : 'cases'}${earlier}, by ${name(model)}`);
 }

@@ -6,7 +6,7 @@ import { executor, force, json, maybeOutputPath } from '../catalogue.ts';
 import type { Context } from '../context.ts';
 import { showKept } from '../kept.ts';
 import { addOptions } from '../options.ts';
-import { grouped, name, type Terminal } from '../terminal.ts';
+import { grouped, type Terminal } from '../terminal.ts';
 
 const options = {
   output: maybeOutputPath('file', 'where the page is written, instead of report.html in the run'),
@@ -30,6 +30,6 @@ export const reportCommand = ({ terminal, signal }: Context): Command =>
 
 function show({ file, bytes, leftOut, ...kept }: ReportFile, terminal: Terminal): void {
   for (const text of leftOut) terminal.warning(text);
-  terminal.line(`${name(file)}, ${grouped(Math.ceil(bytes / 1000))} kB: open it in a browser.`);
+  terminal.wrote(file, `the page, ${grouped(Math.ceil(bytes / 1000))} kB, to be opened in a browser`);
   showKept(kept, terminal);
 }

@@ -175,5 +175,7 @@ function show(result: RunResult, terminal: Terminal): void {
     terminal.table(head, rows);
     terminal.line(halfText(half));
   }
-  if (agreement.agrees) terminal.line(agreementText(agreement, name(exported.file)));
+  if (!agreement.agrees) return;
+  terminal.line(agreementText(agreement, name(exported.file)));
+  terminal.wrote(exported.file, 'the network, beside it report.md and report.html');
 }

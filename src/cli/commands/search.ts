@@ -62,7 +62,7 @@ export const searchCommand = ({ terminal, signal }: Context): Command =>
     if (output !== undefined) await writeOutput(output, searchFigure(found), { force });
     terminal.result(found, () => {
       showSearch(found, terminal);
-      if (output !== undefined) terminal.line(`Drawn in ${name(output)}.`);
+      if (output !== undefined) terminal.wrote(output, 'the figure');
     });
   });
 

@@ -67,7 +67,10 @@ export const stitchCommand = ({ terminal, signal }: Context): Command =>
         ? await begin()
         : { summary: await resumeStitch(resumable(flags.resume, command), { ...work, ...profile }), warnings: [] };
     for (const message of warnings) terminal.warning(message);
-    terminal.result({ ...summary, warnings, ...(profiles && { profiles }) }, () => showSummary(summary, terminal));
+    terminal.result({ ...summary, warnings, ...(profiles && { profiles }) }, () => {
+      showSummary(summary, terminal);
+      terminal.wrote(summary.run, 'the run');
+    });
     showProfiles(profiles ?? [], terminal);
   });
 
@@ -114,7 +117,7 @@ const tellingSteps = 20;
 
 /** What became of the training, in a few lines, with a warning where it went the wrong way. */
 export function showSummary(summary: RunSummary, terminal: Pick<Terminal, 'line' | 'warning'>): void {
-  const { method, steps, executor, firstLoss, lastLoss, outputs, positions, run, settings = [] } = summary;
+  const { method, steps, executor, firstLoss, lastLoss, outputs, positions, settings = [] } = summary;
   terminal.line(`${positions} positions, ${method}, ${steps} steps, ${executor}`);
   for (const setting of settings) terminal.line(`Trained for ${name(setting, 200)}.`);
   terminal.line(`Outputs: ${outputsText(outputs)}.`);
@@ -124,7 +127,6 @@ export function showSummary(summary: RunSummary, terminal: Pick<Terminal, 'line'
       terminal.warning('The loss did not fall: train with a lower --lr, a tenth of it first.');
     }
   }
-  terminal.line(`Run directory: ${name(run)}`);
 }
 
 /** What the outputs mean: the first parent's, and those of partners that say something else. */

@@ -60,7 +60,7 @@ export const studyCommand = (context: Context): Command =>
       const kept = keptOf(flags);
       const report = await studyReport(dir, kept);
       return terminal.result(report, () => {
-        terminal.line(`${name(`${dir}/report.html`)}, study.md, study.json: ${report.done} of ${report.cells} cells.`);
+        terminal.wrote(`${dir}/report.html`, reportText(` of ${report.done} of ${report.cells} cells`));
         showKept(kept, terminal);
       });
     }
@@ -80,6 +80,9 @@ export const studyCommand = (context: Context): Command =>
       terminal.line(`${name(key)}: ${record.status} in ${durationText(record.seconds)}.`),
     );
   });
+
+/** @param cells of how many cells it is. */
+const reportText = (cells = ''): string => `the report${cells}, beside it study.md and study.json`;
 
 const keptOf = ({ mlflow, tensorboard }: Flags) => ({ mlflow, tensorboard });
 
@@ -124,7 +127,7 @@ async function compute({ terminal, signal }: Context, file: string, extra: strin
   terminal.result(status, () => {
     show(status, terminal);
     terminal.line();
-    terminal.line(`${name(`${status.study}/report.html`)}, study.md, study.json: the report.`);
+    terminal.wrote(`${status.study}/report.html`, reportText());
   });
 }
 

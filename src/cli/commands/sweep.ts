@@ -101,7 +101,7 @@ export const sweepCommand = ({ terminal, signal }: Context): Command =>
     for (const [i, file] of files.entries()) await writeOutput(file, figures[i], { force });
     terminal.result(found, () => {
       showFront(found, terminal);
-      for (const file of files) terminal.line(`Drawn in ${name(file)}.`);
+      for (const file of files) terminal.wrote(file, 'the figure');
     });
   });
 

@@ -41,7 +41,7 @@ export const trainCommand = (context: Context): Command =>
 function show(summary: TrainSummary, terminal: Terminal): void {
   const { from, sites, outputs, training, executor } = summary;
   const { steps, batch, rounds, fresh } = training;
-  const whose = sites.map(({ name, images }) => `${images} images of ${name}`).join(' and ');
+  const whose = sites.map(({ source, images }) => `${images} images of ${name(source)}`).join(' and ');
   const how =
     rounds === undefined ? `${steps} steps of ${batch}` : `${rounds} rounds of ${steps / rounds} steps of ${batch}`;
   terminal.line(`Trained ${name(from)}${fresh ? ' afresh' : ''} on ${whose}: ${how}, ${executor}.`);

@@ -55,5 +55,5 @@ function show(summary: WeighSummary, terminal: Terminal): void {
     );
     terminal.line();
   }
-  terminal.line(`Kept in ${name(run)}; \`suture export --learned\` and \`suture sweep --learned\` use it.`);
+  terminal.wrote(`${run}/weights.npz`, 'the weights, which `suture export --learned` and `suture sweep --learned` use');
 }

@@ -145,8 +145,8 @@ describe('a network', () => {
     ];
     const { sites: named } = await train(network, asked('merged', { data: undefined, sites, steps: 7, batch: 2 }));
     expect(named).toEqual([
-      { name: 'a', images: 6 },
-      { name: 'b', images: 8 },
+      { name: 'a', source: data, images: 6 },
+      { name: 'b', source: other, images: 8 },
     ]);
     // An epoch of both is that of one file with the images of both.
     const both = await Promise.all([loadDataset(data), loadDataset(other)]);

@@ -151,6 +151,7 @@ describe('a sweep over settings', () => {
     const { stdout, stderr } = await suture('export', run, ...alone, '-o', join(folder, 'alone.onnx'));
     expect(stderr).toMatch(/Only parent a has a share of the output, so a gate has nothing to weigh/);
     expect(stdout).toMatch(/^no stitch, output 1: parent a alone\.$/m);
+    expect(stdout).toMatch(/^Wrote \S+alone\.onnx: the network, [\d ]+ nodes, [\d ]+ parameters\.$/m);
     expect((await suture('export', run, '--weight', '0.5', '-o', file)).stderr).toMatch(/go with --positions/);
     expect((await suture('export', run, '--chosen', 'even', '--gate', '-o', file)).stderr).toMatch(/leave out --gate/);
   });
