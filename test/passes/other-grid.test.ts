@@ -62,7 +62,7 @@ describe('a network whose images lie on another grid', () => {
         expect(found.shape).toEqual([1, 2, ...shared]);
         expect(relativeError(found.data, resized(within(answer, own), shared).data)).toBeLessThan(1e-4);
       }),
-      { numRuns: 12 },
+      { numRuns: 6 },
     );
   });
 
@@ -151,7 +151,7 @@ describe('features at the places of another grid', () => {
           }
         }
       }),
-      { numRuns: 30 },
+      { numRuns: 12 },
     );
   });
 

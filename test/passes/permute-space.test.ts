@@ -49,7 +49,7 @@ describe('a network whose axes of space are permuted', () => {
         expect(await errorOf(graph, order, [16, 8, 24])).toBeLessThan(1e-5);
         expect(transposes(permuteSpace(graph, order, 'net'))).toBe(transposes(graph));
       }),
-      { numRuns: 3 },
+      { numRuns: 2 },
     );
   });
 
@@ -98,7 +98,7 @@ describe('a network whose axes of space are permuted', () => {
       fc.asyncProperty(orders, numbers(3, 3), numbers(2, 3), numbers(2, 6), async (order, kernel, strides, pads) => {
         expect(await errorOf(built(kernel, strides, pads), order, [])).toBeLessThan(1e-5);
       }),
-      { numRuns: 8 },
+      { numRuns: 5 },
     );
   });
 

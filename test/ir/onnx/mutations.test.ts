@@ -19,7 +19,7 @@ type Nodes = MessageInit<'NodeProto'>[];
 type Mutation = (model: Model, random: (below: number) => number) => Model;
 
 /** How often the property is tried; more by hand, with other models each time: `SEED=random MUTATIONS=20000 npx vitest run …`. */
-const RUNS = Number(process.env.MUTATIONS ?? 300);
+const RUNS = Number(process.env.MUTATIONS ?? 100);
 
 /** Operators that the fixtures have none of, each on constants or on the input, so that type rules, upgrades and folding are met. */
 const nodes = [

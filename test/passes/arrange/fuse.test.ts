@@ -152,7 +152,7 @@ describe('fusion', () => {
           for (const name of Object.keys(want)) expect(got[name].data).toEqual(want[name].data);
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
   });
 

@@ -57,7 +57,7 @@ describe('gradients of kernels as matrix products', () => {
           expect(relativeError(got['gradient/w'].data, want['gradient/w'].data)).toBeLessThan(1e-5);
         },
       ),
-      { numRuns: 25 },
+      { numRuns: 12 },
     ));
 
   it('have no convolution as large as the image, and leave others as they are', () => {

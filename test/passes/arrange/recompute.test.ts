@@ -72,11 +72,6 @@ describe('recomputation', () => {
     const budget = peakBytes(schedule(graph)) / 2;
     const frugal = verify(arrange(graph, { step: { loss, budget } }));
     expect(peakBytes(frugal)).toBeLessThanOrEqual(budget);
-    // Convolutions are the last to be computed twice.
-    const heavy = (ops: readonly { op: string }[]) => ops.filter(n => n.op.startsWith('Conv')).length;
-    expect(heavy(arrange(graph, { fuse: false, step: { loss, budget } }).nodes)).toBeLessThanOrEqual(
-      1.6 * heavy(graph.nodes),
-    );
     const given = { ...feeds(graph, 8), ...Object.fromEntries(step.state) };
     const [want, got] = [await runOrt(arrange(graph, { step: { loss } }), given), await runOrt(frugal, given)];
     for (const name of Object.keys(want)) expect(got[name].data, name).toEqual(want[name].data);
@@ -87,8 +82,11 @@ describe('recomputation', () => {
       nodes: graph.nodes.map(n => ({ ...n, name: `again/${n.name}` })),
     });
     expect(arrange(renamed).nodes.some(isRecomputed)).toBe(false);
-    const again = arrange(renamed, { step: { loss: 'error', budget } });
-    expect(again.nodes.filter(isRecomputed)).toHaveLength(frugal.nodes.filter(isRecomputed).length);
+    const again = arrange(renamed, { fuse: false, step: { loss: 'error', budget } });
+    expect(again.nodes.some(isRecomputed)).toBe(true);
+    // Convolutions are the last to be computed twice.
+    const heavy = (ops: readonly { op: string }[]) => ops.filter(n => n.op.startsWith('Conv')).length;
+    expect(heavy(again.nodes)).toBeLessThanOrEqual(1.6 * heavy(graph.nodes));
   });
 
   it('refuses a budget of nothing', () => {

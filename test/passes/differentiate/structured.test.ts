@@ -31,7 +31,7 @@ describe('adjoints of convolutions, for random windows', () => {
           );
         },
       ),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 
@@ -52,7 +52,7 @@ describe('adjoints of convolutions, for random windows', () => {
           );
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 8 },
     );
   });
 });
@@ -82,7 +82,7 @@ describe('adjoints of poolings, for random windows', () => {
           await checkGradient([apart(1, 2, ...spatial)], (b, [x]) => b.op('MaxPool', [x], attributes), { seed });
         },
       ),
-      { numRuns: 15 },
+      { numRuns: 8 },
     );
   });
 });

@@ -109,7 +109,7 @@ describe('bounds', () => {
           }
         },
       ),
-      { numRuns: 50 },
+      { numRuns: 20 },
     );
   });
 
@@ -147,7 +147,7 @@ describe('bounds', () => {
           expect(rest).toBeGreaterThanOrEqual(exhaustiveOptimum({ a: problem.a, b: problem.b, scores }) - 1e-9);
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
   });
 
@@ -191,7 +191,7 @@ describe('bounds', () => {
           expect(ascend(streamed, a.size, b.size, limits())).toEqual(pick(relax(whole, limits())));
         },
       ),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
   });
 
@@ -201,7 +201,7 @@ describe('bounds', () => {
         const { bound } = relax(wholeOf(problem), { target: 0, budget: endless(), maxRounds: 0 });
         expect(bound).toBeCloseTo(exhaustiveOptimum(problem), 9);
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 });
@@ -215,7 +215,7 @@ describe('a matching improved by parts', () => {
         const allowed = (x: number, y: number): boolean => problem.scores.at(x, y) !== -Infinity;
         expect(findFault(problem.a, problem.b, pairs, allowed)).toBeUndefined();
       }),
-      { numRuns: 12 },
+      { numRuns: 8 },
     );
   });
 
@@ -225,7 +225,7 @@ describe('a matching improved by parts', () => {
         const { score } = improveByParts(problem, { pairs: [], score: 0 }, new Budget(1e9));
         expect(score).toBeGreaterThanOrEqual(0.95 * exactMatching(problem).score);
       }),
-      { numRuns: 10 },
+      { numRuns: 5 },
     );
   });
 });

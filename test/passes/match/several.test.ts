@@ -33,7 +33,7 @@ describe('matching several parents', () => {
         expect(pairs).toEqual(two.pairs);
         expect(score).toBe(two.score);
       }),
-      { numRuns: 10 },
+      { numRuns: 5 },
     );
   });
 
@@ -48,7 +48,7 @@ describe('matching several parents', () => {
         expect(matched).toHaveLength(whom === 'all' ? (count * (count - 1)) / 2 : count - 1);
         expect(pairs).toHaveLength(matched.reduce((sum, m) => sum + m.found - m.dropped, 0));
       }),
-      { numRuns: 10 },
+      { numRuns: 5 },
     );
   });
 
@@ -68,7 +68,7 @@ describe('matching several parents', () => {
           expect(found[1]).toEqual(found[0]);
         },
       ),
-      { numRuns: 10 },
+      { numRuns: 5 },
     );
   });
 
@@ -110,7 +110,7 @@ describe('matching several parents', () => {
           }
         },
       ),
-      { numRuns: 6 },
+      { numRuns: 3 },
     );
   });
 });

@@ -53,7 +53,7 @@ describe('layers too wide for each other', () => {
         expect(match(left, right, { matcher, limits: { stitch: largest } })).toEqual(all);
         if (largest > stitch) expect(found.warnings![0].message).toContain(`SUTURE_LIMITS=stitch=${largest} `);
       }),
-      { numRuns: 30 },
+      { numRuns: 12 },
     );
   });
 
@@ -147,7 +147,7 @@ describe('scores within a width', () => {
           }
         }
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 
@@ -156,7 +156,7 @@ describe('scores within a width', () => {
       fc.property(cases, ({ limited, plain }) => {
         expect(exactMatching(limited).score).toBeCloseTo(exactMatching(plain).score, 9);
       }),
-      { numRuns: 20 },
+      { numRuns: 8 },
     );
   });
 });

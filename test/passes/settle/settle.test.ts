@@ -67,7 +67,7 @@ describe('settle', () => {
           expect(unprefixed(settled, tag)).toEqual(unprefixed(graph, tag));
         }
       }),
-      { numRuns: 8 },
+      { numRuns: 4 },
     );
   });
 
@@ -114,7 +114,7 @@ describe('settle', () => {
           }
         },
       ),
-      { numRuns: 8 },
+      { numRuns: 4 },
     );
   });
 

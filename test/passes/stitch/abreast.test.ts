@@ -72,7 +72,7 @@ describe('branches side by side', () => {
           expect(relativeError((await runOrt(trained, { x })).logits.data, wanted.logits.data)).toBeGreaterThan(1e-3);
         },
       ),
-      { numRuns: 7 },
+      { numRuns: 3 },
     );
   });
 
@@ -105,7 +105,7 @@ describe('branches side by side', () => {
           expect(relativeError(got.logits.data, wanted.logits.data)).toBeLessThan(1e-5);
         },
       ),
-      { numRuns: 4 },
+      { numRuns: 2 },
     ));
 
   it('are asked for where there is nothing to gate', () => {

@@ -61,7 +61,7 @@ describe.each([2, 3])('a committee of %i networks', count => {
           1e-5,
         );
       }),
-      { numRuns: 5 },
+      { numRuns: 3 },
     );
   });
 
@@ -81,7 +81,7 @@ describe.each([2, 3])('a committee of %i networks', count => {
           );
         }
       }),
-      { numRuns: 3 },
+      { numRuns: 2 },
     );
   });
 

@@ -123,7 +123,7 @@ describe.each([
         expect(worst(values(evaluateGraph(graph, { x }).get('doubt')!), want)).toBeLessThan(2e-6);
         expect(worst((await runOrt(graph, { x })).doubt.data, want)).toBeLessThan(2e-6);
       }),
-      { numRuns: 8 },
+      { numRuns: 4 },
     );
   });
 
@@ -152,7 +152,7 @@ describe('the doubt of a network', () => {
         ].map(outputs => values(outputs.get('doubt')!));
         expect(worst(found, [...want])).toBeLessThan(1e-6);
       }),
-      { numRuns: 20 },
+      { numRuns: 10 },
     );
   });
 

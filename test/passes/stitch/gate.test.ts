@@ -122,7 +122,7 @@ describe.each([
         const blend = weighed(answers, shares).flat(3);
         expect(relativeError(probabilities(logits, given).flat(3), blend)).toBeLessThan(1e-5);
       }),
-      { numRuns: 4 },
+      { numRuns: 2 },
     );
   });
 
@@ -154,7 +154,7 @@ describe.each([
         const [got, want] = [logits, found.a].map(output => probabilities(output, given).flat(3));
         expect(relativeError(got, want)).toBeLessThan(1e-6);
       }),
-      { numRuns: 3 },
+      { numRuns: 2 },
     );
   });
 
@@ -182,7 +182,7 @@ describe.each([
           ),
         ).toBeLessThan(1e-6);
       }),
-      { numRuns: 3 },
+      { numRuns: 2 },
     );
   });
 });

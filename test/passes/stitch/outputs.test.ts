@@ -146,7 +146,7 @@ describe('the combined output, in ONNX Runtime', () => {
         expect(relativeError(channelsFirst(found, last[0]), want)).toBeLessThan(1e-5);
         expect(output.combined).toMatchObject({ activation, channels, channelAxis: last[0] ? 3 : 1 });
       }),
-      { numRuns: 30 },
+      { numRuns: 15 },
     );
   });
 

@@ -61,7 +61,7 @@ describe('ridge', () => {
           expect(bias[j]).toBeCloseTo(-2 * weight.slice(j * c, (j + 1) * c).reduce((a, b) => a + b, 0), 8);
         }
       }),
-      { numRuns: 50 },
+      { numRuns: 20 },
     );
   });
 
@@ -97,7 +97,7 @@ describe('ridge', () => {
         expect(relativeError(got.weight, want.weight)).toBeLessThan(1e-8);
         expect(relativeError(got.bias, want.bias)).toBeLessThan(1e-8);
       }),
-      { numRuns: 60 },
+      { numRuns: 25 },
     );
   });
 

@@ -89,7 +89,7 @@ describe('stitch', () => {
           expect(numbers(results.get(`${tag}/logits`))).toEqual(numbers(evaluateGraph(graph, { x }).get('logits')));
         }
       }),
-      { numRuns: 8 },
+      { numRuns: 4 },
     );
   });
 
@@ -136,7 +136,7 @@ describe('stitch', () => {
           expect(numbers(second.get(name))).toEqual(numbers(first.get(name)));
         expect(relativeError(numbers(second.get('logits')), numbers(first.get('logits')))).toBeLessThan(1e-6);
       }),
-      { numRuns: 6 },
+      { numRuns: 4 },
     );
   });
 

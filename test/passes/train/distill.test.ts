@@ -75,7 +75,7 @@ describe('the weights of a network', () => {
         const [want, got] = [await runOrt(network, x), await runOrt(verify(closed), x)];
         expect([...got.logits.data]).toEqual([...want.logits.data]);
       }),
-      { numRuns: 5 },
+      { numRuns: 3 },
     ));
 });
 

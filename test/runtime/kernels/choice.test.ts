@@ -92,7 +92,7 @@ describe('a choice of kernels', () => {
           }
         }
       }),
-      { numRuns: 40 },
+      { numRuns: 15 },
     );
   });
 });
@@ -132,7 +132,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('candidates', () => {
           const plan = planConv(spec, contextOf(device, adapterClass));
           await compareCandidates(plan, inputs, referenceConv(spec, inputs[0], inputs[1], inputs[2]), picks);
         }),
-        { numRuns: 4 },
+        { numRuns: 2 },
       );
     });
 

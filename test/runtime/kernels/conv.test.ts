@@ -47,7 +47,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
           const y = await runPlan(device, planConv(spec, context), convOperands(spec), convLength(spec));
           expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(1e-4);
         }),
-        { numRuns: 8 },
+        { numRuns: 4 },
       );
     });
   }
@@ -60,7 +60,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('convolution', () => 
         const y = await runPlan(device, convWindow(spec, context), convOperands(spec), convLength(spec));
         expect(largestDifference(y, referenceConv(spec, x, w, bias))).toBeLessThan(1e-4);
       }),
-      { numRuns: 5 },
+      { numRuns: 3 },
     );
   });
 

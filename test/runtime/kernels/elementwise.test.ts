@@ -54,14 +54,15 @@ const apply = (b: GraphBuilder, op: ElementwiseOp, inputs: readonly Value[], att
 describe('unary operators', () => {
   const ops = Object.entries(unary) as [ElementwiseOp, { low?: number; high?: number; attributes?: object }][];
 
-  // 37 elements go one at a time, 64 by fours.
-  it.each([[[37]], [[4, 16]]])('agree with ONNX Runtime on %j', async shape => {
+  // 37 elements go one at a time, 64 by fours: half of the operators are shown so, half so.
+  it.each([[[37], 0] as const, [[4, 16], 1] as const])('agree with ONNX Runtime on %j', async (shape, half) => {
+    const some = ops.filter((_, i) => i % 2 === half);
     const inputs = Object.fromEntries(
-      ops.map(([op, { low, high }], i) => [op, filled('float32', shape, i + 1, low, high)]),
+      some.map(([op, { low, high }], i) => [op, filled('float32', shape, i + 1, low, high)]),
     );
     await compare(
       inputs,
-      (b, x) => Object.fromEntries(ops.map(([op, { attributes }]) => [`${op}_y`, apply(b, op, [x[op]], attributes)])),
+      (b, x) => Object.fromEntries(some.map(([op, { attributes }]) => [`${op}_y`, apply(b, op, [x[op]], attributes)])),
       { relative: 4e-6, absolute: 1e-6 },
     );
   });
@@ -113,7 +114,7 @@ describe('binary operators', () => {
         const ops = whole ? floats : floats.filter(op => op !== 'PRelu');
         await compare(inputs, (b, v) => ops.map(op => apply(b, op, [v.a, v.b])));
       }),
-      { numRuns: 5 },
+      { numRuns: 2 },
     );
   });
 

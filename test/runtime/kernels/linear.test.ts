@@ -24,7 +24,7 @@ describe('matrix products', () => {
           );
         },
       ),
-      { numRuns: 8 },
+      { numRuns: 3 },
     );
   });
 

@@ -97,7 +97,7 @@ describe.skipIf(embeddedDriverUnavailable() !== undefined)('matrix products', ()
           const [a, b, c] = inputs;
           expect(largestDifference(y, referenceMatMul(spec, a, b, c))).toBeLessThan(3e-4);
         }),
-        { numRuns: adapterClass === 'gpu' ? 8 : 6 },
+        { numRuns: 4 },
       );
     });
 

@@ -20,7 +20,7 @@ describe('movement', () => {
           ...b.ops('Split', [y, b.ints([2, shape[axis]])], { axis }, { outputs: ['a', 'b'] }),
         ]);
       }),
-      { numRuns: 6 },
+      { numRuns: 3 },
     );
   });
 

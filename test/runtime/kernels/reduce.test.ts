@@ -30,7 +30,7 @@ describe('reductions', () => {
           );
         },
       ),
-      { numRuns: 4 },
+      { numRuns: 2 },
     );
   });
 

@@ -47,7 +47,7 @@ describe('addProduct', () => {
         addProduct(block(c, 7, n + 5), -2, block(a, 2, k + 3), block(b, 1, k + 2), m, n, k);
         expect(farthest(c, want)).toBeLessThan(1e-12);
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 });
@@ -69,7 +69,7 @@ describe('decompose and solveRows', () => {
         const want = solved(a, n, right, rows);
         expect(farthest(x, want)).toBeLessThan(1e-9 * largest(want));
       }),
-      { numRuns: 25 },
+      { numRuns: 10 },
     );
   });
 
