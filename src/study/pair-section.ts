@@ -26,6 +26,7 @@ import {
   type PairReport,
   referencesOf,
   rowTitle,
+  rulesText,
   type Spread,
   type StudyDifference,
   type StudyReport,
@@ -260,7 +261,8 @@ function tradeOff({ own, partner }: PairReport, title: string, rows: readonly Me
 }
 
 /** Experiment 2. */
-function positionsPart({ positions, rules, rows }: PairReport, report: StudyReport): readonly Markup[] {
+function positionsPart(pair: PairReport, report: StudyReport): readonly Markup[] {
+  const { positions, rules, rows } = pair;
   const title = scoreTitle(report);
   const sites = Object.keys(positions[0].tests);
   const [first, last] = [positions[0].position, positions.at(-1)!.position];
@@ -321,6 +323,7 @@ function positionsPart({ positions, rules, rows }: PairReport, report: StudyRepo
     },
   });
   if (rules.length === 0) return [drawn];
+  const about = rulesText(pair);
   const ensemble = rows.find(({ method }) => method === 'ensemble');
   const scoresOf = (row: MethodRow) =>
     sites.map(site => fixed(row.sites.find(s => s.site === site)?.mean ?? Number.NaN));
@@ -338,6 +341,7 @@ function positionsPart({ positions, rules, rows }: PairReport, report: StudyRepo
         ...(ensemble ? [['without stitches: ensemble', '', ...scoresOf(ensemble)]] : []),
       ],
     }),
+    ...(about ? paragraphs([about]) : []),
   ];
 }
 

@@ -222,6 +222,23 @@ function positionReport(runs: readonly CellRecord[]): Pick<PairReport, 'position
   return { positions, rules };
 }
 
+/** Which rules are in the table of a pair's positions, where not all are, and that what is stitched was chosen by others. */
+export function rulesText({ positions, rules, rows }: Pick<PairReport, 'positions' | 'rules' | 'rows'>): string {
+  const cells = positions[0]?.folds.length ?? 0;
+  const missing = cells < 2 ? 'here is one' : 'fewer than two have a score for every position';
+  return [
+    ...(rules.some(({ rule }) => rule === 2)
+      ? []
+      : [`Rule 2 takes the mean rank over the cells (folds, seeds), and ${missing}: it is not in the table.`]),
+    ...(rows.some(({ method }) => method === 'stitched')
+      ? [
+          'The network that is called stitched was chosen in its cell alone, before there were others: over the folds of its validation data ' +
+            '(rule 2), or where that has none by the best score (rule 1).',
+        ]
+      : []),
+  ].join(' ');
+}
+
 export const methodTitles: Readonly<Record<Method, string>> = {
   alone: 'alone',
   merged: 'merged data',
@@ -317,6 +334,8 @@ export function studyText({ metric, cells, done, failed, pairs }: StudyReport): 
       parts.push(`### Every position\n\n${table(['position', 'validation', ...sites], body)}`);
       const chosen = rules.map(({ rule, positions: at, tests }) => [`rule ${rule}`, at.join(', '), ...testsOf(tests)]);
       parts.push(table(['', 'chosen', ...sites], chosen));
+      const about = rulesText({ positions, rules, rows });
+      if (about) parts.push(about);
     }
     if (curves.length > 0) {
       const { head, rows: body } = curveTable(curves);

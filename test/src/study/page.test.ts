@@ -73,6 +73,19 @@ describe('the page of a study', () => {
     expect(studyText(parts.report)).toContain('| stitched (position 7, by rule 1) |');
   });
 
+  it('says which rules are in the table, and by which the stitched network was chosen', () => {
+    const chosen = 'was chosen in its cell alone, before there were others';
+    expect(wordsOf(text)).toContain(chosen);
+    expect(text).not.toContain('it is not in the table');
+    const few = studyReportOf(
+      parts.request,
+      parts.states.filter(({ cell }) => cell.seed === 0),
+    );
+    expect(studyText(few)).toMatch(new RegExp(`Rule 2 .* and here is one: it is not in the table\\. .*${chosen}`));
+    const page = wordsOf(studyPage({ ...parts, report: few }));
+    expect(page).toContain('and here is one: it is not in the table.');
+  });
+
   it('says which methods are missing, as no cell of theirs has ended', () => {
     const states = parts.states.filter(({ cell }) => cell.kind !== 'fedavg' && cell.kind !== 'distilled');
     const few = { ...parts, states, report: studyReportOf(parts.request, states) };
