@@ -3,7 +3,7 @@
  * checked. The program itself is started by other tests (`program.ts`).
  */
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -43,45 +43,38 @@ const paths = Object.fromEntries(
 /** What a wrong program is told, so that a right one is not found right by a compiler that looks at nothing. */
 const wrong = "import { importOnnx } from 'suture/ir';\nexport const wrong: number = importOnnx('a.onnx').graph;";
 
-/**
- * Compiles programs, by the names of their files, and a wrong one beside them; returns what is said. The types of Node are there, those of
- * WebGPU and of a browser only where `lib` has them.
- */
-async function compile(programs: ReadonlyMap<string, string>, lib: readonly string[]): Promise<readonly string[]> {
-  const files = new Map([...programs, ['wrong.ts', wrong]]);
+/** The program of a page of the documents. */
+const programOf = async (file: string): Promise<string> =>
+  /```ts\n([\s\S]*?)```/.exec(await readFile(file, 'utf8'))![1];
+
+it('the programs of the documents compile, with the types of Node alone, and a wrong one does not', async () => {
+  const files = new Map([['wrong.ts', wrong]]);
+  for (const page of ['README.md', 'docs/web.md']) {
+    const program = await programOf(page);
+    expect(program).toMatch(/from 'suture(\/web)?'/);
+    files.set(page.replace(/^.*\/|\.md$/g, '').concat('.ts'), program);
+  }
   for (const [name, text] of files) await writeFile(join(folder, name), text);
   const compilerOptions = {
-    ...{ target: 'ES2023', module: 'NodeNext', lib, types: ['node'], strict: true, exactOptionalPropertyTypes: true },
-    ...{ skipLibCheck: false, noEmit: true, paths },
+    ...{ target: 'ES2023', module: 'NodeNext', lib: ['ES2023'], types: ['node'], strict: true },
+    ...{ exactOptionalPropertyTypes: true, skipLibCheck: false, noEmit: true, paths },
   };
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: [...files.keys()] }));
   const said = await tsc('-p', folder, '--pretty', 'false').then(
     ({ stdout }) => stdout,
     error => (error as { stdout: string }).stdout,
   );
-  return said.split('\n').filter(line => /^\S/.test(line));
-}
-
-/** The program of a page of the documents. */
-const programOf = async (file: string): Promise<string> =>
-  /```ts\n([\s\S]*?)```/.exec(await readFile(file, 'utf8'))![1];
-
-it.each([
-  [['README.md'], ['ES2023']],
-  [
-    ['README.md', 'docs/web.md'],
-    ['ES2023', 'DOM'],
-  ],
-])('the programs in %j compile with %j, and a wrong one does not', async (pages, lib) => {
-  const programs = new Map<string, string>();
-  for (const page of pages) {
-    const program = await programOf(page);
-    expect(program).toMatch(/from 'suture(\/web)?'/);
-    programs.set(page.replace(/^.*\/|\.md$/g, '').concat('.ts'), program);
-  }
-  expect(await compile(programs, lib)).toEqual([
+  expect(said.split('\n').filter(line => /^\S/.test(line))).toEqual([
     expect.stringMatching(/wrong\.ts\(2,14\): error .*not assignable to type 'number'/),
   ]);
+});
+
+it('the declarations add nothing to what a program has already, as a page has types of its own', async () => {
+  const names = await readdir(folder, { recursive: true });
+  const declarations = names.filter(name => name.endsWith('.d.ts'));
+  expect(declarations.length).toBeGreaterThan(100);
+  for (const name of declarations)
+    expect(await readFile(join(folder, name), 'utf8'), name).not.toMatch(/^\s*(declare global|\/\/\/ <reference)/m);
 });
 
 it('the library is loaded by Node', async () => {

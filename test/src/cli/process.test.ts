@@ -59,10 +59,11 @@ describe('the program', () => {
         const { adapters } = JSON.parse(stdout);
         expect(adapters.chosen, machine).toBeDefined();
         written[machine] = adapters.attempts[0].complaints?.join(' ') ?? adapters.attempts[0].detail;
+        if (machine !== 'with drivers that write') continue;
         const evaluated = await start(evaluation, environment).ended;
         const progress = /^Scoring .*\n/gm;
         const said = { code: evaluated.code, stderr: evaluated.stderr.replace(progress, '') };
-        expect({ machine, ...said }).toEqual({ machine, code: 0, stderr: '' });
+        expect(said).toEqual({ code: 0, stderr: '' });
       }
       expect(written).toMatchObject({
         'without a loader': expect.stringContaining('no Vulkan loader'),
@@ -161,13 +162,11 @@ describe('a training that is ended from outside', () => {
     const other = join(folder(), 'another');
     await finished([], ...args, other, ...another, ...always);
     const wanted = await filesOf(other);
-    const moments: number[] = [];
-    while (moments.length < 2) {
-      moments.push(Math.round(took * (0.4 + 0.6 * Math.random())));
-      if (!(await killed(moments.at(-1)!, ...args, run, ...another, ...always, '--force'))) break;
+    const moment = Math.round(took * (0.4 + 0.6 * Math.random()));
+    if (await killed(moment, ...args, run, ...another, ...always, '--force')) {
       // Whatever was going on, the run can be used.
-      const file = join(run, '..', `${moments.length}.onnx`);
-      expect(await suture('export', run, '--all', '-o', file), `killed after ${moments} ms`).toMatchObject({ code: 0 });
+      const file = join(run, '..', 'all.onnx');
+      expect(await suture('export', run, '--all', '-o', file), `killed after ${moment} ms`).toMatchObject({ code: 0 });
       const { 'config.json': config, 'parameters.npz': parameters } = await filesOf(run);
       expect([old, wanted].map(f => ({ config: f['config.json'], parameters: f['parameters.npz'] }))).toContainEqual({
         config,
@@ -180,9 +179,9 @@ describe('a training that is ended from outside', () => {
       const end = existsSync(join(next, 'config.json'))
         ? ['stitch', '--resume', run]
         : [...args, run, ...another, '--force'];
-      await finished(moments, ...end);
+      await finished([moment], ...end);
     }
-    expect(await filesOf(run), `killed after ${moments} ms`).toEqual(wanted);
+    expect(await filesOf(run), `killed after ${moment} ms`).toEqual(wanted);
   }, 240_000);
 });
 
@@ -259,15 +258,13 @@ describe('commands that are ended from outside or run out of disk', () => {
 
   it('are asked to by Ctrl-C, or end at once', async () => {
     const { folder, commands } = await prepared();
-    for (const name of ['match', 'run'] as const) {
-      const { child, ended } = start(commands[name]);
-      const moment = Math.round(1500 * Math.random());
-      const timer = setTimeout(() => child.kill('SIGINT'), moment);
-      const { code, signal, stdout, stderr } = await ended;
-      clearTimeout(timer);
-      // One that the system ended has no more to say.
-      await expectStopped(folder, name, moment, { code: signal === 'SIGINT' ? 0 : code!, stdout, stderr });
-    }
+    const { child, ended } = start(commands.run);
+    const moment = Math.round(1500 * Math.random());
+    const timer = setTimeout(() => child.kill('SIGINT'), moment);
+    const { code, signal, stdout, stderr } = await ended;
+    clearTimeout(timer);
+    // One that the system ended has no more to say.
+    await expectStopped(folder, 'run', moment, { code: signal === 'SIGINT' ? 0 : code!, stdout, stderr });
   }, 180_000);
 
   it('say so where a file does not fit, and leave none that is half-written', async () => {
