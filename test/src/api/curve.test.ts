@@ -16,8 +16,9 @@ describe('suture curve', () => {
       expect(await suture('stitch', a, b, ...common, ...options)).toMatchObject({ code: 0 });
       return path;
     };
-    const one = await run('one', '--steps', '2');
-    const two = await run('two', '--steps', '2', '--seed', '1');
+    const begun = ['--steps', '2', '--init', 'kaiming', '--closing-images', '0'];
+    const one = await run('one', ...begun);
+    const two = await run('two', ...begun, '--seed', '1');
     const direct = await run('direct', '--steps', '0', '--method', 'direct');
     const figure = join(folder, 'curve.svg');
     const options = ['--data', data, '--executor', 'ort', '-o', figure];
