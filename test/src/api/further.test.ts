@@ -78,7 +78,7 @@ describe('a setting that a search found', () => {
     const { run, data, stitched } = found;
     const [{ name }] = stitched;
     const output = join(await scratch(), 'further');
-    const training = { steps: 60, batch: 3, learningRate: 0.05 };
+    const training = { steps: 30, batch: 3, learningRate: 0.05 };
     const { summary } = await stitchFurther({ run, settings: [{ setting: name }], data, executor, output, training });
     expect(summary.lastLoss).toBeLessThan(0.75 * summary.firstLoss!);
     expect(summary.settings).toEqual([name]);
@@ -95,7 +95,7 @@ describe('a setting that a search found', () => {
     expect(exported.found).toEqual({ name });
     await exportNetwork(output, file, { setting: name }, { force: true });
     expect((await sweep(output, data, { executor })).positions).toHaveLength(before.network.positions.length);
-    const again = await search(output, data, { executor, evaluations: 8 });
+    const again = await search(output, data, { executor, evaluations: 2 });
     const evaluated = again.evaluated.map(({ uses }) => uses);
     expect(evaluated).toContainEqual(stitched[0].uses);
   });
