@@ -15,6 +15,7 @@ import { integersOf } from '../operator.ts';
 import { isSutureOp, type SutureOp, specOf } from '../ops/index.ts';
 import { inline, rewrite } from '../rewrite.ts';
 import { sameTensor, type Tensor } from '../tensor.ts';
+import { typeText } from '../type.ts';
 import { writeAttribute } from './attributes.ts';
 import { sutureFunction } from './functions.ts';
 import { hasAxesAttribute, irVersionOf, LOWEST_OPSET, opsetOf } from './opset.ts';
@@ -251,13 +252,34 @@ const entries = (record: Readonly<Record<string, string>> | undefined): { key: s
 
 // ---------------------------------------------------------------------------------------------- functions
 
+const attributesText = ({ attributes }: Node): string =>
+  Object.entries(attributes)
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .join(' ');
+
 /** The functions of a file, one for each body that differs. */
 class Functions {
   readonly #all: { readonly name: string; readonly node: Node<SutureOp>; readonly body: Graph }[] = [];
   readonly #names = new ContentMap<string>();
   readonly #counts = new Map<SutureOp, number>();
+  /** By what decides the body of a call: bodies are made once. */
+  readonly #byCall = new Map<string, string>();
 
   nameOf(node: Node<SutureOp>): string {
+    // A fused region brings its own body; that of any other operator follows from its attributes and the types of its operands.
+    if (node.op === 'Fused') return this.#named(node);
+    const key = [
+      node.op,
+      node.outputs.length,
+      ...node.inputs.map(v => v && typeText(v.type)),
+      attributesText(node),
+    ].join();
+    const name = this.#byCall.get(key) ?? this.#named(node);
+    this.#byCall.set(key, name);
+    return name;
+  }
+
+  #named(node: Node<SutureOp>): string {
     const body = bodyOf(node);
     const content = writeFunction(node, body, '', LOWEST_OPSET);
     return this.#names.get(encodeMessage('FunctionProto', content), () => {
