@@ -47,10 +47,10 @@ describe.skipIf(!present)('on graphs of real networks', () => {
   });
 });
 
-describe.skipIf(!present)('on a third of 109 small random problems', () => {
+describe.skipIf(!present)('on a fifth of 109 small random problems', () => {
   it('the exact matcher proves every optimum, which the alignment finds nearly always; never is it below the fixed order', () => {
     let optimal = 0;
-    for (const { problem, exact, order } of [...readSmallProblems(folder)].filter((_, i) => i % 3 === 0)) {
+    for (const { problem, exact, order } of [...readSmallProblems(folder)].filter((_, i) => i % 5 === 0)) {
       const matching = exactMatching(problem);
       check(problem, matching);
       expect(matching.score + SENTINEL_SCORE).toBeCloseTo(exact, 9);
@@ -60,6 +60,6 @@ describe.skipIf(!present)('on a third of 109 small random problems', () => {
       expect(score).toBeGreaterThanOrEqual(order - 1e-9);
       if (score > exact - 1e-9) optimal++;
     }
-    expect(optimal).toBeGreaterThanOrEqual(34);
+    expect(optimal).toBeGreaterThanOrEqual(20);
   });
 });
