@@ -4,7 +4,6 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { writeRawFolder } from '../../../fixtures/raw-folder.ts';
-import { SutureError } from '../../../ir/errors.ts';
 import { evaluate } from '../../../src/api/evaluate.ts';
 import { type Launcher, type StudyStatus, study, studyPlan, studyReport, studyStatus } from '../../../src/api/study.ts';
 import { studyCell } from '../../../src/api/study-cell.ts';
@@ -20,15 +19,9 @@ import { dataFor } from '../../../src/study/folds.ts';
 import { parseStudy, readStudy } from '../../../src/study/request.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared, suture } from '../cli/support.ts';
+import { launch } from '../study/program.ts';
 
 const folder = shared();
-
-/** Cells in this process; what one throws is in its record. */
-const launch: Launcher = async ({ path }, key) => {
-  await studyCell(path, key).catch((error: unknown) => {
-    if (!(error instanceof SutureError)) throw error;
-  });
-};
 
 const settings = {
   train: { steps: 3, batch: 2 },

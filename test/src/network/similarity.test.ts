@@ -100,7 +100,7 @@ describe('suture match --similarity cka', () => {
     expect(found).toMatchObject({ optimal: true, ended: 'proof' });
     const plain = JSON.parse((await suture('match', a, b, '--json')).stdout);
     expect(found.score).toBeLessThan(plain.score);
-    const training = ['--steps', '2', '--batch', '2', '--executor', 'ort'];
+    const training = ['--steps', '0', '--init', 'kaiming', '--closing-images', '0', '--executor', 'ort'];
     const run = ['-o', join(folder, 'run'), '--json'];
     const stitched = JSON.parse(
       (await suture('stitch', a, b, '--data', data, '--pairs', pairs, ...training, ...run)).stdout,

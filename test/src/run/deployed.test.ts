@@ -43,7 +43,6 @@ function endedAfter(steps: number, stage: string) {
 }
 
 const trainings: readonly TrainingRequest[] = [
-  { method: 'double-batched', positions: [1], learningRate: 0.01 },
   { method: 'double-batched', positions: [0, 1], weight: 0.9, learningRate: 0.01 },
   { method: 'task', positions: [1], output: 0.7, learningRate: 0.05 },
   { method: 'task', settings: 'all', learningRate: 0.05 },

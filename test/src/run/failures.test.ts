@@ -49,7 +49,7 @@ describe('a device that is lost while stitches are trained', () => {
     await stitch({ networks: [inputs.a, inputs.b], data: inputs.data, training, executor: 'ort', output: whole });
   });
 
-  it.each([0, 3, 5])('at step %i: the training says how to go on, and goes on to the same bytes', async at => {
+  it.each([0, 3])('at step %i: the training says how to go on, and goes on to the same bytes', async at => {
     const { folder, a, b, data } = inputs;
     const output = join(folder, `run-${at}`);
     const plan = await planRun({ networks: [a, b], data, training, output });
@@ -65,13 +65,21 @@ describe('a device that is lost while stitches are trained', () => {
   });
 });
 
-describe.each(['ort', 'webgpu'])('a loss that is not finite, with %s', executor => {
-  const options = (...more: string[]) => ['--executor', executor, '--steps', '20', '--batch', '2', ...more];
+describe('a loss that is not finite', () => {
+  const options = (executor: string, ...more: string[]) => [
+    '--executor',
+    executor,
+    '--steps',
+    '20',
+    '--batch',
+    '2',
+    ...more,
+  ];
 
-  it('ends the training, and names the term and the switch', async () => {
+  it.each(['ort', 'webgpu'])('ends the training with %s, and names the term and the switch', async executor => {
     const { folder, a, b, data } = await inputsIn(await scratch());
     const run = join(folder, 'run');
-    const given = options('--init', 'kaiming', '--lr', '1e30', '-o', run);
+    const given = options(executor, '--init', 'kaiming', '--lr', '1e30', '-o', run);
     const { code, stderr } = await suture('stitch', a, b, '--data', data, ...given);
     expect(stderr).toMatch(
       /^error At step 10 the loss at position \d, switch of parent [ab] \('loss\/\d\/[ab]'\), is (NaN|Infinity); lower --lr.*; there is no checkpoint yet\.\n$/,
@@ -82,7 +90,7 @@ describe.each(['ort', 'webgpu'])('a loss that is not finite, with %s', executor 
   it('keeps the last good checkpoint', async () => {
     const { folder, a, b, data } = await inputsIn(await scratch());
     const run = join(folder, 'run');
-    const given = options('--init', 'kaiming', '--lr', '1e30', '--checkpoint-every', '0', '-o', run);
+    const given = options('ort', '--init', 'kaiming', '--lr', '1e30', '--checkpoint-every', '0', '-o', run);
     const { code, stderr } = await suture('stitch', a, b, '--data', data, ...given);
     expect(stderr).toMatch(
       /^error .* (is no longer finite|the loss .* is (NaN|Infinity)).*; the last good checkpoint is kept\.\n$/,

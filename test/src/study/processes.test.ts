@@ -4,12 +4,12 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { studyPlan, studyReport, studyStatus } from '../../../src/api/study.ts';
+import { study as computeStudy, studyStatus } from '../../../src/api/study.ts';
 import { studyCell } from '../../../src/api/study-cell.ts';
 import { buildProgram, start } from '../../program.ts';
 import { smallData, smallParents } from '../cli/small.ts';
 import { shared, suture } from '../cli/support.ts';
-import { keyOf, processesOf } from './program.ts';
+import { keyOf, launch, processesOf } from './program.ts';
 
 const folder = shared();
 
@@ -67,13 +67,12 @@ describe('two at once', () => {
 
 describe('a study that is stopped', () => {
   /** Long enough to be held while it trains. */
-  const more = { methods: ['alone', 'finetune'], finetune: { steps: 800, batch: 2 } };
+  const more = { methods: ['alone', 'finetune'], finetune: { steps: 400, batch: 2 } };
   /** What comes of it where every cell is computed in this process. */
   let whole: string;
   beforeAll(async () => {
     const { file, output } = await described('whole', more);
-    for (const { key } of (await studyPlan(file, output)).cells) await studyCell(output, key);
-    await studyReport(output);
+    await computeStudy(file, { output, launch });
     whole = output;
   });
 
@@ -138,9 +137,9 @@ describe('a study that is stopped', () => {
     expect((await processesOf(cell)) ?? []).toEqual([]);
     const { cells } = await studyStatus(output);
     expect(cells.filter(({ status }) => status !== 'done').map(c => [c.key, c.status])).toEqual([[key, 'interrupted']]);
-    const [, steps] = /stopped after (\d+) of 800 steps/.exec(await readFile(join(cell, 'log.txt'), 'utf8')) ?? [];
+    const [, steps] = /stopped after (\d+) of 400 steps/.exec(await readFile(join(cell, 'log.txt'), 'utf8')) ?? [];
     expect(Number(steps)).toBeGreaterThan(0);
-    expect(await start(['study', output]).ended).toMatchObject({ code: 0 });
+    await computeStudy(output, { launch });
     expect(await others(output, key)).toEqual(written);
     const lines = (await readFile(join(cell, 'net', 'metrics.jsonl'), 'utf8')).trim().split('\n');
     const seen = lines.map(line => JSON.parse(line).step as number);
@@ -169,7 +168,7 @@ describe('a study that is stopped', () => {
     await signalled(key, 'SIGCONT');
     await until('the end of the cell', async () => (await stateNow()).status !== 'running');
     expect(await stateNow()).toMatchObject({ status: 'interrupted' });
-    expect(await readFile(join(cell, 'log.txt'), 'utf8')).toMatch(/stopped after \d+ of 800 steps/);
+    expect(await readFile(join(cell, 'log.txt'), 'utf8')).toMatch(/stopped after \d+ of 400 steps/);
     expect((await suture('study', 'status', output)).stdout).toContain(
       `process ${child.pid} on ${hostname()}, which computed it, is gone: \`suture study ${output}\` goes on.`,
     );

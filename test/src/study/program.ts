@@ -1,22 +1,19 @@
-/** What a process says of a study, and the processes of its cells. */
+/** Cells of a study in this process, and the processes of others. */
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { start } from '../../program.ts';
+import { SutureError } from '../../../ir/index.ts';
+import type { Launcher } from '../../../src/api/study.ts';
+import { studyCell } from '../../../src/api/study-cell.ts';
 
-/** A cell as `study status --json` has it. */
-export interface Facts {
-  readonly key: string;
-  readonly status: string;
-  readonly queue?: string;
-  readonly error?: string;
-}
-
-export async function statusOf(study: string, env: NodeJS.ProcessEnv = {}): Promise<readonly Facts[]> {
-  return JSON.parse((await start(['study', 'status', study, '--json'], env).ended).stdout).cells;
-}
+/** Computes a cell here; what it throws is in its record. */
+export const launch: Launcher = async ({ path }, key) => {
+  await studyCell(path, key).catch((error: unknown) => {
+    if (!(error instanceof SutureError)) throw error;
+  });
+};
 
 /** The key of the first cell of a kind. */
-export const keyOf = (cells: readonly Pick<Facts, 'key'>[], kind: string): string =>
+export const keyOf = (cells: readonly { readonly key: string }[], kind: string): string =>
   cells.find(({ key }) => key.startsWith(`${kind}-`))!.key;
 
 /** The processes of this machine whose command names a path; undefined where the system does not list them as files. */
