@@ -3,7 +3,7 @@
  * in the problem files. Ours are seconds of processor time (all threads, the collector's and the compiler's included), the
  * least of three runs in one process, so that they mean something on a machine that does other things as well.
  *
- *     npx tsc -p . && node dist/bench/matching.js [FOLDER]      (default ../shared/matching)
+ *     npx tsc -p bench && node dist/bench/matching.js [FOLDER]      (default ../shared/matching)
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
