@@ -40,7 +40,7 @@ export function verdictText({ standings, chosen, bar, incumbent, stress, budget 
     `at home ${fixed(winner.own)}${chosen === bar ? '' : ` (${standings[bar].name}: ${fixed(standings[bar].own)})`}`,
     ...(winner.shift === undefined ? [] : [`under shift ${fixed(winner.shift)}`]),
   ];
-  return `The verdict: ${at}, ${why}. It scores ${scores.join(', ')}.${kindText(name)}${studentText(standings, chosen)}${ownText(standings, chosen)}`;
+  return `The verdict: ${at}, ${why}. It scores ${scores.join(', ')}.${kindText(name)}${cheaperText(standings, chosen)}${studentText(standings, chosen)}${ownText(standings, chosen)}`;
 }
 
 /** What a user might not expect. */
@@ -49,6 +49,17 @@ function kindText(name: string): string {
     return ' It is one of the networks as it was: nothing that was made of them is shown to be better.';
   if (isEnsembleName(name)) return ' Its parents are not stitched: no stitch is shown to be better.';
   return '';
+}
+
+/** What costs less and competes, where no score tells it from the chosen network: whoever pays for that should know. */
+function cheaperText(standings: StoredVerdict['standings'], chosen: number): string {
+  const cheaper = standings.filter(({ eligible, cost, chosenBetterBy: by }) => {
+    if (!eligible || !by || cost > standings[chosen].cost - 1e-9) return false;
+    return [by.own, by.shift].every(found => !found || verdictOf(found) === 'no difference shown');
+  });
+  if (cheaper.length === 0) return '';
+  const named = cheaper.map(({ name, cost }) => `${name}, at ${percent(cost)}`).join('; ');
+  return ` It costs more than ${named}, and is not shown to be better on the own images, changed or not; what partners know of other sites these do not show.`;
 }
 
 /** Where the student is that was not chosen before a parent, for whom that is what they want all the same. */

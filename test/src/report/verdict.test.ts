@@ -58,6 +58,15 @@ it('says that a larger say of the own network does better on the own images', ()
   );
 });
 
+it('says what costs less where no score tells it from the chosen one', () => {
+  const { standings } = verdict;
+  const alike = { ...standings[0], chosenBetterBy: { own: found(-0.002), shift: found(0.004) } };
+  expect(verdictText({ ...verdict, standings: [alike, ...standings.slice(1)] })).toContain(
+    ' It costs more than parent a, at 60 %, and is not shown to be better on the own images, changed or not; what partners know of other sites',
+  );
+  expect(verdictText(verdict)).not.toContain('It costs more');
+});
+
 it('holds the chosen one against all others', () => {
   expect(standingTable(verdict)).toEqual({
     head: ['output ensemble, gated less', 'at home', 'under shift', 'competes'],
