@@ -51,15 +51,19 @@ function kindText(name: string): string {
   return '';
 }
 
+/** A difference of cost that is worth a word, as a share of what the parents cost together. */
+const worthSaying = 0.01;
+
 /** What costs less and competes, where no score tells it from the chosen network: whoever pays for that should know. */
 function cheaperText(standings: StoredVerdict['standings'], chosen: number): string {
   const cheaper = standings.filter(({ eligible, cost, chosenBetterBy: by }) => {
-    if (!eligible || !by || cost > standings[chosen].cost - 1e-9) return false;
+    if (!eligible || !by || cost > standings[chosen].cost - worthSaying) return false;
     return [by.own, by.shift].every(found => !found || verdictOf(found) === 'no difference shown');
   });
   if (cheaper.length === 0) return '';
   const named = cheaper.map(({ name, cost }) => `${name}, at ${percent(cost)}`).join('; ');
-  return ` It costs more than ${named}, and is not shown to be better on the own images, changed or not; what partners know of other sites these do not show.`;
+  const where = cheaper.some(({ chosenBetterBy: by }) => by?.shift) ? 'at home or under shift' : 'at home';
+  return ` It costs more than ${named}, and is not shown to be better ${where}; what partners know of other sites the own images do not show.`;
 }
 
 /** Where the student is that was not chosen before a parent, for whom that is what they want all the same. */

@@ -178,4 +178,5 @@ function show(result: RunResult, terminal: Terminal): void {
   if (!agreement.agrees) return;
   terminal.line(agreementText(agreement, name(exported.file)));
   terminal.wrote(exported.file, 'the network, beside it report.md and report.html');
+  if (half?.file !== undefined) terminal.wrote(half.file, 'the network in float16');
 }

@@ -62,8 +62,12 @@ it('says what costs less where no score tells it from the chosen one', () => {
   const { standings } = verdict;
   const alike = { ...standings[0], chosenBetterBy: { own: found(-0.002), shift: found(0.004) } };
   expect(verdictText({ ...verdict, standings: [alike, ...standings.slice(1)] })).toContain(
-    ' It costs more than parent a, at 60 %, and is not shown to be better on the own images, changed or not; what partners know of other sites',
+    ' It costs more than parent a, at 60 %, and is not shown to be better at home or under shift; what partners know of other sites',
   );
+  const unchanged = { ...alike, chosenBetterBy: { own: found(-0.002) } };
+  expect(verdictText({ ...verdict, standings: [unchanged, ...standings.slice(1)] })).toContain('better at home; what');
+  const nearly = { ...alike, cost: standings[verdict.chosen].cost - 0.002 };
+  expect(verdictText({ ...verdict, standings: [nearly, ...standings.slice(1)] })).not.toContain('It costs more');
   expect(verdictText(verdict)).not.toContain('It costs more');
 });
 
