@@ -252,7 +252,8 @@ const entries = (record: Readonly<Record<string, string>> | undefined): { key: s
 
 // ---------------------------------------------------------------------------------------------- functions
 
-const attributesText = ({ attributes }: Node): string =>
+/** Tells attributes of our own operators apart, which are numbers and lists of them. */
+const attributesKey = ({ attributes }: Node): string =>
   Object.entries(attributes)
     .map(([name, value]) => `${name}=${String(value)}`)
     .join(' ');
@@ -272,7 +273,7 @@ class Functions {
       node.op,
       node.outputs.length,
       ...node.inputs.map(v => v && typeText(v.type)),
-      attributesText(node),
+      attributesKey(node),
     ].join();
     const name = this.#byCall.get(key) ?? this.#named(node);
     this.#byCall.set(key, name);

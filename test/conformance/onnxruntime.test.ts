@@ -21,14 +21,9 @@ import {
 } from './harness.ts';
 import { runInOnnxRuntime } from './onnxruntime.ts';
 
-/** Expansions of an operator into others, whose own tests are here, and all architectures are run only with SUTURE_CONFORMANCE=all. */
-const whole = process.env.SUTURE_CONFORMANCE === 'all';
-
-/** Of the others ONNX Runtime, which takes several times as long as JavaScript, gets one of so many. */
-const every = whole ? 1 : 3;
-
 /** How many of the tests can be expressed, as ONNX Runtime and the evaluation run them; raise it when the vocabulary grows. */
-const [EXPRESSIBLE, EVALUATED] = whole ? [675, 677] : [171, 513];
+const EXPRESSIBLE = 675;
+const EVALUATED = 677;
 
 /** These ask for the random numbers of one generator; a graph is read as inference. */
 const randomByDesign = (name: string): boolean => name.startsWith('test_training_dropout');
@@ -59,15 +54,13 @@ describe.skipIf(!conformancePresent)('the backend tests of ONNX', () => {
   test('give the expected numbers, or are refused', async () => {
     const failures: string[] = [];
     let passed = 0;
-    const cases = conformanceCases().filter(({ name }) => whole || !name.includes('_expanded'));
-    for (const [i, given] of cases.entries()) {
-      const executors = i % every === 0 ? [evaluated, runInOnnxRuntime] : [evaluated];
-      let [inJavaScript, outcome] = await runCase(given, executors, { relative: 1e-3, absolute: 1e-5 });
+    for (const given of conformanceCases()) {
+      const executors = [runInOnnxRuntime, evaluated] as const;
+      let [outcome, inJavaScript] = await runCase(given, executors, { relative: 1e-3, absolute: 1e-5 });
       if (inJavaScript.kind === 'passed') passed++;
       else if (inJavaScript.kind !== 'refused' && !randomByDesign(given.name)) {
         failures.push(`${given.name} ${inJavaScript.kind} in JavaScript: ${inJavaScript.reason}`);
       }
-      if (outcome === undefined) continue;
       if (outcome.kind === 'crashed' && !(await runsByItself(given))) {
         outcome = { kind: 'unsupported', reason: outcome.reason };
       }
@@ -82,7 +75,7 @@ describe.skipIf(!conformancePresent)('the backend tests of ONNX', () => {
   });
 
   test('hold well-known architectures, which give the expected numbers', async () => {
-    for (const { name, path, expected } of lightModels().slice(whole ? 0 : -1)) {
+    for (const { name, path, expected } of lightModels()) {
       const { graph } = importOnnx(path);
       const [input] = graph.inputs;
       const shape = input.type.shape as readonly number[];
